@@ -1,0 +1,1 @@
+"""What is declared (``*.yaml``), and the engine that runs one declaration."""

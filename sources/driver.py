@@ -1,0 +1,106 @@
+"""What a driver is, and how one is found: ``sources/<source>/<driver>.py`` beside ``sources/<source>/streams.py``.
+
+A driver module has three names:
+
+``Connection``
+    a frozen pydantic model of the declaration's ``connection:`` block;
+``setup_tests(connection, sync)``
+    yields one :class:`SetupTest` after another (``reachable``, ``authenticated``, …), each tried for real;
+``extract(connection, sync)``
+    yields events (:mod:`sources.events`) from ``sync.cursor`` on.
+
+``sources/<source>/streams.py`` has ``STREAMS``, a tuple of :class:`sources.stream.Stream`. Nothing is registered:
+files are found by name. A driver imports heavy libraries inside its functions, for definitions are loaded without them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from pydantic import BaseModel, ConfigDict
+
+from sources.events import Event
+from sources.stream import Stream
+
+SOURCES = Path(__file__).parent
+
+
+class ConnectionModel(BaseModel):
+    """What every driver's ``Connection`` derives from: frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """What one extraction is given.
+
+    Attributes:
+        integration: name of the declaration.
+        streams: names of the selected streams; events of others are dropped, so a driver may skip their work.
+        cursor: the value of the last applied :class:`sources.events.Cursor`; None for everything from the start.
+        project: the project folder, for settings that name files.
+        folder: a private folder that outlives the run, for caches such as git mirrors; may be deleted any time.
+        now: the time of the run, UTC.
+        progress: called with a phrase and how many records were read since the last call.
+    """
+
+    integration: str
+    streams: frozenset[str]
+    cursor: Mapping[str, Any] | None
+    project: Path
+    folder: Path
+    now: datetime
+    progress: Callable[[str, int], None] = field(default=lambda _what, _count: None)
+
+
+@dataclass(frozen=True, slots=True)
+class SetupTest:
+    """The outcome of one named check of a connection.
+
+    Attributes:
+        name: what was tried, for example ``authenticated`` or ``may list calendars``.
+        ok: whether it worked.
+        detail: what was seen, or what went wrong and what to do next.
+    """
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class Driver(Protocol):
+    """The names that a driver module has."""
+
+    Connection: type[ConnectionModel]
+
+    def setup_tests(self, connection: Any, sync: Sync) -> Iterator[SetupTest]: ...  # noqa: D102 - see the module
+
+    def extract(self, connection: Any, sync: Sync) -> Iterator[Event]: ...  # noqa: D102 - see the module
+
+
+def source_names() -> list[str]:
+    """Return the names of all sources, sorted."""
+    return sorted(path.parent.name for path in SOURCES.glob("*/streams.py"))
+
+
+def driver_names(source: str) -> list[str]:
+    """Return the names of the drivers of a source, sorted: its modules that define ``extract``."""
+    return sorted(
+        path.stem for path in (SOURCES / source).glob("*.py") if "\ndef extract(" in path.read_text(encoding="utf-8")
+    )
+
+
+def load_streams(source: str) -> tuple[Stream, ...]:
+    """Return the canonical streams of a source, in the order in which it declares them."""
+    return cast("tuple[Stream, ...]", importlib.import_module(f"sources.{source}.streams").STREAMS)
+
+
+def load_driver(source: str, driver: str) -> Driver:
+    """Return the module of a driver."""
+    return cast("Driver", importlib.import_module(f"sources.{source}.{driver}"))

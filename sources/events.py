@@ -1,0 +1,83 @@
+"""What a driver yields while it reads a system: rows, deletes, proof of a complete listing, bad records, a cursor.
+
+The order in which events are yielded is their order of arrival; the engine keeps it. All events of one extraction are
+applied to the warehouse in one transaction, together with the last :class:`Cursor`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """New or changed rows of a stream, in the stream's Arrow schema (see :class:`sources.batch.Batch`)."""
+
+    stream: str
+    table: pa.Table
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Rows that no longer exist in the system.
+
+    ``where`` names columns and the values they had; it need not be the whole key: ``{"calendar": "a"}`` deletes every
+    row of that calendar that was not yielded again *after* this event. To replace the children of a record, yield a
+    Delete with the parent's key and then the Rows of the children.
+    """
+
+    stream: str
+    where: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FullScan:
+    """Proof that the listing of a stream was complete: rows that this extraction did not yield no longer exist.
+
+    Only for a stream with ``deletes="full_scan"``, and only when the system has confirmed the end of the listing.
+    ``where`` restricts the claim, for example to one repository.
+    """
+
+    stream: str
+    where: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """One record that could not be turned into a row.
+
+    Args:
+        stream: the stream it would have belonged to.
+        key: what identifies the record for a person, for example a path or a UID.
+        reason: why, in words that tell what to mend.
+        record: the record as it came, as text; bytes that aren't text are escaped.
+    """
+
+    stream: str
+    key: str
+    reason: str
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """Something worth keeping in the integration's log, for example ``sync_token_expired``."""
+
+    event_type: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where the next extraction goes on. A plain JSON value; the last one yielded counts."""
+
+    value: Mapping[str, Any]
+
+
+Event = Rows | Delete | FullScan | Quarantined | Logged | Cursor
+Events = Sequence[Event]
