@@ -227,9 +227,9 @@ def _in_file(file: YamlFile, prefix: Loc, detail: ErrorDetails) -> Loc:
 
 def _keys_at(model: type[BaseModel], loc: Loc) -> list[str]:
     """Return the keys that a path may have; used for suggestions only."""
+    nested: dict[str, type[BaseModel]] = {"streams": StreamOptions, "checks": Check}
     for part in loc:
-        nested = {"streams": StreamOptions, "checks": Check}.get(str(part))
-        model = nested or model
+        model = nested.get(str(part), model)
     return [name for name in model.model_fields if name not in ("name", "path")]
 
 

@@ -1,0 +1,110 @@
+"""Start a server as a process of its own on loopback, wait until it listens, end it by its pid."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A running server."""
+
+    name: str
+    pid: int
+    port: int
+    log: Path
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def is_listening(port: int) -> bool:
+    """Return whether something accepts connections on the port."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def is_running(pid: int) -> bool:
+    """Return whether a process with that pid exists and has not ended."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def start(
+    name: str, argv: Sequence[str], folder: Path, port: int, env: Mapping[str, str] | None = None, wait: float = 60
+) -> Process:
+    """Start a server in a session of its own and wait until it listens.
+
+    Args:
+        name: what messages call it; its output goes to ``<folder>/<name>.log``.
+        argv: the command.
+        folder: working folder, created if need be.
+        port: where it will listen on 127.0.0.1.
+        env: variables in addition to this process's.
+        wait: seconds to wait for it to listen.
+
+    Raises:
+        RuntimeError: it ended, or did not listen in time; the text has the end of its log.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / f"{name}.log"
+    with log.open("ab") as out:
+        child = subprocess.Popen(
+            list(argv),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + wait
+    while not is_listening(port):
+        if child.poll() is not None or time.monotonic() > deadline:
+            end = log.read_text(errors="replace")[-2000:]
+            stop(child.pid)
+            msg = f"{name} did not start on port {port}; its log ends with:\n{end}"
+            raise RuntimeError(msg)
+        time.sleep(0.02)
+    return Process(name, child.pid, port, log)
+
+
+def stop(pid: int, wait: float = 10) -> None:
+    """End a process: politely, then at once; returns when it is gone."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.kill(pid, sign)
+        except ProcessLookupError:
+            return
+        deadline = time.monotonic() + wait
+        while time.monotonic() < deadline:
+            if not is_running(pid):
+                return
+            time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def running(process: Process) -> Iterator[Process]:
+    """End the process when the block is left."""
+    try:
+        yield process
+    finally:
+        stop(process.pid)
