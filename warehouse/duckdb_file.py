@@ -1,0 +1,229 @@
+"""The embedded warehouse: a private DuckDB file that one process writes, and a published copy that everyone reads.
+
+::
+
+    writer/warehouse.duckdb --checkpoint, copy, rename--> warehouse.duckdb
+
+Readers open only the published file, read-only. An open reader keeps its version (its inode); a new one sees the next.
+The copy carries the modification time of the writer's file, so that "is the newest version published?" needs neither
+file to be opened, and the answer survives a kill at any moment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from warehouse.locks import file_lock
+from warehouse.session import Dialect, Session, WarehouseError, field_types, leat_type, quote, sql_type
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+    import sqlalchemy
+
+_FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file instead of copying them
+_WRITER_WAIT = 600.0
+
+
+@dataclass(slots=True)
+class DuckDBSession:
+    """One transaction on a DuckDB connection."""
+
+    connection: duckdb.DuckDBPyConnection
+    dialect: Dialect = "duckdb"
+    _alchemy: sqlalchemy.Connection | None = None
+
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a statement and return its rows."""
+        return self.connection.execute(sql, list(params)).fetchall()
+
+    def change(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """Run a changing statement and return the number of rows."""
+        return int(self.execute(sql, params)[0][0])
+
+    def stage(self, name: str, files: Sequence[Path], schema: pa.Schema) -> None:
+        """Make a temporary view of parquet files; nothing is copied."""
+        types = field_types(schema)
+        present: set[str] = set()
+        relation = ""
+        if files:
+            listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
+            relation = f" FROM read_parquet([{listed}], union_by_name = true)"
+            present = {row[0] for row in self.execute(f"DESCRIBE SELECT *{relation}")}
+        selected = ", ".join(
+            f"CAST({quote(column) if column in present else 'NULL'} AS {sql_type(kind, 'duckdb')}) AS {quote(column)}"
+            for column, kind in types.items()
+        )
+        where = "" if files else " WHERE false"
+        self.execute(f"CREATE OR REPLACE TEMP VIEW {quote(name)} AS SELECT {selected}{relation}{where}")
+
+    def columns(self, schema: str, table: str) -> dict[str, str]:
+        """Return leat type by column name."""
+        rows = self.execute(
+            "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = ? AND table_name = ? "
+            "AND database_name = current_database() ORDER BY column_index",
+            (schema, table),
+        )
+        return {name: leat_type(kind, "duckdb") for name, kind in rows}
+
+    def sqlalchemy(self) -> sqlalchemy.Connection:
+        """Return this transaction as a SQLAlchemy connection that can neither commit nor close it."""
+        if self._alchemy is None:
+            import sqlalchemy
+            from duckdb_engine import ConnectionWrapper
+
+            class Borrowed(ConnectionWrapper):
+                def commit(self) -> None: ...
+                def rollback(self) -> None: ...
+                def close(self) -> None: ...
+
+            engine = sqlalchemy.create_engine(
+                "duckdb://", creator=lambda: Borrowed(self.connection), poolclass=sqlalchemy.StaticPool
+            )
+            self._alchemy = engine.connect()
+        return self._alchemy
+
+
+@dataclass(slots=True)
+class DuckDBWarehouse:
+    """The embedded warehouse in a state folder.
+
+    Args:
+        state: the project's state folder.
+        memory: DuckDB's memory limit; what needs more is spilled to ``writer/tmp``.
+    """
+
+    state: Path
+    memory: str = "1GB"
+    dialect: Dialect = "duckdb"
+    _threads: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def path(self) -> Path:
+        """The published file, for readers."""
+        return self.state / "warehouse.duckdb"
+
+    @property
+    def _writer(self) -> Path:
+        return self.state / "writer" / "warehouse.duckdb"
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._threads, file_lock(self.state / "writer" / "lock", _WRITER_WAIT, "the warehouse"):
+            yield
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Open the one writing transaction."""
+        with self._writing():
+            connection = self._connect(self._writer)
+            try:
+                connection.execute("BEGIN")
+                yield DuckDBSession(connection)
+                connection.execute("COMMIT")
+                connection.execute("CHECKPOINT")
+            finally:
+                connection.close()
+        self._writer.chmod(0o600)
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """Open a read-only transaction on the writer's file."""
+        with self._writing():
+            # A killed writer leaves a log that only a writing connection takes over.
+            read_only = self._writer.exists() and not self._log.exists()
+            connection = self._connect(self._writer, read_only=read_only)
+            try:
+                yield DuckDBSession(connection)
+            finally:
+                connection.close()
+
+    @contextlib.contextmanager
+    def published(self) -> Iterator[Session]:
+        """Open a read-only transaction on the published file."""
+        if not self.path.exists():
+            msg = "nothing has been published yet; `leat run` loads the declared integrations"
+            raise WarehouseError(msg)
+        connection = self._connect(self.path, read_only=True)
+        try:
+            yield DuckDBSession(connection)
+        finally:
+            connection.close()
+
+    def publish(self) -> bool:
+        """Copy the writer's file beside the published one and rename it over."""
+        if self._is_published():
+            return False
+        with self._writing():
+            if self._log.exists():
+                self._connect(self._writer).close()  # takes over the log and checkpoints
+            if self._is_published():
+                return False
+            draft = self.path.with_suffix(".draft")
+            draft.unlink(missing_ok=True)
+            written = self._writer.stat()
+            _copy(self._writer, draft)
+            os.utime(draft, ns=(written.st_atime_ns, written.st_mtime_ns))
+            draft.replace(self.path)
+        return True
+
+    @contextlib.contextmanager
+    def exclusive(self, name: str) -> Iterator[None]:
+        """Hold the lock file of an integration."""
+        with file_lock(self.state / "landing" / f"{name}.lock", 0, f"integration {name}"):
+            yield
+
+    @property
+    def _log(self) -> Path:
+        return self._writer.with_name(self._writer.name + ".wal")
+
+    def _is_published(self) -> bool:
+        if self._log.exists():
+            return False
+        if not self._writer.exists():
+            return True
+        if not self.path.exists():
+            return False
+        ours, theirs = self._writer.stat(), self.path.stat()
+        return (ours.st_mtime_ns, ours.st_size) == (theirs.st_mtime_ns, theirs.st_size)
+
+    def _connect(self, path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+        import duckdb
+
+        if not read_only:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            connection = duckdb.connect(path, read_only=read_only)
+        except duckdb.Error as error:
+            msg = f"{path} can't be opened: {error}. Next: end other programs that have it open; `leat doctor` looks"
+            raise WarehouseError(msg) from error
+        connection.execute("SET TimeZone = 'UTC'")
+        if not read_only:
+            temporary = str(path.parent / "tmp").replace("'", "''")
+            connection.execute(f"SET memory_limit = '{self.memory}'")
+            connection.execute(f"SET temp_directory = '{temporary}'")
+            connection.execute("SET preserve_insertion_order = false")
+        return connection
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file with mode 0600, sharing its blocks where the file system can."""
+    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with source.open("rb") as reading, os.fdopen(handle, "wb") as writing:
+        try:
+            fcntl.ioctl(writing, _FICLONE, reading.fileno())
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY):
+                raise
+            shutil.copyfileobj(reading, writing, 4 << 20)
+        writing.flush()
+        os.fsync(writing.fileno())

@@ -1,0 +1,42 @@
+"""Locks between processes: ``flock`` on a file, released by the kernel however the holder ends."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from warehouse.session import Busy
+
+
+@contextlib.contextmanager
+def file_lock(path: Path, wait: float, what: str) -> Iterator[None]:
+    """Hold an exclusive lock on a file.
+
+    Args:
+        path: the lock file, created with mode 0600 if need be; never removed, for removing it would race.
+        wait: seconds to wait for the holder to end.
+        what: what is being locked, for the message.
+
+    Raises:
+        Busy: it was not free in time.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        deadline = time.monotonic() + wait
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() >= deadline:
+                    msg = f"{what} is in use by another process; try again when it has ended"
+                    raise Busy(msg) from error
+                time.sleep(0.02)
+        yield
+    finally:
+        os.close(handle)

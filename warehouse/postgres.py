@@ -1,0 +1,193 @@
+"""The Postgres warehouse: MVCC is the publication; a commit shows readers the whole of a load or nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from warehouse.session import (
+    Busy,
+    Dialect,
+    Session,
+    WarehouseError,
+    field_types,
+    leat_type,
+    quote,
+    sql_type,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import sqlalchemy
+
+_WRITER_WAIT_MS = 600_000
+_TAKEOVER_WAIT = 15.0
+_BATCH_ROWS = 65_536
+
+
+@dataclass(slots=True)
+class PostgresSession:
+    """One transaction on a Postgres connection."""
+
+    alchemy: sqlalchemy.Connection
+    dialect: Dialect = "postgres"
+
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a statement and return its rows."""
+        cursor = self._run(sql, params)
+        return list(cursor.fetchall()) if cursor.description else []
+
+    def change(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """Run a changing statement and return the number of rows."""
+        return int(self._run(sql, params).rowcount)
+
+    def _run(self, sql: str, params: Sequence[Any]) -> Any:
+        cursor: Any = self._raw.cursor()
+        if params:
+            cursor.execute(sql.replace("%", "%%").replace("?", "%s"), list(params))
+        else:
+            cursor.execute(sql)
+        return cursor
+
+    def stage(self, name: str, files: Sequence[Path], schema: pa.Schema) -> None:
+        """Copy parquet files into a temporary table, in batches."""
+        types = field_types(schema)
+        columns = ", ".join(f"{quote(column)} {sql_type(kind, 'postgres')}" for column, kind in types.items())
+        self.execute(f"DROP TABLE IF EXISTS pg_temp.{quote(name)}")
+        self.execute(f"CREATE TEMP TABLE {quote(name)} ({columns}) ON COMMIT DROP")
+        for file in files:
+            self._copy(name, file, list(types))
+        self.execute(f"ANALYZE {quote(name)}")
+
+    def _copy(self, name: str, file: Path, wanted: list[str]) -> None:
+        from pyarrow import csv, parquet
+
+        with parquet.ParquetFile(file) as reader:
+            present = [column for column in wanted if column in reader.schema_arrow.names]
+            listed = ", ".join(map(quote, present))
+            sql = f"COPY {quote(name)} ({listed}) FROM STDIN WITH (FORMAT csv)"
+            cursor: Any = self._raw.cursor()
+            for batch in reader.iter_batches(_BATCH_ROWS, columns=present):
+                text = io.BytesIO()
+                csv.write_csv(batch.select(present), text, csv.WriteOptions(include_header=False))
+                text.seek(0)
+                cursor.copy_expert(sql, text)
+
+    def columns(self, schema: str, table: str) -> dict[str, str]:
+        """Return leat type by column name."""
+        rows = self.execute(
+            "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = ? AND table_name = ? "
+            "ORDER BY ordinal_position",
+            (schema, table),
+        )
+        return {name: leat_type(kind, "postgres") for name, kind in rows}
+
+    def sqlalchemy(self) -> sqlalchemy.Connection:
+        """Return the SQLAlchemy connection of this transaction."""
+        return self.alchemy
+
+    @property
+    def _raw(self) -> Any:
+        return self.alchemy.connection.driver_connection
+
+
+@dataclass(slots=True)
+class PostgresWarehouse:
+    """The warehouse in a Postgres database.
+
+    Args:
+        url: ``postgresql://user:password@host:port/database``.
+    """
+
+    url: str
+    dialect: Dialect = "postgres"
+    _made: list[sqlalchemy.Engine] = field(default_factory=list)
+
+    @property
+    def _engine(self) -> sqlalchemy.Engine:
+        if not self._made:
+            import sqlalchemy
+
+            url = sqlalchemy.make_url(self.url).set(drivername="postgresql+psycopg2")
+            # A server-side check notices within a second that the client was killed, and lets go of its locks.
+            options = "-c timezone=UTC -c client_connection_check_interval=1s -c application_name=leat"
+            self._made.append(sqlalchemy.create_engine(url, connect_args={"options": options, "connect_timeout": 10}))
+        return self._made[0]
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[sqlalchemy.Connection]:
+        import sqlalchemy
+
+        try:
+            connection = self._engine.connect()
+        except sqlalchemy.exc.OperationalError as error:
+            shown = sqlalchemy.make_url(self.url).render_as_string(hide_password=True)
+            msg = f"can't connect to {shown}: {str(error.orig).strip()}. Next: check LEAT_WAREHOUSE and the server"
+            raise WarehouseError(msg) from error
+        with connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Open the one writing transaction; others wait for it."""
+        import sqlalchemy
+
+        with self._connected() as connection:
+            try:
+                connection.execute(sqlalchemy.text(f"SET LOCAL lock_timeout = {_WRITER_WAIT_MS}"))
+                connection.execute(sqlalchemy.text(f"SELECT pg_advisory_xact_lock({_lock_number('writer')})"))
+            except sqlalchemy.exc.OperationalError as error:
+                msg = "the warehouse is in use by another process; try again when it has ended"
+                raise Busy(msg) from error
+            yield PostgresSession(connection)
+            connection.commit()
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """Open a read-only transaction that sees one moment."""
+        with self._connected() as connection:
+            reading = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            yield PostgresSession(reading)
+            reading.rollback()
+
+    def published(self) -> contextlib.AbstractContextManager[Session]:
+        """Open a read-only transaction: what is committed is published."""
+        return self.snapshot()
+
+    def publish(self) -> bool:
+        """Do nothing: the commit was the publication."""
+        return False
+
+    @contextlib.contextmanager
+    def exclusive(self, name: str) -> Iterator[None]:
+        """Hold a session-level advisory lock, so that it works across machines too.
+
+        A killed holder's server process needs a moment to notice; hence the short wait.
+        """
+        import sqlalchemy
+
+        with self._connected() as connection:
+            take = sqlalchemy.text(f"SELECT pg_try_advisory_lock({_lock_number(name)})")
+            deadline = time.monotonic() + _TAKEOVER_WAIT
+            while not connection.execute(take).scalar():
+                if time.monotonic() > deadline:
+                    msg = f"integration {name} is in use by another process; try again when it has ended"
+                    raise Busy(msg)
+                time.sleep(0.05)
+            connection.commit()
+            try:
+                yield
+            finally:
+                connection.rollback()
+                connection.execute(sqlalchemy.text(f"SELECT pg_advisory_unlock({_lock_number(name)})"))
+                connection.commit()
+
+
+def _lock_number(name: str) -> int:
+    return 0x1EA7 << 32 | zlib.crc32(name.encode())

@@ -1,0 +1,113 @@
+"""One open transaction in a warehouse, DuckDB or Postgres alike, and the few places where their SQL differs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import sqlalchemy
+
+Dialect = Literal["duckdb", "postgres"]
+
+_TYPES: Mapping[str, tuple[str, str]] = {
+    "string": ("VARCHAR", "text"),
+    "integer": ("BIGINT", "bigint"),
+    "float": ("DOUBLE", "double precision"),
+    "boolean": ("BOOLEAN", "boolean"),
+    "timestamp": ("TIMESTAMP WITH TIME ZONE", "timestamp with time zone"),
+    "datetime": ("TIMESTAMP", "timestamp without time zone"),
+    "date": ("DATE", "date"),
+    "json": ("JSON", "jsonb"),
+}
+
+
+class Busy(Exception):
+    """Someone else is doing this now; trying again later will work."""
+
+
+class WarehouseError(Exception):
+    """The warehouse refused or can't go on; the text says what to do next."""
+
+
+class Session(Protocol):
+    """One open transaction. Parameters are ``?`` in the order of the sequence, in statements that have no other ?."""
+
+    dialect: Dialect
+
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a statement and return its rows (none for DDL)."""
+
+    def change(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """Run an INSERT, UPDATE or DELETE and return how many rows it touched."""
+
+    def stage(self, name: str, files: Sequence[Path], schema: pa.Schema) -> None:
+        """Make a temporary relation of parquet files, with the columns and leat types of the schema.
+
+        Columns that the files lack are null. It is gone when the transaction ends.
+        """
+
+    def columns(self, schema: str, table: str) -> dict[str, str]:
+        """Return leat type by column name, in order; empty when there is no such table."""
+
+    def sqlalchemy(self) -> sqlalchemy.Connection:
+        """Return this transaction as a SQLAlchemy connection; committing or closing it does nothing."""
+
+
+class Warehouse(Protocol):
+    """Where the tables are kept. One writer at a time; readers are never blocked."""
+
+    dialect: Dialect
+
+    def transaction(self) -> AbstractContextManager[Session]:
+        """Open the one writing transaction: commits when the block ends, rolls back when it raises.
+
+        Raises:
+            Busy: another process has been writing for too long.
+        """
+
+    def snapshot(self) -> AbstractContextManager[Session]:
+        """Open a read-only transaction on what has been written, published or not."""
+
+    def published(self) -> AbstractContextManager[Session]:
+        """Open a read-only transaction on what readers see.
+
+        Raises:
+            WarehouseError: nothing has been published yet.
+        """
+
+    def publish(self) -> bool:
+        """Let readers see what has been written; returns whether there was anything new."""
+
+    def exclusive(self, name: str) -> AbstractContextManager[None]:
+        """Hold the right to run an integration, across processes.
+
+        Raises:
+            Busy: another process holds it.
+        """
+
+
+def quote(*names: str) -> str:
+    """Return a quoted identifier; several names are joined by dots."""
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
+def sql_type(leat_type: str, dialect: Dialect) -> str:
+    """Return the SQL type of a leat type (see :data:`sources.stream.Type`)."""
+    return _TYPES[leat_type][dialect == "postgres"]
+
+
+def leat_type(sql: str, dialect: Dialect) -> str:
+    """Return the leat type of a SQL type as ``information_schema`` names it; ``?`` for one that leat never creates."""
+    for name, types in _TYPES.items():
+        if types[dialect == "postgres"] == sql:
+            return name
+    return "?"
+
+
+def field_types(schema: pa.Schema) -> dict[str, str]:
+    """Return leat type by column name of an Arrow schema made by :func:`sources.stream.arrow_schema`."""
+    return {field.name: (field.metadata or {})[b"leat.type"].decode() for field in schema}
