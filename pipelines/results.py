@@ -1,0 +1,86 @@
+"""What a run did, as plain data: the command line prints it, Dagster shows it, the control store keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Severity = Literal["warn", "error"]
+Status = Literal["loaded", "nothing_new", "failed", "blocked", "busy"]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """The outcome of one check.
+
+    Attributes:
+        check: name of the check, unique for its subject, for example ``not_null_email``.
+        subject: what was checked: ``integration.stream``, ``analytics.model`` or the name of a rule.
+        severity: an ``error`` keeps the load from being published; a ``warn`` is reported.
+        ok: whether it held.
+        failing: how many rows broke it; 0 for checks that do not count rows.
+        detail: what was seen, in words.
+        evidence: the first rows that broke it.
+    """
+
+    check: str
+    subject: str
+    severity: Severity
+    ok: bool
+    failing: int
+    detail: str
+    evidence: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def blocks(self) -> bool:
+        """Whether this result keeps a load from being published."""
+        return not self.ok and self.severity == "error"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamResult:
+    """Rows of one stream that a load touched; ``total`` counts those that exist in the source now."""
+
+    stream: str
+    inserted: int
+    updated: int
+    deleted: int
+    quarantined: int
+    drifted: int
+    total: int
+
+    @property
+    def changed(self) -> bool:
+        """Whether the load changed the table."""
+        return bool(self.inserted or self.updated or self.deleted)
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationResult:
+    """What a run did for one integration.
+
+    Attributes:
+        integration: its name.
+        status: ``loaded``, ``nothing_new``, ``failed``, ``blocked`` (a check of severity error failed; readers keep
+            the old rows) or ``busy`` (another process runs it).
+        load_id: the last load that was applied, if any.
+        streams: one result per stream that was loaded.
+        checks: what the checks found.
+        seconds: wall-clock seconds.
+        error: the message for the user, without secrets, when it failed.
+        error_type: class of the error, for example ``Unauthenticated``.
+        transient: whether trying again may help.
+        retry_after: seconds that the system asked to wait, if it did.
+    """
+
+    integration: str
+    status: Status
+    load_id: str | None = None
+    streams: tuple[StreamResult, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
+    seconds: float = 0.0
+    error: str | None = None
+    error_type: str | None = None
+    transient: bool = False
+    retry_after: float | None = None

@@ -1,0 +1,146 @@
+"""The engine's own tables, schema ``leat`` of the warehouse: written in the same transaction as the rows they tell of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pipelines.results import StreamResult
+from warehouse.session import Session, quote, sql_type
+
+SCHEMA = "leat"
+
+TABLES: Mapping[str, Mapping[str, str]] = {
+    "loads": {
+        "load_id": "string",
+        "integration": "string",
+        "kind": "string",
+        "landed_at": "timestamp",
+        "applied_at": "timestamp",
+    },
+    "load_streams": {
+        "load_id": "string",
+        "integration": "string",
+        "stream": "string",
+        "inserted": "integer",
+        "updated": "integer",
+        "deleted": "integer",
+        "quarantined": "integer",
+        "drifted": "integer",
+        "total": "integer",
+    },
+    "cursors": {"integration": "string", "load_id": "string", "cursor": "json"},
+    "streams": {"integration": "string", "stream": "string", "shape": "json"},
+    "log": {
+        "load_id": "string",
+        "integration": "string",
+        "event_type": "string",
+        "event_data": "json",
+        "created_at": "timestamp",
+    },
+    "quarantine": {
+        "integration": "string",
+        "stream": "string",
+        "record_key": "string",
+        "reason": "string",
+        "record": "string",
+        "load_id": "string",
+        "first_seen_at": "timestamp",
+        "last_seen_at": "timestamp",
+    },
+    "models": {"model": "string", "fingerprint": "string", "built_at": "timestamp", "row_count": "integer"},
+    "violations": {
+        "rule": "string",
+        "violation_key": "string",
+        "severity": "string",
+        "evidence": "json",
+        "first_seen_at": "timestamp",
+        "last_seen_at": "timestamp",
+        "resolved_at": "timestamp",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the warehouse knows of one integration.
+
+    Attributes:
+        cursor: where the next extraction goes on; None before the first load.
+        cursor_load: the load that brought the cursor.
+        shapes: per stream that has been loaded, the shape of its table (see :mod:`pipelines.shape`).
+    """
+
+    cursor: Mapping[str, Any] | None
+    cursor_load: str
+    shapes: Mapping[str, Mapping[str, Any]]
+
+
+def create_tables(session: Session) -> None:
+    """Create what is missing of the engine's own tables."""
+    session.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(SCHEMA)}")
+    for table, columns in TABLES.items():
+        listed = ", ".join(f"{quote(name)} {sql_type(kind, session.dialect)}" for name, kind in columns.items())
+        session.execute(f"CREATE TABLE IF NOT EXISTS {quote(SCHEMA, table)} ({listed})")
+
+
+def exists(session: Session) -> bool:
+    """Return whether the warehouse has ever been written."""
+    return bool(session.columns(SCHEMA, "cursors"))
+
+
+def read_state(session: Session, integration: str) -> State:
+    """Return what the warehouse knows of an integration."""
+    if not exists(session):
+        return State(None, "", {})
+    cursors = session.execute("SELECT cursor, load_id FROM leat.cursors WHERE integration = ?", (integration,))
+    shapes = session.execute("SELECT stream, shape FROM leat.streams WHERE integration = ?", (integration,))
+    cursor, load = cursors[0] if cursors else (None, "")
+    return State(_json(cursor), load, {stream: _json(shape) for stream, shape in shapes})
+
+
+def is_applied(session: Session, integration: str, load_id: str) -> bool:
+    """Return whether a load has been applied: its id is not above the newest one that was."""
+    newest = session.execute("SELECT max(load_id) FROM leat.loads WHERE integration = ?", (integration,))[0][0]
+    return newest is not None and load_id <= newest
+
+
+def write_cursor(session: Session, integration: str, load_id: str, cursor: Mapping[str, Any]) -> None:
+    """Set the cursor of an integration."""
+    session.execute("DELETE FROM leat.cursors WHERE integration = ?", (integration,))
+    insert(session, "cursors", [(integration, load_id, json.dumps(cursor))])
+
+
+def write_shape(session: Session, integration: str, stream: str, shape: Mapping[str, Any]) -> None:
+    """Remember the shape of a stream's table."""
+    session.execute("DELETE FROM leat.streams WHERE integration = ? AND stream = ?", (integration, stream))
+    insert(session, "streams", [(integration, stream, json.dumps(shape))])
+
+
+def write_load(session: Session, load_id: str, integration: str, kind: str, times: tuple[datetime, datetime]) -> None:
+    """Record that a load was applied; ``times`` are when it was landed and when it is applied."""
+    insert(session, "loads", [(load_id, integration, kind, *times)])
+
+
+def write_results(session: Session, load_id: str, integration: str, results: Sequence[StreamResult]) -> None:
+    """Record what a load did to each stream."""
+    rows = [
+        (load_id, integration, r.stream, r.inserted, r.updated, r.deleted, r.quarantined, r.drifted, r.total)
+        for r in results
+    ]
+    insert(session, "load_streams", rows)
+
+
+def insert(session: Session, table: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Insert rows into one of the engine's tables, all columns in order."""
+    columns = TABLES[table]
+    values = ", ".join(f"CAST(? AS {sql_type(kind, session.dialect)})" for kind in columns.values())
+    for row in rows:
+        session.execute(f"INSERT INTO {quote(SCHEMA, table)} VALUES ({values})", row)
+
+
+def _json(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
