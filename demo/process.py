@@ -49,7 +49,13 @@ def is_running(pid: int) -> bool:
 
 
 def start(
-    name: str, argv: Sequence[str], folder: Path, port: int, env: Mapping[str, str] | None = None, wait: float = 60
+    name: str,
+    argv: Sequence[str],
+    folder: Path,
+    port: int,
+    env: Mapping[str, str] | None = None,
+    wait: float = 60,
+    user: int | None = None,
 ) -> Process:
     """Start a server in a session of its own and wait until it listens.
 
@@ -60,6 +66,7 @@ def start(
         port: where it will listen on 127.0.0.1.
         env: variables in addition to this process's.
         wait: seconds to wait for it to listen.
+        user: run it as this user and group id, for servers that refuse root; only root may ask for that.
 
     Raises:
         RuntimeError: it ended, or did not listen in time; the text has the end of its log.
@@ -75,6 +82,9 @@ def start(
             stderr=subprocess.STDOUT,
             env={**os.environ, **(env or {})},
             start_new_session=True,
+            user=user,
+            group=user,
+            extra_groups=None if user is None else [],
         )
     deadline = time.monotonic() + wait
     while not is_listening(port):

@@ -1,0 +1,47 @@
+"""What the tests share: a real Postgres, one server for the session and one database for each test."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from demo.postgres import postgres_url as url_of
+from demo.postgres import start_postgres, stop_postgres
+from demo.process import Process
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Process]:
+    """Start a Postgres server without fsync, in a folder that its user can get to."""
+    with tempfile.TemporaryDirectory(prefix="leat-tests-") as folder:
+        Path(folder).chmod(0o755)
+        process = start_postgres(Path(folder), fsync=False)
+        try:
+            yield process
+        finally:
+            stop_postgres(process)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Process) -> Iterator[str]:
+    """Give the URL of an empty database that lasts for one test."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    _run(postgres_server, f"CREATE DATABASE {name} TEMPLATE template0")
+    try:
+        yield url_of(postgres_server, name)
+    finally:
+        _run(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _run(server: Process, statement: str) -> None:
+    connection = psycopg2.connect(url_of(server))
+    try:
+        connection.autocommit = True  # databases can't be created in a transaction
+        connection.cursor().execute(statement)
+    finally:
+        connection.close()

@@ -1,0 +1,1 @@
+"""The only door to DuckDB, Postgres and the control store."""
