@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dotenv import load_dotenv
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
-from pipelines.declaration import NAME, RESERVED, Check, Declaration, Range, StreamOptions
+from pipelines.declaration import NAME, RESERVED, Declaration, Range, StreamOptions
+from pipelines.mistakes import dotted, meant, validation_mistakes
 from pipelines.yaml_file import DeclarationError, Loc, YamlFile, read_yaml
 from sources.driver import Driver, driver_names, load_driver, load_streams, source_names
 from sources.stream import Stream
-
-_KEYS_MEANT_AS_ONE = {"missing": "is missing", "extra_forbidden": "unknown key"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +97,13 @@ def load_declaration(path: Path, shown: str) -> Declaration:
     try:
         value["connection"] = driver.Connection.model_validate(value.get("connection") or {})
     except ValidationError as error:
-        mistakes += _mistakes(file, shown, error, driver.Connection, ("connection",))
+        mistakes += validation_mistakes(file, shown, error, driver.Connection, ("connection",))
         value["connection"] = driver.Connection.model_construct()
     try:
         declaration = Declaration.model_validate({**value, "name": path.stem, "path": path})
     except ValidationError as error:
-        raise DeclarationError(mistakes + _mistakes(file, shown, error, Declaration, ())) from error
-    mistakes += [f"{shown}:{file.line(loc)}: {_dotted(loc)}: {text}" for loc, text in _semantics(declaration)]
+        raise DeclarationError(mistakes + validation_mistakes(file, shown, error, Declaration, ())) from error
+    mistakes += [f"{shown}:{file.line(loc)}: {dotted(loc)}: {text}" for loc, text in _semantics(declaration)]
     if mistakes:
         raise DeclarationError(mistakes)
     return declaration
@@ -119,9 +115,7 @@ def _driver_of(file: YamlFile, shown: str) -> Driver:
         if value not in known():
             what = "is missing" if value is None else f"{value!r} is unknown"
             raise DeclarationError(
-                [
-                    f"{shown}:{file.line((key,))}: {key}: {what}{_meant(str(value), known())}; known: {', '.join(known())}"
-                ]
+                [f"{shown}:{file.line((key,))}: {key}: {what}{meant(str(value), known())}; known: {', '.join(known())}"]
             )
     return load_driver(file.value["source"], file.value["driver"])
 
@@ -134,7 +128,7 @@ def _semantics(declaration: Declaration) -> Iterator[tuple[Loc, str]]:
     for name, options in declaration.streams.items():
         stream = streams.get(name)
         if stream is None:
-            yield ("streams", name), f"unknown stream{_meant(name, streams)}; known: {', '.join(streams)}"
+            yield ("streams", name), f"unknown stream{meant(name, streams)}; known: {', '.join(streams)}"
             continue
         for i, column in enumerate(options.exclude):
             if column in stream.key:
@@ -142,7 +136,7 @@ def _semantics(declaration: Declaration) -> Iterator[tuple[Loc, str]]:
         columns = {column.name: column for column in stream.all_columns()}
         for loc, column in _columns_named(options):
             if column not in columns:
-                yield ("streams", name, *loc), f"unknown column {column!r}{_meant(column, columns)}"
+                yield ("streams", name, *loc), f"unknown column {column!r}{meant(column, columns)}"
         for i, column in enumerate(options.mask if isinstance(options.mask, tuple) else ()):
             if column in columns and columns[column].type not in ("string", "json"):
                 yield ("streams", name, "mask", i), f"{column} is {columns[column].type}; only text can be hashed"
@@ -169,7 +163,7 @@ def _foreign_key_mistakes(project: Project, declaration: Declaration, known: dic
                     loc: Loc = ("streams", name, "checks", i, "foreign_key", column)
                     shown = project.shown(declaration.path)
                     line = read_yaml(declaration.path, shown).line(loc)
-                    mistakes.append(f"{shown}:{line}: {_dotted(loc)}: {text}")
+                    mistakes.append(f"{shown}:{line}: {dotted(loc)}: {text}")
     return mistakes
 
 
@@ -179,12 +173,12 @@ def _foreign_key_mistake(declaration: Declaration, target: str, known: dict[str,
         return f"{target!r}: write stream.column or integration.stream.column"
     integration = parts[0] if len(parts) == 3 else declaration.name
     if integration not in known:
-        return f"{target!r}: no integration {integration!r} is declared{_meant(integration, known)}"
+        return f"{target!r}: no integration {integration!r} is declared{meant(integration, known)}"
     streams: dict[str, Stream] = {stream.name: stream for stream in known[integration].selected()}
     if parts[-2] not in streams:
-        return f"{target!r}: no stream {parts[-2]!r} is loaded{_meant(parts[-2], streams)}"
+        return f"{target!r}: no stream {parts[-2]!r} is loaded{meant(parts[-2], streams)}"
     columns = [column.name for column in known[integration].columns(streams[parts[-2]])]
-    return None if parts[-1] in columns else f"{target!r}: no column {parts[-1]!r}{_meant(parts[-1], columns)}"
+    return None if parts[-1] in columns else f"{target!r}: no column {parts[-1]!r}{meant(parts[-1], columns)}"
 
 
 def _is_cron(text: str) -> bool:
@@ -202,41 +196,3 @@ def _is_cron_field(text: str, bounds: tuple[int, int]) -> bool:
         if len(numbers) > 2 or not all(n.isdigit() and bounds[0] <= int(n) <= bounds[1] for n in numbers):
             return False
     return True
-
-
-def _mistakes(file: YamlFile, shown: str, error: ValidationError, model: type[BaseModel], prefix: Loc) -> list[str]:
-    found: dict[str, None] = {}
-    for detail in error.errors(include_url=False):
-        loc = prefix + _in_file(file, prefix, detail)
-        text = _KEYS_MEANT_AS_ONE.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
-        if detail["type"] == "extra_forbidden":
-            text += _meant(str(loc[-1]), _keys_at(model, loc[len(prefix) : -1]))
-        found[f"{shown}:{file.line(loc)}: {_dotted(loc)}: {text}"] = None
-    return list(found)
-
-
-def _in_file(file: YamlFile, prefix: Loc, detail: ErrorDetails) -> Loc:
-    """Return the error's path without the parts that pydantic adds for unions and validators."""
-    loc: Loc = ()
-    for i, part in enumerate(detail["loc"]):
-        last_key = i == len(detail["loc"]) - 1 and detail["type"] == "missing"
-        if last_key or (*prefix, *loc, part) in file.lines:
-            loc = (*loc, part)
-    return loc
-
-
-def _keys_at(model: type[BaseModel], loc: Loc) -> list[str]:
-    """Return the keys that a path may have; used for suggestions only."""
-    nested: dict[str, type[BaseModel]] = {"streams": StreamOptions, "checks": Check}
-    for part in loc:
-        model = nested.get(str(part), model)
-    return [name for name in model.model_fields if name not in ("name", "path")]
-
-
-def _meant(word: str, known: Any) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f'; did you mean "{close[0]}"?' if close else ""
-
-
-def _dotted(loc: Loc) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")

@@ -51,6 +51,15 @@ def read_yaml(path: Path, shown: str) -> YamlFile:
         raise DeclarationError([f"{shown}: can't be read: {error}"]) from error
     if len(text) > MAX_BYTES:
         raise DeclarationError([f"{shown}: larger than {MAX_BYTES} bytes; is it a declaration?"])
+    return parse_yaml(text, path, shown)
+
+
+def parse_yaml(text: str, path: Path, shown: str) -> YamlFile:
+    """Parse YAML as :func:`read_yaml` does; a part of another file has empty lines before it for those it leaves out.
+
+    Raises:
+        DeclarationError: it isn't YAML.
+    """
     loader = yaml.SafeLoader(text)
     try:
         node = loader.get_single_node()
