@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pipelines.declaration import NAME, RESERVED, Declaration, Range, StreamOptions
 from pipelines.mistakes import dotted, meant, validation_mistakes
 from pipelines.yaml_file import DeclarationError, Loc, YamlFile, read_yaml
-from sources.driver import Driver, driver_names, load_driver, load_streams, source_names
+from sources.driver import Driver, add_sources, driver_names, load_driver, load_streams, source_names
 from sources.stream import Stream
 
 
@@ -46,6 +46,7 @@ def open_project(folder: Path) -> Project:
     """Return the project of a folder; reads ``.env`` and the demo's variables without overriding what is set."""
     folder = folder.resolve()
     load_dotenv(folder / ".env", override=False)
+    add_sources(folder / "sources")
     state = Path(os.environ.get("LEAT_HOME") or folder / ".leat").resolve()
     load_dotenv(state / "demo" / "env", override=False)
     return Project(

@@ -1,4 +1,4 @@
-"""The engine's own tables, schema ``leat`` of the warehouse: written in the same transaction as the rows they tell of."""
+"""The engine's own tables, schema ``leat`` of the warehouse, written in the same transaction as what they tell of."""
 
 from __future__ import annotations
 
@@ -102,10 +102,32 @@ def read_state(session: Session, integration: str) -> State:
     return State(_json(cursor), load, {stream: _json(shape) for stream, shape in shapes})
 
 
+def read_totals(session: Session, integration: str) -> dict[str, int]:
+    """Return how many rows each stream had after its last load."""
+    if not exists(session):
+        return {}
+    rows = session.execute(
+        "SELECT stream, total FROM leat.load_streams AS s WHERE integration = ? AND load_id = "
+        "(SELECT max(load_id) FROM leat.load_streams AS n WHERE n.integration = s.integration AND n.stream = s.stream)",
+        (integration,),
+    )
+    return {stream: int(total) for stream, total in rows}
+
+
+def newest_load(session: Session, integration: str) -> str:
+    """Return the id of the newest load of an integration; empty before the first."""
+    if not exists(session):
+        return ""
+    sql = "SELECT max(load_id) FROM leat.{} WHERE integration = ?"
+    found = [session.execute(sql.format(table), (integration,))[0][0] for table in ("loads", "cursors")]
+    return max((load for load in found if load), default="")
+
+
 def is_applied(session: Session, integration: str, load_id: str) -> bool:
-    """Return whether a load has been applied: its id is not above the newest one that was."""
-    newest = session.execute("SELECT max(load_id) FROM leat.loads WHERE integration = ?", (integration,))[0][0]
-    return newest is not None and load_id <= newest
+    """Return whether a load has been applied; one that changed nothing may be unknown, and can be applied again."""
+    sql = "SELECT 1 FROM leat.{} WHERE integration = ? AND load_id = ?"
+    tables = ("loads", "cursors") if exists(session) else ()
+    return any(session.execute(sql.format(table), (integration, load_id)) for table in tables)
 
 
 def write_cursor(session: Session, integration: str, load_id: str, cursor: Mapping[str, Any]) -> None:

@@ -10,13 +10,14 @@ A driver module has three names:
     yields events (:mod:`sources.events`) from ``sync.cursor`` on.
 
 ``sources/<source>/streams.py`` has ``STREAMS``, a tuple of :class:`sources.stream.Stream`. Nothing is registered:
-files are found by name. A driver imports heavy libraries inside its functions, for definitions are loaded without them.
+files are found by name, here and in the ``sources/`` folder of a project. A driver imports heavy libraries inside its
+functions, for definitions are loaded without them.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -24,10 +25,9 @@ from typing import Any, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict
 
+import sources
 from sources.events import Event
 from sources.stream import Stream
-
-SOURCES = Path(__file__).parent
 
 
 class ConnectionModel(BaseModel):
@@ -81,18 +81,27 @@ class Driver(Protocol):
 
     def setup_tests(self, connection: Any, sync: Sync) -> Iterator[SetupTest]: ...  # noqa: D102 - see the module
 
-    def extract(self, connection: Any, sync: Sync) -> Iterator[Event]: ...  # noqa: D102 - see the module
+    def extract(self, connection: Any, sync: Sync) -> Generator[Event]: ...  # noqa: D102 - see the module
+
+
+def add_sources(folder: Path) -> None:
+    """Let a project bring sources of its own: ``<project>/sources/<source>/`` beside those of leat."""
+    if folder.is_dir() and str(folder) not in sources.__path__:
+        sources.__path__.append(str(folder))
 
 
 def source_names() -> list[str]:
     """Return the names of all sources, sorted."""
-    return sorted(path.parent.name for path in SOURCES.glob("*/streams.py"))
+    return sorted({path.parent.name for folder in sources.__path__ for path in Path(folder).glob("*/streams.py")})
 
 
 def driver_names(source: str) -> list[str]:
     """Return the names of the drivers of a source, sorted: its modules that define ``extract``."""
     return sorted(
-        path.stem for path in (SOURCES / source).glob("*.py") if "\ndef extract(" in path.read_text(encoding="utf-8")
+        path.stem
+        for folder in sources.__path__
+        for path in (Path(folder) / source).glob("*.py")
+        if "\ndef extract(" in path.read_text(encoding="utf-8")
     )
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from warehouse.locks import file_lock
-from warehouse.session import Dialect, Session, WarehouseError, field_types, leat_type, quote, sql_type
+from warehouse.session import Dialect, Session, WarehouseError, field_types, leat_type, literal, quote, sql_type
 
 if TYPE_CHECKING:
     import duckdb
@@ -56,7 +56,7 @@ class DuckDBSession:
         present: set[str] = set()
         relation = ""
         if files:
-            listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
+            listed = ", ".join(literal(str(file)) for file in files)
             relation = f" FROM read_parquet([{listed}], union_by_name = true)"
             present = {row[0] for row in self.execute(f"DESCRIBE SELECT *{relation}")}
         selected = ", ".join(
@@ -65,6 +65,10 @@ class DuckDBSession:
         )
         where = "" if files else " WHERE false"
         self.execute(f"CREATE OR REPLACE TEMP VIEW {quote(name)} AS SELECT {selected}{relation}{where}")
+
+    def keep(self, name: str, select: str) -> None:
+        """Keep the rows of a SELECT in a temporary table."""
+        self.execute(f"CREATE OR REPLACE TEMP TABLE {quote(name)} AS {select}")
 
     def columns(self, schema: str, table: str) -> dict[str, str]:
         """Return leat type by column name."""
@@ -82,6 +86,7 @@ class DuckDBSession:
             from duckdb_engine import ConnectionWrapper
 
             class Borrowed(ConnectionWrapper):
+                def begin(self) -> None: ...  # the transaction is open; DuckDB gives it up at a second BEGIN
                 def commit(self) -> None: ...
                 def rollback(self) -> None: ...
                 def close(self) -> None: ...
@@ -208,9 +213,8 @@ class DuckDBWarehouse:
             raise WarehouseError(msg) from error
         connection.execute("SET TimeZone = 'UTC'")
         if not read_only:
-            temporary = str(path.parent / "tmp").replace("'", "''")
             connection.execute(f"SET memory_limit = '{self.memory}'")
-            connection.execute(f"SET temp_directory = '{temporary}'")
+            connection.execute(f"SET temp_directory = {literal(str(path.parent / 'tmp'))}")
             connection.execute("SET preserve_insertion_order = false")
         return connection
 

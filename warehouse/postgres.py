@@ -79,6 +79,12 @@ class PostgresSession:
                 text.seek(0)
                 cursor.copy_expert(sql, text)
 
+    def keep(self, name: str, select: str) -> None:
+        """Keep the rows of a SELECT in a temporary table."""
+        self.execute(f"DROP TABLE IF EXISTS pg_temp.{quote(name)}")
+        self.execute(f"CREATE TEMP TABLE {quote(name)} ON COMMIT DROP AS {select}")
+        self.execute(f"ANALYZE {quote(name)}")
+
     def columns(self, schema: str, table: str) -> dict[str, str]:
         """Return leat type by column name."""
         rows = self.execute(

@@ -50,6 +50,9 @@ class Session(Protocol):
         Columns that the files lack are null. It is gone when the transaction ends.
         """
 
+    def keep(self, name: str, select: str) -> None:
+        """Keep the rows of a SELECT in a temporary table until the transaction ends."""
+
     def columns(self, schema: str, table: str) -> dict[str, str]:
         """Return leat type by column name, in order; empty when there is no such table."""
 
@@ -93,6 +96,11 @@ class Warehouse(Protocol):
 def quote(*names: str) -> str:
     """Return a quoted identifier; several names are joined by dots."""
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
+def literal(text: str) -> str:
+    """Return a quoted string, for statements that take no parameters."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def sql_type(leat_type: str, dialect: Dialect) -> str:

@@ -1,0 +1,283 @@
+"""Apply a landed load to the warehouse: all of its streams, its cursor and its log in one transaction."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pipelines import merge as merging
+from pipelines import state
+from pipelines.declaration import Declaration
+from pipelines.landing import LOAD_ID, SEQUENCE, Landed
+from pipelines.merge import Merge
+from pipelines.results import StreamResult
+from pipelines.shape import Shape, create_history, create_table, declared_shape, migrate
+from sources.stream import Column, Stream, arrow_schema
+from warehouse.session import Session, literal, quote
+
+SYNC, RESET = "sync", "reset"
+_REBUILT = "__new"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a load is to be applied.
+
+    Attributes:
+        kind: ``sync`` moves the cursor; ``reset`` is a complete extraction: what it did not name is gone.
+        streams: names of the streams that were extracted.
+        keep_cursor: whether the cursor stays where it is, for a complete extraction of some streams only.
+        rebuild: whether tables whose shape can't be migrated are built anew.
+        any_share: whether full scans may delete any share of a table.
+    """
+
+    kind: str
+    streams: frozenset[str]
+    keep_cursor: bool = False
+    rebuild: bool = False
+    any_share: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the plan as a JSON value."""
+        return {**asdict(self), "streams": sorted(self.streams)}
+
+    @classmethod
+    def of_json(cls, value: Mapping[str, Any]) -> Plan:
+        """Return the plan that :meth:`as_json` gave."""
+        return cls(**{**value, "streams": frozenset(value["streams"])})
+
+
+@dataclass(slots=True)
+class _Landed:
+    """The events of a load, sorted by what they mean."""
+
+    deletes: dict[str, dict[tuple[str, ...], list[dict[str, Any]]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
+    )
+    scans: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    quarantined: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    logs: list[dict[str, Any]] = field(default_factory=list)
+    cursor: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """A load that is being applied."""
+
+    session: Session
+    declaration: Declaration
+    landed: Landed
+    events: _Landed
+    plan: Plan
+    at: datetime
+
+
+def apply_load(
+    session: Session, declaration: Declaration, landed: Landed, plan: Plan, at: datetime
+) -> list[StreamResult] | None:
+    """Apply a load inside an open transaction.
+
+    Args:
+        session: the writing transaction; the caller commits.
+        declaration: whose load it is.
+        landed: the landed load.
+        plan: how.
+        at: the time written into the rows.
+
+    Returns:
+        One result per stream, or None when the load changed nothing at all, not even the cursor.
+
+    Raises:
+        ShapeChange: a table can't get the declared shape without losing values.
+        SuspiciousDelete: a full scan would delete too much.
+    """
+    state.create_tables(session)
+    before = state.read_state(session, declaration.name)
+    events = _read(landed)
+    load = _Load(session, declaration, landed, events, plan, at)
+    results = [
+        _apply_stream(load, stream, before.shapes.get(stream.name))
+        for stream in declaration.selected()
+        if stream.name in plan.streams
+    ]
+    moved = not plan.keep_cursor and events.cursor is not None and events.cursor != before.cursor
+    if moved and events.cursor is not None:
+        state.write_cursor(session, declaration.name, landed.load_id, events.cursor)
+    shapes_changed = state.read_state(session, declaration.name).shapes != before.shapes
+    if not (any(r.changed or r.quarantined for r in results) or events.logs):
+        return [] if moved or shapes_changed else None
+    state.write_load(session, landed.load_id, declaration.name, plan.kind, (_landed_at(landed), at))
+    state.write_results(session, landed.load_id, declaration.name, results)
+    logs = [(landed.load_id, declaration.name, log["event_type"], _text(log["data"]), at) for log in events.logs]
+    state.insert(session, "log", logs)
+    return results
+
+
+def _read(landed: Landed) -> _Landed:
+    events = _Landed()
+    for sequence, kind, stream, data in landed.events():
+        if kind == "delete":
+            events.deletes[stream][tuple(sorted(data))].append({SEQUENCE: sequence, **data})
+        elif kind == "full_scan":
+            events.scans[stream].append(data)
+        elif kind == "quarantined":
+            events.quarantined[stream].append(data)
+        elif kind == "log":
+            events.logs.append(data)
+        elif kind == "cursor":
+            events.cursor = data
+    return events
+
+
+def _apply_stream(load: _Load, stream: Stream, stored: Mapping[str, Any] | None) -> StreamResult:
+    session, declaration, plan = load.session, load.declaration, load.plan
+    shape = declared_shape(declaration, stream)
+    rebuilt = plan.rebuild and stored is not None and not _fits(Shape.of_json(stored), shape)
+    table = stream.name + _REBUILT if rebuilt else stream.name
+    history = shape.history and not rebuilt
+    if rebuilt:
+        session.execute(f"DROP TABLE IF EXISTS {quote(declaration.name, table)}")
+    if not session.columns(declaration.name, table):
+        create_table(session, declaration, stream, table)
+    if history and not session.columns(declaration.name, f"{stream.name}_history"):
+        create_history(session, declaration, stream)
+    staged = arrow_schema((*declaration.columns(stream), Column(SEQUENCE, "integer", "Order of arrival.")))
+    session.stage("leat_staged", load.landed.files(stream.name), staged)
+    merge = Merge(
+        session=session,
+        integration=declaration.name,
+        stream=stream.name,
+        table=table,
+        staged="leat_staged",
+        columns=shape.columns,
+        key=shape.key,
+        version=stream.version,
+        history=history,
+        load_id=load.landed.load_id,
+        at=load.at,
+    )
+    result = _merge(load, merge, stream)
+    if rebuilt:
+        _swap(session, declaration, stream, table)
+    if stored != shape.as_json():
+        state.write_shape(session, declaration.name, stream.name, shape.as_json())
+    return result
+
+
+def _merge(load: _Load, merge: Merge, stream: Stream) -> StreamResult:
+    events, plan, landed = load.events, load.plan, load.landed
+    deletes = _stage_deletes(merge, events, landed)
+    bad = merging.drop_losers(merge, deletes)
+    quarantined = _quarantine(merge, events.quarantined[stream.name], bad, landed)
+    deleted = merging.apply_deletes(merge, deletes)
+    share = None if plan.any_share else load.declaration.options(stream.name).max_delete_share
+    scans: Sequence[Mapping[str, Any]] = events.scans[stream.name]
+    if scans and stream.deletes != "full_scan":
+        msg = f"{merge.integration}: the driver claims a full scan of {stream.name}, whose deletes are {stream.deletes}"
+        raise ValueError(msg)
+    if plan.kind == RESET and stream.deletes != "never":
+        scans = [{}]
+    deleted += sum(merging.apply_full_scan(merge, where, share) for where in scans)
+    inserted, updated = merging.upsert(merge)
+    if merge.history and (inserted or updated or deleted):
+        merging.write_history(merge)
+    return merging.count(merge, inserted, updated, deleted, quarantined)
+
+
+def _fits(stored: Shape, wanted: Shape) -> bool:
+    """Return whether a table of the stored shape can take rows of the wanted one without a rebuild."""
+    return (stored.key, stored.masked) == (wanted.key, wanted.masked) and stored.columns == wanted.columns
+
+
+def _swap(session: Session, declaration: Declaration, stream: Stream, table: str) -> None:
+    """Put the rebuilt table in the place of the old one; the history starts anew."""
+    session.execute(f"DROP TABLE IF EXISTS {quote(declaration.name, stream.name)}")
+    session.execute(f"DROP TABLE IF EXISTS {quote(declaration.name, stream.name + '_history')}")
+    session.execute(f"ALTER TABLE {quote(declaration.name, table)} RENAME TO {quote(stream.name)}")
+    if declaration.options(stream.name).history:
+        create_history(session, declaration, stream)
+
+
+def prepare_tables(session: Session, declaration: Declaration) -> None:
+    """Bring existing tables into the declared shape, in a short transaction of its own.
+
+    On Postgres this takes locks that would block readers for as long as an apply lasts.
+
+    Raises:
+        ShapeChange: values would be lost.
+    """
+    for stream in declaration.selected():
+        stored = state.read_state(session, declaration.name).shapes.get(stream.name)
+        if stored is not None and stored != declared_shape(declaration, stream).as_json():
+            migrate(session, declaration, stream, Shape.of_json(stored))
+
+
+def _stage_deletes(merge: Merge, events: _Landed, landed: Landed) -> list[tuple[str, tuple[str, ...]]]:
+    staged = []
+    for number, (columns, rows) in enumerate(events.deletes[merge.stream].items()):
+        name = f"leat_deletes_{number}"
+        typed = tuple(Column(c, merge.columns[c], "") for c in columns)  # type: ignore[arg-type]
+        _stage(merge.session, name, (*typed, Column(SEQUENCE, "integer", "")), rows, landed)
+        staged.append((name, columns))
+    return staged
+
+
+def _quarantine(merge: Merge, reported: list[dict[str, Any]], bad: int, landed: Landed) -> int:
+    """Put what the driver could not read and rows without a usable key aside; returns how many are news."""
+    if not reported and not bad:
+        return 0
+    session = merge.session
+    columns = tuple(Column(name, "string", "") for name in ("record_key", "reason", "record"))
+    rows = [{"record_key": r["key"], "reason": r["reason"], "record": r["record"]} for r in reported]
+    latest = list({row["record_key"]: row for row in rows}.values())
+    _stage(session, "leat_reported", columns, latest, landed)
+    of_stream = f"integration = {literal(merge.integration)} AND stream = {literal(merge.stream)}"
+    session.keep("leat_bad", f"SELECT * FROM leat_reported UNION ALL {merging.bad_keys(merge)}")
+    session.keep(
+        "leat_news",
+        f"SELECT b.record_key, max(b.reason) AS reason, max(b.record) AS record, min(q.first_seen_at) AS first_seen_at "
+        f"FROM leat_bad AS b LEFT JOIN leat.quarantine AS q ON q.record_key = b.record_key AND {of_stream} "
+        f"WHERE q.record_key IS NULL OR q.reason <> b.reason OR q.record <> b.record GROUP BY b.record_key",
+    )
+    session.execute(
+        f"DELETE FROM leat.quarantine WHERE {of_stream} AND record_key IN (SELECT record_key FROM leat_news)"
+    )
+    return session.change(
+        "INSERT INTO leat.quarantine SELECT CAST(? AS VARCHAR), CAST(? AS VARCHAR), record_key, reason, record, "
+        "CAST(? AS VARCHAR), COALESCE(first_seen_at, CAST(? AS TIMESTAMPTZ)), CAST(? AS TIMESTAMPTZ) FROM leat_news",
+        (merge.integration, merge.stream, merge.load_id, merge.at, merge.at),
+    )
+
+
+def _stage(
+    session: Session, name: str, columns: tuple[Column, ...], rows: list[dict[str, Any]], landed: Landed
+) -> None:
+    """Stage rows that are at hand, by way of a parquet file in the load's folder."""
+    from pyarrow import parquet
+
+    schema = arrow_schema(columns)
+    times = [column.name for column in columns if column.type in ("timestamp", "datetime", "date")]
+    typed = [{**row, **{name: _time(schema.field(name).type, row[name]) for name in times}} for row in rows]
+    file: Path = landed.folder / f"{name}.parquet"
+    parquet.write_table(pa.Table.from_pylist(typed, schema=schema), file)
+    session.stage(name, [file], schema)
+
+
+def _time(kind: pa.DataType, text: str) -> Any:
+    value = datetime.fromisoformat(text)
+    return value.date() if pa.types.is_date(kind) else value
+
+
+def _landed_at(landed: Landed) -> datetime:
+    return datetime.strptime(landed.load_id, LOAD_ID).replace(tzinfo=UTC)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

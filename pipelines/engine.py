@@ -1,0 +1,326 @@
+"""Run integrations: apply what was landed before, extract, land, apply, check; whatever is killed when, once only.
+
+One integration at a time is run by one process (a lock), many integrations run side by side, and the warehouse is
+locked only while a load is applied. A landed load that could not be applied is thrown away, for the cursor has not
+moved and the next extraction brings the same again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from pipelines import apply as applying
+from pipelines import state
+from pipelines.apply import RESET, SYNC, Plan
+from pipelines.declaration import Declaration
+from pipelines.landing import Landed, Shaping, land, landed_loads, next_load_id
+from pipelines.mask_key import read_mask_key
+from pipelines.project import Project
+from pipelines.results import CheckResult, IntegrationResult, Status, StreamResult
+from pipelines.shape import Shape, declared_shape, needs_backfill
+from sources.batch import to_json
+from sources.driver import Sync, load_driver
+from sources.errors import IntegrationError, Transient
+from sources.events import Cursor, Event
+from sources.settings import redact
+from warehouse.session import Busy, Session, Warehouse, WarehouseError
+
+log = logging.getLogger("leat.engine")
+
+Audit = Callable[[Session, Declaration], tuple[CheckResult, ...]]
+"""Checks an integration's tables inside the transaction that changed them."""
+
+_LONGEST_WAIT = 60.0
+_PARALLEL = 8
+_LAST = "platform"  # reads what the other integrations' runs have left in the control store
+
+
+class Blocked(Exception):
+    """Checks of severity error failed; the load was not applied."""
+
+    def __init__(self, checks: tuple[CheckResult, ...]) -> None:
+        super().__init__(", ".join(f"{c.subject}: {c.check}" for c in checks if c.blocks))
+        self.checks = checks
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What every run needs.
+
+    Attributes:
+        project: the project.
+        warehouse: where the tables are.
+        declarations: the declared integrations by name.
+        audit: checks the tables of an integration before its load is committed.
+        observe: called with an integration and the phase that begins: ``extracting``, ``extracted``, ``normalized``,
+            ``landed``, ``applying``, ``checking``, ``committing``, ``applied``.
+        progress: called with an integration, what is being read, and how many records since the last call.
+        attempts: how often a transient error is tried.
+    """
+
+    project: Project
+    warehouse: Warehouse
+    declarations: Mapping[str, Declaration]
+    audit: Audit = field(default=lambda _session, _declaration: ())
+    observe: Callable[[str, str], None] = field(default=lambda _integration, _phase: None)
+    progress: Callable[[str, str, int], None] = field(default=lambda _integration, _what, _count: None)
+    attempts: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of a run.
+
+    Attributes:
+        allow_deletes: whether full scans may delete any share of a table.
+        reset: streams to load anew from the start; None for an ordinary run.
+    """
+
+    allow_deletes: bool = False
+    reset: frozenset[str] | None = None
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What the loads of one run have done so far."""
+
+    load_id: str | None = None
+    streams: dict[str, StreamResult] = field(default_factory=dict)
+    checks: tuple[CheckResult, ...] = ()
+
+    def add(self, load_id: str, results: Sequence[StreamResult]) -> None:
+        for new in results:
+            old = self.streams.get(new.stream)
+            self.streams[new.stream] = new if old is None else replace(
+                new,
+                inserted=old.inserted + new.inserted,
+                updated=old.updated + new.updated,
+                deleted=old.deleted + new.deleted,
+                quarantined=old.quarantined + new.quarantined,
+                drifted=old.drifted + new.drifted,
+            )  # fmt: skip
+        if results:
+            self.load_id = load_id
+
+
+def run_integrations(
+    engine: Engine, names: Sequence[str], request: Request, on_result: Callable[[IntegrationResult], None]
+) -> list[IntegrationResult]:
+    """Run integrations side by side; the one that reads the control store runs last.
+
+    Args:
+        engine: what every run needs.
+        names: names of declarations.
+        request: what is asked.
+        on_result: called with each result as it comes, from the integration's own thread.
+
+    Returns:
+        The results in the order of ``names``.
+    """
+
+    def run(name: str) -> IntegrationResult:
+        result = run_integration(engine, name, request)
+        on_result(result)
+        return result
+
+    results: dict[str, IntegrationResult] = {}
+    for last in (False, True):
+        wave = [name for name in names if (engine.declarations[name].source == _LAST) is last]
+        with ThreadPoolExecutor(_PARALLEL) as threads:
+            results |= dict(zip(wave, threads.map(run, wave), strict=True))
+    return [results[name] for name in names]
+
+
+def run_integration(engine: Engine, name: str, request: Request) -> IntegrationResult:
+    """Run one integration; what goes wrong is told in the result, never raised."""
+    started = time.monotonic()
+    tally = _Tally()
+    status: Status = "failed"
+    error: BaseException | None = None
+    try:
+        with engine.warehouse.exclusive(name):
+            _try(engine, engine.declarations[name], request, tally)
+        status = "loaded" if any(r.changed or r.quarantined for r in tally.streams.values()) else "nothing_new"
+    except Busy as busy:
+        status, error = "busy", busy
+    except Blocked as blocked:
+        status, error, tally.checks = "blocked", blocked, blocked.checks
+    except Exception as failure:
+        error = failure
+        log.exception("%s failed", name)
+    return IntegrationResult(
+        integration=name,
+        status=status,
+        load_id=tally.load_id,
+        streams=tuple(tally.streams.values()),
+        checks=tally.checks,
+        seconds=round(time.monotonic() - started, 3),
+        error=None if error is None else redact(_message(name, error)),
+        error_type=None if error is None else type(error).__name__,
+        transient=isinstance(error, Transient | Busy),
+        retry_after=getattr(error, "retry_after", None),
+    )
+
+
+def _message(name: str, error: BaseException) -> str:
+    if isinstance(error, IntegrationError | WarehouseError | Busy):
+        return str(error)
+    if isinstance(error, Blocked):
+        return f"{name}: {error} failed; the load was not applied and readers keep the old rows"
+    if isinstance(error, OSError):
+        return f"{name}: {error}. Next: free disk space or mend the permissions, then run it again; nothing is lost"
+    return f"{name}: {type(error).__name__}: {error}. Next: the log has the whole story; nothing is half-applied"
+
+
+def _try(engine: Engine, declaration: Declaration, request: Request, tally: _Tally) -> None:
+    """Run until it works, as long as errors are transient and attempts are left."""
+    for attempt in itertools.count(1):
+        try:
+            _run(engine, declaration, request, tally)
+        except Transient as error:
+            if attempt >= engine.attempts:
+                raise
+            asked = getattr(error, "retry_after", None)
+            wait = min(asked if asked is not None else 2 ** (attempt - 1) * random.uniform(0.5, 1), _LONGEST_WAIT)  # noqa: S311
+            log.warning(
+                "%s: attempt %d failed, next in %.1f s: %s", declaration.name, attempt, wait, redact(str(error))
+            )
+            time.sleep(wait)
+        else:
+            return
+
+
+def _run(engine: Engine, declaration: Declaration, request: Request, tally: _Tally) -> None:
+    shapes = {stream.name: declared_shape(declaration, stream) for stream in declaration.selected()}
+    for landed in landed_loads(_landing(engine, declaration)):
+        _apply_pending(engine, declaration, landed, shapes, tally)
+    known = _known(engine, declaration, tally)
+    for plan in _plans(known, shapes, request):
+        if not plan.rebuild and _shapes_moved(known, shapes):
+            with engine.warehouse.transaction() as session:
+                applying.prepare_tables(session, declaration)
+        _extract(engine, declaration, plan, shapes, tally)
+
+
+def _known(engine: Engine, declaration: Declaration, tally: _Tally) -> state.State:
+    with engine.warehouse.snapshot() as session:
+        known = state.read_state(session, declaration.name)
+        totals = state.read_totals(session, declaration.name)
+    for stream in declaration.selected():
+        if stream.name not in tally.streams:
+            tally.streams[stream.name] = StreamResult(stream.name, 0, 0, 0, 0, 0, totals.get(stream.name, 0))
+    return known
+
+
+def _plans(known: state.State, shapes: Mapping[str, Shape], request: Request) -> list[Plan]:
+    """Return the extractions that a run needs, in order."""
+    every = frozenset(shapes)
+    if request.reset is not None:
+        return [Plan(RESET, request.reset, keep_cursor=request.reset != every, rebuild=True, any_share=True)]
+    if known.cursor is None:
+        return [Plan(RESET, every, any_share=request.allow_deletes)]
+    old = {name: Shape.of_json(shape) for name, shape in known.shapes.items()}
+    missing = frozenset(name for name, shape in shapes.items() if needs_backfill(old.get(name), shape))
+    backfill = [Plan(RESET, missing, keep_cursor=True, any_share=request.allow_deletes)] if missing else []
+    return [*backfill, Plan(SYNC, every, any_share=request.allow_deletes)]
+
+
+def _shapes_moved(known: state.State, shapes: Mapping[str, Shape]) -> bool:
+    return any(name in known.shapes and known.shapes[name] != shape.as_json() for name, shape in shapes.items())
+
+
+def _extract(engine: Engine, declaration: Declaration, plan: Plan, shapes: Mapping[str, Shape], tally: _Tally) -> None:
+    """Extract, land and apply one load; a source that has nothing new costs neither."""
+    with engine.warehouse.snapshot() as session:
+        known = state.read_state(session, declaration.name)
+        newest = state.newest_load(session, declaration.name)
+    now = datetime.now(UTC)
+    sync = Sync(
+        integration=declaration.name,
+        streams=plan.streams,
+        cursor=known.cursor if plan.kind == SYNC else None,
+        project=engine.project.folder,
+        folder=engine.project.state / "sources" / declaration.name,
+        now=now,
+        progress=lambda what, count: engine.progress(declaration.name, what, count),
+    )
+    sync.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    extraction = load_driver(declaration.source, declaration.driver).extract(declaration.connection, sync)
+    with closing(extraction):
+        events, cursor = _until_news(extraction) if plan.kind == SYNC else (extraction, None)
+        if events is None:
+            if cursor is not None and cursor != known.cursor:
+                with engine.warehouse.transaction() as session:
+                    state.write_cursor(session, declaration.name, known.cursor_load, cursor)
+            return
+        landed = _landed(engine, declaration, next_load_id(now, newest))
+        try:
+            landed.write_plan({"plan": plan.as_json(), "shapes": {s: shapes[s].as_json() for s in plan.streams}})
+            shaping = Shaping({name: shapes[name] for name in plan.streams}, read_mask_key(engine.project.state))
+            land(landed, declaration.name, events, shaping, lambda phase: engine.observe(declaration.name, phase))
+        except BaseException:
+            landed.remove()
+            raise
+    _apply(engine, declaration, landed, plan, tally)
+
+
+def _until_news(extraction: Iterator[Event]) -> tuple[Iterator[Event] | None, Any]:
+    """Read to the first event that is not a cursor; returns all events again, or None and the last cursor."""
+    cursors: list[Event] = []
+    for event in extraction:
+        if not isinstance(event, Cursor):
+            return itertools.chain(cursors, [event], extraction), None
+        cursors.append(event)
+    last = cursors[-1] if cursors else None
+    return None, json.loads(to_json(last.value)) if isinstance(last, Cursor) else None
+
+
+def _apply_pending(
+    engine: Engine, declaration: Declaration, landed: Landed, shapes: Mapping[str, Shape], tally: _Tally
+) -> None:
+    """Apply a load that an earlier run landed and did not apply; one of another shape is extracted again instead."""
+    with engine.warehouse.snapshot() as session:
+        applied = state.is_applied(session, declaration.name, landed.load_id)
+    plan = landed.read_plan()
+    same = plan is not None and all(
+        name in shapes and shapes[name].as_json() == shape for name, shape in plan["shapes"].items()
+    )
+    if plan is None or applied or not same:
+        landed.remove()
+        return
+    _apply(engine, declaration, landed, Plan.of_json(plan["plan"]), tally)
+
+
+def _apply(engine: Engine, declaration: Declaration, landed: Landed, plan: Plan, tally: _Tally) -> None:
+    engine.observe(declaration.name, "applying")
+    try:
+        with engine.warehouse.transaction() as session:
+            results = applying.apply_load(session, declaration, landed, plan, datetime.now(UTC))
+            if results is not None:
+                engine.observe(declaration.name, "checking")
+                tally.checks = engine.audit(session, declaration)
+                if any(check.blocks for check in tally.checks):
+                    raise Blocked(tally.checks)
+                engine.observe(declaration.name, "committing")
+        engine.observe(declaration.name, "applied")
+        tally.add(landed.load_id, results or ())
+    finally:
+        landed.remove()
+
+
+def _landing(engine: Engine, declaration: Declaration) -> Any:
+    return engine.project.state / "landing" / declaration.name
+
+
+def _landed(engine: Engine, declaration: Declaration, load_id: str) -> Landed:
+    return Landed(load_id, _landing(engine, declaration) / load_id)

@@ -1,0 +1,266 @@
+"""Landing: dlt writes what a driver yields into a folder that belongs to this one load of this one integration.
+
+::
+
+    landing/<integration>/<load id>/work/             dlt's working folder
+    landing/<integration>/<load id>/data/<stream>/    parquet files, one row group a batch
+    landing/<integration>/<load id>/data/leat_events/ deletes, scans, quarantine, log, cursor: what is not a row
+    landing/<integration>/<load id>/data/_dlt_loads/  dlt's marker: the load is complete
+
+A load without dlt's marker never happened: it is removed, not resumed. The cursor is a landed event like the others
+and is applied with the rows, so a landing may be removed at any time and the next extraction brings the same again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.shape import Shape
+from sources.batch import to_json
+from sources.errors import IntegrationError
+from sources.events import Cursor, Delete, Event, FullScan, Logged, Quarantined, Rows
+from sources.stream import Column, arrow_schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+EVENTS = "leat_events"
+SEQUENCE = "_seq"
+_EVENTS_PER_BATCH = 5_000
+_DATA = "data"
+LOAD_ID = "%Y%m%dT%H%M%S%f"
+
+Observer = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Shaping:
+    """What is kept of what a driver yields.
+
+    Attributes:
+        shapes: the selected streams.
+        mask_key: the key of the hash that replaces masked values.
+    """
+
+    shapes: Mapping[str, Shape]
+    mask_key: bytes
+
+    def mask(self, value: str) -> str:
+        """Return the keyed hash of a value: equal values stay equal, across streams and integrations too."""
+        return hmac.new(self.mask_key, value.encode(), hashlib.sha256).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A complete landed load.
+
+    Attributes:
+        load_id: its id; ids of one integration sort in the order of their extraction.
+        folder: where it lies.
+    """
+
+    load_id: str
+    folder: Path
+
+    def files(self, table: str) -> list[Path]:
+        """Return the parquet files of a stream, or of :data:`EVENTS`."""
+        return sorted((self.folder / "data" / _DATA / table).glob("*.parquet"))
+
+    def events(self) -> Iterator[tuple[int, str, str, Any]]:
+        """Yield (sequence number, kind, stream, data) of everything that is not a row, in order of arrival."""
+        from pyarrow import parquet
+
+        for file in self.files(EVENTS):
+            with parquet.ParquetFile(file) as reader:
+                for batch in reader.iter_batches():
+                    for row in batch.to_pylist():
+                        yield row[SEQUENCE], row["kind"], row["stream"], json.loads(row["data"])
+
+    def write_plan(self, plan: Mapping[str, Any]) -> None:
+        """Make the folder and keep in it how the load is to be applied."""
+        self.folder.mkdir(parents=True, mode=0o700)
+        (self.folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+
+    def read_plan(self) -> dict[str, Any] | None:
+        """Return what :meth:`write_plan` kept; None when it can't be read."""
+        try:
+            plan: dict[str, Any] = json.loads((self.folder / "plan.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return plan
+
+    def remove(self) -> None:
+        """Remove the load; safe to be killed at any point."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def next_load_id(now: datetime, after: str) -> str:
+    """Return an id for a load that sorts behind ``after``, even when the clock went backwards."""
+    if after:
+        now = max(now, datetime.strptime(after, LOAD_ID).replace(tzinfo=UTC) + timedelta(microseconds=1))
+    return f"{now.astimezone(UTC):{LOAD_ID}}"
+
+
+def landed_loads(folder: Path) -> list[Landed]:
+    """Return the complete loads in an integration's landing folder, oldest first; removes incomplete ones."""
+    loads = []
+    for path in sorted(folder.iterdir()) if folder.exists() else ():
+        if any((path / "data" / _DATA / "_dlt_loads").glob("*")):
+            loads.append(Landed(path.name, path))
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+    return loads
+
+
+def land(landed: Landed, integration: str, events: Iterator[Event], shaping: Shaping, observe: Observer) -> None:
+    """Write a driver's events to a landing with dlt and mark it complete.
+
+    Args:
+        landed: where to; its folder has been made by :meth:`Landed.write_plan`.
+        integration: name of the declaration.
+        events: what the driver yields; read in a stream, memory holds a batch.
+        shaping: the selected streams; events of others are dropped.
+        observe: called with ``extracting``, ``extracted``, ``normalized`` and ``landed``.
+
+    Raises:
+        IntegrationError: as the driver raised it.
+        ValueError: the driver broke the contract.
+    """
+    os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+    os.environ.setdefault("RUNTIME__LOG_LEVEL", "ERROR")
+    import dlt
+
+    source = _dlt_source(integration, lambda: _items(integration, events, shaping))
+    pipeline = dlt.pipeline(
+        integration,
+        pipelines_dir=str(landed.folder / "work"),
+        destination=dlt.destinations.filesystem((landed.folder / "data").as_uri()),
+        dataset_name=_DATA,
+    )
+    pipeline.config.restore_from_destination = False
+    observe("extracting")
+    try:
+        pipeline.extract(source, loader_file_format="parquet")
+        observe("extracted")
+        pipeline.normalize()
+        observe("normalized")
+        pipeline.load(raise_on_failed_jobs=True)
+    except Exception as error:
+        raise _cause(error) from error
+    observe("landed")
+
+
+def _dlt_source(integration: str, items: Callable[[], Iterator[Any]]) -> Any:
+    """Return the integration as a dlt source with one resource that feeds a table per stream."""
+    import dlt
+
+    resource = dlt.resource(items, name=f"{integration}_events", write_disposition="append")
+
+    @dlt.source(name=integration)
+    def source() -> Any:
+        return resource
+
+    return source()
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the driver's own error out of those that dlt wraps around it."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, IntegrationError | OSError):
+            return seen
+        seen = seen.__cause__ or seen.__context__
+    return error
+
+
+def _items(integration: str, events: Iterator[Event], shaping: Shaping) -> Iterator[Any]:
+    """Yield Arrow tables marked with the table they belong to; numbers rows and events in order of arrival."""
+    import dlt
+    import pyarrow as pa
+
+    sequence = 0
+    pending: list[dict[str, Any]] = []
+    for event in events:
+        if isinstance(event, Rows):
+            if event.stream in shaping.shapes and event.table.num_rows:
+                table = _shaped(integration, event, shaping)
+                numbers = pa.array(range(sequence, sequence + table.num_rows), pa.int64())
+                yield dlt.mark.with_table_name(table.append_column(SEQUENCE, numbers), event.stream)
+                sequence += table.num_rows
+            continue
+        row = _event_row(integration, event, shaping)
+        if row is not None:
+            pending.append({SEQUENCE: sequence, **row})
+            sequence += 1
+        if len(pending) >= _EVENTS_PER_BATCH:
+            yield _events_table(pending)
+            pending = []
+    yield _events_table(pending or [{SEQUENCE: sequence, "kind": "end", "stream": "", "data": "{}"}])
+
+
+def _events_table(rows: Sequence[Mapping[str, Any]]) -> Any:
+    import dlt
+    import pyarrow as pa
+
+    columns = (Column(SEQUENCE, "integer", ""), *(Column(name, "string", "") for name in ("kind", "stream", "data")))
+    schema = arrow_schema(columns)
+    return dlt.mark.with_table_name(pa.Table.from_pylist(list(rows), schema=schema), EVENTS)
+
+
+def _event_row(integration: str, event: Event, shaping: Shaping) -> dict[str, str] | None:
+    """Return an event other than Rows as a row of :data:`EVENTS`; None when its stream is not selected."""
+    if isinstance(event, Cursor):
+        return {"kind": "cursor", "stream": "", "data": to_json(event.value)}
+    if isinstance(event, Logged):
+        return {"kind": "log", "stream": "", "data": to_json({"event_type": event.event_type, "data": event.data})}
+    if event.stream not in shaping.shapes:
+        return None
+    if isinstance(event, Quarantined):
+        data = {"key": event.key, "reason": event.reason, "record": event.record}
+        return {"kind": "quarantined", "stream": event.stream, "data": to_json(data)}
+    if isinstance(event, Delete | FullScan):
+        shape = shaping.shapes[event.stream]
+        unknown = [name for name, value in event.where.items() if name not in shape.columns or value is None]
+        if unknown or (isinstance(event, Delete) and not event.where):
+            msg = f"{integration}: {type(event).__name__} of {event.stream} names {unknown or 'no column'}"
+            raise ValueError(msg)
+        where = {n: shaping.mask(str(v)) if n in shape.masked else v for n, v in event.where.items()}
+        kind = "delete" if isinstance(event, Delete) else "full_scan"
+        return {"kind": kind, "stream": event.stream, "data": to_json(where)}
+    msg = f"{integration}: a driver yielded {event!r}"
+    raise TypeError(msg)
+
+
+def _shaped(integration: str, rows: Rows, shaping: Shaping) -> pa.Table:
+    """Return the table with the declared columns only, personal ones hashed.
+
+    Raises:
+        ValueError: the driver left out a column.
+    """
+    shape = shaping.shapes[rows.stream]
+    missing = set(shape.columns) - set(rows.table.column_names)
+    if missing:
+        msg = f"{integration}: the driver left out the columns {sorted(missing)} of {rows.stream}"
+        raise ValueError(msg)
+    table = rows.table.select(list(shape.columns))
+    for name in shape.masked:
+        index = table.column_names.index(name)
+        table = table.set_column(index, table.schema.field(index), _hashed(table.column(index), shaping.mask))
+    return table
+
+
+def _hashed(column: Any, mask: Callable[[str], str]) -> Any:
+    import pyarrow as pa
+
+    encoded = column.combine_chunks().dictionary_encode()
+    values = [None if value is None else mask(value) for value in encoded.dictionary.to_pylist()]
+    return pa.array(values, pa.string()).take(encoded.indices)

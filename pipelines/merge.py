@@ -1,0 +1,221 @@
+"""Merge one stream of one landed load into its table: the SQL at the heart of the engine.
+
+The table ends up as if every event of the load had happened to it in order of arrival, in one step:
+
+1. rows without a usable key are quarantined;
+2. a row that a later delete covers is dropped, of several versions of a row the last one wins;
+3. rows that were deleted, or that a complete listing did not name, get ``_deleted_at``;
+4. rows that differ are replaced, new ones inserted; a row that is equal is not touched;
+5. with history, versions that ended are closed and new ones opened.
+
+Whatever was touched carries the load's id, so each step can be told from the table itself, and merging the same load
+again touches nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pipelines.landing import SEQUENCE
+from pipelines.results import StreamResult
+from sources.errors import Permanent
+from warehouse.session import Session, quote
+
+MAX_KEY_BYTES = 2000  # Postgres indexes no more than 2704 bytes
+GUARD_FROM = 10  # a full scan of a smaller table may delete any share of it
+
+_LOSERS = "leat_losers"
+_BYTES = {"duckdb": "strlen", "postgres": "octet_length"}
+
+
+class SuspiciousDelete(Permanent):
+    """A full scan would delete a larger share of a table than the declaration allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """One stream of one load, ready to be merged.
+
+    Attributes:
+        session: the transaction.
+        integration: name of the declaration.
+        stream: name of the stream.
+        table: name of the table to merge into, usually the stream's.
+        staged: name of the temporary relation with the landed rows and ``_seq``.
+        columns: leat type by column name, without system columns.
+        key: the key columns.
+        version: column whose highest value wins, or None.
+        history: whether versions are kept.
+        load_id: id of the load.
+        at: when the load is applied.
+    """
+
+    session: Session
+    integration: str
+    stream: str
+    table: str
+    staged: str
+    columns: Mapping[str, str]
+    key: tuple[str, ...]
+    version: str | None
+    history: bool
+    load_id: str
+    at: datetime
+
+    @property
+    def into(self) -> str:
+        """The quoted name of the table."""
+        return quote(self.integration, self.table)
+
+    @property
+    def survivors(self) -> str:
+        """The landed rows that count, as a relation."""
+        return (
+            f"(SELECT * FROM {quote(self.staged)} AS r "
+            f"WHERE NOT EXISTS (SELECT 1 FROM {_LOSERS} AS l WHERE l.{SEQUENCE} = r.{SEQUENCE}))"
+        )
+
+    def same_key(self, left: str, right: str) -> str:
+        """Return the condition that two aliases have the same key."""
+        return _equal(self.key, left, right)
+
+    def mark_deleted(self, condition: str, params: Sequence[Any] = ()) -> int:
+        """Mark the existing rows ``t`` of a condition that no surviving row names; returns how many."""
+        return self.session.change(
+            f"UPDATE {self.into} AS t SET _deleted_at = ?, _synced_at = ?, _load_id = ? WHERE t._deleted_at IS NULL "
+            f"AND {condition} AND NOT EXISTS (SELECT 1 FROM {self.survivors} AS s WHERE {self.same_key('s', 't')})",
+            (self.at, self.at, self.load_id, *params),
+        )
+
+
+def drop_losers(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) -> int:
+    """Find the landed rows that don't count; returns how many were quarantined for their key.
+
+    Args:
+        merge: what is merged.
+        deletes: temporary relations of deletes: name, and the columns that they name beside ``_seq``.
+    """
+    session, staged = merge.session, quote(merge.staged)
+    bad_key = _bad_key(merge)
+    session.keep(_LOSERS, f"SELECT {SEQUENCE} FROM {staged} WHERE {bad_key}")
+    bad = int(session.execute(f"SELECT count(*) FROM {_LOSERS}")[0][0])
+    for name, columns in deletes:
+        session.execute(
+            f"INSERT INTO {_LOSERS} SELECT s.{SEQUENCE} FROM {staged} AS s WHERE EXISTS (SELECT 1 FROM {quote(name)} "
+            f"AS d WHERE {_equal(columns, 's', 'd')} AND d.{SEQUENCE} > s.{SEQUENCE})"
+        )
+    keys = ", ".join(map(quote, merge.key))
+    twice = f"SELECT {keys} FROM {merge.survivors} AS s GROUP BY {keys} HAVING count(*) > 1"
+    if session.execute(f"{twice} LIMIT 1"):
+        order = f"{quote(merge.version)} DESC NULLS LAST, " if merge.version else ""
+        session.keep(
+            "leat_twice",
+            f"SELECT {SEQUENCE}, row_number() OVER (PARTITION BY {keys} ORDER BY {order}{SEQUENCE} DESC) AS place "
+            f"FROM {merge.survivors} AS s WHERE EXISTS (SELECT 1 FROM ({twice}) AS d WHERE {merge.same_key('d', 's')})",
+        )
+        session.execute(f"INSERT INTO {_LOSERS} SELECT {SEQUENCE} FROM leat_twice WHERE place > 1")
+    return bad
+
+
+def _bad_key(merge: Merge) -> str:
+    missing = " OR ".join(f"{quote(column)} IS NULL" for column in merge.key)
+    size = [f"{_BYTES[merge.session.dialect]}({quote(c)})" for c in merge.key if merge.columns[c] == "string"]
+    return f"{missing} OR {' + '.join(size)} > {MAX_KEY_BYTES}" if size else missing
+
+
+def bad_keys(merge: Merge) -> str:
+    """Return a SELECT of the rows that have no usable key: record_key, reason, record."""
+    parts = ", ".join(f"COALESCE(LEFT(CAST({quote(c)} AS VARCHAR), 200), 'null')" for c in merge.key)
+    reason = f"a key column ({', '.join(merge.key)}) is null or the key is longer than {MAX_KEY_BYTES} bytes"
+    return (
+        f"SELECT concat_ws(' ', {parts}) AS record_key, '{reason}' AS reason, "
+        f"CAST({'row_to_json(r)' if merge.session.dialect == 'postgres' else 'to_json(r)'} AS VARCHAR) AS record "
+        f"FROM {quote(merge.staged)} AS r WHERE {_bad_key(merge)}"
+    )
+
+
+def apply_deletes(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) -> int:
+    """Mark what the source reported as gone; returns how many rows."""
+    return sum(
+        merge.mark_deleted(f"EXISTS (SELECT 1 FROM {quote(name)} AS d WHERE {_equal(columns, 't', 'd')})")
+        for name, columns in deletes
+    )
+
+
+def apply_full_scan(merge: Merge, where: Mapping[str, Any], max_share: float | None) -> int:
+    """Mark what a complete listing did not name; returns how many rows.
+
+    Raises:
+        SuspiciousDelete: it would be a larger share than ``max_share`` (None: any share).
+    """
+    condition = " AND ".join([f"t.{quote(name)} = ?" for name in where] or ["1 = 1"])
+    if max_share is not None:
+        alive, gone = merge.session.execute(
+            f"SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (SELECT 1 FROM {merge.survivors} AS s "
+            f"WHERE {merge.same_key('s', 't')})) FROM {merge.into} AS t WHERE t._deleted_at IS NULL AND {condition}",
+            tuple(where.values()),
+        )[0]
+        if alive >= GUARD_FROM and gone > max_share * alive:
+            raise SuspiciousDelete(
+                merge.integration,
+                f"comparing {merge.stream} with the complete listing",
+                f"{gone} of {alive} rows would be deleted, more than the share {max_share:g} that is allowed",
+                f"look at the system; if that is right, run `leat run {merge.integration} --allow-deletes`, "
+                f"or raise streams.{merge.stream}.max_delete_share",
+            )
+    return merge.mark_deleted(condition, tuple(where.values()))
+
+
+def upsert(merge: Merge) -> tuple[int, int]:
+    """Replace the rows that differ and insert the new ones; returns (inserted, updated)."""
+    columns = [quote(name) for name in merge.columns]
+    differs = " OR ".join(f"t.{c} IS DISTINCT FROM s.{c}" for c in columns if c not in map(quote, merge.key))
+    if merge.version:
+        version = quote(merge.version)
+        differs = f"({differs}) AND (s.{version} < t.{version}) IS NOT TRUE"
+    updated = merge.session.change(
+        f"DELETE FROM {merge.into} AS t USING {merge.survivors} AS s WHERE {merge.same_key('t', 's')} "
+        f"AND (t._deleted_at IS NOT NULL OR {differs or '1 = 0'})"
+    )
+    listed = ", ".join(columns)
+    written = merge.session.change(
+        f"INSERT INTO {merge.into} ({listed}, _load_id, _synced_at, _deleted_at) "
+        f"SELECT {listed}, ?, CAST(? AS TIMESTAMPTZ), NULL FROM {merge.survivors} AS s "
+        f"WHERE NOT EXISTS (SELECT 1 FROM {merge.into} AS t WHERE {merge.same_key('t', 's')})",
+        (merge.load_id, merge.at),
+    )
+    return written - updated, updated
+
+
+def write_history(merge: Merge) -> None:
+    """Close the versions that this load ended and open those that it began."""
+    history = quote(merge.integration, f"{merge.stream}_history")
+    touched = f"SELECT 1 FROM {merge.into} AS t WHERE t._load_id = ? AND {merge.same_key('t', 'h')}"
+    merge.session.execute(
+        f"UPDATE {history} AS h SET valid_to = ? WHERE h.valid_to IS NULL AND EXISTS ({touched})",
+        (merge.at, merge.load_id),
+    )
+    listed = ", ".join(map(quote, merge.columns))
+    merge.session.execute(
+        f"INSERT INTO {history} ({listed}, _load_id, valid_from) SELECT {listed}, _load_id, _synced_at "
+        f"FROM {merge.into} WHERE _load_id = ? AND _deleted_at IS NULL",
+        (merge.load_id,),
+    )
+
+
+def count(merge: Merge, inserted: int, updated: int, deleted: int, quarantined: int) -> StreamResult:
+    """Return what the merge did, with the rows that now exist and those landed with unknown fields."""
+    total = merge.session.execute(f"SELECT count(*) FROM {merge.into} WHERE _deleted_at IS NULL")[0][0]
+    drifted = 0
+    if "extra" in merge.columns and (inserted or updated):
+        drifted = merge.session.execute(
+            f"SELECT count(*) FROM {merge.into} WHERE _load_id = ? AND _deleted_at IS NULL AND extra IS NOT NULL", (merge.load_id,)
+        )[0][0]
+    return StreamResult(merge.stream, inserted, updated, deleted, quarantined, int(drifted), int(total))
+
+
+def _equal(columns: Sequence[str], left: str, right: str) -> str:
+    return " AND ".join(f"{left}.{quote(c)} = {right}.{quote(c)}" for c in columns)

@@ -1,0 +1,180 @@
+"""The shape of a stream's table, and how a table gets from the shape it has to the one that is declared.
+
+A change that keeps every value is made in place: a new column, an empty one dropped, a type widened. One that would
+lose values stops, with the way forward in the message: ``leat reset`` loads the stream anew, in the new shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pipelines.declaration import Declaration
+from sources.errors import Permanent
+from sources.stream import Stream
+from warehouse.session import Session, literal, quote, sql_type
+
+SYSTEM_COLUMNS: Mapping[str, str] = {"_load_id": "string", "_synced_at": "timestamp", "_deleted_at": "timestamp"}
+HISTORY_COLUMNS: Mapping[str, str] = {"_load_id": "string", "valid_from": "timestamp", "valid_to": "timestamp"}
+
+_DESCRIPTIONS: Mapping[str, str] = {
+    "_load_id": "The load that last changed the row.",
+    "_synced_at": "When that load was applied, UTC.",
+    "_deleted_at": "When the row was found to be gone from the source; null while it exists there.",
+    "valid_from": "From when on this version of the row held, UTC.",
+    "valid_to": "Until when it held; null for the current version.",
+}
+_WIDENINGS = frozenset({("integer", "string"), ("boolean", "string"), ("date", "string"), ("json", "string")})
+
+
+class ShapeChange(Permanent):
+    """The declared shape of a table can't be reached without losing values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What decides the form and meaning of a stream's table.
+
+    Attributes:
+        columns: leat type by column name, in order, without the system columns.
+        key: the key columns.
+        masked: columns whose values are hashed.
+        history: whether every version of a row is kept.
+        schema_version: the stream's schema version.
+    """
+
+    columns: Mapping[str, str]
+    key: tuple[str, ...]
+    masked: tuple[str, ...]
+    history: bool
+    schema_version: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the shape as a JSON value."""
+        return {**asdict(self), "key": list(self.key), "masked": list(self.masked)}
+
+    @classmethod
+    def of_json(cls, value: Mapping[str, Any]) -> Shape:
+        """Return the shape that :meth:`as_json` gave."""
+        return cls(**{**value, "key": tuple(value["key"]), "masked": tuple(value["masked"])})
+
+
+def declared_shape(declaration: Declaration, stream: Stream) -> Shape:
+    """Return the shape that a declaration asks for."""
+    return Shape(
+        columns={column.name: column.type for column in declaration.columns(stream)},
+        key=stream.key,
+        masked=tuple(sorted(declaration.masked(stream))),
+        history=declaration.options(stream.name).history,
+        schema_version=stream.schema_version,
+    )
+
+
+def needs_backfill(old: Shape | None, new: Shape) -> bool:
+    """Return whether rows that were loaded before lack something, so that the stream must be read from the start."""
+    return old is None or not set(new.columns) <= set(old.columns) or old.schema_version != new.schema_version
+
+
+def create_table(session: Session, declaration: Declaration, stream: Stream, table: str) -> None:
+    """Create the table of a stream under a name, with comments; on Postgres with a unique index on the key."""
+    shape = declared_shape(declaration, stream)
+    session.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(declaration.name)}")
+    _create(session, declaration.name, table, {**shape.columns, **SYSTEM_COLUMNS})
+    if session.dialect == "postgres":
+        listed = ", ".join(map(quote, shape.key))
+        session.execute(f"CREATE UNIQUE INDEX ON {quote(declaration.name, table)} ({listed})")
+    described = {**{c.name: c.description for c in declaration.columns(stream)}, **_DESCRIPTIONS}
+    _comment(session, declaration.name, table, stream.description, described)
+
+
+def create_history(session: Session, declaration: Declaration, stream: Stream) -> None:
+    """Create the history table of a stream, beginning with the rows that exist now."""
+    shape = declared_shape(declaration, stream)
+    name = f"{stream.name}_history"
+    _create(session, declaration.name, name, {**shape.columns, **HISTORY_COLUMNS})
+    described = {**{c.name: c.description for c in declaration.columns(stream)}, **_DESCRIPTIONS}
+    _comment(session, declaration.name, name, f"Every version of: {stream.description}", described)
+    listed = ", ".join(map(quote, shape.columns))
+    session.execute(
+        f"INSERT INTO {quote(declaration.name, name)} ({listed}, _load_id, valid_from) "
+        f"SELECT {listed}, _load_id, _synced_at FROM {quote(declaration.name, stream.name)} WHERE _deleted_at IS NULL"
+    )
+
+
+def migrate(session: Session, declaration: Declaration, stream: Stream, old: Shape) -> None:
+    """Bring an existing table, and its history, into the declared shape.
+
+    Raises:
+        ShapeChange: values would be lost.
+    """
+    new = declared_shape(declaration, stream)
+    tables = [stream.name]
+    if session.columns(declaration.name, f"{stream.name}_history"):
+        tables.append(f"{stream.name}_history")
+    if (old.key, old.masked) != (new.key, new.masked):
+        if _rows(session, declaration.name, stream.name, "1 = 1"):
+            what = "its key changed" if old.key != new.key else "the columns that are hashed changed"
+            raise _stop(declaration, stream, what)
+        for table in tables:
+            session.execute(f"DROP TABLE {quote(declaration.name, table)}")
+        create_table(session, declaration, stream, stream.name)
+        return
+    for table in tables:
+        _migrate_columns(session, declaration, stream, table, new)
+
+
+def _migrate_columns(session: Session, declaration: Declaration, stream: Stream, table: str, new: Shape) -> None:
+    name = quote(declaration.name, table)
+    actual = session.columns(declaration.name, table)
+    system = {**SYSTEM_COLUMNS, **HISTORY_COLUMNS}
+    for column, kind in actual.items():
+        wanted = new.columns.get(column)
+        if column in system or wanted == kind:
+            continue
+        held = _rows(session, declaration.name, table, f"{quote(column)} IS NOT NULL")
+        if wanted is None and held:
+            raise _stop(
+                declaration, stream, f"column {column} is no longer loaded and {table} holds {held} values of it"
+            )
+        if wanted is None:
+            session.execute(f"ALTER TABLE {name} DROP COLUMN {quote(column)}")
+        elif held and (kind, wanted) not in _WIDENINGS:
+            raise _stop(
+                declaration, stream, f"column {column} changes from {kind} to {wanted} and {table} holds {held}"
+            )
+        else:
+            to = sql_type(wanted, session.dialect)
+            session.execute(
+                f"ALTER TABLE {name} ALTER COLUMN {quote(column)} TYPE {to} USING CAST(CAST({quote(column)} AS "
+                f"{sql_type('string', session.dialect)}) AS {to})"
+            )
+    for column, kind in new.columns.items():
+        if column not in actual:
+            session.execute(f"ALTER TABLE {name} ADD COLUMN {quote(column)} {sql_type(kind, session.dialect)}")
+
+
+def _create(session: Session, schema: str, table: str, columns: Mapping[str, str]) -> None:
+    listed = ", ".join(f"{quote(name)} {sql_type(kind, session.dialect)}" for name, kind in columns.items())
+    session.execute(f"CREATE TABLE {quote(schema, table)} ({listed})")
+
+
+def _comment(session: Session, schema: str, table: str, text: str, columns: Mapping[str, str]) -> None:
+    session.execute(f"COMMENT ON TABLE {quote(schema, table)} IS {literal(text)}")
+    for column in session.columns(schema, table):
+        if column in columns:
+            session.execute(f"COMMENT ON COLUMN {quote(schema, table, column)} IS {literal(columns[column])}")
+
+
+def _rows(session: Session, schema: str, table: str, where: str) -> int:
+    return int(session.execute(f"SELECT count(*) FROM {quote(schema, table)} WHERE {where}")[0][0])
+
+
+def _stop(declaration: Declaration, stream: Stream, what: str) -> ShapeChange:
+    return ShapeChange(
+        declaration.name,
+        f"changing the table {declaration.name}.{stream.name}",
+        what,
+        f"take the change back, or run `leat reset {declaration.name} --stream {stream.name}`: it loads the stream "
+        "anew in the new shape while readers keep the old table; its history then starts anew",
+    )

@@ -1,0 +1,1 @@
+"""What several tests use: a source whose events a test writes itself, and a project folder to run it in."""

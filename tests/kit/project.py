@@ -1,0 +1,89 @@
+"""A project folder with one integration ``tally`` whose events a test writes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pipelines.engine import Engine, Request, run_integration
+from pipelines.project import Project, load_declarations
+from pipelines.results import IntegrationResult
+from sources.driver import add_sources
+from warehouse.connect import open_warehouse
+from warehouse.session import Warehouse
+
+SOURCES = Path(__file__).parent / "sources"
+
+
+@dataclass(frozen=True)
+class Tally:
+    """The project, and its engine."""
+
+    folder: Path
+    warehouse_url: str | None = None
+
+    @property
+    def project(self) -> Project:
+        return Project(self.folder, self.folder / ".leat", self.warehouse_url, "")
+
+    @property
+    def script(self) -> Path:
+        return self.folder / "script.jsonl"
+
+    def declare(self, streams: str = "{}") -> None:
+        add_sources(SOURCES)
+        path = self.folder / "pipelines" / "tally.yaml"
+        path.parent.mkdir(exist_ok=True)
+        connection = json.dumps({"script": str(self.script)})
+        path.write_text(f"source: tally\ndriver: script\nconnection: {connection}\nstreams: {streams}\n")
+        self.script.touch()
+
+    def then(self, *steps: Mapping[str, Any]) -> None:
+        """Add one line to the script: what the next extraction brings."""
+        with self.script.open("a") as file:
+            file.write(json.dumps(steps) + "\n")
+
+    def engine(self, **changes: Any) -> Engine:
+        warehouse: Warehouse = open_warehouse(self.warehouse_url, self.project.state)
+        engine = Engine(self.project, warehouse, load_declarations(self.project), attempts=1)
+        return replace(engine, **changes)
+
+    def run(self, request: Request | None = None, **changes: Any) -> IntegrationResult:
+        engine = self.engine(**changes)
+        result = run_integration(engine, "tally", request or Request())
+        engine.warehouse.publish()
+        return result
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        with open_warehouse(self.warehouse_url, self.project.state).published() as session:
+            return session.execute(sql)
+
+
+def row(id_: int, label: str | None = None, shelf: str = "a", **more: Any) -> dict[str, Any]:
+    return {"shelf": shelf, "id": id_, "label": label, **more}
+
+
+def rows(stream: str, *values: Mapping[str, Any]) -> dict[str, Any]:
+    return {"do": "rows", "stream": stream, "rows": list(values)}
+
+
+def delete(stream: str, **where: Any) -> dict[str, Any]:
+    return {"do": "delete", "stream": stream, "where": where}
+
+
+def full_scan(stream: str, **where: Any) -> dict[str, Any]:
+    return {"do": "full_scan", "stream": stream, "where": where}
+
+
+def labels(tally: Tally, stream: str) -> dict[tuple[str, int], str | None]:
+    sql = f"SELECT shelf, id, label FROM tally.{stream} WHERE _deleted_at IS NULL"
+    return {(shelf, id_): label for shelf, id_, label in tally.query(sql)}
+
+
+def everything_written(folder: Path) -> Sequence[bytes]:
+    """Return the content of every file below a folder."""
+    return [Path(root, name).read_bytes() for root, _, names in os.walk(folder) for name in names]

@@ -1,0 +1,63 @@
+"""Yield the events of a script: a JSON-lines file, from the line that the cursor names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from sources.batch import Batch
+from sources.driver import ConnectionModel, SetupTest, Sync, load_streams
+from sources.errors import Rejected, Unavailable
+from sources.events import Cursor, Delete, Event, FullScan, Logged, Quarantined
+
+
+class Connection(ConnectionModel):
+    script: str
+
+
+def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
+    yield SetupTest("reachable", Path(connection.script).exists(), connection.script)
+
+
+def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
+    lines = Path(connection.script).read_text(encoding="utf-8").splitlines()
+    start = sync.cursor["line"] if sync.cursor else 0
+    streams = {stream.name: stream for stream in load_streams("tally")}
+    for line in lines[start:]:
+        for step in json.loads(line):
+            yield from _events(step, streams)
+    if len(lines) > start or sync.cursor is None:
+        yield Cursor({"line": len(lines)})
+
+
+def _events(step: dict[str, Any], streams: dict[str, Any]) -> Iterator[Event]:
+    kind = step["do"]
+    if kind == "rows":
+        batch = Batch(streams[step["stream"]])
+        for row in step["rows"]:
+            yield from batch.add(typed(row))
+        yield from batch.flush()
+    elif kind == "delete":
+        yield Delete(step["stream"], step["where"])
+    elif kind == "full_scan":
+        yield FullScan(step["stream"], step.get("where", {}))
+    elif kind == "quarantine":
+        yield Quarantined(step["stream"], step["key"], step["reason"], step["record"])
+    elif kind == "log":
+        yield Logged(step["event_type"], step["data"])
+    elif kind == "fail":
+        error = Unavailable if step["transient"] else Rejected
+        raise error("tally", "reading the script", "told to fail", "take the step out")
+
+
+def typed(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the row with its times out of their JSON text."""
+    convert: dict[str, Any] = {
+        "seen_at": datetime.fromisoformat,
+        "wall_clock": datetime.fromisoformat,
+        "on_day": date.fromisoformat,
+    }
+    return {n: convert[n](v) if n in convert and v is not None else v for n, v in row.items()}
