@@ -1,0 +1,110 @@
+"""What is new in a control store since a cursor.
+
+The small tables are compared by a hash of their content. Rows of the log and runs are final: they are read from where
+the last load ended, going back ten minutes, because a row with an earlier time may be committed later; those that have
+been delivered from these minutes are named in the cursor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sources.batch import Batch, to_json
+from sources.driver import Sync
+from sources.events import Event, FullScan
+from sources.platform.store import records, table_of
+from sources.platform.streams import INTEGRATION_LOGS, INTEGRATIONS, RUNS
+from sources.stream import Stream
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Connection
+
+OVERLAP = timedelta(minutes=10)
+"""Clocks of machines that share a store, and the time that a transaction takes, must differ by less."""
+
+_TIME = {INTEGRATION_LOGS.name: "created_at", RUNS.name: "ended_at"}
+
+
+def has_news(store: Connection, stream: Stream, before: Any) -> bool:
+    """Return whether a stream has rows that are reason enough for a load.
+
+    Runs that found nothing new are not, nor is what integrations of this source did.
+
+    Args:
+        store: a snapshot of the store.
+        stream: the stream.
+        before: the stream's value in the last cursor; None when it was never read.
+    """
+    if before is None:
+        return True
+    if stream.name not in _TIME:
+        return bool(_digest(store, stream) != before)
+    quiet = [table_of(INTEGRATIONS).c.integration_type.not_like("platform/%")]
+    if stream is RUNS:
+        quiet.append(table_of(RUNS).c.status != "nothing_new")
+    return next(_unseen(store, stream, before, *quiet), None) is not None
+
+
+def read_changes(store: Connection, stream: Stream, before: Any, sync: Sync) -> Generator[Event, None, Any]:
+    """Yield the new rows of a stream, quiet ones too; return the stream's value for the next cursor."""
+    if stream.name in _TIME:
+        return (yield from _read_final(store, stream, before, sync))
+    digest = _digest(store, stream)
+    if digest != before:
+        yield from _rows(stream, records(store, stream), sync)
+        yield FullScan(stream.name)
+    return digest
+
+
+def _digest(store: Connection, stream: Stream) -> str:
+    digest = hashlib.sha256()
+    for record in records(store, stream):
+        digest.update(to_json(record).encode())
+    return digest.hexdigest()
+
+
+def _read_final(store: Connection, stream: Stream, before: Any, sync: Sync) -> Generator[Event, None, Any]:
+    since = _text(sync.now - OVERLAP)
+    if before is not None:
+        since = max(since, before["since"])  # both are UTC in one format, so that they sort as text
+    seen = {mark: time for mark, time in (before or {"seen": {}})["seen"].items() if time >= since}
+
+    def unseen() -> Iterator[Mapping[str, Any]]:
+        for record in _unseen(store, stream, before):
+            time = _text(record[_TIME[stream.name]])
+            if time >= since:
+                seen[str(record["id"])] = time
+            yield record
+
+    yield from _rows(stream, unseen(), sync)
+    return {"since": since, "seen": seen}
+
+
+def _unseen(
+    store: Connection, stream: Stream, before: Any, *conditions: ColumnElement[bool]
+) -> Iterator[Mapping[str, Any]]:
+    """Yield the final rows that the cursor doesn't know."""
+    time = table_of(stream).c[_TIME[stream.name]]
+    if before is None:
+        yield from records(store, stream, time.is_not(None), *conditions)
+        return
+    for record in records(store, stream, time >= datetime.fromisoformat(before["since"]), *conditions):
+        if before["seen"].get(str(record["id"])) != _text(record[time.name]):
+            yield record
+
+
+def _text(time: datetime) -> str:
+    return time.isoformat(timespec="microseconds")
+
+
+def _rows(stream: Stream, found: Iterator[Mapping[str, Any]], sync: Sync) -> Iterator[Event]:
+    batch = Batch(stream)
+    count = 0
+    for record in found:
+        yield from batch.add(record)
+        count += 1
+    yield from batch.flush()
+    sync.progress(stream.name, count)

@@ -1,0 +1,247 @@
+"""What is peculiar to the integration of leat's own control store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from sqlalchemy import Engine, create_engine, text
+
+from sources.driver import Sync
+from sources.errors import Forbidden, IntegrationError, NotConfigured, NotFound, Unavailable, UnexpectedShape
+from sources.events import Cursor, Event, FullScan, Rows
+from sources.platform.sql import Connection, extract, setup_tests
+from sources.platform.streams import STREAMS
+from sources.settings import redact
+from warehouse.control import (
+    Declared,
+    end_run,
+    log_events,
+    open_control,
+    register,
+    set_override,
+    start_run,
+)
+from warehouse.control_engine import find_integration, writing
+from warehouse.control_tables import IntegrationLog
+
+ALL = frozenset(stream.name for stream in STREAMS)
+DECLARED = {
+    "payments": Declared("payments", "Charges.", "stripe", "Our shop"),
+    "history": Declared("platform", "The control store.", "sql", ""),
+}
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def control(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    sqlite = f"sqlite:///{tmp_path / 'control.db'}"
+    engine = open_control(sqlite if request.param == "sqlite" else request.getfixturevalue("postgres_url"))
+    register(engine, DECLARED)
+    yield engine
+    engine.dispose()
+
+
+def read(
+    control: Engine, cursor: Mapping[str, Any] | None = None, now: datetime | None = None, streams: frozenset[str] = ALL
+) -> list[Event]:
+    url = control.url.render_as_string(hide_password=False)
+    connection = Connection.model_construct(url=url)  # a test may write its password, a declaration may not
+    sync = Sync("history", streams, cursor, Path(), Path(), now or datetime.now(UTC))
+    return list(extract(connection, sync))
+
+
+def rows(events: list[Event], stream: str) -> list[dict[str, Any]]:
+    return [row for e in events if isinstance(e, Rows) and e.stream == stream for row in e.table.to_pylist()]
+
+
+def cursor_of(events: list[Event]) -> Mapping[str, Any]:
+    assert isinstance(events[-1], Cursor)
+    return events[-1].value
+
+
+def run(control: Engine, integration: str, status: Any = "loaded") -> str:
+    run_id = start_run(control, integration, "cli", holds_lock=True)
+    end_run(control, run_id, status)
+    return run_id
+
+
+def test_everything_is_delivered_once(control: Engine) -> None:
+    run_id = run(control, "payments")
+    log_events(control, "payments", [("sync_token_expired", {"calendar": "a"})])
+    set_override(control, "payments", "enabled", "false")
+
+    events = read(control)
+    assert {row["name"]: row["integration_system"] for row in rows(events, "integrations")} == {
+        "payments": "payments",
+        "history": "platform",
+    }
+    assert [row["name"] for row in rows(events, "integration_systems")] == ["payments", "platform"]
+    (config,) = rows(events, "integration_configs")
+    assert (config["integration"], config["key"], config["value"]) == ("payments", "enabled", "false")
+    (log,) = rows(events, "integration_logs")
+    assert (log["event_data"], log["created_at"].utcoffset()) == ('{"calendar":"a"}', timedelta(0))
+    (row,) = rows(events, "runs")
+    assert (row["id"], row["integration"], row["status"], row["extra"]) == (run_id, "payments", "loaded", None)
+    assert datetime.now(UTC) - row["ended_at"] < timedelta(minutes=1)
+    assert {e.stream for e in events if isinstance(e, FullScan)} == {
+        stream.name for stream in STREAMS if stream.deletes == "full_scan"
+    }
+    assert read(control, cursor_of(events)) == []
+
+
+def test_an_empty_store_is_read(tmp_path: Path) -> None:
+    engine = open_control(f"sqlite:///{tmp_path / 'control.db'}")
+    events = read(engine)
+    assert [type(e) for e in events] == [FullScan, FullScan, FullScan, Cursor]
+    assert read(engine, cursor_of(events)) == []
+    engine.dispose()
+
+
+def test_quiet_rows_wait_for_the_next_news(control: Engine) -> None:
+    cursor = cursor_of(read(control))
+    quiet = {run(control, "payments", "nothing_new"), run(control, "history", "loaded")}
+    log_events(control, "history", [("something", {})])
+    current = start_run(control, "history", "cli", holds_lock=True)
+    assert read(control, cursor) == []
+
+    failed = run(control, "payments", "failed")
+    events = read(control, cursor)
+    assert {row["id"] for row in rows(events, "runs")} == quiet | {failed}
+    assert len(rows(events, "integration_logs")) == 1
+    assert rows(events, "integrations") == []
+
+    end_run(control, current, "loaded")
+    assert read(control, cursor_of(events)) == []
+
+
+def test_a_run_is_delivered_when_it_has_ended(control: Engine) -> None:
+    run_id = start_run(control, "payments", "cli", holds_lock=True)
+    events = read(control)
+    assert rows(events, "runs") == []
+    end_run(control, run_id, "loaded")
+    assert [row["id"] for row in rows(read(control, cursor_of(events)), "runs")] == [run_id]
+
+
+def test_a_removed_row_is_noticed(control: Engine) -> None:
+    set_override(control, "payments", "enabled", "false")
+    events = read(control)
+    set_override(control, "payments", "enabled", None)
+    changed = read(control, cursor_of(events))
+    assert [type(e) for e in changed] == [FullScan, Cursor]
+    assert changed[0] == FullScan("integration_configs")
+
+
+def test_a_row_that_was_committed_late_is_not_missed(control: Engine) -> None:
+    now = datetime.now(UTC)
+    _log(control, "on_time", now)
+    events = read(control, now=now)
+    _log(control, "same_instant", now)
+    _log(control, "late", now - timedelta(minutes=9))
+    late = read(control, cursor_of(events), now + timedelta(minutes=1))
+    assert [row["event_type"] for row in rows(late, "integration_logs")] == ["same_instant", "late"]
+
+    much_later = now + timedelta(days=1)
+    _log(control, "next_day", much_later)
+    next_day = read(control, cursor_of(late), much_later)
+    assert [row["event_type"] for row in rows(next_day, "integration_logs")] == ["next_day"]
+    assert len(cursor_of(next_day)["integration_logs"]["seen"]) == 1  # it doesn't grow with the log
+
+
+def test_a_clock_that_was_set_back_loses_and_repeats_nothing(control: Engine) -> None:
+    now = datetime.now(UTC)
+    _log(control, "first", now)
+    events = read(control, now=now)
+    _log(control, "second", now + timedelta(seconds=1))
+    again = read(control, cursor_of(events), now - timedelta(days=1))
+    assert [row["event_type"] for row in rows(again, "integration_logs")] == ["second"]
+    assert read(control, cursor_of(again), now) == []
+
+
+def _log(control: Engine, event_type: str, created_at: datetime) -> None:
+    with writing(control) as session:
+        owner = find_integration(session, "payments").id
+        session.add(IntegrationLog(integration_id=owner, event_type=event_type, event_data={}, created_at=created_at))
+
+
+def test_a_stream_that_is_selected_later_is_read_from_its_start(control: Engine) -> None:
+    run_id = run(control, "payments")
+    events = read(control, streams=frozenset({"integrations"}))
+    assert {e.stream for e in events if isinstance(e, Rows)} == {"integrations"}
+    more = read(control, cursor_of(events), streams=frozenset({"integrations", "runs"}))
+    assert [row["id"] for row in rows(more, "runs")] == [run_id]
+    assert rows(more, "integrations") == []
+
+
+def test_without_a_url_it_is_the_projects_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LEAT_CONTROL", raising=False)
+    monkeypatch.delenv("LEAT_HOME", raising=False)
+    open_control(f"sqlite:///{tmp_path / '.leat' / 'control.db'}").dispose()
+    assert _readable(Connection(), tmp_path)
+    assert not _readable(Connection(), tmp_path / "elsewhere")
+    monkeypatch.setenv("LEAT_HOME", str(tmp_path / ".leat"))
+    assert _readable(Connection(), tmp_path / "elsewhere")
+    monkeypatch.setenv("LEAT_CONTROL", "sqlite:////nowhere/control.db")
+    assert not _readable(Connection(), tmp_path)
+    assert redact("in sqlite:////nowhere/control.db") == "in ***"
+
+
+def _readable(connection: Connection, project: Path) -> bool:
+    (test,) = setup_tests(connection, Sync("history", ALL, None, project, project, datetime.now(UTC)))
+    return test.ok
+
+
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [
+        ("nonsense", NotConfigured),
+        ("mysql+nothing://127.0.0.1/x", NotConfigured),
+        ("sqlite://", NotConfigured),
+        ("sqlite:////nowhere/control.db", NotFound),
+        ("postgresql://leat@127.0.0.1:9/x", Unavailable),
+    ],
+)
+def test_a_wrong_url_is_explained(url: str, error: type[IntegrationError], tmp_path: Path) -> None:
+    sync = Sync("history", ALL, None, tmp_path, tmp_path, datetime.now(UTC))
+    with pytest.raises(error):
+        list(extract(Connection(url=url), sync))
+    (test,) = setup_tests(Connection(url=url), sync)
+    assert not test.ok
+    assert "Next: " in test.detail
+
+
+def test_what_is_no_control_store_is_said_so(tmp_path: Path) -> None:
+    other = tmp_path / "other.db"
+    engine = create_engine(f"sqlite:///{other}")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE run (id text)"))
+    with pytest.raises(UnexpectedShape, match="no table integration,"):
+        read(engine)
+    engine.dispose()
+    other.write_text("this is not a database, whatever its name says")
+    with pytest.raises(UnexpectedShape, match="not a database"):
+        read(engine)
+
+
+def test_a_user_without_rights_is_told_what_to_grant(postgres_url: str) -> None:
+    engine = open_control(postgres_url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE ROLE reader LOGIN PASSWORD 'reader'"))
+    try:
+        reader = create_engine(engine.url.set(username="reader", password="reader"))
+        with pytest.raises(Forbidden, match="grant SELECT"):
+            read(reader)
+    finally:
+        with engine.begin() as connection:
+            connection.execute(text("DROP ROLE reader"))
+        engine.dispose()
+
+
+def test_a_password_is_never_written() -> None:
+    with pytest.raises(ValidationError, match="name it"):
+        Connection.model_validate({"url": "postgresql://leat:hunter2@127.0.0.1/x"})
+    assert Connection.model_validate({"url": {"env": "X"}})
+    assert Connection.model_validate({"url": "postgresql://leat@127.0.0.1/x"})
