@@ -1,0 +1,189 @@
+"""Builds models inside one transaction: in order, and only those of which an input has changed.
+
+Readers are never kept waiting. On DuckDB they have the published file. On Postgres the rows of a table are replaced
+by DELETE and INSERT, of which others see nothing before the commit; only when the columns change is a new table put in
+the place of the old one, which readers wait for until the commit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from assets.model_files import Model
+from pipelines import state
+from pipelines.sql_file import ANALYTICS, TableName, refusal
+from warehouse.session import Session, quote
+
+Status = Literal["built", "unchanged", "skipped"]
+_NEW = "_new"
+
+
+class ModelError(Exception):
+    """A model can't be built; the text says which file, what the database said, and what to do next."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelResult:
+    """What a build did with one model: its rows and seconds, and in words why."""
+
+    name: str
+    status: Status
+    rows: int
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    fingerprint: str
+    rows: int
+
+
+def build(session: Session, models: Sequence[Model], now: datetime) -> list[ModelResult]:
+    """Build models; the transaction is the caller's to commit.
+
+    Args:
+        session: an open transaction.
+        models: all models of the project, inputs first, as :func:`assets.model_files.load_models` gives them; what
+            was built from a file that is no longer there is dropped.
+        now: the time of the run, UTC.
+
+    Raises:
+        ModelError: the database refused a model. On both engines the transaction can't go on after that.
+    """
+    state.create_tables(session)
+    session.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(ANALYTICS)}")
+    kept = session.execute("SELECT model, fingerprint, row_count FROM leat.models")
+    before = {name: _Built(fingerprint, rows) for name, fingerprint, rows in kept}
+    for name in before.keys() - {model.name for model in models}:
+        _drop(session, name, models)
+        session.execute("DELETE FROM leat.models WHERE model = ?", (name,))
+    after: dict[str, str] = {}
+    return [_build(session, model, models, before.get(model.name), after, now) for model in models]
+
+
+def _build(
+    session: Session, model: Model, models: Sequence[Model], before: _Built | None, after: dict[str, str], now: datetime
+) -> ModelResult:
+    began = time.perf_counter()
+    inputs = {str(table): session.columns(table.schema, table.name) for table in model.inputs}
+    absent = [name for name, columns in inputs.items() if not columns]
+    if absent:
+        if before is not None:
+            after[model.name] = before.fingerprint
+        return ModelResult(model.name, "skipped", 0, 0.0, f"{', '.join(absent)} hasn't been loaded yet")
+    changes = {str(table): _version(session, table, after) for table in model.inputs}
+    fingerprint = _fingerprint(model, session, inputs, changes)
+    after[model.name] = fingerprint
+    exists = bool(session.columns(ANALYTICS, model.name))
+    if before is not None and before.fingerprint == fingerprint and exists:
+        return ModelResult(model.name, "unchanged", before.rows, time.perf_counter() - began, "no input has changed")
+    try:
+        _materialize(session, model, models)
+        rows = int(session.execute(f"SELECT count(*) FROM {quote(ANALYTICS, model.name)}")[0][0])
+    except Exception as error:
+        what = refusal(error)
+        if what is None:
+            raise
+        msg = f"{model.shown}: {session.dialect} refused it: {what}. Next: correct the query, then `leat run` again"
+        raise ModelError(msg) from error
+    session.execute("DELETE FROM leat.models WHERE model = ?", (model.name,))
+    state.insert(session, "models", [(model.name, fingerprint, now, rows)])
+    reason = "built for the first time" if before is None or not exists else "its query or an input has changed"
+    return ModelResult(model.name, "built", rows, time.perf_counter() - began, reason)
+
+
+def _version(session: Session, table: TableName, after: Mapping[str, str]) -> str | None:
+    """Return what changes when the rows of a table do."""
+    if table.schema == ANALYTICS:
+        return after.get(table.name)
+    if table.schema == state.SCHEMA:
+        found = session.execute("SELECT max(load_id) FROM leat.loads")
+    else:
+        found = session.execute(
+            "SELECT max(load_id) FROM leat.load_streams WHERE integration = ? AND stream IN (?, ?) "
+            "AND inserted + updated + deleted > 0",
+            (table.schema, table.name, table.name.removesuffix("_history")),
+        )
+    return None if found[0][0] is None else str(found[0][0])
+
+
+def _fingerprint(
+    model: Model,
+    session: Session,
+    inputs: Mapping[str, Mapping[str, str]],
+    changes: Mapping[str, str | None],
+) -> str:
+    described = [model.sql[session.dialect], model.materialized, model.description, dict(model.columns)]
+    text = json.dumps([described, {name: list(columns.items()) for name, columns in inputs.items()}, changes])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _materialize(session: Session, model: Model, models: Sequence[Model]) -> None:
+    name, sql = quote(ANALYTICS, model.name), model.sql[session.dialect]
+    kind = _kind(session, model.name)
+    if model.materialized == "view":
+        _drop(session, model.name, models)
+        session.execute(f"CREATE VIEW {name} AS {sql}")
+    elif session.dialect == "duckdb":
+        if kind == "VIEW":
+            session.execute(f"DROP VIEW {name}")
+        session.execute(f"CREATE OR REPLACE TABLE {name} AS {sql}")
+    else:
+        _replace(session, model, models, kind)
+    _check_types(session, model)
+    what = "VIEW" if model.materialized == "view" else "TABLE"
+    session.execute(f"COMMENT ON {what} {name} IS {_literal(model.description)}")
+    for column, text in model.columns.items():
+        if text:
+            session.execute(f"COMMENT ON COLUMN {name}.{quote(column)} IS {_literal(text)}")
+
+
+def _replace(session: Session, model: Model, models: Sequence[Model], kind: str | None) -> None:
+    name, sql = quote(ANALYTICS, model.name), model.sql[session.dialect]
+    fresh = model.name + _NEW
+    session.execute(f"CREATE TABLE {quote(ANALYTICS, fresh)} AS {sql} WITH NO DATA")
+    if kind == "BASE TABLE" and session.columns(ANALYTICS, fresh) == session.columns(ANALYTICS, model.name):
+        session.execute(f"DROP TABLE {quote(ANALYTICS, fresh)}")
+        session.execute(f"DELETE FROM {name}")
+        session.execute(f"INSERT INTO {name} {sql}")
+        return
+    session.execute(f"INSERT INTO {quote(ANALYTICS, fresh)} {sql}")
+    _drop(session, model.name, models)
+    session.execute(f"ALTER TABLE {quote(ANALYTICS, fresh)} RENAME TO {quote(model.name)}")
+
+
+def _drop(session: Session, name: str, models: Sequence[Model]) -> None:
+    """Drop the table or view of a model; on Postgres first the views of models on it, which are then built again."""
+    if session.dialect == "postgres":
+        for model in models:
+            if name in model.models() and _kind(session, model.name) == "VIEW":
+                _drop(session, model.name, models)
+    kind = _kind(session, name)
+    if kind is not None:
+        session.execute(f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} {quote(ANALYTICS, name)}")
+
+
+def _kind(session: Session, name: str) -> str | None:
+    rows = session.execute(
+        "SELECT table_type FROM information_schema.tables WHERE table_schema = ? AND table_name = ?", (ANALYTICS, name)
+    )
+    return str(rows[0][0]) if rows else None
+
+
+def _check_types(session: Session, model: Model) -> None:
+    """Refuse types that the two engines don't share, such as the HUGEINT of a sum."""
+    odd = [column for column, kind in session.columns(ANALYTICS, model.name).items() if kind == "?"]
+    if odd:
+        msg = f"{model.shown}: column {odd[0]} has a type of {session.dialect} alone. Next: CAST({odd[0]} AS BIGINT)"
+        raise ModelError(msg + ", or to VARCHAR, DOUBLE, BOOLEAN, DATE, TIMESTAMP, TIMESTAMPTZ")
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,183 @@
+"""What a model is: one ``.sql`` file in ``assets/models/`` that becomes the table ``analytics.<name>``.
+
+Its header says ``description``, ``materialized`` (table or view), ``owners``, ``columns`` (name: description) and
+``checks``, which are written as in a declaration.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.qualify import qualify
+
+from pipelines.declaration import Check, Declaration
+from pipelines.mistakes import meant
+from pipelines.project import Project
+from pipelines.sql_file import (
+    ANALYTICS,
+    SqlFile,
+    TableName,
+    known_columns,
+    read_header,
+    read_sql,
+    sql_paths,
+    table_mistakes,
+)
+from pipelines.yaml_file import DeclarationError
+from warehouse.session import Dialect
+
+Materialized = Literal["table", "view"]
+Known = Mapping[str, Mapping[str, list[str]]]
+
+
+class _Header(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    description: str = Field(min_length=1)
+    materialized: Materialized = "table"
+    owners: tuple[str, ...] = ()
+    columns: dict[str, str] = Field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model.
+
+    Attributes:
+        name: the file's name, and the table's in schema ``analytics``.
+        shown: how messages call the file.
+        description: what a row is.
+        materialized: whether the rows are stored or computed when they are read.
+        owners: who answers for it.
+        columns: the columns in order, with what each means; empty where the header doesn't say.
+        checks: what must be true of its rows.
+        inputs: the tables that it reads.
+        sql: the query per dialect.
+        query: the query with every column qualified; None when an input isn't declared, so that its columns are
+            unknown.
+    """
+
+    name: str
+    shown: str
+    description: str
+    materialized: Materialized
+    owners: tuple[str, ...]
+    columns: Mapping[str, str]
+    checks: tuple[Check, ...]
+    inputs: tuple[TableName, ...]
+    sql: Mapping[Dialect, str]
+    query: exp.Query | None
+
+    def models(self) -> tuple[str, ...]:
+        """Return the names of the models that it reads."""
+        return tuple(table.name for table in self.inputs if table.schema == ANALYTICS)
+
+
+def load_models(project: Project, declarations: Mapping[str, Declaration]) -> tuple[Model, ...]:
+    """Return the models of a project, inputs before those that read them.
+
+    Raises:
+        DeclarationError: with all mistakes of all files.
+    """
+    files: dict[str, SqlFile] = {}
+    headers: dict[str, _Header] = {}
+    mistakes: list[str] = []
+    for path in sql_paths(project.folder / "assets" / "models"):
+        shown = project.shown(path)
+        try:
+            files[path.stem] = read_sql(path, shown)
+            headers[path.stem] = read_header(files[path.stem], _Header)
+        except DeclarationError as error:
+            mistakes += error.mistakes
+    known: dict[str, dict[str, list[str]]] = {**known_columns(declarations), ANALYTICS: {name: [] for name in files}}
+    mistakes += [text for file in files.values() for text in table_mistakes(file, known)]
+    if mistakes:
+        raise DeclarationError(mistakes)
+    models = []
+    for name in _order(files):
+        try:
+            model = _model(files[name], headers[name], known)
+        except DeclarationError as error:
+            mistakes += error.mistakes
+        else:
+            known[ANALYTICS][name] = list(model.columns)
+            models.append(model)
+    if mistakes:
+        raise DeclarationError(mistakes)
+    return tuple(models)
+
+
+def _order(files: Mapping[str, SqlFile]) -> Iterable[str]:
+    graph = {name: [table.name for table in file.tables if table.schema == ANALYTICS] for name, file in files.items()}
+    try:
+        return tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        names = error.args[1][::-1]
+        shown = files[names[0]].shown
+        text = f"{' reads '.join(names)}: models can't read each other in a circle"
+        raise DeclarationError([f"{shown}:1: {text}. Next: move what they share into a model of its own"]) from error
+
+
+def _model(file: SqlFile, header: _Header, known: Known) -> Model:
+    query = _qualified(file, known)
+    selected = file.select.named_selects if query is None else query.named_selects
+    mistakes = [
+        f"{file.shown}:{file.header.line(loc)}: {loc[0]}: the query gives no column {column!r}{meant(column, selected)}"
+        for loc, column in _columns_named(header)
+        if query is not None and column not in selected
+    ]
+    doubled = sorted({column for column in selected if column and selected.count(column) > 1})
+    if doubled or "" in selected:
+        what = f"column {doubled[0]!r} comes twice" if doubled else "a column has no name; write `… AS name`"
+        mistakes.append(f"{file.shown}:1: {what}")
+    if mistakes:
+        raise DeclarationError(mistakes)
+    return Model(
+        name=file.name,
+        shown=file.shown,
+        description=header.description,
+        materialized=header.materialized,
+        owners=header.owners,
+        columns={column: header.columns.get(column, "") for column in selected if column != "*"},
+        checks=header.checks,
+        inputs=file.tables,
+        sql=file.sql,
+        query=query,
+    )
+
+
+def _columns_named(header: _Header) -> Iterable[tuple[tuple[str | int, ...], str]]:
+    yield from ((("columns", column), column) for column in header.columns)
+    for i, check in enumerate(header.checks):
+        if check.kind != "row_count":
+            yield from ((("checks", i, check.kind, column), column) for column in getattr(check, check.kind))
+
+
+def _qualified(file: SqlFile, known: Known) -> exp.Query | None:
+    """Return the query with tables and columns spelt out; None when the columns of a table aren't known."""
+    if not all(known.get(table.schema, {}).get(table.name) for table in file.tables):
+        return None
+    schema = {
+        name: {table: dict.fromkeys(columns, "unknown") for table, columns in tables.items() if columns}
+        for name, tables in known.items()
+    }
+    try:
+        query = qualify(
+            file.select.copy(), dialect="duckdb", schema={k: v for k, v in schema.items() if v}, identify=False
+        )
+    except SqlglotError as error:
+        found = re.search(r"'(\w+)'|: (\w+)$", str(error).split("\n", maxsplit=1)[0])
+        column = (found.group(1) or found.group(2)) if found else "?"
+        lines = [c.this.meta.get("line", 1) for c in file.select.find_all(exp.Column) if c.name == column]
+        near = meant(column, {c for table in file.tables for c in known[table.schema][table.name]})
+        text = f"column {column!r} isn't in one table that the query reads{near}"
+        raise DeclarationError([f"{file.shown}:{lines[0] if lines else 1}: {text}"]) from error
+    return query if isinstance(query, exp.Query) else None

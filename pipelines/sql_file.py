@@ -1,0 +1,223 @@
+"""A declared query: one ``.sql`` file with a YAML header, one SELECT in DuckDB's dialect, transpiled where need be.
+
+::
+
+    /* ---
+    description: Meetings by person and week.
+    --- */
+    SELECT … FROM calendar.events
+
+Tables are ``integration.stream``, ``leat.table``, or a model: ``analytics.model`` or just ``model``. What can't be
+transpiled to Postgres is written a second time in ``name.postgres.sql``, without a header.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar, cast
+
+import sqlglot
+from pydantic import BaseModel, ValidationError
+from sqlglot import exp
+from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
+from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
+from sqlglot.optimizer.scope import traverse_scope
+
+from pipelines.declaration import NAME, Declaration
+from pipelines.mistakes import meant, validation_mistakes
+from pipelines.shape import HISTORY_COLUMNS, SYSTEM_COLUMNS
+from pipelines.state import TABLES
+from pipelines.yaml_file import MAX_BYTES, DeclarationError, YamlFile, parse_yaml
+from sources.driver import load_streams
+from warehouse.session import Dialect
+
+Header = TypeVar("Header", bound=BaseModel)
+ANALYTICS = "analytics"
+OVERRIDE = ".postgres.sql"
+_HEADER = re.compile(r"\s*/\* ---[ \t]*\n(.*?)\n?[ \t]*--- \*/", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class TableName:
+    """A table that a query reads, and the line that names it."""
+
+    schema: str
+    name: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class SqlFile:
+    """A parsed file.
+
+    Attributes:
+        path: the file.
+        shown: how messages call it.
+        header: its YAML header, with line numbers of the file.
+        select: the query, in DuckDB's dialect; names of models are qualified.
+        tables: the tables that it reads, each once.
+        sql: its text per dialect.
+    """
+
+    path: Path
+    shown: str
+    header: YamlFile
+    select: exp.Query
+    tables: tuple[TableName, ...]
+    sql: Mapping[Dialect, str]
+
+    @property
+    def name(self) -> str:
+        """The name of what the file declares."""
+        return self.path.stem
+
+
+def sql_paths(folder: Path) -> list[Path]:
+    """Return the declared files of a folder, sorted; overrides are no files of their own."""
+    return sorted(path for path in folder.glob("*.sql") if not path.name.endswith(OVERRIDE))
+
+
+def read_sql(path: Path, shown: str) -> SqlFile:
+    """Parse a file.
+
+    Raises:
+        DeclarationError: it can't be read, lacks a header, or isn't one SELECT that both engines can run.
+    """
+    if not NAME.fullmatch(path.stem):
+        raise DeclarationError([f"{shown}: the file's name must be a lower-case identifier, like churn.sql"])
+    text = _read(path, shown)
+    found = _HEADER.match(text)
+    if found is None:
+        example = "/* ---\\ndescription: …\\n--- */"
+        raise DeclarationError([f"{shown}:1: the header is missing; begin the file with {example}"])
+    before = text[: found.start(1)].count("\n")
+    header = parse_yaml("\n" * before + found.group(1), path, shown)
+    if not isinstance(header.value, dict):
+        raise DeclarationError([f"{shown}:{before + 1}: expected keys such as `description: …` in the header"])
+    skipped = text[: found.end()].count("\n")
+    select = _parse("\n" * skipped + text[found.end() :], shown)
+    tables = tuple(_qualify(select))
+    sql = {"duckdb": select.sql("duckdb", identify=True, comments=False), "postgres": _postgres(path, shown, select)}
+    return SqlFile(path, shown, header, select, tables, cast("Mapping[Dialect, str]", sql))
+
+
+def read_header(file: SqlFile, model: type[Header]) -> Header:
+    """Validate the header of a file.
+
+    Raises:
+        DeclarationError: with every mistake in it.
+    """
+    try:
+        return model.model_validate(file.header.value)
+    except ValidationError as error:
+        raise DeclarationError(validation_mistakes(file.header, file.shown, error, model, ())) from error
+
+
+def known_columns(declarations: Mapping[str, Declaration]) -> dict[str, dict[str, list[str]]]:
+    """Return the columns of every table that may be read, models left out, by schema and table.
+
+    The columns of a stream that isn't selected are empty: the query may name it, but there is nothing to read.
+    """
+    known = {"leat": {table: list(columns) for table, columns in TABLES.items()}}
+    for declaration in declarations.values():
+        tables = known.setdefault(declaration.name, {})
+        for stream in load_streams(declaration.source):
+            options = declaration.options(stream.name)
+            names = [column.name for column in declaration.columns(stream)]
+            tables[stream.name] = [*names, *SYSTEM_COLUMNS] if options.selected else []
+            if options.history:
+                tables[f"{stream.name}_history"] = [*names, *HISTORY_COLUMNS] if options.selected else []
+    return known
+
+
+def table_mistakes(file: SqlFile, known: Mapping[str, Mapping[str, object]]) -> list[str]:
+    """Return a line for each table that can't be meant; an integration that isn't declared is no mistake."""
+    return [
+        f"{file.shown}:{table.line}: {text}"
+        for table in file.tables
+        if (text := _table_mistake(table, known)) is not None
+    ]
+
+
+def refusal(error: Exception) -> str | None:
+    """Return the first line of what the database said; None for an error that isn't the database's."""
+    if type(error).__module__.split(".")[0].strip("_") not in ("duckdb", "psycopg2"):
+        return None
+    return str(error).strip().split("\n", maxsplit=1)[0]
+
+
+def _table_mistake(table: TableName, known: Mapping[str, Mapping[str, object]]) -> str | None:
+    if table.schema in known:
+        if table.name in known[table.schema]:
+            return None
+        kind = "model" if table.schema == ANALYTICS else "table"
+        listed = ", ".join(known[table.schema]) or "none"
+        return f"no {kind} {str(table)!r}{meant(table.name, known[table.schema])}; known: {listed}"
+    near = meant(table.schema, known)
+    return f"no integration {table.schema!r} is declared{near}" if near else None
+
+
+def _read(path: Path, shown: str) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeclarationError([f"{shown}: can't be read: {error}"]) from error
+    if len(text) > MAX_BYTES:
+        raise DeclarationError([f"{shown}: larger than {MAX_BYTES} bytes; is it a query?"])
+    return text
+
+
+def _parse(text: str, shown: str, dialect: Dialect = "duckdb") -> exp.Query:
+    try:
+        statements = [statement for statement in sqlglot.parse(text, dialect=dialect) if statement is not None]
+    except SqlglotError as error:
+        detail = getattr(error, "errors", None) or [{}]
+        line, what = detail[0].get("line") or 1, detail[0].get("description") or str(error).split("\n", maxsplit=1)[0]
+        near = detail[0].get("highlight")
+        raise DeclarationError(
+            [f"{shown}:{line}: not SQL{f', near {near!r}' if near else ''}: {what}. Next: try the SELECT in DuckDB"]
+        ) from error
+    if len(statements) != 1:
+        what = "there is no SELECT" if not statements else f"there are {len(statements)} statements; write one per file"
+        raise DeclarationError([f"{shown}:1: {what}"])
+    statement = statements[0]
+    if not isinstance(statement, exp.Query) or statement.find(exp.Into, exp.DML, exp.DDL, exp.Command):
+        raise DeclarationError([f"{shown}:1: {statement.key.upper()} isn't a SELECT; a file is one SELECT that reads"])
+    return statement
+
+
+def _qualify(select: exp.Query) -> Iterator[TableName]:
+    """Put the schema of models before bare names, and yield every table once."""
+    seen: set[tuple[str, str]] = set()
+    for scope in traverse_scope(select):
+        for source in scope.sources.values():
+            if isinstance(source, exp.Table) and isinstance(source.this, exp.Identifier):
+                if not source.db:
+                    source.set("db", exp.to_identifier(ANALYTICS))
+                if (source.db, source.name) not in seen:
+                    seen.add((source.db, source.name))
+                    yield TableName(source.db, source.name, source.this.meta.get("line", 1))
+
+
+def _postgres(path: Path, shown: str, select: exp.Query) -> str:
+    override = path.with_name(path.stem + OVERRIDE)
+    if override.exists():
+        name = str(Path(shown).with_name(override.name))
+        other = _parse(_read(override, name), name, "postgres")
+        theirs, ours = ({str(table) for table in _qualify(query)} for query in (other, select))
+        if theirs != ours:
+            listed = ", ".join(sorted(theirs ^ ours))
+            raise DeclarationError([f"{name}:1: it has to read the same tables as {shown}; different: {listed}"])
+        return other.sql("postgres", comments=False)
+    folded = normalize_identifiers(select.copy(), dialect="postgres")
+    try:
+        return folded.sql("postgres", identify=True, comments=False, unsupported_level=ErrorLevel.RAISE)
+    except UnsupportedError as error:
+        what = str(error).split("\n", maxsplit=1)[0]
+        raise DeclarationError([f"{shown}:1: {what}. Next: write it otherwise, or add {override.name}"]) from error
