@@ -174,7 +174,7 @@ def _apply_stream(load: _Load, stream: Stream, stored: Mapping[str, Any] | None)
 def _merge(load: _Load, merge: Merge, stream: Stream) -> StreamResult:
     events, plan, landed = load.events, load.plan, load.landed
     deletes = _stage_deletes(merge, events, landed)
-    bad = merging.drop_losers(merge, deletes)
+    merge, bad = merging.drop_losers(merge, deletes)
     quarantined = _quarantine(merge, events.quarantined[stream.name], bad, landed)
     deleted = merging.apply_deletes(merge, deletes)
     share = None if plan.any_share else load.declaration.options(stream.name).max_delete_share

@@ -62,8 +62,8 @@ class Engine:
         warehouse: where the tables are.
         declarations: the declared integrations by name.
         audit: checks the tables of an integration before its load is committed.
-        observe: called with an integration and the phase that begins: ``extracting``, ``extracted``, ``normalized``,
-            ``landed``, ``applying``, ``checking``, ``committing``, ``applied``.
+        observe: called with an integration and the phase that begins: ``started``, ``extracting``, ``extracted``,
+            ``normalized``, ``landed``, ``applying``, ``checking``, ``committing``, ``applied``.
         progress: called with an integration, what is being read, and how many records since the last call.
         attempts: how often a transient error is tried.
     """
@@ -149,6 +149,7 @@ def run_integration(engine: Engine, name: str, request: Request) -> IntegrationR
     error: BaseException | None = None
     try:
         with engine.warehouse.exclusive(name):
+            engine.observe(name, "started")
             _try(engine, engine.declarations[name], request, tally)
         status = "loaded" if any(r.changed or r.quarantined for r in tally.streams.values()) else "nothing_new"
     except Busy as busy:

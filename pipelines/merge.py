@@ -15,7 +15,7 @@ again touches nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -51,6 +51,7 @@ class Merge:
         history: whether versions are kept.
         load_id: id of the load.
         at: when the load is applied.
+        losers: whether some landed rows don't count; see :func:`drop_losers`.
     """
 
     session: Session
@@ -64,6 +65,7 @@ class Merge:
     history: bool
     load_id: str
     at: datetime
+    losers: bool = False
 
     @property
     def into(self) -> str:
@@ -73,6 +75,8 @@ class Merge:
     @property
     def survivors(self) -> str:
         """The landed rows that count, as a relation."""
+        if not self.losers:
+            return quote(self.staged)
         return (
             f"(SELECT * FROM {quote(self.staged)} AS r "
             f"WHERE NOT EXISTS (SELECT 1 FROM {_LOSERS} AS l WHERE l.{SEQUENCE} = r.{SEQUENCE}))"
@@ -91,22 +95,22 @@ class Merge:
         )
 
 
-def drop_losers(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) -> int:
-    """Find the landed rows that don't count; returns how many were quarantined for their key.
+def drop_losers(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) -> tuple[Merge, int]:
+    """Find the landed rows that don't count; returns the merge without them, and how many have no usable key.
 
     Args:
         merge: what is merged.
         deletes: temporary relations of deletes: name, and the columns that they name beside ``_seq``.
     """
     session, staged = merge.session, quote(merge.staged)
-    bad_key = _bad_key(merge)
-    session.keep(_LOSERS, f"SELECT {SEQUENCE} FROM {staged} WHERE {bad_key}")
-    bad = int(session.execute(f"SELECT count(*) FROM {_LOSERS}")[0][0])
+    session.keep(_LOSERS, f"SELECT {SEQUENCE} FROM {staged} WHERE {_bad_key(merge)}")
+    bad = lost = int(session.execute(f"SELECT count(*) FROM {_LOSERS}")[0][0])
     for name, columns in deletes:
-        session.execute(
+        lost += session.change(
             f"INSERT INTO {_LOSERS} SELECT s.{SEQUENCE} FROM {staged} AS s WHERE EXISTS (SELECT 1 FROM {quote(name)} "
             f"AS d WHERE {_equal(columns, 's', 'd')} AND d.{SEQUENCE} > s.{SEQUENCE})"
         )
+    merge = replace(merge, losers=lost > 0)
     keys = ", ".join(map(quote, merge.key))
     twice = f"SELECT {keys} FROM {merge.survivors} AS s GROUP BY {keys} HAVING count(*) > 1"
     if session.execute(f"{twice} LIMIT 1"):
@@ -117,7 +121,8 @@ def drop_losers(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) ->
             f"FROM {merge.survivors} AS s WHERE EXISTS (SELECT 1 FROM ({twice}) AS d WHERE {merge.same_key('d', 's')})",
         )
         session.execute(f"INSERT INTO {_LOSERS} SELECT {SEQUENCE} FROM leat_twice WHERE place > 1")
-    return bad
+        merge = replace(merge, losers=True)
+    return merge, bad
 
 
 def _bad_key(merge: Merge) -> str:
@@ -176,18 +181,23 @@ def upsert(merge: Merge) -> tuple[int, int]:
     if merge.version:
         version = quote(merge.version)
         differs = f"({differs}) AND (s.{version} < t.{version}) IS NOT TRUE"
+    if not merge.session.execute(f"SELECT 1 FROM {merge.into} LIMIT 1"):
+        return _insert(merge, "1 = 1"), 0
     updated = merge.session.change(
         f"DELETE FROM {merge.into} AS t USING {merge.survivors} AS s WHERE {merge.same_key('t', 's')} "
         f"AND (t._deleted_at IS NOT NULL OR {differs or '1 = 0'})"
     )
-    listed = ", ".join(columns)
-    written = merge.session.change(
+    written = _insert(merge, f"NOT EXISTS (SELECT 1 FROM {merge.into} AS t WHERE {merge.same_key('t', 's')})")
+    return written - updated, updated
+
+
+def _insert(merge: Merge, condition: str) -> int:
+    listed = ", ".join(map(quote, merge.columns))
+    return merge.session.change(
         f"INSERT INTO {merge.into} ({listed}, _load_id, _synced_at, _deleted_at) "
-        f"SELECT {listed}, ?, CAST(? AS TIMESTAMPTZ), NULL FROM {merge.survivors} AS s "
-        f"WHERE NOT EXISTS (SELECT 1 FROM {merge.into} AS t WHERE {merge.same_key('t', 's')})",
+        f"SELECT {listed}, ?, CAST(? AS TIMESTAMPTZ), NULL FROM {merge.survivors} AS s WHERE {condition}",
         (merge.load_id, merge.at),
     )
-    return written - updated, updated
 
 
 def write_history(merge: Merge) -> None:
@@ -212,7 +222,8 @@ def count(merge: Merge, inserted: int, updated: int, deleted: int, quarantined: 
     drifted = 0
     if "extra" in merge.columns and (inserted or updated):
         drifted = merge.session.execute(
-            f"SELECT count(*) FROM {merge.into} WHERE _load_id = ? AND _deleted_at IS NULL AND extra IS NOT NULL", (merge.load_id,)
+            f"SELECT count(*) FROM {merge.into} WHERE _load_id = ? AND _deleted_at IS NULL AND extra IS NOT NULL",
+            (merge.load_id,),
         )[0][0]
     return StreamResult(merge.stream, inserted, updated, deleted, quarantined, int(drifted), int(total))
 

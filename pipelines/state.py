@@ -52,6 +52,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "last_seen_at": "timestamp",
     },
     "models": {"model": "string", "fingerprint": "string", "built_at": "timestamp", "row_count": "integer"},
+    "derived": {"mark": "string"},
     "violations": {
         "rule": "string",
         "violation_key": "string",

@@ -110,6 +110,11 @@ def load_streams(source: str) -> tuple[Stream, ...]:
     return cast("tuple[Stream, ...]", importlib.import_module(f"sources.{source}.streams").STREAMS)
 
 
+def describe_source(source: str) -> str:
+    """Return the first sentence of a source's docstring: what kind of system it is."""
+    return (importlib.import_module(f"sources.{source}").__doc__ or "").strip().split("\n")[0]
+
+
 def load_driver(source: str, driver: str) -> Driver:
     """Return the module of a driver."""
     return cast("Driver", importlib.import_module(f"sources.{source}.{driver}"))

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import itertools
 import os
 import shutil
 import threading
@@ -45,6 +46,14 @@ class DuckDBSession:
     def execute(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
         return self.connection.execute(sql, list(params)).fetchall()
+
+    def select(self, sql: str) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
+        """Run a user's query; it can reach neither other files nor the settings."""
+        self.connection.execute("SET enable_external_access = false")
+        self.connection.execute("SET lock_configuration = true")
+        cursor = self.connection.execute(sql)
+        rows = itertools.chain.from_iterable(iter(lambda: cursor.fetchmany(1000), []))
+        return [column[0] for column in cursor.description or ()], rows
 
     def change(self, sql: str, params: Sequence[Any] = ()) -> int:
         """Run a changing statement and return the number of rows."""

@@ -43,6 +43,13 @@ class PostgresSession:
         cursor = self._run(sql, params)
         return list(cursor.fetchall()) if cursor.description else []
 
+    def select(self, sql: str) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
+        """Run a user's query."""
+        cursor = self._run(sql, ())
+        if cursor.description is None:
+            return [], iter(())
+        return [column[0] for column in cursor.description], iter(cursor)
+
     def change(self, sql: str, params: Sequence[Any] = ()) -> int:
         """Run a changing statement and return the number of rows."""
         return int(self._run(sql, params).rowcount)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -40,6 +40,9 @@ class Session(Protocol):
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows (none for DDL)."""
+
+    def select(self, sql: str) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
+        """Run a user's query and return its column names and its rows, in a stream."""
 
     def change(self, sql: str, params: Sequence[Any] = ()) -> int:
         """Run an INSERT, UPDATE or DELETE and return how many rows it touched."""
