@@ -1,0 +1,191 @@
+"""Driver for CalDAV servers (RFC 4791): Radicale, Xandikos, Nextcloud, Baïkal, iCloud, Fastmail and others.
+
+One PROPFIND tells for every calendar whether anything changed; a run that finds nothing makes no further request but
+one for shares, where the server has them. What changed is read by sync-collection and calendar-multiget. The account
+needs the right to read the calendars, no other. Occurrences depend on the date: on the first run of a day (UTC) the
+recurring events are read again and expanded over the new window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from typing import Any
+
+from pydantic import Field
+
+from sources.batch import to_json
+from sources.calendar.client import Client, open_client
+from sources.calendar.discovery import Calendar, find_roots, is_wanted, list_calendars
+from sources.calendar.reading import read_calendar, window_of
+from sources.calendar.replacing import Replacement
+from sources.calendar.shares import shares_of
+from sources.calendar.streams import OF_A_FILE
+from sources.driver import ConnectionModel, SetupTest, Sync
+from sources.errors import Forbidden, IntegrationError, NotFound, Permanent, Unauthenticated
+from sources.events import Cursor, Delete, Event, FullScan
+from sources.settings import Secret, Setting, read_secret, read_setting
+
+FORMAT = 1
+"""Raised when the cursor changes its meaning; an older one is then read as none."""
+
+
+class Connection(ConnectionModel):
+    """Where the calendars are, who reads them, and how far recurring events are expanded."""
+
+    url: Setting = Field(description="Address of the server, a principal, a calendar home or one calendar.")
+    username: Setting | None = Field(default=None, description="Login; none for a server that lets anybody in.")
+    password: Secret | None = Field(default=None, description="Password, or an app password where the vendor has them.")
+    calendars: tuple[str, ...] | None = Field(
+        default=None, description="Names or paths of the calendars to read; none for all."
+    )
+    window_days_back: int = Field(default=90, ge=0, le=3660, description="Days of past occurrences to expand.")
+    window_days_ahead: int = Field(default=365, ge=0, le=3660, description="Days of future occurrences to expand.")
+    timeout: float = Field(default=30, gt=0, le=600, description="Seconds to wait for an answer.")
+
+
+def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
+    """Try the connection step by step; stops at the first step that fails."""
+    with _open(connection, sync) as client:
+        roots: list[tuple[str, str]] = []
+        failure: IntegrationError | None = None
+        try:
+            roots = find_roots(client)
+        except IntegrationError as error:
+            failure = error
+        reached = failure is None or isinstance(failure, Permanent)
+        yield SetupTest("reachable", reached, str(failure) if failure and not reached else f"{client.url} answers")
+        if not reached:
+            return
+        refused = isinstance(failure, Unauthenticated | Forbidden)
+        yield SetupTest("authenticated", not refused, str(failure) if refused else "the server accepts the account")
+        if refused:
+            return
+        try:
+            if failure:
+                raise failure
+            calendars = _wanted(client, connection, list_calendars(client, roots))
+        except IntegrationError as error:
+            yield SetupTest("may list calendars", False, str(error))
+            return
+        names = ", ".join(str(calendar.row["name"] or calendar.path) for calendar in calendars)
+        yield SetupTest("may list calendars", bool(calendars), names or "the account has no calendar for events")
+        if calendars:
+            yield _sync_test(calendars)
+
+
+def _sync_test(calendars: list[Calendar]) -> SetupTest:
+    without = [calendar.path for calendar in calendars if calendar.token is None]
+    if without:
+        detail = f"{', '.join(without)}: no; changes are found by comparing etags, which is slower"
+        return SetupTest("supports sync-collection", False, detail)
+    return SetupTest("supports sync-collection", True, "every calendar reports changes and deletes (RFC 6578)")
+
+
+def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
+    """Yield what changed since ``sync.cursor``.
+
+    Raises:
+        IntegrationError: the server can't be read; the cursor then stays where it was.
+    """
+    with _open(connection, sync) as client:
+        known = _usable(client, connection, sync)
+        roots, calendars = _calendars(client, known)
+        calendars = _wanted(client, connection, calendars)
+        state = {"for": _fingerprint(client, connection), "format": FORMAT, "streams": sorted(sync.streams)}
+        state |= {"roots": [list(root) for root in roots], "window": window_of(connection, sync.now)[0]}
+        before: Mapping[str, Any] = known.get("calendars") or {}
+        after: dict[str, Any] = {}
+        for calendar in calendars:
+            rolled = known.get("window") != state["window"]
+            after[calendar.path] = yield from read_calendar(
+                client, calendar, before.get(calendar.path), connection, sync, rolled
+            )
+        yield from _listing(client, calendars, before, known, state, sync)
+        gone = set(_paths(sync.cursor)) - after.keys()
+        yield from (Delete(name, {"calendar": path}) for path in sorted(gone) for name in (*OF_A_FILE, "shares"))
+        state["calendars"] = after
+        if to_json(state) != to_json(dict(sync.cursor or {})):
+            yield Cursor(state)
+
+
+def _open(connection: Connection, sync: Sync) -> Any:
+    url = read_setting(connection.url, sync.integration, sync.project)
+    username = password = None
+    if connection.username is not None:
+        username = read_setting(connection.username, sync.integration, sync.project)
+    if connection.password is not None:
+        password = read_secret(connection.password, sync.integration, sync.project)
+    return open_client(sync.integration, url, username, password, connection.timeout)
+
+
+def _fingerprint(client: Client, connection: Connection) -> str:
+    return sha256(to_json([client.url, connection.calendars]).encode()).hexdigest()[:16]
+
+
+def _usable(client: Client, connection: Connection, sync: Sync) -> Mapping[str, Any]:
+    """Return the cursor, or nothing when it was made for another address, other calendars or fewer streams."""
+    cursor = sync.cursor or {}
+    fits = cursor.get("for") == _fingerprint(client, connection) and cursor.get("format") == FORMAT
+    return cursor if fits and sync.streams <= set(cursor.get("streams") or ()) else {}
+
+
+def _paths(cursor: Mapping[str, Any] | None) -> list[str]:
+    return list((cursor or {}).get("calendars") or {})
+
+
+def _calendars(client: Client, known: Mapping[str, Any]) -> tuple[list[tuple[str, str]], list[Calendar]]:
+    """List the calendars where the cursor says they are, and look for them again when they aren't there."""
+    roots = [(str(path), str(depth)) for path, depth in known.get("roots") or ()]
+    if roots:
+        try:
+            return roots, list_calendars(client, roots)
+        except NotFound:
+            pass
+    roots = find_roots(client)
+    return roots, list_calendars(client, roots)
+
+
+def _wanted(client: Client, connection: Connection, calendars: list[Calendar]) -> list[Calendar]:
+    wanted = [calendar for calendar in calendars if is_wanted(calendar, connection.calendars)]
+    if calendars and not wanted:
+        names = ", ".join(str(calendar.row["name"] or calendar.path) for calendar in calendars)
+        raise NotFound(
+            client.integration,
+            "looking for connection.calendars",
+            f"none of them is there, but {names}",
+            "write a calendar's name or path",
+        )
+    return wanted
+
+
+def _listing(
+    client: Client,
+    calendars: list[Calendar],
+    before: Mapping[str, Any],
+    known: Mapping[str, Any],
+    state: dict[str, Any],
+    sync: Sync,
+) -> Iterator[Event]:
+    """Yield the calendars and their shares where they are not as the cursor says; puts their digests into the state."""
+    out = Replacement(sync)
+    rows = [calendar.row for calendar in calendars]
+    state["listing"] = _digest(rows)
+    if known.get("listing") != state["listing"]:
+        for row in rows:
+            yield from out.add("calendars", row)
+        yield from out.flush()
+        if "calendars" in sync.streams:
+            yield FullScan("calendars")
+    shares = shares_of(client, calendars) if "shares" in sync.streams else {}
+    state["shares"] = {path: _digest(found) for path, found in shares.items()}
+    for path, found in shares.items():
+        if (known.get("shares") or {}).get(path) != state["shares"][path]:
+            yield Delete("shares", {"calendar": path})
+            for row in found:
+                yield from out.add("shares", row)
+    yield from out.flush()
+
+
+def _digest(value: Any) -> str:
+    return sha256(to_json(value).encode()).hexdigest()[:16]

@@ -1,0 +1,37 @@
+"""Collects rows of several streams into batches, and drops those of streams that aren't selected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sources.batch import Batch
+from sources.calendar.streams import STREAMS
+from sources.driver import Sync
+from sources.events import Rows
+
+MAX_CHARACTERS = 16 * 2**20
+
+
+class Replacement:
+    """Rows on their way out; memory is bounded by their number and by the length of their texts."""
+
+    def __init__(self, sync: Sync) -> None:
+        self._batches = {stream.name: Batch(stream) for stream in STREAMS if stream.name in sync.streams}
+        self._characters = 0
+
+    def add(self, stream: str, row: Mapping[str, Any]) -> Iterator[Rows]:
+        """Add a row; yields batches that are full."""
+        batch = self._batches.get(stream)
+        if batch is None:
+            return
+        self._characters += sum(len(value) for value in row.values() if isinstance(value, str))
+        yield from batch.add(row)
+        if self._characters > MAX_CHARACTERS:
+            yield from self.flush()
+
+    def flush(self) -> Iterator[Rows]:
+        """Yield what has been collected."""
+        self._characters = 0
+        for batch in self._batches.values():
+            yield from batch.flush()
