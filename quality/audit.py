@@ -1,0 +1,194 @@
+"""Runs the checks of tables inside an open transaction.
+
+The verdict is Great Expectations'. Of a check that failed, how many rows broke it and the first five of them are then
+read by one query each. Evidence has the key and the columns that the check is about, but no value of a personal or
+masked column outside the key: it is kept in logs and shown in UIs that have other readers than the table.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pipelines.declaration import Declaration
+from pipelines.results import CheckResult
+from quality.checks import CheckedTable, TableCheck, declared_tables, stream_checks
+from quality.expectations import Expectation, Verdict, unexpected_rows, validate
+from sources.batch import to_json
+from warehouse.session import Session, quote, sql_type
+
+EVIDENCE_ROWS = 5
+_NUMBERS = ("integer", "float")
+_PYTHON: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "float": (int, float),
+    "boolean": (bool,),
+}
+
+
+def audit(
+    session: Session, declaration: Declaration, declarations: Mapping[str, Declaration]
+) -> tuple[CheckResult, ...]:
+    """Check the streams of an integration, as they are in this transaction; rows that are deleted aren't looked at.
+
+    Raises:
+        TransactionLost: on DuckDB, a query failed while it ran.
+    """
+    declared = declared_tables(declarations)
+    return tuple(result for table in stream_checks(declaration) for result in _check(session, table, declared))
+
+
+def audit_models(
+    session: Session, tables: Sequence[CheckedTable], declarations: Mapping[str, Declaration]
+) -> tuple[CheckResult, ...]:
+    """Check models; ``tables`` are made by :func:`quality.checks.model_checks`.
+
+    Raises:
+        TransactionLost: on DuckDB, a query failed while it ran.
+    """
+    declared = declared_tables(declarations)
+    return tuple(result for table in tables for result in _check(session, table, declared))
+
+
+def _check(session: Session, table: CheckedTable, declared: frozenset[tuple[str, str]]) -> Iterator[CheckResult]:
+    types = session.columns(table.schema, table.table)
+    told: dict[str, CheckResult] = {}
+    wanted: dict[str, list[Expectation]] = {}
+    for check in table.checks:
+        there = session.columns(*check.target[:2]) if check.target else {}
+        if not types:
+            told[check.name] = _result(table, check, True, 0, "there is no such table yet")
+        elif check.target and not there:
+            word = "hasn't been loaded yet" if check.target[:2] in declared else "doesn't exist"
+            told[check.name] = _result(table, check, True, 0, f"{'.'.join(check.target[:2])} {word}")
+        elif wrong := _impossible(check, types):
+            told[check.name] = _result(table, check, False, 0, wrong)
+        else:
+            wanted[check.name] = list(_expectations(session, check, types, there))
+    listed = [expectation for expectations in wanted.values() for expectation in expectations]
+    verdicts = iter(validate(session, _rows(table), listed) if listed else ())
+    for check in table.checks:
+        if check.name in told:
+            yield told[check.name]
+        else:
+            yield _judge(session, table, check, types, [next(verdicts) for _ in wanted[check.name]])
+
+
+def _judge(
+    session: Session, table: CheckedTable, check: TableCheck, types: Mapping[str, str], verdicts: list[Verdict]
+) -> CheckResult:
+    errors = [verdict.error for verdict in verdicts if verdict.error]
+    if errors:
+        return _result(table, check, False, 0, f"it couldn't be tried: {errors[0]}")
+    if all(verdict.met for verdict in verdicts):
+        return _result(table, check, True, 0, "it holds")
+    if check.kind == "row_count":
+        count = session.execute(f"SELECT count(*) FROM ({_rows(table)}) AS checked")[0][0]
+        return _result(table, check, False, 0, f"there are {count} rows")
+    there = session.columns(*check.target[:2]) if check.target else {}
+    broken = _broken(session, table, check, types, there)
+    failing = int(session.execute(f"SELECT count(*) FROM ({broken}) AS broken")[0][0])
+    shown = [c for c in dict.fromkeys((*table.key, *check.columns)) if c in table.key or c not in table.hidden]
+    evidence: tuple[Mapping[str, Any], ...] = ()
+    if shown:
+        listed = ", ".join(map(quote, shown))
+        rows = session.execute(f"SELECT {listed} FROM ({broken}) AS broken ORDER BY {listed} LIMIT {EVIDENCE_ROWS}")
+        evidence = tuple(json.loads(to_json(dict(zip(shown, row, strict=True)))) for row in rows)
+    return _result(table, check, False, failing, f"{failing} row{'' if failing == 1 else 's'} broke it", evidence)
+
+
+def _result(
+    table: CheckedTable,
+    check: TableCheck,
+    ok: bool,
+    failing: int,
+    detail: str,
+    evidence: tuple[Mapping[str, Any], ...] = (),
+) -> CheckResult:
+    text = f"{check.description.removesuffix('.')}: {detail}"
+    return CheckResult(check.name, table.subject, check.severity, ok, failing, text, evidence)
+
+
+def _rows(table: CheckedTable) -> str:
+    where = " WHERE _deleted_at IS NULL" if table.soft_deletes else ""
+    return f"SELECT * FROM {quote(table.schema, table.table)}{where}"
+
+
+def _impossible(check: TableCheck, types: Mapping[str, str]) -> str | None:
+    """Return why a check can't be tried on columns of these types; a failing query would cost the transaction."""
+    for column in check.columns:
+        if column not in types:
+            return f"column {column} isn't loaded. Next: take the check out, or the column in"
+        kind = types[column]
+        if check.kind == "range" and kind not in _NUMBERS:
+            return f"column {column} is {kind}, and only numbers have a range"
+        odd = [v for v in check.values if not isinstance(v, _PYTHON.get(kind, ())) or (kind != "boolean" and v is True)]
+        if odd:
+            return f"column {column} is {kind} and can't have the value {odd[0]!r}"
+    return None
+
+
+def _expectations(
+    session: Session, check: TableCheck, types: Mapping[str, str], there: Mapping[str, str]
+) -> Iterator[Expectation]:
+    bounds = {} if check.bounds is None else {"min_value": check.bounds.min, "max_value": check.bounds.max}
+    if check.kind == "not_null":
+        for column in check.columns:
+            yield Expectation("expect_column_values_to_not_be_null", {"column": column})
+    elif check.kind == "unique" and len(check.columns) == 1:
+        yield Expectation("expect_column_values_to_be_unique", {"column": check.columns[0]})
+    elif check.kind == "unique":
+        yield Expectation("expect_compound_columns_to_be_unique", {"column_list": list(check.columns)})
+    elif check.kind == "accepted_values":
+        yield Expectation(
+            "expect_column_values_to_be_in_set", {"column": check.columns[0], "value_set": list(check.values)}
+        )
+    elif check.kind == "range":
+        yield Expectation("expect_column_values_to_be_between", {"column": check.columns[0], **bounds})
+    elif check.kind == "row_count":
+        whole = {name: None if value is None else int(value) for name, value in bounds.items()}
+        yield Expectation("expect_table_row_count_to_be_between", whole)
+    else:
+        orphans = _orphans(session, check, types, there, "{batch}")
+        yield unexpected_rows(f"SELECT 1 AS orphan FROM ({orphans}) AS orphans")
+
+
+def _broken(
+    session: Session, table: CheckedTable, check: TableCheck, types: Mapping[str, str], there: Mapping[str, str]
+) -> str:
+    """Return the query of the rows that break a check."""
+    rows = f"({_rows(table)})"
+    columns = [quote(column) for column in check.columns]
+    if check.kind == "foreign_key":
+        return _orphans(session, check, types, there, rows)
+    if check.kind == "unique":
+        counted = f"SELECT *, count(*) OVER (PARTITION BY {', '.join(columns)}) AS leat_same FROM {rows} AS checked"
+        whole = " AND ".join(f"{column} IS NOT NULL" for column in columns)
+        return f"SELECT * FROM ({counted}) AS counted WHERE leat_same > 1 AND {whole}"
+    if check.kind == "not_null":
+        wrong = [f"{column} IS NULL" for column in columns]
+    elif check.kind == "accepted_values":
+        wrong = [f"{columns[0]} NOT IN ({', '.join(map(_literal, check.values))})"]
+    else:
+        least, most = (check.bounds.min, check.bounds.max) if check.bounds else (None, None)
+        wrong = [f"{columns[0]} {sign} {value!r}" for sign, value in (("<", least), (">", most)) if value is not None]
+    return f"SELECT * FROM {rows} AS checked WHERE {' OR '.join(wrong)}"
+
+
+def _orphans(session: Session, check: TableCheck, types: Mapping[str, str], there: Mapping[str, str], rows: str) -> str:
+    """Return the query of the rows whose value has no row in the target table that exists."""
+    schema, table, column = check.target or ("", "", "")
+    ours, theirs = f"checked.{quote(check.columns[0])}", f"target.{quote(column)}"
+    null = f"{ours} IS NOT NULL AND {theirs} IS NULL"
+    alive = " WHERE _deleted_at IS NULL" if "_deleted_at" in there else ""
+    target = f"(SELECT DISTINCT {quote(column)} FROM {quote(schema, table)}{alive})"
+    if types[check.columns[0]] != there.get(column):
+        text = sql_type("string", session.dialect)
+        ours, theirs = f"CAST({ours} AS {text})", f"CAST({theirs} AS {text})"
+    return f"SELECT checked.* FROM {rows} AS checked LEFT JOIN {target} AS target ON {ours} = {theirs} WHERE {null}"
+
+
+def _literal(value: object) -> str:
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)

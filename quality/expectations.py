@@ -1,0 +1,160 @@
+"""Great Expectations inside a transaction that is already open.
+
+GX opens connections by itself, commits after some of its queries and, on DuckDB, reads a result after its connection
+is closed. Here it is given the connection of the open transaction instead, so that it sees rows that aren't committed
+yet; it can neither commit, roll back nor close. There is no data context: nothing is written, no progress bar is drawn.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from warehouse.session import Session
+
+UNEXPECTED_ROWS = "unexpected_rows_expectation"
+
+
+class TransactionLost(Exception):
+    """A query failed so that DuckDB gave up the whole transaction; nothing of it can be kept.
+
+    Attributes:
+        why: what DuckDB said.
+        rule: the rule whose query it was; empty for a check.
+    """
+
+    def __init__(self, why: str, rule: str = "") -> None:
+        super().__init__(f"{rule}: {why}" if rule else why)
+        self.why = why
+        self.rule = rule
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """An expectation by its GX name, for example ``expect_column_values_to_not_be_null``, and its arguments."""
+
+    type: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether an expectation was met; ``error`` says why it couldn't be tried."""
+
+    met: bool
+    error: str | None = None
+
+
+def unexpected_rows(sql: str) -> Expectation:
+    """Return the expectation that a query gives no rows.
+
+    ``{batch}`` in it is the validated query, which needs an alias exactly if there is a JOIN in the text. Other braces,
+    colons and per cent signs would be taken for placeholders.
+    """
+    return Expectation(UNEXPECTED_ROWS, {"unexpected_rows_query": sql})
+
+
+def validate(session: Session, select: str, expectations: Sequence[Expectation]) -> list[Verdict]:
+    """Validate the rows of a query; one verdict per expectation.
+
+    Args:
+        session: an open transaction; it goes on as if nothing had happened, also after a query that failed.
+        select: the query whose rows are validated.
+        expectations: what is expected of them; all are computed together.
+
+    Raises:
+        TransactionLost: on DuckDB, a query failed while it ran.
+    """
+    verdicts = _together(session, select, expectations)
+    if len(expectations) > 1 and any(verdict.error for verdict in verdicts):
+        return [_together(session, select, [expectation])[0] for expectation in expectations]
+    return verdicts
+
+
+def _together(session: Session, select: str, expectations: Sequence[Expectation]) -> list[Verdict]:
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+    wanted = [ExpectationConfiguration(type=e.type, kwargs=dict(e.arguments)) for e in expectations]
+    with savepoint(session) as give_up:
+        results = _validator(session, select).graph_validate(
+            configurations=wanted,
+            runtime_configuration={"catch_exceptions": True, "result_format": {"result_format": "BOOLEAN_ONLY"}},
+        )
+        verdicts = [Verdict(bool(result.success), _error(result.exception_info)) for result in results]
+        errors = [verdict.error for verdict in verdicts if verdict.error]
+        if errors:
+            give_up(errors[0])
+    return verdicts
+
+
+@contextlib.contextmanager
+def savepoint(session: Session) -> Iterator[Callable[[str], None]]:
+    """Yield a function that undoes what a failed query did to the transaction, if that can be undone."""
+    if session.dialect == "postgres":
+        session.execute("SAVEPOINT leat_quality")
+
+    def give_up(why: str) -> None:
+        if session.dialect == "postgres":
+            session.execute("ROLLBACK TO SAVEPOINT leat_quality")
+            return
+        try:
+            session.execute("SELECT 1")
+        except Exception as error:
+            raise TransactionLost(why) from error
+
+    yield give_up
+    if session.dialect == "postgres":
+        session.execute("RELEASE SAVEPOINT leat_quality")
+
+
+@functools.cache
+def _engine_class() -> type[Any]:
+    logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
+    from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
+
+    class BorrowedEngine(SqlAlchemyExecutionEngine):
+        """Runs every query on one connection and reads its result at once."""
+
+        @contextlib.contextmanager
+        def get_connection(self) -> Iterator[Any]:
+            yield self.engine
+
+        def execute_query(self, query: Any) -> Any:
+            connection: Any = self.engine
+            return connection.execute(query).freeze()()
+
+        def execute_query_in_transaction(self, query: Any) -> Any:
+            return self.execute_query(query)
+
+        def close(self) -> None:
+            """Leave the connection open: it isn't ours."""
+
+    return BorrowedEngine
+
+
+def _validator(session: Session, select: str) -> Any:
+    from great_expectations.core.batch import Batch
+    from great_expectations.core.batch_spec import RuntimeQueryBatchSpec
+    from great_expectations.validator.validator import Validator
+
+    engine = _engine_class()(engine=session.sqlalchemy(), create_temp_table=False)
+    spec = RuntimeQueryBatchSpec(query=select, create_temp_table=False)
+    data, markers = engine.get_batch_data_and_markers(spec)
+    batch = Batch(data=data, batch_spec=spec, batch_markers=markers)
+    validator = Validator(execution_engine=engine, batches=[batch], include_rendered_content=False)
+    validator.metrics_calculator.show_progress_bars = False
+    return validator
+
+
+def _error(info: Mapping[str, Any]) -> str | None:
+    """Return the first line of the first exception, without the traceback."""
+    found = [info, *info.values()] if info else []
+    for entry in found:
+        if isinstance(entry, Mapping) and entry.get("raised_exception"):
+            text = str(entry.get("exception_message")).strip().split("\n", maxsplit=1)[0]
+            return text.split(") ", maxsplit=1)[-1] if text.startswith("(") else text
+    return None
