@@ -19,6 +19,7 @@ from sources.stream import Column, Stream
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 RESERVED = frozenset({"leat", "analytics", "catalog", "information_schema", "main", "public", "pg_catalog", "temp"})
+_DURATION = re.compile(r"P(?=.)([0-9]{1,6}D)?(T(?=.)([0-9]{1,6}H)?([0-9]{1,6}M)?([0-9]{1,6}S)?)?")
 Scalar = str | int | float | bool
 
 
@@ -27,36 +28,60 @@ class _Model(BaseModel):
 
 
 def _duration(value: Any) -> Any:
-    if isinstance(value, str) and not re.fullmatch(r"P(?=.)(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+S)?)?", value):
-        msg = f"{value!r} is no ISO 8601 duration; write PT1H for an hour or P1D for a day"
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str) or not _DURATION.fullmatch(value):
+        msg = f"{str(value)[:40]!r} is no ISO 8601 duration; write PT1H for an hour or P1D for a day"
         raise ValueError(msg)
     return value
 
 
-def _as_tuple(value: Any) -> Any:
+def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _or_empty(value: Any) -> Any:
+    return {} if value is None else value
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration), Field(json_schema_extra={"examples": ["PT1H", "P1D"]})]
-Columns = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_list, json_schema_input_type=str | tuple[str, ...])]
+"""Names of columns; one alone may be written without brackets."""
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Flag = Annotated[bool, Field(strict=True)]
 
 
 class Range(_Model):
     """Bounds of a number; either may be left out."""
 
-    min: float | None = None
-    max: float | None = None
+    min: Number | None = None
+    max: Number | None = None
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if self.min is None and self.max is None:
+            msg = "give min, max or both"
+            raise ValueError(msg)
+        if self.min is not None and self.max is not None and self.min > self.max:
+            msg = f"min {self.min:g} is above max {self.max:g}; no value is in between"
+            raise ValueError(msg)
+        return self
 
 
 class Check(_Model):
     """One check of a table; exactly one kind."""
 
-    not_null: Columns | None = Field(default=None, description="Columns that must have a value.")
-    unique: Columns | None = Field(default=None, description="Columns that together identify a row.")
-    accepted_values: dict[str, tuple[Scalar, ...]] | None = Field(default=None, description="Column: allowed values.")
-    range: dict[str, Range] | None = Field(default=None, description="Column: its bounds.")
+    not_null: Names | None = Field(default=None, min_length=1, description="Columns that must have a value.")
+    unique: Names | None = Field(default=None, min_length=1, description="Columns that together identify a row.")
+    accepted_values: dict[str, Annotated[tuple[Scalar, ...], Field(min_length=1)]] | None = Field(
+        default=None, min_length=1, description="Column: allowed values."
+    )
+    range: dict[str, Range] | None = Field(default=None, min_length=1, description="Column: its bounds.")
     foreign_key: dict[str, str] | None = Field(
-        default=None, description="Column: stream.column, or integration.stream.column, that must have the value."
+        default=None,
+        min_length=1,
+        description="Column: stream.column, or integration.stream.column, that must have the value.",
     )
     row_count: Range | None = Field(default=None, description="How many rows the table may have.")
     severity: Literal["warn", "error"] = Field(
@@ -67,6 +92,9 @@ class Check(_Model):
     def _one_kind(self) -> Self:
         if len(self.model_fields_set - {"severity"}) != 1:
             msg = "a check has exactly one kind; write several checks as several items"
+            raise ValueError(msg)
+        if getattr(self, self.kind) is None:
+            msg = f"{self.kind} has nothing to check"
             raise ValueError(msg)
         return self
 
@@ -79,17 +107,20 @@ class Check(_Model):
 class StreamOptions(_Model):
     """What is wanted of one stream."""
 
-    selected: bool = Field(default=True, description="Whether the stream is loaded at all.")
-    exclude: tuple[str, ...] = Field(default=(), description="Columns that are left out.")
-    mask: bool | tuple[str, ...] = Field(
+    selected: Flag = Field(default=True, description="Whether the stream is loaded at all.")
+    exclude: Names = Field(default=(), description="Columns that are left out.")
+    mask: Flag | Names = Field(
         default=False, description="true: hash every column tagged as personal data; or the columns to hash."
     )
     fresh_within: Duration | None = Field(default=None, description="How old the table may get (ISO 8601).")
-    history: bool = Field(default=False, description="Keep every version of a row in <stream>_history.")
-    max_delete_share: float = Field(
+    history: Flag = Field(default=False, description="Keep every version of a row in <stream>_history.")
+    max_delete_share: Number = Field(
         default=0.5, ge=0, le=1, description="A full scan that would delete a larger share stops and asks."
     )
     checks: tuple[Check, ...] = Field(default=(), description="Checks of the table after each load.")
+
+
+_Options = Annotated[StreamOptions, BeforeValidator(_or_empty, json_schema_input_type=StreamOptions | None)]
 
 
 class Declaration(_Model):
@@ -97,11 +128,14 @@ class Declaration(_Model):
 
     source: str = Field(description="The kind of system.")
     driver: str = Field(description="The vendor's API or the protocol by which it is read.")
-    version: int = Field(default=1, ge=1, description="Raise it when the meaning of the data changes.")
+    version: int = Field(default=1, ge=1, strict=True, description="Raise it when the meaning of the data changes.")
     description: str = Field(default="", description="What this system is to you.")
+    enabled: Flag = Field(default=True, description="Whether it runs by itself; by its name it can always be run.")
     schedule: str | None = Field(default=None, description="Cron expression in UTC; none: only by hand.")
     connection: ConnectionModel = Field(description="Where the system is and how to sign in.")
-    streams: dict[str, StreamOptions] = Field(default_factory=dict, description="Options per stream.")
+    streams: Annotated[dict[str, _Options], BeforeValidator(_or_empty)] = Field(
+        default_factory=dict, description="Options per stream."
+    )
     name: str = Field(description="Name of the integration: the file's name.", exclude=True)
     path: Path = Field(description="The file.", exclude=True)
 

@@ -1,0 +1,89 @@
+"""What types can't say of a declaration: the names of streams and columns, what refers to another integration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from pipelines.cron import is_cron
+from pipelines.declaration import Check, Declaration, Range, StreamOptions
+from pipelines.mistakes import meant
+from pipelines.yaml_file import Loc
+from sources.driver import load_streams
+from sources.stream import Column, Stream
+
+Found = Iterator[tuple[Loc, str]]
+"""Where a mistake is in the declaration, and what is wrong."""
+
+
+def semantic_mistakes(declaration: Declaration) -> Found:
+    """Yield the mistakes in a declaration that its types allow."""
+    streams = {stream.name: stream for stream in load_streams(declaration.source)}
+    if declaration.schedule is not None and not is_cron(declaration.schedule):
+        text = f"{declaration.schedule[:80]!r} is no cron expression"
+        yield ("schedule",), f'{text}; write "*/15 * * * *" for each 15 minutes'
+    for name, options in declaration.streams.items():
+        if name in streams:
+            for loc, text in _stream_mistakes(streams[name], options):
+                yield ("streams", name, *loc), text
+        else:
+            yield ("streams", name), f"unknown stream{meant(name, streams)}; known: {', '.join(streams)}"
+
+
+def _stream_mistakes(stream: Stream, options: StreamOptions) -> Found:
+    columns = {column.name: column for column in stream.all_columns()}
+    for i, name in enumerate(options.exclude):
+        if name not in columns:
+            yield ("exclude", i), _unknown(name, columns)
+        elif name in stream.key or name == stream.version:
+            what = "part of the key" if name in stream.key else "the version of the row"
+            yield ("exclude", i), f"{name} is {what} and can't be left out"
+    for i, name in enumerate(options.mask if isinstance(options.mask, tuple) else ()):
+        if name not in columns:
+            yield ("mask", i), _unknown(name, columns)
+        elif columns[name].type not in ("string", "json"):
+            yield ("mask", i), f"{name} is {columns[name].type}; only text can be hashed"
+    for i, check in enumerate(options.checks):
+        for loc, text in _check_mistakes(check, columns, options.exclude):
+            yield ("checks", i, check.kind, *loc), text
+
+
+def _check_mistakes(check: Check, columns: Mapping[str, Column], excluded: tuple[str, ...]) -> Found:
+    value = getattr(check, check.kind)
+    if isinstance(value, Range):
+        return
+    for i, name in enumerate(value):
+        loc: Loc = (i if isinstance(value, tuple) else name,)
+        if name not in columns:
+            yield loc, _unknown(name, columns)
+        elif name in excluded:
+            yield loc, f"{name} is left out by exclude"
+        elif check.kind == "range" and columns[name].type not in ("integer", "float"):
+            yield loc, f"{name} is {columns[name].type}; only a number has bounds"
+
+
+def _unknown(name: str, columns: Mapping[str, Column]) -> str:
+    return f"unknown column {name!r}{meant(name, columns)}"
+
+
+def foreign_key_mistakes(declaration: Declaration, known: Mapping[str, Declaration]) -> Found:
+    """Yield the foreign keys of a declaration that lead nowhere among all that are declared."""
+    for name, options in declaration.streams.items():
+        for i, check in enumerate(options.checks):
+            for column, target in (check.foreign_key or {}).items():
+                text = _foreign_key_mistake(declaration, target, known)
+                if text is not None:
+                    yield ("streams", name, "checks", i, "foreign_key", column), text
+
+
+def _foreign_key_mistake(declaration: Declaration, target: str, known: Mapping[str, Declaration]) -> str | None:
+    parts = target.split(".")
+    if len(parts) not in (2, 3):
+        return f"{target!r}: write stream.column or integration.stream.column"
+    integration = parts[0] if len(parts) == 3 else declaration.name
+    if integration not in known:
+        return f"{target!r}: no integration {integration!r} is declared{meant(integration, known)}"
+    streams: dict[str, Stream] = {stream.name: stream for stream in known[integration].selected()}
+    if parts[-2] not in streams:
+        return f"{target!r}: no stream {parts[-2]!r} is loaded{meant(parts[-2], streams)}"
+    columns = [column.name for column in known[integration].columns(streams[parts[-2]])]
+    return None if parts[-1] in columns else f"{target!r}: no column {parts[-1]!r}{meant(parts[-1], columns)}"
