@@ -1,0 +1,1 @@
+"""The ``leat`` command: data on stdout, progress on stderr, exit codes that scripts can rely on."""

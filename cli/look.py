@@ -1,0 +1,190 @@
+"""Commands that look and change nothing: ``status``, ``query``, ``check``, ``doctor``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from cli.examine import Finding, examine
+from cli.opened import FAILED, Opened
+from cli.output import out, print_json, print_rows, print_table
+from cli.run import Json
+from pipelines.declaration import Declaration
+from sources.driver import SetupTest, Sync, load_driver
+from sources.errors import IntegrationError
+from sources.settings import redact
+from warehouse.session import Session, WarehouseError
+
+
+class Form(StrEnum):
+    """How rows are printed."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command()(status)
+    app.command()(query)
+    app.command()(check)
+    app.command()(doctor)
+
+
+def status(context: typer.Context, json: Json = False) -> None:
+    """Show what is loaded, how fresh it is, and how the last runs ended."""
+    from warehouse.control import last_runs
+
+    opened: Opened = context.obj()
+    runs = last_runs(opened.store)
+    loaded = _loaded(opened)
+    now = datetime.now(UTC)
+    integrations: list[dict[str, Any]] = []
+    for name, declaration in opened.declarations.items():
+        run = runs.get(name)
+        integrations.append(
+            {
+                "integration": name,
+                "source": f"{declaration.source}/{declaration.driver}",
+                "schedule": declaration.schedule,
+                "last_run": run.started_at if run else None,
+                "last_status": run.status if run else None,
+                "error": run.error if run else None,
+                "streams": [_stream_status(declaration, s.name, loaded, run, now) for s in declaration.selected()],
+            }
+        )
+    if json:
+        print_json(command="status", integrations=integrations, violations=loaded.get("violations", 0))
+        return
+    rows = [
+        (f"{i['integration']}.{s['stream']}", s["rows"], s["quarantined"], s["deletes"], s["last_load"], s["fresh"])
+        for i in integrations
+        for s in i["streams"]
+    ]
+    print_table(("stream", "rows", "quarantined", "deletes", "last changed", "fresh"), rows)
+    columns = ("integration", "driver", "schedule", "last run", "ended", "error")
+    keys = ("integration", "source", "schedule", "last_run", "last_status", "error")
+    out.print()
+    print_table(columns, [[i[key] for key in keys] for i in integrations])
+    if loaded.get("violations"):
+        out.print(f'\n{loaded["violations"]} open violations: leat query "FROM leat.violations"')
+
+
+def _stream_status(
+    declaration: Declaration, stream: str, loaded: dict[Any, Any], run: Any, now: datetime
+) -> dict[str, Any]:
+    total, last_load, quarantined = loaded.get((declaration.name, stream), (None, None, 0))
+    within = declaration.options(stream).fresh_within
+    fresh = None
+    if within is not None and run is not None:
+        good = run.status in ("loaded", "nothing_new") and run.ended_at is not None
+        fresh = "yes" if good and now - run.ended_at <= within else "no"
+    deletes = next(s.deletes for s in declaration.selected() if s.name == stream)
+    values = {"rows": total, "last_load": last_load, "quarantined": quarantined, "deletes": deletes, "fresh": fresh}
+    return {"stream": stream, **values}
+
+
+def _loaded(opened: Opened) -> dict[Any, Any]:
+    """Return (rows, when last changed, quarantined) by (integration, stream), and how many violations are open."""
+    try:
+        with opened.warehouse.published() as session:
+            return _read_loaded(session)
+    except WarehouseError:
+        return {}
+
+
+def _read_loaded(session: Session) -> dict[Any, Any]:
+    if not session.columns("leat", "load_streams"):
+        return {}
+    rows = session.execute(
+        "SELECT s.integration, s.stream, s.total, l.applied_at, (SELECT count(*) FROM leat.quarantine AS q "
+        "WHERE q.integration = s.integration AND q.stream = s.stream) FROM leat.load_streams AS s JOIN leat.loads AS l "
+        "ON l.integration = s.integration AND l.load_id = s.load_id WHERE s.load_id = (SELECT max(n.load_id) "
+        "FROM leat.load_streams AS n WHERE n.integration = s.integration AND n.stream = s.stream)"
+    )
+    found: dict[Any, Any] = {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
+    found["violations"] = session.execute("SELECT count(*) FROM leat.violations WHERE resolved_at IS NULL")[0][0]
+    return found
+
+
+def query(
+    context: typer.Context,
+    sql: Annotated[str, typer.Argument(help="One SQL query; - reads it from standard input.")],
+    form: Annotated[Form, typer.Option("--format", help="How rows are printed.")] = Form.table,
+    json: Json = False,
+) -> None:
+    """Run a read-only query on the published version of the warehouse."""
+    opened: Opened = context.obj()
+    text = typer.get_text_stream("stdin").read() if sql == "-" else sql
+    with opened.warehouse.published() as session:
+        try:
+            columns, rows = session.select(text)
+        except Exception as error:
+            msg = (
+                f"{str(error).strip()}\nNext: `leat status` lists the tables; `DESCRIBE integration.stream` the columns"
+            )
+            raise WarehouseError(msg) from error
+        print_rows(columns, rows, "json" if json else form.value)
+
+
+def check(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="The integration; all when none is given.")] = None,
+    json: Json = False,
+) -> None:
+    """Validate declarations, models and rules, then try each connection for real."""
+    from assets.model_files import load_models
+    from quality.rule_files import load_rules
+
+    opened: Opened = context.obj()
+    names = opened.names([name] if name else [])
+    models = load_models(opened.project, opened.declarations)
+    rules = load_rules(opened.project, opened.declarations, tuple(model.name for model in models))
+    tried = {each: list(_setup_tests(opened, opened.declarations[each])) for each in names}
+    ok = all(test.ok for tests in tried.values() for test in tests)
+    if json:
+        found = {each: [asdict(test) for test in tests] for each, tests in tried.items()}
+        print_json(command="check", ok=ok, models=len(models), rules=len(rules), setup_tests=found)
+    else:
+        counts = f"{len(opened.declarations)} declarations, {len(models)} models and {len(rules)} rules"
+        out.print(f"[green]✓[/green] {counts} are valid")
+        for each, tests in tried.items():
+            for test in tests:
+                out.print(f"{'[green]✓' if test.ok else '[red]✗'}[/] {each}: {test.name}: ", end="")
+                out.print(test.detail, markup=False)
+    if not ok:
+        raise typer.Exit(FAILED)
+
+
+def _setup_tests(opened: Opened, declaration: Declaration) -> Iterator[SetupTest]:
+    folder = opened.project.state / "sources" / declaration.name
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    streams = frozenset(stream.name for stream in declaration.selected())
+    sync = Sync(declaration.name, streams, None, opened.project.folder, folder, datetime.now(UTC))
+    driver = load_driver(declaration.source, declaration.driver)
+    try:
+        for test in driver.setup_tests(declaration.connection, sync):
+            yield SetupTest(test.name, test.ok, redact(test.detail))
+    except IntegrationError as error:
+        yield SetupTest(error.asked, ok=False, detail=redact(f"{error.got}. Next: {error.next_step}"))
+
+
+def doctor(context: typer.Context, json: Json = False) -> None:
+    """Look for what keeps leat from working here, and say what to do about it."""
+    opened: Opened = context.obj()
+    findings: list[Finding] = list(examine(opened))
+    ok = all(finding.ok for finding in findings)
+    if json:
+        print_json(command="doctor", ok=ok, findings=[asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            out.print(f"{'[green]✓' if finding.ok else '[red]✗'}[/] {finding.what}: ", end="")
+            out.print(finding.detail, markup=False)
+    if not ok:
+        raise typer.Exit(FAILED)

@@ -1,0 +1,90 @@
+"""``leat``: reads the command line, runs the command, turns every failure into a message and an exit code.
+
+Exit codes: 0 ok, 1 failed, 2 usage, 3 a blocking check failed, 75 busy, try later.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import look, make, run
+from cli.opened import BUSY, FAILED, USAGE, UsageMistake, open_at
+from cli.output import err, print_json
+from pipelines.yaml_file import DeclarationError
+from sources.errors import IntegrationError
+from sources.settings import redact
+from warehouse.session import Busy, WarehouseError
+
+app = typer.Typer(
+    help="Load external systems, declared in YAML, into a warehouse that is never half written.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+run.add_to(app)
+look.add_to(app)
+make.add_to(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"leat {metadata.version('leat')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _project(
+    context: typer.Context,
+    project: Annotated[
+        Path, typer.Option("--project", help="The project folder.", file_okay=False, envvar="LEAT_PROJECT")
+    ] = Path(),
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    if not context.resilient_parsing:
+        context.obj = lambda: open_at(project)
+        context.meta["project"] = project
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except UsageMistake as error:
+        _end(error, USAGE)
+    except DeclarationError as error:
+        _end(error, USAGE)
+    except Busy as error:
+        _end(error, BUSY)
+    except (IntegrationError, WarehouseError) as error:
+        _end(error, FAILED)
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        err.print("stopped; nothing is half-applied, the next run goes on from here")
+        os._exit(130)  # threads may still wait for a server; a landing that is not complete is removed next time
+    except Exception as error:
+        logging.getLogger("leat").exception("unexpected")
+        _end(f"{type(error).__name__}: {error}. Next: .leat/logs/leat.log has the whole story", FAILED)
+
+
+def _end(error: Exception | str, code: int) -> None:
+    text = redact(str(error))
+    if "--json" in sys.argv:
+        kind = "Error" if isinstance(error, str) else type(error).__name__
+        print_json(error={"type": kind, "message": text, "exit_code": code})
+    err.print(text, style="red", markup=False)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

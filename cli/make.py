@@ -1,0 +1,125 @@
+"""Commands that make things: ``init``, ``schema``, ``dev``, ``demo``."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.opened import FAILED, Opened, UsageMistake
+from cli.output import out, print_json
+from cli.run import Json
+
+_EXAMPLE = """\
+# yaml-language-server: $schema=schema.json
+source: version_control
+driver: git
+version: 1
+description: The code of this project.
+schedule: "*/15 * * * *"
+connection:
+  repositories: [.]
+streams:
+  commits: {fresh_within: P1D}
+"""
+_IGNORED = ".leat/\n.env\n"
+_ENV = "# Values that declarations name, one NAME=value a line. Copy to .env and keep it out of version control.\n"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command()(init)
+    app.command()(schema)
+    app.command()(dev)
+    app.command()(demo)
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="The folder of the new project.")] = Path(), json: Json = False
+) -> None:
+    """Make a project: an example declaration and the folders for models and rules; what is there is kept."""
+    from pipelines.schema import json_schema
+
+    files = {
+        "pipelines/code.yaml": _EXAMPLE,
+        "pipelines/schema.json": jsonlib.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n",
+        "assets/models/.gitkeep": "",
+        "quality/rules/.gitkeep": "",
+        ".gitignore": _IGNORED,
+        ".env.example": _ENV,
+    }
+    if any((folder / "pipelines").glob("*.yaml")):
+        msg = f"{folder.resolve()} has declarations already; `leat check` looks at them"
+        raise UsageMistake(msg)
+    made = []
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.write_text(text, encoding="utf-8")
+            made.append(name)
+    if json:
+        print_json(command="init", folder=str(folder.resolve()), made=made)
+        return
+    at = "" if folder.resolve() == Path.cwd() else f" --project {folder}"
+    out.print(f"made {', '.join(made)}")
+    out.print(f"Next: edit {folder / 'pipelines/code.yaml'}, then `leat{at} check` and `leat{at} run`", markup=False)
+
+
+def schema(
+    context: typer.Context,
+    write: Annotated[bool, typer.Option("--write", help="Write pipelines/schema.json of the project.")] = False,
+) -> None:
+    """Print the JSON Schema of declarations, for editors."""
+    from pipelines.schema import json_schema
+
+    text = jsonlib.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+    if not write:
+        sys.stdout.write(text)
+        return
+    path = Path(context.meta["project"]) / "pipelines" / "schema.json"
+    path.write_text(text, encoding="utf-8")
+    out.print(f"wrote {path}")
+
+
+def dev(
+    context: typer.Context,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000,
+) -> None:
+    """Open the Dagster UI on the project, with schedules and sensors; ends with Ctrl+C."""
+    from dagster_project.instance import prepare_instance
+
+    opened: Opened = context.obj()
+    home = prepare_instance(opened.project)
+    os.environ |= {
+        "DAGSTER_HOME": str(home),
+        "LEAT_PROJECT": str(opened.project.folder),
+        "DAGSTER_DISABLE_TELEMETRY": "yes",
+    }
+    out.print(f"Dagster UI: http://127.0.0.1:{port}", markup=False)
+    sys.stdout.flush()
+    program = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
+    os.execv(sys.executable, [*program, "-m", "dagster_project.definitions"])  # noqa: S606 - no shell is wanted
+
+
+def demo(
+    context: typer.Context,
+    repository: Annotated[
+        list[str] | None, typer.Option("--repo", help="Also load this git repository; may be repeated.")
+    ] = None,
+    stop: Annotated[bool, typer.Option("--stop", help="End the demo's servers.")] = False,
+) -> None:
+    """Start the demo company's servers on loopback, load everything, and say what to do next."""
+    try:
+        from cli import demo_run
+    except ModuleNotFoundError as error:
+        msg = f"the demo's servers are not installed ({error.name}); `uv sync --group demo` installs them"
+        raise UsageMistake(msg) from error
+    opened: Opened = context.obj()
+    code = demo_run.stop(opened) if stop else demo_run.start_and_load(opened, repository or [])
+    if code:
+        raise typer.Exit(FAILED)

@@ -1,0 +1,100 @@
+"""An opened project: what every command starts from."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.declaration import Declaration
+from pipelines.project import Project, load_declarations, open_project
+from sources.settings import redact
+from warehouse.connect import open_warehouse
+from warehouse.session import Warehouse
+
+if TYPE_CHECKING:
+    import sqlalchemy
+
+FAILED, USAGE, BLOCKED, BUSY = 1, 2, 3, 75
+
+
+class UsageMistake(Exception):
+    """The command was called with something that isn't there; the text says what is."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A project, and what is opened of it when it is first used."""
+
+    project: Project
+
+    @cached_property
+    def declarations(self) -> Mapping[str, Declaration]:
+        """The declared integrations, with the overrides of the control store.
+
+        Raises:
+            UsageMistake: nothing is declared.
+            DeclarationError: a declaration has a mistake.
+        """
+        if not self.project.declaration_paths():
+            msg = (
+                f"no pipelines/*.yaml in {self.project.folder}. Next: `leat init` writes an example, or give --project"
+            )
+            raise UsageMistake(msg)
+        return load_declarations(self.project)
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """The warehouse of the project."""
+        return open_warehouse(self.project.warehouse_url, self.project.state)
+
+    @cached_property
+    def store(self) -> sqlalchemy.Engine:
+        """The control store of the project."""
+        from warehouse.control import open_control
+
+        return open_control(self.project.control_url)
+
+    def names(self, asked: Sequence[str]) -> list[str]:
+        """Return the asked integrations, or all.
+
+        Raises:
+            UsageMistake: one isn't declared.
+        """
+        for name in asked:
+            if name not in self.declarations:
+                msg = f"no integration {name!r} is declared; declared: {', '.join(self.declarations)}"
+                raise UsageMistake(msg)
+        return list(dict.fromkeys(asked)) or list(self.declarations)
+
+
+def open_at(folder: Path) -> Opened:
+    """Return the project of a folder, with logging to its state folder."""
+    project = open_project(folder)
+    project.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _log_to(project.state / "logs" / "leat.log")
+    return Opened(project)
+
+
+class _Redacting(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
+class _Private(RotatingFileHandler):
+    def _open(self) -> Any:
+        Path(self.baseFilename).touch(mode=0o600)
+        return super()._open()
+
+
+def _log_to(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handler = _Private(path, maxBytes=5_000_000, backupCount=3, encoding="utf-8", delay=True)
+    handler.setFormatter(_Redacting("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.INFO)

@@ -1,0 +1,116 @@
+"""What the command line prints: tables for people, one JSON object per call for programs.
+
+The JSON shape is versioned: every object has ``"leat": 1``. Fields may be added within a version, never changed.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.results import CheckResult, IntegrationResult, Severity
+
+SHAPE = 1
+out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+err = Console(stderr=True, highlight=False)
+
+
+def print_json(**fields: Any) -> None:
+    """Print one JSON object with the version of its shape."""
+    sys.stdout.write(json.dumps({"leat": SHAPE, **fields}, ensure_ascii=False, default=_plain) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime | date) else str(value)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
+    """Print a table to stdout; numbers are aligned right, null is shown as a dim dash."""
+    listed = [list(row) for row in rows]
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for i, column in enumerate(columns):
+        numeric = any(isinstance(row[i], int | float) for row in listed)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in listed:
+        table.add_row(*("[dim]-[/dim]" if cell is None else _escaped(cell) for cell in row))
+    out.print(table)
+
+
+def _escaped(cell: Any) -> str:
+    text = f"{cell:%Y-%m-%d %H:%M:%S}" if isinstance(cell, datetime) else str(cell)
+    return text.replace("[", r"\[")
+
+
+def print_rows(columns: list[str], rows: Iterator[tuple[Any, ...]], form: str) -> None:
+    """Print the result of a query as ``table``, ``csv`` or ``json``."""
+    if form == "csv":
+        writer = csv.writer(sys.stdout)
+        writer.writerow(columns)
+        writer.writerows(rows)
+    elif form == "json":
+        print_json(columns=columns, rows=[dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        print_table(columns, rows)
+
+
+def print_results(results: Sequence[IntegrationResult]) -> None:
+    """Print what a run did: a row per stream that changed, a line per integration that did not."""
+    rows = [
+        (f"{result.integration}.{s.stream}", s.inserted, s.updated, s.deleted, s.quarantined, s.total)
+        for result in results
+        for s in result.streams
+        if s.changed or s.quarantined
+    ]
+    if rows:
+        print_table(("stream", "inserted", "updated", "deleted", "quarantined", "total"), rows)
+    for result in results:
+        out.print(f"{_MARKS[result.status]} {result.integration}: {_words(result)}", markup=True)
+
+
+_MARKS = {
+    "loaded": "[green]✓[/green]",
+    "nothing_new": "[green]✓[/green]",
+    "failed": "[red]✗[/red]",
+    "blocked": "[red]✗[/red]",
+    "busy": "[yellow]…[/yellow]",
+}
+
+
+def _words(result: IntegrationResult) -> str:
+    if result.error:
+        return _escaped(result.error)
+    total = sum(s.total for s in result.streams)
+    if result.status == "nothing_new":
+        return f"nothing new ({total:,} rows, {result.seconds:.1f} s)"
+    return f"loaded in {result.seconds:.1f} s ({total:,} rows, load {result.load_id})"
+
+
+def print_checks(checks: Sequence[CheckResult]) -> None:
+    """Print how many checks held, and each that did not with its first evidence."""
+    failed = [check for check in checks if not check.ok]
+    if checks:
+        out.print(f"{len(checks) - len(failed)} of {len(checks)} checks hold")
+    colours: dict[Severity, str] = {"error": "red", "warn": "yellow"}
+    for check in failed:
+        colour = colours[check.severity]
+        counted = f" ({check.failing} rows)" if check.failing else ""
+        out.print(
+            f"[{colour}]{check.severity}[/{colour}] {check.subject}: {check.check}{counted}: {_escaped(check.detail)}"
+        )
+        for row in check.evidence[:3]:
+            out.print("      " + _escaped(", ".join(f"{k}={v}" for k, v in row.items() if v is not None)), style="dim")
+
+
+def result_json(result: IntegrationResult) -> dict[str, Any]:
+    """Return the JSON form of a result; its checks are listed apart."""
+    value = asdict(result)
+    del value["checks"]
+    return value

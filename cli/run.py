@@ -1,0 +1,185 @@
+"""``leat run`` and ``leat reset``: load, check, rebuild models, publish, report."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from cli.opened import BLOCKED, BUSY, FAILED, Opened, UsageMistake
+from cli.output import err, out, print_checks, print_json, print_results, result_json
+from dagster_project.derive import Derived, derive
+from pipelines.declaration import Declaration
+from pipelines.engine import Audit, Engine, Request, run_integrations
+from pipelines.record import Recorder, register
+from pipelines.results import CheckResult, IntegrationResult
+from warehouse.session import Session
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command()(run)
+    app.command()(reset)
+
+
+def run(
+    context: typer.Context,
+    names: Annotated[list[str] | None, typer.Argument(help="Integrations; all when none is given.")] = None,
+    allow_deletes: Annotated[
+        bool, typer.Option("--allow-deletes", help="Let full scans delete any share of a table.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Load what is new, check it, rebuild models and publish."""
+    opened: Opened = context.obj()
+    execute(opened, opened.names(names or ()), Request(allow_deletes=allow_deletes), as_json=json)
+
+
+def reset(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The integration.")],
+    stream: Annotated[list[str] | None, typer.Option("--stream", help="Only this stream; may be repeated.")] = None,
+    json: Json = False,
+) -> None:
+    """Load an integration anew from the start; readers keep the old rows until the new ones are there."""
+    opened: Opened = context.obj()
+    opened.names([name])
+    known = [s.name for s in opened.declarations[name].selected()]
+    for wanted in stream or ():
+        if wanted not in known:
+            msg = f"{name} loads no stream {wanted!r}; it loads: {', '.join(known)}"
+            raise UsageMistake(msg)
+    execute(opened, [name], Request(reset=frozenset(stream or known)), as_json=json)
+
+
+def execute(opened: Opened, names: Sequence[str], request: Request, *, as_json: bool) -> None:
+    """Run integrations, then what follows; prints the outcome and exits with its code when it isn't 0."""
+    started = time.monotonic()
+    results, derived = load(opened, names, request)
+    withheld = derived is not None and derived.blocks
+    published = False if withheld else opened.warehouse.publish()
+    if derived is not None or any(r.status == "loaded" for r in results):
+        _tell_dagster(opened, results, derived)
+    checks = [*(check for r in results for check in r.checks), *(derived.checks if derived else ())]
+    if as_json:
+        print_json(
+            command="run",
+            published=published,
+            seconds=round(time.monotonic() - started, 3),
+            integrations=[result_json(r) for r in results],
+            models=[asdict(model) for model in derived.models] if derived else [],
+            checks=[asdict(check) for check in checks],
+        )
+    else:
+        print_results(results)
+        _print_derived(derived)
+        print_checks(checks)
+        if withheld:
+            out.print("[red]not published[/red]: a check of severity error failed; readers keep the old version")
+    code = _exit_code(results, withheld=withheld)
+    if code:
+        raise typer.Exit(code)
+
+
+def load(opened: Opened, names: Sequence[str], request: Request) -> tuple[list[IntegrationResult], Derived | None]:
+    """Run integrations and bring models and rules up to date, with a progress display on a terminal."""
+    register(opened.store, opened.declarations)
+    recorder = Recorder(opened.store, "cli")
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        display = _Display(progress, recorder)
+        engine = Engine(
+            opened.project,
+            opened.warehouse,
+            opened.declarations,
+            audit=_auditor(opened),
+            observe=display.on_phase,
+            progress=display.on_progress,
+        )
+        results = run_integrations(engine, names, request, display.on_result)
+        task = progress.add_task("models and rules")
+        derived = derive(opened.project, opened.warehouse, opened.declarations)
+        progress.remove_task(task)
+    return results, derived
+
+
+def _auditor(opened: Opened) -> Audit:
+    from quality.audit import audit
+
+    def run_checks(session: Session, declaration: Declaration) -> tuple[CheckResult, ...]:
+        return audit(session, declaration, opened.declarations)
+
+    return run_checks
+
+
+class _Display:
+    """Shows per integration what is being done, and passes on to the recorder what it needs to know."""
+
+    def __init__(self, progress: Progress, recorder: Recorder) -> None:
+        self._progress = progress
+        self._recorder = recorder
+        self._tasks: dict[str, TaskID] = {}
+        self._counts: dict[str, int] = {}
+        self._warming = threading.Event()
+
+    def on_phase(self, integration: str, phase: str) -> None:
+        self._recorder.on_phase(integration, phase)
+        if phase == "started":
+            self._tasks[integration] = self._progress.add_task(f"{integration}: looking for news")
+        elif phase == "extracting" and not self._warming.is_set():
+            self._warming.set()  # the checks will need it; importing takes seconds, extracting waits for the network
+            threading.Thread(target=_import_expectations, daemon=True).start()
+        self._show(integration, phase)
+
+    def on_progress(self, integration: str, what: str, count: int) -> None:
+        self._counts[integration] = self._counts.get(integration, 0) + count
+        self._show(integration, f"{what} ({self._counts[integration]:,})")
+
+    def on_result(self, result: IntegrationResult) -> None:
+        self._recorder.on_result(result)
+        task = self._tasks.pop(result.integration, None)
+        if task is not None:
+            self._progress.remove_task(task)
+
+    def _show(self, integration: str, text: str) -> None:
+        task = self._tasks.get(integration)
+        if task is not None:
+            self._progress.update(task, description=f"{integration}: {text}")
+
+
+def _import_expectations() -> None:
+    import great_expectations  # noqa: F401
+
+
+def _tell_dagster(opened: Opened, results: Sequence[IntegrationResult], derived: Derived | None) -> None:
+    """Report to the Dagster instance of the project, where it has one."""
+    from dagster_project.instance import has_instance
+
+    if has_instance(opened.project):
+        from dagster_project.report import report
+
+        report(opened.project, opened.declarations, results, derived)
+
+
+def _print_derived(derived: Derived | None) -> None:
+    for model in derived.models if derived else ():
+        if model.status == "built":
+            out.print(f"[green]✓[/green] analytics.{model.name}: {model.rows:,} rows")
+        elif model.status == "skipped":
+            out.print(f"[dim]- analytics.{model.name}: {model.reason}[/dim]")
+
+
+def _exit_code(results: Sequence[IntegrationResult], *, withheld: bool) -> int:
+    statuses = {result.status for result in results}
+    if "failed" in statuses:
+        return FAILED
+    if "blocked" in statuses or withheld:
+        return BLOCKED
+    return BUSY if "busy" in statuses else 0

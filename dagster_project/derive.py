@@ -1,0 +1,64 @@
+"""What follows a load, for the command line and Dagster alike: models are rebuilt, their checks and the rules are run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from assets.build import ModelResult, build
+from assets.lineage import personal_columns
+from assets.model_files import load_models
+from pipelines.declaration import Declaration
+from pipelines.derived import files_fingerprint, is_derived, mark_derived
+from pipelines.project import Project
+from pipelines.results import CheckResult
+from quality.audit import audit_models
+from quality.checks import model_checks
+from quality.rule_files import load_rules
+from quality.rules import check_rules
+from warehouse.session import Warehouse
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """What was rebuilt, and what the checks of models and the rules found."""
+
+    models: tuple[ModelResult, ...]
+    checks: tuple[CheckResult, ...]
+
+    @property
+    def blocks(self) -> bool:
+        """Whether a check of severity error failed."""
+        return any(check.blocks for check in self.checks)
+
+
+def derive(project: Project, warehouse: Warehouse, declarations: Mapping[str, Declaration]) -> Derived | None:
+    """Bring models, their checks and the violations up to date; returns None when they are.
+
+    A kill between its transactions costs nothing: what is missing is done by the next run.
+
+    Raises:
+        DeclarationError: a model or a rule has a mistake.
+        ModelError: the database refused a model.
+    """
+    folders = (project.folder / "assets" / "models", project.folder / "quality" / "rules")
+    fingerprint = files_fingerprint(path for folder in folders for path in folder.glob("*.sql"))
+    with warehouse.snapshot() as session:
+        if is_derived(session, fingerprint):
+            return None
+    now = datetime.now(UTC)
+    models = load_models(project, declarations)
+    rules = load_rules(project, declarations, tuple(model.name for model in models))
+    personal = personal_columns(models, declarations)
+    with warehouse.transaction() as session:
+        built = build(session, models, now)
+        present = {result.name for result in built if result.status != "skipped"}
+        tables = [model_checks(m.name, m.checks, personal[m.name]) for m in models if m.checks and m.name in present]
+        checked = audit_models(session, tables, declarations)
+    ruled = check_rules(warehouse, rules, declarations, now)
+    derived = Derived(tuple(built), (*checked, *ruled))
+    if not derived.blocks:  # else the next run looks again, and publishes when it is mended
+        with warehouse.transaction() as session:
+            mark_derived(session, fingerprint)
+    return derived
