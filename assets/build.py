@@ -62,15 +62,13 @@ def build(session: Session, models: Sequence[Model], now: datetime) -> list[Mode
     kept = session.execute("SELECT model, fingerprint, row_count FROM leat.models")
     before = {name: _Built(fingerprint, rows) for name, fingerprint, rows in kept}
     for name in before.keys() - {model.name for model in models}:
-        _drop(session, name, models)
+        _drop(session, name)
         session.execute("DELETE FROM leat.models WHERE model = ?", (name,))
     after: dict[str, str] = {}
-    return [_build(session, model, models, before.get(model.name), after, now) for model in models]
+    return [_build(session, model, before.get(model.name), after, now) for model in models]
 
 
-def _build(
-    session: Session, model: Model, models: Sequence[Model], before: _Built | None, after: dict[str, str], now: datetime
-) -> ModelResult:
+def _build(session: Session, model: Model, before: _Built | None, after: dict[str, str], now: datetime) -> ModelResult:
     began = time.perf_counter()
     inputs = {str(table): session.columns(table.schema, table.name) for table in model.inputs}
     absent = [name for name, columns in inputs.items() if not columns]
@@ -85,7 +83,7 @@ def _build(
     if before is not None and before.fingerprint == fingerprint and exists:
         return ModelResult(model.name, "unchanged", before.rows, time.perf_counter() - began, "no input has changed")
     try:
-        _materialize(session, model, models)
+        _materialize(session, model)
         rows = int(session.execute(f"SELECT count(*) FROM {quote(ANALYTICS, model.name)}")[0][0])
     except Exception as error:
         what = refusal(error)
@@ -125,18 +123,18 @@ def _fingerprint(
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _materialize(session: Session, model: Model, models: Sequence[Model]) -> None:
+def _materialize(session: Session, model: Model) -> None:
     name, sql = quote(ANALYTICS, model.name), model.sql[session.dialect]
     kind = _kind(session, model.name)
     if model.materialized == "view":
-        _drop(session, model.name, models)
+        _drop(session, model.name)
         session.execute(f"CREATE VIEW {name} AS {sql}")
     elif session.dialect == "duckdb":
         if kind == "VIEW":
             session.execute(f"DROP VIEW {name}")
         session.execute(f"CREATE OR REPLACE TABLE {name} AS {sql}")
     else:
-        _replace(session, model, models, kind)
+        _replace(session, model, kind)
     _check_types(session, model)
     what = "VIEW" if model.materialized == "view" else "TABLE"
     session.execute(f"COMMENT ON {what} {name} IS {_literal(model.description)}")
@@ -145,7 +143,7 @@ def _materialize(session: Session, model: Model, models: Sequence[Model]) -> Non
             session.execute(f"COMMENT ON COLUMN {name}.{quote(column)} IS {_literal(text)}")
 
 
-def _replace(session: Session, model: Model, models: Sequence[Model], kind: str | None) -> None:
+def _replace(session: Session, model: Model, kind: str | None) -> None:
     name, sql = quote(ANALYTICS, model.name), model.sql[session.dialect]
     fresh = model.name + _NEW
     session.execute(f"CREATE TABLE {quote(ANALYTICS, fresh)} AS {sql} WITH NO DATA")
@@ -155,16 +153,20 @@ def _replace(session: Session, model: Model, models: Sequence[Model], kind: str 
         session.execute(f"INSERT INTO {name} {sql}")
         return
     session.execute(f"INSERT INTO {quote(ANALYTICS, fresh)} {sql}")
-    _drop(session, model.name, models)
+    _drop(session, model.name)
     session.execute(f"ALTER TABLE {quote(ANALYTICS, fresh)} RENAME TO {quote(model.name)}")
 
 
-def _drop(session: Session, name: str, models: Sequence[Model]) -> None:
-    """Drop the table or view of a model; on Postgres first the views of models on it, which are then built again."""
+def _drop(session: Session, name: str) -> None:
+    """Drop the table or view of a model; on Postgres first the models that are views of it: they are built again."""
     if session.dialect == "postgres":
-        for model in models:
-            if name in model.models() and _kind(session, model.name) == "VIEW":
-                _drop(session, model.name, models)
+        views = session.execute(
+            "SELECT DISTINCT u.view_name FROM information_schema.view_table_usage AS u JOIN leat.models AS m "
+            "ON m.model = u.view_name WHERE u.view_schema = ? AND u.table_schema = ? AND u.table_name = ?",
+            (ANALYTICS, ANALYTICS, name),
+        )
+        for (view,) in views:
+            _drop(session, view)
     kind = _kind(session, name)
     if kind is not None:
         session.execute(f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} {quote(ANALYTICS, name)}")

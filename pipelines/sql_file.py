@@ -179,7 +179,7 @@ def _parse(text: str, shown: str, dialect: Dialect = "duckdb") -> exp.Query:
     except SqlglotError as error:
         detail = getattr(error, "errors", None) or [{}]
         line, what = detail[0].get("line") or 1, detail[0].get("description") or str(error).split("\n", maxsplit=1)[0]
-        near = detail[0].get("highlight")
+        what, near = what.split(" but got <Token", maxsplit=1)[0], detail[0].get("highlight")
         raise DeclarationError(
             [f"{shown}:{line}: not SQL{f', near {near!r}' if near else ''}: {what}. Next: try the SELECT in DuckDB"]
         ) from error
