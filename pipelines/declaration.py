@@ -44,7 +44,11 @@ def _or_empty(value: Any) -> Any:
     return {} if value is None else value
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration), Field(json_schema_extra={"examples": ["PT1H", "P1D"]})]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    Field(json_schema_extra={"pattern": f"^{_DURATION.pattern}$", "examples": ["PT1H", "P1D"]}),
+]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list, json_schema_input_type=str | tuple[str, ...])]
 """Names of columns; one alone may be written without brackets."""
 

@@ -20,7 +20,7 @@ _secrets_read: set[str] = set()
 class Named(BaseModel):
     """A reference to an environment variable or to a file; exactly one of both."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"minProperties": 1, "maxProperties": 1})
     env: str | None = Field(default=None, description="Name of an environment variable.")
     file: str | None = Field(default=None, description="Path of a file; relative to the project folder.")
 
