@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,7 +43,7 @@ def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
         yield SetupTest("readable", False, str(error))
 
 
-def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
+def extract(connection: Connection, sync: Sync) -> Generator[Event]:
     """Yield what is new since the cursor, or nothing at all when nothing but quiet rows is.
 
     The cursor has one value per stream, so that a stream that is selected later is read from its start.

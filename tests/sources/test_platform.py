@@ -11,12 +11,19 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import Engine, create_engine, text
 
-from sources.driver import Sync
+from pipelines.engine import Engine as PipelineEngine
+from pipelines.engine import Request, run_integrations
+from pipelines.project import Project, load_declarations
+from pipelines.record import Recorder
+from pipelines.record import register as register_declarations
+from sources.driver import Sync, add_sources
 from sources.errors import Forbidden, IntegrationError, NotConfigured, NotFound, Unavailable, UnexpectedShape
 from sources.events import Cursor, Event, FullScan, Rows
 from sources.platform.sql import Connection, extract, setup_tests
 from sources.platform.streams import STREAMS
 from sources.settings import redact
+from tests.kit.project import SOURCES
+from warehouse.connect import open_warehouse
 from warehouse.control import (
     Declared,
     end_run,
@@ -238,6 +245,41 @@ def test_a_user_without_rights_is_told_what_to_grant(postgres_url: str) -> None:
         with engine.begin() as connection:
             connection.execute(text("DROP ROLE reader"))
         engine.dispose()
+
+
+def test_loading_it_brings_about_no_news(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LEAT_CONTROL", raising=False)
+    monkeypatch.delenv("LEAT_HOME", raising=False)
+    add_sources(SOURCES)
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines" / "platform.yaml").write_text("source: platform\ndriver: sql\n")
+    (tmp_path / "script.jsonl").write_text('[{"do": "rows", "stream": "kept", "rows": [{"shelf": "a", "id": 1}]}]\n')
+    tally = f"source: tally\ndriver: script\nconnection: {{script: {tmp_path / 'script.jsonl'}}}\n"
+    (tmp_path / "pipelines" / "tally.yaml").write_text(tally)
+    project = Project(tmp_path, tmp_path / ".leat", None, f"sqlite:///{tmp_path / '.leat' / 'control.db'}")
+    store = open_control(project.control_url)
+    declarations = load_declarations(project)
+    register_declarations(store, declarations)
+    warehouse = open_warehouse(None, project.state)
+
+    def run_all() -> dict[str, str]:
+        recorder = Recorder(store, "cli")
+        engine = PipelineEngine(project, warehouse, declarations, observe=recorder.on_phase)
+        results = run_integrations(engine, ["platform", "tally"], Request(), recorder.on_result)
+        return {result.integration: f"{result.status} {result.error or ''}".strip() for result in results}
+
+    assert run_all() == {"tally": "loaded", "platform": "loaded"}
+    assert run_all() == {"tally": "nothing_new", "platform": "nothing_new"}
+    assert run_all() == {"tally": "nothing_new", "platform": "nothing_new"}
+    with (tmp_path / "script.jsonl").open("a") as script:
+        script.write('[{"do": "rows", "stream": "kept", "rows": [{"shelf": "a", "id": 2}]}]\n')
+    assert run_all() == {"tally": "loaded", "platform": "loaded"}
+    warehouse.publish()
+    with warehouse.published() as session:
+        runs = session.execute("SELECT integration, status FROM platform.runs ORDER BY id")
+    assert [status for name, status in runs if name == "tally"] == ["loaded", "nothing_new", "nothing_new", "loaded"]
+    assert [status for name, status in runs if name == "platform"] == ["loaded", "nothing_new", "nothing_new"]
+    store.dispose()
 
 
 def test_a_password_is_never_written() -> None:
