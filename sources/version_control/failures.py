@@ -30,6 +30,7 @@ from sources.version_control.program import text
 
 _STATUS = re.compile(rb"Recv header: HTTP/[\d.]+ (\d{3})")
 _HEADER = re.compile(rb"Recv header: ([\w-]+): ([^\r\n]*)")
+_SMART = re.compile(rb"Recv header: content-type: application/x-git-upload-pack-advertisement\b", re.IGNORECASE)
 _GONE = "check the address; many servers also hide private repositories this way: check the account's rights"
 _BY_STATUS: dict[int, tuple[type[IntegrationError], str]] = {
     403: (Forbidden, "grant the account the right to read this repository"),
@@ -83,8 +84,7 @@ def _http_failure(remote: Remote, asked: str, status: int, headers: Mapping[byte
         moved = re.sub(r"(/info/refs)?(\?.*)?$", "", headers.get(b"location", "elsewhere"))
         return remote.failed(Rejected, asked, f"{got}: moved to {moved}", "declare that address, if you trust it")
     if asked.startswith("list"):
-        step = "check that the address is that of a git repository"
-        return remote.failed(UnexpectedShape, asked, f"{got} without refs", step)
+        return not_git(remote, asked)
     return _broke_off(remote, asked)
 
 
@@ -112,6 +112,20 @@ def _folder_failure(remote: Remote, asked: str) -> IntegrationError:
         step = "let the user who runs leat own the folder, or serve it over HTTP or SSH"
         return remote.failed(Forbidden, asked, "git reads only folders that its user owns", step)
     return remote.failed(NotFound, asked, "no repository is there", "check that the path is that of a repository")
+
+
+def is_git(remote: Remote, stderr: bytes) -> bool:
+    """Return whether a git server answered (gitprotocol-http(5)).
+
+    git also takes plain files for a repository, and so any web page for an empty one.
+    """
+    return remote.scheme not in ("http", "https") or _SMART.search(stderr) is not None
+
+
+def not_git(remote: Remote, asked: str) -> IntegrationError:
+    """Return the error for an address at which something else than a git server answers."""
+    step = "check that the address is that of a git repository, and that no sign-in page is in between"
+    return remote.failed(UnexpectedShape, asked, "no git server answers there", step)
 
 
 def timed_out(remote: Remote, asked: str, waited: float) -> IntegrationError:

@@ -101,7 +101,7 @@ def _tests_of(remote: Remote) -> Iterator[SetupTest]:
     yield SetupTest(f"{remote.name}: may read refs", True, f"{len(listing.refs)} branches and tags")
 
 
-def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
+def extract(connection: Connection, sync: Sync) -> Generator[Event, None, None]:
     """Yield what is new in each repository; nothing where nothing is.
 
     Raises:

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sources.events import Event, Logged
-from sources.version_control.log import Change, Entry, read_log
+from sources.version_control.log import Entry, read_log
 from sources.version_control.merges import judge
 from sources.version_control.mirror import Mirror
-from sources.version_control.program import Conversation, Damaged, text
+from sources.version_control.program import Conversation, Damaged, text, texts
 from sources.version_control.rows import Table
 from sources.version_control.streams import AUTHORS, COMMIT_FILES, COMMIT_PARENTS, COMMITS, MERGES
-from sources.version_control.times import recorded
-from sources.version_control.tree import SUBMODULE
+from sources.version_control.times import micros
+from sources.version_control.tree import NOTHING, SUBMODULE
 
 MERGES_JUDGED = 10_000
 """Merges that one extraction of a repository judges, the newest; each takes git about 2 ms."""
@@ -140,7 +140,7 @@ def _add_commit(table: Table, name: str, fields: Sequence[bytes], parents: int, 
     if not table.wanted:
         return
     extra: dict[str, Any] = {}
-    words = [text(part) for part in fields]
+    words = texts(fields)
     authored = _time("author", words[7], words[8], header, extra)
     committed = _time("committer", words[13], words[14], header, extra)
     found = _SIGNATURE.search(header)
@@ -159,8 +159,8 @@ def _add_commit(table: Table, name: str, fields: Sequence[bytes], parents: int, 
 
 def _time(role: str, seconds: str, date: str, header: bytes, extra: dict[str, Any]) -> tuple[int | None, str | None]:
     """Return time and offset; an impossible time goes to ``extra`` as it was recorded, with the reason."""
-    _, offset = recorded(date)
-    when, _ = recorded(seconds)
+    offset = date.partition(" ")[2] or None
+    when = micros(seconds)
     if when is None:
         line = re.search(rb"^%s (.*)$" % role.encode(), header, re.MULTILINE)
         extra[f"{role}_time"] = {
@@ -170,15 +170,16 @@ def _time(role: str, seconds: str, date: str, header: bytes, extra: dict[str, An
     return when, offset
 
 
-def _file_row(name: str, commit: str, change: Change, is_merge: bool) -> tuple[Any, ...]:
-    old_mode, mode, old_blob, blob, status = text(change.raw)[1:].split(" ")
-    added, deleted = change.lines.split(b"\t")
-    binary = added == b"-"
+def _file_row(name: str, commit: str, change: Sequence[bytes], is_merge: bool) -> tuple[Any, ...]:
+    raw, path, added, deleted, *old_path = texts(change)
+    old_mode, mode, old_blob, blob, status = raw.split(" ")
+    old_mode = old_mode[1:]
+    binary = added == "-"
     return (
         name,
         commit,
-        text(change.path),
-        None if change.old_path is None else text(change.old_path),
+        path,
+        old_path[0] if old_path else None,
         status[0],
         int(status[1:]) if len(status) > 1 else None,
         None if binary else int(added),
@@ -186,8 +187,8 @@ def _file_row(name: str, commit: str, change: Change, is_merge: bool) -> tuple[A
         binary,
         SUBMODULE in (old_mode, mode),
         mode,
-        blob if blob.strip("0") else None,
-        old_blob if old_blob.strip("0") else None,
+        blob if mode != NOTHING else None,
+        old_blob if old_mode != NOTHING else None,
         is_merge,
     )
 

@@ -8,8 +8,8 @@ the same order. Merges are compared with their first parent.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from sources.version_control.program import Damaged, Git
 
@@ -18,18 +18,11 @@ _FORMAT = "tformat:%x01" + "".join(f"%{field}%x00" for field in _FIELDS)
 _DIFF = ("--raw", "--numstat", "-M", "--no-abbrev", "--diff-merges=first-parent", "--no-ext-diff", "--no-textconv")
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One changed file as git tells it; ``raw`` is the line of ``--raw``, ``lines`` the counts of ``--numstat``."""
-
-    raw: bytes
-    path: bytes
-    old_path: bytes | None
-    lines: bytes
+Change = tuple[bytes, ...]
+"""One changed file: its line of ``--raw``, its path, lines added, lines deleted, and the old path of a rename."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One commit: its fields in the order of the format, and the files it changed."""
 
     fields: Sequence[bytes]
@@ -53,7 +46,7 @@ def read_log(git: Git, new: Sequence[str], old: Sequence[str], files: bool) -> I
 def parse_log(tokens: Iterator[bytes]) -> Iterator[Entry]:
     """Yield the commits of a log that has been split at NUL."""
     fields: list[bytes] | None = None
-    raws: list[tuple[bytes, bytes, bytes | None]] = []
+    raws: list[tuple[bytes, ...]] = []
     changes: list[Change] = []
     for token in tokens:
         start = token[:1]
@@ -63,17 +56,16 @@ def parse_log(tokens: Iterator[bytes]) -> Iterator[Entry]:
             fields = [token[1:], *islice(tokens, len(_FIELDS) - 1)]
             raws, changes = [], []
         elif start in (b":", b"\n"):
-            raw = token.lstrip(b"\n")
             first = next(tokens)
-            two = raw[raw.rindex(b" ") + 1 : raw.rindex(b" ") + 2] in (b"R", b"C")
-            raws.append((raw, next(tokens), first) if two else (raw, first, None))
+            renamed = token[token.rindex(b" ") + 1 :][:1] in (b"R", b"C")
+            raws.append((token.lstrip(b"\n"), next(tokens), first) if renamed else (token.lstrip(b"\n"), first))
         elif token:
             changes.append(_counted(token, tokens, raws[len(changes)]))
     if fields is not None:
         yield Entry(fields, changes)
 
 
-def _counted(token: bytes, tokens: Iterator[bytes], raw: tuple[bytes, bytes, bytes | None]) -> Change:
+def _counted(token: bytes, tokens: Iterator[bytes], raw: tuple[bytes, ...]) -> Change:
     """Return a change with its lines: ``added TAB deleted TAB path``; a rename has two paths in fields of their own."""
     added, deleted, path = token.split(b"\t", 2)
     if not path:
@@ -82,7 +74,7 @@ def _counted(token: bytes, tokens: Iterator[bytes], raw: tuple[bytes, bytes, byt
     if path != raw[1]:
         msg = "--raw and --numstat of git log name different files"
         raise Damaged(msg)
-    return Change(raw[0], path, raw[2], added + b"\t" + deleted)
+    return (raw[0], path, added, deleted, *raw[2:])
 
 
 def split_at_nul(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ git-config(1)); they are never on a command line and never in a file.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
@@ -148,6 +149,8 @@ class Git:
             stdin.seek(0)
             with self._started(args, stdin, stderr) as child:
                 out = child.stdout.fileno() if child.stdout else -1
+                with suppress(AttributeError, OSError):  # Linux: let git go on while a batch is being built
+                    fcntl.fcntl(out, fcntl.F_SETPIPE_SZ, 1 << 20)
                 while piece := os.read(out, _CHUNK):
                     yield piece
                 status = child.wait()
@@ -248,3 +251,11 @@ def text(raw: bytes) -> str:
         return raw.decode()
     except UnicodeDecodeError:
         return raw.decode("utf-8", "backslashreplace")
+
+
+def texts(raws: Sequence[bytes]) -> list[str]:
+    """Return many pieces without NUL as text, with one decoding where all are UTF-8."""
+    try:
+        return b"\0".join(raws).decode().split("\0")
+    except UnicodeDecodeError:
+        return [text(raw) for raw in raws]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sources.errors import NotConfigured
 from sources.version_control.address import Remote
-from sources.version_control.failures import failure, timed_out
+from sources.version_control.failures import failure, is_git, not_git, timed_out
 from sources.version_control.program import Git, text
 
 
@@ -71,6 +71,8 @@ def talk(remote: Remote, folder: Path | None, asked: str, *args: str) -> bytes:
         except FileNotFoundError:
             step = "install git 2.30 or later"
             raise NotConfigured(remote.integration, "starting git", "it is not installed", step) from None
+        if done.returncode == 0 and not is_git(remote, done.stderr):
+            raise not_git(remote, asked)
         if done.returncode == 0:
             return done.stdout
         ssh = int(status.read_text() or 255) if status.exists() else None

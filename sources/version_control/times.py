@@ -13,9 +13,10 @@ def micros(when: datetime | str) -> int | None:
     if isinstance(when, datetime):
         passed = when.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
         return (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds
-    if not when.removeprefix("-").isascii() or not when.removeprefix("-").isdigit() or len(when) > 15:
+    try:
+        seconds = int(when)
+    except ValueError:
         return None
-    seconds = int(when)
     return seconds * 1_000_000 if _FIRST <= seconds <= _LAST else None
 
 

@@ -13,7 +13,8 @@ from sources.version_control.program import Conversation, text
 from sources.version_control.rows import Table
 from sources.version_control.streams import FILES
 
-SUBMODULE, SYMLINK, EXECUTABLE = "160000", "120000", "100755"
+SUBMODULE, SYMLINK, EXECUTABLE, NOTHING = "160000", "120000", "100755", "000000"
+"""Modes of the entries of a tree, octal, as git writes them."""
 _MANY_DELETES = 5_000
 _NAMES = {"dockerfile": "Dockerfile", "makefile": "Makefile", "cmakelists.txt": "CMake", "jenkinsfile": "Groovy"}
 _EXTENSIONS = """
