@@ -200,7 +200,7 @@ def attachment_rows(key: Mapping[str, Any], event: Event) -> Iterator[dict[str, 
     """Yield the rows of the stream ``attachments``."""
     values = event.component.get("ATTACH", [])
     for position, value in enumerate(values if isinstance(values, list) else [values]):
-        inline = (_parameter(value, "ENCODING") or "").upper() == "BASE64" or hasattr(value, "obj")
+        inline = (_parameter(value, "ENCODING") or "").upper() == "BASE64" or hasattr(value, "bytes")
         content = _decoded(value) if inline else None
         size = _parameter(value, "SIZE")
         yield {
@@ -219,8 +219,10 @@ def attachment_rows(key: Mapping[str, Any], event: Event) -> Iterator[dict[str, 
 def _decoded(value: Any) -> bytes | None:
     import base64
 
+    if isinstance(getattr(value, "bytes", None), bytes):
+        return bytes(value.bytes)
     with suppress(ValueError):
-        return base64.b64decode(str(getattr(value, "obj", value)))
+        return base64.b64decode(str(value))
     return None
 
 
