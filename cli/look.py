@@ -12,7 +12,7 @@ import typer
 
 from cli.examine import Finding, examine
 from cli.opened import FAILED, Opened
-from cli.output import out, print_json, print_rows, print_table
+from cli.output import escaped, out, print_json, print_rows, print_table
 from cli.run import Json
 from pipelines.declaration import Declaration
 from sources.driver import SetupTest, Sync, load_driver
@@ -68,10 +68,13 @@ def status(context: typer.Context, json: Json = False) -> None:
         for s in i["streams"]
     ]
     print_table(("stream", "rows", "quarantined", "deletes", "last changed", "fresh"), rows)
-    columns = ("integration", "driver", "schedule", "last run", "ended", "error")
-    keys = ("integration", "source", "schedule", "last_run", "last_status", "error")
+    columns = ("integration", "driver", "schedule", "last run", "ended")
+    keys = ("integration", "source", "schedule", "last_run", "last_status")
     out.print()
     print_table(columns, [[i[key] for key in keys] for i in integrations])
+    for integration in integrations:
+        if integration["error"]:
+            out.print(f"\n[red]✗[/red] {escaped(integration['error'])}")
     if loaded.get("violations"):
         out.print(f'\n{loaded["violations"]} open violations: leat query "FROM leat.violations"')
 

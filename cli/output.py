@@ -40,11 +40,12 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: st
         numeric = any(isinstance(row[i], int | float) for row in listed)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in listed:
-        table.add_row(*("[dim]-[/dim]" if cell is None else _escaped(cell) for cell in row))
+        table.add_row(*("[dim]-[/dim]" if cell is None else escaped(cell) for cell in row))
     out.print(table)
 
 
-def _escaped(cell: Any) -> str:
+def escaped(cell: Any) -> str:
+    """Return the text of a cell, in which brackets are no markup."""
     text = f"{cell:%Y-%m-%d %H:%M:%S}" if isinstance(cell, datetime) else str(cell)
     return text.replace("[", r"\[")
 
@@ -86,7 +87,7 @@ _MARKS = {
 
 def _words(result: IntegrationResult) -> str:
     if result.error:
-        return _escaped(result.error)
+        return escaped(result.error)
     total = sum(s.total for s in result.streams)
     if result.status == "nothing_new":
         return f"nothing new ({total:,} rows, {result.seconds:.1f} s)"
@@ -103,10 +104,10 @@ def print_checks(checks: Sequence[CheckResult]) -> None:
         colour = colours[check.severity]
         counted = f" ({check.failing} rows)" if check.failing else ""
         out.print(
-            f"[{colour}]{check.severity}[/{colour}] {check.subject}: {check.check}{counted}: {_escaped(check.detail)}"
+            f"[{colour}]{check.severity}[/{colour}] {check.subject}: {check.check}{counted}: {escaped(check.detail)}"
         )
         for row in check.evidence[:3]:
-            out.print("      " + _escaped(", ".join(f"{k}={v}" for k, v in row.items() if v is not None)), style="dim")
+            out.print("      " + escaped(", ".join(f"{k}={v}" for k, v in row.items() if v is not None)), style="dim")
 
 
 def result_json(result: IntegrationResult) -> dict[str, Any]:

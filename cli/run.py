@@ -111,9 +111,9 @@ def load(opened: Opened, names: Sequence[str], request: Request) -> tuple[list[I
 
 
 def _auditor(opened: Opened) -> Audit:
-    from quality.audit import audit
-
     def run_checks(session: Session, declaration: Declaration) -> tuple[CheckResult, ...]:
+        from quality.audit import audit
+
         return audit(session, declaration, opened.declarations)
 
     return run_checks
@@ -127,15 +127,18 @@ class _Display:
         self._recorder = recorder
         self._tasks: dict[str, TaskID] = {}
         self._counts: dict[str, int] = {}
-        self._warming = threading.Event()
+        self._warming: threading.Thread | None = None
 
     def on_phase(self, integration: str, phase: str) -> None:
         self._recorder.on_phase(integration, phase)
         if phase == "started":
             self._tasks[integration] = self._progress.add_task(f"{integration}: looking for news")
-        elif phase == "extracting" and not self._warming.is_set():
-            self._warming.set()  # the checks will need it; importing takes seconds, extracting waits for the network
-            threading.Thread(target=_import_expectations, daemon=True).start()
+        elif phase == "extracting" and self._warming is None:
+            # The checks will need it: importing takes seconds, and extracting waits for the network.
+            self._warming = threading.Thread(target=_import_expectations, daemon=True)
+            self._warming.start()
+        elif phase == "checking" and self._warming is not None:
+            self._warming.join()  # two threads must not import one package at the same time
         self._show(integration, phase)
 
     def on_progress(self, integration: str, what: str, count: int) -> None:

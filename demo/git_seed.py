@@ -7,8 +7,7 @@ annotated tags, a ``.mailmap``, a commit by somebody from elsewhere. Seeding twi
 from __future__ import annotations
 
 import shutil
-import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -36,7 +35,9 @@ _WORK = (
 )
 
 
-def seed_repositories(root: Path, now: datetime, checkout: Path | None = None) -> list[Path]:
+def seed_repositories(
+    root: Path, now: datetime, checkout: Path | None = None, others: Sequence[str] = ()
+) -> list[Path]:
     """Make the repositories that aren't there yet and return their folders.
 
     Args:
@@ -44,6 +45,7 @@ def seed_repositories(root: Path, now: datetime, checkout: Path | None = None) -
         now: the history of ``shop`` ends shortly before.
         checkout: this project's repository, whole or shallow; its new commits are taken over each time. None, or a
             folder that is no repository, leaves ``leat`` out.
+        others: addresses of further repositories to serve copies of, brought up to date each time.
     """
     shop = root / "shop.git"
     if not shop.exists():
@@ -53,21 +55,25 @@ def seed_repositories(root: Path, now: datetime, checkout: Path | None = None) -
         half.rename(shop)
     folders = [shop]
     if checkout is not None and (checkout / ".git").exists():
-        folders.append(_copy(checkout, root / "leat.git"))
+        head = git(checkout, "rev-parse", "--symbolic-full-name", "HEAD")
+        folders.append(_copy(checkout.as_uri(), root / "leat.git", head))
+    for address in others:
+        name = address.rstrip("/").removesuffix(".git").rsplit("/", maxsplit=1)[-1] or "other"
+        head = git(root, "ls-remote", "--symref", address, "HEAD").partition("ref: ")[2].partition("\t")[0]
+        folders.append(_copy(address, root / f"{name}.git", head))
     return folders
 
 
-def _copy(checkout: Path, folder: Path) -> Path:
+def _copy(address: str, folder: Path, head: str) -> Path:
     if not folder.exists():
         folder.mkdir(parents=True)
         git(folder, "init", "-q", "--bare", "-b", "main")
     specs = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
-    git(folder, "fetch", "-q", "--prune", "--update-shallow", "--no-write-fetch-head", checkout.as_uri(), *specs)
-    try:
-        git(folder, "symbolic-ref", "HEAD", git(checkout, "symbolic-ref", "HEAD"))
-    except subprocess.CalledProcessError:  # the checkout's HEAD is detached
+    git(folder, "fetch", "-q", "--prune", "--update-shallow", "--no-write-fetch-head", address, *specs)
+    if not head.startswith("refs/heads/"):  # a detached HEAD
         branches = git(folder, "for-each-ref", "--count=1", "--format=%(refname)", "refs/heads/").split()
-        git(folder, "symbolic-ref", "HEAD", *(branches or ["refs/heads/main"]))
+        head = (branches or ["refs/heads/main"])[0]
+    git(folder, "symbolic-ref", "HEAD", head)
     return folder
 
 

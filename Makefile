@@ -1,0 +1,38 @@
+# Every recipe works on a fresh clone with git, make and Python 3.11+.
+PYTHON ?= python3
+UV := .venv/bin/uv
+STAMP := .venv/.synced
+
+.PHONY: demo demo-stop test lint bench dev clean
+
+$(UV):
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
+
+$(STAMP): $(UV) uv.lock pyproject.toml
+	$(UV) sync --locked --quiet
+	@touch $@
+
+demo: $(STAMP)  ## start the demo's servers, load everything, say what to do next
+	@.venv/bin/leat demo $(if $(REPO),--repo $(REPO))
+
+demo-stop: $(STAMP)  ## end the demo's servers
+	@.venv/bin/leat demo --stop
+
+test: $(STAMP)  ## run the tests, on DuckDB and on a Postgres of their own
+	.venv/bin/python -m pytest
+
+lint: $(STAMP)  ## formatting, style, types, import direction
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+bench: $(STAMP)  ## measure, beside limits and peers
+	.venv/bin/python -m bench
+
+dev: $(STAMP)  ## open the Dagster UI
+	@.venv/bin/leat dev
+
+clean:
+	rm -rf .venv .leat .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
