@@ -1,23 +1,20 @@
-"""What follows a load, for the command line and Dagster alike: models are rebuilt, their checks and the rules are run."""
+"""What follows a load, for the command line and Dagster: models are rebuilt, their checks and the rules are run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from assets.build import ModelResult, build
-from assets.lineage import personal_columns
-from assets.model_files import load_models
 from pipelines.declaration import Declaration
 from pipelines.derived import files_fingerprint, is_derived, mark_derived
 from pipelines.project import Project
 from pipelines.results import CheckResult
-from quality.audit import audit_models
-from quality.checks import model_checks
-from quality.rule_files import load_rules
-from quality.rules import check_rules
 from warehouse.session import Warehouse
+
+if TYPE_CHECKING:
+    from assets.build import ModelResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +44,20 @@ def derive(project: Project, warehouse: Warehouse, declarations: Mapping[str, De
     with warehouse.snapshot() as session:
         if is_derived(session, fingerprint):
             return None
+    return _derive(project, warehouse, declarations, fingerprint)
+
+
+def _derive(
+    project: Project, warehouse: Warehouse, declarations: Mapping[str, Declaration], fingerprint: str
+) -> Derived:
+    from assets.build import build  # sqlglot and Great Expectations are imported only when something is new
+    from assets.lineage import personal_columns
+    from assets.model_files import load_models
+    from quality.audit import audit_models
+    from quality.checks import model_checks
+    from quality.rule_files import load_rules
+    from quality.rules import check_rules
+
     now = datetime.now(UTC)
     models = load_models(project, declarations)
     rules = load_rules(project, declarations, tuple(model.name for model in models))
