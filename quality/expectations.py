@@ -12,6 +12,7 @@ import functools
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from warehouse.session import Session
@@ -111,24 +112,58 @@ def savepoint(session: Session) -> Iterator[Callable[[str], None]]:
         session.execute("RELEASE SAVEPOINT leat_quality")
 
 
+@dataclass(frozen=True, slots=True)
+class _Borrowed:
+    """The open transaction in the place of a SQLAlchemy engine or connection; leaving a ``with`` block does nothing.
+
+    Results are read at once: on DuckDB a later query on the connection would end them.
+    """
+
+    connection: Any
+
+    @property
+    def dialect(self) -> Any:
+        return self.connection.dialect
+
+    @property
+    def engine(self) -> _Borrowed:
+        return self
+
+    def connect(self) -> _Borrowed:
+        return self
+
+    def __enter__(self) -> _Borrowed:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        return None
+
+    def execute(self, query: Any) -> Any:
+        return self.connection.execute(query).freeze()()
+
+
 @functools.cache
 def _engine_class() -> type[Any]:
     logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
+    import sqlalchemy
     from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
 
     class BorrowedEngine(SqlAlchemyExecutionEngine):
-        """Runs every query on one connection and reads its result at once."""
+        """Runs every query on the borrowed connection."""
 
-        @contextlib.contextmanager
-        def get_connection(self) -> Iterator[Any]:
-            yield self.engine
+        engine: Any
+
+        def get_connection(self) -> Any:
+            return self.engine
+
+        def get_inspector(self) -> Any:
+            return sqlalchemy.inspect(self.engine.connection)
 
         def execute_query(self, query: Any) -> Any:
-            connection: Any = self.engine
-            return connection.execute(query).freeze()()
+            return self.engine.execute(query)
 
         def execute_query_in_transaction(self, query: Any) -> Any:
-            return self.execute_query(query)
+            return self.engine.execute(query)
 
         def close(self) -> None:
             """Leave the connection open: it isn't ours."""
@@ -137,13 +172,18 @@ def _engine_class() -> type[Any]:
 
 
 def _validator(session: Session, select: str) -> Any:
+    import sqlalchemy
     from great_expectations.core.batch import Batch
     from great_expectations.core.batch_spec import RuntimeQueryBatchSpec
     from great_expectations.validator.validator import Validator
 
-    engine = _engine_class()(engine=session.sqlalchemy(), create_temp_table=False)
+    connection = _Borrowed(session.sqlalchemy())
+    engine = _engine_class()(engine=connection, create_temp_table=False)
     spec = RuntimeQueryBatchSpec(query=select, create_temp_table=False)
     data, markers = engine.get_batch_data_and_markers(spec)
+    # GX would run the whole query only to learn the names of its columns.
+    none = connection.execute(sqlalchemy.text(f"SELECT * FROM ({select}) AS checked WHERE 1 = 0"))
+    data.selectable.selected_columns = {name: SimpleNamespace(name=name, type=None) for name in none.keys()}  # noqa: SIM118
     batch = Batch(data=data, batch_spec=spec, batch_markers=markers)
     validator = Validator(execution_engine=engine, batches=[batch], include_rendered_content=False)
     validator.metrics_calculator.show_progress_bars = False

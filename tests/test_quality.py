@@ -1,0 +1,375 @@
+"""Checks, rules and the ledger, on both engines, inside transactions that may still be rolled back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.declaration import Check, Declaration
+from pipelines.results import CheckResult
+from pipelines.yaml_file import DeclarationError
+from quality.audit import audit, audit_models
+from quality.checks import check_names, model_checks
+from quality.rule_files import Rule, load_rules
+from quality.rules import check_rules, run_rules
+from tests.loaded import ENGINES, REPOSITORY, both, declare, load, project, utc, warehouse_of, write
+from warehouse.session import Session, Warehouse
+
+NOW = utc(2026, 11, 20, 9)
+HEADER = "/* ---\ntitle: No bad rows\nseverity: error\nowner: data\nkey: [commit]\n--- */\n"
+FOUND = HEADER + "SELECT repository, \"commit\" FROM version_control.commits WHERE subject = 'it''s :bad {x} 100%'"
+BAD = "it's :bad {x} 100%"
+
+
+@pytest.fixture(params=ENGINES)
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
+    return warehouse_of(request.param, tmp_path, request)
+
+
+def commit(name: str | None, **more: Any) -> dict[str, Any]:
+    return {"repository": "app", "commit": name, "parent_count": 1, "author_email": "a@x.org", **more}
+
+
+def declared(*checks: dict[str, Any], stream: str = "commits") -> dict[str, Declaration]:
+    streams = {stream: {"checks": list(checks)}}
+    return {**both(), "version_control": declare("version_control", streams)}
+
+
+def audited(session: Session, declarations: Mapping[str, Declaration]) -> dict[str, CheckResult]:
+    found = audit(session, declarations["version_control"], declarations)
+    return {result.check: result for result in found if result.subject == "version_control.commits"}
+
+
+def checked(warehouse: Warehouse, rows: Sequence[Mapping[str, Any]], *checks: dict[str, Any]) -> dict[str, CheckResult]:
+    with warehouse.transaction() as session:
+        load(session, "version_control", "001", {"commits": rows}, NOW)
+        return audited(session, declared(*checks))
+
+
+# Checks.
+
+
+def test_a_key_without_value_and_a_doubled_one_are_found(warehouse: Warehouse) -> None:
+    deleted = commit("c2", _deleted_at=NOW)
+    good = checked(warehouse, [commit("c1"), commit("c2"), deleted, deleted])
+    assert [(r.check, r.ok, r.severity) for r in good.values()] == [
+        ("key_not_null", True, "error"),
+        ("key_unique", True, "error"),
+    ]
+    bad = checked(warehouse, [commit("c1"), commit(None)])
+    assert not bad["key_not_null"].ok
+    assert bad["key_not_null"].failing == 1
+    assert bad["key_not_null"].evidence == ({"repository": "app", "commit": None},)
+    assert bad["key_unique"].failing == 2
+    assert bad["key_unique"].evidence == ({"repository": "app", "commit": "c1"},) * 2
+    assert bad["key_unique"].blocks
+
+
+@pytest.mark.parametrize(
+    ("check", "name", "good", "bad"),
+    [
+        ({"not_null": ["tree"]}, "not_null_tree", {"tree": "t"}, {"tree": None}),
+        ({"unique": ["tree", "subject"]}, "unique_tree_subject", {"tree": "t"}, {"tree": "u", "subject": "s"}),
+        ({"unique": "tree"}, "unique_tree", {"tree": None}, {"tree": "u"}),
+        ({"accepted_values": {"tree": ["it's:x", "b"]}}, "accepted_values_tree", {"tree": "it's:x"}, {"tree": "z"}),
+        ({"accepted_values": {"parent_count": [1, 2]}}, "accepted_values_parent_count", {}, {"parent_count": 3}),
+        ({"range": {"parent_count": {"min": 0, "max": 16}}}, "range_parent_count", {}, {"parent_count": 17}),
+        ({"range": {"parent_count": {"min": 0}}}, "range_parent_count", {"parent_count": None}, {"parent_count": -1}),
+    ],
+)  # fmt: skip
+def test_each_kind_of_row_check_holds_and_fails(
+    warehouse: Warehouse, check: dict[str, Any], name: str, good: dict[str, Any], bad: dict[str, Any]
+) -> None:
+    held = checked(warehouse, [commit("c1", **good), commit("c2", _deleted_at=NOW, **bad)], check)[name]
+    assert (held.ok, held.failing, held.evidence) == (True, 0, ())
+    failed = checked(warehouse, [commit("c3", **bad), commit("c4", **bad)], {**check, "severity": "warn"})[name]
+    assert (failed.ok, failed.failing, failed.severity, failed.blocks) == (False, 2, "warn", False)
+    assert [row["commit"] for row in failed.evidence] == ["c3", "c4"]
+    assert next(iter(bad)) in failed.evidence[0]
+    assert "2 rows broke it" in failed.detail
+
+
+def test_row_count(warehouse: Warehouse) -> None:
+    bounds = {"row_count": {"min": 2, "max": 2}}
+    failed = checked(warehouse, [commit("c1")], bounds)["row_count"]
+    assert (failed.ok, failed.failing) == (False, 0)
+    assert failed.detail == "The number of rows is at least 2 and at most 2: there are 1 rows"
+    assert checked(warehouse, [commit("c2"), commit("c3", _deleted_at=NOW)], bounds)["row_count"].ok
+
+
+def test_foreign_key(warehouse: Warehouse) -> None:
+    key = {"foreign_key": {"repository": "repositories.repository", "author_email": "calendar.attendees.email"}}
+    names = ("foreign_key_repository", "foreign_key_author_email")
+    rows = [commit("c1"), commit("c2", repository="gone"), commit("c3", repository="x", author_email=None)]
+    early = checked(warehouse, rows, key)
+    assert [early[name].ok for name in names] == [True, True]
+    assert early[names[1]].detail.endswith("calendar.attendees hasn't been loaded yet")
+    with warehouse.transaction() as session:
+        repositories = [{"repository": "app"}, {"repository": "gone", "_deleted_at": NOW}]
+        load(session, "version_control", "002", {"repositories": repositories}, NOW)
+        load(session, "calendar", "003", {"attendees": [{"email": "a@x.org"}]}, NOW)
+        found = audited(session, declared(key))
+    assert found[names[1]].ok
+    assert found[names[0]].failing == 2
+    assert [row["commit"] for row in found[names[0]].evidence] == ["c2", "c3"]
+
+
+def test_evidence_shows_no_personal_or_masked_values(warehouse: Warehouse) -> None:
+    streams = {"commits": {"mask": ["subject"], "checks": [{"unique": ["subject", "author_email", "tree"]}]}}
+    declarations = {"version_control": declare("version_control", streams)}
+    with warehouse.transaction() as session:
+        rows = [commit(name, subject="hidden", tree="t") for name in ("c1", "c2")]
+        load(session, "version_control", "001", {"commits": rows}, NOW)
+        found = audited(session, declarations)["unique_subject_author_email_tree"]
+    assert found.evidence == tuple({"repository": "app", "commit": name, "tree": "t"} for name in ("c1", "c2"))
+
+
+def test_evidence_is_at_most_five_rows(warehouse: Warehouse) -> None:
+    found = checked(warehouse, [commit(f"c{n}") for n in range(9)], {"not_null": "tree"})["not_null_tree"]
+    assert (found.failing, len(found.evidence)) == (9, 5)
+
+
+def test_a_check_that_makes_no_sense_is_reported_and_costs_nothing(warehouse: Warehouse) -> None:
+    checks = [{"range": {"subject": {"min": 1}}}, {"accepted_values": {"parent_count": ["one"]}}, {"not_null": "tree"}]
+    found = checked(warehouse, [commit("c1", tree="t")], *checks)
+    assert "subject is string, and only numbers have a range" in found["range_subject"].detail
+    assert "parent_count is integer and can't have the value 'one'" in found["accepted_values_parent_count"].detail
+    assert not found["range_subject"].ok
+    assert found["not_null_tree"].ok
+
+
+def test_rows_stay_in_the_database(warehouse: Warehouse) -> None:
+    checks = [{"unique": ["tree", "subject"]}, {"foreign_key": {"tree": "version_control.commits.tree"}}]
+    with warehouse.transaction() as session:
+        load(session, "version_control", "001", {"commits": [commit("c0", tree="0")]}, NOW)
+        audited(session, declared(*checks))  # the import of Great Expectations isn't measured
+        session.execute(
+            'INSERT INTO version_control.commits (repository, "commit", tree) '
+            "SELECT 'app', CAST(n AS VARCHAR), 'one' FROM generate_series(1, 50000) AS numbers(n)"
+        )
+        tracemalloc.start()
+        found = audited(session, declared(*checks))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert found["key_unique"].ok
+    assert peak < 4_000_000  # bytes; the rows would take 20 times that
+
+
+def test_uncommitted_rows_are_seen_and_a_rollback_leaves_nothing(warehouse: Warehouse) -> None:
+    class GiveUp(Exception):
+        pass
+
+    def attempt() -> None:
+        with warehouse.transaction() as session:
+            load(session, "version_control", "001", {"commits": [commit("c1"), commit("c1")]}, NOW)
+            assert audited(session, declared())["key_unique"].failing == 2
+            load(session, "version_control", "002", {"commits": [commit("c2")]}, NOW)  # it goes on
+            raise GiveUp
+
+    with pytest.raises(GiveUp):
+        attempt()
+    with warehouse.transaction() as session:
+        assert not session.columns("version_control", "commits")
+        assert not session.columns("leat", "loads")
+
+
+def test_names_are_stable_and_known_without_great_expectations() -> None:
+    checks = [{"not_null": ["tree", "subject"]}, {"not_null": "tree", "severity": "warn"}, {"row_count": {"min": 1}}]
+    names = check_names(declared(*checks)["version_control"])
+    assert [tuple(name) for name in names["commits"]] == [
+        ("key_not_null", "The key (repository, commit) always has a value.", "error"),
+        ("key_unique", "No two rows have the same key (repository, commit).", "error"),
+        ("not_null_tree", "tree always has a value.", "error"),
+        ("not_null_subject", "subject always has a value.", "error"),
+        ("not_null_tree_2", "tree always has a value.", "warn"),
+        ("row_count", "The number of rows is at least 1.", "error"),
+    ]
+    code = "import sys, quality.checks, quality.audit, quality.rules; sys.exit('great_expectations' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0
+
+
+def test_results_come_in_the_order_of_the_names(warehouse: Warehouse) -> None:
+    checks = [{"not_null": "tree"}, {"foreign_key": {"tree": "calendar.events.uid"}}, {"row_count": {"max": 9}}]
+    found = checked(warehouse, [commit("c1")], *checks)
+    assert list(found) == [name.name for name in check_names(declared(*checks)["version_control"])["commits"]]
+
+
+def test_models_are_checked_too(warehouse: Warehouse) -> None:
+    with warehouse.transaction() as session:
+        session.execute("CREATE SCHEMA analytics")
+        session.execute("CREATE TABLE analytics.one AS SELECT 'app' AS repository, 'a@x.org' AS email")
+        tables = [
+            model_checks("one", [Check(unique=("email",)), Check(accepted_values={"email": ("b",)})], {"email"}),
+            model_checks("one", [Check.model_validate({"foreign_key": {"repository": "one.repository"}})]),
+            model_checks("two", [Check(unique=("email",))]),
+        ]
+        found = audit_models(session, tables, both())
+    assert [(r.subject, r.check, r.ok) for r in found] == [
+        ("analytics.one", "unique_email", True),
+        ("analytics.one", "accepted_values_email", False),
+        ("analytics.one", "foreign_key_repository", True),
+        ("analytics.two", "unique_email", True),
+    ]
+    assert found[1].evidence == ()
+
+
+def test_nothing_is_printed_or_written(tmp_path: Path) -> None:
+    code = """
+import duckdb
+from quality.expectations import Expectation, unexpected_rows, validate
+from warehouse.duckdb_file import DuckDBSession
+connection = duckdb.connect(); connection.execute("BEGIN")
+verdicts = validate(DuckDBSession(connection), "SELECT 1 AS a", [
+    Expectation("expect_column_values_to_be_unique", {"column": "a"}),
+    unexpected_rows("SELECT nope FROM {batch}"), unexpected_rows("SELECT a FROM {batch}")])
+assert [v.met for v in verdicts] == [True, False, False], verdicts
+assert "nope" in verdicts[1].error and verdicts[2].error is None, verdicts
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(REPOSITORY), "HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+# Rules.
+
+
+def rules_of(folder: Path, **files: str) -> tuple[Rule, ...]:
+    return load_rules(write(folder, "quality/rules", {f"{k}.sql": v for k, v in files.items()}), both())
+
+
+def ledger(warehouse: Warehouse) -> dict[str, tuple[Any, ...]]:
+    with warehouse.snapshot() as session:
+        rows = session.execute("SELECT evidence, first_seen_at, last_seen_at, resolved_at FROM leat.violations")
+    found = [(json.loads(row[0]) if isinstance(row[0], str) else row[0], *row[1:]) for row in rows]
+    return {evidence["commit"]: times for evidence, *times in found}
+
+
+def test_a_violation_appears_stays_is_resolved_and_comes_back(warehouse: Warehouse, tmp_path: Path) -> None:
+    rules = rules_of(tmp_path, no_bad=FOUND)
+    times = [NOW + timedelta(hours=n) for n in range(5)]
+
+    def change(sql: str) -> None:
+        with warehouse.transaction() as session:
+            session.execute(sql)
+
+    def run(n: int) -> CheckResult:
+        return check_rules(warehouse, rules, both(), times[n])[0]
+
+    with warehouse.transaction() as session:
+        rows = [commit("c1", subject=BAD), commit("c2", subject=BAD), commit("c3", subject="good")]
+        load(session, "version_control", "001", {"commits": rows}, NOW)
+    first = run(0)
+    assert (first.ok, first.failing, first.severity, first.blocks) == (False, 2, "error", True)
+    assert first.evidence == ({"repository": "app", "commit": "c1"}, {"repository": "app", "commit": "c2"})
+    change("UPDATE version_control.commits SET subject = 'good' WHERE \"commit\" = 'c1'")
+    assert run(1).failing == 1
+    assert ledger(warehouse) == {"c1": [times[0], times[0], times[1]], "c2": [times[0], times[1], None]}
+    change("UPDATE version_control.commits SET subject = 'good'")
+    assert run(2).ok
+    change("UPDATE version_control.commits SET subject = 'it''s :bad {x} 100%' WHERE \"commit\" = 'c1'")
+    assert run(3).failing == 1
+    assert ledger(warehouse) == {"c1": [times[0], times[3], None], "c2": [times[0], times[1], times[2]]}
+    check_rules(warehouse, (), both(), times[4])  # the rule's file is gone
+    assert ledger(warehouse)["c1"] == [times[0], times[3], times[4]]
+
+
+def test_a_rule_that_fails_is_reported_and_the_others_run(warehouse: Warehouse, tmp_path: Path) -> None:
+    with warehouse.transaction() as session:
+        load(session, "version_control", "001", {"commits": [commit("c1", subject=BAD)]}, NOW)
+    failing = HEADER + 'SELECT CAST(subject AS BIGINT) AS n, "commit" FROM version_control.commits'
+    unknown = HEADER + 'SELECT nope, "commit" FROM version_control.commits'
+    rules = rules_of(tmp_path, a_unknown=unknown, b_failing=failing, c_found=FOUND)
+    found = check_rules(warehouse, rules, both(), NOW)
+    assert [(r.check, r.ok, r.failing) for r in found] == [
+        ("a_unknown", False, 0),
+        ("b_failing", False, 0),
+        ("c_found", False, 1),
+    ]
+    assert "quality/rules/a_unknown.sql can't be run: " in found[0].detail
+    assert "nope" in found[0].detail
+    assert "Next: correct the query" in found[1].detail
+    assert list(ledger(warehouse)) == ["c1"]
+
+
+def test_a_rule_is_skipped_until_what_it_needs_is_there(warehouse: Warehouse, tmp_path: Path) -> None:
+    rules = rules_of(tmp_path, found=FOUND, more=FOUND.replace("owner: data", "owner: data\nneeds: [calendar]"))
+    with warehouse.transaction() as session:
+        load(session, "version_control", "001", {"commits": []}, NOW)
+        found = run_rules(session, rules, both(), NOW)
+        assert [(r.ok, r.detail) for r in found] == [
+            (True, "No bad rows: it holds"),
+            (True, "No bad rows: skipped, integration calendar hasn't been loaded yet"),
+        ]
+        (only, _) = run_rules(session, rules, {}, NOW)
+    assert only.detail == "No bad rows: skipped, integration version_control isn't declared"
+
+
+def test_a_broken_rule_file_says_where(tmp_path: Path) -> None:
+    with pytest.raises(DeclarationError) as caught:
+        rules_of(
+            tmp_path,
+            a=HEADER.replace("severity: error", "severity: fatal") + "SELECT 1 AS commit",
+            b=HEADER + "SELECT 1 AS comit",
+            c=HEADER + "SELECT 1 AS commit FROM calendar.evnts",
+        )
+    assert caught.value.mistakes[:2] == [
+        "quality/rules/a.sql:3: severity: expected 'warn' or 'error'",
+        "quality/rules/b.sql:5: key: the query gives no column 'commit'; did you mean \"comit\"?",
+    ]
+    assert caught.value.mistakes[2].startswith(
+        "quality/rules/c.sql:7: no table 'calendar.evnts'; did you mean \"events\"?"
+    )
+
+
+def test_people_seen_in_one_system_only(warehouse: Warehouse) -> None:
+    def wrote(email: str, **more: Any) -> dict[str, Any]:
+        return commit(f"{email}{len(more)}", author_email=email, author_name=email[:3], authored_at=NOW, **more)
+
+    commits = [wrote(f"{who}@x.org") for who in ("Ann", "bob", "cem", "dan", "eve", "fay", "gus")]
+    commits += [wrote("fay@x.org", subject="x"), wrote("hal@x.org", _deleted_at=NOW), wrote("nobody")]
+    events = [
+        {"uid": "u1", "organizer_email": "ann@x.org", "starts_at": NOW},
+        {"uid": "u2", "organizer_email": "ida@x.org", "organizer_name": "Ida", "starts_at": NOW},
+        {"uid": "u2", "organizer_email": "ida@x.org", "starts_at": NOW + timedelta(days=1), "recurrence_id": "x"},
+        {"uid": "u3", "organizer_email": "jan@x.org", "starts_at": NOW, "_deleted_at": NOW},
+    ]
+    attendees = [{"email": "bob@x.org"}, {"email": "gus@x.org", "_deleted_at": NOW}]
+    calendars = [{"calendar": "1", "owner": "/cem/"}, {"calendar": "2", "owner": "/principals/Dan@x.org/"}]
+    rules = load_rules(project(REPOSITORY), both())
+    with warehouse.transaction() as session:
+        load(session, "version_control", "001", {"commits": commits}, NOW)
+        load(session, "calendar", "002", {"events": events, "attendees": attendees, "calendars": calendars}, NOW)
+        (found,) = [r for r in run_rules(session, rules, both(), NOW) if r.check == "people_seen_in_one_system_only"]
+    assert (found.ok, found.severity, found.failing) == (False, "warn", 4)
+    seen = {row["email"]: (row["seen_in"], row["commits"], row["events"]) for row in found.evidence}
+    assert seen == {
+        "eve@x.org": ("version_control", 1, None),
+        "fay@x.org": ("version_control", 2, None),
+        "gus@x.org": ("version_control", 1, None),
+        "ida@x.org": ("calendar", None, 1),
+    }
+    assert found.evidence[3] == {
+        "email": "ida@x.org",
+        "name": "Ida",
+        "seen_in": "calendar",
+        "missing_in": "version_control",
+        "first_seen_at": NOW.isoformat(),
+        "last_seen_at": (NOW + timedelta(days=1)).isoformat(),
+        "commits": None,
+        "events": 1,
+    }
