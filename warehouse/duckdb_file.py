@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import sqlalchemy
 
 _FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file instead of copying them
+_OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO})
 _WRITER_WAIT = 600.0
 
 
@@ -45,7 +46,10 @@ class DuckDBSession:
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
-        return self.connection.execute(sql, list(params)).fetchall()
+        if params:  # written in as literals: to bind a parameter, DuckDB imports pandas, which takes half a second
+            first, *rest = sql.split("?")
+            sql = first + "".join(literal(value) + part for value, part in zip(params, rest, strict=True))
+        return self.connection.execute(sql).fetchall()
 
     def select(self, sql: str) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
         """Run a user's query; it can reach neither other files nor the settings."""
@@ -138,7 +142,7 @@ class DuckDBWarehouse:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Session]:
         """Open the one writing transaction."""
-        with self._writing():
+        with self._writing(), _telling_of_the_disk(self._writer):
             connection = self._connect(self._writer)
             try:
                 connection.execute("BEGIN")
@@ -147,12 +151,12 @@ class DuckDBWarehouse:
                 connection.execute("CHECKPOINT")
             finally:
                 connection.close()
-        self._writer.chmod(0o600)
+            self._writer.chmod(0o600)
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[Session]:
         """Open a read-only transaction on the writer's file."""
-        with self._writing():
+        with self._writing(), _telling_of_the_disk(self._writer):
             # A killed writer leaves a log that only a writing connection takes over.
             read_only = self._writer.exists() and not self._log.exists()
             connection = self._connect(self._writer, read_only=read_only)
@@ -167,17 +171,21 @@ class DuckDBWarehouse:
         if not self.path.exists():
             msg = "nothing has been published yet; `leat run` loads the declared integrations"
             raise WarehouseError(msg)
-        connection = self._connect(self.path, read_only=True)
-        try:
+        import duckdb
+
+        # Connecting to the path itself would give the version that this process happens to have open already.
+        with duckdb.connect(":memory:") as connection:
+            with _telling_of_the_disk(self.path):
+                connection.execute(f"ATTACH {literal(str(self.path))} AS warehouse (READ_ONLY)")
+            connection.execute("USE warehouse")
+            connection.execute("SET TimeZone = 'UTC'")
             yield DuckDBSession(connection)
-        finally:
-            connection.close()
 
     def publish(self) -> bool:
         """Copy the writer's file beside the published one and rename it over."""
         if self._is_published():
             return False
-        with self._writing():
+        with self._writing(), _telling_of_the_disk(self.path):
             if self._log.exists():
                 self._connect(self._writer).close()  # takes over the log and checkpoints
             if self._is_published():
@@ -226,6 +234,20 @@ class DuckDBWarehouse:
             connection.execute(f"SET temp_directory = {literal(str(path.parent / 'tmp'))}")
             connection.execute("SET preserve_insertion_order = false")
         return connection
+
+
+@contextlib.contextmanager
+def _telling_of_the_disk(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses into an error that says what to do."""
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.IOException, duckdb.FatalException, duckdb.OutOfMemoryException, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in _OF_THE_DISK:
+            raise
+        msg = f"{path}: {error}. Next: free disk space, then run it again; readers keep what is published"
+        raise WarehouseError(msg) from error
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -101,9 +102,15 @@ def quote(*names: str) -> str:
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)
 
 
-def literal(text: str) -> str:
-    """Return a quoted string, for statements that take no parameters."""
-    return "'" + text.replace("'", "''") + "'"
+def literal(value: str | int | float | datetime | None) -> str:
+    """Return a value as SQL text, for statements that take no parameters."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, datetime):
+        return f"TIMESTAMPTZ '{value.astimezone(UTC).isoformat(sep=' ')}'"
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return str(value)
 
 
 def sql_type(leat_type: str, dialect: Dialect) -> str:
