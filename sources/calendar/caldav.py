@@ -17,6 +17,7 @@ from pydantic import Field
 from sources.batch import to_json
 from sources.calendar.client import Client, open_client
 from sources.calendar.discovery import Calendar, find_roots, is_wanted, list_calendars
+from sources.calendar.hidden import hidden_files, quarantine_hidden
 from sources.calendar.reading import read_calendar, window_of
 from sources.calendar.replacing import Replacement
 from sources.calendar.shares import shares_of
@@ -41,6 +42,10 @@ class Connection(ConnectionModel):
     )
     window_days_back: int = Field(default=90, ge=0, le=3660, description="Days of past occurrences to expand.")
     window_days_ahead: int = Field(default=365, ge=0, le=3660, description="Days of future occurrences to expand.")
+    storage: Setting | None = Field(
+        default=None,
+        description="Folder collection-root of a Radicale on this machine; files that it hides are then quarantined.",
+    )
     timeout: float = Field(default=30, gt=0, le=600, description="Seconds to wait for an answer.")
 
 
@@ -98,15 +103,28 @@ def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
         after: dict[str, Any] = {}
         for calendar in calendars:
             rolled = known.get("window") != state["window"]
-            after[calendar.path] = yield from read_calendar(
-                client, calendar, before.get(calendar.path), connection, sync, rolled
-            )
+            old = before.get(calendar.path)
+            new = yield from read_calendar(client, calendar, old, connection, sync, rolled)
+            yield from _hidden(connection, sync, calendar, old or {}, new)
+            after[calendar.path] = new
         yield from _listing(client, calendars, before, known, state, sync)
         gone = set(_paths(sync.cursor)) - after.keys()
         yield from (Delete(name, {"calendar": path}) for path in sorted(gone) for name in (*OF_A_FILE, "shares"))
         state["calendars"] = after
         if to_json(state) != to_json(dict(sync.cursor or {})):
             yield Cursor(state)
+
+
+def _hidden(
+    connection: Connection, sync: Sync, calendar: Calendar, old: Mapping[str, Any], new: dict[str, Any]
+) -> Iterator[Event]:
+    """Yield the files that the server hides, where its storage can be looked at; puts them into the cursor."""
+    if connection.storage is None:
+        return
+    storage = sync.project / read_setting(connection.storage, sync.integration, sync.project)
+    new["hidden"] = hidden_files(sync.integration, storage, calendar.path, new["items"])
+    window = window_of(connection, sync.now)[1]
+    yield from quarantine_hidden(storage, calendar.path, new["hidden"], old.get("hidden") or {}, window)
 
 
 def _open(connection: Connection, sync: Sync) -> Any:

@@ -10,15 +10,8 @@ from typing import Any
 from sources.batch import Batch, to_json
 from sources.calendar.ical import Event, Node, decode, know_zones, parse_event, split
 from sources.calendar.occurrences import expand, recurs, span_of
-from sources.calendar.rows import (
-    alarm_row,
-    attachment_rows,
-    attendee_rows,
-    busy_row,
-    event_key,
-    event_row,
-    occurrence_row,
-)
+from sources.calendar.parts import alarm_row, attachment_rows, attendee_rows
+from sources.calendar.rows import busy_row, event_key, event_row, occurrence_row
 from sources.calendar.rules import Window
 from sources.calendar.streams import OF_A_FILE, STREAMS
 from sources.calendar.times import identity

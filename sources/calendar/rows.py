@@ -1,16 +1,15 @@
-"""One event to the rows of its streams: ``events``, ``attendees``, ``alarms``, ``attachments``."""
+"""One event to its row of ``events``, one occurrence to its rows of ``occurrences`` and ``free_busy``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
-from hashlib import sha256
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sources.calendar.ical import Event
 from sources.calendar.occurrences import Occurrence, recurs, span_of
 from sources.calendar.times import identity, instant, plain, zone_name
+from sources.calendar.values import email_of, first, instant_of, parameter, text_of
 
 _TEXT = {
     "STATUS": "status",
@@ -59,7 +58,7 @@ def event_row(key: Mapping[str, Any], event: Event, etag: str | None) -> dict[st
     """Return the row of the stream ``events``."""
     span, component = span_of(event), event.component
     original = component.get("RECURRENCE-ID")
-    organizer = _first(component.get("ORGANIZER"))
+    organizer = first(component.get("ORGANIZER"))
     row = {
         **key,
         **when(span.start, span.end),
@@ -67,8 +66,8 @@ def event_row(key: Mapping[str, Any], event: Event, etag: str | None) -> dict[st
         "duration_seconds": int((instant(span.end) - instant(span.start)).total_seconds()),
         "recurs": recurs(event),
         "range": None if original is None else original.params.get("RANGE"),
-        "organizer_email": _email(organizer),
-        "organizer_name": _parameter(organizer, "CN"),
+        "organizer_email": email_of(organizer),
+        "organizer_name": parameter(organizer, "CN"),
         "categories": _categories(component) or None,
         "geo": None if component.get("GEO") is None else component["GEO"].to_ical(),
     }
@@ -77,7 +76,7 @@ def event_row(key: Mapping[str, Any], event: Event, etag: str | None) -> dict[st
     for name, value in component.items():
         column, read = _column(name)
         if column is not None:
-            row[column] = None if name in event.unreadable else read(_first(value))
+            row[column] = None if name in event.unreadable else read(first(value))
     return row | {"extra": _extra(event)}
 
 
@@ -86,7 +85,7 @@ def _column(name: str) -> tuple[str | None, Any]:
         return _TEXT[name], (lambda value: str(value).upper()) if name in _UPPER else str
     if name in _NUMBERS:
         return _NUMBERS[name], int
-    return _INSTANTS.get(name), _instant
+    return _INSTANTS.get(name), instant_of
 
 
 def _extra(event: Event) -> dict[str, Any]:
@@ -109,121 +108,12 @@ def _raw(value: Any) -> Any:
     return {"value": text, "parameters": parameters} if parameters else text
 
 
-def _first(value: Any) -> Any:
-    return value[0] if isinstance(value, list) else value
-
-
-def _instant(value: Any) -> datetime | None:
-    return instant(value.dt) if isinstance(getattr(value, "dt", None), date) else None
-
-
 def _categories(component: Any) -> list[str]:
     values = component.get("CATEGORIES", [])
     found = []
     for value in values if isinstance(values, list) else [values]:
         found += [str(item) for item in getattr(value, "cats", [value])]
     return found
-
-
-def _email(value: Any) -> str | None:
-    if value is None:
-        return None
-    text = str(value).strip()
-    if text[:7].lower() == "mailto:":
-        return text[7:].strip().lower() or None
-    return (_parameter(value, "EMAIL") or (text if "@" in text and ":" not in text else "")).lower() or None
-
-
-def _parameter(value: Any, name: str) -> str | None:
-    found = None if value is None else getattr(value, "params", {}).get(name)
-    if isinstance(found, list | tuple):
-        return ", ".join(str(item) for item in found)
-    return None if found is None else str(found)
-
-
-def attendee_rows(key: Mapping[str, Any], event: Event) -> Iterator[dict[str, Any]]:
-    """Yield the rows of the stream ``attendees``; one that is named twice counts once, as named last."""
-    values = event.component.get("ATTENDEE", [])
-    found = {}
-    for value in values if isinstance(values, list) else [values]:
-        email = _email(value)
-        address = email or str(value).strip().lower()
-        if not address:
-            continue
-        found[address] = {
-            **key,
-            "address": address,
-            "email": email,
-            "name": _parameter(value, "CN"),
-            "role": (_parameter(value, "ROLE") or "REQ-PARTICIPANT").upper(),
-            "response_status": (_parameter(value, "PARTSTAT") or "NEEDS-ACTION").upper(),
-            "rsvp": (_parameter(value, "RSVP") or "").upper() == "TRUE",
-            "kind": (_parameter(value, "CUTYPE") or "INDIVIDUAL").upper(),
-            "delegated_to": _parameter(value, "DELEGATED-TO"),
-            "delegated_from": _parameter(value, "DELEGATED-FROM"),
-        }
-    yield from found.values()
-
-
-def alarm_row(key: Mapping[str, Any], position: int, alarm: Any) -> dict[str, Any]:
-    """Return a row of the stream ``alarms``.
-
-    Raises:
-        ValueError: a property isn't what RFC 5545 says.
-    """
-    trigger = alarm["TRIGGER"]
-    interval = getattr(alarm.get("DURATION"), "dt", None)
-    relative = isinstance(trigger.dt, timedelta)
-    return {
-        **key,
-        "position": position,
-        "alarm_uid": _text(alarm, "UID") or _text(alarm, "X-WR-ALARMUID"),
-        "action": (_text(alarm, "ACTION") or "").upper() or None,
-        "trigger": trigger.to_ical().decode() if isinstance(trigger.to_ical(), bytes) else str(trigger.to_ical()),
-        "related": (_parameter(trigger, "RELATED") or "START").upper() if relative else None,
-        "offset_seconds": int(trigger.dt.total_seconds()) if relative else None,
-        "triggers_at": instant(trigger.dt) if isinstance(trigger.dt, date) else None,
-        "repeat": int(alarm["REPEAT"]) if alarm.get("REPEAT") is not None else None,
-        "interval_seconds": int(interval.total_seconds()) if isinstance(interval, timedelta) else None,
-        "summary": _text(alarm, "SUMMARY"),
-        "description": _text(alarm, "DESCRIPTION"),
-        "acknowledged": _instant(alarm.get("ACKNOWLEDGED")),
-    }
-
-
-def _text(component: Any, name: str) -> str | None:
-    value = _first(component.get(name))
-    return None if value is None else str(value)
-
-
-def attachment_rows(key: Mapping[str, Any], event: Event) -> Iterator[dict[str, Any]]:
-    """Yield the rows of the stream ``attachments``."""
-    values = event.component.get("ATTACH", [])
-    for position, value in enumerate(values if isinstance(values, list) else [values]):
-        inline = (_parameter(value, "ENCODING") or "").upper() == "BASE64" or hasattr(value, "bytes")
-        content = _decoded(value) if inline else None
-        size = _parameter(value, "SIZE")
-        yield {
-            **key,
-            "position": position,
-            "uri": None if inline else str(value),
-            "name": _parameter(value, "FILENAME") or _parameter(value, "X-FILENAME"),
-            "media_type": _parameter(value, "FMTTYPE"),
-            "inline": inline,
-            "size": len(content) if content is not None else int(size) if size and size.isdigit() else None,
-            "sha256": sha256(content).hexdigest() if content is not None else None,
-            "managed_id": _parameter(value, "MANAGED-ID"),
-        }
-
-
-def _decoded(value: Any) -> bytes | None:
-    import base64
-
-    if isinstance(getattr(value, "bytes", None), bytes):
-        return bytes(value.bytes)
-    with suppress(ValueError):
-        return base64.b64decode(str(value))
-    return None
 
 
 def occurrence_row(key: Mapping[str, Any], occurrence: Occurrence) -> dict[str, Any]:
@@ -233,9 +123,9 @@ def occurrence_row(key: Mapping[str, Any], occurrence: Occurrence) -> dict[str, 
         **key,
         **when(occurrence.start, occurrence.end),
         "occurrence_id": occurrence.id,
-        "status": (_text(component, "STATUS") or "").upper() or None,
-        "summary": _text(component, "SUMMARY"),
-        "transparency": (_text(component, "TRANSP") or "").upper() or None,
+        "status": (text_of(component, "STATUS") or "").upper() or None,
+        "summary": text_of(component, "SUMMARY"),
+        "transparency": (text_of(component, "TRANSP") or "").upper() or None,
     }
 
 

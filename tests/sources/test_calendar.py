@@ -80,6 +80,11 @@ def server(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
             yield Server("xandikos", process, url, calendar, files, None, True)
 
 
+def file_name(key: str) -> str:
+    """Return the name of the file that a quarantined record's key speaks of."""
+    return key.rpartition("/")[2].partition('"')[0]
+
+
 @pytest.fixture
 def tables(server: Server, tmp_path: Path) -> Tables:
     folder = tmp_path / "sync"
@@ -208,6 +213,37 @@ def test_broken_and_odd_files_load_what_is_valid_and_quarantine_the_rest(server:
         assert broken == {"ends-first", "nowhere"}
     assert {"VTODO"} <= {kind for entry in tables.logged() for kind in entry.data}
     assert tables.run() == []
+
+
+def test_files_that_radicale_hides_are_quarantined_where_its_storage_can_be_looked_at(
+    server: Server, tables: Tables, tmp_path: Path
+) -> None:
+    server.plant(
+        {
+            "good.ics": simple("good"),
+            "no-uid.ics": ics("DTSTART:20260312T100000Z"),
+            "no-start.ics": ics("UID:no-start"),
+            "rule.ics": ics("UID:rule", "DTSTART:20260312T100000Z", "RRULE:FREQ=SOMETIMES"),
+            "cut.ics": simple("cut")[:-40],
+            "empty.ics": b"",
+            "page.ics": b"<html></html>",
+            "latin-1.ics": b"\xe9",
+        }
+    )
+    parts = len(server.calendar.strip("/").split("/"))
+    looking = server.tables(tmp_path, storage=str(server.files.parents[parts - 1]))
+    looking.run()
+    assert looking.uids() == {"good"}
+    hidden = looking.cursor["calendars"][server.calendar]["hidden"]
+    assert bool(hidden) is not server.serves_broken
+    reasons = {file_name(item.key): item.reason for item in looking.quarantined()}
+    assert reasons.keys() == {f"{n}.ics" for n in ("no-uid", "no-start", "rule", "cut", "empty", "page", "latin-1")}
+    assert all("the server hides the file" in reason for name, reason in reasons.items() if name in hidden)
+    assert looking.run() == []
+    server.plant({"page.ics": simple("page")})
+    looking.run()
+    assert looking.uids() == {"good", "page"}
+    assert looking.quarantined() == []
 
 
 def test_file_that_breaks_keeps_its_last_good_rows(server: Server, tables: Tables) -> None:
