@@ -38,6 +38,14 @@ def numstat_seconds(repository: Path, *flags: str) -> float:
     return time.monotonic() - started
 
 
+def clone_seconds(repository: Path, folder: Path) -> float:
+    """Return how long git takes to copy the history, as a first extraction has to."""
+    started = time.monotonic()
+    command = ["git", "clone", "-q", "--mirror", "--no-local", str(repository), str(folder)]
+    subprocess.run(command, check=True, env={**os.environ, **_CLEAN})
+    return time.monotonic() - started
+
+
 def extraction(repository: Path, folder: Path) -> tuple[dict[str, int], float, float]:
     """Return rows by stream, seconds up to the first commits (listing, fetch, small streams), and seconds in all."""
     names = frozenset(stream.name for stream in STREAMS)
@@ -64,6 +72,7 @@ def main() -> None:
             repository = write_repository(Path(scratch) / "generated", long_history(options.commits, first))
         plain = numstat_seconds(repository)
         merges = numstat_seconds(repository, "--diff-merges=first-parent")
+        clone = clone_seconds(repository, Path(scratch) / "clone")
         rows, begun, whole = extraction(repository, Path(scratch) / "mirrors")
     commits = rows["commits"]
     print(f"{commits:,} commits, {rows['commit_files']:,} changed files, {rows['merges']:,} merges")
@@ -71,7 +80,9 @@ def main() -> None:
     print(f"  with merges by first parent      {merges:7.1f} s {commits / merges:9,.0f} commits/s")
     print(f"leat, fetch and small streams      {begun:7.1f} s")
     print(f"leat, all                          {whole:7.1f} s {commits / whole:9,.0f} commits/s")
-    print(f"ratio to the like: history alone {(whole - begun) / merges:.2f}, all {whole / merges:.2f}")
+    print(f"git clone --mirror                 {clone:7.1f} s")
+    alone, first = (whole - begun) / merges, whole / (clone + merges)
+    print(f"ratio: history to git log {alone:.2f}, a first run to git clone and git log {first:.2f}")
     own, children = (
         resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )

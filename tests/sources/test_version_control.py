@@ -10,8 +10,11 @@ import socket
 import stat
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from pydantic import ValidationError
@@ -21,7 +24,18 @@ from demo.git_seed import MALLORY, seed_repositories
 from demo.git_server import start_git_server
 from demo.process import Process, free_port, running
 from sources.driver import Sync
-from sources.errors import NotConfigured, NotFound, TimedOut, Unauthenticated, Unavailable, UnexpectedShape
+from sources.errors import (
+    Forbidden,
+    IntegrationError,
+    NotConfigured,
+    NotFound,
+    RateLimited,
+    Rejected,
+    TimedOut,
+    Unauthenticated,
+    Unavailable,
+    UnexpectedShape,
+)
 from sources.version_control.address import parts_of, repository_name
 from sources.version_control.git import Connection, setup_tests
 from tests.sources.git_repositories import ALL, START, Repository, Warehouse, new_repository
@@ -749,6 +763,58 @@ def test_a_web_page_is_no_repository(warehouse: Warehouse, tmp_path: Path) -> No
 
     with running(start("page", command, tmp_path / "page-server", port)), pytest.raises(UnexpectedShape):
         warehouse.load(f"http://127.0.0.1:{port}/")
+
+
+@contextmanager
+def answering(status: int, headers: dict[str, str]) -> Iterator[tuple[int, list[str | None]]]:
+    """Serve one answer to everything; yields the port and the credentials that came."""
+    came: list[str | None] = []
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            came.append(self.headers["Authorization"])
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": "0"}.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as http:
+        Thread(target=http.serve_forever, daemon=True).start()
+        try:
+            yield http.server_port, came
+        finally:
+            http.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "kind", "says"),
+    [
+        (403, {}, Forbidden, "right to read"),
+        (410, {}, NotFound, "HTTP 410"),
+        (418, {}, Rejected, "HTTP 418"),
+        (429, {"Retry-After": "7"}, RateLimited, "HTTP 429"),
+        (503, {}, Unavailable, "HTTP 503"),
+        (200, {"Content-Type": "text/html"}, UnexpectedShape, "no git server"),
+    ],
+)
+def test_http_statuses(
+    warehouse: Warehouse, status: int, headers: dict[str, str], kind: type[IntegrationError], says: str
+) -> None:
+    with answering(status, headers) as (port, came), pytest.raises(kind, match=says) as caught:
+        warehouse.load(f"http://127.0.0.1:{port}/app.git", **SIGN_IN)
+    assert len(came) == (2 if status == 200 else 1)  # git looks twice for a repository made of plain files
+    assert getattr(caught.value, "retry_after", 7) == 7
+
+
+def test_a_redirect_is_told_and_gets_no_credentials(warehouse: Warehouse) -> None:
+    with answering(404, {}) as (elsewhere, stolen):
+        moved = f"http://127.0.0.1:{elsewhere}/app.git"
+        target = {"Location": f"{moved}/info/refs?service=git-upload-pack"}
+        with answering(301, target) as (port, came), pytest.raises(Rejected, match=f"moved to {moved}"):
+            warehouse.load(f"http://127.0.0.1:{port}/app.git", **SIGN_IN)
+    assert (len(came), stolen) == (1, [])
 
 
 # The demo's repositories.
