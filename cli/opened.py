@@ -45,7 +45,9 @@ class Opened:
                 f"no pipelines/*.yaml in {self.project.folder}. Next: `leat init` writes an example, or give --project"
             )
             raise UsageMistake(msg)
-        return load_declarations(self.project)
+        from warehouse.control import overrides
+
+        return load_declarations(self.project, overrides(self.store))
 
     @cached_property
     def warehouse(self) -> Warehouse:
@@ -60,7 +62,7 @@ class Opened:
         return open_control(self.project.control_url)
 
     def names(self, asked: Sequence[str]) -> list[str]:
-        """Return the asked integrations, or all.
+        """Return the asked integrations, or all that are enabled.
 
         Raises:
             UsageMistake: one isn't declared.
@@ -69,12 +71,19 @@ class Opened:
             if name not in self.declarations:
                 msg = f"no integration {name!r} is declared; declared: {', '.join(self.declarations)}"
                 raise UsageMistake(msg)
-        return list(dict.fromkeys(asked)) or list(self.declarations)
+        return list(dict.fromkeys(asked)) or [n for n, declared in self.declarations.items() if declared.enabled]
 
 
 def open_at(folder: Path) -> Opened:
-    """Return the project of a folder, with logging to its state folder."""
+    """Return the project of a folder, with logging to its state folder.
+
+    Raises:
+        UsageMistake: nothing can be kept in the state folder.
+    """
     project = open_project(folder)
+    if set(str(project.state)) & set("%?"):
+        msg = f"{project.state}: DuckDB and dlt can't keep files in a folder with % or ? in its name; set LEAT_HOME"
+        raise UsageMistake(msg)
     project.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     _log_to(project.state / "logs" / "leat.log")
     return Opened(project)

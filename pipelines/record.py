@@ -64,6 +64,7 @@ def register(store: sqlalchemy.Engine, declarations: Mapping[str, Declaration]) 
             system_description=describe_source(declaration.source),
             driver=declaration.driver,
             description=declaration.description,
+            enabled=declaration.enabled,
         )
         for name, declaration in declarations.items()
     }
