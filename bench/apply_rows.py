@@ -78,10 +78,14 @@ def run_leat(folder: Path, rows: int, generation: int) -> None:
     os.environ |= {"BENCH_ROWS": str(rows), "BENCH_GENERATION": str(generation)}
     project = open_project(folder)
     warehouse = open_warehouse(None, project.state)
-    observe = (lambda _n, phase: print(phase, round(time.monotonic() - START, 2), file=sys.stderr)) if os.environ.get(
-        "BENCH_PHASES"
-    ) else (lambda _n, _p: None)
-    result = run_integration(Engine(project, warehouse, load_declarations(project), observe=observe), "bench", Request())
+    observe = (
+        (lambda _n, phase: print(phase, round(time.monotonic() - START, 2), file=sys.stderr))
+        if os.environ.get("BENCH_PHASES")
+        else (lambda _n, _p: None)
+    )
+    result = run_integration(
+        Engine(project, warehouse, load_declarations(project), observe=observe), "bench", Request()
+    )
     warehouse.publish()
     if result.status != "loaded":
         raise SystemExit(result.error)
@@ -112,7 +116,9 @@ def prepare(folder: Path) -> None:
     source = folder / "sources" / "bench"
     source.mkdir(parents=True)
     types = {"i": "integer", "f": "float", "s": "string"}
-    columns = ", ".join(f"Column('{c}', '{types.get(c[0], 'timestamp') if c != 'id' else 'integer'}', '')" for c in COLUMNS)
+    columns = ", ".join(
+        f"Column('{c}', '{types.get(c[0], 'timestamp') if c != 'id' else 'integer'}', '')" for c in COLUMNS
+    )
     (source / "__init__.py").touch()
     (source / "streams.py").write_text(
         "from sources.stream import Column, Stream\n"
@@ -170,7 +176,11 @@ def main() -> None:
                 raw = measure("raw", folder, rows, generation)
                 leat = measure("leat", folder, rows, generation)
                 slow = measure("dlt", folder, rows, generation) if rows <= arguments.without_dlt_above else None
-                merged = f"{slow['seconds']:10.1f}s{slow['seconds'] / leat['seconds']:9.1f}×" if slow else f"{'–':>11}{'–':>10}"
+                merged = (
+                    f"{slow['seconds']:10.1f}s{slow['seconds'] / leat['seconds']:9.1f}×"
+                    if slow
+                    else f"{'–':>11}{'–':>10}"
+                )
                 print(
                     f"{rows:>11,} {name:14.14}{raw['seconds']:9.1f}s{leat['seconds']:9.1f}s"
                     f"{leat['seconds'] / raw['seconds']:9.1f}×{merged}{leat['peak_mb']:9.0f} MB",

@@ -51,7 +51,7 @@ def start_and_load(opened: Opened, repositories: Sequence[str]) -> int:
     return code
 
 
-def stop(opened: Opened) -> int:
+def end_servers(opened: Opened) -> int:
     """End the demo's servers; returns the exit code."""
     ended = list(stop_company(opened.project.state / "demo"))
     out.print(f"ended {', '.join(ended)}" if ended else "no server of the demo is running")

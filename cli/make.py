@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cli.opened import FAILED, Opened, UsageMistake
+from cli.opened import Opened, UsageMistake
 from cli.output import out, print_json
 from cli.run import Json
 
@@ -115,11 +115,11 @@ def demo(
 ) -> None:
     """Start the demo company's servers on loopback, load everything, and say what to do next."""
     try:
-        from cli import demo_run
+        from cli.demo_run import end_servers, start_and_load
     except ModuleNotFoundError as error:
         msg = f"the demo's servers are not installed ({error.name}); `uv sync --group demo` installs them"
         raise UsageMistake(msg) from error
     opened: Opened = context.obj()
-    code = demo_run.stop(opened) if stop else demo_run.start_and_load(opened, repository or [])
+    code = end_servers(opened) if stop else start_and_load(opened, repository or [])
     if code:
-        raise typer.Exit(FAILED)
+        raise typer.Exit(code)

@@ -1,0 +1,10 @@
+"""Run every benchmark, one after the other: ``python -m bench``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+for module in ("apply_rows", "nothing_new", "git_numstat"):
+    print(f"\n== {module}", flush=True)
+    subprocess.run([sys.executable, "-m", f"bench.{module}"], check=True)
