@@ -21,7 +21,7 @@ from pipelines.sql_file import ANALYTICS, TableName, refusal
 from warehouse.session import Session, quote
 
 Status = Literal["built", "unchanged", "skipped"]
-_NEW = "_new"
+_NEW = "_new_"  # before the name: no model is called like that
 
 
 class ModelError(Exception):
@@ -71,11 +71,12 @@ def build(session: Session, models: Sequence[Model], now: datetime) -> list[Mode
 def _build(session: Session, model: Model, before: _Built | None, after: dict[str, str], now: datetime) -> ModelResult:
     began = time.perf_counter()
     inputs = {str(table): session.columns(table.schema, table.name) for table in model.inputs}
-    absent = [name for name, columns in inputs.items() if not columns]
+    absent = [table for table in model.inputs if not inputs[str(table)]]
     if absent:
         if before is not None:
             after[model.name] = before.fingerprint
-        return ModelResult(model.name, "skipped", 0, 0.0, f"{', '.join(absent)} hasn't been loaded yet")
+        reason = f"{absent[0]} hasn't been {'built' if absent[0].schema == ANALYTICS else 'loaded'} yet"
+        return ModelResult(model.name, "skipped", 0, 0.0, reason)
     changes = {str(table): _version(session, table, after) for table in model.inputs}
     fingerprint = _fingerprint(model, session, inputs, changes)
     after[model.name] = fingerprint
@@ -145,7 +146,7 @@ def _materialize(session: Session, model: Model) -> None:
 
 def _replace(session: Session, model: Model, kind: str | None) -> None:
     name, sql = quote(ANALYTICS, model.name), model.sql[session.dialect]
-    fresh = model.name + _NEW
+    fresh = _NEW + model.name
     session.execute(f"CREATE TABLE {quote(ANALYTICS, fresh)} AS {sql} WITH NO DATA")
     if kind == "BASE TABLE" and session.columns(ANALYTICS, fresh) == session.columns(ANALYTICS, model.name):
         session.execute(f"DROP TABLE {quote(ANALYTICS, fresh)}")

@@ -189,7 +189,7 @@ def _parse(text: str, shown: str, dialect: Dialect = "duckdb") -> exp.Query:
     statement = statements[0]
     if not isinstance(statement, exp.Query) or statement.find(exp.Into, exp.DML, exp.DDL, exp.Command):
         raise DeclarationError([f"{shown}:1: {statement.key.upper()} isn't a SELECT; a file is one SELECT that reads"])
-    return statement
+    return normalize_identifiers(statement, dialect="postgres")  # DuckDB doesn't mind the case
 
 
 def _qualify(select: exp.Query) -> Iterator[TableName]:
@@ -215,9 +215,8 @@ def _postgres(path: Path, shown: str, select: exp.Query) -> str:
             listed = ", ".join(sorted(theirs ^ ours))
             raise DeclarationError([f"{name}:1: it has to read the same tables as {shown}; different: {listed}"])
         return other.sql("postgres", comments=False)
-    folded = normalize_identifiers(select.copy(), dialect="postgres")
     try:
-        return folded.sql("postgres", identify=True, comments=False, unsupported_level=ErrorLevel.RAISE)
+        return select.sql("postgres", identify=True, comments=False, unsupported_level=ErrorLevel.RAISE)
     except UnsupportedError as error:
         what = str(error).split("\n", maxsplit=1)[0]
         raise DeclarationError([f"{shown}:1: {what}. Next: write it otherwise, or add {override.name}"]) from error

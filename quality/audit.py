@@ -124,7 +124,7 @@ def _impossible(check: TableCheck, types: Mapping[str, str]) -> str | None:
         kind = types[column]
         if check.kind == "range" and kind not in _NUMBERS:
             return f"column {column} is {kind}, and only numbers have a range"
-        odd = [v for v in check.values if not isinstance(v, _PYTHON.get(kind, ())) or (kind != "boolean" and v is True)]
+        odd = [v for v in check.values if type(v) not in _PYTHON.get(kind, ())]  # True is no integer here
         if odd:
             return f"column {column} is {kind} and can't have the value {odd[0]!r}"
     return None

@@ -114,6 +114,14 @@ def test_what_postgres_cannot_do_asks_for_an_override(tmp_path: Path) -> None:
         load_models(project(tmp_path), both())
 
 
+def test_names_are_folded_alike_on_both_engines(warehouse: Warehouse, tmp_path: Path) -> None:
+    models = models_of(tmp_path, first=HEADER + "SELECT C.Repository AS Repo FROM Version_Control.Commits AS C")
+    with warehouse.transaction() as session:
+        load(session, "version_control", "001", {"commits": [commit("c1")]}, NOW)
+        build(session, models, NOW)
+        assert rows(session, "first") == [{"repo": "app"}]
+
+
 def test_lineage_goes_through_ctes_and_models(tmp_path: Path) -> None:
     first = HEADER + "WITH c AS (SELECT author_email AS who, added + deleted AS n FROM version_control.commits JOIN "
     first += (

@@ -139,10 +139,12 @@ def test_evidence_is_at_most_five_rows(warehouse: Warehouse) -> None:
 
 def test_a_check_that_makes_no_sense_is_reported_and_costs_nothing(warehouse: Warehouse) -> None:
     checks = [{"range": {"subject": {"min": 1}}}, {"accepted_values": {"parent_count": ["one"]}}, {"not_null": "tree"}]
+    checks.append({"accepted_values": {"parent_count": [False]}})
     found = checked(warehouse, [commit("c1", tree="t")], *checks)
     assert "subject is string, and only numbers have a range" in found["range_subject"].detail
     assert "parent_count is integer and can't have the value 'one'" in found["accepted_values_parent_count"].detail
     assert not found["range_subject"].ok
+    assert "can't have the value False" in found["accepted_values_parent_count_2"].detail
     assert found["not_null_tree"].ok
 
 
