@@ -6,21 +6,23 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from pipelines import merge as merging
 from pipelines import state
 from pipelines.declaration import Declaration
-from pipelines.landing import LOAD_ID, SEQUENCE, Landed
+from pipelines.landing import LOAD_ID, SEQUENCE, Landed, broken_contract
 from pipelines.merge import Merge
 from pipelines.results import StreamResult
-from pipelines.shape import Shape, create_history, create_table, declared_shape, migrate
+from pipelines.shape import Shape, create_table, declared_shape, migrate, needs_backfill, open_history
 from sources.stream import Column, Stream, arrow_schema
 from warehouse.session import Session, literal, quote
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SYNC, RESET = "sync", "reset"
 _REBUILT = "__new"
@@ -89,7 +91,7 @@ def apply_load(
         declaration: whose load it is.
         landed: the landed load.
         plan: how.
-        at: the time written into the rows.
+        at: the time written into the rows; later than the last load's, even when the clock went backwards.
 
     Returns:
         One result per stream, or None when the load changed nothing at all, not even the cursor.
@@ -97,10 +99,13 @@ def apply_load(
     Raises:
         ShapeChange: a table can't get the declared shape without losing values.
         SuspiciousDelete: a full scan would delete too much.
+        BrokenContract: the driver claims what its stream doesn't do.
     """
     state.create_tables(session)
     before = state.read_state(session, declaration.name)
     events = _read(landed)
+    last = state.last_applied(session, declaration.name)
+    at = max(at, last + timedelta(microseconds=1)) if last else at
     load = _Load(session, declaration, landed, events, plan, at)
     results = [
         _apply_stream(load, stream, before.shapes.get(stream.name))
@@ -122,7 +127,7 @@ def apply_load(
 
 def _read(landed: Landed) -> _Landed:
     events = _Landed()
-    for sequence, kind, stream, data in landed.events():
+    for sequence, kind, stream, data in sorted(landed.events(), key=itemgetter(0)):
         if kind == "delete":
             events.deletes[stream][tuple(sorted(data))].append({SEQUENCE: sequence, **data})
         elif kind == "full_scan":
@@ -146,8 +151,8 @@ def _apply_stream(load: _Load, stream: Stream, stored: Mapping[str, Any] | None)
         session.execute(f"DROP TABLE IF EXISTS {quote(declaration.name, table)}")
     if not session.columns(declaration.name, table):
         create_table(session, declaration, stream, table)
-    if history and not session.columns(declaration.name, f"{stream.name}_history"):
-        create_history(session, declaration, stream)
+    if history and not (stored and stored["history"]):
+        open_history(session, declaration, stream)
     staged = arrow_schema((*declaration.columns(stream), Column(SEQUENCE, "integer", "Order of arrival.")))
     session.stage("leat_staged", load.landed.files(stream.name), staged)
     merge = Merge(
@@ -180,12 +185,12 @@ def _merge(load: _Load, merge: Merge, stream: Stream) -> StreamResult:
     share = None if plan.any_share else load.declaration.options(stream.name).max_delete_share
     scans: Sequence[Mapping[str, Any]] = events.scans[stream.name]
     if scans and stream.deletes != "full_scan":
-        msg = f"{merge.integration}: the driver claims a full scan of {stream.name}, whose deletes are {stream.deletes}"
-        raise ValueError(msg)
+        got = f"it claims a full scan of {stream.name}, whose deletes are {stream.deletes}"
+        raise broken_contract(merge.integration, got)
     if plan.kind == RESET and stream.deletes != "never":
         scans = [{}]
     deleted += sum(merging.apply_full_scan(merge, where, share) for where in scans)
-    inserted, updated = merging.upsert(merge)
+    inserted, updated = merging.upsert(merge, deletes)
     if merge.history and (inserted or updated or deleted):
         merging.write_history(merge)
     return merging.count(merge, inserted, updated, deleted, quarantined)
@@ -202,7 +207,7 @@ def _swap(session: Session, declaration: Declaration, stream: Stream, table: str
     session.execute(f"DROP TABLE IF EXISTS {quote(declaration.name, stream.name + '_history')}")
     session.execute(f"ALTER TABLE {quote(declaration.name, table)} RENAME TO {quote(stream.name)}")
     if declaration.options(stream.name).history:
-        create_history(session, declaration, stream)
+        open_history(session, declaration, stream)
 
 
 def prepare_tables(session: Session, declaration: Declaration) -> None:
@@ -213,10 +218,17 @@ def prepare_tables(session: Session, declaration: Declaration) -> None:
     Raises:
         ShapeChange: values would be lost.
     """
+    shapes = state.read_state(session, declaration.name).shapes
     for stream in declaration.selected():
-        stored = state.read_state(session, declaration.name).shapes.get(stream.name)
-        if stored is not None and stored != declared_shape(declaration, stream).as_json():
-            migrate(session, declaration, stream, Shape.of_json(stored))
+        wanted = declared_shape(declaration, stream)
+        stored = shapes.get(stream.name)
+        if stored is None or stored == wanted.as_json():
+            continue
+        migrate(session, declaration, stream, Shape.of_json(stored))
+        if wanted.history and not stored["history"]:
+            open_history(session, declaration, stream)
+        if not needs_backfill(Shape.of_json(stored), wanted):
+            state.write_shape(session, declaration.name, stream.name, wanted.as_json())
 
 
 def _stage_deletes(merge: Merge, events: _Landed, landed: Landed) -> list[tuple[str, tuple[str, ...]]]:
@@ -260,6 +272,7 @@ def _stage(
     session: Session, name: str, columns: tuple[Column, ...], rows: list[dict[str, Any]], landed: Landed
 ) -> None:
     """Stage rows that are at hand, by way of a parquet file in the load's folder."""
+    import pyarrow as pa
     from pyarrow import parquet
 
     schema = arrow_schema(columns)
@@ -271,6 +284,8 @@ def _stage(
 
 
 def _time(kind: pa.DataType, text: str) -> Any:
+    import pyarrow as pa
+
     value = datetime.fromisoformat(text)
     return value.date() if pa.types.is_date(kind) else value
 

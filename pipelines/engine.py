@@ -7,6 +7,7 @@ moved and the next extraction brings the same again.
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import logging
@@ -42,6 +43,7 @@ Audit = Callable[[Session, Declaration], tuple[CheckResult, ...]]
 
 _LONGEST_WAIT = 60.0
 _PARALLEL = 8
+_OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO})
 _LAST = "platform"  # reads what the other integrations' runs have left in the control store
 
 
@@ -178,7 +180,7 @@ def _message(name: str, error: BaseException) -> str:
         return str(error)
     if isinstance(error, Blocked):
         return f"{name}: {error} failed; the load was not applied and readers keep the old rows"
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
         return f"{name}: {error}. Next: free disk space or mend the permissions, then run it again; nothing is lost"
     return f"{name}: {type(error).__name__}: {error}. Next: the log has the whole story; nothing is half-applied"
 
@@ -189,10 +191,10 @@ def _try(engine: Engine, declaration: Declaration, request: Request, tally: _Tal
         try:
             _run(engine, declaration, request, tally)
         except Transient as error:
-            if attempt >= engine.attempts:
-                raise
             asked = getattr(error, "retry_after", None)
-            wait = min(asked if asked is not None else 2 ** (attempt - 1) * random.uniform(0.5, 1), _LONGEST_WAIT)  # noqa: S311
+            if attempt >= engine.attempts or (asked or 0) > _LONGEST_WAIT:  # the schedule comes back later
+                raise
+            wait = asked if asked is not None else 2 ** (attempt - 1) * random.uniform(0.5, 1)  # noqa: S311
             log.warning(
                 "%s: attempt %d failed, next in %.1f s: %s", declaration.name, attempt, wait, redact(str(error))
             )
@@ -244,7 +246,7 @@ def _extract(engine: Engine, declaration: Declaration, plan: Plan, shapes: Mappi
     """Extract, land and apply one load; a source that has nothing new costs neither."""
     with engine.warehouse.snapshot() as session:
         known = state.read_state(session, declaration.name)
-        newest = state.newest_load(session, declaration.name)
+        after = _position(session, declaration)
     now = datetime.now(UTC)
     sync = Sync(
         integration=declaration.name,
@@ -264,15 +266,24 @@ def _extract(engine: Engine, declaration: Declaration, plan: Plan, shapes: Mappi
                 with engine.warehouse.transaction() as session:
                     state.write_cursor(session, declaration.name, known.cursor_load, cursor)
             return
-        landed = _landed(engine, declaration, next_load_id(now, newest))
+        landed = _landed(engine, declaration, next_load_id(now, after["load_id"]))
         try:
-            landed.write_plan({"plan": plan.as_json(), "shapes": {s: shapes[s].as_json() for s in plan.streams}})
+            kept = {s: shapes[s].as_json() for s in plan.streams}
+            landed.write_plan({"plan": plan.as_json(), "shapes": kept, "after": after})
             shaping = Shaping({name: shapes[name] for name in plan.streams}, read_mask_key(engine.project.state))
             land(landed, declaration.name, events, shaping, lambda phase: engine.observe(declaration.name, phase))
         except BaseException:
             landed.remove()
             raise
-    _apply(engine, declaration, landed, plan, tally)
+    if not _apply(engine, declaration, landed, (plan, after), tally):
+        msg = f"integration {declaration.name} was loaded by another process meanwhile; try again"
+        raise Busy(msg)
+
+
+def _position(session: Session, declaration: Declaration) -> dict[str, Any]:
+    """Return what a load goes on from; it can be applied as long as that hasn't moved."""
+    cursor = state.read_state(session, declaration.name).cursor
+    return {"load_id": state.newest_load(session, declaration.name), "cursor": cursor}
 
 
 def _until_news(extraction: Iterator[Event]) -> tuple[Iterator[Event] | None, Any]:
@@ -289,23 +300,25 @@ def _until_news(extraction: Iterator[Event]) -> tuple[Iterator[Event] | None, An
 def _apply_pending(
     engine: Engine, declaration: Declaration, landed: Landed, shapes: Mapping[str, Shape], tally: _Tally
 ) -> None:
-    """Apply a load that an earlier run landed and did not apply; one of another shape is extracted again instead."""
-    with engine.warehouse.snapshot() as session:
-        applied = state.is_applied(session, declaration.name, landed.load_id)
+    """Apply a load that an earlier run landed and did not apply.
+
+    One of another shape is extracted again instead, and so is one that was overtaken by a run on another machine.
+    """
     plan = landed.read_plan()
-    same = plan is not None and all(
-        name in shapes and shapes[name].as_json() == shape for name, shape in plan["shapes"].items()
-    )
-    if plan is None or applied or not same:
+    if plan is None or any(name not in shapes or shapes[name].as_json() != s for name, s in plan["shapes"].items()):
         landed.remove()
-        return
-    _apply(engine, declaration, landed, Plan.of_json(plan["plan"]), tally)
+    else:
+        _apply(engine, declaration, landed, (Plan.of_json(plan["plan"]), plan["after"]), tally)
 
 
-def _apply(engine: Engine, declaration: Declaration, landed: Landed, plan: Plan, tally: _Tally) -> None:
+def _apply(engine: Engine, declaration: Declaration, landed: Landed, planned: tuple[Plan, Any], tally: _Tally) -> bool:
+    """Apply a load, unless the integration has moved since it was extracted; returns whether that was so."""
+    plan, after = planned
     engine.observe(declaration.name, "applying")
     try:
         with engine.warehouse.transaction() as session:
+            if _position(session, declaration) != after:
+                return False
             results = applying.apply_load(session, declaration, landed, plan, datetime.now(UTC))
             if results is not None:
                 engine.observe(declaration.name, "checking")
@@ -317,6 +330,7 @@ def _apply(engine: Engine, declaration: Declaration, landed: Landed, plan: Plan,
         tally.add(landed.load_id, results or ())
     finally:
         landed.remove()
+    return True
 
 
 def _landing(engine: Engine, declaration: Declaration) -> Any:

@@ -13,6 +13,7 @@ and is applied with the rows, so a landing may be removed at any time and the ne
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.shape import Shape
 from sources.batch import to_json
-from sources.errors import IntegrationError
+from sources.errors import IntegrationError, Permanent
 from sources.events import Cursor, Delete, Event, FullScan, Logged, Quarantined, Rows
 from sources.stream import Column, arrow_schema
 
@@ -37,9 +38,21 @@ EVENTS = "leat_events"
 SEQUENCE = "_seq"
 _EVENTS_PER_BATCH = 5_000
 _DATA = "data"
+_WITHHELD = "not kept, for columns of this stream are masked"
 LOAD_ID = "%Y%m%dT%H%M%S%f"
 
 Observer = Callable[[str], None]
+
+
+class BrokenContract(Permanent):
+    """A driver yielded what the engine can't take; the driver has to be mended."""
+
+
+def broken_contract(integration: str, got: str) -> BrokenContract:
+    """Return the error for what a driver did wrong."""
+    return BrokenContract(
+        integration, "reading what the driver yields", got, "report this: the driver has to be mended; nothing is lost"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +112,9 @@ class Landed:
         return plan
 
     def remove(self) -> None:
-        """Remove the load; safe to be killed at any point."""
+        """Remove the load; safe to be killed at any point, for what has no plan is not applied."""
+        with contextlib.suppress(OSError):
+            (self.folder / "plan.json").unlink()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -132,8 +147,8 @@ def land(landed: Landed, integration: str, events: Iterator[Event], shaping: Sha
         observe: called with ``extracting``, ``extracted``, ``normalized`` and ``landed``.
 
     Raises:
-        IntegrationError: as the driver raised it.
-        ValueError: the driver broke the contract.
+        IntegrationError: as the driver raised it; BrokenContract when it yielded something else than it promises.
+        OSError: the landing can't be written.
     """
     os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
     os.environ.setdefault("RUNTIME__LOG_LEVEL", "ERROR")
@@ -143,7 +158,7 @@ def land(landed: Landed, integration: str, events: Iterator[Event], shaping: Sha
     pipeline = dlt.pipeline(
         integration,
         pipelines_dir=str(landed.folder / "work"),
-        destination=dlt.destinations.filesystem((landed.folder / "data").as_uri()),
+        destination=dlt.destinations.filesystem(str(landed.folder / "data")),
         dataset_name=_DATA,
     )
     pipeline.config.restore_from_destination = False
@@ -173,13 +188,13 @@ def _dlt_source(integration: str, items: Callable[[], Iterator[Any]]) -> Any:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """Return the driver's own error out of those that dlt wraps around it."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, IntegrationError | OSError):
-            return seen
-        seen = seen.__cause__ or seen.__context__
-    return error
+    """Return the error that was raised by a driver or the disk, out of those that dlt wraps around it."""
+    chain = [error]
+    while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None and inner not in chain:
+        chain.append(inner)
+    told = [e for e in chain if isinstance(e, IntegrationError)]
+    foreign = [e for e in chain if not type(e).__module__.startswith("dlt.")]
+    return (told or foreign or chain)[0]
 
 
 def _items(integration: str, events: Iterator[Event], shaping: Shaping) -> Iterator[Any]:
@@ -222,36 +237,41 @@ def _event_row(integration: str, event: Event, shaping: Shaping) -> dict[str, st
         return {"kind": "cursor", "stream": "", "data": to_json(event.value)}
     if isinstance(event, Logged):
         return {"kind": "log", "stream": "", "data": to_json({"event_type": event.event_type, "data": event.data})}
+    if not isinstance(event, Quarantined | Delete | FullScan):
+        raise broken_contract(integration, f"{type(event).__name__} is no event")
     if event.stream not in shaping.shapes:
         return None
     if isinstance(event, Quarantined):
-        data = {"key": event.key, "reason": event.reason, "record": event.record}
+        record = _WITHHELD if shaping.shapes[event.stream].masked else event.record
+        data = {"key": event.key, "reason": event.reason, "record": record}
         return {"kind": "quarantined", "stream": event.stream, "data": to_json(data)}
-    if isinstance(event, Delete | FullScan):
-        shape = shaping.shapes[event.stream]
-        unknown = [name for name, value in event.where.items() if name not in shape.columns or value is None]
-        if unknown or (isinstance(event, Delete) and not event.where):
-            msg = f"{integration}: {type(event).__name__} of {event.stream} names {unknown or 'no column'}"
-            raise ValueError(msg)
-        where = {n: shaping.mask(str(v)) if n in shape.masked else v for n, v in event.where.items()}
-        kind = "delete" if isinstance(event, Delete) else "full_scan"
-        return {"kind": kind, "stream": event.stream, "data": to_json(where)}
-    msg = f"{integration}: a driver yielded {event!r}"
-    raise TypeError(msg)
+    shape = shaping.shapes[event.stream]
+    unknown = [name for name, value in event.where.items() if name not in shape.columns or value is None]
+    if unknown or (isinstance(event, Delete) and not event.where):
+        got = f"a {type(event).__name__} of {event.stream} names {unknown or 'no column'}"
+        raise broken_contract(integration, got)
+    where = {n: shaping.mask(str(v)) if n in shape.masked else v for n, v in event.where.items()}
+    kind = "delete" if isinstance(event, Delete) else "full_scan"
+    return {"kind": kind, "stream": event.stream, "data": to_json(where)}
 
 
 def _shaped(integration: str, rows: Rows, shaping: Shaping) -> pa.Table:
-    """Return the table with the declared columns only, personal ones hashed.
+    """Return the table with the declared columns only, in their types, personal ones hashed.
 
     Raises:
-        ValueError: the driver left out a column.
+        BrokenContract: the driver left out a column, or a column is of another type.
     """
+    import pyarrow as pa
+
     shape = shaping.shapes[rows.stream]
     missing = set(shape.columns) - set(rows.table.column_names)
     if missing:
-        msg = f"{integration}: the driver left out the columns {sorted(missing)} of {rows.stream}"
-        raise ValueError(msg)
-    table = rows.table.select(list(shape.columns))
+        raise broken_contract(integration, f"rows of {rows.stream} lack the columns {sorted(missing)}")
+    schema = arrow_schema(tuple(Column(name, kind, "") for name, kind in shape.columns.items()))  # type: ignore[arg-type]
+    try:
+        table = rows.table.select(list(shape.columns)).cast(schema)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise broken_contract(integration, f"rows of {rows.stream} are not in its schema: {error}") from error
     for name in shape.masked:
         index = table.column_names.index(name)
         table = table.set_column(index, table.schema.field(index), _hashed(table.column(index), shaping.mask))

@@ -3,7 +3,7 @@
 The table ends up as if every event of the load had happened to it in order of arrival, in one step:
 
 1. rows without a usable key are quarantined;
-2. a row that a later delete covers is dropped, of several versions of a row the last one wins;
+2. of several versions of a row the last one wins, and one that a later delete covers ends with it;
 3. rows that were deleted, or that a complete listing did not name, get ``_deleted_at``;
 4. rows that differ are replaced, new ones inserted; a row that is equal is not touched;
 5. with history, versions that ended are closed and new ones opened.
@@ -22,12 +22,13 @@ from typing import Any
 from pipelines.landing import SEQUENCE
 from pipelines.results import StreamResult
 from sources.errors import Permanent
-from warehouse.session import Session, quote
+from warehouse.session import Session, literal, quote
 
 MAX_KEY_BYTES = 2000  # Postgres indexes no more than 2704 bytes
 GUARD_FROM = 10  # a full scan of a smaller table may delete any share of it
 
-_LOSERS = "leat_losers"
+_LOSERS = "leat_losers"  # landed rows that don't count
+_ENDED = "leat_ended"  # those among them that a later delete covers
 _BYTES = {"duckdb": "strlen", "postgres": "octet_length"}
 
 
@@ -98,31 +99,53 @@ class Merge:
 def drop_losers(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) -> tuple[Merge, int]:
     """Find the landed rows that don't count; returns the merge without them, and how many have no usable key.
 
+    Without a version, a row is what arrived last, and a delete is about that. With one, a delete ends all versions
+    that arrived before it, and the highest of the others wins.
+
     Args:
         merge: what is merged.
         deletes: temporary relations of deletes: name, and the columns that they name beside ``_seq``.
     """
-    session, staged = merge.session, quote(merge.staged)
-    session.keep(_LOSERS, f"SELECT {SEQUENCE} FROM {staged} WHERE {_bad_key(merge)}")
-    bad = lost = int(session.execute(f"SELECT count(*) FROM {_LOSERS}")[0][0])
-    for name, columns in deletes:
-        lost += session.change(
-            f"INSERT INTO {_LOSERS} SELECT s.{SEQUENCE} FROM {staged} AS s WHERE EXISTS (SELECT 1 FROM {quote(name)} "
-            f"AS d WHERE {_equal(columns, 's', 'd')} AND d.{SEQUENCE} > s.{SEQUENCE})"
-        )
-    merge = replace(merge, losers=lost > 0)
+    session = merge.session
+    session.keep(_LOSERS, f"SELECT {SEQUENCE} FROM {quote(merge.staged)} WHERE {_bad_key(merge)}")
+    bad = int(session.execute(f"SELECT count(*) FROM {_LOSERS}")[0][0])
+    merge = replace(merge, losers=bad > 0)
+    if merge.version is None:
+        return _drop_deleted(_drop_older(merge), deletes), bad
+    return _drop_older(_drop_deleted(merge, deletes)), bad
+
+
+def _drop_older(merge: Merge) -> Merge:
+    """Keep one row of each key: the highest version, of equal versions the last that arrived."""
+    session = merge.session
     keys = ", ".join(map(quote, merge.key))
     twice = f"SELECT {keys} FROM {merge.survivors} AS s GROUP BY {keys} HAVING count(*) > 1"
-    if session.execute(f"{twice} LIMIT 1"):
-        order = f"{quote(merge.version)} DESC NULLS LAST, " if merge.version else ""
-        session.keep(
-            "leat_twice",
-            f"SELECT {SEQUENCE}, row_number() OVER (PARTITION BY {keys} ORDER BY {order}{SEQUENCE} DESC) AS place "
-            f"FROM {merge.survivors} AS s WHERE EXISTS (SELECT 1 FROM ({twice}) AS d WHERE {merge.same_key('d', 's')})",
+    if not session.execute(f"{twice} LIMIT 1"):
+        return merge
+    order = f"{quote(merge.version)} DESC NULLS LAST, " if merge.version else ""
+    session.keep(
+        "leat_twice",
+        f"SELECT {SEQUENCE}, row_number() OVER (PARTITION BY {keys} ORDER BY {order}{SEQUENCE} DESC) AS place "
+        f"FROM {merge.survivors} AS s WHERE EXISTS (SELECT 1 FROM ({twice}) AS d WHERE {merge.same_key('d', 's')})",
+    )
+    session.execute(f"INSERT INTO {_LOSERS} SELECT {SEQUENCE} FROM leat_twice WHERE place > 1")
+    return replace(merge, losers=True)
+
+
+def _drop_deleted(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) -> Merge:
+    """Drop the rows that a later delete covers, and remember them."""
+    session = merge.session
+    if deletes:
+        session.keep(_ENDED, f"SELECT {SEQUENCE} FROM {_LOSERS} WHERE 1 = 0")
+    for name, columns in deletes:
+        covered = session.change(
+            f"INSERT INTO {_ENDED} SELECT s.{SEQUENCE} FROM {merge.survivors} AS s WHERE EXISTS (SELECT 1 FROM "
+            f"{quote(name)} AS d WHERE {_equal(columns, 's', 'd')} AND d.{SEQUENCE} > s.{SEQUENCE})"
         )
-        session.execute(f"INSERT INTO {_LOSERS} SELECT {SEQUENCE} FROM leat_twice WHERE place > 1")
-        merge = replace(merge, losers=True)
-    return merge, bad
+        if covered:
+            session.execute(f"INSERT INTO {_LOSERS} SELECT {SEQUENCE} FROM {_ENDED}")
+            merge = replace(merge, losers=True)
+    return merge
 
 
 def _bad_key(merge: Merge) -> str:
@@ -135,19 +158,25 @@ def bad_keys(merge: Merge) -> str:
     """Return a SELECT of the rows that have no usable key: record_key, reason, record."""
     parts = ", ".join(f"COALESCE(LEFT(CAST({quote(c)} AS VARCHAR), 200), 'null')" for c in merge.key)
     reason = f"a key column ({', '.join(merge.key)}) is null or the key is longer than {MAX_KEY_BYTES} bytes"
+    listed = ", ".join(map(quote, merge.columns))  # without the order of arrival, which is no part of the record
     return (
-        f"SELECT concat_ws(' ', {parts}) AS record_key, '{reason}' AS reason, "
+        f"SELECT concat_ws(' ', {parts}) AS record_key, {literal(reason)} AS reason, "
         f"CAST({'row_to_json(r)' if merge.session.dialect == 'postgres' else 'to_json(r)'} AS VARCHAR) AS record "
-        f"FROM {quote(merge.staged)} AS r WHERE {_bad_key(merge)}"
+        f"FROM (SELECT {listed} FROM {quote(merge.staged)} WHERE {_bad_key(merge)}) AS r"
     )
 
 
 def apply_deletes(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) -> int:
     """Mark what the source reported as gone; returns how many rows."""
-    return sum(
+    gone = sum(
         merge.mark_deleted(f"EXISTS (SELECT 1 FROM {quote(name)} AS d WHERE {_equal(columns, 't', 'd')})")
         for name, columns in deletes
     )
+    if all(set(columns) <= set(merge.key) for _, columns in deletes):
+        return gone
+    # A delete by another column may cover a landed row but not the older one in the table that it replaced.
+    ended = f"SELECT 1 FROM {quote(merge.staged)} AS e JOIN {_ENDED} AS n ON n.{SEQUENCE} = e.{SEQUENCE} "
+    return gone + merge.mark_deleted(f"EXISTS ({ended} WHERE {merge.same_key('e', 't')})")
 
 
 def apply_full_scan(merge: Merge, where: Mapping[str, Any], max_share: float | None) -> int:
@@ -163,7 +192,7 @@ def apply_full_scan(merge: Merge, where: Mapping[str, Any], max_share: float | N
             f"WHERE {merge.same_key('s', 't')})) FROM {merge.into} AS t WHERE t._deleted_at IS NULL AND {condition}",
             tuple(where.values()),
         )[0]
-        if alive >= GUARD_FROM and gone > max_share * alive:
+        if alive >= GUARD_FROM and gone > round(max_share * alive, 6):  # 0.29 * 100 is less than 29
             raise SuspiciousDelete(
                 merge.integration,
                 f"comparing {merge.stream} with the complete listing",
@@ -174,13 +203,21 @@ def apply_full_scan(merge: Merge, where: Mapping[str, Any], max_share: float | N
     return merge.mark_deleted(condition, tuple(where.values()))
 
 
-def upsert(merge: Merge) -> tuple[int, int]:
-    """Replace the rows that differ and insert the new ones; returns (inserted, updated)."""
+def upsert(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) -> tuple[int, int]:
+    """Replace the rows that differ and insert the new ones; returns (inserted, updated).
+
+    A lower version does not replace a higher one, unless a delete came between them.
+    """
     columns = [quote(name) for name in merge.columns]
     differs = " OR ".join(f"t.{c} IS DISTINCT FROM s.{c}" for c in columns if c not in map(quote, merge.key))
     if merge.version:
         version = quote(merge.version)
-        differs = f"({differs}) AND (s.{version} < t.{version}) IS NOT TRUE"
+        older = "".join(
+            f" AND NOT EXISTS (SELECT 1 FROM {quote(name)} AS d WHERE {_equal(named, 't', 'd')} "
+            f"AND d.{SEQUENCE} < s.{SEQUENCE})"
+            for name, named in deletes
+        )
+        differs = f"({differs}) AND (s.{version} < t.{version}{older}) IS NOT TRUE"
     if not merge.session.execute(f"SELECT 1 FROM {merge.into} LIMIT 1"):
         return _insert(merge, "1 = 1"), 0
     updated = merge.session.change(

@@ -88,17 +88,25 @@ def create_table(session: Session, declaration: Declaration, stream: Stream, tab
     _comment(session, declaration.name, table, stream.description, described)
 
 
-def create_history(session: Session, declaration: Declaration, stream: Stream) -> None:
-    """Create the history table of a stream, beginning with the rows that exist now."""
+def open_history(session: Session, declaration: Declaration, stream: Stream) -> None:
+    """Create the history table of a stream, or go on with one that was kept before, from the rows that exist now."""
     shape = declared_shape(declaration, stream)
     name = f"{stream.name}_history"
-    _create(session, declaration.name, name, {**shape.columns, **HISTORY_COLUMNS})
-    described = {**{c.name: c.description for c in declaration.columns(stream)}, **_DESCRIPTIONS}
-    _comment(session, declaration.name, name, f"Every version of: {stream.description}", described)
+    if not session.columns(declaration.name, name):
+        _create(session, declaration.name, name, {**shape.columns, **HISTORY_COLUMNS})
+        described = {**{c.name: c.description for c in declaration.columns(stream)}, **_DESCRIPTIONS}
+        _comment(session, declaration.name, name, f"Every version of: {stream.description}", described)
+    table, history = quote(declaration.name, stream.name), quote(declaration.name, name)
+    same_key = " AND ".join(f"t.{quote(column)} = h.{quote(column)}" for column in shape.key)
+    session.execute(
+        f"UPDATE {history} AS h SET valid_to = t._synced_at FROM {table} AS t "
+        f"WHERE {same_key} AND h.valid_to IS NULL AND h._load_id <> t._load_id"
+    )
     listed = ", ".join(map(quote, shape.columns))
     session.execute(
-        f"INSERT INTO {quote(declaration.name, name)} ({listed}, _load_id, valid_from) "
-        f"SELECT {listed}, _load_id, _synced_at FROM {quote(declaration.name, stream.name)} WHERE _deleted_at IS NULL"
+        f"INSERT INTO {history} ({listed}, _load_id, valid_from) SELECT {listed}, _load_id, _synced_at FROM {table} "
+        f"AS t WHERE _deleted_at IS NULL AND NOT EXISTS (SELECT 1 FROM {history} AS h WHERE {same_key} "
+        "AND h.valid_to IS NULL)"
     )
 
 
@@ -119,6 +127,8 @@ def migrate(session: Session, declaration: Declaration, stream: Stream, old: Sha
         for table in tables:
             session.execute(f"DROP TABLE {quote(declaration.name, table)}")
         create_table(session, declaration, stream, stream.name)
+        if new.history:
+            open_history(session, declaration, stream)
         return
     for table in tables:
         _migrate_columns(session, declaration, stream, table, new)
@@ -149,9 +159,11 @@ def _migrate_columns(session: Session, declaration: Declaration, stream: Stream,
                 f"ALTER TABLE {name} ALTER COLUMN {quote(column)} TYPE {to} USING CAST(CAST({quote(column)} AS "
                 f"{sql_type('string', session.dialect)}) AS {to})"
             )
+    described = {column.name: column.description for column in declaration.columns(stream)}
     for column, kind in new.columns.items():
         if column not in actual:
             session.execute(f"ALTER TABLE {name} ADD COLUMN {quote(column)} {sql_type(kind, session.dialect)}")
+            session.execute(f"COMMENT ON COLUMN {name}.{quote(column)} IS {literal(described[column])}")
 
 
 def _create(session: Session, schema: str, table: str, columns: Mapping[str, str]) -> None:

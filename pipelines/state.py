@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from pipelines.results import StreamResult
 from warehouse.session import Session, quote, sql_type
@@ -124,11 +124,10 @@ def newest_load(session: Session, integration: str) -> str:
     return max((load for load in found if load), default="")
 
 
-def is_applied(session: Session, integration: str, load_id: str) -> bool:
-    """Return whether a load has been applied; one that changed nothing may be unknown, and can be applied again."""
-    sql = "SELECT 1 FROM leat.{} WHERE integration = ? AND load_id = ?"
-    tables = ("loads", "cursors") if exists(session) else ()
-    return any(session.execute(sql.format(table), (integration, load_id)) for table in tables)
+def last_applied(session: Session, integration: str) -> datetime | None:
+    """Return when the newest load of an integration was applied."""
+    found = session.execute("SELECT max(applied_at) FROM leat.loads WHERE integration = ?", (integration,))
+    return cast("datetime | None", found[0][0])
 
 
 def write_cursor(session: Session, integration: str, load_id: str, cursor: Mapping[str, Any]) -> None:

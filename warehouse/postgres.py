@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _WRITER_WAIT_MS = 600_000
 _TAKEOVER_WAIT = 15.0
+_KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 _BATCH_ROWS = 65_536
 
 
@@ -130,25 +131,43 @@ class PostgresWarehouse:
             url = sqlalchemy.make_url(self.url).set(drivername="postgresql+psycopg2")
             # A server-side check notices within a second that the client was killed, and lets go of its locks.
             options = "-c timezone=UTC -c client_connection_check_interval=1s -c application_name=leat"
-            self._made.append(sqlalchemy.create_engine(url, connect_args={"options": options, "connect_timeout": 10}))
+            self._made.append(
+                sqlalchemy.create_engine(
+                    url,
+                    connect_args={"options": options, "connect_timeout": 10, **_KEEPALIVE},
+                    pool_pre_ping=True,  # the server may have been restarted
+                    max_overflow=-1,  # a connection that waits for a lock must not starve the one that holds it
+                )
+            )
         return self._made[0]
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[sqlalchemy.Connection]:
+        import psycopg2
         import sqlalchemy
 
         try:
-            connection = self._engine.connect()
-        except sqlalchemy.exc.OperationalError as error:
-            shown = sqlalchemy.make_url(self.url).render_as_string(hide_password=True)
-            msg = f"can't connect to {shown}: {str(error.orig).strip()}. Next: check LEAT_WAREHOUSE and the server"
-            raise WarehouseError(msg) from error
-        with connection:
-            yield connection
+            with self._engine.connect() as connection:
+                yield connection
+        except (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError) as error:
+            raise self._unavailable(error.orig) from error
+        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: object) -> WarehouseError:
+        import sqlalchemy
+
+        shown = sqlalchemy.make_url(self.url).render_as_string(hide_password=True)
+        what = " ".join(str(error).split())
+        return WarehouseError(
+            f"{shown}: {what}. Next: check LEAT_WAREHOUSE, the server and its disk, then run it again; "
+            "nothing is half-applied"
+        )
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Session]:
         """Open the one writing transaction; others wait for it."""
+        import psycopg2
         import sqlalchemy
 
         with self._connected() as connection:
@@ -156,6 +175,8 @@ class PostgresWarehouse:
                 connection.execute(sqlalchemy.text(f"SET LOCAL lock_timeout = {_WRITER_WAIT_MS}"))
                 connection.execute(sqlalchemy.text(f"SELECT pg_advisory_xact_lock({_lock_number('writer')})"))
             except sqlalchemy.exc.OperationalError as error:
+                if not isinstance(error.orig, psycopg2.errors.LockNotAvailable):
+                    raise
                 msg = "the warehouse is in use by another process; try again when it has ended"
                 raise Busy(msg) from error
             yield PostgresSession(connection)
@@ -197,9 +218,7 @@ class PostgresWarehouse:
             try:
                 yield
             finally:
-                connection.rollback()
-                connection.execute(sqlalchemy.text(f"SELECT pg_advisory_unlock({_lock_number(name)})"))
-                connection.commit()
+                connection.detach()  # closing it for good gives the lock back, even when it is broken
 
 
 def _lock_number(name: str) -> int:
