@@ -30,10 +30,13 @@ def column_lineage(model: Model) -> dict[str, list[tuple[str, str]]]:
     }
 
 
-def personal_columns(models: Sequence[Model], declarations: Mapping[str, Declaration]) -> dict[str, frozenset[str]]:
+def personal_columns(
+    models: Sequence[Model], declarations: Mapping[str, Declaration], lineages: Mapping[str, Lineage] | None = None
+) -> dict[str, frozenset[str]]:
     """Return for each model the columns whose values come from personal or masked columns; models in build order.
 
-    Where the lineage of a model isn't known, all of its columns count as personal.
+    Where the lineage of a model isn't known, all of its columns count as personal. ``lineages`` are those of the
+    models by name, where they have been computed already.
     """
     personal: dict[str, set[str]] = {
         f"{declaration.name}.{stream.name}{suffix}": {c.name for c in stream.columns if c.personal}
@@ -43,7 +46,7 @@ def personal_columns(models: Sequence[Model], declarations: Mapping[str, Declara
         for suffix in ("", "_history")
     }
     for model in models:
-        found = column_lineage(model)
+        found = column_lineage(model) if lineages is None else lineages[model.name]
         personal[f"{ANALYTICS}.{model.name}"] = {
             column
             for column in model.columns

@@ -1,0 +1,32 @@
+"""The project as Dagster sees it: ``dagster dev -m dagster_project.definitions``, on the project of ``LEAT_PROJECT``.
+
+Loading it reads files and nothing else: no network, no secrets, and neither dlt nor Great Expectations.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from dagster_project.compiled import Compiled, compile_folder, project_folder
+from dagster_project.derived_assets import derived_assets
+from dagster_project.ingested import ingested_assets
+from dagster_project.schedules import integration_job, integration_schedule
+
+
+def definitions(compiled: Compiled) -> dg.Definitions:
+    """Return assets, checks, jobs and schedules of a project; a run is one process, which does its steps in turn."""
+    jobs = {name: integration_job(declaration) for name, declaration in compiled.declarations.items()}
+    schedules = [integration_schedule(d, jobs[name]) for name, d in compiled.declarations.items()]
+    derived = derived_assets(compiled)
+    return dg.Definitions(
+        assets=[
+            *(ingested_assets(compiled, declaration) for declaration in compiled.declarations.values()),
+            *([] if derived is None else [derived]),
+        ],
+        jobs=list(jobs.values()),
+        schedules=[schedule for schedule in schedules if schedule is not None],
+        executor=dg.in_process_executor,
+    )
+
+
+defs = definitions(compile_folder(project_folder()))

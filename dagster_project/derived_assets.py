@@ -1,0 +1,69 @@
+"""Models and the ledger of violations as Dagster assets: one step brings all of them up to date, and publishes."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from assets.build import ModelError
+from dagster_project.compiled import POOL, Compiled
+from dagster_project.derive import derive
+from dagster_project.model_specs import model_check_specs, model_specs, rule_check_specs, rules_spec
+from dagster_project.outcomes import checked, derived_outcomes
+from dagster_project.steps import Told, again_later, failed, logging_to, tell
+from pipelines.yaml_file import DeclarationError
+from warehouse.session import Busy
+
+STEP = "models_and_rules"
+
+
+def derived_specs(compiled: Compiled) -> list[dg.AssetSpec]:
+    """Return the assets that are derived from what is loaded: the models, and the ledger when there are rules."""
+    return [*model_specs(compiled), *([rules_spec(compiled)] if compiled.rules else [])]
+
+
+def derived_assets(compiled: Compiled) -> dg.AssetsDefinition | None:
+    """Return the step for models and rules; None when a project has neither."""
+    specs = derived_specs(compiled)
+    if not specs:
+        return None
+
+    @dg.multi_asset(
+        name=STEP,
+        description="Rebuilds models of which an input has changed, runs their checks and the rules, and publishes.",
+        specs=specs,
+        check_specs=[*model_check_specs(compiled), *rule_check_specs(compiled)],
+        can_subset=True,
+        pool=POOL,
+    )
+    def models_and_rules(context: dg.AssetExecutionContext) -> Iterator[Told]:
+        with logging_to(context):
+            yield from derive_and_publish(context, compiled)
+
+    return models_and_rules
+
+
+def derive_and_publish(context: dg.AssetExecutionContext, compiled: Compiled) -> Iterator[Told]:
+    """Bring everything derived up to date and publish, unless a check of severity error failed.
+
+    Raises:
+        RetryRequested: another process writes the warehouse.
+        Failure: a model can't be built, or a check keeps the load from being published.
+    """
+    warehouse = compiled.warehouse()
+    try:
+        derived = derive(compiled.project, warehouse, compiled.declarations)
+        withheld = derived is not None and derived.blocks
+        published = False if withheld else warehouse.publish()
+    except Busy as busy:
+        raise again_later(context, str(busy), compiled.retry_waits) from busy
+    except (DeclarationError, ModelError) as error:
+        raise failed(str(error)) from None
+    context.log.info("readers see the new version" if published else "nothing to publish")
+    with warehouse.snapshot() as session:
+        outcomes = derived_outcomes(session, compiled, derived)
+    specs = {spec.key: spec for spec in derived_specs(compiled)}
+    yield from tell(context, specs, outcomes, checked(derived.checks if derived else ()))
+    if derived is not None and withheld:
+        names = ", ".join(f"{check.subject}: {check.check}" for check in derived.checks if check.blocks)
+        msg = f"{names} failed; readers keep the old version. Next: mend the data or the check, then run it again"
+        raise failed(msg)

@@ -1,0 +1,103 @@
+"""An integration as Dagster assets: one step loads all of its streams in one transaction, as ``leat run`` does."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from dagster_project.compiled import POOL, Compiled
+from dagster_project.derived_assets import derive_and_publish, derived_specs
+from dagster_project.outcomes import checked, stream_outcomes
+from dagster_project.steps import Told, again_later, failed, logging_to, tell
+from dagster_project.stream_specs import stream_check_specs, stream_specs
+from pipelines.declaration import Declaration
+from pipelines.engine import Engine, Request, run_integration
+from pipelines.results import CheckResult, IntegrationResult
+from warehouse.session import Session
+
+_CONFIG = {
+    "allow_deletes": dg.Field(
+        bool,
+        default_value=False,
+        description="Let full scans delete any share of a table, after one stopped and asked.",
+    )
+}
+
+
+def ingested_assets(compiled: Compiled, declaration: Declaration) -> dg.AssetsDefinition:
+    """Return the assets of an integration.
+
+    A load is whole even if only some streams are selected; what the others got is recorded beside the run.
+    """
+    specs = stream_specs(compiled, declaration)
+    name = declaration.name
+
+    @dg.multi_asset(
+        name=f"load_{name}",
+        description=declaration.description or f"Loads {name} from {declaration.source} by {declaration.driver}.",
+        specs=specs,
+        check_specs=stream_check_specs(declaration),
+        can_subset=True,
+        config_schema=_CONFIG,
+        pool=POOL,
+    )
+    def load(context: dg.AssetExecutionContext) -> Iterator[Told]:
+        with logging_to(context):
+            yield from _load(context, compiled, declaration)
+
+    return load
+
+
+def _load(context: dg.AssetExecutionContext, compiled: Compiled, declaration: Declaration) -> Iterator[Told]:
+    result = _run(context, compiled, declaration.name)
+    specs = {spec.key: spec for spec in stream_specs(compiled, declaration)}
+    if result.error is not None:
+        yield from tell(context, specs, (), checked(result.checks))
+        if result.transient:
+            raise again_later(context, result.error, compiled.retry_waits, result.retry_after)
+        raise failed(result.error)
+    with compiled.warehouse().snapshot() as session:
+        outcomes = stream_outcomes(session, declaration, result)
+    yield from tell(context, specs, outcomes, checked(result.checks))
+    if not _derived_follows(context, compiled):
+        yield from derive_and_publish(context, compiled)
+
+
+def _run(context: dg.AssetExecutionContext, compiled: Compiled, name: str) -> IntegrationResult:
+    from pipelines.record import Recorder, register  # SQLAlchemy isn't imported for definitions
+    from warehouse.control import open_control
+
+    store = open_control(compiled.project.control_url)
+    try:
+        register(store, compiled.declarations)
+        recorder = Recorder(store, "dagster")
+
+        def observe(integration: str, phase: str) -> None:
+            recorder.on_phase(integration, phase)
+            context.log.info(f"{integration}: {phase}")
+
+        engine = Engine(
+            compiled.project,
+            compiled.warehouse(),
+            compiled.declarations,
+            audit=lambda session, declaration: _audit(session, declaration, compiled),
+            observe=observe,
+            attempts=1,  # Dagster tries again, and shows that it does
+        )
+        allow_deletes = bool(context.op_execution_context.op_config["allow_deletes"])
+        result = run_integration(engine, name, Request(allow_deletes=allow_deletes))
+        recorder.on_result(result)
+    finally:
+        store.dispose()
+    return result
+
+
+def _audit(session: Session, declaration: Declaration, compiled: Compiled) -> tuple[CheckResult, ...]:
+    from quality.audit import audit
+
+    return audit(session, declaration, compiled.declarations)
+
+
+def _derived_follows(context: dg.AssetExecutionContext, compiled: Compiled) -> bool:
+    """Return whether a later step of this run brings models and rules up to date, and publishes."""
+    derived = {spec.key for spec in derived_specs(compiled)}
+    return bool(derived & set(context.job_def.asset_layer.executable_asset_keys))

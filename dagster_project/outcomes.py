@@ -1,0 +1,135 @@
+"""What a run did, in Dagster's terms; the same for a Dagster run and for what the command line did."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import dagster as dg
+
+from dagster_project.compiled import VIOLATIONS, Compiled
+from dagster_project.derive import Derived
+from dagster_project.model_specs import model_lineage, model_schema
+from dagster_project.stream_specs import check_id
+from pipelines import state
+from pipelines.declaration import Declaration
+from pipelines.results import CheckResult, IntegrationResult
+from pipelines.sql_file import ANALYTICS
+from warehouse.session import Session
+
+_NEVER_CHANGED = "empty"
+
+
+class Outcome(NamedTuple):
+    """A table as a run left it; its data version stays the same for as long as its rows do."""
+
+    key: dg.AssetKey
+    data_version: str
+    metadata: Mapping[str, Any]
+
+
+def stream_outcomes(session: Session, declaration: Declaration, result: IntegrationResult) -> list[Outcome]:
+    """Return the tables of an integration that ran; the data version is the last load that changed the table."""
+    versions = dict(
+        session.execute(
+            "SELECT stream, max(load_id) FROM leat.load_streams WHERE integration = ? "
+            "AND inserted + updated + deleted > 0 GROUP BY stream",
+            (declaration.name,),
+        )
+        if state.exists(session)
+        else ()
+    )
+    schema_versions = {stream.name: stream.schema_version for stream in declaration.selected()}
+    return [
+        Outcome(
+            dg.AssetKey([declaration.name, s.stream]),
+            versions.get(s.stream, _NEVER_CHANGED),
+            {
+                "dagster/row_count": s.total,
+                "inserted": s.inserted,
+                "updated": s.updated,
+                "deleted": s.deleted,
+                "quarantined": s.quarantined,
+                "drifted": s.drifted,
+                "schema version": schema_versions[s.stream],
+                "seconds": result.seconds,
+                **({"load": result.load_id} if result.load_id else {}),
+            },
+        )
+        for s in result.streams
+        if s.stream in schema_versions
+    ]
+
+
+def derived_outcomes(session: Session, compiled: Compiled, derived: Derived | None) -> list[Outcome]:
+    """Return the models that exist, and the ledger of violations; ``derived`` is None when nothing had to be done."""
+    if not state.exists(session):
+        return []
+    built = {model.name: model for model in derived.models} if derived else {}
+    kept = session.execute("SELECT model, fingerprint, row_count, built_at FROM leat.models")
+    known = {name: (fingerprint, rows, at) for name, fingerprint, rows, at in kept}
+    outcomes = []
+    for model in compiled.models:
+        if model.name in known:
+            fingerprint, rows, at = known[model.name]
+            lineage = model_lineage(compiled, model)
+            metadata: dict[str, Any] = {
+                "dagster/row_count": rows,
+                "dagster/column_schema": model_schema(compiled, model, session.columns(ANALYTICS, model.name)),
+                "built at": dg.MetadataValue.timestamp(at),
+                **({"dagster/column_lineage": lineage} if lineage.deps_by_column else {}),
+            }
+            if model.name in built:
+                metadata |= {"build": built[model.name].reason, "seconds": round(built[model.name].seconds, 3)}
+            outcomes.append(Outcome(dg.AssetKey([ANALYTICS, model.name]), fingerprint[:16], metadata))
+    return [*outcomes, _violations(session)]
+
+
+def _violations(session: Session) -> Outcome:
+    rows = session.execute(
+        "SELECT rule, violation_key FROM leat.violations WHERE resolved_at IS NULL ORDER BY rule, violation_key"
+    )
+    version = hashlib.sha256(json.dumps([list(row) for row in rows]).encode()).hexdigest()[:16]
+    total = session.execute("SELECT count(*) FROM leat.violations")[0][0]
+    return Outcome(VIOLATIONS, version, {"dagster/row_count": total, "open violations": len(rows)})
+
+
+class Checked(NamedTuple):
+    """The outcome of a check."""
+
+    key: dg.AssetCheckKey
+    result: CheckResult
+
+    @property
+    def severity(self) -> dg.AssetCheckSeverity:
+        """Dagster's word for the severity."""
+        return dg.AssetCheckSeverity.ERROR if self.result.severity == "error" else dg.AssetCheckSeverity.WARN
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """How many rows broke it, and the first of them."""
+        evidence = list(_records(self.result.evidence))
+        return {
+            "failing rows": self.result.failing,
+            **({"evidence": dg.MetadataValue.table(evidence)} if evidence else {}),
+        }
+
+
+def checked(results: Iterable[CheckResult]) -> list[Checked]:
+    """Return the outcomes of checks; a rule is a check of the ledger of violations."""
+    return [
+        Checked(
+            dg.AssetCheckKey(
+                dg.AssetKey(result.subject.split(".")) if "." in result.subject else VIOLATIONS, check_id(result.check)
+            ),
+            result,
+        )
+        for result in results
+    ]
+
+
+def _records(evidence: Iterable[Mapping[str, Any]]) -> Iterator[dg.TableRecord]:
+    for row in evidence:
+        yield dg.TableRecord({name: "" if value is None else str(value) for name, value in row.items()})

@@ -1,0 +1,77 @@
+"""Tells the Dagster instance of a project what the command line did, so that its UI shows one truth.
+
+A run that found nothing new isn't told, for it has to be fast. So Dagster counts the age of a table that has
+``fresh_within`` from the last run that it knows of: the last that brought something new, or any run of Dagster's own.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import dagster as dg
+
+from dagster_project.compiled import compile_project
+from dagster_project.derive import Derived
+from dagster_project.derived_assets import derived_specs
+from dagster_project.instance import instance_folder
+from dagster_project.outcomes import Checked, Outcome, checked, derived_outcomes, stream_outcomes
+from dagster_project.runless import record_check, record_outcome
+from dagster_project.stream_specs import stream_specs
+from pipelines.declaration import Declaration
+from pipelines.project import Project
+from pipelines.results import IntegrationResult
+
+log = logging.getLogger("leat.report")
+
+
+def report(
+    project: Project,
+    declarations: Mapping[str, Declaration],
+    results: Sequence[IntegrationResult],
+    derived: Derived | None,
+) -> None:
+    """Record materializations and checks as a Dagster run would, with the same data versions.
+
+    Args:
+        project: the project; the instance is that of :func:`dagster_project.instance.instance_folder`.
+        declarations: its integrations.
+        results: what the run did for each of them.
+        derived: what it did for models and rules; None when they were up to date.
+
+    What goes wrong is logged and never raised: the rows are where they belong.
+    """
+    try:
+        with dg.DagsterInstance.from_config(str(instance_folder(project))) as instance:
+            _record(instance, project, declarations, results, derived)
+    except Exception:
+        log.exception("the Dagster instance wasn't told of this run")
+
+
+def _record(
+    instance: dg.DagsterInstance,
+    project: Project,
+    declarations: Mapping[str, Declaration],
+    results: Sequence[IntegrationResult],
+    derived: Derived | None,
+) -> None:
+    compiled = compile_project(project, declarations)
+    specs: dict[dg.AssetKey, dg.AssetSpec] = {}
+    outcomes: list[Outcome] = []
+    checks: list[Checked] = []
+    with compiled.warehouse().snapshot() as session:
+        for result in results:
+            declaration = declarations[result.integration]
+            checks += checked(result.checks)
+            if result.status == "loaded":
+                specs |= {spec.key: spec for spec in stream_specs(compiled, declaration)}
+                outcomes += stream_outcomes(session, declaration, result)
+        if derived is not None:
+            specs |= {spec.key: spec for spec in derived_specs(compiled)}
+            outcomes += derived_outcomes(session, compiled, derived)
+            checks += checked(derived.checks)
+    for outcome in outcomes:
+        if outcome.key in specs:
+            record_outcome(instance, specs[outcome.key], outcome)
+    for check in checks:
+        record_check(instance, check)

@@ -1,0 +1,107 @@
+"""What the steps of Dagster runs have in common: telling outcomes, retrying what is worth it, logs without secrets."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+import dagster as dg
+
+from dagster_project.outcomes import Checked, Outcome
+from dagster_project.runless import record_check, record_outcome
+from sources.settings import redact
+
+Told = dg.MaterializeResult[None] | dg.AssetCheckResult
+Specs = Mapping[dg.AssetKey, dg.AssetSpec]
+
+_LONGEST_WAIT = 900.0  # seconds; a step that waits longer holds its place in the pool for nothing
+
+
+def tell(
+    context: dg.AssetExecutionContext, specs: Specs, outcomes: Iterable[Outcome], checks: Iterable[Checked]
+) -> Iterator[Told]:
+    """Yield what was selected; what happened beside the selection is recorded as well, for loads come whole.
+
+    What definitions don't know yet, such as a model that was added since they were loaded, is left out.
+    """
+    for outcome in outcomes:
+        if outcome.key in context.selected_asset_keys:
+            version = dg.DataVersion(outcome.data_version)
+            yield dg.MaterializeResult(asset_key=outcome.key, metadata=outcome.metadata, data_version=version)
+        elif outcome.key in specs:
+            record_outcome(context.instance, specs[outcome.key], outcome)
+    for check in checks:
+        if check.key in context.selected_asset_check_keys:
+            yield dg.AssetCheckResult(
+                passed=check.result.ok,
+                asset_key=check.key.asset_key,
+                check_name=check.key.name,
+                severity=check.severity,
+                description=check.result.detail,
+                metadata=check.metadata,
+            )
+        elif check.key.asset_key in specs:
+            record_check(context.instance, check)
+
+
+def again_later(
+    context: dg.AssetExecutionContext, message: str, waits: tuple[float, ...], asked: float | None = None
+) -> BaseException:
+    """Return what to raise for an error that may pass: a retry, or the failure when the system asks for a long wait.
+
+    Args:
+        context: of the step.
+        message: what went wrong and what to do next.
+        waits: seconds before each retry, when the system asks for nothing.
+        asked: seconds that the system asked to wait.
+    """
+    failure = failed(message)
+    if asked is not None and asked > _LONGEST_WAIT:
+        return failure
+    wait = waits[min(context.retry_number, len(waits) - 1)] if asked is None else asked
+    retry = dg.RetryRequested(max_retries=len(waits), seconds_to_wait=wait)
+    retry.__cause__ = failure  # Dagster shows its description
+    return retry
+
+
+def failed(message: str) -> dg.Failure:
+    """Return the failure of a step that isn't tried again."""
+    return dg.Failure(redact(message), allow_retries=False)
+
+
+@contextmanager
+def logging_to(context: dg.AssetExecutionContext) -> Iterator[None]:
+    """Send leat's own log to the log of the run, and keep secrets out of it and of what is captured from stderr."""
+    ours, root = logging.getLogger("leat"), logging.getLogger()
+    to_run, to_stderr = _ToRun(context.log), _Redacting(logging.WARNING)
+    level, propagate = ours.level, ours.propagate
+    ours.addHandler(to_run)
+    root.addHandler(to_stderr)
+    ours.setLevel(logging.INFO)
+    ours.propagate = False
+    try:
+        yield
+    finally:
+        ours.removeHandler(to_run)
+        root.removeHandler(to_stderr)
+        ours.setLevel(level)
+        ours.propagate = propagate
+
+
+class _ToRun(logging.Handler):
+    def __init__(self, log: dg.DagsterLogManager) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._log.log(record.levelno, redact(self.format(record)))
+
+
+class _Redacting(logging.StreamHandler):  # type: ignore[type-arg]
+    def __init__(self, level: int) -> None:
+        super().__init__()
+        self.setLevel(level)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))

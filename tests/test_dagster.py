@@ -1,0 +1,392 @@
+"""Dagster over the same engine: what it shows, what a run does, and that the command line's runs are shown as well."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from dagster_project.compiled import VIOLATIONS, Compiled, compile_folder, compile_project
+from dagster_project.definitions import definitions
+from dagster_project.derive import derive
+from dagster_project.instance import prepare_instance
+from dagster_project.report import report
+from pipelines.engine import Request, run_integration
+from pipelines.project import load_declarations
+from tests.kit.project import Tally, full_scan, row, rows
+
+REPOSITORY = Path(__file__).parent.parent
+CHECKS = "{fed: {fresh_within: PT1H, mask: [label], checks: [{not_null: weight}]}, kept: {history: true}}"
+SHELVES = """\
+/* ---
+description: How much stands on each shelf.
+owners: [library, ann@example.com]
+columns: {shelf: Where it is.}
+checks: [{unique: shelf}]
+--- */
+SELECT shelf, COUNT(*) AS things, MAX(label) AS a_label FROM tally.kept WHERE _deleted_at IS NULL GROUP BY shelf
+"""
+FULL = """\
+/* ---
+title: No shelf is full
+severity: error
+key: shelf
+--- */
+SELECT shelf, things FROM analytics.shelves WHERE things > 2
+"""
+FED, KEPT, SCANNED = (dg.AssetKey(["tally", name]) for name in ("fed", "kept", "scanned"))
+MODEL = dg.AssetKey(["analytics", "shelves"])
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A project, its definitions and an instance without a disk."""
+
+    tally: Tally
+    instance: dg.DagsterInstance
+
+    def compiled(self) -> Compiled:
+        project = replace(self.tally.project, control_url=f"sqlite:///{self.tally.folder / 'control.db'}")
+        return replace(compile_project(project, load_declarations(project)), retry_waits=(0, 0))
+
+    def defs(self) -> dg.Definitions:
+        return definitions(self.compiled())
+
+    def run(self, *keys: dg.AssetKey, **config: Any) -> dg.ExecuteInProcessResult:
+        """Run the job of the integration, or only some of its assets."""
+        return (
+            self.defs()
+            .resolve_job_def("tally_job")
+            .execute_in_process(
+                instance=self.instance,
+                raise_on_error=False,
+                asset_selection=list(keys) or None,
+                run_config={"ops": {"load_tally": {"config": config}}} if config else None,
+            )
+        )
+
+    def latest(self, key: dg.AssetKey) -> dg.AssetMaterialization:
+        event = self.instance.get_latest_materialization_event(key)
+        assert event is not None and event.asset_materialization is not None
+        return event.asset_materialization
+
+    def version(self, key: dg.AssetKey) -> str:
+        return (self.latest(key).tags or {})["dagster/data_version"]
+
+    def stale(self, key: dg.AssetKey) -> list[str]:
+        from dagster._core.definitions.data_version import CachingStaleStatusResolver
+        from dagster._core.instance.types import CachingDynamicPartitionsLoader  # noqa: F401 - loads what it needs
+        from dagster._core.loader import LoadingContextForTest
+
+        graph = self.defs().resolve_asset_graph()
+        resolver = CachingStaleStatusResolver(self.instance, graph, LoadingContextForTest(self.instance))
+        return [cause.reason for cause in resolver.get_stale_causes(key)]
+
+
+@pytest.fixture
+def shown(tmp_path: Path) -> Iterator[Shown]:
+    tally = Tally(tmp_path)
+    tally.declare(CHECKS)
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Shown(tally, instance)
+
+
+@pytest.fixture
+def modelled(shown: Shown) -> Shown:
+    for folder, name, text in (("assets/models", "shelves.sql", SHELVES), ("quality/rules", "full.sql", FULL)):
+        path = shown.tally.folder / folder / name
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    return shown
+
+
+def values(metadata: Any) -> dict[str, Any]:
+    return {name: getattr(value, "value", value) for name, value in metadata.items()}
+
+
+def failure(result: dg.ExecuteInProcessResult) -> str:
+    [event] = result.get_step_failure_events()
+    data = event.step_failure_data.user_failure_data
+    return str(data.description) if data and data.description else str(event.step_failure_data.error)
+
+
+def test_a_run_loads_checks_and_publishes(shown: Shown) -> None:
+    shown.tally.then(rows("fed", row(1, "one", weight=1.0), row(2, "two", weight=2.0)), rows("kept", row(1, "one")))
+    result = shown.run()
+    assert result.success
+    assert shown.tally.query("SELECT count(*) FROM tally.fed") == [(2,)]
+    found = values(shown.latest(FED).metadata)
+    assert {name: found[name] for name in ("dagster/row_count", "inserted", "updated", "deleted", "quarantined")} == {
+        "dagster/row_count": 2,
+        "inserted": 2,
+        "updated": 0,
+        "deleted": 0,
+        "quarantined": 0,
+    }
+    assert found["load"] == shown.version(FED)
+    assert shown.version(SCANNED) == "empty"
+    evaluations = {e.check_name: e for e in result.get_asset_check_evaluations() if e.asset_key == FED}
+    assert set(evaluations) == {"key_not_null", "key_unique", "not_null_weight"}
+    assert all(evaluation.passed for evaluation in evaluations.values())
+
+
+def test_nothing_new_keeps_data_versions_and_freshness(shown: Shown) -> None:
+    shown.tally.then(rows("fed", row(1, weight=1.0)))
+    shown.run()
+    first = shown.version(FED), shown.version(KEPT)
+    assert shown.run().success
+    assert (shown.version(FED), shown.version(KEPT)) == first
+    assert len(shown.instance.fetch_materializations(FED, limit=10).records) == 2
+    shown.tally.then(rows("kept", row(1)))
+    shown.run()
+    assert shown.version(FED) == first[0]
+    assert shown.version(KEPT) > first[0]
+
+
+def test_one_stream_selected_loads_all_and_tells_all(shown: Shown) -> None:
+    shown.tally.then(rows("fed", row(1, weight=1.0)), rows("kept", row(1)))
+    assert shown.run(KEPT).success
+    assert values(shown.latest(FED).metadata)["inserted"] == 1
+    assert shown.tally.query("SELECT count(*) FROM tally.fed") == [(1,)]
+
+
+def test_a_permanent_error_fails_at_once_and_says_why(shown: Shown) -> None:
+    shown.tally.then({"do": "fail", "transient": False})
+    result = shown.run()
+    assert not result.success
+    assert failure(result) == "tally: reading the script: told to fail. Next: take the step out"
+    assert not [event for event in result.all_events if event.event_type_value == "STEP_UP_FOR_RETRY"]
+
+
+def test_a_transient_error_is_tried_again(shown: Shown) -> None:
+    shown.tally.then({"do": "fail", "transient": True})
+    result = shown.run()
+    assert not result.success
+    assert len([event for event in result.all_events if event.event_type_value == "STEP_UP_FOR_RETRY"]) == 2
+    assert "told to fail" in str(result.get_step_failure_events())
+
+
+def test_an_integration_that_runs_elsewhere_is_tried_again(shown: Shown) -> None:
+    with shown.tally.engine().warehouse.exclusive("tally"):
+        result = shown.run()
+    assert [event for event in result.all_events if event.event_type_value == "STEP_UP_FOR_RETRY"]
+
+
+def test_a_failed_check_blocks_the_load_and_is_shown_with_evidence(shown: Shown) -> None:
+    shown.tally.then(rows("fed", row(1, weight=1.0)))
+    shown.run()
+    shown.tally.then(rows("fed", row(2, weight=None)))
+    result = shown.run()
+    assert not result.success
+    assert "not_null_weight" in failure(result)
+    [broken] = [e for e in result.get_asset_check_evaluations() if not e.passed]
+    assert (broken.check_name, broken.severity, broken.blocking) == (
+        "not_null_weight",
+        dg.AssetCheckSeverity.ERROR,
+        True,
+    )
+    assert values(broken.metadata)["failing rows"] == 1
+    assert broken.metadata["evidence"].records[0].data["id"] == "2"  # type: ignore[union-attr]
+    assert shown.tally.query("SELECT count(*) FROM tally.fed") == [(1,)]
+
+
+def test_models_and_rules_follow_and_show_lineage(modelled: Shown) -> None:
+    modelled.tally.then(rows("kept", row(1, "one"), row(2, "two")))
+    assert modelled.run().success
+    assert modelled.tally.query("SELECT shelf, things FROM analytics.shelves") == [("a", 2)]
+    metadata = modelled.latest(MODEL).metadata
+    lineage = metadata["dagster/column_lineage"].value
+    assert lineage.deps_by_column["shelf"] == [dg.TableColumnDep(KEPT, "shelf")]  # type: ignore[union-attr]
+    columns = {c.name: c for c in metadata["dagster/column_schema"].schema.columns}  # type: ignore[union-attr]
+    assert (columns["things"].type, columns["shelf"].description) == ("integer", "Where it is.")
+    assert "personal_data" in columns["a_label"].tags
+    assert modelled.version(VIOLATIONS)
+    before = modelled.version(MODEL), modelled.version(VIOLATIONS)
+    assert modelled.run().success
+    assert (modelled.version(MODEL), modelled.version(VIOLATIONS)) == before
+
+
+def test_a_broken_rule_keeps_readers_on_the_old_version(modelled: Shown) -> None:
+    modelled.tally.then(rows("kept", row(1), row(2)))
+    modelled.run()
+    modelled.tally.then(rows("kept", row(3)))
+    for selected in ((), (KEPT,)):  # with models and rules in the run, and without
+        result = modelled.run(*selected)
+        assert not result.success
+        assert "full: full failed; readers keep the old version" in failure(result)
+        assert modelled.tally.query("SELECT count(*) FROM tally.kept") == [(2,)]
+    assert values(modelled.latest(VIOLATIONS).metadata)["open violations"] == 1
+
+
+def test_models_that_only_a_load_was_selected_for_are_told(modelled: Shown) -> None:
+    modelled.tally.then(rows("kept", row(1)))
+    assert modelled.run(KEPT).success
+    assert modelled.tally.query("SELECT things FROM analytics.shelves") == [(1,)]
+    assert values(modelled.latest(MODEL).metadata)["dagster/row_count"] == 1
+    assert modelled.stale(MODEL) == []
+
+
+def test_deletes_can_be_allowed_for_one_run(shown: Shown) -> None:
+    shown.tally.then(rows("scanned", *(row(i) for i in range(100))), full_scan("scanned"))
+    shown.run()
+    shown.tally.then(rows("scanned", row(1)), full_scan("scanned"))
+    assert not shown.run().success
+    assert shown.run(allow_deletes=True).success
+    assert shown.tally.query("SELECT count(*) FROM tally.scanned WHERE _deleted_at IS NULL") == [(1,)]
+
+
+def test_runs_are_recorded_as_dagsters(shown: Shown) -> None:
+    from warehouse.control import open_control, recent_runs
+
+    shown.run()
+    store = open_control(shown.compiled().project.control_url)
+    try:
+        assert [(run.trigger, run.status) for run in recent_runs(store)] == [("dagster", "nothing_new")]
+    finally:
+        store.dispose()
+
+
+def test_what_definitions_say_of_a_table(modelled: Shown) -> None:
+    graph = modelled.defs().resolve_asset_graph()
+    fed = graph.get(FED)
+    columns = {column.name: column for column in fed.metadata["dagster/column_schema"].columns}
+    assert (columns["label"].tags, columns["label"].type) == ({"personal_data": "masked"}, "string")
+    assert columns["_deleted_at"].type == "timestamp"
+    assert fed.freshness_policy is not None
+    assert fed.freshness_policy.fail_window.to_timedelta().total_seconds() == 3600
+    assert graph.get(KEPT).metadata["history"] == "tally.kept_history"
+    assert fed.metadata["key"] == "shelf, id"
+    model = graph.get(MODEL)
+    assert (list(model.owners), model.parent_keys) == (["team:library", "ann@example.com"], {KEPT})
+    assert graph.get(VIOLATIONS).parent_keys == {MODEL}
+
+
+def test_the_code_version_changes_with_the_declaration_and_the_driver(shown: Shown) -> None:
+    before = shown.defs().resolve_asset_graph().get(FED).code_version
+    assert before is not None and before.startswith("1.1.")
+    path = shown.tally.folder / "pipelines" / "tally.yaml"
+    path.write_text(path.read_text() + "version: 2\n")
+    assert shown.defs().resolve_asset_graph().get(FED).code_version == f"2.{before[2:]}"
+
+
+def test_schedules_run_as_declared_and_let_a_tick_pass(shown: Shown) -> None:
+    path = shown.tally.folder / "pipelines" / "tally.yaml"
+    path.write_text(path.read_text() + 'schedule: "*/15 * * * *"\n')
+    defs = shown.defs()
+    schedule = defs.resolve_schedule_def("tally_schedule")
+    assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+    job = defs.resolve_job_def("tally_job")
+    assert job.tags["dagster/max_runtime"] == "21600"
+    with dg.DagsterInstance.local_temp(str(shown.tally.folder)) as instance:
+        context = dg.build_schedule_context(instance=instance, repository_def=defs.get_repository_def())
+        assert len(schedule.evaluate_tick(context).run_requests or []) == 1
+        instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+        assert "still under way" in str(schedule.evaluate_tick(context).skip_message)
+    path.write_text(path.read_text() + "enabled: false\n")
+    stopped = shown.defs().resolve_schedule_def("tally_schedule")
+    assert stopped.default_status is dg.DefaultScheduleStatus.STOPPED
+
+
+def test_the_instance_shows_what_the_command_line_did(modelled: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    compiled = modelled.compiled()
+    home = prepare_instance(compiled.project)
+    modelled.tally.then(rows("fed", row(1, weight=1.0)), rows("kept", row(1)))
+    engine = modelled.tally.engine()
+    result = run_integration(engine, "tally", Request())
+    derived = derive(compiled.project, engine.warehouse, engine.declarations)
+    report(compiled.project, engine.declarations, [result], derived)
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        told = replace(modelled, instance=instance)
+        assert told.version(FED) == result.load_id
+        assert values(told.latest(KEPT).metadata)["inserted"] == 1
+        assert told.stale(MODEL) == told.stale(VIOLATIONS) == told.stale(FED) == []
+        checks = modelled.defs().resolve_asset_graph().asset_check_keys
+        full = dg.AssetCheckKey(VIOLATIONS, "full")
+        assert full in checks
+        latest = instance.event_log_storage.get_latest_asset_check_execution_by_key([full])
+        assert latest[full].status.value == "SUCCEEDED"
+        versions = {key: told.version(key) for key in (FED, KEPT, MODEL, VIOLATIONS)}
+        assert told.run().success
+        assert {key: told.version(key) for key in versions} == versions
+
+
+def test_a_report_that_fails_is_only_logged(
+    modelled: Shown, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(modelled.tally.folder / "nowhere"))
+    report(modelled.compiled().project, {}, [], None)
+    assert "wasn't told" in caplog.text
+
+
+def test_a_secret_stays_out_of_a_runs_log(shown: Shown, capfd: pytest.CaptureFixture[str]) -> None:
+    from sources.settings import Named, read_secret
+
+    path = shown.tally.folder / "token"
+    path.write_text("hunter2-hunter2")
+    read_secret(Named(file=str(path)), "tally")
+    shown.tally.then({"do": "rows", "stream": "hunter2-hunter2", "rows": []})
+    result = shown.run()
+    assert not result.success
+    assert "hunter2" not in str(result.all_events)
+    logged = shown.instance.all_logs(result.run_id)
+    assert "hunter2" not in str(logged)
+    assert "hunter2" not in "".join(capfd.readouterr())
+
+
+LOADED = """
+import sys
+from dagster_project.definitions import defs
+defs.resolve_asset_graph()
+heavy = {"dlt", "great_expectations", "pandas", "pyarrow", "duckdb", "psycopg2", "sqlalchemy", "caldav"}
+print(sorted(heavy & set(sys.modules)))
+"""
+
+
+def test_definitions_load_in_an_empty_environment_without_heavy_imports() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED], cwd=REPOSITORY, env={}, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
+
+
+@pytest.mark.parametrize("command", [["list", "defs", "--json"], ["check", "defs"]])
+def test_dg_works_at_the_root_of_the_repository(command: list[str], tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "DAGSTER_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    program = [str(Path(sys.executable).with_name("dg")), *command]
+    done = subprocess.run(program, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    if command[0] == "list":
+        found = json.loads(done.stdout)
+        assert {asset["asset_key"] for asset in found["assets"]} >= {"calendar/events", "analytics/meeting_load"}
+
+
+def test_the_graph_of_this_project() -> None:
+    graph = definitions(compile_folder(REPOSITORY)).resolve_asset_graph()
+    parents = {
+        key.to_user_string(): sorted(p.to_user_string() for p in graph.get(key).parent_keys)
+        for key in graph.get_all_asset_keys()
+    }
+    assert {name: found for name, found in parents.items() if found} == {
+        "analytics/branch_health": ["version_control/refs"],
+        "analytics/busy_hours": ["calendar/occurrences"],
+        "analytics/commit_activity": ["version_control/commit_files", "version_control/commits"],
+        "analytics/meeting_load": ["calendar/attendees", "calendar/occurrences"],
+        "leat/violations": [
+            "calendar/attendees",
+            "calendar/calendars",
+            "calendar/events",
+            "version_control/commits",
+        ],
+    }
+    sources = {name.split("/")[0]: graph.get(dg.AssetKey(name.split("/"))).group_name for name in parents}
+    assert sources["calendar"] == "calendar"
+    assert sources["leat"] == "quality"
