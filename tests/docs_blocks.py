@@ -1,0 +1,38 @@
+"""Fenced blocks of Markdown pages, and what the command line prints, in a form that can be compared."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_BLOCK = re.compile(r"^(?:`(?P<file>[\w./-]+)`:\n)?```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
+_CHANGING = ((r"\d+\.\d+ s\b", "# s"), (r"\b\d{8}T\d{12}\b", "#"), (r"[ \t]+", " "))
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block; ``file`` is the path that the line before names."""
+
+    kind: str
+    text: str
+    file: str | None
+
+
+def blocks(page: Path, section: str = "") -> Iterator[Block]:
+    """Yield the blocks of a page, or of what follows one of its headings up to the next of its level."""
+    text = page.read_text(encoding="utf-8")
+    if section:
+        level = section.split(" ", maxsplit=1)[0]
+        text = text[text.index(f"\n{section}\n") + 1 :]
+        text = re.split(rf"^#{{1,{len(level)}}} ", text[len(section) :], maxsplit=1, flags=re.MULTILINE)[0]
+    for found in _BLOCK.finditer(text):
+        yield Block(found["kind"], found["text"], found["file"])
+
+
+def settled(output: str) -> list[str]:
+    """Return the lines of an output without what differs from run to run: seconds, ids of loads, widths of columns."""
+    for pattern, text in _CHANGING:
+        output = re.sub(pattern, text, output)
+    return [line.strip() for line in output.splitlines() if line.strip()]
