@@ -6,6 +6,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg2
 import pytest
@@ -13,6 +14,9 @@ import pytest
 from demo.postgres import postgres_url as url_of
 from demo.postgres import start_postgres, stop_postgres
 from demo.process import Process
+
+if TYPE_CHECKING:
+    from tests.kit.project import Tally
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +40,22 @@ def postgres_url(postgres_server: Process) -> Iterator[str]:
         yield url_of(postgres_server, name)
     finally:
         _run(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def warehouse_url(request: pytest.FixtureRequest) -> str | None:
+    """Run a test on both engines: None is the embedded DuckDB warehouse."""
+    return request.getfixturevalue("postgres_url") if request.param == "postgres" else None
+
+
+@pytest.fixture
+def tally(tmp_path: Path, warehouse_url: str | None) -> Tally:
+    """Give a declared project whose one integration does what a script says, on both engines."""
+    from tests.kit.project import Tally
+
+    project = Tally(tmp_path, warehouse_url)
+    project.declare()
+    return project
 
 
 def _run(server: Process, statement: str) -> None:

@@ -42,6 +42,10 @@ class Tally:
         path.write_text(f"source: tally\ndriver: script\nconnection: {connection}\nstreams: {streams}\n")
         self.script.touch()
 
+    def declare_again(self) -> None:
+        """Let this process find the test sources; for a process that a test starts on a declared project."""
+        add_sources(SOURCES)
+
     def then(self, *steps: Mapping[str, Any]) -> None:
         """Add one line to the script: what the next extraction brings."""
         with self.script.open("a") as file:

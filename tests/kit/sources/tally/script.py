@@ -26,20 +26,22 @@ def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
     lines = Path(connection.script).read_text(encoding="utf-8").splitlines()
     start = sync.cursor["line"] if sync.cursor else 0
     streams = {stream.name: stream for stream in load_streams("tally")}
-    for line in lines[start:]:
+    for number, line in enumerate(lines[start:], start + 1):
         for step in json.loads(line):
-            yield from _events(step, streams)
+            if number == len(lines) or not step.get("latest"):  # a listing gives what there is, not what there was
+                yield from _events(step, streams, sync)
     if len(lines) > start or sync.cursor is None:
         yield Cursor({"line": len(lines)})
 
 
-def _events(step: dict[str, Any], streams: dict[str, Any]) -> Iterator[Event]:
+def _events(step: dict[str, Any], streams: dict[str, Any], sync: Sync) -> Iterator[Event]:
     kind = step["do"]
     if kind == "rows":
         batch = Batch(streams[step["stream"]])
         for row in step["rows"]:
             yield from batch.add(typed(row))
         yield from batch.flush()
+        sync.progress(step["stream"], len(step["rows"]))
     elif kind == "delete":
         yield Delete(step["stream"], step["where"])
     elif kind == "full_scan":
@@ -50,7 +52,7 @@ def _events(step: dict[str, Any], streams: dict[str, Any]) -> Iterator[Event]:
         yield Logged(step["event_type"], step["data"])
     elif kind == "fail":
         error = Unavailable if step["transient"] else Rejected
-        raise error("tally", "reading the script", "told to fail", "take the step out")
+        raise error(sync.integration, "reading the script", "told to fail", "take the step out")
 
 
 def typed(row: dict[str, Any]) -> dict[str, Any]:

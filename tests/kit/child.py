@@ -1,0 +1,272 @@
+"""Processes that a test starts and kills: one that runs the integration and publishes, one that reads all the while.
+
+They are forked from a server that has imported everything and opened nothing, so that a process costs milliseconds.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from tests.kit.project import Tally
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["pytest", "tests.kit.warm"])
+POLL = 0.02
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where a run kills itself.
+
+    Attributes:
+        at: ``observe`` (a phase of the engine), ``progress`` (records were read), ``sql`` (before a statement that
+            contains ``what``), ``audit`` (an audit event of Python whose first argument contains ``what``),
+            ``marker`` (dlt's marker: ``before`` or ``after`` it is written), ``copy`` (half of the draft is written).
+        what: the phase, the text, the event.
+        nth: the how-manieth time.
+    """
+
+    at: str
+    what: str = ""
+    nth: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.at}-{self.what}-{self.nth}".replace(" ", "_").replace('"', "").replace("/", "_")
+
+
+def start_run(tally: Tally, point: Point | None = None) -> tuple[Any, Connection]:
+    """Start a run with publication; the connection gives the result as a dict, unless the run is killed."""
+    here, there = CONTEXT.Pipe(duplex=False)
+    process = CONTEXT.Process(target=_run, args=(tally, point, there), daemon=True)
+    process.start()
+    there.close()
+    return process, here
+
+
+def run_to_end(tally: Tally, point: Point | None = None) -> dict[str, Any] | None:
+    """Run in a process of its own; returns the result, or None when it was killed."""
+    process, connection = start_run(tally, point)
+    with connection:
+        try:
+            result = connection.recv()
+        except EOFError:
+            result = None
+    process.join()
+    return result
+
+
+def _run(tally: Tally, point: Point | None, answer: Connection) -> None:
+    from pipelines.engine import Request, run_integration
+
+    tally.declare_again()
+    observers: dict[str, Callable[..., None]] = {}
+    if point:
+        observers = _arm(point)
+    engine = tally.engine(**observers)
+    result = run_integration(engine, "tally", Request())
+    _observe(engine, "publishing")
+    engine.warehouse.publish()
+    _observe(engine, "published")
+    answer.send(asdict(result))
+    answer.close()
+
+
+def _observe(engine: Any, phase: str) -> None:
+    engine.observe("tally", phase)
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _arm(point: Point) -> dict[str, Callable[..., None]]:
+    """Arrange for the process to kill itself at the point; returns what the engine is to be given."""
+    left = [point.nth]
+
+    def count() -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            _die()
+
+    if point.at == "observe":
+        return {"observe": lambda _name, phase: count() if phase == point.what else None}
+    if point.at == "progress":
+        return {"progress": lambda _name, _what, _count: count()}
+    arm = {"sql": _arm_sql, "audit": _arm_audit, "marker": _arm_marker, "copy": _arm_copy}[point.at]
+    arm(point.what, count)
+    return {}
+
+
+def _arm_sql(what: str, count: Callable[[], None]) -> None:
+    from warehouse import duckdb_file, postgres
+
+    connect = duckdb_file.DuckDBWarehouse._connect
+
+    class Traced:
+        def __init__(self, connection: Any) -> None:
+            self._connection = connection
+
+        def execute(self, sql: str, *params: Any) -> Any:
+            if what in sql:
+                count()
+            return self._connection.execute(sql, *params)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._connection, name)
+
+    def traced(self: Any, *args: Any, **options: Any) -> Any:
+        return Traced(connect(self, *args, **options))
+
+    duckdb_file.DuckDBWarehouse._connect = traced  # type: ignore[method-assign]
+    run = postgres.PostgresSession._run
+
+    def run_traced(self: Any, sql: str, params: Any) -> Any:
+        if what in sql:
+            count()
+        return run(self, sql, params)
+
+    postgres.PostgresSession._run = run_traced  # type: ignore[method-assign]
+
+
+def _arm_audit(what: str, count: Callable[[], None]) -> None:
+    event, _, text = what.partition(" ")
+
+    def hook(name: str, args: tuple[Any, ...]) -> None:
+        if name == event and text in str(args[0]):
+            count()
+
+    sys.addaudithook(hook)
+
+
+def _arm_marker(what: str, count: Callable[[], None]) -> None:
+    from dlt.destinations.impl.filesystem.filesystem import FilesystemClient
+
+    complete = FilesystemClient.complete_load
+
+    def completing(self: Any, load_id: str) -> None:
+        if what == "before":
+            count()
+        complete(self, load_id)
+        count()
+
+    FilesystemClient.complete_load = completing  # type: ignore[method-assign]
+
+
+def _arm_copy(_what: str, count: Callable[[], None]) -> None:
+    def half(source: Any, target: Any, _length: int = 0) -> None:
+        content = source.read()
+        target.write(content[: len(content) // 2])
+        target.flush()
+        count()
+
+    shutil.copyfileobj = half  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a reader saw.
+
+    Attributes:
+        polls: how often it looked.
+        answers: the distinct answers, in order.
+        errors: what it could not read.
+    """
+
+    polls: int
+    answers: list[Any]
+    errors: list[str]
+
+
+class Reader:
+    """A process that asks one question again and again, 20 ms apart, until the block ends.
+
+    Args:
+        url: the Postgres warehouse, or None.
+        published: the published DuckDB file.
+        sql: one statement.
+        missing_is_fine: whether there may be nothing to read yet.
+    """
+
+    def __init__(self, tally: Tally, sql: str) -> None:
+        self._here, there = CONTEXT.Pipe()
+        path = tally.folder / ".leat" / "warehouse.duckdb"
+        self._process = CONTEXT.Process(target=_read, args=(tally.warehouse_url, path, sql, there), daemon=True)
+        self.seen = Seen(0, [], [])
+
+    def __enter__(self) -> Reader:
+        self._process.start()
+        self._here.recv()  # it has looked once
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._here.send("enough")
+        self.seen = self._here.recv()
+        self._process.join()
+
+
+def _read(url: str | None, path: Path, sql: str, pipe: Connection) -> None:
+    polls, answers, errors = 0, [], []
+    ask = _ask_postgres(url) if url else _ask_duckdb(path)
+    while not pipe.poll(0):
+        polls += 1
+        try:
+            answer = ask(sql)
+        except Exception as error:  # whatever a reader meets is told
+            errors.append(f"{type(error).__name__}: {error}")
+        else:
+            if not answers or answers[-1] != answer:
+                answers.append(answer)
+        if polls == 1:
+            pipe.send("looked")
+        pipe.poll(POLL)
+    pipe.recv()
+    pipe.send(Seen(polls, answers, errors))
+
+
+def _ask_duckdb(path: Path) -> Callable[[str], Any]:
+    """Return a function that reads the published file; while that is the same file, it gives the same answer."""
+    import duckdb
+
+    known: dict[tuple[int, int, int], Any] = {}
+
+    def ask(sql: str) -> Any:
+        now = path.stat()
+        version = (now.st_ino, now.st_mtime_ns, now.st_size)
+        if version not in known:
+            with duckdb.connect(path, read_only=True, config={"threads": 1}) as connection:
+                known[version] = connection.execute(sql).fetchall()
+        return known[version]
+
+    return ask
+
+
+def _ask_postgres(url: str) -> Callable[[str], Any]:
+    import psycopg2
+
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+
+    def ask(sql: str) -> Any:
+        cursor = connection.cursor()
+        cursor.execute(sql)
+        return cursor.fetchall()
+
+    return ask
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Poll a condition; fails when it does not come true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.01)

@@ -1,0 +1,21 @@
+"""Import what a run needs and land once, so that processes forked from here start at once; opens no warehouse."""
+
+import tempfile
+import threading
+from pathlib import Path
+
+import duckdb  # noqa: F401 - imported to be there
+import duckdb_engine  # noqa: F401
+import psycopg2  # noqa: F401
+import sqlalchemy  # noqa: F401
+
+import pipelines.engine  # noqa: F401
+import tests.kit.child  # noqa: F401
+from pipelines.landing import Landed, Shaping, land
+from sources.events import Cursor
+
+with tempfile.TemporaryDirectory() as _folder:
+    _landed = Landed("20000101T000000000000", Path(_folder) / "landing" / "load")
+    _landed.write_plan({})
+    land(_landed, "tally", iter([Cursor({})]), Shaping({}, b""), lambda _phase: None)
+assert threading.active_count() == 1, "a thread would not survive the fork"
