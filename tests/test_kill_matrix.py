@@ -1,0 +1,183 @@
+"""A run is killed wherever that can hurt; readers see whole versions all the while, and the next run needs no help.
+
+Every generation of the script replaces all rows of three streams: each row carries the generation's number, and how
+many there are follows from it. A mix of two generations, a half of one or a cursor ahead of its rows would be seen.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kit.child import Point, Reader, run_to_end, start_run
+from tests.kit.project import Tally, delete, full_scan, row, rows
+
+KEPT = 20
+RANDOM_KILLS = 50
+
+EVERYTHING = " UNION ALL ".join(
+    [
+        *(
+            f"SELECT '{stream}', count(*), min(revision), max(revision) FROM tally.{stream} WHERE _deleted_at IS NULL"
+            for stream in ("fed", "scanned", "kept")
+        ),
+        "SELECT 'history', count(*), min(revision), max(revision) FROM tally.fed_history WHERE valid_to IS NULL",
+        "SELECT 'keys', count(DISTINCT (shelf, id)), min(id), max(id) FROM tally.fed WHERE _deleted_at IS NULL",
+        "SELECT 'cursor', count(*), max(CAST(cursor ->> 'line' AS BIGINT)), 0 FROM leat.cursors",
+    ]
+)
+
+PHASES = [Point("observe", phase) for phase in (
+    "started", "extracting", "extracted", "normalized", "landed", "applying", "checking", "committing", "applied",
+    "publishing", "published",
+)]  # fmt: skip
+POINTS = [
+    *PHASES,
+    Point("progress", nth=1),
+    Point("progress", nth=2),
+    Point("marker", "before"),
+    Point("marker", "after"),
+    Point("sql", 'UPDATE "tally"."fed"'),
+    Point("sql", 'INSERT INTO "tally"."fed"'),
+    Point("sql", 'INSERT INTO "tally"."fed_history"'),
+    Point("sql", 'INSERT INTO "tally"."scanned"'),
+    Point("sql", 'INSERT INTO "leat"."cursors"'),
+    Point("sql", 'INSERT INTO "leat"."loads"'),
+    Point("sql", 'INSERT INTO "leat"."load_streams"', nth=2),
+    Point("audit", "shutil.rmtree /landing/tally/"),
+    Point("audit", "os.remove plan.json"),
+    *(Point("audit", "os.remove .parquet", nth) for nth in (1, 2, 4)),
+    *(Point("audit", "os.rmdir landing", nth) for nth in (1, 3)),
+]  # fmt: skip
+OF_THE_FILE = [
+    Point("sql", "CHECKPOINT"),
+    Point("copy"),
+    Point("audit", "fcntl.ioctl"),
+    Point("audit", "os.utime .draft"),
+    Point("audit", "os.rename .draft"),
+]
+
+
+def size(generation: int) -> int:
+    """Return how many rows a generation has in the streams that lose rows."""
+    return 30 + generation % 7
+
+
+def add_generation(tally: Tally) -> None:
+    generation = len(tally.script.read_text().splitlines()) + 1
+    things = [row(i, f"g{generation}", revision=generation) for i in range(size(generation))]
+    kept = [row(i, f"g{generation}", revision=generation) for i in range(KEPT)]
+    tally.then(
+        delete("fed", shelf="a"), rows("fed", *things),
+        rows("scanned", *things) | {"latest": True}, full_scan("scanned") | {"latest": True}, rows("kept", *kept),
+    )  # fmt: skip
+
+
+def expected(generation: int) -> list[tuple[Any, ...]]:
+    n, g = size(generation), generation
+    return [
+        ("fed", n, g, g), ("scanned", n, g, g), ("kept", KEPT, g, g), ("history", n, g, g),
+        ("keys", n, 0, n - 1), ("cursor", 1, g, 0),
+    ]  # fmt: skip
+
+
+def new_project(folder: Path, url: str | None) -> Tally:
+    """Return a project with the first generation loaded."""
+    tally = Tally(folder, url)
+    tally.declare("{fed: {history: true}}")
+    add_generation(tally)
+    loaded(tally)
+    return tally
+
+
+def loaded(tally: Tally) -> None:
+    """Run to the end and look at everything: nothing missing, nothing twice, nothing left behind."""
+    result = run_to_end(tally)
+    assert result is not None
+    assert result["status"] in ("loaded", "nothing_new"), result["error"]
+    generation = len(tally.script.read_text().splitlines())
+    assert sorted(tally.query(EVERYTHING)) == sorted(expected(generation))
+    for stream in ("fed", "scanned", "kept"):
+        assert tally.query(f"SELECT shelf, id FROM tally.{stream} GROUP BY shelf, id HAVING count(*) > 1") == []
+    landing = tally.project.state / "landing"
+    assert [path for path in landing.rglob("*") if path.name not in ("tally", "tally.lock")] == []
+    doubled = "SELECT load_id, stream FROM leat.load_streams GROUP BY load_id, stream HAVING count(*) > 1"
+    assert tally.query(doubled) == []
+
+
+def only_whole_versions(seen: Any, upto: int) -> None:
+    assert seen.errors == []
+    known = [sorted(expected(generation)) for generation in range(1, upto + 1)]
+    numbers = [known.index(sorted(answer)) for answer in seen.answers]
+    assert numbers == sorted(numbers), "a reader went back"
+
+
+def generations(tally: Tally) -> int:
+    return len(tally.script.read_text().splitlines())
+
+
+@pytest.mark.parametrize("point", POINTS, ids=str)
+def test_killed_at(tally: Tally, point: Point) -> None:
+    killed_at(tally, point)
+
+
+@pytest.mark.parametrize("point", OF_THE_FILE, ids=str)
+def test_killed_while_the_file_is_published(tmp_path: Path, point: Point) -> None:
+    killed_at(Tally(tmp_path), point)
+
+
+def killed_at(tally: Tally, point: Point) -> None:
+    tally = new_project(tally.folder, tally.warehouse_url)
+    add_generation(tally)
+    with Reader(tally, EVERYTHING) as reader:
+        assert run_to_end(tally, point) is None, "the point was never reached"
+        add_generation(tally)
+        add_generation(tally)
+        loaded(tally)
+    only_whole_versions(reader.seen, generations(tally))
+
+
+@pytest.mark.parametrize("point", [Point("observe", "landed"), Point("observe", "committing")], ids=str)
+def test_killed_in_the_first_load_of_all(tally: Tally, point: Point) -> None:
+    tally.declare("{fed: {history: true}}")
+    add_generation(tally)
+    assert run_to_end(tally, point) is None
+    add_generation(tally)
+    loaded(tally)
+
+
+def test_killed_again_and_again_while_recovering(tally: Tally) -> None:
+    tally = new_project(tally.folder, tally.warehouse_url)
+    with Reader(tally, EVERYTHING) as reader:
+        for point in ("landed", "committing", "applied", "extracted", "landed", "applying"):
+            add_generation(tally)
+            assert run_to_end(tally, Point("observe", point)) is None
+        loaded(tally)
+    only_whole_versions(reader.seen, generations(tally))
+
+
+def test_killed_at_random_times(tally: Tally) -> None:
+    chance = random.Random(20261121)  # noqa: S311
+    tally = new_project(tally.folder, tally.warehouse_url)
+    add_generation(tally)
+    result = run_to_end(tally)
+    assert result is not None
+    lasted, killed = result["seconds"], 0
+    with Reader(tally, EVERYTHING) as reader:
+        for number in range(RANDOM_KILLS):
+            for _ in range(chance.randint(1, 2)):
+                add_generation(tally)
+            process, answer = start_run(tally)
+            process.join(lasted * (number + chance.random()) / RANDOM_KILLS)
+            process.kill()
+            process.join()
+            killed += process.exitcode != 0
+            answer.close()
+            if number % 2:  # every other time it is killed twice in a row
+                loaded(tally)
+        loaded(tally)
+    only_whole_versions(reader.seen, generations(tally))
+    assert killed > RANDOM_KILLS // 2, "most runs must not have come to their end"
