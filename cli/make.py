@@ -91,7 +91,7 @@ def dev(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000,
 ) -> None:
     """Open the Dagster UI on the project, with schedules and sensors; ends with Ctrl+C."""
-    from dagster_project.instance import prepare_instance
+    from dagster_project.instance import WORKSPACE, prepare_instance
 
     opened: Opened = context.obj()
     home = prepare_instance(opened.project)
@@ -103,7 +103,7 @@ def dev(
     out.print(f"Dagster UI: http://127.0.0.1:{port}", markup=False)
     sys.stdout.flush()
     program = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
-    os.execv(sys.executable, [*program, "-m", "dagster_project.definitions"])  # noqa: S606 - no shell is wanted
+    os.execv(sys.executable, [*program, "-w", str(WORKSPACE)])  # noqa: S606 - no shell is wanted
 
 
 def demo(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from pipelines import state
 from pipelines.declaration import Declaration
 from pipelines.derived import files_fingerprint, is_derived, mark_derived
 from pipelines.project import Project
@@ -30,10 +31,13 @@ class Derived:
         return any(check.blocks for check in self.checks)
 
 
-def derive(project: Project, warehouse: Warehouse, declarations: Mapping[str, Declaration]) -> Derived | None:
+def derive(
+    project: Project, warehouse: Warehouse, declarations: Mapping[str, Declaration], *, always: bool = False
+) -> Derived | None:
     """Bring models, their checks and the violations up to date; returns None when they are.
 
-    A kill between its transactions costs nothing: what is missing is done by the next run.
+    A kill between its transactions costs nothing: what is missing is done by the next run. With ``always``, checks and
+    rules run even if nothing is missing.
 
     Raises:
         DeclarationError: a model or a rule has a mistake.
@@ -42,7 +46,7 @@ def derive(project: Project, warehouse: Warehouse, declarations: Mapping[str, De
     folders = (project.folder / "assets" / "models", project.folder / "quality" / "rules")
     fingerprint = files_fingerprint(path for folder in folders for path in folder.glob("*.sql"))
     with warehouse.snapshot() as session:
-        if is_derived(session, fingerprint):
+        if (not always or not state.exists(session)) and is_derived(session, fingerprint):
             return None
     return _derive(project, warehouse, declarations, fingerprint)
 

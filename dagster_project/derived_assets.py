@@ -9,7 +9,7 @@ from dagster_project.compiled import POOL, Compiled
 from dagster_project.derive import derive
 from dagster_project.model_specs import model_check_specs, model_specs, rule_check_specs, rules_spec
 from dagster_project.outcomes import checked, derived_outcomes
-from dagster_project.steps import Told, again_later, failed, logging_to, tell
+from dagster_project.steps import Told, again_later, earlier_checks, failed, logging_to, tell
 from pipelines.yaml_file import DeclarationError
 from warehouse.session import Busy
 
@@ -50,8 +50,11 @@ def derive_and_publish(context: dg.AssetExecutionContext, compiled: Compiled) ->
         Failure: a model can't be built, or a check keeps the load from being published.
     """
     warehouse = compiled.warehouse()
+    specs = {spec.key: spec for spec in derived_specs(compiled)}
+    ours = any(key.asset_key in specs for key in context.selected_asset_check_keys)
+    earlier = earlier_checks(context) if ours and context.selected_asset_keys else None
     try:
-        derived = derive(compiled.project, warehouse, compiled.declarations)
+        derived = derive(compiled.project, warehouse, compiled.declarations, always=ours and earlier is None)
         withheld = derived is not None and derived.blocks
         published = False if withheld else warehouse.publish()
     except Busy as busy:
@@ -61,8 +64,8 @@ def derive_and_publish(context: dg.AssetExecutionContext, compiled: Compiled) ->
     context.log.info("readers see the new version" if published else "nothing to publish")
     with warehouse.snapshot() as session:
         outcomes = derived_outcomes(session, compiled, derived)
-    specs = {spec.key: spec for spec in derived_specs(compiled)}
     yield from tell(context, specs, outcomes, checked(derived.checks if derived else ()))
+    yield from (earlier or ()) if derived is None else ()
     if derived is not None and withheld:
         names = ", ".join(f"{check.subject}: {check.check}" for check in derived.checks if check.blocks)
         msg = f"{names} failed; readers keep the old version. Next: mend the data or the check, then run it again"

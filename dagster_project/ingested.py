@@ -7,7 +7,7 @@ import dagster as dg
 from dagster_project.compiled import POOL, Compiled
 from dagster_project.derived_assets import derive_and_publish, derived_specs
 from dagster_project.outcomes import checked, stream_outcomes
-from dagster_project.steps import Told, again_later, failed, logging_to, tell
+from dagster_project.steps import Told, again_later, earlier_checks, failed, logging_to, tell
 from dagster_project.stream_specs import stream_check_specs, stream_specs
 from pipelines.declaration import Declaration
 from pipelines.engine import Engine, Request, run_integration
@@ -48,18 +48,30 @@ def ingested_assets(compiled: Compiled, declaration: Declaration) -> dg.AssetsDe
 
 
 def _load(context: dg.AssetExecutionContext, compiled: Compiled, declaration: Declaration) -> Iterator[Told]:
-    result = _run(context, compiled, declaration.name)
     specs = {spec.key: spec for spec in stream_specs(compiled, declaration)}
+    if not context.selected_asset_keys:  # only checks are asked for
+        yield from tell(context, specs, (), checked(_check(compiled, declaration)))
+        return
+    result = _run(context, compiled, declaration.name)
     if result.error is not None:
         yield from tell(context, specs, (), checked(result.checks))
         if result.transient:
             raise again_later(context, result.error, compiled.retry_waits, result.retry_after)
         raise failed(result.error)
+    earlier = None if result.checks else earlier_checks(context)
+    checks = result.checks if result.checks or earlier is not None else _check(compiled, declaration)
     with compiled.warehouse().snapshot() as session:
         outcomes = stream_outcomes(session, declaration, result)
-    yield from tell(context, specs, outcomes, checked(result.checks))
+    yield from tell(context, specs, outcomes, checked(checks))
+    yield from earlier or ()
     if not _derived_follows(context, compiled):
         yield from derive_and_publish(context, compiled)
+
+
+def _check(compiled: Compiled, declaration: Declaration) -> tuple[CheckResult, ...]:
+    """Check the tables as they are."""
+    with compiled.warehouse().snapshot() as session:
+        return _audit(session, declaration, compiled)
 
 
 def _run(context: dg.AssetExecutionContext, compiled: Compiled, name: str) -> IntegrationResult:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from pipelines.project import Project
 
+WORKSPACE = Path(__file__).parent.parent / "workspace.yaml"
+"""Names the code location, so that schedules are the same ones however the UI was started."""
+
 _CONFIG = Path(__file__).parent.parent / "dagster.yaml"
 
 

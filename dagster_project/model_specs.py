@@ -9,7 +9,7 @@ import dagster as dg
 
 from assets.model_files import Model
 from dagster_project.compiled import VIOLATIONS, Compiled, files_version
-from dagster_project.stream_specs import check_spec, table_column
+from dagster_project.stream_specs import PERSONAL, check_spec, table_column
 from pipelines.sql_file import ANALYTICS, OVERRIDE, TableName
 from quality.checks import CheckName, model_checks
 
@@ -68,6 +68,7 @@ def _model(compiled: Compiled, model: Model) -> dg.AssetSpec:
         group_name=ANALYTICS,
         owners=[owner if "@" in owner or ":" in owner else f"team:{owner}" for owner in model.owners],
         kinds={"sql", compiled.storage, *(["view"] if model.materialized == "view" else [])},
+        tags={PERSONAL: ""} if compiled.personal[model.name] else {},
         code_version=files_version([file for file in files if file.exists()]),
         metadata=_metadata(compiled, model),
     )

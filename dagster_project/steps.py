@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from dagster_project.outcomes import Checked, Outcome
 from dagster_project.runless import record_check, record_outcome
@@ -43,6 +44,35 @@ def tell(
             )
         elif check.key.asset_key in specs:
             record_check(context.instance, check)
+
+
+def earlier_checks(context: dg.AssetExecutionContext) -> list[dg.AssetCheckResult] | None:
+    """Return the last outcome of each selected check, which holds for as long as nothing changes.
+
+    A check that a run selects and doesn't report would be shown as skipped. None if one has never run, or if it kept a
+    load from being applied, for then it wasn't about the rows that are there.
+    """
+    done = frozenset({AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED})
+    found = []
+    for key in context.selected_asset_check_keys:
+        history = context.instance.event_log_storage.get_asset_check_execution_history(key, limit=1, status=done)
+        event = history[0].event.dagster_event if history and history[0].event else None
+        if event is None:
+            return None
+        last = event.asset_check_evaluation_data
+        if last.blocking and not last.passed:
+            return None
+        found.append(
+            dg.AssetCheckResult(
+                passed=last.passed,
+                asset_key=key.asset_key,
+                check_name=key.name,
+                severity=last.severity,
+                description=last.description,
+                metadata=last.metadata,
+            )
+        )
+    return found
 
 
 def again_later(

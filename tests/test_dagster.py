@@ -142,7 +142,13 @@ def test_nothing_new_keeps_data_versions_and_freshness(shown: Shown) -> None:
     shown.tally.then(rows("fed", row(1, weight=1.0)))
     shown.run()
     first = shown.version(FED), shown.version(KEPT)
-    assert shown.run().success
+    again = shown.run()
+    assert again.success
+    assert {e.check_name for e in again.get_asset_check_evaluations() if e.passed and e.asset_key == FED} == {
+        "key_not_null",
+        "key_unique",
+        "not_null_weight",
+    }
     assert (shown.version(FED), shown.version(KEPT)) == first
     assert len(shown.instance.fetch_materializations(FED, limit=10).records) == 2
     shown.tally.then(rows("kept", row(1)))
@@ -198,6 +204,32 @@ def test_a_failed_check_blocks_the_load_and_is_shown_with_evidence(shown: Shown)
     assert shown.tally.query("SELECT count(*) FROM tally.fed") == [(1,)]
 
 
+def test_checks_alone_run_on_the_tables_as_they_are(modelled: Shown) -> None:
+    modelled.tally.then(rows("fed", row(1, weight=1.0)), rows("kept", row(1)))
+    engine = modelled.tally.engine()
+    run_integration(engine, "tally", Request())
+    derive(modelled.compiled().project, engine.warehouse, engine.declarations)
+    modelled.tally.then(rows("fed", row(2, weight=None)))
+    job = dg.define_asset_job("checks", selection=dg.AssetSelection.all_asset_checks())
+    defs = dg.Definitions.merge(modelled.defs(), dg.Definitions(jobs=[job]))
+    result = defs.resolve_job_def("checks").execute_in_process(instance=modelled.instance)
+    found = {(e.asset_key.path[-1], e.check_name) for e in result.get_asset_check_evaluations() if e.passed}
+    assert found >= {("fed", "not_null_weight"), ("shelves", "unique_shelf"), ("violations", "full")}
+    assert modelled.instance.get_latest_materialization_event(FED) is None
+
+
+def test_a_check_that_blocked_is_tried_again_when_nothing_is_new(shown: Shown) -> None:
+    shown.tally.then(rows("fed", row(1, weight=1.0)))
+    shown.run()
+    script = shown.tally.script.read_text()
+    shown.tally.then(rows("fed", row(2, weight=None)))
+    assert not shown.run().success
+    shown.tally.script.write_text(script)
+    result = shown.run()
+    assert result.success
+    assert all(evaluation.passed for evaluation in result.get_asset_check_evaluations())
+
+
 def test_models_and_rules_follow_and_show_lineage(modelled: Shown) -> None:
     modelled.tally.then(rows("kept", row(1, "one"), row(2, "two")))
     assert modelled.run().success
@@ -210,7 +242,9 @@ def test_models_and_rules_follow_and_show_lineage(modelled: Shown) -> None:
     assert "personal_data" in columns["a_label"].tags
     assert modelled.version(VIOLATIONS)
     before = modelled.version(MODEL), modelled.version(VIOLATIONS)
-    assert modelled.run().success
+    again = modelled.run()
+    assert again.success
+    assert {e.check_name for e in again.get_asset_check_evaluations()} >= {"unique_shelf", "full", "key_unique"}
     assert (modelled.version(MODEL), modelled.version(VIOLATIONS)) == before
 
 
