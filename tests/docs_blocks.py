@@ -25,8 +25,10 @@ def blocks(page: Path, section: str = "") -> Iterator[Block]:
     text = page.read_text(encoding="utf-8")
     if section:
         level = section.split(" ", maxsplit=1)[0]
-        text = text[text.index(f"\n{section}\n") + 1 :]
-        text = re.split(rf"^#{{1,{len(level)}}} ", text[len(section) :], maxsplit=1, flags=re.MULTILINE)[0]
+        plain = _BLOCK.sub(lambda found: "\n" * len(found[0]), text)  # a comment in code is no heading
+        start = plain.index(f"\n{section}\n") + 1 + len(section)
+        end = re.compile(rf"^#{{1,{len(level)}}} ", re.MULTILINE).search(plain, start)
+        text = text[start : end.start() if end else None]
     for found in _BLOCK.finditer(text):
         yield Block(found["kind"], found["text"], found["file"])
 

@@ -1,0 +1,163 @@
+"""What the code offers is in the docs, what the docs name is there, and the pages made from code are fresh."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+import typer
+
+import sources.errors
+from assets.model_files import _Header as ModelHeader
+from cli.main import app
+from pipelines.declaration import Check, Declaration, StreamOptions
+from pipelines.document import documented_sources
+from pipelines.project import load_declaration
+from pipelines.shape import HISTORY_COLUMNS, SYSTEM_COLUMNS
+from pipelines.state import TABLES
+from quality.rule_files import _Header as RuleHeader
+from sources.driver import driver_names
+from tests.docs_blocks import blocks
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+CODE = ("assets", "cli", "dagster_project", "demo", "pipelines", "quality", "sources", "warehouse")
+_VARIABLE = re.compile(
+    r"""os\.environ(?:\.get\(|\.setdefault\(|\[)\s*["'](\w+)["']|["'](\w+)["'] (?:not )?in os\.environ"""
+)
+_PLAIN = {"PATH", "PYTHONPATH", "GIT_SERVER_PASSWORD"}  # of the system, and between the demo's own processes
+
+
+def text_of(*pages: Path) -> str:
+    return "\n".join(page.read_text(encoding="utf-8") for page in pages)
+
+
+def code_of(*folders: str) -> Iterator[str]:
+    for folder in folders:
+        yield from (path.read_text(encoding="utf-8") for path in sorted((ROOT / folder).rglob("*.py")))
+
+
+def test_pages_made_from_code_are_fresh() -> None:
+    # in a process of its own: other tests add sources to this one
+    told = subprocess.run(
+        [sys.executable, "-m", "pipelines.document", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 0, told.stdout + told.stderr
+
+
+def test_every_command_and_option_is_in_the_readme() -> None:
+    readme = text_of(ROOT / "README.md")
+    root = typer.main.get_command(app)
+    assert isinstance(root, click.Group) or hasattr(root, "commands")
+    for name, command in root.commands.items():
+        assert f"`leat {name}" in readme, f"leat {name}"
+        for parameter in command.params:
+            for option in parameter.opts if parameter.param_type_name == "option" else ():
+                assert option in readme, f"leat {name} {option}"
+    for parameter in root.params:
+        assert all(option in readme for option in parameter.opts), parameter.opts
+
+
+@pytest.mark.parametrize(
+    ("model", "page"),
+    [
+        (Declaration, DOCS / "declarations.md"),
+        (StreamOptions, DOCS / "declarations.md"),
+        (Check, DOCS / "declarations.md"),
+        (ModelHeader, ROOT / "CONTRIBUTING.md"),
+        (RuleHeader, ROOT / "CONTRIBUTING.md"),
+    ],
+)
+def test_every_key_is_documented(model: type[Declaration], page: Path) -> None:
+    text = text_of(page)
+    assert [key for key in model.model_fields if f"`{key}`" not in text and key not in ("name", "path")] == []
+
+
+def test_every_variable_that_is_read_is_documented() -> None:
+    found = {name for text in code_of(*CODE) for match in _VARIABLE.finditer(text) for name in match.groups() if name}
+    found |= {name for text in code_of(*CODE) for name in re.findall(r"\bLEAT_[A-Z]+(?:_[A-Z]+)*\b", text)}
+    found -= {*_PLAIN, "LEAT_SSH_STATUS"}  # set by leat itself, for a process that it starts
+    assert "LEAT_HOME" in found
+    operations = text_of(DOCS / "operations.md")
+    assert [name for name in sorted(found) if f"`{name}`" not in operations] == []
+
+
+def test_own_tables_and_system_columns_are_documented() -> None:
+    text = text_of(DOCS / "warehouse.md")
+    rows = {name: line for name in TABLES for line in text.splitlines() if line.startswith(f"| `leat.{name}` |")}
+    missing = [
+        f"leat.{table}.{column}"
+        for table, columns in TABLES.items()
+        for column in columns
+        if f"`{column}`" not in rows.get(table, "")
+    ]
+    assert missing == []
+    assert [name for name in {**SYSTEM_COLUMNS, **HISTORY_COLUMNS} if f"| `{name}` |" not in text] == []
+
+
+def test_errors_and_log_events_are_documented() -> None:
+    operations = text_of(DOCS / "operations.md")
+    classes = [name for text in code_of(*CODE) for name in re.findall(r"^class (\w+)\(Permanent\)", text, re.MULTILINE)]
+    classes += [name for name in vars(sources.errors) if name in ("RateLimited", "Unavailable", "TimedOut")]
+    events = [event for text in code_of("sources") for event in re.findall(r'Logged\(\s*"(\w+)"', text)]
+    assert len(classes) > 10
+    assert [name for name in (*classes, *events) if f"`{name}`" not in operations] == []
+
+
+@pytest.mark.parametrize("source", documented_sources())
+def test_setup_tests_are_documented(source: str) -> None:
+    page = text_of(DOCS / "integrations" / f"{source}.md")
+    for driver in driver_names(source):
+        tree = ast.parse((ROOT / "sources" / source / f"{driver}.py").read_text(encoding="utf-8"))
+        calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "SetupTest"]
+        names = {n.value.strip(": ") for c in calls for n in ast.walk(c.args[0]) if isinstance(n, ast.Constant)}
+        assert names
+        assert [name for name in names if isinstance(name, str) and name and f"| `{name}` |" not in page] == []
+
+
+def yaml_blocks() -> Iterator[tuple[Path, str]]:
+    for page in (*PAGES,):
+        if page.parent.name == "integrations":
+            continue  # made of the pages in how-to
+        for block in blocks(page):
+            if block.kind == "yaml" and (block.file is None or "shelf" not in block.file):
+                yield page, block.text
+
+
+@pytest.mark.parametrize(("page", "text"), yaml_blocks(), ids=lambda value: getattr(value, "stem", ""))
+def test_declarations_in_the_docs_are_valid(tmp_path: Path, page: Path, text: str) -> None:
+    if "source:" not in text:  # a part: of the page's own source
+        text = f"source: {page.stem}\ndriver: {driver_names(page.stem)[0]}\n{text}"
+    path = tmp_path / "example.yaml"
+    path.write_text(text, encoding="utf-8")
+    assert load_declaration(path, page.name).name == "example"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", text_of(page), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        file, _, anchor = target.partition("#")
+        path = (page.parent / file).resolve() if file else page
+        if page.parent.name == "how-to":
+            path = (page.parent.parent / file).resolve() if file else page  # it is read in the page made of it
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), target
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", text_of(page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_pages_speak_of_no_machine() -> None:
+    assert [page.name for page in PAGES if re.search(r"/(?:root|tmp|work|Users)/", text_of(page))] == []

@@ -1,0 +1,132 @@
+"""The docs are followed to the letter: what they tell to write and run works, and prints what they say."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+from tests.docs_blocks import blocks, settled
+from warehouse.connect import open_warehouse
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+COMMIT = ("git", "-c", "user.name=Ada", "-c", "user.email=ada@example.com", "commit", "-q", "--allow-empty", "-m")
+WEEKLY = "/* ---\ndescription: Commits.\n--- */\nSELECT COUNT(*) AS commits FROM code.commits\n"
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Return the variables of a user who has just installed leat."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LEAT_", "DAGSTER_", "GIT_"))}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
+    return {**kept, "PATH": path, "COLUMNS": "250", **changes}
+
+
+def run(folder: Path, *argv: str, code: int = 0, **changes: str) -> str:
+    done = subprocess.run(argv, cwd=folder, env=environment(**changes), capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
+
+
+def follow(page: Path, section: str, folder: Path) -> None:
+    """Write the files of a section, run its commands, and compare what they print with what it says."""
+    printed: list[str] = []
+    for block in blocks(page, section):
+        if block.file is not None:
+            (folder / block.file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / block.file).write_text(block.text, encoding="utf-8")
+        elif block.kind == "sh":
+            printed = settled(run(folder, "bash", "-eu", "-c", block.text))
+        elif block.kind == "text":
+            assert [line for line in settled(block.text) if line not in printed] == [], printed
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the project of the README, in a repository with two commits."""
+    folder = tmp_path_factory.mktemp("project")
+    run(folder, "git", "init", "-q", "-b", "main")
+    run(folder, *COMMIT, "Begin")
+    run(folder, *COMMIT, "Go on")
+    follow(ROOT / "README.md", "## Declare a system of your own", folder)
+    return folder
+
+
+def test_the_readme_can_be_followed(project: Path) -> None:
+    assert "Ada,2" in run(
+        project, "leat", "query", "--format", "csv", "SELECT author_name, count(*) FROM code.commits GROUP BY 1"
+    )
+
+
+def queries() -> Iterator[str]:
+    for page in PAGES:
+        yield from (block.text for block in blocks(page) if block.kind == "sql" and block.file is None)
+
+
+def test_queries_of_the_docs_run_on_duckdb(project: Path) -> None:
+    for sql in queries():
+        with open_warehouse(None, project / ".leat").published() as session:
+            columns, rows = session.select(sql)
+            assert columns
+            list(rows)
+
+
+def test_queries_of_the_docs_run_on_postgres(project: Path, tmp_path: Path, postgres_url: str) -> None:
+    run(project, "leat", "run", LEAT_WAREHOUSE=postgres_url, LEAT_HOME=str(tmp_path / "state"))
+    connection = psycopg2.connect(postgres_url)
+    try:
+        for sql in queries():
+            connection.cursor().execute(sql)
+    finally:
+        connection.close()
+
+
+def test_python_of_the_readme_runs(project: Path) -> None:
+    code = [block.text for block in blocks(ROOT / "README.md") if block.kind == "python"]
+    assert code
+    for text in code:
+        assert "Go on" in run(project, sys.executable, "-c", text)
+
+
+def test_json_is_as_documented(project: Path, tmp_path: Path) -> None:
+    (project / "assets" / "models" / "weekly.sql").write_text(WEEKLY, encoding="utf-8")
+    run(project, *COMMIT, "And on")
+    printed = {
+        "## leat run --json, leat reset --json": run(project, "leat", "run", "--json"),
+        "## leat status --json": run(project, "leat", "status", "--json"),
+        "## leat query --json": run(project, "leat", "query", "--json", "SELECT count(*) AS commits FROM code.commits"),
+        "## leat check --json": run(project, "leat", "check", "--json"),
+        "## leat doctor --json": run(project, "leat", "doctor", "--json"),
+        "## leat init --json": run(tmp_path, "leat", "init", "--json"),
+        "## Errors": run(project, "leat", "run", "shop", "--json", code=2),
+    }
+    page = ROOT / "docs" / "json.md"
+    assert sum(block.kind == "json" for block in blocks(page)) == len(printed)
+    for section, output in printed.items():
+        (documented,) = (json.loads(block.text) for block in blocks(page, section) if block.kind == "json")
+        assert_alike(documented, json.loads(output), section)
+
+
+def assert_alike(documented: Any, printed: Any, at: str) -> None:
+    """Compare the keys of two JSON values; of lists, the first items."""
+    if isinstance(documented, Mapping):
+        assert list(documented) == list(printed), at
+        for key, value in documented.items():
+            assert_alike(value, printed[key], f"{at}.{key}")
+    elif isinstance(documented, list) and documented and printed:
+        assert_alike(documented[0], printed[0], f"{at}[]")
+    elif documented is not None and printed is not None:
+        numbers = isinstance(documented, int | float) and isinstance(printed, int | float)
+        assert numbers or type(documented) is type(printed), at
+
+
+def test_a_source_is_added_as_contributing_says(tmp_path: Path) -> None:
+    for section in ("## Add a source", "## Add a model", "## Add a rule"):
+        follow(ROOT / "CONTRIBUTING.md", section, tmp_path)
