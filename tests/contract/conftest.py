@@ -1,0 +1,54 @@
+"""One course of runs for each driver, shared by all tests of the contract."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import psycopg2
+import pytest
+
+from demo.postgres import postgres_url as url_of
+from demo.process import Process
+from tests.contract.course import Course, run_course
+from tests.contract.world import drivers, world_file
+
+Courses = Callable[[tuple[str, str]], Course]
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres_server: Process) -> Callable[[], str]:
+    """Give a function that makes an empty database and returns its URL; they last as long as the server."""
+
+    def make() -> str:
+        name = f"contract_{uuid.uuid4().hex[:12]}"
+        connection = psycopg2.connect(url_of(postgres_server))
+        connection.autocommit = True  # databases can't be created in a transaction
+        connection.cursor().execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        connection.close()
+        return url_of(postgres_server, name)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def courses(tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[], str]) -> Iterator[Courses]:
+    """Run the course of a driver when it is first asked for; its system runs until the end of the session."""
+    done: dict[tuple[str, str], Course] = {}
+    with ExitStack() as worlds:
+
+        def course_of(driver: tuple[str, str]) -> Course:
+            if driver not in done:
+                folder = tmp_path_factory.mktemp("_".join(driver))
+                world = worlds.enter_context(world_file(*driver).open_world(folder / "world", new_database))
+                done[driver] = run_course(*driver, world, folder, new_database)
+            return done[driver]
+
+        yield course_of
+
+
+@pytest.fixture(params=drivers(), ids="/".join)
+def course(request: pytest.FixtureRequest, courses: Courses) -> Course:
+    """Give what the course of a driver left."""
+    return courses(request.param)

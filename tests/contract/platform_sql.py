@@ -1,0 +1,99 @@
+"""A control store in Postgres with a password; written as leat writes it, read back by plain SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg2
+import sqlalchemy
+
+from tests.contract.proxy import POSTGRES, proxied
+from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Step, World
+from warehouse.control import Declared, end_run, log_events, open_control, register, set_override, start_run
+
+ROLE = "contract_reader"
+TABLES = ("integration_system", "integration", "integration_config", "integration_log", "run")
+_SHOP = {"shop": Declared("payments", "Charges.", "stripe", "Our shop")}
+_BOTH = {**_SHOP, "crm": Declared("crm", "Contacts.", "tryton", "Our customers")}
+
+
+@dataclass(frozen=True)
+class _Store:
+    url: str
+    engine: sqlalchemy.Engine
+
+    def seed(self) -> None:
+        register(self.engine, _SHOP)
+        set_override(self.engine, "shop", "connection.account", f"{PERSON} <{MAIL}>")
+        set_override(self.engine, "shop", "enabled", "true")
+        log_events(self.engine, "shop", [("declared", {"by": "hand"})])
+        self.run("loaded")
+        with psycopg2.connect(self.url) as connection, connection.cursor() as cursor:
+            cursor.execute(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{SECRET}'")
+            cursor.execute(f"GRANT SELECT ON {', '.join(TABLES)} TO {ROLE}")
+
+    def run(self, status: str) -> str:
+        run_id = start_run(self.engine, "shop", "cli", holds_lock=True)
+        end_run(self.engine, run_id, status)  # type: ignore[arg-type]
+        return run_id
+
+    def keys(self) -> dict[str, Keys]:
+        found = {}
+        with psycopg2.connect(self.url) as connection, connection.cursor() as cursor:
+            for table in TABLES:
+                cursor.execute(f"SELECT id FROM {table}")
+                found[f"{table}s"] = Keys(("id",), frozenset(cursor.fetchall()))
+        return found
+
+    def add(self) -> Step:
+        register(self.engine, _BOTH)
+        run_id = self.run("failed")
+        log_events(self.engine, "crm", [("run_failed", {"why": "tried"})])
+        touched = {
+            "integration_systems": lambda row: row["name"] == "crm",
+            "integrations": lambda row: row["name"] == "crm",
+            "runs": lambda row: row["id"] == run_id,
+            "integration_logs": lambda row: row["event_type"] == "run_failed",
+        }
+        seen = [("integrations", {"name": "crm", "integration_system": "crm"}), ("runs", {"status": "failed"})]
+        return Step(touched, seen)
+
+    def change(self) -> Step:
+        set_override(self.engine, "shop", "enabled", "false")
+        touched = {"integration_configs": lambda row: row["key"] == "enabled"}
+        return Step(touched, [("integration_configs", {"key": "enabled", "integration": "shop"})])
+
+    def delete(self) -> Step:
+        set_override(self.engine, "shop", "enabled", None)
+        gone = [("integration_configs", {"key": "enabled"})]
+        return Step({"integration_configs": lambda row: row["key"] == "enabled"}, gone=gone)
+
+
+@contextmanager
+def open_world(folder: Path, database: Callable[[], str]) -> Iterator[World]:
+    """Make a control store in a database of its own, behind a proxy that counts who signs in."""
+    url = database()
+    store = _Store(url, open_control(url))
+    store.seed()
+    parts = urlsplit(url)
+    with proxied(int(parts.port or 0), POSTGRES) as proxy:
+        address = f"127.0.0.1:{proxy.port}{parts.path}"
+        yield World(
+            connection={"url": {"env": "CONTRACT_STORE_URL"}},
+            environment={"CONTRACT_STORE_URL": f"postgresql://{ROLE}:{SECRET}@{address}"},
+            refused={"CONTRACT_STORE_URL": f"postgresql://{ROLE}:{REFUSED}@{address}"},
+            keys=store.keys,
+            add=store.add,
+            change=store.change,
+            delete=store.delete,
+            stop=proxy.close,
+            start=proxy.open,
+            requests=lambda: proxy.seen,
+        )
+    store.engine.dispose()
+    with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+        cursor.execute(f"DROP OWNED BY {ROLE}; DROP ROLE {ROLE}")

@@ -1,0 +1,97 @@
+"""A password is nowhere in what a run writes or says; a personal value is nowhere once it is masked."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.conftest import Courses
+from tests.contract.course import DUCKDB, MASKED, Course, declare, raw_values
+from tests.contract.evidence import found, written
+from tests.contract.world import MAIL, PERSON, drivers
+
+_ADDRESS = re.compile(r"(^|_)(email|phone)(_|$)|^(address|owner|created_by|principal)$")
+_NO_SOCKETS = """
+import sys
+def refuse(event, args):
+    if event in ("socket.connect", "subprocess.Popen"):
+        raise RuntimeError(f"{event} while definitions are loaded")
+sys.addaudithook(refuse)
+from pathlib import Path
+from pipelines.project import load_declarations, open_project
+declarations = load_declarations(open_project(Path(sys.argv[1])))
+print(*declarations)
+heavy = {"dlt", "great_expectations", "pandas", "duckdb", "dagster"} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+def test_secrets_are_nowhere(course: Course) -> None:
+    assert [leak for place in course.places.values() for stage in place.stages.values() for leak in stage.leaks] == []
+
+
+def test_secrets_and_values_would_be_found(course: Course) -> None:
+    """The search itself works: an unmasked project has the planted values in its warehouse and its landing."""
+    place = course.places[DUCKDB]
+    assert {leak.rpartition(": ")[2] for leak in raw_values(course, place, from_warehouse=True)} >= {PERSON, MAIL}
+
+
+def test_masked_values_are_nowhere(course: Course) -> None:
+    assert raw_values(course, course.places[MASKED], from_warehouse=True) == []
+
+
+@pytest.fixture(scope="module")
+def said(courses: Courses, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str], list[Any]]:
+    """Run and check every driver by the command line, first with refused credentials, then with good ones."""
+    folder = tmp_path_factory.mktemp("said")
+    env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    good, refused, secrets = dict(env), dict(env), []
+    for driver in drivers():
+        course = courses(driver)
+        declare(folder, *driver, course.world, masked=False)
+        good |= course.world.environment
+        refused |= {**course.world.environment, **course.world.refused}
+        secrets += course.secrets
+    leat = [sys.executable, "-m", "cli.main", "--project", str(folder)]
+    calls = [(refused, ("check",)), (refused, ("run",)), (good, ("run",)), (good, ("check", "--json"))]
+    done = [subprocess.run([*leat, *args], env=e, capture_output=True, check=False) for e, args in calls]
+    return folder, secrets, done
+
+
+def test_the_command_line_tells_no_secret(said: tuple[Path, list[str], list[Any]]) -> None:
+    folder, secrets, done = said
+    assert [call.returncode for call in done] == [1, 1, 0, 0], [call.stderr for call in done]
+    assert [call.stderr for call in done] == [b""] * 4
+    said_by = [(f"call {i}", call.stdout + call.stderr) for i, call in enumerate(done)]
+    assert found(secrets, said_by) == []
+    assert found(secrets, written(folder)) == []
+    for call in done[:2]:
+        assert call.stdout.count(b"Next: ") >= len(drivers())
+
+
+def test_definitions_load_without_environment_and_network(courses: Courses, tmp_path: Path) -> None:
+    for driver in drivers():
+        declare(tmp_path, *driver, courses(driver).world, masked=False)
+    here = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    argv = [sys.executable, "-c", _NO_SOCKETS, str(tmp_path)]
+    done = subprocess.run(argv, env=here, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == sorted(source for source, _ in drivers())
+    assert [path.name for path in tmp_path.iterdir()] == ["pipelines"], "loading writes nothing"
+
+
+def test_every_column_is_described_and_persons_are_tagged(course: Course) -> None:
+    for stream in course.streams:
+        assert stream.description.endswith(".")
+        names = {column.name for column in stream.columns}
+        for column in stream.all_columns():
+            assert column.description.strip(), f"{stream.name}.{column.name}"
+            named = column.name.replace("name", "email") in names and "name" in column.name
+            if column.type == "string" and (_ADDRESS.search(column.name) or named):
+                assert column.personal, f"{stream.name}.{column.name} says who somebody is"
