@@ -15,9 +15,11 @@ from sources.errors import (
     NotConfigured,
     NotFound,
     Transient,
+    Unauthenticated,
     Unavailable,
     UnexpectedShape,
 )
+from sources.platform.refused import refuses
 from sources.platform.streams import STREAMS
 from sources.stream import Stream
 
@@ -60,7 +62,7 @@ def snapshot(integration: str, url: str) -> Iterator[Connection]:
                 )
             yield connection
     except DBAPIError as error:
-        raise _explained(integration, asked, error) from error
+        raise _explained(integration, asked, error, parsed) from error
 
 
 def _parsed(integration: str, url: str) -> URL:
@@ -86,12 +88,15 @@ def _read_only(integration: str, url: URL) -> URL:
     return url.set(database=path.as_uri(), query={"mode": "ro", "uri": "true", "timeout": "30"})
 
 
-def _explained(integration: str, asked: str, error: DBAPIError) -> IntegrationError:
+def _explained(integration: str, asked: str, error: DBAPIError, url: URL) -> IntegrationError:
     from sqlalchemy.exc import OperationalError
 
-    got = str(error.orig).strip()
+    got = " ".join(str(error.orig).split())
     if getattr(error.orig, "pgcode", None) == _FORBIDDEN:
         return Forbidden(integration, asked, got, "grant SELECT on the store's tables to this user")
+    connecting = isinstance(error, OperationalError) and getattr(error.orig, "pgcode", None) is None
+    if connecting and url.get_backend_name() == "postgresql" and refuses(url):
+        return Unauthenticated(integration, asked, got, "check user, password and database in connection.url")
     kind: type[Transient] | type[UnexpectedShape] = (
         Unavailable if isinstance(error, OperationalError) else UnexpectedShape
     )
