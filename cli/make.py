@@ -76,7 +76,9 @@ def schema(
 ) -> None:
     """Print the JSON Schema of declarations, for editors."""
     from pipelines.schema import json_schema
+    from sources.driver import add_sources
 
+    add_sources((Path(context.meta["project"]) / "sources").resolve())
     text = jsonlib.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
     if not write:
         sys.stdout.write(text)
