@@ -106,10 +106,10 @@ class Landed:
     def read_plan(self) -> dict[str, Any] | None:
         """Return what :meth:`write_plan` kept; None when it can't be read."""
         try:
-            plan: dict[str, Any] = json.loads((self.folder / "plan.json").read_text(encoding="utf-8"))
+            plan = json.loads((self.folder / "plan.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        return plan
+        return plan if isinstance(plan, dict) and plan.keys() >= {"plan", "shapes", "after"} else None
 
     def remove(self) -> None:
         """Remove the load; safe to be killed at any point, for what has no plan is not applied."""

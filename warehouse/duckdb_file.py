@@ -121,7 +121,7 @@ class DuckDBWarehouse:
     """
 
     state: Path
-    memory: str = "1GB"
+    memory: str = "512MB"
     dialect: Dialect = "duckdb"
     _threads: threading.RLock = field(default_factory=threading.RLock)
 
@@ -193,9 +193,13 @@ class DuckDBWarehouse:
             draft = self.path.with_suffix(".draft")
             draft.unlink(missing_ok=True)
             written = self._writer.stat()
-            _copy(self._writer, draft)
-            os.utime(draft, ns=(written.st_atime_ns, written.st_mtime_ns))
-            draft.replace(self.path)
+            try:
+                _copy(self._writer, draft)
+                os.utime(draft, ns=(written.st_atime_ns, written.st_mtime_ns))
+                draft.replace(self.path)
+            except OSError:
+                draft.unlink(missing_ok=True)  # half a copy is of no use on a full disk
+                raise
         return True
 
     @contextlib.contextmanager
@@ -243,7 +247,7 @@ def _telling_of_the_disk(path: Path) -> Iterator[None]:
 
     try:
         yield
-    except (duckdb.IOException, duckdb.FatalException, duckdb.OutOfMemoryException, OSError) as error:
+    except (duckdb.IOException, duckdb.FatalException, duckdb.TransactionException, OSError) as error:
         if isinstance(error, OSError) and error.errno not in _OF_THE_DISK:
             raise
         msg = f"{path}: {error}. Next: free disk space, then run it again; readers keep what is published"

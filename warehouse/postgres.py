@@ -146,19 +146,22 @@ class PostgresWarehouse:
         import psycopg2
         import sqlalchemy
 
+        lost = (psycopg2.OperationalError, psycopg2.InterfaceError)
         try:
             with self._engine.connect() as connection:
-                yield connection
+                try:
+                    yield connection
+                except lost as error:
+                    connection.invalidate()  # or else closing it would fail too, and say less
+                    raise self._unavailable(error) from error
         except (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError) as error:
             raise self._unavailable(error.orig) from error
-        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-            raise self._unavailable(error) from error
 
     def _unavailable(self, error: object) -> WarehouseError:
         import sqlalchemy
 
         shown = sqlalchemy.make_url(self.url).render_as_string(hide_password=True)
-        what = " ".join(str(error).split())
+        what = " ".join(str(error).split()).rstrip(".")
         return WarehouseError(
             f"{shown}: {what}. Next: check LEAT_WAREHOUSE, the server and its disk, then run it again; "
             "nothing is half-applied"
