@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -80,10 +81,15 @@ def _metadata(compiled: Compiled, model: Model) -> dict[str, Any]:
         "dagster/column_schema": model_schema(compiled, model, {}),
         "dagster/table_name": f"{ANALYTICS}.{model.name}",
         "dagster/storage_kind": compiled.storage,
-        "query": dg.MetadataValue.md(f"```sql\n{model.sql[compiled.storage]}\n```"),
+        "query": dg.MetadataValue.md(f"```sql\n{_query(compiled.project.folder / model.shown)}\n```"),
         "declared in": model.shown,
         **({"dagster/column_lineage": lineage} if lineage.deps_by_column else {}),
     }
+
+
+def _query(path: Path) -> str:
+    """Return the query as it was written, without its header."""
+    return path.read_text(encoding="utf-8").split("--- */", 1)[-1].strip()
 
 
 def model_schema(compiled: Compiled, model: Model, types: Mapping[str, str]) -> dg.TableSchema:

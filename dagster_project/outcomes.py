@@ -23,11 +23,15 @@ _NEVER_CHANGED = "empty"
 
 
 class Outcome(NamedTuple):
-    """A table as a run left it; its data version stays the same for as long as its rows do."""
+    """A table as a run left it; its data version stays the same for as long as its rows do.
+
+    ``changed`` tells whether the run changed it.
+    """
 
     key: dg.AssetKey
     data_version: str
     metadata: Mapping[str, Any]
+    changed: bool
 
 
 def stream_outcomes(session: Session, declaration: Declaration, result: IntegrationResult) -> list[Outcome]:
@@ -57,6 +61,7 @@ def stream_outcomes(session: Session, declaration: Declaration, result: Integrat
                 "seconds": result.seconds,
                 **({"load": result.load_id} if result.load_id else {}),
             },
+            s.changed,
         )
         for s in result.streams
         if s.stream in schema_versions
@@ -83,17 +88,18 @@ def derived_outcomes(session: Session, compiled: Compiled, derived: Derived | No
             }
             if model.name in built:
                 metadata |= {"build": built[model.name].reason, "seconds": round(built[model.name].seconds, 3)}
-            outcomes.append(Outcome(dg.AssetKey([ANALYTICS, model.name]), fingerprint[:16], metadata))
-    return [*outcomes, _violations(session)]
+            changed = model.name in built and built[model.name].status == "built"
+            outcomes.append(Outcome(dg.AssetKey([ANALYTICS, model.name]), fingerprint[:16], metadata, changed))
+    return [*outcomes, _violations(session, changed=derived is not None)]
 
 
-def _violations(session: Session) -> Outcome:
+def _violations(session: Session, *, changed: bool) -> Outcome:
     rows = session.execute(
         "SELECT rule, violation_key FROM leat.violations WHERE resolved_at IS NULL ORDER BY rule, violation_key"
     )
     version = hashlib.sha256(json.dumps([list(row) for row in rows]).encode()).hexdigest()[:16]
     total = session.execute("SELECT count(*) FROM leat.violations")[0][0]
-    return Outcome(VIOLATIONS, version, {"dagster/row_count": total, "open violations": len(rows)})
+    return Outcome(VIOLATIONS, version, {"dagster/row_count": total, "open violations": len(rows)}, changed)
 
 
 class Checked(NamedTuple):

@@ -30,7 +30,7 @@ def tell(
         if outcome.key in context.selected_asset_keys:
             version = dg.DataVersion(outcome.data_version)
             yield dg.MaterializeResult(asset_key=outcome.key, metadata=outcome.metadata, data_version=version)
-        elif outcome.key in specs:
+        elif outcome.key in specs and outcome.changed:
             record_outcome(context.instance, specs[outcome.key], outcome)
     for check in checks:
         if check.key in context.selected_asset_check_keys:

@@ -266,6 +266,8 @@ def test_models_that_only_a_load_was_selected_for_are_told(modelled: Shown) -> N
     assert modelled.tally.query("SELECT things FROM analytics.shelves") == [(1,)]
     assert values(modelled.latest(MODEL).metadata)["dagster/row_count"] == 1
     assert modelled.stale(MODEL) == []
+    assert modelled.run(KEPT).success
+    assert len(modelled.instance.fetch_materializations(MODEL, limit=10).records) == 1  # nothing happened to it
 
 
 def test_deletes_can_be_allowed_for_one_run(shown: Shown) -> None:
