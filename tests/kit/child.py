@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
 import shutil
 import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from tests.kit.project import Tally
+from warehouse.session import WarehouseError
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["pytest", "tests.kit.warm"])
@@ -32,6 +34,8 @@ class Point:
         at: ``observe`` (a phase of the engine), ``progress`` (records were read), ``sql`` (before a statement that
             contains ``what``), ``audit`` (an audit event of Python whose first argument contains ``what``),
             ``marker`` (dlt's marker: ``before`` or ``after`` it is written), ``copy`` (half of the draft is written).
+            Two do not kill: ``disk`` (from the phase on, no file may grow beyond ``nth`` bytes), and ``full`` (from
+            the statement on, no file may grow at all).
         what: the phase, the text, the event.
         nth: the how-manieth time.
     """
@@ -74,15 +78,14 @@ def _run(tally: Tally, point: Point | None, answer: Connection) -> None:
         observers = _arm(point)
     engine = tally.engine(**observers)
     result = run_integration(engine, "tally", Request())
-    _observe(engine, "publishing")
-    engine.warehouse.publish()
-    _observe(engine, "published")
+    try:
+        engine.observe("tally", "publishing")
+        engine.warehouse.publish()
+        engine.observe("tally", "published")
+    except WarehouseError as error:
+        result = replace(result, status="failed", error=str(error), error_type="WarehouseError")
     answer.send(asdict(result))
     answer.close()
-
-
-def _observe(engine: Any, phase: str) -> None:
-    engine.observe("tally", phase)
 
 
 def _die() -> None:
@@ -100,11 +103,20 @@ def _arm(point: Point) -> dict[str, Callable[..., None]]:
 
     if point.at == "observe":
         return {"observe": lambda _name, phase: count() if phase == point.what else None}
+    if point.at == "disk":
+        return {"observe": lambda _name, phase: _fill_the_disk(point.nth) if phase == point.what else None}
     if point.at == "progress":
         return {"progress": lambda _name, _what, _count: count()}
+    if point.at == "full":
+        _arm_sql(point.what, lambda: _fill_the_disk(0))
+        return {}
     arm = {"sql": _arm_sql, "audit": _arm_audit, "marker": _arm_marker, "copy": _arm_copy}[point.at]
     arm(point.what, count)
     return {}
+
+
+def _fill_the_disk(size: int) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
 
 def _arm_sql(what: str, count: Callable[[], None]) -> None:
