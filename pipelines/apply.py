@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -278,7 +279,8 @@ def _stage(
     schema = arrow_schema(columns)
     times = [column.name for column in columns if column.type in ("timestamp", "datetime", "date")]
     typed = [{**row, **{name: _time(schema.field(name).type, row[name]) for name in times}} for row in rows]
-    file: Path = landed.folder / f"{name}.parquet"
+    # A name of its own: DuckDB takes a file that was written anew within the clock's resolution for the old one.
+    file: Path = landed.folder / f"{name}.{uuid.uuid4().hex}.parquet"
     parquet.write_table(pa.Table.from_pylist(typed, schema=schema), file)
     session.stage(name, [file], schema)
 

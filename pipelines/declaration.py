@@ -8,6 +8,7 @@ Unknown keys are refused, and every mistake says file, line, path and what was p
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -153,17 +154,20 @@ class Declaration(_Model):
 
     def columns(self, stream: Stream) -> tuple[Column, ...]:
         """Return the columns of a stream that are delivered, ``extra`` included; masked ones are of type string."""
-        excluded = set(self.options(stream.name).exclude)
-        return tuple(column for column in stream.all_columns() if column.name not in excluded)
+        excluded, masked = set(self.options(stream.name).exclude), self.masked(stream)
+        return tuple(
+            replace(column, type="string") if column.name in masked else column
+            for column in stream.all_columns()
+            if column.name not in excluded
+        )
 
     def masked(self, stream: Stream) -> frozenset[str]:
         """Return the names of the columns whose values are replaced by a keyed hash."""
-        mask = self.options(stream.name).mask
-        if mask is False:
-            return frozenset()
-        names = {column.name for column in self.columns(stream)}
-        wanted = {c.name for c in stream.columns if c.personal} if mask is True else set(mask)
-        return frozenset(names & wanted)
+        options = self.options(stream.name)
+        delivered = {column.name for column in stream.all_columns()} - set(options.exclude)
+        if isinstance(options.mask, bool):
+            return frozenset(c.name for c in stream.columns if options.mask and c.personal and c.name in delivered)
+        return frozenset(delivered & set(options.mask))
 
 
 _DEFAULTS = StreamOptions()

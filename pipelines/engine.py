@@ -138,8 +138,11 @@ def run_integrations(
     results: dict[str, IntegrationResult] = {}
     for last in (False, True):
         wave = [name for name in names if (engine.declarations[name].source == _LAST) is last]
-        with ThreadPoolExecutor(_PARALLEL) as threads:
+        threads = ThreadPoolExecutor(_PARALLEL)
+        try:
             results |= dict(zip(wave, threads.map(run, wave), strict=True))
+        finally:  # an interrupt doesn't wait for a system that may never answer
+            threads.shutdown(wait=False, cancel_futures=True)
     return [results[name] for name in names]
 
 

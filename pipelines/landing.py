@@ -282,5 +282,5 @@ def _hashed(column: Any, mask: Callable[[str], str]) -> Any:
     import pyarrow as pa
 
     encoded = column.combine_chunks().dictionary_encode()
-    values = [None if value is None else mask(value) for value in encoded.dictionary.to_pylist()]
+    values = [None if value is None else mask(str(value)) for value in encoded.dictionary.to_pylist()]
     return pa.array(values, pa.string()).take(encoded.indices)

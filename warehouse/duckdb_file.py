@@ -237,6 +237,7 @@ class DuckDBWarehouse:
             connection.execute(f"SET memory_limit = '{self.memory}'")
             connection.execute(f"SET temp_directory = {literal(str(path.parent / 'tmp'))}")
             connection.execute("SET preserve_insertion_order = false")
+            connection.execute("SET enable_external_file_cache = false")  # landed files are read once
         return connection
 
 
