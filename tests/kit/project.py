@@ -45,6 +45,7 @@ class Tally:
     def declare_again(self) -> None:
         """Let this process find the test sources; for a process that a test starts on a declared project."""
         add_sources(SOURCES)
+        add_sources(self.folder / "sources")
 
     def then(self, *steps: Mapping[str, Any]) -> None:
         """Add one line to the script: what the next extraction brings."""
