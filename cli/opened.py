@@ -107,3 +107,4 @@ def _log_to(path: Path) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)

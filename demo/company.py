@@ -72,6 +72,7 @@ def start_company(folder: Path, checkout: Path, repositories: Sequence[str], tel
     _write_private(
         folder / "env",
         f"CALENDAR_URL={calendar}\nCALENDAR_USERNAME={_USER}\nCALENDAR_PASSWORD={company.password}\n"
+        f'CALENDAR_STORAGE="{folder.resolve() / "radicale" / "collections" / "collection-root"}"\n'
         f'VERSION_CONTROL_REPOSITORIES="{addresses}"\n'
         f"VERSION_CONTROL_USERNAME={_USER}\nVERSION_CONTROL_PASSWORD={company.password}\n",
     )

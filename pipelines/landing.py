@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
+import importlib
 import json
 import os
 import shutil
@@ -25,6 +26,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.project import make_private
 from pipelines.shape import Shape
 from sources.batch import to_json
 from sources.errors import IntegrationError, Permanent
@@ -100,7 +102,8 @@ class Landed:
 
     def write_plan(self, plan: Mapping[str, Any]) -> None:
         """Make the folder and keep in it how the load is to be applied."""
-        self.folder.mkdir(parents=True, mode=0o700)
+        make_private(self.folder.parent)
+        self.folder.mkdir(mode=0o700)
         (self.folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
 
     def read_plan(self) -> dict[str, Any] | None:
@@ -152,6 +155,8 @@ def land(landed: Landed, integration: str, events: Iterator[Event], shaping: Sha
     """
     os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
     os.environ.setdefault("RUNTIME__LOG_LEVEL", "ERROR")
+    # dlt uses pandas as soon as sys.modules has it, even while another thread is still importing it: wait for the whole.
+    importlib.import_module("pandas")
     import dlt
 
     source = _dlt_source(integration, lambda: _items(integration, events, shaping))
