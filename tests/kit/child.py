@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import resource
 import shutil
 import signal
@@ -32,7 +33,7 @@ class Point:
 
     Attributes:
         at: ``observe`` (a phase of the engine), ``progress`` (records were read), ``sql`` (before a statement that
-            contains ``what``), ``audit`` (an audit event of Python whose first argument contains ``what``),
+            contains ``what``), ``audit`` (an audit event of Python, a space, a pattern of its first argument),
             ``marker`` (dlt's marker: ``before`` or ``after`` it is written), ``copy`` (half of the draft is written).
             Two do not kill: ``disk`` (from the phase on, no file may grow beyond ``nth`` bytes), and ``full`` (from
             the statement on, no file may grow at all).
@@ -154,7 +155,7 @@ def _arm_audit(what: str, count: Callable[[], None]) -> None:
     event, _, text = what.partition(" ")
 
     def hook(name: str, args: tuple[Any, ...]) -> None:
-        if name == event and text in str(args[0]):
+        if name == event and re.search(text, str(args[0])):
             count()
 
     sys.addaudithook(hook)
