@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from cli.opened import Opened, UsageMistake
+from cli.opened import Opened
 from pipelines.yaml_file import DeclarationError
 from sources.settings import Named
 from warehouse.session import Busy, WarehouseError
@@ -64,14 +64,14 @@ def _state(opened: Opened) -> Iterator[Finding]:
 def _declared(opened: Opened) -> Finding:
     try:
         return Finding("declarations", ok=True, detail=", ".join(opened.declarations))
-    except (DeclarationError, UsageMistake) as error:
+    except DeclarationError as error:
         return Finding("declarations", ok=False, detail=str(error))
 
 
 def _variables(opened: Opened) -> Iterator[Finding]:
     try:
         declarations = opened.declarations
-    except (DeclarationError, UsageMistake):
+    except DeclarationError:
         return
     for name, declaration in declarations.items():
         missing = sorted({n.env for n in _named(declaration.connection) if n.env and n.env not in os.environ})

@@ -15,6 +15,7 @@ from cli.opened import FAILED, Opened
 from cli.output import escaped, out, print_json, print_rows, print_table
 from cli.run import Json
 from pipelines.declaration import Declaration
+from pipelines.project import make_private
 from sources.driver import SetupTest, Sync, load_driver
 from sources.errors import IntegrationError
 from sources.settings import redact
@@ -95,11 +96,10 @@ def _stream_status(
 
 def _loaded(opened: Opened) -> dict[Any, Any]:
     """Return (rows, when last changed, quarantined) by (integration, stream), and how many violations are open."""
-    try:
-        with opened.warehouse.published() as session:
-            return _read_loaded(session)
-    except WarehouseError:
-        return {}
+    if opened.project.warehouse_url is None and not (opened.project.state / "warehouse.duckdb").exists():
+        return {}  # nothing has been published yet
+    with opened.warehouse.published() as session:
+        return _read_loaded(session)
 
 
 def _read_loaded(session: Session) -> dict[Any, Any]:
@@ -167,7 +167,7 @@ def check(
 
 def _setup_tests(opened: Opened, declaration: Declaration) -> Iterator[SetupTest]:
     folder = opened.project.state / "sources" / declaration.name
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(folder)
     streams = frozenset(stream.name for stream in declaration.selected())
     sync = Sync(declaration.name, streams, None, opened.project.folder, folder, datetime.now(UTC))
     driver = load_driver(declaration.source, declaration.driver)

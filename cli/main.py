@@ -1,12 +1,13 @@
 """``leat``: reads the command line, runs the command, turns every failure into a message and an exit code.
 
-Exit codes: 0 ok, 1 failed, 2 usage, 3 a blocking check failed, 75 busy, try later.
+Exit codes: 0 ok, 1 failed, 2 usage, 3 a blocking check failed, 75 busy, try later, 130 interrupted.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -54,8 +55,17 @@ def _project(
         context.meta["project"] = project
 
 
+class _Interrupted(BaseException):
+    """Ctrl+C; of a kind that no library takes for its own: Typer would end without a word, and wait for threads."""
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise _Interrupted
+
+
 def main() -> None:
     """Run the command line."""
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         app()
     except UsageMistake as error:
@@ -69,7 +79,7 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except KeyboardInterrupt:
+    except _Interrupted:
         err.print("stopped; nothing is half-applied, the next run goes on from here")
         os._exit(130)  # threads may still wait for a server; a landing that is not complete is removed next time
     except Exception as error:

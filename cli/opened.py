@@ -37,14 +37,8 @@ class Opened:
         """The declared integrations, with the overrides of the control store.
 
         Raises:
-            UsageMistake: nothing is declared.
             DeclarationError: a declaration has a mistake.
         """
-        if not self.project.declaration_paths():
-            msg = (
-                f"no pipelines/*.yaml in {self.project.folder}. Next: `leat init` writes an example, or give --project"
-            )
-            raise UsageMistake(msg)
         from warehouse.control import overrides
 
         return load_declarations(self.project, overrides(self.store))
@@ -78,9 +72,12 @@ def open_at(folder: Path) -> Opened:
     """Return the project of a folder, with logging to its state folder.
 
     Raises:
-        UsageMistake: nothing can be kept in the state folder.
+        UsageMistake: nothing is declared there, or nothing can be kept in the state folder.
     """
     project = open_project(folder)
+    if not project.declaration_paths():
+        msg = f"no pipelines/*.yaml in {project.folder}. Next: `leat init` writes an example, or give --project"
+        raise UsageMistake(msg)
     if set(str(project.state)) & set("%?"):
         msg = f"{project.state}: DuckDB and dlt can't keep files in a folder with % or ? in its name; set LEAT_HOME"
         raise UsageMistake(msg)

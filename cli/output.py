@@ -19,8 +19,8 @@ from rich.table import Table
 from pipelines.results import CheckResult, IntegrationResult, Severity
 
 SHAPE = 1
-out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 100_000)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def print_json(**fields: Any) -> None:
@@ -57,7 +57,7 @@ def print_rows(columns: list[str], rows: Iterator[tuple[Any, ...]], form: str) -
         writer.writerow(columns)
         writer.writerows(rows)
     elif form == "json":
-        print_json(columns=columns, rows=[dict(zip(columns, row, strict=True)) for row in rows])
+        print_json(command="query", columns=columns, rows=[dict(zip(columns, row, strict=True)) for row in rows])
     else:
         print_table(columns, rows)
 

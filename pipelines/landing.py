@@ -155,7 +155,7 @@ def land(landed: Landed, integration: str, events: Iterator[Event], shaping: Sha
     """
     os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
     os.environ.setdefault("RUNTIME__LOG_LEVEL", "ERROR")
-    # dlt uses pandas as soon as sys.modules has it, even while another thread is still importing it: wait for the whole.
+    # dlt uses pandas as soon as sys.modules has it, even half imported by another thread: wait for the whole.
     importlib.import_module("pandas")
     import dlt
 
