@@ -11,7 +11,9 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 
 from dagster_project.outcomes import Checked, Outcome
 from dagster_project.runless import record_check, record_outcome
+from sources.errors import IntegrationError
 from sources.settings import redact
+from warehouse.session import Busy
 
 Told = dg.MaterializeResult[None] | dg.AssetCheckResult
 Specs = Mapping[dg.AssetKey, dg.AssetSpec]
@@ -125,7 +127,9 @@ class _ToRun(logging.Handler):
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._log.log(record.levelno, redact(self.format(record)))
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, IntegrationError | Busy):  # those say all in their message, which the step shows
+            self._log.log(record.levelno, redact(self.format(record)))
 
 
 class _Redacting(logging.StreamHandler):  # type: ignore[type-arg]
