@@ -6,7 +6,7 @@ import hashlib
 import keyword
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import dagster as dg
@@ -18,6 +18,7 @@ from pipelines.project import Project, load_declarations, open_project
 from pipelines.sql_file import ANALYTICS, TableName
 from quality.rule_files import Rule, load_rules
 from warehouse.connect import open_warehouse
+from warehouse.control_file import overrides_in_file
 from warehouse.session import Dialect, Warehouse
 
 POOL = "warehouse"
@@ -62,6 +63,16 @@ class Compiled:
         """Return the warehouse; it isn't opened before it is used."""
         return open_warehouse(self.project.warehouse_url, self.project.state)
 
+    def current(self) -> Compiled:
+        """Return this with the declarations as they are now, for a run: with the overrides of any control store."""
+        from warehouse.control import open_control, overrides  # SQLAlchemy isn't imported for definitions
+
+        store = open_control(self.project.control_url)
+        try:
+            return replace(self, declarations=load_declarations(self.project, overrides(store)))
+        finally:
+            store.dispose()
+
     def asset_of(self, table: TableName) -> dg.AssetKey | None:
         """Return the asset that a table belongs to: its model, or its stream also for ``<stream>_history``."""
         if table.schema == ANALYTICS:
@@ -99,9 +110,13 @@ def compile_project(project: Project, declarations: Mapping[str, Declaration]) -
 
 
 def compile_folder(folder: Path) -> Compiled:
-    """Read the project of a folder; see :func:`compile_project`."""
+    """Read the project of a folder, with the overrides of a control store that is a file.
+
+    Raises:
+        DeclarationError: see :func:`compile_project`.
+    """
     project = open_project(folder)
-    return compile_project(project, load_declarations(project))
+    return compile_project(project, load_declarations(project, overrides_in_file(project.control_url)))
 
 
 def group_name(name: str) -> str:

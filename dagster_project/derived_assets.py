@@ -37,7 +37,7 @@ def derived_assets(compiled: Compiled) -> dg.AssetsDefinition | None:
     )
     def models_and_rules(context: dg.AssetExecutionContext) -> Iterator[Told]:
         with logging_to(context):
-            yield from derive_and_publish(context, compiled)
+            yield from derive_and_publish(context, compiled.current())
 
     return models_and_rules
 

@@ -42,17 +42,18 @@ def ingested_assets(compiled: Compiled, declaration: Declaration) -> dg.AssetsDe
     )
     def load(context: dg.AssetExecutionContext) -> Iterator[Told]:
         with logging_to(context):
-            yield from _load(context, compiled, declaration)
+            yield from _load(context, compiled.current(), name)
 
     return load
 
 
-def _load(context: dg.AssetExecutionContext, compiled: Compiled, declaration: Declaration) -> Iterator[Told]:
+def _load(context: dg.AssetExecutionContext, compiled: Compiled, name: str) -> Iterator[Told]:
+    declaration = compiled.declarations[name]
     specs = {spec.key: spec for spec in stream_specs(compiled, declaration)}
     if not context.selected_asset_keys:  # only checks are asked for
         yield from tell(context, specs, (), checked(_check(compiled, declaration)))
         return
-    result = _run(context, compiled, declaration.name)
+    result = _run(context, compiled, name)
     if result.error is not None:
         yield from tell(context, specs, (), checked(result.checks))
         if result.transient:

@@ -290,6 +290,28 @@ def test_runs_are_recorded_as_dagsters(shown: Shown) -> None:
         store.dispose()
 
 
+def test_overrides_of_the_control_store_hold_for_runs_and_definitions(
+    shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from warehouse.control import open_control, set_override
+
+    shown.tally.then(rows("fed", row(1, weight=1.0)))
+    shown.run()
+    url = shown.compiled().project.control_url
+    store = open_control(url)
+    try:
+        set_override(store, "tally", "streams.scanned.selected", "false")
+        set_override(store, "tally", "schedule", "0 4 * * *")
+    finally:
+        store.dispose()
+    assert shown.run(SCANNED, FED).success
+    assert len(shown.instance.fetch_materializations(SCANNED, limit=10).records) == 1
+    monkeypatch.setenv("LEAT_CONTROL", url)
+    defs = definitions(compile_folder(shown.tally.folder))
+    assert defs.resolve_schedule_def("tally_schedule").cron_schedule == "0 4 * * *"
+    assert SCANNED not in defs.resolve_asset_graph().get_all_asset_keys()
+
+
 def test_what_definitions_say_of_a_table(modelled: Shown) -> None:
     graph = modelled.defs().resolve_asset_graph()
     fed = graph.get(FED)
