@@ -26,7 +26,7 @@ from pipelines.apply import RESET, SYNC, Plan
 from pipelines.declaration import Declaration
 from pipelines.landing import Landed, Shaping, land, landed_loads, next_load_id
 from pipelines.mask_key import read_mask_key
-from pipelines.project import Project
+from pipelines.project import Project, make_private
 from pipelines.results import CheckResult, IntegrationResult, Status, StreamResult
 from pipelines.shape import Shape, declared_shape, needs_backfill
 from sources.batch import to_json
@@ -260,7 +260,7 @@ def _extract(engine: Engine, declaration: Declaration, plan: Plan, shapes: Mappi
         now=now,
         progress=lambda what, count: engine.progress(declaration.name, what, count),
     )
-    sync.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(sync.folder)
     extraction = load_driver(declaration.source, declaration.driver).extract(declaration.connection, sync)
     with closing(extraction):
         events, cursor = _until_news(extraction) if plan.kind == SYNC else (extraction, None)
@@ -319,6 +319,8 @@ def _apply(engine: Engine, declaration: Declaration, landed: Landed, planned: tu
     plan, after = planned
     engine.observe(declaration.name, "applying")
     try:
+        if plan.rebuild:
+            engine.warehouse.forget()
         with engine.warehouse.transaction() as session:
             if _position(session, declaration) != after:
                 return False
