@@ -18,7 +18,7 @@ from pipelines.declaration import Declaration
 from pipelines.landing import LOAD_ID, SEQUENCE, Landed, broken_contract
 from pipelines.merge import Merge
 from pipelines.results import StreamResult
-from pipelines.shape import Shape, create_table, declared_shape, migrate, needs_backfill, open_history
+from pipelines.shape import Shape, create_table, declared_shape, migrate, needs_backfill, open_history, replace_rows
 from sources.stream import Column, Stream, arrow_schema
 from warehouse.session import Session, literal, quote
 
@@ -150,6 +150,7 @@ def _apply_stream(load: _Load, stream: Stream, stored: Mapping[str, Any] | None)
     history = shape.history and not rebuilt
     if rebuilt:
         session.execute(f"DROP TABLE IF EXISTS {quote(declaration.name, table)}")
+        state.forget_quarantined(session, declaration.name, stream.name)
     if not session.columns(declaration.name, table):
         create_table(session, declaration, stream, table)
     if history and not (stored and stored["history"]):
@@ -170,8 +171,8 @@ def _apply_stream(load: _Load, stream: Stream, stored: Mapping[str, Any] | None)
         at=load.at,
     )
     result = _merge(load, merge, stream)
-    if rebuilt:
-        _swap(session, declaration, stream, table)
+    if stored is not None and rebuilt:
+        _swap(session, declaration, stream, Shape.of_json(stored), table)
     if stored != shape.as_json():
         state.write_shape(session, declaration.name, stream.name, shape.as_json())
     return result
@@ -202,11 +203,15 @@ def _fits(stored: Shape, wanted: Shape) -> bool:
     return (stored.key, stored.masked) == (wanted.key, wanted.masked) and stored.columns == wanted.columns
 
 
-def _swap(session: Session, declaration: Declaration, stream: Stream, table: str) -> None:
-    """Put the rebuilt table in the place of the old one; the history starts anew."""
-    session.execute(f"DROP TABLE IF EXISTS {quote(declaration.name, stream.name)}")
-    session.execute(f"DROP TABLE IF EXISTS {quote(declaration.name, stream.name + '_history')}")
-    session.execute(f"ALTER TABLE {quote(declaration.name, table)} RENAME TO {quote(stream.name)}")
+def _swap(session: Session, declaration: Declaration, stream: Stream, old: Shape, table: str) -> None:
+    """Put the rebuilt rows in the place of the old ones; the history starts anew."""
+    history = f"{stream.name}_history"
+    if session.dialect == "postgres":
+        replace_rows(session, declaration, stream, old, table)
+    else:
+        session.execute(f"DROP TABLE {quote(declaration.name, stream.name)}")
+        session.execute(f"ALTER TABLE {quote(declaration.name, table)} RENAME TO {quote(stream.name)}")
+        session.execute(f"DROP TABLE IF EXISTS {quote(declaration.name, history)}")
     if declaration.options(stream.name).history:
         open_history(session, declaration, stream)
 

@@ -134,6 +134,36 @@ def migrate(session: Session, declaration: Declaration, stream: Stream, old: Sha
         _migrate_columns(session, declaration, stream, table, new)
 
 
+def replace_rows(session: Session, declaration: Declaration, stream: Stream, old: Shape, table: str) -> None:
+    """Replace the rows of a stream's table by those of a rebuilt one, and empty its history; both get the new shape.
+
+    For Postgres: a reader whose snapshot is older would find a table that was renamed or rewritten empty, but goes on
+    to see rows that were deleted.
+    """
+    new = declared_shape(declaration, stream)
+    for name in (stream.name, f"{stream.name}_history"):
+        actual = session.columns(declaration.name, name)
+        quoted = quote(declaration.name, name)
+        if actual:
+            session.execute(f"DELETE FROM {quoted}")
+        changed = [c for c in new.columns if c in actual and actual[c] != new.columns[c]]
+        gone = [c for c in actual if c not in {**new.columns, **SYSTEM_COLUMNS, **HISTORY_COLUMNS}]
+        for column in [*changed, *gone]:
+            session.execute(f"ALTER TABLE {quoted} DROP COLUMN {quote(column)}")
+        if actual:
+            _migrate_columns(session, declaration, stream, name, new)
+    into, rebuilt = quote(declaration.name, stream.name), quote(declaration.name, table)
+    listed = ", ".join(map(quote, [*new.columns, *SYSTEM_COLUMNS]))
+    rekeyed = old.key != new.key or any(old.columns[c] != new.columns[c] for c in old.key)
+    indexes = "SELECT indexname FROM pg_indexes WHERE schemaname = ? AND tablename = ?"
+    for (index,) in session.execute(indexes, (declaration.name, stream.name)) if rekeyed else ():
+        session.execute(f"DROP INDEX {quote(declaration.name, index)}")
+    session.execute(f"INSERT INTO {into} ({listed}) SELECT {listed} FROM {rebuilt}")
+    session.execute(f"DROP TABLE {rebuilt}")
+    if rekeyed:
+        session.execute(f"CREATE UNIQUE INDEX ON {into} ({', '.join(map(quote, new.key))})")
+
+
 def _migrate_columns(session: Session, declaration: Declaration, stream: Stream, table: str, new: Shape) -> None:
     name = quote(declaration.name, table)
     actual = session.columns(declaration.name, table)

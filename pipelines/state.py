@@ -156,6 +156,11 @@ def write_results(session: Session, load_id: str, integration: str, results: Seq
     insert(session, "load_streams", rows)
 
 
+def forget_quarantined(session: Session, integration: str, stream: str) -> None:
+    """Drop the quarantined records of a stream that is loaded anew."""
+    session.execute("DELETE FROM leat.quarantine WHERE integration = ? AND stream = ?", (integration, stream))
+
+
 def insert(session: Session, table: str, rows: Sequence[Sequence[Any]]) -> None:
     """Insert rows into one of the engine's tables, all columns in order."""
     columns = TABLES[table]

@@ -183,11 +183,13 @@ class DuckDBWarehouse:
 
     def publish(self) -> bool:
         """Copy the writer's file beside the published one and rename it over."""
-        if self._is_published():
+        if self._is_published() and not self._to_forget.exists():
             return False
         with self._writing(), _telling_of_the_disk(self.path):
             if self._log.exists():
                 self._connect(self._writer).close()  # takes over the log and checkpoints
+            if self._to_forget.exists():
+                self._rewrite()
             if self._is_published():
                 return False
             draft = self.path.with_suffix(".draft")
@@ -201,6 +203,31 @@ class DuckDBWarehouse:
                 draft.unlink(missing_ok=True)  # half a copy is of no use on a full disk
                 raise
         return True
+
+    def forget(self) -> None:
+        """Remember beside the writer's file, until the next publication, that it has to be rewritten.
+
+        DuckDB keeps the content of blocks that it has freed, and the published copy would carry them along.
+        """
+        with self._writing():
+            self._to_forget.touch(mode=0o600)
+
+    def _rewrite(self) -> None:
+        fresh = self._writer.with_suffix(".fresh")
+        fresh.unlink(missing_ok=True)
+        connection = self._connect(fresh)  # as the catalog warehouse, like the file it replaces
+        try:
+            connection.execute(f"ATTACH {literal(str(self._writer))} AS old (READ_ONLY)")
+            connection.execute("COPY FROM DATABASE old TO warehouse")
+        finally:
+            connection.close()
+        fresh.chmod(0o600)
+        fresh.replace(self._writer)
+        self._to_forget.unlink()
+
+    @property
+    def _to_forget(self) -> Path:
+        return self._writer.with_name("forget")
 
     @contextlib.contextmanager
     def exclusive(self, name: str) -> Iterator[None]:

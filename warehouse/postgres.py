@@ -45,7 +45,8 @@ class PostgresSession:
         return list(cursor.fetchall()) if cursor.description else []
 
     def select(self, sql: str) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
-        """Run a user's query."""
+        """Run a user's query; if it ends the transaction, the next one is read-only too."""
+        self.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
         cursor = self._run(sql, ())
         if cursor.description is None:
             return [], iter(())
@@ -193,13 +194,22 @@ class PostgresWarehouse:
             yield PostgresSession(reading)
             reading.rollback()
 
-    def published(self) -> contextlib.AbstractContextManager[Session]:
+    @contextlib.contextmanager
+    def published(self) -> Iterator[Session]:
         """Open a read-only transaction: what is committed is published."""
-        return self.snapshot()
+        with self._connected() as connection:
+            reading = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            try:
+                yield PostgresSession(reading)
+            finally:
+                connection.invalidate()  # what a query has set must not reach the next user of the pool
 
     def publish(self) -> bool:
         """Do nothing: the commit was the publication."""
         return False
+
+    def forget(self) -> None:
+        """Do nothing: the server's autovacuum clears what was replaced, the files of dropped tables are removed."""
 
     @contextlib.contextmanager
     def exclusive(self, name: str) -> Iterator[None]:

@@ -89,6 +89,9 @@ class Warehouse(Protocol):
     def publish(self) -> bool:
         """Let readers see what has been written; returns whether there was anything new."""
 
+    def forget(self) -> None:
+        """Let the next publication leave nothing in the warehouse's files of rows that are about to be dropped."""
+
     def exclusive(self, name: str) -> AbstractContextManager[None]:
         """Hold the right to run an integration, across processes.
 
