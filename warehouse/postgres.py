@@ -46,7 +46,7 @@ class PostgresSession:
 
     def select(self, sql: str) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
         """Run a user's query; if it ends the transaction, the next one is read-only too."""
-        self.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+        self.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY; SELECT 1")  # a query fixes the mode
         cursor = self._run(sql, ())
         if cursor.description is None:
             return [], iter(())
