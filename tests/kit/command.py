@@ -1,0 +1,118 @@
+"""Runs ``leat`` as a person does: a process of its own in a project folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.kit.project import SOURCES
+
+ROOT = Path(__file__).parents[2]
+LEAT = str(Path(sys.executable).with_name("leat"))
+
+
+@dataclass(frozen=True)
+class Leat:
+    """The command in a folder, with an environment that has nothing of the caller's but where programs are."""
+
+    folder: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def env(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+        return {**kept, "TERM": "xterm", "COLUMNS": "200", **self.variables, **(more or {})}
+
+    def __call__(self, *args: str, given: str | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [LEAT, *args],
+            cwd=self.folder,
+            env=self.env(variables),
+            input=given,
+            stdin=subprocess.DEVNULL if given is None else None,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    def start(self, *args: str, **variables: str) -> subprocess.Popen[str]:
+        """Start the command and go on; it gets an interrupt as from the keyboard."""
+        return subprocess.Popen(
+            [LEAT, *args],
+            cwd=self.folder,
+            env=self.env(variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def json(self, *args: str, **variables: str) -> dict[str, Any]:
+        """Run with ``--json``; return the one object that it printed to stdout."""
+        done = self(*args, "--json", **variables)
+        assert done.stdout.count("\n") == 1, (args, done.stdout, done.stderr)
+        value: dict[str, Any] = json.loads(done.stdout)
+        assert value["leat"] == 1
+        return value
+
+
+def tally_project(folder: Path, streams: str = "{}", **variables: str) -> Leat:
+    """Return a project that brings the source ``tally`` along (:mod:`tests.kit.project`)."""
+    shutil.copytree(SOURCES, folder / "sources", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "pipelines").mkdir()
+    (folder / "script.jsonl").touch()
+    connection = json.dumps({"script": str(folder / "script.jsonl")})
+    text = f"source: tally\ndriver: script\nconnection: {connection}\nstreams: {streams}\n"
+    (folder / "pipelines" / "tally.yaml").write_text(text)
+    return Leat(folder, variables)
+
+
+def then(leat: Leat, *steps: Mapping[str, Any]) -> None:
+    """Add one line to the script of a tally project: what the next extraction brings."""
+    with (leat.folder / "script.jsonl").open("a") as file:
+        file.write(json.dumps(steps) + "\n")
+
+
+def documented_json() -> dict[str, Any]:
+    """Return the example object of each command in docs/json.md."""
+    text = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
+    found = {}
+    for title, body in re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE):
+        blocks = re.findall(r"```json\n(.*?)```", body, re.DOTALL)
+        for command in re.findall(r"leat (\w+)", title) or [title]:
+            if blocks:
+                found[command] = json.loads(blocks[0])
+    return found
+
+
+def differs(said: Any, documented: Any, where: str = "") -> list[str]:
+    """Return where a value has other fields or kinds than the documented one; names of things aren't compared."""
+    if said is None or documented is None:
+        return []
+    kinds = [float if isinstance(value, int | float) and not isinstance(value, bool) else type(value)
+             for value in (said, documented)]  # fmt: skip
+    if kinds[0] is not kinds[1]:
+        return [f"{where}: {kinds[0].__name__}, documented as {kinds[1].__name__}"]
+    if isinstance(said, list):
+        return [text for item in said for text in (differs(item, documented[0], f"{where}[]") if documented else [])]
+    if not isinstance(said, dict):
+        return []
+    if where in (".setup_tests", ".rows[]", ".checks[].evidence[]"):  # keyed by what the user has named
+        first = next(iter(documented.values()), None)
+        return [text for key, item in said.items() for text in differs(item, first, f"{where}.*")] if first else []
+    found = [
+        f"{where}.{key}: only {'said' if key in said else 'documented'}" for key in said.keys() ^ documented.keys()
+    ]
+    return found + [
+        text
+        for key in said.keys() & documented.keys()
+        for text in differs(said[key], documented[key], f"{where}.{key}")
+    ]
