@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import sqlalchemy
 
 _WRITER_WAIT_MS = 600_000
-_TAKEOVER_WAIT = 15.0
+_TAKEOVER_WAIT = 3.0
 _KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 _BATCH_ROWS = 65_536
 
@@ -132,6 +132,7 @@ class PostgresWarehouse:
             url = sqlalchemy.make_url(self.url).set(drivername="postgresql+psycopg2")
             # A server-side check notices within a second that the client was killed, and lets go of its locks.
             options = "-c timezone=UTC -c client_connection_check_interval=1s -c application_name=leat"
+            options += " -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
             self._made.append(
                 sqlalchemy.create_engine(
                     url,

@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from pipelines.engine import Request, run_integration
 from tests.kit.project import Tally
 from warehouse.session import WarehouseError
 
@@ -49,18 +50,24 @@ class Point:
         return f"{self.at}-{self.what}-{self.nth}".replace(" ", "_").replace('"', "").replace("/", "_")
 
 
-def start_run(tally: Tally, point: Point | None = None) -> tuple[Any, Connection]:
+def start_run(
+    tally: Tally, point: Point | None = None, request: Request | None = None, name: str = "tally"
+) -> tuple[Any, Connection]:
     """Start a run with publication; the connection gives the result as a dict, unless the run is killed."""
     here, there = CONTEXT.Pipe(duplex=False)
-    process = CONTEXT.Process(target=_run, args=(tally, point, there), daemon=True)
+    process = CONTEXT.Process(target=_run, args=(tally, point, request or Request(), name, there), daemon=True)
     process.start()
     there.close()
     return process, here
 
 
-def run_to_end(tally: Tally, point: Point | None = None) -> dict[str, Any] | None:
+def run_to_end(tally: Tally, point: Point | None = None, request: Request | None = None) -> dict[str, Any] | None:
     """Run in a process of its own; returns the result, or None when it was killed."""
-    process, connection = start_run(tally, point)
+    return result_of(*start_run(tally, point, request))
+
+
+def result_of(process: Any, connection: Connection) -> dict[str, Any] | None:
+    """Wait for a run to end; returns its result, or None when it was killed."""
     with connection:
         try:
             result = connection.recv()
@@ -70,15 +77,13 @@ def run_to_end(tally: Tally, point: Point | None = None) -> dict[str, Any] | Non
     return result
 
 
-def _run(tally: Tally, point: Point | None, answer: Connection) -> None:
-    from pipelines.engine import Request, run_integration
-
+def _run(tally: Tally, point: Point | None, request: Request, name: str, answer: Connection) -> None:
     tally.declare_again()
     observers: dict[str, Callable[..., None]] = {}
     if point:
         observers = _arm(point)
     engine = tally.engine(**observers)
-    result = run_integration(engine, "tally", Request())
+    result = run_integration(engine, name, request)
     try:
         engine.observe("tally", "publishing")
         engine.warehouse.publish()
@@ -230,7 +235,9 @@ class Reader:
 def _read(url: str | None, path: Path, sql: str, pipe: Connection) -> None:
     polls, answers, errors = 0, [], []
     ask = _ask_postgres(url) if url else _ask_duckdb(path)
-    while not pipe.poll(0):
+    enough = False
+    while not enough:
+        enough = pipe.poll(POLL if polls else 0)  # then it looks once more
         polls += 1
         try:
             answer = ask(sql)
@@ -241,7 +248,6 @@ def _read(url: str | None, path: Path, sql: str, pipe: Connection) -> None:
                 answers.append(answer)
         if polls == 1:
             pipe.send("looked")
-        pipe.poll(POLL)
     pipe.recv()
     pipe.send(Seen(polls, answers, errors))
 

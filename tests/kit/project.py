@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -34,13 +35,37 @@ class Tally:
     def script(self) -> Path:
         return self.folder / "script.jsonl"
 
-    def declare(self, streams: str = "{}") -> None:
+    def declare(self, streams: str = "{}", *, version: str | None = None) -> None:
+        """Write the declaration.
+
+        Args:
+            streams: its ``streams:`` block, in one line.
+            version: Python that makes a tuple of streams out of the names of :mod:`sources.tally.streams` and
+                ``replace``: what a new version of leat declares instead of them.
+        """
         add_sources(SOURCES)
+        source = "tally" if version is None else self._write_source(version)
         path = self.folder / "pipelines" / "tally.yaml"
         path.parent.mkdir(exist_ok=True)
         connection = json.dumps({"script": str(self.script)})
-        path.write_text(f"source: tally\ndriver: script\nconnection: {connection}\nstreams: {streams}\n")
+        path.write_text(f"source: {source}\ndriver: script\nconnection: {connection}\nstreams: {streams}\n")
         self.script.touch()
+
+    def _write_source(self, version: str) -> str:
+        name = f"tally_{hashlib.sha256(f'{self.folder}{version}'.encode()).hexdigest()[:12]}"
+        folder = self.folder / "sources" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "__init__.py").write_text('"""A version of tally."""\n')
+        (folder / "streams.py").write_text(
+            f"from dataclasses import replace\nfrom sources.tally.streams import *\nSTREAMS = {version}\n"
+        )
+        (folder / "script.py").write_text(
+            "from sources.tally.script import Connection, follow, setup_tests\n"
+            f"from sources.{name}.streams import STREAMS\n\n\n"
+            "def extract(connection, sync):\n    yield from follow(connection, sync, STREAMS)\n"
+        )
+        add_sources(folder.parent)
+        return name
 
     def declare_again(self) -> None:
         """Let this process find the test sources; for a process that a test starts on a declared project."""

@@ -12,6 +12,7 @@ from sources.batch import Batch
 from sources.driver import ConnectionModel, SetupTest, Sync, load_streams
 from sources.errors import Rejected, Unavailable
 from sources.events import Cursor, Delete, Event, FullScan, Logged, Quarantined
+from sources.stream import Stream
 
 
 class Connection(ConnectionModel):
@@ -23,9 +24,14 @@ def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
 
 
 def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
+    yield from follow(connection, sync, load_streams("tally"))
+
+
+def follow(connection: Connection, sync: Sync, declared: tuple[Stream, ...]) -> Iterator[Event]:
+    """Yield the events of the script for these streams; lines that were read before are skipped."""
     lines = Path(connection.script).read_text(encoding="utf-8").splitlines()
     start = sync.cursor["line"] if sync.cursor else 0
-    streams = {stream.name: stream for stream in load_streams("tally")}
+    streams = {stream.name: stream for stream in declared}
     for number, line in enumerate(lines[start:], start + 1):
         for step in json.loads(line):
             if number == len(lines) or not step.get("latest"):  # a listing gives what there is, not what there was
