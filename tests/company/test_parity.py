@@ -1,0 +1,130 @@
+"""DuckDB and Postgres hold the same: every stream, model and rule, from the same servers."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dotenv import dotenv_values
+
+from assets.model_files import load_models
+from demo.postgres import postgres_url as url_of
+from demo.process import Process
+from pipelines.project import load_declarations, open_project
+from sources.driver import load_streams
+from tests.company.conftest import Demo
+from tests.kit.command import Leat
+from warehouse.connect import open_warehouse
+from warehouse.session import Warehouse, quote
+
+_OF_THE_RUN = {"_load_id", "_synced_at", "_deleted_at", "seen_at", "load_id", "valid_from", "valid_to"}
+"""Columns that tell when it was loaded, and by which load."""
+
+_OF_THE_RUNS = {"integration_logs", "runs"}
+"""Streams of the control store that grow with each run."""
+
+
+@dataclass(frozen=True)
+class Both:
+    """The two warehouses, and what the run on Postgres said."""
+
+    demo: Demo
+    duckdb: Warehouse
+    postgres: Warehouse
+    said: Mapping[str, Any]
+
+
+@pytest.fixture(scope="module")
+def both(demo: Demo, postgres_server: Process, tmp_path_factory: pytest.TempPathFactory) -> Both:
+    """Load into Postgres what the demo has loaded into DuckDB, as another project on the same control store."""
+    given = {name: str(value) for name, value in dotenv_values(demo.state / "demo" / "env").items()}
+    given["LEAT_CONTROL"] = f"sqlite:///{demo.state / 'control.db'}"
+    home, url = tmp_path_factory.mktemp("parity"), url_of(postgres_server)
+    leat = Leat(demo.leat.folder, {**given, "LEAT_HOME": str(home)})
+    said = leat.json("run", LEAT_WAREHOUSE=url)
+    assert {each["integration"]: each["status"] for each in said["integrations"]} == dict.fromkeys(
+        ("calendar", "platform", "version_control"), "loaded"
+    ), said
+    return Both(demo, open_warehouse(None, demo.state), open_warehouse(url, home), said)
+
+
+def rows(warehouse: Warehouse, schema: str, table: str, where: str = "1 = 1") -> list[dict[str, Any]]:
+    """Return the rows of a table in one order, JSON parsed, without what tells of the run."""
+    with warehouse.published() as session:
+        columns = session.columns(schema, table)
+        assert columns, f"{schema}.{table} is not there"
+        found = session.execute(f"SELECT * FROM {quote(schema, table)} WHERE {where}")
+    named = ({n: plain(v, columns[n]) for n, v in zip(columns, row, strict=True)} for row in found)
+    kept = [{n: v for n, v in row.items() if n not in _OF_THE_RUN} for row in named]
+    return sorted(kept, key=lambda row: json.dumps(row, sort_keys=True, default=str))
+
+
+def plain(value: Any, kind: str) -> Any:
+    if kind == "json" and isinstance(value, str):
+        return json.loads(value)
+    if isinstance(value, float):
+        return None if math.isnan(value) else float(f"{value:.12g}")
+    return value.isoformat() if isinstance(value, datetime | date) else value
+
+
+def _project_files() -> Path:
+    return Path(__file__).parents[2]
+
+
+def streams() -> Iterable[tuple[str, str]]:
+    declared = load_declarations(open_project(_project_files()))
+    return [(name, s.name) for name, each in declared.items() for s in load_streams(each.source)]
+
+
+def models() -> list[str]:
+    project = open_project(_project_files())
+    return [model.name for model in load_models(project, load_declarations(project))]
+
+
+@pytest.mark.parametrize(("integration", "stream"), streams())
+def test_a_stream_is_the_same(both: Both, integration: str, stream: str) -> None:
+    duckdb, postgres = (rows(w, integration, stream, "_deleted_at IS NULL") for w in (both.duckdb, both.postgres))
+    if stream in _OF_THE_RUNS:
+        assert [list(row) for row in postgres[:1]] == [list(row) for row in duckdb[:1]]
+    else:
+        assert postgres == duckdb
+    with both.duckdb.published() as one, both.postgres.published() as other:
+        assert one.columns(integration, stream) == other.columns(integration, stream)
+
+
+@pytest.mark.parametrize("model", models())
+def test_a_model_is_the_same(both: Both, model: str) -> None:
+    duckdb, postgres = rows(both.duckdb, "analytics", model), rows(both.postgres, "analytics", model)
+    assert duckdb, "an empty model proves nothing"
+    assert postgres == duckdb
+    with both.duckdb.published() as one, both.postgres.published() as other:
+        assert one.columns("analytics", model) == other.columns("analytics", model)
+
+
+def test_rules_find_the_same_and_the_same_is_quarantined(both: Both) -> None:
+    told = ("first_seen_at", "last_seen_at")
+    for table in ("violations", "quarantine"):
+        found = [rows(warehouse, "leat", table) for warehouse in (both.duckdb, both.postgres)]
+        assert found[0], f"an empty leat.{table} proves nothing"
+        duckdb, postgres = ([{n: v for n, v in row.items() if n not in told} for row in each] for each in found)
+        assert postgres == duckdb
+
+
+def test_the_same_checks_hold(both: Both) -> None:
+    """On DuckDB the demo told in words how many hold, and of each that does not how many rows break it."""
+    checks = both.said["checks"]
+    failed = [check for check in checks if not check["ok"]]
+    assert len(checks) > 40
+    assert failed, "the demo has something to show"
+    lines = both.demo.first.stdout.splitlines()
+    assert f"{len(checks) - len(failed)} of {len(checks)} checks hold" in lines
+    for check in failed:
+        counted = f" ({check['failing']} rows)" if check["failing"] else ""
+        start = f"{check['severity']} {check['subject']}: {check['check']}{counted}: "
+        assert sum(line.startswith(start) for line in lines) == 1, start
