@@ -12,6 +12,7 @@ from rich.markup import escape
 from cli.opened import Opened
 from cli.output import err, out
 from cli.run import execute
+from dagster_project.instance import prepare_instance
 from demo.company import start_company, stop_company
 from pipelines.engine import Request
 
@@ -37,6 +38,7 @@ def start_and_load(opened: Opened, repositories: Sequence[str]) -> int:
             lambda what: status.update(f"starting the demo's servers: {what}"),
         )
     load_dotenv(folder / "env", override=True)
+    prepare_instance(opened.project)  # so that the UI shows what is loaded now
     code = 0
     try:
         execute(opened, opened.names(()), Request(), as_json=False)

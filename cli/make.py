@@ -93,10 +93,15 @@ def dev(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000,
 ) -> None:
     """Open the Dagster UI on the project, with schedules and sensors; ends with Ctrl+C."""
-    from dagster_project.instance import WORKSPACE, prepare_instance
+    from dagster_project.instance import WORKSPACE, has_instance, prepare_instance
 
     opened: Opened = context.obj()
+    is_new = not has_instance(opened.project)
     home = prepare_instance(opened.project)
+    if is_new:
+        from dagster_project.report import report_standing
+
+        report_standing(opened.project, opened.declarations)
     os.environ |= {
         "DAGSTER_HOME": str(home),
         "LEAT_PROJECT": str(opened.project.folder),

@@ -18,9 +18,11 @@ from dagster_project.instance import instance_folder
 from dagster_project.outcomes import Checked, Outcome, checked, derived_outcomes, stream_outcomes
 from dagster_project.runless import record_check, record_outcome
 from dagster_project.stream_specs import stream_specs
+from pipelines import state
 from pipelines.declaration import Declaration
 from pipelines.project import Project
-from pipelines.results import IntegrationResult
+from pipelines.results import IntegrationResult, StreamResult
+from warehouse.connect import open_warehouse
 
 log = logging.getLogger("leat.report")
 
@@ -46,6 +48,22 @@ def report(
             _record(instance, project, declarations, results, derived)
     except Exception:
         log.exception("the Dagster instance wasn't told of this run")
+
+
+def report_standing(project: Project, declarations: Mapping[str, Declaration]) -> None:
+    """Record every table as it stands: for an instance that is new, of a project that has been loaded before.
+
+    What its checks found isn't known any more; the next load that brings something runs them.
+    """
+    with open_warehouse(project.warehouse_url, project.state).snapshot() as session:
+        totals = {name: state.read_totals(session, name) for name in declarations}
+    results = [
+        IntegrationResult(name, "loaded", streams=tuple(StreamResult(s, 0, 0, 0, 0, 0, n) for s, n in streams.items()))
+        for name, streams in totals.items()
+        if streams
+    ]
+    if results:
+        report(project, declarations, results, Derived((), ()))
 
 
 def _record(
