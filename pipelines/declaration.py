@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from sources.driver import ConnectionModel, load_streams
-from sources.stream import Column, Stream
+from sources.stream import EXTRA, Column, Stream
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 RESERVED = frozenset({"leat", "analytics", "catalog", "information_schema", "main", "public", "pg_catalog", "temp"})
@@ -115,7 +115,8 @@ class StreamOptions(_Model):
     selected: Flag = Field(default=True, description="Whether the stream is loaded at all.")
     exclude: Names = Field(default=(), description="Columns that are left out.")
     mask: Flag | Names = Field(
-        default=False, description="true: hash every column tagged as personal data; or the columns to hash."
+        default=False,
+        description="true: hash every column tagged as personal data, and extra beside them; or the columns to hash.",
     )
     fresh_within: Duration | None = Field(default=None, description="How old the table may get (ISO 8601).")
     history: Flag = Field(default=False, description="Keep every version of a row in <stream>_history.")
@@ -165,9 +166,11 @@ class Declaration(_Model):
         """Return the names of the columns whose values are replaced by a keyed hash."""
         options = self.options(stream.name)
         delivered = {column.name for column in stream.all_columns()} - set(options.exclude)
-        if isinstance(options.mask, bool):
-            return frozenset(c.name for c in stream.columns if options.mask and c.personal and c.name in delivered)
-        return frozenset(delivered & set(options.mask))
+        if not isinstance(options.mask, bool):
+            return frozenset(delivered & set(options.mask))
+        personal = {column.name for column in stream.columns if column.personal}
+        # What the stream doesn't know may be personal as well, where the rest of the record is.
+        return frozenset(delivered & {*personal, EXTRA}) if options.mask and personal else frozenset()
 
 
 _DEFAULTS = StreamOptions()

@@ -80,7 +80,7 @@ streams:
     assert "weight" not in {column.name for column in declaration.columns(fed)}
     assert declaration.masked(fed) == {"label", "tags"}
     assert declaration.masked(scanned) == frozenset()
-    assert declaration.masked(kept) == {"label"}
+    assert declaration.masked(kept) == {"label", "extra"}
     assert [check.kind for check in declaration.options("fed").checks] == [
         "not_null",
         "unique",
