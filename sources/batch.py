@@ -20,8 +20,16 @@ if TYPE_CHECKING:
 
 
 def to_json(value: Any) -> str:
-    """Return JSON text with sorted keys; times as ISO 8601, bytes as text, anything else as its ``str``."""
-    return json.dumps(_plain(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    """Return JSON text with sorted keys; times as ISO 8601, bytes as text, anything else as its ``str``.
+
+    Raises:
+        ValueError: it is nested too deeply.
+    """
+    try:
+        return json.dumps(_plain(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    except RecursionError as error:
+        msg = "the value is nested too deeply"
+        raise ValueError(msg) from error
 
 
 def _plain(value: Any) -> Any:

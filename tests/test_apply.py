@@ -406,6 +406,15 @@ def test_every_value_comes_back_as_it_was(loads: Loads) -> None:
     assert loads.load(rows("fed", *records)) is None, "equal values must not look like changes"
 
 
+def test_a_value_that_is_nested_too_deeply_is_one_bad_record() -> None:
+    value: list[Any] = []
+    for _ in range(5000):
+        value = [value]
+    for record in (thing(1, tags=value), thing(1, unknown=value)):
+        with pytest.raises(ValueError, match="nested too deeply"):
+            rows("fed", record)
+
+
 def test_keys_of_strange_text_stay_apart(loads: Loads) -> None:
     keys = [text for text in TEXTS if len(text) < 100] + ["A", "a", "é", "e\u0301"]
     loads.load(rows("fed", *(thing(1, str(i), key) for i, key in enumerate(keys))))
@@ -446,7 +455,7 @@ scanned = st.one_of(
     st.builds(Delete, st.just("scanned"), key_column),
     st.builds(FullScan, st.just("scanned"), wheres(("shelf", "id", "label"), 0)),
 )
-scripts = st.lists(st.lists(st.one_of(fed, scanned, kept), max_size=6), min_size=1, max_size=5)
+scripts = st.lists(st.lists(st.one_of(fed, scanned, kept), max_size=6), min_size=1, max_size=4)
 quick = settings(
     max_examples=20, deadline=None, derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -510,7 +519,7 @@ def test_any_sequence_of_loads_does_what_the_model_does_and_twice_is_once(
 
 
 @quick
-@given(script=st.lists(st.lists(st.one_of(fed, kept), max_size=5), min_size=1, max_size=5))
+@given(script=st.lists(st.lists(st.one_of(fed, kept), max_size=5), min_size=1, max_size=3))
 def test_where_a_script_is_split_into_loads_does_not_matter(
     warehouse_url: str | None, script: list[list[Event]]
 ) -> None:
