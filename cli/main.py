@@ -6,11 +6,11 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 a blocking check failed, 75 busy, try lat
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import signal
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +37,8 @@ make.add_to(app)
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from importlib import metadata
+
         typer.echo(f"leat {metadata.version('leat')}")
         raise typer.Exit
 
@@ -69,6 +71,8 @@ def main() -> None:
 
     Taking a thousand modules apart at exit takes longer than a run that finds nothing new, and nothing needs it.
     """
+    gc.freeze()
+    gc.enable()
     signal.signal(signal.SIGINT, _interrupt)
     code = _code()
     logging.shutdown()

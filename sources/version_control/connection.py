@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +13,8 @@ from sources.errors import NotConfigured
 from sources.settings import Named, Secret, Setting, read_secret, read_setting
 from sources.version_control.address import Credentials, Remote, parts_of, repository_name
 
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}", re.ASCII)
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"  # no bounded repetition: compiling one takes pydantic 40 ms
+_LONGEST_NAME = 100
 
 
 def _readable(setting: str | Named) -> str | Named:
@@ -29,7 +29,7 @@ Address = Annotated[Setting, AfterValidator(_readable)]
 class Repository(ConnectionModel):
     """A repository with a name of its own."""
 
-    name: str = Field(description="What rows call it.", pattern=f"^{_NAME.pattern}$")
+    name: str = Field(description="What rows call it.", pattern=_NAME, max_length=_LONGEST_NAME)
     url: Address = Field(description="One address: http, https, ssh, user@host:path or a folder.")
 
 
