@@ -210,22 +210,26 @@ def _run(engine: Engine, declaration: Declaration, request: Request, tally: _Tal
     shapes = {stream.name: declared_shape(declaration, stream) for stream in declaration.selected()}
     for landed in landed_loads(_landing(engine, declaration)):
         _apply_pending(engine, declaration, landed, shapes, tally)
-    known = _known(engine, declaration, tally)
-    for plan in _plans(known, shapes, request):
+    known, after = _known(engine, declaration, tally)
+    for number, plan in enumerate(_plans(known, shapes, request)):
         if not plan.rebuild and _shapes_moved(known, shapes):
             with engine.warehouse.transaction() as session:
                 applying.prepare_tables(session, declaration)
-        _extract(engine, declaration, plan, shapes, tally)
+        if number:  # the load before has moved it
+            known, after = _known(engine, declaration, tally)
+        _extract(engine, declaration, (plan, known, after), shapes, tally)
 
 
-def _known(engine: Engine, declaration: Declaration, tally: _Tally) -> state.State:
+def _known(engine: Engine, declaration: Declaration, tally: _Tally) -> tuple[state.State, dict[str, Any]]:
+    """Return the state of an integration, and the position that a load goes on from."""
     with engine.warehouse.snapshot() as session:
         known = state.read_state(session, declaration.name)
         totals = state.read_totals(session, declaration.name)
+        after = _position(session, declaration)
     for stream in declaration.selected():
         if stream.name not in tally.streams:
             tally.streams[stream.name] = StreamResult(stream.name, 0, 0, 0, 0, 0, totals.get(stream.name, 0))
-    return known
+    return known, after
 
 
 def _plans(known: state.State, shapes: Mapping[str, Shape], request: Request) -> list[Plan]:
@@ -245,11 +249,18 @@ def _shapes_moved(known: state.State, shapes: Mapping[str, Shape]) -> bool:
     return any(name in known.shapes and known.shapes[name] != shape.as_json() for name, shape in shapes.items())
 
 
-def _extract(engine: Engine, declaration: Declaration, plan: Plan, shapes: Mapping[str, Shape], tally: _Tally) -> None:
-    """Extract, land and apply one load; a source that has nothing new costs neither."""
-    with engine.warehouse.snapshot() as session:
-        known = state.read_state(session, declaration.name)
-        after = _position(session, declaration)
+def _extract(
+    engine: Engine,
+    declaration: Declaration,
+    task: tuple[Plan, state.State, dict[str, Any]],
+    shapes: Mapping[str, Shape],
+    tally: _Tally,
+) -> None:
+    """Extract, land and apply one load; a source that has nothing new costs neither.
+
+    ``task`` is what to extract, and the state and the position that it goes on from.
+    """
+    plan, known, after = task
     now = datetime.now(UTC)
     sync = Sync(
         integration=declaration.name,
