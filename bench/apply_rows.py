@@ -147,8 +147,13 @@ def measure(way: str, folder: Path, rows: int, generation: int) -> dict[str, flo
 
 def one(way: str, folder: str, rows: str, generation: str) -> None:
     """Run one way in this process and print what it took; imports count for nobody."""
-    import dlt  # noqa: F401 - so that its import is not measured
+    import dlt  # noqa: F401 - imports are not measured
     import duckdb  # noqa: F401
+    import pandas as pd  # noqa: F401
+    from pyarrow import parquet  # noqa: F401
+
+    import pipelines.engine  # noqa: F401
+    import warehouse.connect  # noqa: F401
 
     started = time.monotonic()
     {"raw": run_raw, "leat": run_leat, "dlt": run_dlt}[way](Path(folder), int(rows), int(generation))

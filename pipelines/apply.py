@@ -102,6 +102,7 @@ def apply_load(
         SuspiciousDelete: a full scan would delete too much.
         BrokenContract: the driver claims what its stream doesn't do.
     """
+    session.limit_memory()
     state.create_tables(session)
     before = state.read_state(session, declaration.name)
     events = _read(landed)

@@ -94,6 +94,9 @@ class PostgresSession:
         self.execute(f"CREATE TEMP TABLE {quote(name)} ON COMMIT DROP AS {select}")
         self.execute(f"ANALYZE {quote(name)}")
 
+    def limit_memory(self) -> None:
+        """Do nothing: the server has its own limit, ``work_mem``."""
+
     def columns(self, schema: str, table: str) -> dict[str, str]:
         """Return leat type by column name."""
         rows = self.execute(

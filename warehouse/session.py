@@ -57,6 +57,9 @@ class Session(Protocol):
     def keep(self, name: str, select: str) -> None:
         """Keep the rows of a SELECT in a temporary table until the transaction ends."""
 
+    def limit_memory(self) -> None:
+        """Keep the rest of the transaction to the little memory that a merge needs; what needs more is spilled."""
+
     def columns(self, schema: str, table: str) -> dict[str, str]:
         """Return leat type by column name, in order; empty when there is no such table."""
 
