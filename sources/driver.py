@@ -28,6 +28,7 @@ from pydantic import BaseModel, ConfigDict
 import sources
 from sources.events import Event
 from sources.stream import Stream
+from sources.web.calls import ApiCall
 
 
 class ConnectionModel(BaseModel):
@@ -48,6 +49,7 @@ class Sync:
         folder: a private folder that outlives the run, for caches such as git mirrors; may be deleted any time.
         now: the time of the run, UTC.
         progress: called with a phrase and how many records were read since the last call.
+        called: called with each HTTP request that was sent, from whichever thread sent it.
     """
 
     integration: str
@@ -57,6 +59,7 @@ class Sync:
     folder: Path
     now: datetime
     progress: Callable[[str, int], None] = field(default=lambda _what, _count: None)
+    called: Callable[[ApiCall], None] = field(default=lambda _call: None)
 
 
 @dataclass(frozen=True, slots=True)
