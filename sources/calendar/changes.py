@@ -18,9 +18,9 @@ from xml.sax.saxutils import escape
 from sources.calendar.client import Answer, Client, precondition, raise_for
 from sources.calendar.dav import Resource, multistatus, propfind, report
 from sources.calendar.discovery import Calendar
-from sources.calendar.safe_xml import clark
 from sources.errors import UnexpectedShape
 from sources.events import Logged
+from sources.web.safe_xml import clark
 
 INVALID_TOKEN = frozenset({403, 409, 410, 412, 418, 507})
 """What servers answer to a token they no longer know; RFC 6578 says 403 with ``valid-sync-token``."""

@@ -14,7 +14,6 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urljoin, urlsplit
 
-from sources.calendar.safe_xml import clark, parse_xml
 from sources.errors import (
     Forbidden,
     IntegrationError,
@@ -27,6 +26,7 @@ from sources.errors import (
     Unavailable,
     UnexpectedShape,
 )
+from sources.web.safe_xml import clark, parse_xml
 
 if TYPE_CHECKING:
     import requests

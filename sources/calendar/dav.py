@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from sources.calendar.client import Answer, Client, request
-from sources.calendar.safe_xml import XMLNS, clark, parse_xml
 from sources.errors import UnexpectedShape
+from sources.web.safe_xml import XMLNS, clark, parse_xml
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

@@ -10,8 +10,8 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from sources.calendar.client import Client
 from sources.calendar.dav import Resource, propfind
-from sources.calendar.safe_xml import clark
 from sources.errors import NotFound
+from sources.web.safe_xml import clark
 
 _PROPERTIES = (
     "D:resourcetype",

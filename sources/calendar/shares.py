@@ -12,8 +12,8 @@ from urllib.parse import quote, unquote
 
 from sources.calendar.client import Client, request
 from sources.calendar.discovery import Calendar, privileges
-from sources.calendar.safe_xml import clark
 from sources.errors import UnexpectedShape
+from sources.web.safe_xml import clark
 
 _WRITES = {"write", "write-content", "all", "bind", "read-write"}
 _GROUPS = {"all": "everyone", "authenticated": "authenticated", "unauthenticated": "everyone", "self": "user"}
