@@ -1,0 +1,63 @@
+"""Money as integer minor units plus currency: how many decimals a currency has (ISO 4217, list one, "minor unit").
+
+Currencies that were withdrawn since 2014 are known too, for old amounts keep the currency they were made in.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+
+_NONE = "BIF BYR CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_TWO = (
+    "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF "
+    "CHW CNY COP COU CRC CUC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HRK "
+    "HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL LTL MAD MDL MGA MKD MMK MNT MOP MRO MRU "
+    "MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK "
+    "SGD SHP SLE SLL SOS SRD SSP STD STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VEF VES "
+    "WST XAD XCD XCG YER ZAR ZMW ZWG ZWL"
+)
+_THREE = "BHD IQD JOD KWD LYD OMR TND"
+_FOUR = "CLF UYW"
+_EXPONENTS = {
+    code: digits for digits, codes in ((0, _NONE), (2, _TWO), (3, _THREE), (4, _FOUR)) for code in codes.split()
+}
+
+
+def exponent(currency: str) -> int:
+    """Return how many decimals a currency has: 0 for JPY, 2 for EUR, 3 for KWD.
+
+    Args:
+        currency: its ISO 4217 code, upper or lower case.
+
+    Raises:
+        ValueError: there is no such currency.
+    """
+    digits = _EXPONENTS.get(currency.upper())
+    if digits is None:
+        msg = f"{currency!r} is no currency of ISO 4217"
+        raise ValueError(msg)
+    return digits
+
+
+def to_minor(amount: Decimal | str | int, currency: str) -> int:
+    """Return an amount, given in whole units as people write it, in minor units: ``"1.234"`` KWD is 1234, 5 JPY is 5.
+
+    Raises:
+        ValueError: there is no such currency, the amount is no number, or it has more digits than the currency.
+    """
+    digits = exponent(currency)
+    try:
+        exact = Decimal(amount)
+    except InvalidOperation:
+        exact = Decimal("NaN")
+    if not exact.is_finite():
+        msg = f"{amount!r} is no amount of money"
+        raise ValueError(msg)
+    sign, figures, scale = exact.as_tuple()
+    shift = int(scale) + digits
+    value = int("".join(map(str, figures)))
+    minor, lost = divmod(value * 10 ** max(shift, 0), 10 ** max(-shift, 0))
+    if lost:
+        msg = f"{amount} {currency.upper()} has more than {digits} decimals"
+        raise ValueError(msg)
+    return -int(minor) if sign else int(minor)
