@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from demo.radicale import storage_folder
+from demo.story import people
 
 OWNER = "office"
-PEOPLE = {
-    "alice.martin": ("Alice Martin", "Europe/Paris"),
-    "bob.okafor": ("Bob Okafor", "Europe/London"),
-    "carol.svensson": ("Carol Svensson", "Europe/Stockholm"),
-    "dan.rossi": ("Dan Rossi", "America/New_York"),
-}
-"""Login: name and zone; the mail address is ``<login>@demo.example``."""
+PEOPLE = {person.login: (person.name, person.zone) for person in people.PEOPLE if person.calendar and person.is_active}
+"""Login: name and zone of everybody with a calendar; the mail address is ``<login>@demo.example``."""
+LEAVERS = tuple(person.login for person in people.PEOPLE if not person.is_active)
+"""Logins of who has left, and whom nobody took the team's calendar away from."""
 TEAM = "team"
 GUEST = "erin.guest@partner.example"
+NOBODY = "noone@demo.example"
+"""An address of the company that nobody has."""
 _TIMEOUT = 30
 
 
@@ -34,7 +34,7 @@ def seed_calendars(url: str, folder: Path, passwords: Mapping[str, str], now: da
     Args:
         url: address of Radicale.
         folder: the folder given to :func:`demo.radicale.start_radicale`; broken files are put into its storage.
-        passwords: login to password of ``office`` and of every person.
+        passwords: login to password of ``office``, of every person, and of who has left.
         now: the day that dates are counted from.
     """
     import requests
@@ -50,7 +50,7 @@ def seed_calendars(url: str, folder: Path, passwords: Mapping[str, str], now: da
             for name, text in events_of(calendar, now):
                 headers = {"Content-Type": "text/calendar; charset=utf-8"}
                 _must(session.put(f"{path}{name}.ics", data=text.encode(), headers=headers, timeout=_TIMEOUT))
-            for person in PEOPLE if calendar == TEAM else (calendar,):
+            for person in (*PEOPLE, *LEAVERS) if calendar == TEAM else (calendar,):
                 _share(session, url, calendar, person, passwords[person])
             created.append(calendar)
     if TEAM in created:
@@ -170,11 +170,21 @@ def _team_events(monday: datetime, everyone: tuple[str, ...]) -> Iterator[tuple[
         ),
     )
     review = _Meeting(
-        "review", "America/New_York", monday + timedelta(days=3, hours=10), 60, "Partner review", GUEST, (alice, bob)
+        "review",
+        "America/New_York",
+        monday + timedelta(days=3, hours=10),
+        60,
+        "Partner review",
+        GUEST,
+        (alice, bob, NOBODY),
     )
     link = "ATTACH;FMTTYPE=application/pdf;FILENAME=plan.pdf:https://files.demo.example/plan.pdf"
     yield "partner-review", _file(review.lines("RRULE:FREQ=MONTHLY;BYDAY=1TH", link))
     off = _Meeting("party", "Europe/Paris", monday + timedelta(days=11, hours=18), 180, "Summer party", bob, everyone)
+    for leaver in LEAVERS:
+        start = monday + timedelta(days=8, hours=14)
+        handover = _Meeting(f"handover-{leaver}", "Europe/Paris", start, 45, "Handover", mail_of(leaver), (bob,))
+        yield f"handover-{leaver}", _file(handover.lines())
     yield "party", _file(off.lines("STATUS:CANCELLED"))
     yield "holiday", _file(_all_day("holiday", monday + timedelta(days=14), monday + timedelta(days=15), "Day off"))
 

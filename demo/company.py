@@ -62,7 +62,10 @@ def start_company(folder: Path, checkout: Path, repositories: Sequence[str], tel
         folder / "git", root, _port(company, "git"), _USER, company.password
     )
     tell("calendars")
-    users = {_USER: company.password, **{person: company.password for person in calendar_seed.PEOPLE}}
+    users = {
+        _USER: company.password,
+        **dict.fromkeys((*calendar_seed.PEOPLE, *calendar_seed.LEAVERS), company.password),
+    }
     radicale = _running(company, "radicale") or start_radicale(folder / "radicale", users, _port(company, "radicale"))
     calendar = f"http://127.0.0.1:{radicale.port}/"
     calendar_seed.seed_calendars(calendar, folder / "radicale", users, began_at)

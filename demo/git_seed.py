@@ -20,6 +20,8 @@ CAROL = Person("Carol Svensson", "carol.svensson@demo.example")
 DAN = Person("Dan Rossi", "dan.rossi@demo.example")
 MALLORY = Person("Mallory", "mallory@elsewhere.example")
 """Nobody of the company: no calendar, no mailbox, no account has this address."""
+GUS = Person("Gus Haddad", "gus.haddad@demo.example")
+"""He left two weeks before the company began, and committed once more after that."""
 
 _DAYS = 70
 _MAILMAP = f"{BOB.name} <{BOB.email}> <{BOB_AT_HOME.email}>\n"
@@ -103,6 +105,8 @@ def _shop(start: datetime) -> Iterator[NewCommit]:
         author, path, subject = _WORK[step % len(_WORK)]
         if step == 22:
             author = MALLORY
+        if step == 38:
+            author = GUS
         day = step * (_DAYS - 2) / 40
         content[path] += f"{subject} ({step})\n"
         files: dict[str, str | None] = {path: content[path]}

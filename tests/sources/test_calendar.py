@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from demo.calendar_seed import GUEST, OWNER, PEOPLE, seed_calendars
+from demo.calendar_seed import GUEST, LEAVERS, OWNER, PEOPLE, seed_calendars
 from demo.process import Process, running, stop
 from demo.radicale import start_radicale, storage_folder
 from demo.xandikos import start_xandikos
@@ -322,7 +322,7 @@ def test_setup_tests(server: Server, tables: Tables) -> None:
 
 @pytest.fixture
 def company(tmp_path: Path) -> Iterator[tuple[Process, Path, dict[str, str]]]:
-    passwords = {login: f"{PASSWORD}-{login}" for login in (OWNER, *PEOPLE)}
+    passwords = {login: f"{PASSWORD}-{login}" for login in (OWNER, *PEOPLE, *LEAVERS)}
     with running(start_radicale(tmp_path / "server", passwords)) as process:
         yield process, tmp_path / "server", passwords
 
@@ -361,9 +361,10 @@ def test_seed_is_idempotent_and_complete(
     tables.run(now)
     assert seed_calendars(url, folder, passwords, now + timedelta(days=9)) == []
     assert tables.run(now) == []
-    assert len(tables.table("calendars")) == 5
+    assert len(tables.table("calendars")) == len(PEOPLE) + 1
     assert GUEST in {row["organizer_email"] for row in tables.table("events")}
-    assert len([row for row in tables.table("shares") if row["origin"] == "radicale"]) == 8
+    shared = [row for row in tables.table("shares") if row["origin"] == "radicale"]
+    assert len(shared) == 2 * len(PEOPLE) + len(LEAVERS)
     statuses = [row["status"] for row in tables.table("occurrences") if row["uid"] == "stand-up"]
     assert statuses.count("CANCELLED") == 1
     starts = {row["starts_at"].hour for row in tables.table("occurrences") if row["uid"] == "stand-up"}
