@@ -1,0 +1,116 @@
+"""Where the demo's servers live: their folder, ports, processes and passwords, kept from one start to the next."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from demo.process import Process, free_port, is_listening, is_running, stop
+from demo.story import Story, tell
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """What was chosen when the company was first started.
+
+    Attributes:
+        began_at: the day that the dates of the seeds are counted from, ISO 8601.
+        password: of every account.
+        ports: TCP port by name.
+        pids: process by server; stale when the machine was restarted.
+    """
+
+    began_at: str
+    password: str
+    ports: dict[str, int]
+    pids: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The folder of the demo, and what was chosen in it; several threads may start servers at once."""
+
+    folder: Path
+    company: Company
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def story(self) -> Story:
+        """What the servers are seeded with."""
+        return tell(datetime.fromisoformat(self.company.began_at))
+
+    @property
+    def password(self) -> str:
+        """The password of every account."""
+        return self.company.password
+
+    def port(self, name: str) -> int:
+        """Return the port of that name: that of before, so that addresses stay, where it is free."""
+        with self._lock:
+            before = self.company.ports.get(name)
+            taken = set(self.company.ports.values()) - {before}
+            if before is None or is_listening(before):
+                before = free_port()
+                while before in taken:
+                    before = free_port()
+            self.company.ports[name] = before
+            return before
+
+    def running(self, name: str, start: Callable[[int], Process]) -> tuple[Process, bool]:
+        """Return a server, and whether it had to be started.
+
+        Args:
+            name: name of the server.
+            start: starts it on a port.
+        """
+        before = self._found(name)
+        if before is not None:
+            return before, False
+        process = start(self.port(name))
+        with self._lock:
+            self.company.pids[name] = process.pid
+            self.company.ports[name] = process.port
+            self._write()
+        return process, True
+
+    def stop(self) -> Iterator[str]:
+        """End the servers that run; yields the name of each."""
+        for name, pid in self.company.pids.items():
+            if self._found(name):
+                stop(pid)
+                yield name
+
+    def _found(self, name: str) -> Process | None:
+        """Return the server as it was started before, if that process still listens on its port."""
+        pid, port = self.company.pids.get(name), self.company.ports.get(name)
+        if pid is None or port is None or not is_running(pid) or not is_listening(port):
+            return None
+        return Process(name, pid, port, Path(os.devnull))
+
+    def _write(self) -> None:
+        write_private(self.folder / "company.json", json.dumps(asdict(self.company), indent=2, sort_keys=True))
+
+
+def open_site(folder: Path) -> Site:
+    """Return the site in a folder, with what was chosen before."""
+    folder = folder.resolve()
+    try:
+        company = Company(**json.loads((folder / "company.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        now = datetime.now(UTC).replace(microsecond=0).isoformat()
+        company = Company(now, secrets.token_urlsafe(18), {}, {})
+    return Site(folder, company)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file by one that only its owner can read."""
+    draft = path.with_suffix(".draft")
+    draft.touch(mode=0o600)
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
