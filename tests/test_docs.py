@@ -161,3 +161,13 @@ def anchors(page: Path) -> set[str]:
 
 def test_pages_speak_of_no_machine() -> None:
     assert [page.name for page in PAGES if re.search(r"/(?:root|tmp|work|Users)/", text_of(page))] == []
+
+
+def test_what_is_planted_in_the_demo_is_documented() -> None:
+    from demo.story.planted import PLANTED
+
+    page = (ROOT / "docs" / "demo.md").read_text(encoding="utf-8")
+    rows = [f"| `{p.kind}` | {p.subject} | {', '.join(p.systems)} | {p.story} |" for p in PLANTED]
+    assert page.rstrip().splitlines()[-len(rows) :] == rows
+    assert len(PLANTED) >= 20
+    assert len({each.kind for each in PLANTED}) >= 12

@@ -38,7 +38,7 @@ PLANTED = (
     Planted("receipt_bounced", "1012", ("email",), "The receipt came back."),
     Planted("payer_not_in_crm", "quentin@quill.example", ("payments", "crm_accounting"), "The CRM lacks the payer."),
     Planted("contact_twice", "dora@dogwood.example", ("crm_accounting",), "The CRM has one contact twice."),
-    Planted("lead_won_without_invoice", "New office of Birch & Sons", ("crm_accounting",), "Won, never invoiced."),
+    Planted("lead_won_without_invoice", "New office of Larch Labs", ("crm_accounting",), "Won, never invoiced."),
     Planted("payout_residual", "EUR", ("payments",), "The last payout lacks 3.00 EUR of its transactions."),
     Planted("invoice_file_missing", "1025", ("crm_accounting", "cloud_storage"), "The storage lacks the PDF."),
     Planted("author_unknown", "mallory@elsewhere.example", ("version_control", "sso"), "Not a user, but committed."),

@@ -49,6 +49,7 @@ CUSTOMERS = (
     Customer("hazel", "Hazel Trading", "Huda Hazel", "huda@hazel.example", "KW", "KWD"),
     Customer("ivy", "Ivy School", "Ines Ivy", "ines@ivy.example", "ES", "EUR"),
     Customer("juniper", "Juniper Bar", "Jan Juniper", "jan@juniper.example", "NL", "EUR"),
+    Customer("larch", "Larch Labs", "Lena Larch", "lena@larch.example", "FI", "EUR"),
     Customer("quill", "Quill Press", "Quentin Quill", "quentin@quill.example", "BE", "EUR", in_crm=False),
 )
 
@@ -180,10 +181,10 @@ LEADS = (
     Lead("Reading lamps for Acorn", "acorn", "hana.ito", 80000, (("lead", 20), ("opportunity", 9))),
     Lead("Classrooms of the Ivy School", "ivy", "gus.haddad", 310000, (("lead", 25), ("lost", 18))),
     Lead("Terrace of the Juniper Bar", "juniper", "hana.ito", 45000, (("lead", 5),)),
-    Lead("New office of Birch & Sons", "birch", "hana.ito", 120000,
+    Lead("New office of Larch Labs", "larch", "hana.ito", 120000,
          (("lead", 50), ("opportunity", 44), ("converted", 41))),
 )  # fmt: skip
-"""Birch's was won, but nothing of that size was invoiced since; Cedar's is order 1015."""
+"""That of Larch was won, but never invoiced; that of Cedar became order 1015."""
 
 
 @dataclass(frozen=True, slots=True)
