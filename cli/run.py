@@ -102,6 +102,7 @@ def load(opened: Opened, names: Sequence[str], request: Request) -> tuple[list[I
             audit=_auditor(opened),
             observe=display.on_phase,
             progress=display.on_progress,
+            called=recorder.on_call,
         )
         results = run_integrations(engine, names, request, display.on_result)
         task = progress.add_task("models and rules")

@@ -94,6 +94,7 @@ def _run(context: dg.AssetExecutionContext, compiled: Compiled, name: str) -> In
             compiled.declarations,
             audit=lambda session, declaration: _audit(session, declaration, compiled),
             observe=observe,
+            called=recorder.on_call,
             attempts=1,  # Dagster tries again, and shows that it does
         )
         allow_deletes = bool(context.op_execution_context.op_config["allow_deletes"])

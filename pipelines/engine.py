@@ -34,6 +34,7 @@ from sources.driver import Sync, load_driver
 from sources.errors import IntegrationError, Transient
 from sources.events import Cursor, Event
 from sources.settings import redact
+from sources.web.calls import ApiCall
 from warehouse.session import Busy, Session, Warehouse, WarehouseError
 
 log = logging.getLogger("leat.engine")
@@ -67,6 +68,7 @@ class Engine:
         observe: called with an integration and the phase that begins: ``started``, ``extracting``, ``extracted``,
             ``normalized``, ``landed``, ``applying``, ``checking``, ``committing``, ``applied``.
         progress: called with an integration, what is being read, and how many records since the last call.
+        called: called with an integration and each HTTP request that it sent, from whichever thread sent it.
         attempts: how often a transient error is tried.
     """
 
@@ -76,6 +78,7 @@ class Engine:
     audit: Audit = field(default=lambda _session, _declaration: ())
     observe: Callable[[str, str], None] = field(default=lambda _integration, _phase: None)
     progress: Callable[[str, str, int], None] = field(default=lambda _integration, _what, _count: None)
+    called: Callable[[str, ApiCall], None] = field(default=lambda _integration, _call: None)
     attempts: int = 3
 
 
@@ -270,6 +273,7 @@ def _extract(
         folder=engine.project.state / "sources" / declaration.name,
         now=now,
         progress=lambda what, count: engine.progress(declaration.name, what, count),
+        called=lambda call: engine.called(declaration.name, call),
     )
     make_private(sync.folder)
     extraction = load_driver(declaration.source, declaration.driver).extract(declaration.connection, sync)

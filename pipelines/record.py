@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import sqlalchemy
 
 from pipelines.declaration import Declaration
 from pipelines.results import IntegrationResult
+from sources.settings import redact
+from sources.web.calls import ApiCall
 from warehouse import control
 from warehouse.control import Counts, Declared, Trigger
+
+log = logging.getLogger("leat.record")
+
+_CALLS_AT_ONCE = 1000
+
+
+@dataclass(slots=True)
+class _Running:
+    """A run, and its API calls that haven't been written yet."""
+
+    run: str
+    calls: list[ApiCall] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +42,7 @@ class Recorder:
 
     store: sqlalchemy.Engine
     trigger: Trigger
-    _running: dict[str, str] = field(default_factory=dict)
+    _running: dict[str, _Running] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def on_phase(self, integration: str, phase: str) -> None:
@@ -34,14 +50,41 @@ class Recorder:
         if phase == "started":
             run = control.start_run(self.store, integration, self.trigger, holds_lock=True)
             with self._lock:
-                self._running[integration] = run
+                self._running[integration] = _Running(run)
+
+    def on_call(self, integration: str, call: ApiCall) -> None:
+        """Record an API call of a run; for :attr:`pipelines.engine.Engine.called`.
+
+        Calls are kept back until there are a thousand, or the run ends. What can't be written is logged and lost: a
+        run doesn't fail for it.
+        """
+        with self._lock:
+            running = self._running.get(integration)
+        if running is None:  # a request that outlived its run
+            return
+        with running.lock:  # also while they are written, so that they don't pile up
+            running.calls.append(call)
+            if len(running.calls) >= _CALLS_AT_ONCE:
+                self._write_calls(running)
+
+    def _write_calls(self, running: _Running) -> None:
+        calls, running.calls = running.calls, []
+        if not calls:
+            return
+        try:
+            fields = [{**asdict(call), "host": redact(call.host), "path": redact(call.path)} for call in calls]
+            control.record_calls(self.store, running.run, fields)
+        except Exception:
+            log.exception("%d API calls of run %s were not recorded", len(calls), running.run)
 
     def on_result(self, result: IntegrationResult) -> None:
         """Record how a run ended, and in the log what is worth keeping of it."""
         with self._lock:
-            run = self._running.pop(result.integration, None)
-        if run is None:  # another process had the lock
-            run = control.start_run(self.store, result.integration, self.trigger, holds_lock=False)
+            running = self._running.pop(result.integration, None)
+        if running is None:  # another process had the lock
+            running = _Running(control.start_run(self.store, result.integration, self.trigger, holds_lock=False))
+        with running.lock:
+            self._write_calls(running)  # first: once a run has ended, its calls are read
         counts = Counts(
             inserted=sum(s.inserted for s in result.streams),
             updated=sum(s.updated for s in result.streams),
@@ -49,7 +92,7 @@ class Recorder:
             quarantined=sum(s.quarantined for s in result.streams),
         )
         error = (result.error_type or "Error", result.error) if result.error else None
-        control.end_run(self.store, run, result.status, counts, result.load_id, error)
+        control.end_run(self.store, running.run, result.status, counts, result.load_id, error)
         if result.status != "nothing_new":
             control.log_events(self.store, result.integration, [(f"run_{result.status}", _event(result))])
 

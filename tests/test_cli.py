@@ -309,12 +309,15 @@ def test_home_warehouse_and_env_file_are_honoured(tmp_path: Path, postgres_url: 
     (tmp_path / "project").mkdir()
     leat = tally_project(tmp_path / "project", LEAT_HOME=str(home))
     (leat.folder / ".env").write_text(f"LEAT_WAREHOUSE={postgres_url}\nLEAT_HOME=/nowhere\n")
-    then(leat, rows("fed", row(1)))
+    then(leat, rows("fed", row(1)), {"do": "calls", "count": 2, "path": "/v1/things"})
     first = leat.json("run")
     assert (first["published"], first["integrations"][0]["status"]) == (False, "loaded")
     assert leat.json("query", "SELECT count(*) AS n FROM tally.fed")["rows"] == [{"n": 1}]
     assert not (leat.folder / ".leat").exists()
-    assert (home / "control.db").exists()
+    store = open_control(f"sqlite:///{home / 'control.db'}")
+    with store.connect() as connection:
+        assert connection.exec_driver_sql("SELECT path FROM api_call").scalars().all() == ["/v1/things"] * 2
+    store.dispose()
     assert not (home / "warehouse.duckdb").exists()
     assert leat("status", LEAT_WAREHOUSE="mysql://x").returncode == 1
     warehouse = open_warehouse(postgres_url, home)

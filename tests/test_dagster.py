@@ -282,10 +282,15 @@ def test_deletes_can_be_allowed_for_one_run(shown: Shown) -> None:
 def test_runs_are_recorded_as_dagsters(shown: Shown) -> None:
     from warehouse.control import open_control, recent_runs
 
+    shown.tally.then({"do": "calls", "count": 2, "path": "/v1/things"})
     shown.run()
     store = open_control(shown.compiled().project.control_url)
     try:
-        assert [(run.trigger, run.status) for run in recent_runs(store)] == [("dagster", "nothing_new")]
+        (run,) = recent_runs(store)
+        assert (run.trigger, run.status) == ("dagster", "nothing_new")
+        with store.connect() as connection:
+            calls = connection.exec_driver_sql("SELECT run_id, path FROM api_call").all()
+        assert calls == [(run.id, "/v1/things")] * 2
     finally:
         store.dispose()
 
@@ -434,10 +439,12 @@ def test_the_graph_of_this_project() -> None:
         for key in graph.get_all_asset_keys()
     }
     assert {name: found for name, found in parents.items() if found} == {
+        "analytics/api_versions": ["platform/api_calls"],
         "analytics/branch_health": ["version_control/refs"],
         "analytics/busy_hours": ["calendar/occurrences"],
         "analytics/commit_activity": ["version_control/commit_files", "version_control/commits"],
         "analytics/meeting_load": ["calendar/attendees", "calendar/occurrences"],
+        "analytics/rate_limits": ["platform/api_calls"],
         "leat/violations": [
             "calendar/attendees",
             "calendar/calendars",

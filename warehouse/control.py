@@ -1,4 +1,4 @@
-"""The control store: which systems and integrations are declared, their overrides and log, and every run.
+"""The control store: which systems and integrations are declared, their overrides and log, every run and its API calls.
 
 Every function takes the engine of :func:`open_control` and is one short transaction. Times are UTC and have a zone.
 Texts must have been redacted by the caller.
@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
+from warehouse.control_calls import record_calls
 from warehouse.control_engine import find_integration, open_control, storable, writing
 from warehouse.control_runs import Counts, RunRecord, RunStatus, Trigger, end_run, last_runs, recent_runs, start_run
 from warehouse.control_tables import Integration, IntegrationConfig, IntegrationLog, IntegrationSystem
@@ -32,6 +33,7 @@ __all__ = [
     "open_control",
     "overrides",
     "recent_runs",
+    "record_calls",
     "register",
     "set_override",
     "start_run",

@@ -1,4 +1,4 @@
-"""The tables of the control store: systems, integrations, their configuration and log, and runs.
+"""The tables of the control store: systems, integrations, their configuration and log, runs and their API calls.
 
 The first four and their indexes are those of the "Integration & Automation System" RFC, section Data Models. Every
 change here needs a migration in ``warehouse/migrations/versions``; a test compares both.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, ForeignKey, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
@@ -147,3 +147,37 @@ class Run(Table):
     error_type: Mapped[str | None] = mapped_column(String(255))
     error: Mapped[str | None] = mapped_column(Text)
     integration: Mapped[Integration] = relationship(lazy="joined", innerjoin=True)
+
+
+class ApiCall(Table):
+    """One HTTP request of a run; the columns are told at :class:`sources.web.calls.ApiCall`.
+
+    Numbers are never used again, for the warehouse keeps the rows that are removed here.
+    """
+
+    __tablename__ = "api_call"
+    __table_args__ = (
+        Index("ix_api_call_run_id", "run_id"),
+        Index("ix_api_call_called_at", "called_at"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    integration_id: Mapped[int] = mapped_column(ForeignKey("integration.id", ondelete="CASCADE"))
+    run_id: Mapped[str] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"))
+    called_at: Mapped[datetime]
+    host: Mapped[str] = mapped_column(Text)
+    method: Mapped[str] = mapped_column(String(50))
+    path: Mapped[str] = mapped_column(Text)
+    status: Mapped[int | None]
+    attempt: Mapped[int]
+    milliseconds: Mapped[float]
+    received_bytes: Mapped[int] = mapped_column(BigInteger)
+    error: Mapped[str | None] = mapped_column(String(255))
+    rate_limit: Mapped[int | None] = mapped_column(BigInteger)
+    rate_remaining: Mapped[int | None] = mapped_column(BigInteger)
+    rate_reset_at: Mapped[datetime | None]
+    version_asked: Mapped[str | None] = mapped_column(Text)
+    version_served: Mapped[str | None] = mapped_column(Text)
+    deprecated_at: Mapped[datetime | None]
+    sunset_at: Mapped[datetime | None]

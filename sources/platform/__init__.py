@@ -1,9 +1,9 @@
-"""The control store of leat itself: what is declared, what is overridden, what happened, and every run.
+"""The control store of leat itself: what is declared, what is overridden, what happened, every run and its API calls.
 
 Loading it as one more integration makes leat's own history a table like any other. Two things are peculiar. A run that
 found nothing new is no news, nor is anything that an integration of this source does: else each load would bring about
 the next one's news; such rows are loaded together with the next real news. And a run is loaded when it has ended, so
 that its row is final.
 
-Scopes needed: SELECT on the five tables of the store, for a SQLite file the right to read it.
+Scopes needed: SELECT on the six tables of the store, for a SQLite file the right to read it.
 """

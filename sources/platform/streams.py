@@ -1,4 +1,4 @@
-"""The streams of a control store (tables of the RFC's section Data Models, and runs)."""
+"""The streams of a control store (tables of the RFC's section Data Models, runs and their API calls)."""
 
 from __future__ import annotations
 
@@ -95,4 +95,41 @@ RUNS = Stream(
     quirks=("A run is here once it has ended.", "Runs that found nothing new come with the next run that did."),
 )
 
-STREAMS = (INTEGRATION_SYSTEMS, INTEGRATIONS, INTEGRATION_CONFIGS, INTEGRATION_LOGS, RUNS)
+API_CALLS = Stream(
+    name="api_calls",
+    description="One HTTP request that a run sent, whatever came of it.",
+    columns=(
+        Column("id", "integer", "Number of the row; never used again."),
+        *_INTEGRATION,
+        Column("run_id", "string", "The run that sent it."),
+        Column("called_at", "timestamp", "When it was sent."),
+        Column("host", "string", "Host and port."),
+        Column("method", "string", "HTTP method."),
+        Column(
+            "path", "string", "Path without its query; /v1/charges/{id} where the driver names parts.", personal=True
+        ),
+        Column("status", "integer", "HTTP status; null when no answer came."),
+        Column("attempt", "integer", "1 for the first try of a request."),
+        Column("milliseconds", "float", "Until the whole answer was read."),
+        Column("received_bytes", "integer", "Size of the body as it was read."),
+        Column("error", "string", "Class of the error, for example RateLimited; null when there was none."),
+        Column("rate_limit", "integer", "Calls that the server allows in its window."),
+        Column("rate_remaining", "integer", "What was left of them."),
+        Column("rate_reset_at", "timestamp", "When the window begins anew."),
+        Column("version_asked", "string", "API version that was asked for."),
+        Column("version_served", "string", "API version that the server says it used."),
+        Column(
+            "deprecated_at", "timestamp", "Since when, or from when on, the server calls this deprecated (RFC 9745)."
+        ),
+        Column("sunset_at", "timestamp", "When the server will stop answering this (RFC 8594)."),
+    ),
+    key=("id",),
+    deletes="never",
+    quirks=(
+        "The calls of a run are here once it has ended, and come with the next news, as runs do.",
+        "The control store keeps them for 30 days, the warehouse for good.",
+        "Calls of setup tests (`leat check`) are not recorded: they belong to no run.",
+    ),
+)
+
+STREAMS = (INTEGRATION_SYSTEMS, INTEGRATIONS, INTEGRATION_CONFIGS, INTEGRATION_LOGS, RUNS, API_CALLS)

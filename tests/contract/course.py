@@ -226,10 +226,10 @@ def _run(course: Course, place: Place, expected: Mapping[str, Keys], step: Step 
         if phase == "landed":
             leaks.extend(_landed(course, place))
 
-    engine = place.engine(attempts=attempts, observe=on_phase)
     store = open_control(place.project.control_url)
-    register(store, engine.declarations)
     recorder = Recorder(store, "cli")
+    engine = place.engine(attempts=attempts, observe=on_phase, called=recorder.on_call)
+    register(store, engine.declarations)
     before = course.world.requests()
     result = run_integration(engine, place.source, Request())
     requests = course.world.requests() - before

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,10 +14,19 @@ import sqlalchemy
 
 from tests.contract.proxy import POSTGRES, proxied
 from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Step, World
-from warehouse.control import Declared, end_run, log_events, open_control, register, set_override, start_run
+from warehouse.control import (
+    Declared,
+    end_run,
+    log_events,
+    open_control,
+    record_calls,
+    register,
+    set_override,
+    start_run,
+)
 
 ROLE = "contract_reader"
-TABLES = ("integration_system", "integration", "integration_config", "integration_log", "run")
+TABLES = ("integration_system", "integration", "integration_config", "integration_log", "run", "api_call")
 _SHOP = {"shop": Declared("payments", "Charges.", "stripe", "Our shop")}
 _BOTH = {**_SHOP, "crm": Declared("crm", "Contacts.", "tryton", "Our customers")}
 
@@ -38,6 +48,10 @@ class _Store:
 
     def run(self, status: str) -> str:
         run_id = start_run(self.engine, "shop", "cli", holds_lock=True)
+        asked = {"called_at": datetime.now(UTC), "host": "shop.example", "method": "GET", "path": f"/people/{MAIL}"}
+        record_calls(
+            self.engine, run_id, [{**asked, "status": 200, "attempt": 1, "milliseconds": 1.5, "received_bytes": 7}]
+        )
         end_run(self.engine, run_id, status)  # type: ignore[arg-type]
         return run_id
 
@@ -57,9 +71,11 @@ class _Store:
             "integration_systems": lambda row: row["name"] == "crm",
             "integrations": lambda row: row["name"] == "crm",
             "runs": lambda row: row["id"] == run_id,
+            "api_calls": lambda row: row["run_id"] == run_id,
             "integration_logs": lambda row: row["event_type"] == "run_failed",
         }
         seen = [("integrations", {"name": "crm", "integration_system": "crm"}), ("runs", {"status": "failed"})]
+        seen.append(("api_calls", {"run_id": run_id, "integration": "shop", "status": 200}))
         return Step(touched, seen)
 
     def change(self) -> Step:

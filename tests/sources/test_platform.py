@@ -29,10 +29,12 @@ from warehouse.control import (
     end_run,
     log_events,
     open_control,
+    record_calls,
     register,
     set_override,
     start_run,
 )
+from warehouse.control_calls import KEPT
 from warehouse.control_engine import find_integration, writing
 from warehouse.control_tables import IntegrationLog
 
@@ -133,6 +135,75 @@ def test_a_run_is_delivered_when_it_has_ended(control: Engine) -> None:
     assert [row["id"] for row in rows(read(control, cursor_of(events)), "runs")] == [run_id]
 
 
+def call(path: str = "/v1/charges/{id}", **more: Any) -> dict[str, Any]:
+    asked = {"called_at": datetime.now(UTC), "host": "api.shop.example", "method": "GET", "path": path, "status": 200}
+    return {**asked, "attempt": 1, "milliseconds": 12.5, "received_bytes": 2048, **more}
+
+
+def test_calls_come_with_the_run_that_sent_them(control: Engine) -> None:
+    run_id = start_run(control, "payments", "cli", holds_lock=True)
+    ends = datetime(2027, 1, 1, tzinfo=UTC)
+    record_calls(control, run_id, [call(rate_limit=100, rate_remaining=7, sunset_at=ends), call(status=None)])
+    before = read(control)
+    assert rows(before, "api_calls") == []
+
+    record_calls(control, run_id, [call("/v1/refunds", error="RateLimited", status=429)])
+    end_run(control, run_id, "failed")
+    events = read(control, cursor_of(before))
+    found = rows(events, "api_calls")
+    assert [row["path"] for row in found] == ["/v1/charges/{id}", "/v1/charges/{id}", "/v1/refunds"]
+    assert {(row["run_id"], row["integration"]) for row in found} == {(run_id, "payments")}
+    assert (found[0]["rate_limit"], found[0]["rate_remaining"], found[0]["sunset_at"]) == (100, 7, ends)
+    assert [row["status"] for row in found] == [200, None, 429]
+    assert read(control, cursor_of(events)) == []
+
+
+def test_calls_alone_are_no_news(control: Engine) -> None:
+    cursor = cursor_of(read(control))
+    for integration, status in (("payments", "nothing_new"), ("history", "loaded")):
+        run_id = start_run(control, integration, "cli", holds_lock=True)
+        record_calls(control, run_id, [call()])
+        end_run(control, run_id, status)  # type: ignore[arg-type]
+    assert read(control, cursor) == []
+    assert read(control, cursor, streams=frozenset({"api_calls"})) == []
+
+    run(control, "payments", "failed")
+    events = read(control, cursor)
+    assert len(rows(events, "api_calls")) == 2
+    assert len(rows(read(control, cursor, streams=frozenset({"api_calls"})), "api_calls")) == 2
+    assert read(control, cursor_of(events)) == []
+
+
+def test_calls_that_the_store_forgets_are_no_deletes(control: Engine) -> None:
+    old = start_run(control, "payments", "cli", holds_lock=True)
+    record_calls(control, old, [call(called_at=datetime.now(UTC) - KEPT - timedelta(seconds=1))])  # gone at once
+    record_calls(control, old, [call(called_at=datetime.now(UTC) - KEPT + timedelta(hours=1))])
+    end_run(control, old, "loaded")
+    first = read(control)
+    (kept,) = rows(first, "api_calls")
+    with writing(control) as session:
+        session.execute(text("DELETE FROM api_call"))
+    run_id = start_run(control, "payments", "cli", holds_lock=True)
+    record_calls(control, run_id, [call()])
+    end_run(control, run_id, "loaded")
+    second = read(control, cursor_of(first))
+    assert [type(e) for e in second if not isinstance(e, Rows)] == [Cursor]
+    (new,) = rows(second, "api_calls")
+    assert new["id"] > kept["id"], "a number that is used again would overwrite a row of the warehouse"
+
+
+def test_many_calls_leave_the_cursor_small(control: Engine) -> None:
+    cursor = cursor_of(read(control))
+    for _ in range(3):
+        run_id = start_run(control, "payments", "cli", holds_lock=True)
+        for _ in range(3):
+            record_calls(control, run_id, [call()] * 1000)
+        end_run(control, run_id, "loaded")
+    events = read(control, cursor)
+    assert len(rows(events, "api_calls")) == 9000
+    assert len(cursor_of(events)["api_calls"]["seen"]) == 3
+
+
 def test_a_removed_row_is_noticed(control: Engine) -> None:
     set_override(control, "payments", "enabled", "false")
     events = read(control)
@@ -225,7 +296,7 @@ def test_what_is_no_control_store_is_said_so(tmp_path: Path) -> None:
     engine = create_engine(f"sqlite:///{other}")
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE run (id text)"))
-    with pytest.raises(UnexpectedShape, match="no table integration,"):
+    with pytest.raises(UnexpectedShape, match="no table api_call, integration,"):
         read(engine)
     engine.dispose()
     other.write_text("this is not a database, whatever its name says")
@@ -264,7 +335,7 @@ def test_loading_it_brings_about_no_news(tmp_path: Path, monkeypatch: pytest.Mon
 
     def run_all() -> dict[str, str]:
         recorder = Recorder(store, "cli")
-        engine = PipelineEngine(project, warehouse, declarations, observe=recorder.on_phase)
+        engine = PipelineEngine(project, warehouse, declarations, observe=recorder.on_phase, called=recorder.on_call)
         results = run_integrations(engine, ["platform", "tally"], Request(), recorder.on_result)
         return {result.integration: f"{result.status} {result.error or ''}".strip() for result in results}
 
@@ -273,10 +344,13 @@ def test_loading_it_brings_about_no_news(tmp_path: Path, monkeypatch: pytest.Mon
     assert run_all() == {"tally": "nothing_new", "platform": "nothing_new"}
     with (tmp_path / "script.jsonl").open("a") as script:
         script.write('[{"do": "rows", "stream": "kept", "rows": [{"shelf": "a", "id": 2}]}]\n')
+        script.write('[{"do": "calls", "count": 2, "path": "/v1/things"}]\n')
     assert run_all() == {"tally": "loaded", "platform": "loaded"}
     warehouse.publish()
     with warehouse.published() as session:
         runs = session.execute("SELECT integration, status FROM platform.runs ORDER BY id")
+        calls = session.execute("SELECT integration, path FROM platform.api_calls")
+    assert calls == [("tally", "/v1/things")] * 2
     assert [status for name, status in runs if name == "tally"] == ["loaded", "nothing_new", "nothing_new", "loaded"]
     assert [status for name, status in runs if name == "platform"] == ["loaded", "nothing_new", "nothing_new"]
     store.dispose()

@@ -13,6 +13,7 @@ from sources.driver import ConnectionModel, SetupTest, Sync, load_streams
 from sources.errors import Rejected, Unavailable
 from sources.events import Cursor, Delete, Event, FullScan, Logged, Quarantined
 from sources.stream import Stream
+from sources.web.calls import ApiCall
 
 
 class Connection(ConnectionModel):
@@ -56,6 +57,9 @@ def _events(step: dict[str, Any], streams: dict[str, Any], sync: Sync) -> Iterat
         yield Quarantined(step["stream"], step["key"], step["reason"], step["record"])
     elif kind == "log":
         yield Logged(step["event_type"], step["data"])
+    elif kind == "calls":
+        for _ in range(step["count"]):
+            sync.called(ApiCall(sync.now, "tally.example", "GET", step["path"], 200, 1, 1.5, 100))
     elif kind == "fail":
         error = Unavailable if step["transient"] else Rejected
         raise error(sync.integration, "reading the script", "told to fail", "take the step out")
