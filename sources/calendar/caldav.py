@@ -19,12 +19,12 @@ from sources.calendar.client import Client, open_client
 from sources.calendar.discovery import Calendar, find_roots, is_wanted, list_calendars
 from sources.calendar.hidden import hidden_files, quarantine_hidden
 from sources.calendar.reading import read_calendar, window_of
-from sources.calendar.replacing import Replacement
 from sources.calendar.shares import shares_of
-from sources.calendar.streams import OF_A_FILE
+from sources.calendar.streams import OF_A_FILE, STREAMS
 from sources.driver import ConnectionModel, SetupTest, Sync
 from sources.errors import Forbidden, IntegrationError, NotFound, Permanent, Unauthenticated
 from sources.events import Cursor, Delete, Event, FullScan
+from sources.replacing import Replacement
 from sources.settings import Secret, Setting, read_secret, read_setting
 
 FORMAT = 1
@@ -186,7 +186,7 @@ def _listing(
     sync: Sync,
 ) -> Iterator[Event]:
     """Yield the calendars and their shares where they are not as the cursor says; puts their digests into the state."""
-    out = Replacement(sync)
+    out = Replacement(sync, STREAMS)
     rows = [calendar.row for calendar in calendars]
     state["listing"] = _digest(rows)
     if known.get("listing") != state["listing"]:

@@ -12,11 +12,11 @@ from sources.calendar.client import Client
 from sources.calendar.discovery import Calendar
 from sources.calendar.fetch import File, fetch
 from sources.calendar.files import Parsed, parse_file
-from sources.calendar.replacing import Replacement
 from sources.calendar.rules import Window
-from sources.calendar.streams import OF_A_FILE
+from sources.calendar.streams import OF_A_FILE, STREAMS
 from sources.driver import Sync
 from sources.events import Delete, Event, Logged, Quarantined
+from sources.replacing import Replacement
 
 _OF_THE_WINDOW = ("occurrences", "free_busy")
 
@@ -82,7 +82,7 @@ class _Reading:
         self._client, self._calendar, self._sync, self._window = client, calendar, sync, window
         self._changes = changes
         self._known = frozenset(state.get("items") or ())
-        self._out = Replacement(sync)
+        self._out = Replacement(sync, STREAMS)
         self._skipped: Counter[str] = Counter()
         self.recurring = set(state.get("recurring") or ())
         self.unread = set(state.get("unread") or ())

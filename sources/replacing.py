@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sources.batch import Batch
-from sources.calendar.streams import STREAMS
 from sources.driver import Sync
 from sources.events import Rows
+from sources.stream import Stream
 
 MAX_CHARACTERS = 16 * 2**20
 
@@ -16,8 +16,8 @@ MAX_CHARACTERS = 16 * 2**20
 class Replacement:
     """Rows on their way out; memory is bounded by their number and by the length of their texts."""
 
-    def __init__(self, sync: Sync) -> None:
-        self._batches = {stream.name: Batch(stream) for stream in STREAMS if stream.name in sync.streams}
+    def __init__(self, sync: Sync, streams: Sequence[Stream]) -> None:
+        self._batches = {stream.name: Batch(stream) for stream in streams if stream.name in sync.streams}
         self._characters = 0
 
     def add(self, stream: str, row: Mapping[str, Any]) -> Iterator[Rows]:
