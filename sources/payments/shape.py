@@ -1,0 +1,133 @@
+"""One object of a provider's JSON to one row: which field goes to which column, and how it is read.
+
+A field that no column takes stays in the row under its own name, and so goes to ``extra``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How an object becomes a row.
+
+    Each list has words of the form ``column`` or ``column=field.inner|other``: the first field that holds a value is
+    taken, all of them are used up.
+
+    Attributes:
+        plain: taken as they are.
+        references: an id, or the whole object that it stands for.
+        amounts: integers in the provider's unit of ``currency``.
+        times: seconds since 1970, UTC.
+        unused: fields that aren't kept: parts of other streams, and what must not be stored.
+        adapt: changes a copy of the object before it is read, where the words above don't suffice.
+    """
+
+    plain: str = ""
+    references: str = ""
+    amounts: str = ""
+    times: str = ""
+    unused: str = ""
+    adapt: Callable[[dict[str, Any]], None] = field(default=lambda _object: None)
+
+
+def to_row(shape: Shape, given: Object, convert: Callable[[int, str], int]) -> dict[str, Any]:
+    """Return the row of an object.
+
+    Args:
+        shape: which field goes where.
+        given: the object.
+        convert: turns an amount in the provider's unit of a currency into minor units of ISO 4217.
+
+    Raises:
+        ValueError: a field doesn't hold what it should.
+    """
+    source = deepcopy(dict(given))
+    shape.adapt(source)
+    rest = deepcopy(source)
+    row: dict[str, Any] = {}
+    currency = source.get("currency")
+    readers: tuple[tuple[str, Callable[[Any], Any]], ...] = (
+        (shape.plain, lambda value: value),
+        (shape.references, identity),
+        (shape.times, _instant),
+        (shape.amounts, lambda value: _amount(value, currency, convert)),
+    )
+    for words, read in readers:
+        for word in words.split():
+            column, _, paths = word.partition("=")
+            row[column] = _first(source, rest, (paths or column).split("|"), read)
+    for name in (*shape.unused.split(), "object"):
+        rest.pop(name, None)
+    if isinstance(currency, str):
+        row["currency"] = currency.upper()
+        rest.pop("currency", None)
+    return {**{name: value for name, value in rest.items() if value not in (None, {}, [])}, **row}
+
+
+def identity(value: Any) -> str | None:
+    """Return the id that a reference gives, whether it is the id itself or the expanded object.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    found = value.get("id") if isinstance(value, Mapping) else value
+    if found is None or isinstance(found, str):
+        return found
+    msg = f"{str(value)[:80]!r} is no reference"
+    raise ValueError(msg)
+
+
+def _first(source: Object, rest: dict[str, Any], paths: list[str], read: Callable[[Any], Any]) -> Any:
+    """Return the first of the fields that holds a value; removes all of them from the rest."""
+    found = None
+    for path in paths:
+        value = _take(source, rest, path.split("."))
+        if found is None and value is not None:
+            found = read(value)
+    return found
+
+
+def _take(source: Any, rest: Any, path: list[str]) -> Any:
+    name, *inner = path
+    if not isinstance(source, Mapping):
+        return None
+    if not inner:
+        if isinstance(rest, dict):
+            rest.pop(name, None)
+        return source.get(name)
+    left = rest.get(name) if isinstance(rest, dict) else None
+    value = _take(source.get(name), left, inner)
+    if isinstance(left, dict) and not any(item not in (None, {}, []) for item in left.values()):
+        rest.pop(name)
+    return value
+
+
+def _instant(value: Any) -> datetime:
+    if isinstance(value, bool) or not isinstance(value, int):
+        msg = f"{str(value)[:80]!r} is no time in seconds"
+        raise ValueError(msg)
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except (OverflowError, OSError) as error:
+        msg = f"{value} seconds is no time"
+        raise ValueError(msg) from error
+
+
+def _amount(value: Any, currency: Any, convert: Callable[[int, str], int]) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        msg = f"{str(value)[:80]!r} is no amount in whole units"
+        raise ValueError(msg)
+    if not isinstance(currency, str):
+        if value == 0:
+            return 0
+        msg = f"the amount {value} has no currency"
+        raise ValueError(msg)
+    return convert(value, currency)

@@ -1,0 +1,127 @@
+"""Stripe's API: authentication, the pinned version, lists page by page, objects one by one (docs.stripe.com/api)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from sources.driver import Sync
+from sources.errors import UnexpectedShape
+from sources.payments.shape import Object
+from sources.payments.stripe_objects import COLLECTIONS
+from sources.settings import Named, read_secret
+from sources.web.client import Answer, Ask, Client, Limits, open_client
+from sources.web.failures import Advice
+
+if TYPE_CHECKING:
+    import requests
+
+PAGE = 100
+"""The most that Stripe gives at a time."""
+
+_STEPS_BACK = 3
+
+Params = Sequence[tuple[str, Any]]
+
+_ADVICE = Advice(
+    unauthenticated="look at api_key: it may be revoked, expired, or of another account; make a restricted key",
+    forbidden="give the restricted key the right to read this, or leave the stream out (selected: false)",
+    not_found="check connection.url; a server that lacks this list needs its stream left out (selected: false)",
+    rejected="look at api_version, and at Stripe's own log of requests (Developers, Logs)",
+    shape="check that connection.url is https://api.stripe.com or a server that answers like it",
+)
+
+
+def open_stripe(
+    sync: Sync, url: str, key: Named, headers: Mapping[str, str], limits: Limits
+) -> AbstractContextManager[Client]:
+    """Open a client; the key is read now.
+
+    Args:
+        sync: the extraction.
+        url: address of the API.
+        key: names the secret key.
+        headers: ``Stripe-Version``, and ``Stripe-Account`` for a connected account.
+        limits: how patient the client is, and how eager.
+
+    Raises:
+        NotConfigured: the key isn't set, or the address is none.
+    """
+    return open_client(
+        sync,
+        url,
+        _bearer(read_secret(key, sync.integration, sync.project)),
+        headers=headers,
+        limits=limits,
+        advice=_ADVICE,
+    )
+
+
+def _bearer(key: str) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
+    def add(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {key}"
+        return request
+
+    return add
+
+
+def pages(client: Client, path: str, params: Params = (), template: str | None = None) -> Iterator[list[Any]]:
+    """Yield a list page by page, newest first.
+
+    Raises:
+        UnexpectedShape: it is no list, or its pages go round in a circle.
+    """
+    last: list[str] = []
+    seen: set[str] = set()
+    while True:
+        answer = _page_after(client, path, params, last, template)
+        page, more = page_of(client, answer)
+        yield page
+        if not more:
+            return
+        last = [each["id"] for each in page if isinstance(each, Mapping) and isinstance(each.get("id"), str)]
+        if not last or last[-1] in seen:
+            got = f"the pages go round in a circle: more is promised after {last[-1] if last else 'an empty page'}"
+            raise UnexpectedShape(client.integration, answer.asked, got, "run again; if it stays, tell the provider")
+        seen.add(last[-1])
+
+
+def page_of(client: Client, answer: Answer) -> tuple[list[Any], bool]:
+    """Return the objects of a page, and whether there are more.
+
+    Raises:
+        UnexpectedShape: it is no list.
+    """
+    page = client.json(answer)
+    if not isinstance(page, Mapping) or not isinstance(page.get("data"), list):
+        raise UnexpectedShape(client.integration, answer.asked, "no list of objects", client.advice.shape)
+    return page["data"], bool(page.get("has_more"))
+
+
+def _page_after(client: Client, path: str, params: Params, last: list[str], template: str | None) -> Answer:
+    """Return the page after the last one; when its last object was deleted meanwhile, after the one before."""
+    for after in reversed(last[-_STEPS_BACK:]) if last else (None,):
+        asked = [*params, ("limit", PAGE), ("starting_after", after)]
+        answer = client.get(path, asked, template=template, accept=frozenset({400} if after else ()))
+        if answer.status != 400:
+            return answer
+    return client.get(path, asked, template=template)
+
+
+def retrieve(client: Client, asked: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str, Object | None]]:
+    """Yield stream, id and the object as it is now, in the order asked; None for one that is deleted."""
+    wanted, repeated = [], []
+    for stream, key in asked:
+        wanted.append(Ask(f"/v1/{stream}/{key}", accept=frozenset({404}), template=f"/v1/{stream}/{{id}}"))
+        repeated.append((stream, key))
+    for (stream, key), answer in zip(repeated, client.each(wanted), strict=True):
+        found = client.json(answer) if answer.status != 404 else None
+        if found is not None and not isinstance(found, Mapping):
+            raise UnexpectedShape(client.integration, answer.asked, "no object", client.advice.shape)
+        yield stream, key, None if found is None or found.get("deleted") is True else found
+
+
+def stream_of(kind: Any) -> str | None:
+    """Return the stream that holds objects of a kind, for example ``charges`` for ``charge``."""
+    return COLLECTIONS.get(kind) if isinstance(kind, str) else None
