@@ -1,4 +1,8 @@
-"""What the tests share: a real Postgres, one server for the session and one database for each test."""
+"""What the tests share: a real Postgres, one server for each worker and one database for each test.
+
+``make test`` runs them by several workers (pytest-xdist). Tests that share something costly, a fixture of a module or
+of the session, go to one worker, so that it is made once; all others go wherever there is room.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,31 @@ from demo.process import Process
 
 if TYPE_CHECKING:
     from tests.kit.project import Tally
+
+
+_ONE_EACH = frozenset({"postgres_server", "new_database", "tmp_path_factory", "courses"})
+"""Fixtures of the session that every worker may have of its own."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Name for each test the group whose tests have to be run by one worker."""
+    for item in items:
+        group = _group_of(item)
+        if group is not None and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _group_of(item: pytest.Item) -> str | None:
+    """Return the driver whose course a test looks at, or the widest fixture that it shares with others."""
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    if "driver" in parameters:
+        return "/".join(parameters["driver"])
+    definitions = item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else {}
+    shared = {name: found[-1].scope for name, found in definitions.items() if name not in _ONE_EACH}
+    for name, scope in shared.items():
+        if scope == "session" and definitions[name][-1].baseid != "":
+            return name
+    return item.nodeid.partition("::")[0] if "module" in shared.values() else None
 
 
 @pytest.fixture(scope="session")

@@ -49,6 +49,13 @@ def courses(tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[],
 
 
 @pytest.fixture(params=drivers(), ids="/".join)
-def course(request: pytest.FixtureRequest, courses: Courses) -> Course:
+def driver(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Run a test for every driver; one worker runs all that look at a driver's course."""
+    found: tuple[str, str] = request.param
+    return found
+
+
+@pytest.fixture
+def course(driver: tuple[str, str], courses: Courses) -> Course:
     """Give what the course of a driver left."""
-    return courses(request.param)
+    return courses(driver)

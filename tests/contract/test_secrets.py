@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-from tests.contract.conftest import Courses
 from tests.contract.course import DUCKDB, MASKED, Course, declare, raw_values
 from tests.contract.evidence import found, written
-from tests.contract.world import MAIL, PERSON, drivers
+from tests.contract.world import MAIL, PERSON
+from tests.kit.command import ROOT, Leat
 
 _ADDRESS = re.compile(r"(^|_)(email|phone)(_|$)|^(address|owner|created_by|principal)$")
 _NO_SOCKETS = """
@@ -46,43 +42,27 @@ def test_masked_values_are_nowhere(course: Course) -> None:
     assert raw_values(course, course.places[MASKED], from_warehouse=True) == []
 
 
-@pytest.fixture(scope="module")
-def said(courses: Courses, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str], list[Any]]:
-    """Run and check every driver by the command line, first with refused credentials, then with good ones."""
-    folder = tmp_path_factory.mktemp("said")
-    env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    good, refused, secrets = dict(env), dict(env), []
-    for driver in drivers():
-        course = courses(driver)
-        declare(folder, *driver, course.world, masked=False)
-        good |= course.world.environment
-        refused |= {**course.world.environment, **course.world.refused}
-        secrets += course.secrets
-    leat = [sys.executable, "-m", "cli.main", "--project", str(folder)]
-    calls = [(refused, ("check",)), (refused, ("run",)), (good, ("run",)), (good, ("check", "--json"))]
-    done = [subprocess.run([*leat, *args], env=e, capture_output=True, check=False) for e, args in calls]
-    return folder, secrets, done
+def test_the_command_line_tells_no_secret(course: Course, tmp_path: Path) -> None:
+    """Run and check a driver by the command line, first with refused credentials, then with good ones."""
+    declare(tmp_path, course.source, course.driver, course.world, masked=False)
+    leat = Leat(tmp_path, course.world.environment)
+    refused = [leat("check", **course.world.refused), leat("run", **course.world.refused)]
+    good = [leat("run"), leat("check", "--json")]
+    assert [call.returncode for call in refused + good] == [1, 1, 0, 0], [call.stderr for call in refused + good]
+    assert [call.stderr for call in refused + good] == [""] * 4
+    said = [(f"call {i}", (call.stdout + call.stderr).encode()) for i, call in enumerate(refused + good)]
+    assert found(course.secrets, said) == []
+    assert found(course.secrets, written(tmp_path)) == []
+    assert all("Next: " in call.stdout for call in refused)
 
 
-def test_the_command_line_tells_no_secret(said: tuple[Path, list[str], list[Any]]) -> None:
-    folder, secrets, done = said
-    assert [call.returncode for call in done] == [1, 1, 0, 0], [call.stderr for call in done]
-    assert [call.stderr for call in done] == [b""] * 4
-    said_by = [(f"call {i}", call.stdout + call.stderr) for i, call in enumerate(done)]
-    assert found(secrets, said_by) == []
-    assert found(secrets, written(folder)) == []
-    for call in done[:2]:
-        assert call.stdout.count(b"Next: ") >= len(drivers())
-
-
-def test_definitions_load_without_environment_and_network(courses: Courses, tmp_path: Path) -> None:
-    for driver in drivers():
-        declare(tmp_path, *driver, courses(driver).world, masked=False)
-    here = {"PYTHONPATH": str(Path(__file__).parents[2])}
+def test_definitions_load_without_environment_and_network(course: Course, tmp_path: Path) -> None:
+    declare(tmp_path, course.source, course.driver, course.world, masked=False)
+    here = {"PYTHONPATH": str(ROOT)}
     argv = [sys.executable, "-c", _NO_SOCKETS, str(tmp_path)]
     done = subprocess.run(argv, env=here, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == sorted(source for source, _ in drivers())
+    assert done.stdout.split() == [course.source]
     assert [path.name for path in tmp_path.iterdir()] == ["pipelines"], "loading writes nothing"
 
 

@@ -13,13 +13,15 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from pipelines.engine import Request, run_integration
+from pipelines.engine import Engine, Request, run_integration
+from sources.driver import load_driver
+from sources.events import Event
 from tests.kit.project import Tally
 from warehouse.session import WarehouseError
 
@@ -28,12 +30,23 @@ CONTEXT.set_forkserver_preload(["pytest", "tests.kit.warm"])
 POLL = 0.02
 
 
+class Startable(Protocol):
+    """A declared project that a process of its own can run; it is sent there, so it is plain data."""
+
+    def prepare(self) -> None:
+        """Give the process what the project needs: sources, variables."""
+
+    def engine(self, **changes: Any) -> Engine:
+        """Return the engine, with some of its fields changed."""
+
+
 @dataclass(frozen=True)
 class Point:
     """Where a run kills itself.
 
     Attributes:
-        at: ``observe`` (a phase of the engine), ``progress`` (records were read), ``sql`` (before a statement that
+        at: ``observe`` (a phase of the engine), ``progress`` (records were read), ``event`` (the engine took an event
+            of the driver and asks for the next), ``sql`` (before a statement that
             contains ``what``), ``audit`` (an audit event of Python, a space, a pattern of its first argument),
             ``marker`` (dlt's marker: ``before`` or ``after`` it is written), ``copy`` (half of the draft is written).
             Two do not kill: ``disk`` (from the phase on, no file may grow beyond ``nth`` bytes), and ``full`` (from
@@ -51,19 +64,21 @@ class Point:
 
 
 def start_run(
-    tally: Tally, point: Point | None = None, request: Request | None = None, name: str = "tally"
+    project: Startable, point: Point | None = None, request: Request | None = None, name: str = "tally"
 ) -> tuple[Any, Connection]:
     """Start a run with publication; the connection gives the result as a dict, unless the run is killed."""
     here, there = CONTEXT.Pipe(duplex=False)
-    process = CONTEXT.Process(target=_run, args=(tally, point, request or Request(), name, there), daemon=True)
+    process = CONTEXT.Process(target=_run, args=(project, point, request or Request(), name, there), daemon=True)
     process.start()
     there.close()
     return process, here
 
 
-def run_to_end(tally: Tally, point: Point | None = None, request: Request | None = None) -> dict[str, Any] | None:
+def run_to_end(
+    project: Startable, point: Point | None = None, request: Request | None = None, name: str = "tally"
+) -> dict[str, Any] | None:
     """Run in a process of its own; returns the result, or None when it was killed."""
-    return result_of(*start_run(tally, point, request))
+    return result_of(*start_run(project, point, request, name))
 
 
 def result_of(process: Any, connection: Connection) -> dict[str, Any] | None:
@@ -77,17 +92,17 @@ def result_of(process: Any, connection: Connection) -> dict[str, Any] | None:
     return result
 
 
-def _run(tally: Tally, point: Point | None, request: Request, name: str, answer: Connection) -> None:
-    tally.declare_again()
-    observers: dict[str, Callable[..., None]] = {}
-    if point:
-        observers = _arm(point)
-    engine = tally.engine(**observers)
+def _run(project: Startable, point: Point | None, request: Request, name: str, answer: Connection) -> None:
+    project.prepare()
+    observers = _arm(point) if point and point.at != "event" else {}
+    engine = project.engine(**observers)
+    if point and point.at == "event":
+        _arm_driver(engine, name, point.nth)
     result = run_integration(engine, name, request)
     try:
-        engine.observe("tally", "publishing")
+        engine.observe(name, "publishing")
         engine.warehouse.publish()
-        engine.observe("tally", "published")
+        engine.observe(name, "published")
     except WarehouseError as error:
         result = replace(result, status="failed", error=str(error), error_type="WarehouseError")
     answer.send(asdict(result))
@@ -119,6 +134,19 @@ def _arm(point: Point) -> dict[str, Callable[..., None]]:
     arm = {"sql": _arm_sql, "audit": _arm_audit, "marker": _arm_marker, "copy": _arm_copy}[point.at]
     arm(point.what, count)
     return {}
+
+
+def _arm_driver(engine: Engine, name: str, nth: int) -> None:
+    driver: Any = load_driver(engine.declarations[name].source, engine.declarations[name].driver)
+    extract = driver.extract
+
+    def killed(*args: Any) -> Iterator[Event]:
+        for number, event in enumerate(extract(*args), 1):
+            yield event
+            if number == nth:
+                _die()
+
+    driver.extract = killed
 
 
 def _fill_the_disk(size: int) -> None:

@@ -67,7 +67,7 @@ class Tally:
         add_sources(folder.parent)
         return name
 
-    def declare_again(self) -> None:
+    def prepare(self) -> None:
         """Let this process find the test sources; for a process that a test starts on a declared project."""
         add_sources(SOURCES)
         add_sources(self.folder / "sources")

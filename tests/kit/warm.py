@@ -1,12 +1,16 @@
-"""Import what a run needs and land once, so that processes forked from here start at once; opens no warehouse."""
+"""Import what runs need and land once, so that processes forked from here start at once; opens no warehouse."""
 
 import tempfile
 import threading
 from pathlib import Path
 
-import duckdb  # noqa: F401 - imported to be there
+import boto3  # noqa: F401 - these are imported to be there
+import duckdb  # noqa: F401
 import duckdb_engine  # noqa: F401
+import icalendar  # noqa: F401
+import imapclient  # noqa: F401
 import psycopg2  # noqa: F401
+import requests  # noqa: F401
 import sqlalchemy  # noqa: F401
 
 import pipelines.engine  # noqa: F401
