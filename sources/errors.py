@@ -73,7 +73,7 @@ class Transient(IntegrationError):
 
 
 class RateLimited(Transient):
-    """Too many requests (HTTP 429).
+    """Too many requests (HTTP 429; 403 or 503 when they say how long to wait).
 
     Args:
         retry_after: seconds to wait before the next request, or None when the system gave no number.

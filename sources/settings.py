@@ -85,7 +85,11 @@ def read_secret(secret: Named, integration: str, folder: Path | None = None) -> 
     Raises:
         NotConfigured: what it names isn't there.
     """
-    value = secret.read(integration, folder)
+    return remember_secret(secret.read(integration, folder))
+
+
+def remember_secret(value: str) -> str:
+    """Return a secret that was given out by a system, such as an access token, and remember it for :func:`redact`."""
     if len(value) >= 4:  # a shorter one would blank out ordinary text
         _secrets_read.add(value)
     return value

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from sources.errors import (
     Forbidden,
@@ -20,6 +18,7 @@ from sources.errors import (
     Unavailable,
     UnexpectedShape,
 )
+from sources.web.headers import quota_of, retry_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,8 @@ def error_of(
 ) -> IntegrationError:
     """Return the error that an HTTP status stands for."""
     got = f"HTTP {status}"
+    if status == 429 or (status in (403, 503) and _asks_to_wait(headers)):
+        return RateLimited(integration, asked, got, "wait; the next run goes on from here", _wait(headers))
     if status == 401:
         return Unauthenticated(integration, asked, got, advice.unauthenticated)
     if status == 403:
@@ -46,36 +47,44 @@ def error_of(
         return NotFound(integration, asked, got, advice.not_found)
     if status == 408:
         return TimedOut(integration, asked, got, "try later")
-    if status == 429:
-        wait = retry_after(headers.get("Retry-After"))
-        return RateLimited(integration, asked, got, "wait; the next run goes on from here", wait)
     if status >= 500:
         return Unavailable(integration, asked, got, "try later; if it stays, look at the server's log")
     return Rejected(integration, asked, got, advice.rejected)
 
 
-def retry_after(header: str | None) -> float | None:
-    """Return the seconds that a ``Retry-After`` header asks for, given as a number or a date (RFC 9110, 10.2.3)."""
-    if header and header.strip().isdigit():
-        return float(header)
-    if header:
-        with contextlib.suppress(ValueError):
-            return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
-    return None
+def _asks_to_wait(headers: Mapping[str, str]) -> bool:
+    """Return whether a refusal is one of too many requests: some vendors send 403 or 503 for it, and say so."""
+    return "Retry-After" in headers or quota_of(headers, datetime.now(UTC)).remaining == 0
+
+
+def _wait(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds to wait: ``Retry-After``, or else the time at which the server's window begins anew."""
+    now = datetime.now(UTC)
+    told = retry_after(headers.get("Retry-After"), now)
+    quota = quota_of(headers, now)
+    if told is None and quota.reset_at is not None and quota.remaining in (0, None):
+        return max(0.0, (quota.reset_at - now).total_seconds())
+    return told
 
 
 def lost(integration: str, asked: str, error: Exception, timeout: float, advice: Advice) -> IntegrationError:
-    """Return the error for a request that got no answer, from what :mod:`requests` raised."""
+    """Return the error for a request that got no whole answer, from what requests or urllib3 raised."""
+    import urllib3
     from requests import exceptions as errors
 
-    if isinstance(error, errors.Timeout) or "ReadTimeoutError" in repr(error.args[:1]):
+    below = urllib3.exceptions
+    if isinstance(error, errors.Timeout | below.TimeoutError) or "ReadTimeoutError" in repr(error.args[:1]):
         return TimedOut(integration, asked, f"no answer in {timeout:g} s", "try later, or raise connection.timeout")
-    if isinstance(error, errors.SSLError):
+    if isinstance(error, errors.SSLError | below.SSLError):
         return Rejected(
             integration, asked, "the server's certificate isn't valid", "mend the certificate; it is never ignored"
         )
-    if isinstance(error, errors.ContentDecodingError):
+    if isinstance(error, errors.ContentDecodingError | below.DecodeError):
         return UnexpectedShape(integration, asked, "a body that can't be decompressed", advice.shape)
     if isinstance(error, errors.InvalidURL | errors.InvalidSchema | errors.InvalidHeader):
         return NotConfigured(integration, asked, "the URL can't be used", "write connection.url as https://host/path")
+    if isinstance(error, below.IncompleteRead) or (
+        isinstance(error, below.ProtocolError) and isinstance(error.args[-1], below.IncompleteRead)
+    ):
+        return Unavailable(integration, asked, "an answer that ended too early", "try later; look at its network")
     return Unavailable(integration, asked, "no connection, or it was cut", "start the server or look at its network")
