@@ -1,0 +1,218 @@
+"""The streams of a cloud storage, the same for every vendor (names after the API of S3)."""
+
+from __future__ import annotations
+
+from sources.stream import Column, Stream
+
+_BUCKET = Column("bucket", "string", "Name of the bucket; of a WebDAV server, the path of the folder that is read.")
+_KEY = Column("key", "string", "Name of the object in its bucket, folders included.")
+_VERSION = Column("version_id", "string", "Version of the object; null where the bucket keeps no versions.")
+_ITS_VERSION = Column("version_id", "string", "The version; 'null' for one that was put while versioning was off.")
+_PREFIX = Column("prefix", "string", "First folder of the key with its slash; empty at the top of the bucket.")
+_OWNER_ID = Column("owner_id", "string", "Owner as the server names them, where it does.", personal=True)
+_OWNER_EMAIL = Column(
+    "owner_email", "string", "Owner's mail address: what `owners` says, else the server's own.", personal=True
+)
+_OWNER = Column("owner", "string", "Owner's mail address, else how the server names them; empty: any.", personal=True)
+_CONTENT = (
+    Column("etag", "string", "Tag of the content, without quotes; another content has another one."),
+    Column("size", "integer", "Bytes."),
+    Column("last_modified", "timestamp", "When it was put, as the server says; programs can preset it elsewhere."),
+    Column("storage_class", "string", "How it is stored, for example STANDARD or GLACIER."),
+    _OWNER_ID,
+    _OWNER_EMAIL,
+)
+_PRINCIPAL = Column(
+    "principal", "string", "Who: an account, a user's ARN, a mail address; '*' for everybody.", personal=True
+)
+_ORIGIN = Column("origin", "string", "What grants it: acl, or policy and the number of its statement.")
+_PERMISSION = Column("permission", "string", "What: FULL_CONTROL, READ, WRITE, or an action such as s3:GetObject.")
+_RESOURCE = Column("prefix", "string", "Beneath which key it holds; empty for the whole bucket.")
+
+BUCKETS = Stream(
+    name="buckets",
+    description="A bucket that the account can read.",
+    columns=(
+        _BUCKET,
+        Column("created_at", "timestamp", "When it was created."),
+        Column("region", "string", "Where it is, where the server tells."),
+        Column("versioning", "string", "enabled, suspended or off."),
+        _OWNER_ID,
+        Column("owner_name", "string", "Owner's name, where the server tells.", personal=True),
+        Column("is_public", "boolean", "Whether an access list or a policy lets everybody in."),
+        Column("policy", "json", "The bucket's policy as it is written."),
+    ),
+    key=("bucket",),
+    deletes="full_scan",
+)
+OBJECTS = Stream(
+    name="objects",
+    description="An object as it is now.",
+    columns=(_BUCKET, _KEY, _PREFIX, _VERSION, *_CONTENT),
+    key=("bucket", "key"),
+    deletes="full_scan",
+    quirks=("An object whose newest version is a delete marker isn't here, but in delete_markers.",),
+)
+OBJECT_VERSIONS = Stream(
+    name="object_versions",
+    description="A version of an object, the newest one too, in a bucket that keeps versions or has kept some.",
+    columns=(_BUCKET, _KEY, _ITS_VERSION, Column("is_latest", "boolean", "Whether it is the newest."), *_CONTENT),
+    key=("bucket", "key", "version_id"),
+    deletes="full_scan",
+)
+DELETE_MARKERS = Stream(
+    name="delete_markers",
+    description="The deletion of an object in a bucket that keeps versions.",
+    columns=(
+        _BUCKET,
+        _KEY,
+        _ITS_VERSION,
+        Column("is_latest", "boolean", "Whether the object is deleted now."),
+        Column("last_modified", "timestamp", "When it was deleted."),
+        _OWNER_ID,
+    ),
+    key=("bucket", "key", "version_id"),
+    deletes="full_scan",
+)
+MULTIPART_UPLOADS = Stream(
+    name="multipart_uploads",
+    description="An upload in parts that is neither completed nor aborted; its parts are stored and paid for.",
+    columns=(
+        _BUCKET,
+        _KEY,
+        Column("upload_id", "string", "The upload."),
+        Column("initiated_at", "timestamp", "When it began."),
+        Column("storage_class", "string", "How it will be stored."),
+        _OWNER_ID,
+        Column("initiator_id", "string", "Who began it, as the server names them.", personal=True),
+    ),
+    key=("bucket", "key", "upload_id"),
+    deletes="full_scan",
+)
+PERMISSIONS = Stream(
+    name="permissions",
+    description="What somebody may do, or may not, with a bucket or what is beneath a prefix of it.",
+    columns=(
+        _BUCKET,
+        _PRINCIPAL,
+        _PERMISSION,
+        _ORIGIN,
+        _RESOURCE,
+        Column("effect", "string", "allow or deny."),
+        Column("condition", "json", "When it holds, as the policy writes it."),
+    ),
+    key=("bucket", "principal", "permission", "origin", "prefix"),
+    deletes="full_scan",
+    quirks=("Grants of single objects and rights that an account has by itself are not listed by a bucket.",),
+)
+SHARES = Stream(
+    name="shares",
+    description="A permission that lets in somebody else than the owner: everybody, or another account.",
+    columns=(
+        _BUCKET,
+        _RESOURCE,
+        _PRINCIPAL,
+        _PERMISSION,
+        _ORIGIN,
+        Column("email", "string", "Mail address in the principal, lower case; null when it has none.", personal=True),
+        Column("is_public", "boolean", "Whether everybody is let in."),
+        Column("expires_at", "timestamp", "Until when, where a condition says so."),
+    ),
+    key=("bucket", "prefix", "principal", "permission", "origin"),
+    deletes="full_scan",
+    quirks=("A presigned URL is a signature that no server lists: it can't be here.",),
+)
+USAGE_DAILY = Stream(
+    name="usage_daily",
+    description="What was stored on a day: objects and bytes by bucket, first folder and owner.",
+    columns=(
+        _BUCKET,
+        _PREFIX,
+        _OWNER,
+        Column("day", "date", "Day of the run (UTC)."),
+        Column("objects", "integer", "Objects as they were in the last run of that day."),
+        Column("bytes", "integer", "Their bytes."),
+        Column("noncurrent_objects", "integer", "Older versions that are kept."),
+        Column("noncurrent_bytes", "integer", "Their bytes."),
+    ),
+    key=("bucket", "prefix", "owner", "day"),
+    deletes="never",
+    quirks=("The rows of a day are replaced while that day lasts; those of other days stay as they are.",),
+)
+QUOTAS = Stream(
+    name="quotas",
+    description="How much may be stored, as the declaration says, beside what is.",
+    columns=(
+        Column("bucket", "string", "Bucket that it is for; empty for all."),
+        Column("prefix", "string", "First folder that it is for; empty for all."),
+        _OWNER,
+        Column("limit_bytes", "integer", "Bytes that may be stored."),
+        Column("used_bytes", "integer", "Bytes that are stored, older versions included."),
+        Column("used_objects", "integer", "Objects that are stored, without older versions."),
+        Column("is_over", "boolean", "Whether it is more than may be."),
+    ),
+    key=("bucket", "prefix", "owner"),
+    deletes="full_scan",
+)
+LIFECYCLE_RULES = Stream(
+    name="lifecycle_rules",
+    description="A rule by which the server deletes or moves objects of a bucket.",
+    columns=(
+        _BUCKET,
+        Column("rule_id", "string", "Name of the rule; its number where it has none."),
+        Column("status", "string", "Enabled or Disabled."),
+        _RESOURCE,
+        Column("expiration_days", "integer", "After how many days objects are deleted."),
+        Column("noncurrent_days", "integer", "After how many days older versions are deleted."),
+        Column("abort_multipart_days", "integer", "After how many days uploads in parts are aborted."),
+        Column("rule", "json", "The whole rule."),
+    ),
+    key=("bucket", "rule_id"),
+    deletes="full_scan",
+)
+BACKUP_RUNS = Stream(
+    name="backup_runs",
+    description="One backup: the objects beneath one name below the prefix that `backups` declares.",
+    columns=(
+        Column("backup", "string", "Name of the backup, as declared."),
+        Column("run", "string", "What is directly below the prefix: a folder, or one object."),
+        _BUCKET,
+        Column("objects", "integer", "How many objects it has."),
+        Column("bytes", "integer", "Their bytes."),
+        Column("began_at", "timestamp", "When its first object was put."),
+        Column("ended_at", "timestamp", "When its last object was put."),
+    ),
+    key=("backup", "run"),
+    deletes="full_scan",
+)
+RESTORE_TESTS = Stream(
+    name="restore_tests",
+    description="The report of an attempt to restore a backup.",
+    columns=(
+        _BUCKET,
+        _KEY,
+        Column("backup", "string", "Name of the backup, as the report tells."),
+        Column("run", "string", "Which run was restored; null when the report doesn't tell."),
+        Column("tested_at", "timestamp", "When, as the report tells."),
+        Column("ok", "boolean", "Whether the backup could be restored."),
+        Column("detail", "string", "What was found."),
+        Column("tested_by_email", "string", "Who did it, as the report tells.", personal=True),
+    ),
+    key=("bucket", "key"),
+    deletes="full_scan",
+    quirks=("A report is a JSON object with backup, tested_at (ISO 8601) and ok; others are quarantined.",),
+)
+STREAMS = (
+    BUCKETS,
+    OBJECTS,
+    OBJECT_VERSIONS,
+    DELETE_MARKERS,
+    MULTIPART_UPLOADS,
+    PERMISSIONS,
+    SHARES,
+    USAGE_DAILY,
+    QUOTAS,
+    LIFECYCLE_RULES,
+    BACKUP_RUNS,
+    RESTORE_TESTS,
+)

@@ -1,0 +1,134 @@
+"""What listings add up to, as rows: daily usage, quotas, runs of backups, and reports of restore tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sources.cloud_storage.declared import Declared
+from sources.cloud_storage.store import digest
+from sources.cloud_storage.streams import STREAMS
+from sources.cloud_storage.summary import Summary
+from sources.driver import Sync
+from sources.events import Delete, Event, FullScan, Quarantined
+from sources.replacing import Replacement
+
+SUMMED = frozenset({"usage_daily", "quotas", "backup_runs", "restore_tests"})
+"""Streams that need what a listing adds up to."""
+
+MOST_BYTES = 65_536
+"""Size of a report, at most."""
+
+_REPORT = ("backup", "run", "tested_at", "ok", "detail", "tested_by_email")
+
+
+def usage_rows(summaries: Mapping[str, Summary], sync: Sync) -> list[dict[str, Any]]:
+    """Return the rows of ``usage_daily`` for the day of the run."""
+    names = ("prefix", "owner", "objects", "bytes", "noncurrent_objects", "noncurrent_bytes")
+    return [
+        {"bucket": bucket, "day": sync.now.date(), **dict(zip(names, row, strict=True))}
+        for bucket, summary in sorted(summaries.items())
+        for row in summary.usage
+    ]
+
+
+def quota_rows(declared: Declared, usage: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of ``quotas``."""
+    found = []
+    for quota in declared.quotas:
+        restricted = {"bucket": quota.bucket, "prefix": quota.prefix, "owner": quota.owner}
+        counted = [row for row in usage if all(not value or row[name] == value for name, value in restricted.items())]
+        used = sum(row["bytes"] + row["noncurrent_bytes"] for row in counted)
+        objects = sum(row["objects"] for row in counted)
+        more = {"limit_bytes": quota.bytes, "used_bytes": used, "used_objects": objects, "is_over": used > quota.bytes}
+        found.append({**restricted, **more})
+    return found
+
+
+def run_rows(summaries: Mapping[str, Summary]) -> list[dict[str, Any]]:
+    """Return the rows of ``backup_runs``."""
+    return [
+        {
+            "backup": run.backup,
+            "run": run.run,
+            "bucket": bucket,
+            "objects": run.objects,
+            "bytes": run.bytes,
+            "began_at": datetime.fromisoformat(run.began_at),
+            "ended_at": datetime.fromisoformat(run.ended_at),
+        }
+        for bucket, summary in sorted(summaries.items())
+        for run in summary.runs
+    ]
+
+
+def whole_streams(
+    rows: Mapping[str, Sequence[Mapping[str, Any]]], known: Mapping[str, Any], state: dict[str, Any], sync: Sync
+) -> Iterator[Event]:
+    """Yield the streams, each whole, whose rows aren't those of the run before; puts their digests into the state."""
+    out = Replacement(sync, STREAMS)
+    before: Mapping[str, str] = known.get("whole") or {}
+    state["whole"] = {name: digest(each) for name, each in rows.items() if name in sync.streams}
+    for name, now in state["whole"].items():
+        if before.get(name) == now:
+            continue
+        if name == "usage_daily":
+            buckets = sorted({row["bucket"] for row in rows[name]} | set(known.get("listings") or ()))
+            yield from (Delete(name, {"bucket": bucket, "day": sync.now.date()}) for bucket in buckets)
+        for row in rows[name]:
+            yield from out.add(name, row)
+        yield from out.flush()
+        if name != "usage_daily":
+            yield FullScan(name)
+
+
+def report_events(
+    bucket: str, now: Summary, old: Summary | None, read: Callable[[str], bytes], sync: Sync
+) -> Iterator[Event]:
+    """Yield the reports of restore tests that are new or differ; ``read`` gives the content of one."""
+    before = old.reports if old else {}
+    out = Replacement(sync, STREAMS)
+    understood = True
+    for key, etag in now.reports.items():
+        if key in before and before[key] == etag:
+            continue
+        content = read(key)
+        try:
+            row = _report(bucket, key, content)
+            yield from out.add("restore_tests", row)
+        except ValueError as error:
+            understood = False
+            record = content[:4000].decode("utf-8", "backslashreplace")
+            yield Quarantined("restore_tests", f"{bucket}/{key}", f"no report of a restore test: {error}", record)
+    yield from out.flush()
+    if old is not None:
+        gone = sorted(before.keys() - now.reports.keys())
+        yield from (Delete("restore_tests", {"bucket": bucket, "key": key}) for key in gone)
+    elif understood:
+        yield FullScan("restore_tests", {"bucket": bucket})
+
+
+def _report(bucket: str, key: str, content: bytes) -> dict[str, Any]:
+    if len(content) > MOST_BYTES:
+        msg = f"it has more than {MOST_BYTES} bytes"
+        raise ValueError(msg)
+    try:
+        value = json.loads(content)
+    except RecursionError:
+        value = None
+    if not isinstance(value, dict):
+        msg = "it is no JSON object"
+        raise ValueError(msg)
+    missing = [name for name in ("backup", "tested_at", "ok") if value.get(name) is None]
+    if missing:
+        msg = f"it lacks {', '.join(missing)}"
+        raise ValueError(msg)
+    tested_at = datetime.fromisoformat(str(value["tested_at"]))
+    if tested_at.tzinfo is None:
+        msg = "its tested_at has no zone"
+        raise ValueError(msg)
+    known = {name: value.get(name) for name in _REPORT}
+    extra = {name: each for name, each in value.items() if name not in _REPORT}
+    return {**known, "tested_at": tested_at, "bucket": bucket, "key": key, "extra": extra}
