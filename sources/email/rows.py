@@ -1,0 +1,191 @@
+"""One message to rows of the streams."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from html.parser import HTMLParser
+from typing import Any
+
+from sources.email.addresses import Address, addresses_of
+from sources.email.bounces import bounces_of
+from sources.email.dates import instant
+from sources.email.ids import first_id, ids_of
+from sources.email.parts import Attachment, Content, content_of, parse
+from sources.email.text import header_text
+
+ROLES = ("from", "sender", "reply-to", "to", "cc", "bcc")
+_MOST_HEADERS, _LONGEST_HEADER = 500, 65_536
+_LONGEST_TEXT = 4 * 2**20
+_RESULT = re.compile(r"(?:^|[;\s])(spf|dkim|dmarc)\s*=\s*(\w+)", re.IGNORECASE)
+_COMMENT = re.compile(r"\([^()]*\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A message as it came from the server.
+
+    Attributes:
+        key: account, mailbox, uidvalidity and uid.
+        raw: the message, or its beginning.
+        size: size in bytes, as the server says.
+        received_at: when the server received it.
+        complete: whether ``raw`` is all of it.
+    """
+
+    key: Mapping[str, Any]
+    raw: bytes
+    size: int | None
+    received_at: datetime | None
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was read of a message: rows by stream, and the ids that its thread is made of."""
+
+    rows: list[tuple[str, dict[str, Any]]]
+    message_id: str | None
+    ancestors: list[str]
+
+
+def read_message(fetched: Fetched, store: Callable[[bytes], str] | None = None) -> Read:
+    """Return the rows of a message; ``thread_id`` is not among them.
+
+    Args:
+        fetched: the message.
+        store: keeps the content of an attachment and returns its name.
+
+    Raises:
+        ValueError: it can't be understood at all.
+    """
+    message, defects = parse(fetched.raw)
+    fields: list[tuple[str, str]] = [(name.lower(), str(value)) for name, value in message.raw_items()]
+    first: dict[str, str] = {}
+    for name, value in fields:
+        first.setdefault(name, value)
+    if not fields:
+        defects.append("it has no header")
+    content = content_of(message, not fetched.complete)
+    people = {role: addresses_of(role, value) for role in ROLES if (value := _joined(fields, role))}
+    ancestors = ids_of(first.get("references"))
+    answered = ids_of(first.get("in-reply-to"))
+    row = _message(fetched, first, people, content)
+    row |= {"in_reply_to": answered[0] if answered else None, "references": ancestors or None}
+    row |= _authentication(fields)
+    row["defects"] = list(dict.fromkeys([*defects, *content.defects])) or None
+    rows = [("messages", row)]
+    rows += [("recipients", one) for one in _recipients(fetched.key, people)]
+    rows += [("headers", one) for one in _headers(fetched.key, fields)]
+    rows += [("attachments", _attachment(fetched.key, one, store)) for one in content.attachments]
+    rows += [("bounces", one) for one in bounces_of(content, fetched.key)]
+    return Read(rows, row["message_id"], ancestors or answered[:1])
+
+
+def _joined(fields: list[tuple[str, str]], role: str) -> str:
+    """Return the values of a field, which some programs write more than once."""
+    return ", ".join(value.strip() for name, value in fields if name == role and value.strip())
+
+
+def _message(
+    fetched: Fetched, first: Mapping[str, str], people: Mapping[str, list[Address]], content: Content
+) -> dict[str, Any]:
+    author = (people.get("from") or [Address(None, None)])[0]
+    sender = (people.get("sender") or [Address(None, None)])[0]
+    moment, zone = instant(header_text(first.get("date", "")))
+    plain, html = "\n".join(content.plain), "\n".join(content.html)
+    return {
+        **fetched.key,
+        "message_id": first_id(first.get("message-id")),
+        "subject": header_text(first["subject"]) if "subject" in first else None,
+        "from_email": author.email,
+        "from_name": author.name,
+        "sender_email": sender.email,
+        "reply_to": [one.email for one in people.get("reply-to", []) if one.email] or None,
+        "date": moment,
+        "date_zone": zone,
+        "received_at": fetched.received_at,
+        "preview": preview(plain, html),
+        "text": plain[:_LONGEST_TEXT] if content.plain else None,
+        "html": html[:_LONGEST_TEXT] if content.html else None,
+        "size": fetched.size,
+        "truncated": not fetched.complete,
+        "attachments": len(content.attachments),
+        "list_id": _list_id(first.get("list-id")),
+        "list_unsubscribe": header_text(first.get("list-unsubscribe", "")) or None,
+        "auto_submitted": header_text(first.get("auto-submitted", "")).split(";")[0].strip().lower() or None,
+    }
+
+
+def _list_id(value: str | None) -> str | None:
+    text = header_text(value or "")
+    inside = re.search(r"<([^<>]+)>\s*$", text)
+    return (inside[1].strip() if inside else text) or None
+
+
+def _authentication(fields: list[tuple[str, str]]) -> dict[str, Any]:
+    written = [header_text(value) for name, value in fields if name == "authentication-results"][:20]
+    found: dict[str, Any] = {"authentication_results": written or None}
+    for method, result in _RESULT.findall(_COMMENT.sub("", written[0])) if written else ():
+        found.setdefault(method.lower(), result.lower())
+    return found
+
+
+def _recipients(key: Mapping[str, Any], people: Mapping[str, list[Address]]) -> Iterator[dict[str, Any]]:
+    for role, addresses in people.items():
+        for position, one in enumerate(addresses):
+            who = {"email": one.email, "name": one.name, "group_name": one.group}
+            yield {**key, "role": role.replace("-", "_"), "position": position, **who}
+
+
+def _headers(key: Mapping[str, Any], fields: list[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+    for position, (name, value) in enumerate(fields[:_MOST_HEADERS]):
+        yield {**key, "position": position, "field": name, "value": header_text(value[:_LONGEST_HEADER])}
+
+
+def _attachment(key: Mapping[str, Any], one: Attachment, store: Callable[[bytes], str] | None) -> dict[str, Any]:
+    content = one.content
+    return {
+        **key,
+        "part": one.part,
+        "name": one.name,
+        "media_type": one.media_type,
+        "disposition": one.disposition,
+        "kind": one.kind,
+        "content_id": one.content_id,
+        "size": None if content is None else len(content),
+        "sha256": None if content is None else sha256(content).hexdigest(),
+        "stored_as": None if content is None or store is None else store(content),
+    }
+
+
+class _Words(HTMLParser):
+    """Collects the words of a page, without those of scripts and styles, until there are enough."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.words: list[str] = []
+        self._hidden = 0
+
+    def handle_starttag(self, tag: str, _attrs: Any) -> None:
+        self._hidden += tag in ("script", "style", "title")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden -= tag in ("script", "style", "title") and self._hidden > 0
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.words += data.split()
+
+
+def preview(plain: str, html: str, length: int = 200) -> str | None:
+    """Return the beginning of a message's text on one line, of its HTML where it has no plain text."""
+    text = " ".join(plain[: length * 10].split())
+    if not text and html:
+        page = _Words()
+        page.feed(html[: 64 * 1024])
+        text = " ".join(page.words)
+    return text[:length] or None

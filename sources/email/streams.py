@@ -1,0 +1,189 @@
+"""The streams of an e-mail system, the same for every vendor (names after RFC 5322, RFC 9051 and RFC 3464)."""
+
+from __future__ import annotations
+
+from sources.stream import Column, Stream
+
+_ACCOUNT = Column("account", "string", "Login of the account that was read.", personal=True)
+_MAILBOX = Column("mailbox", "string", "Name of the mailbox, as people see it.")
+_MESSAGE = (
+    _ACCOUNT,
+    _MAILBOX,
+    Column("uidvalidity", "integer", "UIDVALIDITY of the mailbox: when it changes, all UIDs are new."),
+    Column("uid", "integer", "UID of the message in the mailbox."),
+)
+_KEY = ("account", "mailbox", "uidvalidity", "uid")
+_POSITION = Column("position", "integer", "Place in the message, from 0.")
+
+MAILBOXES = Stream(
+    name="mailboxes",
+    description="A mailbox (a folder) that an account can read.",
+    columns=(
+        _ACCOUNT,
+        _MAILBOX,
+        Column("role", "string", "inbox, sent, drafts, trash, junk, archive, all, flagged or important (RFC 6154)."),
+        Column("delimiter", "string", "What separates the levels of the name; null when there are none."),
+        Column("attributes", "json", "What LIST says about it, for example \\HasChildren."),
+        Column("selectable", "boolean", "Whether it can hold messages."),
+        Column("uidvalidity", "integer", "UIDVALIDITY; null where it can't be opened."),
+        Column("messages", "integer", "How many messages the server says it holds."),
+        Column("changes_by", "string", "How changes are found: qresync, condstore or comparison."),
+    ),
+    key=("account", "mailbox"),
+    deletes="full_scan",
+)
+
+MESSAGES = Stream(
+    name="messages",
+    description="A message in a mailbox.",
+    columns=(
+        *_MESSAGE,
+        Column("message_id", "string", "Message-ID without its angle brackets; null when the message has none."),
+        Column("thread_id", "string", "The thread; equal for all messages of a thread in an account."),
+        Column("subject", "string", "Subject, decoded.", personal=True),
+        Column("from_email", "string", "Address of the first author, lower case.", personal=True),
+        Column("from_name", "string", "Name of the first author.", personal=True),
+        Column("sender_email", "string", "Address of who sent it for the author (Sender), lower case.", personal=True),
+        Column("reply_to", "json", "Addresses that answers go to (Reply-To), lower case.", personal=True),
+        Column("date", "timestamp", "When it was written, as its author's program says; null when unreadable."),
+        Column("date_zone", "string", "Zone of that time as written, for example +0200."),
+        Column("received_at", "timestamp", "When the server received it (INTERNALDATE)."),
+        Column("in_reply_to", "string", "Message-ID of the message that it answers."),
+        Column("references", "json", "Message-IDs of the thread so far, oldest first."),
+        Column("preview", "string", "The first 200 characters of its text, on one line.", personal=True),
+        Column("text", "string", "Plain text, decoded; all plain parts that aren't attachments.", personal=True),
+        Column("html", "string", "HTML text, decoded, as it came: not safe to show.", personal=True),
+        Column("size", "integer", "Size in bytes, as the server says (RFC822.SIZE)."),
+        Column("truncated", "boolean", "Whether it is larger than max_bytes, so that only its beginning was read."),
+        Column("attachments", "integer", "How many rows of attachments it has."),
+        Column("list_id", "string", "Identity of the mailing list (RFC 2919)."),
+        Column("list_unsubscribe", "string", "How to leave the mailing list (RFC 2369).", personal=True),
+        Column("auto_submitted", "string", "auto-generated, auto-replied or no (RFC 3834)."),
+        Column("spf", "string", "Result of SPF that the receiving server wrote down (RFC 8601)."),
+        Column("dkim", "string", "Result of DKIM that the receiving server wrote down."),
+        Column("dmarc", "string", "Result of DMARC that the receiving server wrote down."),
+        Column(
+            "authentication_results", "json", "All Authentication-Results as written, topmost first.", personal=True
+        ),
+        Column("defects", "json", "What is wrong with the message, in words; null when nothing is."),
+    ),
+    key=_KEY,
+    deletes="feed",
+    quirks=(
+        "A message that is moved gets a new UID: its row is deleted, and there is one in the other mailbox.",
+        "The same message in two mailboxes has two rows with the same message_id.",
+        "Flags are in `flags`: they change, while a message does not.",
+        "spf, dkim and dmarc come from the topmost Authentication-Results, which the receiving server adds; a sender "
+        "can write such a header too, so trust them only where your server removes foreign ones.",
+    ),
+)
+
+RECIPIENTS = Stream(
+    name="recipients",
+    description="An address in a header of a message: its authors and those it went to.",
+    columns=(
+        *_MESSAGE,
+        Column("role", "string", "from, sender, reply_to, to, cc or bcc."),
+        Column("position", "integer", "Place in that header, from 0."),
+        Column("email", "string", "Address, lower case; null when there is none to be read.", personal=True),
+        Column("name", "string", "Name shown to people.", personal=True),
+        Column("group_name", "string", "Group that the address is in, for example undisclosed-recipients.", True),
+    ),
+    key=(*_KEY, "role", "position"),
+    deletes="feed",
+)
+
+HEADERS = Stream(
+    name="headers",
+    description="A header field of a message.",
+    columns=(
+        *_MESSAGE,
+        _POSITION,
+        Column("field", "string", "Name of the field, lower case."),
+        Column("value", "string", "Value, unfolded and decoded.", personal=True),
+    ),
+    key=(*_KEY, "position"),
+    deletes="feed",
+    quirks=("At most 500 fields of a message are kept, each up to 65,536 characters.",),
+)
+
+ATTACHMENTS = Stream(
+    name="attachments",
+    description="A part of a message that isn't its text: files, pictures, attached messages, whatever they call it.",
+    columns=(
+        *_MESSAGE,
+        Column("part", "string", "Number of the part (RFC 9051, section 6.4.5), for example 2.1."),
+        Column("name", "string", "File name, decoded, without folders.", personal=True),
+        Column("media_type", "string", "MIME type as written, lower case."),
+        Column("disposition", "string", "attachment, inline or another; null when the part doesn't say."),
+        Column("kind", "string", "file, message (an attached message), tnef (winmail.dat), or inline (in the HTML)."),
+        Column("content_id", "string", "Content-ID, by which the HTML refers to it."),
+        Column("size", "integer", "Size in bytes, decoded; null when it was not read to its end."),
+        Column("sha256", "string", "Hash of the decoded content, hexadecimal; null when it was not read to its end."),
+        Column("stored_as", "string", "Path below the connection's attachments folder; null when it isn't stored."),
+    ),
+    key=(*_KEY, "part"),
+    deletes="feed",
+)
+
+FLAGS = Stream(
+    name="flags",
+    description="The flags that a message has now.",
+    columns=(
+        *_MESSAGE,
+        Column("seen", "boolean", "Whether it was read."),
+        Column("answered", "boolean", "Whether it was answered."),
+        Column("flagged", "boolean", "Whether it is marked as important."),
+        Column("draft", "boolean", "Whether it isn't finished."),
+        Column("deleted", "boolean", "Whether it is marked to be removed."),
+        Column("keywords", "json", "All other flags, sorted, for example $Forwarded or a person's own."),
+    ),
+    key=_KEY,
+    deletes="feed",
+    quirks=("\\Recent is left out: it belongs to a session, not to a message.",),
+)
+
+THREADS = Stream(
+    name="threads",
+    description="A conversation in an account, over all its mailboxes, by References and In-Reply-To.",
+    columns=(
+        _ACCOUNT,
+        Column("thread_id", "string", "Hash of the Message-ID of the message that it began with."),
+        Column("messages", "integer", "How many different messages of it the account holds."),
+        Column("mailboxes", "json", "Mailboxes that hold them, sorted."),
+        Column("first_at", "timestamp", "When the server received the first of them."),
+        Column("last_at", "timestamp", "When the server received the last of them."),
+    ),
+    key=("account", "thread_id"),
+    deletes="feed",
+    quirks=(
+        "Subjects are not looked at: two messages called `Invoice` are two threads.",
+        "When a message arrives that shows two threads to be one, all their messages get one thread_id.",
+    ),
+)
+
+BOUNCES = Stream(
+    name="bounces",
+    description="What a delivery status notification (RFC 3464) says about one recipient.",
+    columns=(
+        *_MESSAGE,
+        _POSITION,
+        Column("recipient", "string", "Address that the report is about (Final-Recipient), lower case.", personal=True),
+        Column("original_recipient", "string", "Address as it was written by the sender, lower case.", personal=True),
+        Column("action", "string", "failed, delayed, delivered, relayed or expanded."),
+        Column("status", "string", "Status code (RFC 3463), for example 5.1.1."),
+        Column("permanent", "boolean", "Whether trying again is of no use: the code begins with 5."),
+        Column("diagnostic", "string", "What the other server said.", personal=True),
+        Column("remote_mta", "string", "The server that said it."),
+        Column("reporting_mta", "string", "The server that wrote the report."),
+        Column("arrived_at", "timestamp", "When the original message came to the reporting server."),
+        Column("last_attempt_at", "timestamp", "When delivery was last tried."),
+        Column("original_message_id", "string", "Message-ID of the message that was not delivered."),
+    ),
+    key=(*_KEY, "position"),
+    deletes="feed",
+)
+
+STREAMS = (MAILBOXES, MESSAGES, RECIPIENTS, HEADERS, ATTACHMENTS, FLAGS, THREADS, BOUNCES)
+OF_A_MESSAGE = ("messages", "recipients", "headers", "attachments", "flags", "bounces")
+"""Streams whose rows come from one message and are deleted with it."""
