@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import Field
 
 from sources.batch import to_json
-from sources.calendar.client import Client, open_client
+from sources.calendar.client import Client, open_account
 from sources.calendar.discovery import Calendar, find_roots, is_wanted, list_calendars
 from sources.calendar.hidden import hidden_files, quarantine_hidden
 from sources.calendar.reading import read_calendar, window_of
@@ -134,7 +134,7 @@ def _open(connection: Connection, sync: Sync) -> Any:
         username = read_setting(connection.username, sync.integration, sync.project)
     if connection.password is not None:
         password = read_secret(connection.password, sync.integration, sync.project)
-    return open_client(sync.integration, url, username, password, connection.timeout)
+    return open_account(sync, url, username, password, connection.timeout)
 
 
 def _fingerprint(client: Client, connection: Connection) -> str:

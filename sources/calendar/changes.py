@@ -16,10 +16,11 @@ from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
 from sources.calendar.client import Answer, Client, precondition, raise_for
-from sources.calendar.dav import Resource, multistatus, propfind, report
+from sources.calendar.dav import multistatus, propfind, report
 from sources.calendar.discovery import Calendar
 from sources.errors import UnexpectedShape
 from sources.events import Logged
+from sources.web.multistatus import Resource
 from sources.web.safe_xml import clark
 
 INVALID_TOKEN = frozenset({403, 409, 410, 412, 418, 507})

@@ -9,8 +9,9 @@ from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 from sources.calendar.client import Client
-from sources.calendar.dav import Resource, propfind
+from sources.calendar.dav import propfind
 from sources.errors import NotFound
+from sources.web.multistatus import Resource
 from sources.web.safe_xml import clark
 
 _PROPERTIES = (

@@ -91,4 +91,4 @@ def _get(client: Client, calendar: Calendar, name: str) -> File:
         if propfind(client, calendar.path, ("D:resourcetype",), "0").resources:
             return File(name, None, failure=f"the server answers HTTP 500{precondition(answer)} when asked for it")
         raise_for(client, f"GET {path}", answer)
-    return File(name, answer.body, answer.etag)
+    return File(name, answer.body, answer.headers.get("ETag"))

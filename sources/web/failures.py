@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from sources.errors import (
@@ -23,20 +23,25 @@ from sources.web.headers import quota_of, retry_after
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What the user can do about a failure, in the words of one integration."""
+    """What the user can do about a failure, in the words of one integration.
+
+    ``detail`` gives what the body of an error adds to its status, with a blank before it; it is shown and logged, so it
+    must not give anything personal.
+    """
 
     unauthenticated: str = "check the credentials in connection"
     forbidden: str = "give the account the right to read this"
     not_found: str = "check connection.url"
     rejected: str = "check connection.url and what is asked for"
     shape: str = "check that connection.url is the address of the API, not of a web page"
+    detail: Callable[[bytes], str] = field(default=lambda _body: "")
 
 
 def error_of(
-    integration: str, asked: str, status: int, headers: Mapping[str, str], _body: bytes, advice: Advice
+    integration: str, asked: str, status: int, headers: Mapping[str, str], body: bytes, advice: Advice
 ) -> IntegrationError:
     """Return the error that an HTTP status stands for."""
-    got = f"HTTP {status}"
+    got = f"HTTP {status}{advice.detail(body)}"
     if status == 429 or (status in (403, 503) and _asks_to_wait(headers)):
         return RateLimited(integration, asked, got, "wait; the next run goes on from here", _wait(headers))
     if status == 401:

@@ -163,11 +163,11 @@ def test_without_sync_collection_etags_are_compared(server: Server, tables: Tabl
         server.put(f"{name}.ics", simple(name))
     tables.run()
     from sources.calendar.changes import changes_since
-    from sources.calendar.client import open_client
+    from sources.calendar.client import open_account
     from sources.calendar.discovery import Calendar, find_roots, list_calendars
 
     account = server.auth or (None, None)
-    with open_client("calendar", server.url, account[0], account[1], 30) as client:
+    with open_account(tables.sync(), server.url, account[0], account[1], 30) as client:
         state = {**tables.cursor["calendars"][server.calendar], "token": None}
         server.put("changed.ics", simple("changed", "New title"))
         server.delete("deleted.ics")
