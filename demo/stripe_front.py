@@ -1,8 +1,8 @@
 """The FAKE of :mod:`demo.stripe_fake` as an HTTP server on loopback, alone or in front of a localstripe.
 
-The key that it accepts is named by the environment::
+The key that it accepts is in ``DIR/key``::
 
-    STRIPE_FAKE_KEY=sk_test_… python -m demo.stripe_front --folder DIR --port N [--behind URL]
+    python -m demo.stripe_front --folder DIR --port N [--behind URL]
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from demo.process import Process, free_port, start
+from demo.site import write_private
 from demo.stripe_fake import Call, Fake, query
 
 
@@ -34,9 +34,10 @@ def start_stripe_front(folder: Path, key: str, behind: str | None, port: int | N
     folder = folder.resolve()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     port = port or free_port()
+    write_private(folder / "key", key)
     argv = [sys.executable, "-m", "demo.stripe_front", "--folder", str(folder), "--port", str(port)]
     argv += ["--behind", behind] if behind else []
-    return start("stripe_front", argv, folder, port, env={"STRIPE_FAKE_KEY": key})
+    return start("stripe_front", argv, folder, port)
 
 
 def make_server(fake: Fake, port: int = 0) -> ThreadingHTTPServer:
@@ -44,6 +45,7 @@ def make_server(fake: Fake, port: int = 0) -> ThreadingHTTPServer:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # head and body in one packet
 
         def _serve(self) -> None:
             parts = urlsplit(self.path)
@@ -87,7 +89,9 @@ def _main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--behind")
     asked = parser.parse_args()
-    make_server(Fake(os.environ["STRIPE_FAKE_KEY"], asked.behind, asked.folder), asked.port).serve_forever()
+    make_server(
+        Fake((asked.folder / "key").read_text(encoding="utf-8"), asked.behind, asked.folder), asked.port
+    ).serve_forever()
 
 
 if __name__ == "__main__":

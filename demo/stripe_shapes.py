@@ -83,7 +83,8 @@ def complete(name: str, given: dict[str, Any], fetch: Fetch) -> dict[str, Any]:
     if name == "refunds" and not given.get("payment_intent") and given.get("charge"):
         given["payment_intent"] = (fetch("charges", given["charge"]) or {}).get("payment_intent")
     if name == "charges":
-        given.setdefault("amount_captured", given.get("amount") if given.get("captured") else 0)
+        taken = given.get("captured") and given.get("status") == "succeeded"
+        given.setdefault("amount_captured", given.get("amount") if taken else 0)
         _add_payer(given, fetch)
     if name == "charges" and not given.get("invoice") and given.get("payment_intent"):
         given["invoice"] = (fetch("payment_intents", given["payment_intent"]) or {}).get("invoice")
@@ -95,7 +96,8 @@ def complete(name: str, given: dict[str, Any], fetch: Fetch) -> dict[str, Any]:
         given = _price(given)
     if name == "subscriptions" and isinstance(given.get("items"), dict):
         for item in given["items"].get("data", ()):
-            item["price"] = _price(item["plan"]) if isinstance(item.get("plan"), dict) else item.get("plan")
+            if isinstance(item.get("plan"), dict):
+                item.setdefault("price", _price(item["plan"]))
     return given
 
 

@@ -71,6 +71,7 @@ CHARGES = Stream(
         amount("amount", "What was charged"),
         amount("amount_captured", "What was captured"),
         amount("amount_refunded", "What was given back since"),
+        amount("amount_left", "Captured less given back; negative when more was given back than was taken"),
         CURRENCY,
         text("status", "succeeded, pending or failed."),
         flag("paid", "Whether it succeeded or was authorised."),

@@ -38,6 +38,11 @@ def _method(given: dict[str, Any]) -> None:
         given["details"] = dict(details)
 
 
+def _charge(given: dict[str, Any]) -> None:
+    taken, back = given.get("amount_captured"), given.get("amount_refunded")
+    given["amount_left"] = None if taken is None or back is None else taken - back
+
+
 def _dispute(given: dict[str, Any]) -> None:
     given["balance_transactions"] = [identity(each) for each in given.get("balance_transactions") or ()]
 
@@ -110,9 +115,10 @@ _SHAPES = {
         "metadata livemode",
         references="customer_id=customer payment_intent_id=payment_intent invoice_id=invoice "
         "payment_method_id=payment_method balance_transaction_id=balance_transaction",
-        amounts="amount amount_captured amount_refunded",
+        amounts="amount amount_captured amount_refunded amount_left",
         times="created_at=created",
         unused="refunds source",
+        adapt=_charge,
     ),
     "refunds": Shape(
         plain="id status reason failure_reason description receipt_number instructions_email destination_details "
