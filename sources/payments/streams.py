@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-from sources.payments.billing import (
-    CUSTOMERS,
-    EVENTS,
-    INVOICE_LINES,
-    INVOICES,
-    PAYMENT_METHODS,
-    PRICES,
-    PRODUCTS,
-    SUBSCRIPTIONS,
-)
-from sources.payments.movements import (
-    BALANCE_TRANSACTIONS,
-    CHARGES,
-    DISPUTES,
-    PAYMENT_INTENTS,
-    PAYOUT_ITEMS,
-    PAYOUTS,
-    REFUNDS,
-)
+from sources.payments.balance import BALANCE_TRANSACTIONS, PAYOUT_ITEMS, PAYOUTS
+from sources.payments.billing import CUSTOMERS, INVOICE_LINES, INVOICES, PAYMENT_METHODS
+from sources.payments.catalogue import EVENTS, PRICES, PRODUCTS, SUBSCRIPTIONS
+from sources.payments.movements import CHARGES, DISPUTES, PAYMENT_INTENTS, REFUNDS
 
 STREAMS = (
     CUSTOMERS,

@@ -8,8 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sources.payments.shape import Object, Shape, identity, to_row
-from sources.payments.stripe_money import from_stripe, scale_decimal
+from sources.payments.shape import Object, Shape, to_row
+from sources.payments.stripe_adapt import (
+    adapt_charge,
+    adapt_dispute,
+    adapt_event,
+    adapt_invoice,
+    adapt_method,
+    adapt_price,
+    adapt_subscription,
+)
+from sources.payments.stripe_money import from_stripe
 
 VERSION = "2025-02-24.acacia"
 """The last version in which a charge and its invoice name each other; later ones take one more request an invoice."""
@@ -32,56 +41,6 @@ COLLECTIONS = {
 """Stream, and name of the list in the API, by an object's ``object``."""
 
 
-def _method(given: dict[str, Any]) -> None:
-    details = given.pop(str(given.get("type")), None)
-    if isinstance(details, Mapping):
-        given["details"] = dict(details)
-
-
-def _charge(given: dict[str, Any]) -> None:
-    taken, back = given.get("amount_captured"), given.get("amount_refunded")
-    given["amount_left"] = None if taken is None or back is None else taken - back
-
-
-def _dispute(given: dict[str, Any]) -> None:
-    given["balance_transactions"] = [identity(each) for each in given.get("balance_transactions") or ()]
-
-
-def _invoice(given: dict[str, Any]) -> None:
-    taxes = given.pop("total_taxes", None)
-    if given.get("tax") is None and taxes is not None:
-        given["tax"] = sum(tax["amount"] for tax in taxes)
-    payments = (given.pop("payments", None) or {}).get("data") or ()
-    for payment in (each["payment"] for each in payments):
-        for name in ("charge", "payment_intent"):
-            given[name] = given.get(name) or payment.get(name)
-
-
-def _subscription(given: dict[str, Any]) -> None:
-    items = given.get("items")
-    given["items"] = items.get("data") or [] if isinstance(items, Mapping) else items or []
-    given["first"] = next(iter(given["items"]), {})
-
-
-def _price(given: dict[str, Any]) -> None:
-    decimal, currency = given.get("unit_amount_decimal"), given.get("currency")
-    if decimal is not None and currency is not None:
-        given["unit_amount_decimal"] = scale_decimal(decimal, currency)
-
-
-def _event(given: dict[str, Any]) -> None:
-    data = given.get("data") or {}
-    given["subject"] = {name: (data.get("object") or {}).get(name) for name in ("id", "object")}
-    given["changed"] = sorted(data.get("previous_attributes") or ()) or None
-    given["data"] = _without_secrets(data)
-
-
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _without_secrets(item) for name, item in value.items() if name != "client_secret"}
-    return [_without_secrets(item) for item in value] if isinstance(value, list) else value
-
-
 _SHAPES = {
     "customers": Shape(
         plain="id name email phone description address shipping delinquent tax_exempt preferred_locales metadata "
@@ -97,7 +56,7 @@ _SHAPES = {
         "expires_year=details.exp_year last4=details.last4 details metadata livemode",
         references="customer_id=customer",
         times="created_at=created",
-        adapt=_method,
+        adapt=adapt_method,
     ),
     "payment_intents": Shape(
         plain="id status capture_method description receipt_email cancellation_reason shipping metadata livemode "
@@ -118,7 +77,7 @@ _SHAPES = {
         amounts="amount amount_captured amount_refunded amount_left",
         times="created_at=created",
         unused="refunds source",
-        adapt=_charge,
+        adapt=adapt_charge,
     ),
     "refunds": Shape(
         plain="id status reason failure_reason description receipt_number instructions_email destination_details "
@@ -134,7 +93,7 @@ _SHAPES = {
         references="charge_id=charge payment_intent_id=payment_intent",
         amounts="amount",
         times="created_at=created evidence_due_at=evidence_details.due_by",
-        adapt=_dispute,
+        adapt=adapt_dispute,
     ),
     "balance_transactions": Shape(
         plain="id exchange_rate type reporting_category status description fee_details",
@@ -162,7 +121,7 @@ _SHAPES = {
         "finalized_at=status_transitions.finalized_at paid_at=status_transitions.paid_at "
         "voided_at=status_transitions.voided_at",
         unused="lines",
-        adapt=_invoice,
+        adapt=adapt_invoice,
     ),
     "invoice_lines": Shape(
         plain="id type description quantity metadata livemode "
@@ -184,7 +143,7 @@ _SHAPES = {
         "trial_end_at=trial_end current_period_start_at=current_period_start|first.current_period_start "
         "current_period_end_at=current_period_end|first.current_period_end",
         unused="first",
-        adapt=_subscription,
+        adapt=adapt_subscription,
     ),
     "products": Shape(
         plain="id name description active type unit_label url metadata livemode",
@@ -198,13 +157,13 @@ _SHAPES = {
         references="product_id=product",
         amounts="unit_amount",
         times="created_at=created",
-        adapt=_price,
+        adapt=adapt_price,
     ),
     "events": Shape(
         plain="id type object_type=subject.object object_id=subject.id changed api_version request_id=request.id "
         "idempotency_key=request.idempotency_key data livemode",
         times="created_at=created",
-        adapt=_event,
+        adapt=adapt_event,
     ),
 }
 

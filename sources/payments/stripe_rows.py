@@ -30,7 +30,7 @@ class Outgoing:
 
     def __init__(self, client: Client, sync: Sync, *, replacing: bool) -> None:
         self._client = client
-        self._batches = {stream.name: Batch(stream) for stream in STREAMS if stream.name in sync.streams}
+        self._batches = {stream.name: Batch(stream, 2_000) for stream in STREAMS if stream.name in sync.streams}
         self._progress = sync.progress
         self._replacing = replacing
         self.broken: set[str] = set()

@@ -1,0 +1,95 @@
+"""The streams of the merchant's balance: bookings, payouts to the bank, and what each payout consists of."""
+
+from __future__ import annotations
+
+from sources.payments.columns import (
+    BALANCE,
+    CREATED,
+    CURRENCY,
+    ID,
+    LIVE,
+    METADATA,
+    amount,
+    flag,
+    text,
+    time,
+    value,
+)
+from sources.stream import Column, Stream
+
+BALANCE_TRANSACTIONS = Stream(
+    name="balance_transactions",
+    description="A booking on the merchant's balance: every charge, refund, dispute, fee and payout makes one.",
+    columns=(
+        ID,
+        CREATED,
+        time("available_at", "From when on the money can be paid out."),
+        amount("amount", "Gross amount; negative when money leaves the balance"),
+        amount("fee", "Fees taken from it"),
+        amount("net", "amount less fee"),
+        CURRENCY,
+        Column("exchange_rate", "float", "Rate from the currency that was charged; null when it is the same."),
+        text("type", "For example charge, refund, adjustment, stripe_fee, payout."),
+        text("reporting_category", "The provider's own grouping of types."),
+        text("status", "available or pending."),
+        text("source_id", "What was booked: id of a charge, refund, dispute, payout."),
+        text("payout_id", "The payout that brought it to the bank: payouts.id; null until it is paid out."),
+        text("description", "What it is for.", personal=True),
+        value("fee_details", "The fees one by one."),
+    ),
+    key=("id",),
+    deletes="full_scan",
+)
+
+PAYOUTS = Stream(
+    name="payouts",
+    description="A transfer from the balance to the merchant's bank.",
+    columns=(
+        ID,
+        CREATED,
+        time("arrives_at", "When the bank has it, or is expected to."),
+        amount("amount", "What is transferred; negative when money is taken from the bank"),
+        CURRENCY,
+        text("status", "pending, in_transit, paid, failed or canceled."),
+        flag("automatic", "Made by the provider's schedule; only then can it be taken apart."),
+        text("method", "standard or instant."),
+        text("type", "bank_account or card."),
+        text("reconciliation_status", "completed, in_progress or not_applicable."),
+        BALANCE,
+        text("failure_balance_transaction_id", "The booking that took it back when it failed."),
+        text("failure_code", "Why it failed, as a code."),
+        text("failure_message", "Why it failed, in words."),
+        text("destination_id", "The account at the bank."),
+        text("original_payout_id", "The payout that this one reverses."),
+        text("reversed_by_id", "The payout that reverses this one."),
+        text("statement_descriptor", "What the bank's statement says."),
+        text("description", "What it is for."),
+        METADATA,
+        LIVE,
+    ),
+    key=("id",),
+    deletes="full_scan",
+)
+
+PAYOUT_ITEMS = Stream(
+    name="payout_items",
+    description="What a payout consists of: one row a booking, and one row that says what they leave unexplained.",
+    columns=(
+        text("payout_id", "The payout: payouts.id."),
+        text("item", "The booking: balance_transactions.id; or residual."),
+        text("label", "transaction, fee (taken for itself), payout (its own booking), or residual."),
+        text("type", "Type of the booking; null for the residual."),
+        text("source_id", "What was booked; null for the residual."),
+        amount("amount", "Gross amount of the booking"),
+        amount("fee", "Fees taken from it"),
+        amount("net", "What it contributes to the payout"),
+        CURRENCY,
+        text("reason", "Of a residual: reconciled, or why it isn't zero."),
+    ),
+    key=("payout_id", "item"),
+    deletes="full_scan",
+    quirks=(
+        "The net amounts of a payout, without its own booking (label payout), always add up to payouts.amount, for the "
+        "residual takes what is left. A payout reconciles when its residual is zero.",
+    ),
+)
