@@ -1,0 +1,55 @@
+"""An open SCIM service, and what to do next about its failures."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sources.driver import Sync
+from sources.errors import UnexpectedShape
+from sources.web.ask import Ask, Limits
+from sources.web.auth import Auth, sign_in
+from sources.web.client import Client, open_client
+from sources.web.failures import Advice
+
+ADVICE = Advice(
+    unauthenticated="check auth in connection",
+    forbidden="give the client the right to read users and groups by SCIM",
+    not_found="set connection.url to the SCIM service, for example https://host/scim/v2",
+    shape="set connection.url to the SCIM service, for example https://host/scim/v2",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """An open SCIM service; the client renews a token that runs out in the middle of a listing."""
+
+    client: Client
+
+    def read(self, path: str, params: Mapping[str, Any] | None = None, template: str | None = None) -> dict[str, Any]:
+        """Return the JSON object that a GET answers.
+
+        Raises:
+            IntegrationError: the service refuses, fails or answers anything else.
+        """
+        answer = self.client.send(Ask(path, params=params or {}, template=template))
+        value = self.client.json(answer)
+        if not isinstance(value, dict):
+            got = f"JSON that is no object but {type(value).__name__}"
+            raise UnexpectedShape(self.client.integration, answer.asked, got, ADVICE.shape)
+        return value
+
+
+@contextlib.contextmanager
+def open_access(sync: Sync, url: str, auth: Auth, timeout: float) -> Iterator[Access]:
+    """Open the service at a URL as the ``auth:`` block says; nothing is sent yet.
+
+    Raises:
+        NotConfigured: a setting or secret isn't there, or the URL can't be used.
+    """
+    accept = {"Accept": "application/scim+json, application/json"}
+    signer, limits = sign_in(auth, sync), Limits(timeout=timeout)
+    with open_client(sync, f"{url.rstrip('/')}/", signer, headers=accept, limits=limits, advice=ADVICE) as client:
+        yield Access(client)

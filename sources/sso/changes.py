@@ -1,0 +1,122 @@
+"""Users and groups that changed since the last run, where a filter on ``meta.lastModified`` can be believed.
+
+A server may ignore a filter (RFC 7644, 3.4.2.2 lets it refuse one, not ignore it, and servers do). So the filter begins
+a second before the newest change that is known: an answer is believed when it holds that change or a later one, and
+nothing older. Anything else, and a server that names members by login, leads to a complete listing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+from sources.driver import Sync
+from sources.errors import NotFound, Rejected
+from sources.events import Delete, Event
+from sources.sso.access import Access
+from sources.sso.listing import Listing, keep_listing
+from sources.sso.loading import Loading, add_groups, add_members, add_users
+from sources.sso.membership import Role
+
+_OVERLAP = timedelta(
+    seconds=1
+)  # several resources may have changed in the newest second, and not all of them been seen
+
+
+def since(access: Access, users: Listing, groups: Listing, loading: Loading) -> dict[str, Any]:
+    """Return where filters go on from after a complete listing; whether they can be used at all is ``filters``."""
+    newest = {listing.kind: listing.newest for listing in (users, groups)}
+    usable = None not in newest.values() and not loading.members.by_login and _supports_filters(access)
+    if not usable:
+        return {"filters": False}
+    return {"filters": True, **_position(users, groups)}
+
+
+def _position(*listings: Listing) -> dict[str, Any]:
+    newest = {listing.kind: listing.newest for listing in listings if listing.newest is not None}
+    recent = {listing.kind: listing.digest_since(newest[listing.kind] - _OVERLAP) for listing in listings}
+    return {"newest": {kind: time.isoformat() for kind, time in newest.items()}, "recent": recent}
+
+
+def _supports_filters(access: Access) -> bool:
+    """Return whether the server says so (RFC 7643, 5); one that says nothing doesn't."""
+    try:
+        said = access.read("ServiceProviderConfig").get("filter")
+    except (NotFound, Rejected):
+        return False
+    return isinstance(said, dict) and said.get("supported") is True
+
+
+def read_changes(
+    access: Access, sync: Sync, page_size: int | None, roles: Sequence[Role], known: Mapping[str, Any]
+) -> Generator[Event, None, dict[str, Any] | None]:
+    """Yield what changed; returns the part of the cursor, or None when the answers can't be believed."""
+    with contextlib.ExitStack() as kept:
+        conditions = {kind: _condition(known, kind) for kind in ("Users", "Groups")}
+        try:
+            users = kept.enter_context(keep_listing(access, sync.folder, "Users", page_size, conditions["Users"]))
+            groups = list_groups(kept, access, sync, page_size, conditions["Groups"])
+        except Rejected:  # 400 with invalidFilter
+            return None
+        if not _honoured(users, known) or not _honoured(groups, known):
+            return None
+        position = _position(users, groups)
+        if all(known.get(name) == value for name, value in position.items()):
+            return dict(known)
+        loading = Loading(sync, roles)
+        yield from add_users(loading, users)
+        yield from add_groups(loading, groups)
+        yield from _forget(loading)
+        yield from add_members(loading)
+        yield from loading.flush()
+        return {**known, **position}
+
+
+def _condition(known: Mapping[str, Any], kind: str) -> str:
+    return f'meta.lastModified gt "{(_newest(known, kind) - _OVERLAP).isoformat().replace("+00:00", "Z")}"'
+
+
+def _newest(known: Mapping[str, Any], kind: str) -> datetime:
+    return datetime.fromisoformat(known["newest"][kind])
+
+
+def _honoured(listing: Listing, known: Mapping[str, Any]) -> bool:
+    newest = _newest(known, listing.kind)
+    if not listing.complete or listing.oldest is None or listing.newest is None:
+        return False
+    return listing.oldest > newest - _OVERLAP and listing.newest >= newest
+
+
+def _forget(loading: Loading) -> Iterator[Event]:
+    """Yield the end of what groups said before about their members and their role; what a user says only adds to it.
+
+    Membership is changed through the group (RFC 7643, 4.1.2), which then has a new ``lastModified``.
+    """
+    streams = {"group_members": "group_id", "role_assignments": "role_id"}
+    for group in sorted(loading.members.intact):
+        yield from (Delete(name, {key: group}) for name, key in streams.items() if name in loading.sync.streams)
+        if group not in loading.role_ids and "roles" in loading.sync.streams:
+            yield Delete("roles", {"id": group})
+
+
+def list_groups(
+    kept: contextlib.ExitStack, access: Access, sync: Sync, page_size: int | None, condition: str | None = None
+) -> Listing:
+    """List the groups; each is asked for alone where the listing leaves members out (RFC 7644, 3.9 lets it)."""
+    groups = kept.enter_context(keep_listing(access, sync.folder, "Groups", page_size, condition))
+    if groups.count and groups.bare:
+
+        def alone(resource: Any) -> Any:
+            name = resource.get("id") if isinstance(resource, dict) else None
+            if not isinstance(name, str):
+                return resource
+            try:
+                return access.read(f"Groups/{quote(name, safe='')}", template="Groups/{id}")
+            except NotFound:  # deleted a moment ago
+                return resource
+
+        groups = kept.enter_context(keep_listing(access, sync.folder, "Groups", page_size, condition, alone))
+    return groups

@@ -1,0 +1,88 @@
+"""The streams of an identity provider: what people do there, with what, and under which rules."""
+
+from __future__ import annotations
+
+from sources.stream import Column, Stream
+
+SESSIONS = Stream(
+    name="sessions",
+    description="A time for which somebody is signed in to an application: a token that was issued for them.",
+    columns=(
+        Column("id", "string", "Identity at the provider; no part of the token."),
+        Column("user_id", "string", "The account."),
+        Column("application_id", "string", "The application."),
+        Column("scopes", "json", "What it may see."),
+        Column("renewable", "boolean", "Whether the application can renew it without the person."),
+        Column("started_at", "timestamp", "When it began."),
+        Column("expires_at", "timestamp", "When it ends by itself."),
+        Column("revoked_at", "timestamp", "When it was ended before that."),
+    ),
+    key=("id",),
+    deletes="full_scan",
+    quirks=(
+        "Canaille: what a browser holds is in a cookie that the server doesn't know; these are its tokens.",
+        "Canaille: `canaille clean` deletes expired tokens, in bulk: allow it by `max_delete_share: 1`.",
+    ),
+)
+
+LOGIN_EVENTS = Stream(
+    name="login_events",
+    description="A line of the provider's security log: a sign-in, one that failed, a change of an account.",
+    columns=(
+        Column(
+            "id", "string", "Identity: a digest of the log's first line, of where the line is in it, and of the line."
+        ),
+        Column("occurred_at", "timestamp", "When it happened."),
+        Column("kind", "string", "login, logout, factor, token_issued, password_changed, user_changed, …"),
+        Column("success", "boolean", "Whether it succeeded."),
+        Column("user_name", "string", "Login as it was typed, or as the provider names the account.", personal=True),
+        Column("user_id", "string", "The account, where the log names it by its id."),
+        Column("actor", "string", "Who did it to the account, when it was somebody else.", personal=True),
+        Column("factor", "string", "How it was proved: password, otp, webauthn, sms or email."),
+        Column("application", "string", "Name of the application, or its client id."),
+        Column("ip", "string", "Address it came from.", personal=True),
+        Column("user_agent", "string", "Program it came from, where the log says.", personal=True),
+        Column("reason", "string", "Why it failed, or what exactly happened; secrets are blanked out.", personal=True),
+    ),
+    key=("id",),
+    deletes="never",
+    quirks=(
+        "Canaille: a sign-in by password leaves two rows, a `factor` and a `login`; its log has no user agent.",
+        "Canaille: a wrong login name leaves no line, so no row.",
+    ),
+)
+
+DEVICES = Stream(
+    name="devices",
+    description="A device that is known to the provider.",
+    columns=(
+        Column("id", "string", "Identity at the provider."),
+        Column("user_id", "string", "The account it belongs to."),
+        Column("name", "string", "What it is called.", personal=True),
+        Column("platform", "string", "Operating system."),
+        Column("status", "string", "For example active or suspended."),
+        Column("registered_at", "timestamp", "When it became known."),
+        Column("last_seen_at", "timestamp", "When it was last used."),
+    ),
+    key=("id",),
+    deletes="full_scan",
+    quirks=("Neither SCIM nor Canaille has devices: the table is empty.",),
+)
+
+POLICIES = Stream(
+    name="policies",
+    description="A rule of the provider about who may sign in, and how.",
+    columns=(
+        Column("id", "string", "Identity at the provider."),
+        Column("name", "string", "Name of the policy."),
+        Column("kind", "string", "For example sign_on, password or mfa."),
+        Column("status", "string", "For example active or inactive."),
+        Column("priority", "integer", "Which one is looked at first."),
+        Column("rules", "json", "The rules, in the provider's words."),
+        Column("created_at", "timestamp", "When it was made."),
+        Column("updated_at", "timestamp", "When it was last changed."),
+    ),
+    key=("id",),
+    deletes="full_scan",
+    quirks=("Neither SCIM nor Canaille has policies: the table is empty.",),
+)

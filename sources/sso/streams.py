@@ -1,0 +1,179 @@
+"""The streams of an identity provider: who there is."""
+
+from __future__ import annotations
+
+from sources.sso.sign_ins import DEVICES, LOGIN_EVENTS, POLICIES, SESSIONS
+from sources.stream import Column, Stream
+
+_TIMES = (
+    Column("created_at", "timestamp", "When it was made, where the provider says."),
+    Column("updated_at", "timestamp", "When it was last changed, where the provider says."),
+)
+
+USERS = Stream(
+    name="users",
+    description="An account of a person, deactivated ones included.",
+    columns=(
+        Column("id", "string", "Identity at the provider; it doesn't change when the login does."),
+        Column("user_name", "string", "Login.", personal=True),
+        Column("active", "boolean", "Whether the account may sign in; null when the provider doesn't say."),
+        Column("external_id", "string", "Identity in the system that provisions the account.", personal=True),
+        Column("display_name", "string", "Name to show.", personal=True),
+        Column("formatted_name", "string", "Whole name.", personal=True),
+        Column("given_name", "string", "First name.", personal=True),
+        Column("family_name", "string", "Last name.", personal=True),
+        Column("email", "string", "Main address: the primary one, else the first.", personal=True),
+        Column("emails", "json", "All addresses: value, type, primary.", personal=True),
+        Column("phone_numbers", "json", "Phone numbers: value, type.", personal=True),
+        Column("addresses", "json", "Postal addresses.", personal=True),
+        Column("photos", "json", "Addresses of pictures.", personal=True),
+        Column("profile_url", "string", "Page about the person.", personal=True),
+        Column("title", "string", "What the person does."),
+        Column("user_type", "string", "Kind of account, for example Employee or Contractor."),
+        Column("employee_number", "string", "Number given by the employer.", personal=True),
+        Column("department", "string", "Department."),
+        Column("division", "string", "Division."),
+        Column("organization", "string", "Organization."),
+        Column("cost_center", "string", "Cost center."),
+        Column("manager_id", "string", "The account of who they report to."),
+        Column("manager_name", "string", "Name of who they report to.", personal=True),
+        Column("preferred_language", "string", "Language, as in Accept-Language."),
+        Column("locale", "string", "Locale, for example fr-FR."),
+        Column("timezone", "string", "IANA time zone."),
+        Column("roles", "json", "Roles that the account itself names; those of its groups are in role_assignments."),
+        Column("entitlements", "json", "Things that the account is entitled to."),
+        *_TIMES,
+        Column("version", "string", "Version at the provider (ETag)."),
+    ),
+    key=("id",),
+    deletes="full_scan",
+    quirks=(
+        "A deactivated account stays, with `active` false; only one that was deleted gets `_deleted_at`.",
+        "Canaille: an account that is to be locked on a later date counts as deactivated already.",
+    ),
+)
+
+GROUPS = Stream(
+    name="groups",
+    description="A group of accounts.",
+    columns=(
+        Column("id", "string", "Identity at the provider."),
+        Column("name", "string", "Name of the group."),
+        Column("description", "string", "What it is for, where the provider says."),
+        Column("external_id", "string", "Identity in the system that provisions the group."),
+        *_TIMES,
+        Column("version", "string", "Version at the provider (ETag)."),
+    ),
+    key=("id",),
+    deletes="full_scan",
+)
+
+GROUP_MEMBERS = Stream(
+    name="group_members",
+    description="Somebody, or a group, that is in a group.",
+    columns=(
+        Column("group_id", "string", "The group."),
+        Column("member_id", "string", "The account or group that is in it."),
+        Column("member_type", "string", "User or Group."),
+        Column("direct", "boolean", "False when the provider says that it follows from a group in the group."),
+    ),
+    key=("group_id", "member_id"),
+    deletes="full_scan",
+    quirks=(
+        "Both sides are read, the members of a group and the groups of a user: who is named by one of them is in it.",
+        "A member that the provider names by login is found by it; one that it doesn't list keeps the name as its id.",
+    ),
+)
+
+ROLES = Stream(
+    name="roles",
+    description="A group that stands for what its members may do, as the declaration says.",
+    columns=(
+        Column("id", "string", "Identity: that of the group."),
+        Column("name", "string", "Name of the group."),
+        Column("group_id", "string", "The group."),
+        Column("permissions", "json", "What its members may do, as the declaration says."),
+    ),
+    key=("id",),
+    deletes="full_scan",
+    quirks=("Which groups are roles is declared by `connection.roles`; without it there are none.",),
+)
+
+ROLE_ASSIGNMENTS = Stream(
+    name="role_assignments",
+    description="Somebody, or a group, that has a role.",
+    columns=(
+        Column("role_id", "string", "The role."),
+        Column("member_id", "string", "The account or group that has it."),
+        Column("member_type", "string", "User or Group."),
+    ),
+    key=("role_id", "member_id"),
+    deletes="full_scan",
+)
+
+APPLICATIONS = Stream(
+    name="applications",
+    description="An application that people sign in to, or that signs in itself (an OIDC client).",
+    columns=(
+        Column("id", "string", "Identity at the provider."),
+        Column("client_id", "string", "Name by which the application signs in; no secret."),
+        Column("name", "string", "Name of the application."),
+        Column("description", "string", "What it is for."),
+        Column("url", "string", "Its home page."),
+        Column("contacts", "json", "Addresses of who is responsible.", personal=True),
+        Column("redirect_urls", "json", "Where people are sent after they signed in."),
+        Column("grant_types", "json", "How it may get tokens (OAuth 2)."),
+        Column("scopes", "json", "What it may ask for."),
+        Column("secret_expires_at", "timestamp", "When its secret expires; null for never."),
+        *_TIMES,
+    ),
+    key=("id",),
+    deletes="full_scan",
+)
+
+APP_ASSIGNMENTS = Stream(
+    name="app_assignments",
+    description="Somebody who uses an application.",
+    columns=(
+        Column("application_id", "string", "The application."),
+        Column("user_id", "string", "The account."),
+        Column("origin", "string", "How it is known: consent, or token for an application that needs none."),
+        Column("scopes", "json", "What the person let it see."),
+        Column("granted_at", "timestamp", "When the person agreed, or first used it."),
+        Column("revoked_at", "timestamp", "When the person withdrew it."),
+    ),
+    key=("application_id", "user_id"),
+    deletes="full_scan",
+)
+
+FACTORS = Stream(
+    name="factors",
+    description="A way in which somebody can prove who they are.",
+    columns=(
+        Column("id", "string", "Identity: the account and the kind, and the credential's number for a passkey."),
+        Column("user_id", "string", "The account."),
+        Column("kind", "string", "password, otp or webauthn."),
+        Column("name", "string", "What the person calls it.", personal=True),
+        Column("created_at", "timestamp", "When it was set up; for a password when it was last changed."),
+        Column("last_used_at", "timestamp", "When it was last used, where the provider says."),
+    ),
+    key=("id",),
+    deletes="full_scan",
+)
+
+STREAMS = (
+    USERS,
+    GROUPS,
+    GROUP_MEMBERS,
+    ROLES,
+    ROLE_ASSIGNMENTS,
+    APPLICATIONS,
+    APP_ASSIGNMENTS,
+    FACTORS,
+    SESSIONS,
+    LOGIN_EVENTS,
+    DEVICES,
+    POLICIES,
+)
+DIRECTORY = frozenset({"users", "groups", "group_members", "roles", "role_assignments"})
+"""Streams that SCIM tells."""
