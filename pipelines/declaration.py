@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from sources.driver import ConnectionModel, load_streams
+from sources.driver import ConnectionModel, streams_of
 from sources.stream import EXTRA, Column, Stream
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
@@ -149,9 +149,13 @@ class Declaration(_Model):
         """Return the options of a stream: those declared, or the defaults."""
         return self.streams.get(stream, _DEFAULTS)
 
+    def every_stream(self) -> tuple[Stream, ...]:
+        """Return the streams that the source has, or that the connection declares, in their order."""
+        return streams_of(self.source, self.driver, self.connection)
+
     def selected(self) -> tuple[Stream, ...]:
         """Return the streams that are loaded, in the order of the source."""
-        return tuple(stream for stream in load_streams(self.source) if self.options(stream.name).selected)
+        return tuple(stream for stream in self.every_stream() if self.options(stream.name).selected)
 
     def columns(self, stream: Stream) -> tuple[Column, ...]:
         """Return the columns of a stream that are delivered, ``extra`` included; masked ones are of type string."""

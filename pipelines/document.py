@@ -28,6 +28,10 @@ _DELETES = {
     "full_scan": "a complete listing proves what is gone (`full_scan`)",
     "never": "rows are never deleted (`never`)",
 }
+_DECLARED = (
+    "Those that you declare. Every stream also has the column `extra`, JSON, with the fields that you have not",
+    "declared, and the [system columns](../warehouse.md#system-columns).",
+)
 _REGION = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _Schema = Mapping[str, Any]
 
@@ -55,7 +59,11 @@ def stale() -> list[Path]:
 
 def _index() -> str:
     rows = [
-        (f"[{source}]({source}.md)", ", ".join(driver_names(source)), _listed(s.name for s in load_streams(source)))
+        (
+            f"[{source}]({source}.md)",
+            ", ".join(driver_names(source)),
+            _listed(s.name for s in load_streams(source)) or "those that you declare",
+        )
         for source in documented_sources()
     ]
     intro = "Each source is a kind of system; a driver reads one vendor or protocol into the source's streams."
@@ -81,6 +89,8 @@ def _page(source: str) -> str:
     for driver in driver_names(source):
         schema = load_driver(source, driver).Connection.model_json_schema()
         lines += [f"### driver: {driver}", "", *_table(("key", "value", "default", "meaning"), _fields(schema)), ""]
+    if not streams:
+        return "\n".join([*lines, "## Streams", "", *_DECLARED]) + "\n"
     overview = [(f"[{s.name}](#{s.name})", s.description, s.deletes) for s in streams]
     lines += ["## Streams", "", *_table(("stream", "a row is", "deletes"), overview), ""]
     lines += ["Every stream also has the [system columns](../warehouse.md#system-columns)."]

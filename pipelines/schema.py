@@ -50,9 +50,10 @@ def _cases(source: str, definitions: Schema) -> list[Schema]:
         for stream in load_streams(source)
     }
     drivers = driver_names(source)
+    others = False if streams else {"anyOf": [_ref("StreamOptions"), {"type": "null"}]}  # named by the connection
     then = {
         "driver": {"enum": drivers},
-        "streams": {"properties": streams, "additionalProperties": False},
+        "streams": {"properties": streams, "additionalProperties": others},
     }
     cases: list[Schema] = [_case({"source": source}, {"properties": then})]
     for driver in drivers:

@@ -31,7 +31,6 @@ from pipelines.mistakes import meant, validation_mistakes
 from pipelines.shape import HISTORY_COLUMNS, SYSTEM_COLUMNS
 from pipelines.state import TABLES
 from pipelines.yaml_file import MAX_BYTES, DeclarationError, YamlFile, parse_yaml
-from sources.driver import load_streams
 from warehouse.session import Dialect
 
 Header = TypeVar("Header", bound=BaseModel)
@@ -127,7 +126,7 @@ def known_columns(declarations: Mapping[str, Declaration]) -> dict[str, dict[str
     known = {"leat": {table: list(columns) for table, columns in TABLES.items()}}
     for declaration in declarations.values():
         tables = known.setdefault(declaration.name, {})
-        for stream in load_streams(declaration.source):
+        for stream in declaration.every_stream():
             options = declaration.options(stream.name)
             names = [column.name for column in declaration.columns(stream)]
             tables[stream.name] = [*names, *SYSTEM_COLUMNS] if options.selected else []

@@ -8,7 +8,6 @@ from pipelines.cron import is_cron
 from pipelines.declaration import Check, Declaration, Range, StreamOptions
 from pipelines.mistakes import meant
 from pipelines.yaml_file import Loc
-from sources.driver import load_streams
 from sources.stream import Column, Stream
 
 Found = Iterator[tuple[Loc, str]]
@@ -17,7 +16,11 @@ Found = Iterator[tuple[Loc, str]]
 
 def semantic_mistakes(declaration: Declaration) -> Found:
     """Yield the mistakes in a declaration that its types allow."""
-    streams = {stream.name: stream for stream in load_streams(declaration.source)}
+    wrong = [(("connection", *loc), text) for loc, text in declaration.connection.mistakes()]
+    if wrong:  # then there may be no streams to speak of
+        yield from wrong
+        return
+    streams = {stream.name: stream for stream in declaration.every_stream()}
     if declaration.schedule is not None and not is_cron(declaration.schedule):
         text = f"{declaration.schedule[:80]!r} is no cron expression"
         yield ("schedule",), f'{text}; write "*/15 * * * *" for each 15 minutes'

@@ -9,9 +9,10 @@ A driver module has three names:
 ``extract(connection, sync)``
     yields events (:mod:`sources.events`) from ``sync.cursor`` on.
 
-``sources/<source>/streams.py`` has ``STREAMS``, a tuple of :class:`sources.stream.Stream`. Nothing is registered:
-files are found by name, here and in the ``sources/`` folder of a project. A driver imports heavy libraries inside its
-functions, for definitions are loaded without them.
+``sources/<source>/streams.py`` has ``STREAMS``, a tuple of :class:`sources.stream.Stream`. It is empty where the user
+declares the streams; the driver then has a fourth name, ``streams(connection)``, which returns them. Nothing is
+registered: files are found by name, here and in the ``sources/`` folder of a project. A driver imports heavy libraries
+inside its functions, for definitions are loaded without them.
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ class ConnectionModel(BaseModel):
     """What every driver's ``Connection`` derives from: frozen, and unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def mistakes(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Yield what the types can't say: the path of a mistake in the ``connection:`` block, and what is wrong."""
+        yield from ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,15 @@ def driver_names(source: str) -> list[str]:
 def load_streams(source: str) -> tuple[Stream, ...]:
     """Return the canonical streams of a source, in the order in which it declares them."""
     return cast("tuple[Stream, ...]", importlib.import_module(f"sources.{source}.streams").STREAMS)
+
+
+def streams_of(source: str, driver: str, connection: ConnectionModel) -> tuple[Stream, ...]:
+    """Return the streams of one declaration: those of its source, or those that its connection declares."""
+    canonical = load_streams(source)
+    if canonical:
+        return canonical
+    module = importlib.import_module(f"sources.{source}.{driver}")
+    return cast("tuple[Stream, ...]", module.streams(connection))
 
 
 def describe_source(source: str) -> str:

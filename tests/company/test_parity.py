@@ -17,7 +17,6 @@ from assets.model_files import load_models
 from demo.postgres import postgres_url as url_of
 from demo.process import Process
 from pipelines.project import load_declarations, open_project
-from sources.driver import load_streams
 from tests.company.conftest import Demo
 from tests.kit.command import Leat
 from warehouse.connect import open_warehouse
@@ -79,7 +78,7 @@ def _project_files() -> Path:
 
 def streams() -> Iterable[tuple[str, str]]:
     declared = load_declarations(open_project(_project_files()))
-    return [(name, s.name) for name, each in declared.items() for s in load_streams(each.source)]
+    return [(name, s.name) for name, each in declared.items() for s in each.every_stream()]
 
 
 def models() -> list[str]:

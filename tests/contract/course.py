@@ -23,7 +23,7 @@ from pipelines.engine import Engine, Request, run_integration
 from pipelines.project import Project, load_declarations
 from pipelines.record import Recorder, register
 from pipelines.results import IntegrationResult
-from sources.driver import SetupTest, Sync, load_driver, load_streams
+from sources.driver import SetupTest, Sync, load_driver, streams_of
 from sources.events import Event
 from sources.stream import Stream
 from tests.contract.evidence import found, kept, written
@@ -110,11 +110,17 @@ class Course:
 
     @property
     def streams(self) -> tuple[Stream, ...]:
-        return load_streams(self.source)
+        return declared_streams(self.source, self.driver, self.world)
 
     @property
     def secrets(self) -> list[str]:
         return [SECRET, REFUSED, *self.world.secrets]
+
+
+def declared_streams(source: str, driver: str, world: World) -> tuple[Stream, ...]:
+    """Return the streams that a declaration of the system has."""
+    connection = load_driver(source, driver).Connection.model_validate(world.connection)
+    return streams_of(source, driver, connection)
 
 
 def left_out(stream: Stream) -> str | None:
@@ -127,7 +133,8 @@ def declare(folder: Path, source: str, driver: str, world: World, masked: bool) 
     """Write the declaration; it is JSON, which is YAML."""
     streams = {}
     if masked:
-        streams = {s.name: {"mask": True, "exclude": [c] if (c := left_out(s)) else []} for s in load_streams(source)}
+        every = declared_streams(source, driver, world)
+        streams = {s.name: {"mask": True, "exclude": [c] if (c := left_out(s)) else []} for s in every}
     declaration = {"source": source, "driver": driver, "connection": world.connection, "streams": streams}
     path = folder / "pipelines" / f"{source}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)

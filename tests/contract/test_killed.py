@@ -16,7 +16,6 @@ import pytest
 
 from pipelines.engine import Engine
 from pipelines.project import Project, load_declarations
-from sources.driver import load_streams
 from tests.contract.course import declare
 from tests.contract.world import Keys, World, drivers, world_file
 from tests.kit.child import Point, run_to_end
@@ -69,7 +68,7 @@ class Killable:
     def living(self, told: Mapping[str, Keys]) -> Living:
         """Return what a reader finds of what the system can tell; no key may be there twice."""
         with open_warehouse(self.warehouse_url, self.project.state).published() as session:
-            for stream in load_streams(self.name):
+            for stream in load_declarations(self.project)[self.name].every_stream():
                 key, table = quote_all(stream.key), quote(self.name, stream.name)
                 assert session.execute(f"SELECT {key} FROM {table} GROUP BY {key} HAVING count(*) > 1") == []
             return {
