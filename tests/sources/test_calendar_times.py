@@ -189,9 +189,9 @@ def test_additional_dates_and_periods() -> None:
     ],
 )
 def test_dense_rules_are_bounded(rule: str, bounded: bool) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     parsed = parse(ics("UID:a", "DTSTART:20260101T000000Z", f"RRULE:{rule}"))
-    assert time.monotonic() - began < 20
+    assert time.process_time() - began < 20
     assert parsed.quarantined == []
     assert len(parsed.rows["occurrences"]) <= MAX_OCCURRENCES
     assert parsed.bounded == (["a"] if bounded else [])
