@@ -1,7 +1,7 @@
 """mail-devel, an IMAP and SMTP server from a wheel, as a process on loopback.
 
-It keeps mail in memory: after a stop all of it is gone, UIDVALIDITY included. Every login exists, all with one password.
-It has no CONDSTORE, QRESYNC or keywords of one's own.
+It keeps mail in memory: after a stop all of it is gone, UIDVALIDITY included. Every login exists, all with one
+password. It has no CONDSTORE, QRESYNC or keywords of one's own.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from sources.email.session import Session
 from sources.email.text import repair
 
 _ROLES = ("sent", "drafts", "trash", "junk", "archive", "all", "flagged", "important")
+_OF_THE_MOMENT = {"\\marked", "\\unmarked"}
 _CLOSED = {"\\noselect", "\\nonexistent"}
 
 
@@ -41,6 +42,7 @@ def list_wanted(session: Session, wanted: Sequence[str] | None, unwanted: Sequen
         if _matches(name, unwanted) or not (wanted is None or _matches(name, wanted)):
             continue
         attributes = sorted(repair(flag.decode("ascii", "surrogateescape")) for flag in flags)
+        attributes = [attribute for attribute in attributes if attribute.lower() not in _OF_THE_MOMENT]
         lower = {attribute.lower() for attribute in attributes}
         row = {"account": session.account, "mailbox": name, "delimiter": delimiter, "attributes": attributes}
         role = "inbox" if name == "INBOX" else next((one for one in _ROLES if f"\\{one}" in lower), None)

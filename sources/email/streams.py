@@ -23,7 +23,7 @@ MAILBOXES = Stream(
         _MAILBOX,
         Column("role", "string", "inbox, sent, drafts, trash, junk, archive, all, flagged or important (RFC 6154)."),
         Column("delimiter", "string", "What separates the levels of the name; null when there are none."),
-        Column("attributes", "json", "What LIST says about it, for example \\HasChildren."),
+        Column("attributes", "json", "What LIST says about it, for example \\HasChildren; without \\Marked."),
         Column("selectable", "boolean", "Whether it can hold messages."),
         Column("uidvalidity", "integer", "UIDVALIDITY; null where it can't be opened."),
         Column("messages", "integer", "How many messages the server says it holds."),
