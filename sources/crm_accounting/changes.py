@@ -1,0 +1,93 @@
+"""What changed since the last run: by time of change, with an overlap, and by a listing of all ids when one is missing.
+
+Tryton stamps a record with the time at which the transaction that changed it *began*, so one can appear with a stamp
+older than, or equal to, one that was read already. Therefore the time is asked for with an overlap, and what was read
+already is told apart by the stamp that is remembered of each record. A record that is deleted leaves nothing behind:
+when Tryton counts other than what is remembered, all ids are listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sources.crm_accounting.rest import Record, Tryton
+from sources.crm_accounting.values import follow, stamp
+from sources.errors import UnexpectedShape
+
+Mark = tuple[int, tuple[int, ...]]
+"""When a record was last changed, in microseconds, and the ids of the records that it belongs to."""
+Marks = dict[int, Mark]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A model whose changes are changes of the records that it belongs to.
+
+    Attributes:
+        model: name of the model.
+        path: names of fields that lead to the record, or records, that it belongs to; empty for the record itself.
+    """
+
+    model: str
+    path: str = ""
+
+
+def scan(tryton: Tryton, part: Part, known: Marks | None, overlap: int) -> Marks:
+    """Return the marks of all records of a model as they are now.
+
+    Args:
+        tryton: where to ask.
+        part: the model.
+        known: the marks as they were; None lists everything.
+        overlap: seconds by which to ask again for what was seen.
+    """
+    if not known:
+        return dict(_marks(tryton, part, ()))
+    newest = max(changed for changed, _ in known.values())
+    marks = {**known, **dict(_marks(tryton, part, _changed_since(newest - overlap * 10**6)))}
+    if tryton.holds(part.model, len(marks)):
+        return marks
+    return dict(_marks(tryton, part, ()))
+
+
+def touched(before: Marks, after: Marks) -> set[int]:
+    """Return the ids of the records that something changed of between two scans."""
+    found: set[int] = set()
+    for number in before.keys() | after.keys():
+        old, new = before.get(number), after.get(number)
+        if old != new:
+            for mark in (old, new):
+                found.update(mark[1] if mark else ())
+    return found
+
+
+def _marks(tryton: Tryton, part: Part, domain: tuple[Any, ...]) -> Iterator[tuple[int, Mark]]:
+    fields = ["create_date", "write_date", *([part.path] if part.path else [])]
+    for record in tryton.listing(part.model, fields, domain):
+        yield record["id"], _mark(tryton, part, record)
+
+
+def _mark(tryton: Tryton, part: Part, record: Record) -> Mark:
+    changed = stamp(record["write_date"] or record["create_date"])
+    owner = follow(record, part.path) if part.path else record["id"]
+    if changed is None or not isinstance(owner, int | list | None):
+        got = f"record {record['id']} without a time or with an odd {part.path}"
+        raise UnexpectedShape(tryton.client.integration, f"listing {part.model}", got, "look at the record in Tryton")
+    owners = owner if isinstance(owner, list) else [] if owner is None else [owner]
+    return changed, tuple(owners)
+
+
+def _changed_since(microseconds: int) -> tuple[Any, ...]:
+    at = _tryton_time(microseconds)
+    never_changed = [["write_date", "=", None], ["create_date", ">=", at]]
+    return (["OR", ["write_date", ">=", at], never_changed],)
+
+
+def _tryton_time(microseconds: int) -> Mapping[str, Any]:
+    from datetime import UTC, datetime, timedelta
+
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
+    parts = ("year", "month", "day", "hour", "minute", "second", "microsecond")
+    return {"__class__": "datetime", **{part: getattr(at, part) for part in parts}}
