@@ -40,7 +40,7 @@ class Owner(_Part):
 class Quota(_Part):
     """How much may be stored; what isn't named isn't restricted."""
 
-    bytes: int = Field(ge=0, description="Bytes that may be stored, older versions included.")
+    bytes: int = Field(ge=0, description="Bytes that may be stored; older versions don't count.")
     bucket: str = Field(default="", description="Bucket; empty for all together.")
     prefix: TopFolder = Field(default="", description="First folder with its slash; empty for all.")
     owner: str = Field(default="", description="Owner as in usage_daily; empty for all.")

@@ -99,8 +99,12 @@ def _lines(body: bytes, tag: bytes, encoded: bool) -> Iterator[bytes]:
     if len(found) != count:
         entries = re.findall(rb"%s.*?%s" % (opening, closing), body, re.DOTALL)
         leaves = ({name: text for name, text, *_ in _LEAF.findall(entry) if name} for entry in entries)
-        found = [tuple(re.sub(rb"[\t\r\n]", b" ", texts.get(name, b"")) for name in _NAMES) for texts in leaves]
+        found = [(texts.get(b"Key", b""), *(_on_a_line(texts, name) for name in _NAMES[1:])) for texts in leaves]
     return _joined(found, _KINDS[tag], encoded)
+
+
+def _on_a_line(texts: dict[bytes, bytes], name: bytes) -> bytes:
+    return b" ".join(texts.get(name, b"").split())
 
 
 def _joined(entries: list[tuple[bytes, ...]], kinds: tuple[bytes, bytes], encoded: bool) -> Iterator[bytes]:

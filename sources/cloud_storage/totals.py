@@ -40,9 +40,9 @@ def quota_rows(declared: Declared, usage: Sequence[Mapping[str, Any]]) -> list[d
     for quota in declared.quotas:
         restricted = {"bucket": quota.bucket, "prefix": quota.prefix, "owner": quota.owner}
         counted = [row for row in usage if all(not value or row[name] == value for name, value in restricted.items())]
-        used = sum(row["bytes"] + row["noncurrent_bytes"] for row in counted)
-        objects = sum(row["objects"] for row in counted)
-        more = {"limit_bytes": quota.bytes, "used_bytes": used, "used_objects": objects, "is_over": used > quota.bytes}
+        used, older, objects = (sum(row[n] for row in counted) for n in ("bytes", "noncurrent_bytes", "objects"))
+        more = {"limit_bytes": quota.bytes, "used_bytes": used, "used_objects": objects, "noncurrent_bytes": older}
+        more["is_over"] = used > quota.bytes
         found.append({**restricted, **more})
     return found
 
