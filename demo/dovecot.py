@@ -133,7 +133,7 @@ def mail_folder(folder: Path, user: str) -> Path:
 
 
 def set_users(folder: Path, users: Mapping[str, str]) -> None:
-    """Let these accounts sign in, and no others; a server that runs sees it at once."""
+    """Let these accounts sign in, and no others; a server that runs sees it within a second."""
     text = "".join(f"{user}:{password}\n" for user, password in users.items())
     _write(server_folder(folder) / "users", text, NOBODY if os.geteuid() == 0 else None)
 
