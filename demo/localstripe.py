@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import pickle
+import random
 import sys
 from pathlib import Path
 
@@ -53,6 +54,7 @@ def _main() -> None:
     if kept.exists():
         with kept.open("rb") as file:
             dict.update(store, pickle.load(file))  # noqa: S301 - this program's own file
+    random.seed(f"localstripe {len(store)}")  # its ids are the same on every machine, and never those of before
     web.run_app(server.app, host="127.0.0.1", port=asked.port, access_log=None, print=None)
 
 

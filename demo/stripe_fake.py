@@ -7,23 +7,21 @@ filters, newest first, a key that is checked. Without a localstripe behind it, i
 What localstripe can't be told (that a charge is of last month, that a booking had a fee) is laid over its objects by
 ``PUT /_fake/<list>/<id>``, with the fields as JSON; on the lists that it lacks this makes whole objects. Fields that
 begin with an underscore aren't served: ``_payout`` of a booking is the payout that it went into. ``?event=<type>``
-makes an event of it; ``DELETE`` takes an object away.
+makes an event of it; ``DELETE`` takes an object away; ``DELETE /_fake`` everything.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
 from urllib.parse import parse_qsl
 
+from demo.stripe_behind import Behind
 from demo.stripe_shapes import DEFAULTS, KINDS, complete, events_of
 
 Params = Mapping[str, str]
@@ -60,13 +58,14 @@ class Fake:
     def __init__(self, key: str, behind: str | None = None, folder: Path | None = None) -> None:
         self.key = key
         self.before: Callable[[Call], Reply | None] = lambda _call: None
-        self._behind = behind
-        self._file = folder / "stripe_fake.json" if folder else None
+        self._behind = Behind(behind)
+        self._journal = folder / "stripe_fake.jsonl" if folder else None
         self._lock = threading.RLock()
         self.objects: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in KINDS}
         self.gone: dict[str, str] = {}
-        if self._file and self._file.exists():
-            self.objects, self.gone = json.loads(self._file.read_text(encoding="utf-8"))
+        if self._journal and self._journal.exists():
+            for line in self._journal.read_text(encoding="utf-8").splitlines():
+                self._hold(*json.loads(line))
 
     def answer(self, call: Call) -> Reply:
         """Return the answer to a request."""
@@ -76,43 +75,43 @@ class Fake:
             reply = self.before(call)
             if reply is None:
                 reply = self._route(call)
-            if call.method != "GET":
-                self._keep()
             return reply
 
     def put(self, name: str, key: str, fields: Mapping[str, Any], event: str | None = None) -> dict[str, Any]:
         """Lay fields over an object, or make one; returns what was put."""
         fresh = {**DEFAULTS.get(name, {}), "id": key, "object": KINDS[name], "created": int(time.time())}
-        held = self.objects[name].setdefault(key, {} if self._upstream(name, key) else fresh)
-        held.update(fields)
-        self.gone.pop(key, None)
+        known = self.objects[name].get(key)
+        held = {**(known if known is not None else {} if self._behind.get(name, key) else fresh), **fields}
+        self._note(name, key, held)
         if event:
             self.tell(event, self._get(name, key) or held)
         return held
 
     def tell(self, kind: str, subject: Mapping[str, Any], **fields: Any) -> None:
         """Make an event of an object."""
-        events = self.objects["events"]
-        key = f"evt_fake{len(events):08d}"
+        key = f"evt_fake{len(self.objects['events']):08d}"
         data = {"object": {name: value for name, value in subject.items() if name != "lines"}}
-        events[key] = {
-            **DEFAULTS["events"], "id": key, "object": "event", "type": kind, "created": int(time.time()), "data": data,
-        } | fields  # fmt: skip
+        made = {"id": key, "object": "event", "type": kind, "created": int(time.time()), "data": data}
+        self._note("events", key, {**DEFAULTS["events"], **made, **fields})
 
     def take(self, name: str, key: str, event: str | None = None) -> None:
         """Take an object away."""
-        self.gone[key] = KINDS[name]
         if event:
             self.tell(event, self.objects[name].get(key) or {"id": key, "object": KINDS[name]})
-        self.objects[name].pop(key, None)
+        self._note(name, key, None)
+
+    def clear(self) -> None:
+        """Forget everything, the localstripe behind included."""
+        self.objects = {name: {} for name in KINDS}
+        self.gone = {}
+        if self._journal:
+            self._journal.unlink(missing_ok=True)
+        self._behind.ask("DELETE", "/_config/data")
 
     def _route(self, call: Call) -> Reply:
         parts = call.path.strip("/").split("/")
         if parts[0] == "_fake":
-            if call.method == "DELETE":
-                self.take(parts[1], parts[2], call.params.get("event"))
-                return Reply(200, {"id": parts[2], "deleted": True})
-            return Reply(200, self.put(parts[1], parts[2], json.loads(call.body), call.params.get("event")))
+            return self._set(call, parts[1:])
         if call.method != "GET":
             return self._write(call)
         if len(parts) == 2 and parts[1] in KINDS:
@@ -129,9 +128,20 @@ class Fake:
             return list_reply(lines.get("data") or [], call.params)
         return _error(404, f"Unrecognized request URL (GET: {call.path})")
 
+    def _set(self, call: Call, parts: list[str]) -> Reply:
+        """Do what the fake itself is told."""
+        event = call.params.get("event")
+        if call.method == "DELETE" and not parts:
+            self.clear()
+        elif call.method == "DELETE":
+            self.take(parts[0], parts[1], event)
+        else:
+            return Reply(200, self.put(parts[0], parts[1], json.loads(call.body), event))
+        return Reply(200, {"deleted": True})
+
     def _write(self, call: Call) -> Reply:
         """Hand a write on to localstripe, and make events of what it did."""
-        status, body = self._ask(call.method, call.path, call.body, call.headers.get("Content-Type"))
+        status, body = self._behind.ask(call.method, call.path, call.body, call.headers.get("Content-Type"))
         parts = call.path.strip("/").split("/")
         if call.method == "DELETE" and status == 200:
             self.take(parts[1], parts[2], f"{KINDS[parts[1]]}.deleted")
@@ -144,7 +154,7 @@ class Fake:
 
     def _all(self, name: str, params: Params) -> list[dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
-        for each in self._listed(name):
+        for each in self._behind.listed(name):
             found[each["id"]] = {**each, **self.objects[name].get(each["id"], {})}
         found |= {key: each for key, each in self.objects[name].items() if key not in found and "object" in each}
         kept = [each for key, each in found.items() if key not in self.gone]
@@ -154,17 +164,10 @@ class Fake:
             kept = [each for each in kept if each.get("_payout") == params["payout"]]
         return [self._complete(name, each) for each in kept]
 
-    def _listed(self, name: str) -> list[dict[str, Any]]:
-        path = {"prices": "/v1/plans", "subscriptions": "/v1/subscriptions?status=all"}.get(name, f"/v1/{name}")
-        if self._behind is None or name in ("events", "disputes", "payouts", "payment_methods"):
-            return []
-        status, body = self._ask("GET", path + ("&" if "?" in path else "?") + "limit=1000000")
-        return list(body["data"]) if status == 200 else []
-
     def _methods(self, customer: str) -> list[dict[str, Any]]:
         own = [each for each in self.objects["payment_methods"].values() if "object" in each]
-        _, body = self._ask("GET", f"/v1/payment_methods?type=card&limit=1000&customer={customer}")
-        laid = [{**each, **self.objects["payment_methods"].get(each["id"], {})} for each in body.get("data", ())]
+        theirs = self._behind.methods(customer)
+        laid = [{**each, **self.objects["payment_methods"].get(each["id"], {})} for each in theirs]
         return [each for each in (*own, *laid) if each.get("customer") == customer]
 
     def _get(self, name: str, key: str) -> dict[str, Any] | None:
@@ -173,37 +176,27 @@ class Fake:
         held = self.objects[name].get(key)
         if held is not None and "object" in held:
             return self._complete(name, held)
-        found = self._upstream(name, key)
+        found = self._behind.get(name, key)
         return self._complete(name, {**found, **(held or {})}) if found else None
 
-    def _upstream(self, name: str, key: str) -> dict[str, Any] | None:
-        if self._behind is None or name in ("events", "disputes", "payouts"):
-            return None
-        status, body = self._ask("GET", f"/v1/{'plans' if name == 'prices' else name}/{key}")
-        return body if status == 200 else None
-
     def _complete(self, name: str, given: dict[str, Any]) -> dict[str, Any]:
-        return complete(name, {field: value for field, value in given.items() if field[0] != "_"}, self._upstream)
+        return complete(name, {field: value for field, value in given.items() if field[0] != "_"}, self._behind.get)
 
-    def _ask(self, method: str, path: str, body: bytes = b"", kind: str | None = None) -> tuple[int, Any]:
-        if self._behind is None:
-            return 404, {}
-        headers = {"Authorization": "Bearer sk_test_behind", **({"Content-Type": kind} if kind else {})}
-        request = urllib.request.Request(self._behind + path, body or None, headers, method=method)  # noqa: S310
-        try:
-            with urllib.request.urlopen(request, timeout=30) as reply:  # noqa: S310 - a server of the demo on loopback
-                return reply.status, json.load(reply)
-        except HTTPError as error:
-            with error:
-                text = error.read()
-            return error.code, json.loads(text) if text.startswith(b"{") else {"error": {"message": text.decode()}}
+    def _note(self, name: str, key: str, held: dict[str, Any] | None) -> None:
+        """Hold an object, or that it is gone, in memory and in the journal."""
+        self._hold(name, key, held)
+        if self._journal:
+            self._journal.touch(mode=0o600)
+            with self._journal.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([name, key, held]) + "\n")
 
-    def _keep(self) -> None:
-        if self._file:
-            new = self._file.with_suffix(".new")
-            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                json.dump([self.objects, self.gone], file)
-            new.replace(self._file)
+    def _hold(self, name: str, key: str, held: dict[str, Any] | None) -> None:
+        if held is None:
+            self.objects[name].pop(key, None)
+            self.gone[key] = KINDS[name]
+        else:
+            self.objects[name][key] = held
+            self.gone.pop(key, None)
 
 
 def list_reply(found: list[dict[str, Any]], params: Params) -> Reply:
