@@ -18,6 +18,7 @@ from sources.email.connection import Connection, accounts_of, address_of, attach
 from sources.email.fetch import Reader, store_in
 from sources.email.index import open_index
 from sources.email.mailboxes import list_wanted
+from sources.email.opening import sessions_of
 from sources.email.session import Address, Session
 from sources.email.streams import OF_A_MESSAGE, STREAMS
 from sources.email.threads import threads_touched
@@ -83,12 +84,10 @@ def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
         yield from _forget_accounts(reader, known, accounts)
         state = {"for": _fingerprint(connection, address), "format": FORMAT, "streams": sorted(sync.streams)}
         after: dict[str, Any] = {}
-        for account, password in accounts.items():
-            with Session(sync.integration, account, address) as session:
-                session.sign_in(password)
-                before = known.get("accounts", {}).get(account)
-                after[account] = yield from read_account(session, reader, connection, before)
-                yield from read_again(session, reader, after[account])
+        for session in sessions_of(sync.integration, address, accounts):
+            before = known.get("accounts", {}).get(session.account)
+            after[session.account] = yield from read_account(session, reader, connection, before)
+            yield from read_again(session, reader, after[session.account])
         yield from out.flush()
         yield from _finish(reader, {**state, "accounts": after}, known)
 

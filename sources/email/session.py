@@ -60,6 +60,10 @@ class Session:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Sign out and close the connection; a connection that is lost already is no failure."""
         self._client.__exit__(None, None, None)
 
     def _asking(self, asked: str) -> AbstractContextManager[None]:
