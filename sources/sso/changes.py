@@ -1,8 +1,9 @@
 """Users and groups that changed since the last run, where a filter on ``meta.lastModified`` can be believed.
 
-A server may ignore a filter (RFC 7644, 3.4.2.2 lets it refuse one, not ignore it, and servers do). So the filter begins
-a second before the newest change that is known: an answer is believed when it holds that change or a later one, and
-nothing older. Anything else, and a server that names members by login, leads to a complete listing.
+RFC 7644, 3.4.2.2 lets a server refuse a filter; some ignore it in silence. So a filter has to leave out what a complete
+listing just showed to be older before it is used at all. It begins a second before the newest change that is known, and
+each answer is believed when it holds that change or a later one, and nothing older. Anything else, and a server that
+names members by login, leads to a complete listing.
 """
 
 from __future__ import annotations
@@ -17,22 +18,39 @@ from sources.driver import Sync
 from sources.errors import NotFound, Rejected
 from sources.events import Delete, Event
 from sources.sso.access import Access
-from sources.sso.listing import Listing, keep_listing
+from sources.sso.listing import Listing, keep_listing, modified
 from sources.sso.loading import Loading, add_groups, add_members, add_users
 from sources.sso.membership import Role
+from sources.sso.paging import list_resources
 
 _OVERLAP = timedelta(
     seconds=1
 )  # several resources may have changed in the newest second, and not all of them been seen
 
 
-def since(access: Access, users: Listing, groups: Listing, loading: Loading) -> dict[str, Any]:
+def since(access: Access, users: Listing, groups: Listing, loading: Loading, page_size: int | None) -> dict[str, Any]:
     """Return where filters go on from after a complete listing; whether they can be used at all is ``filters``."""
-    newest = {listing.kind: listing.newest for listing in (users, groups)}
-    usable = None not in newest.values() and not loading.members.by_login and _supports_filters(access)
-    if not usable:
+    listings = (users, groups)
+    if loading.members.by_login or not _supports_filters(access):
         return {"filters": False}
-    return {"filters": True, **_position(users, groups)}
+    if not all(_honours_filter(access, listing, page_size) for listing in listings):
+        return {"filters": False}
+    return {"filters": True, **_position(*listings)}
+
+
+def _honours_filter(access: Access, listing: Listing, page_size: int | None) -> bool:
+    """Return whether a filter leaves out what is known to be older than it, and nothing else."""
+    if listing.newest is None or listing.oldest is None or listing.oldest > listing.newest - _OVERLAP:
+        return False  # nothing that it could leave out
+    after, found = listing.newest - _OVERLAP, False
+    try:
+        for resource in list_resources(access, listing.kind, page_size, _condition(after)):
+            if (modified(resource) or after) <= after:
+                return False
+            found = True
+    except Rejected:
+        return False
+    return found
 
 
 def _position(*listings: Listing) -> dict[str, Any]:
@@ -55,7 +73,7 @@ def read_changes(
 ) -> Generator[Event, None, dict[str, Any] | None]:
     """Yield what changed; returns the part of the cursor, or None when the answers can't be believed."""
     with contextlib.ExitStack() as kept:
-        conditions = {kind: _condition(known, kind) for kind in ("Users", "Groups")}
+        conditions = {kind: _condition(_newest(known, kind) - _OVERLAP) for kind in ("Users", "Groups")}
         try:
             users = kept.enter_context(keep_listing(access, sync.folder, "Users", page_size, conditions["Users"]))
             groups = list_groups(kept, access, sync, page_size, conditions["Groups"])
@@ -75,8 +93,8 @@ def read_changes(
         return {**known, **position}
 
 
-def _condition(known: Mapping[str, Any], kind: str) -> str:
-    return f'meta.lastModified gt "{(_newest(known, kind) - _OVERLAP).isoformat().replace("+00:00", "Z")}"'
+def _condition(after: datetime) -> str:
+    return f'meta.lastModified gt "{after.isoformat().replace("+00:00", "Z")}"'
 
 
 def _newest(known: Mapping[str, Any], kind: str) -> datetime:

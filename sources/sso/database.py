@@ -122,8 +122,8 @@ def _rows(connection: Connection, name: str) -> Iterator[dict[str, Any]]:
 
 
 def _utc(value: Any) -> Any:
-    """Return a time in UTC, which is what Canaille stores, without a zone."""
-    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
+    """Return a time in UTC, as Canaille itself reads it: what it stores is UTC, whatever zone Postgres shows it in."""
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
 def _digest(connection: Connection, name: str) -> str:

@@ -40,7 +40,7 @@ def read_directory(
             return {**known, "day": today} if known.get("filters") else dict(known)
         loading = Loading(sync, roles)
         yield from _load(loading, users, groups)
-        return state | since(access, users, groups, loading) | {"day": today}
+        return state | since(access, users, groups, loading, page_size) | {"day": today}
 
 
 def _load(loading: Loading, users: Listing, groups: Listing) -> Iterator[Event]:
