@@ -57,18 +57,27 @@ def _parsed_addresses(field: str, value: str) -> Iterator[Address]:
     if not groups:
         yield from (Address(found.lower(), None) for found in _ADDRESS.findall(value))
         return
+    comments = _comments(value) if "(" in value else {}
     for group in groups:
         name = repair(group.display_name) if group.display_name else None
         if name and not group.addresses:
             yield Address(None, None, name)
         for one in group.addresses:
-            yield _address(one.addr_spec, one.display_name, name)
+            yield _address(one.addr_spec, one.display_name or comments.get(one.addr_spec), name)
+
+
+def _comments(value: str) -> dict[str, str]:
+    """Return names that are written as comments, as in ``a@b.example (Ann)``, by address."""
+    from email.utils import getaddresses
+
+    return {address: name for name, address in getaddresses([value]) if name}
 
 
 def _address(spec: str, display: str | None, group: str | None) -> Address:
     """Return an address; a name that is all there is may hold the address in its text."""
     name = header_text(display or "") or None
-    email = repair(spec).strip().lower().removesuffix("@") if spec and spec != "<>" else None
-    if email and "@" not in email and (inside := _ADDRESS.search(name or "")):
-        email = inside[0].lower()
+    email = repair(spec).strip().lower() if spec and spec != "<>" else ""
+    if "@" not in email.strip("@"):
+        inside = _ADDRESS.search(name or "")
+        name, email = name or repair(spec).strip("<> ") or None, inside[0].lower() if inside else ""
     return Address(email or None, name, group)
