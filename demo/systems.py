@@ -1,0 +1,125 @@
+"""The systems of the demo company: each is started where it isn't running, seeded where it isn't, and told of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from demo import calendar_seed, git_seed, sso_seed
+from demo.canaille import DATABASE, LOG, start_canaille
+from demo.email_seed import mail_accounts, seed_email
+from demo.git_server import start_git_server
+from demo.localstripe import start_localstripe
+from demo.mail_devel import start_mail_devel
+from demo.radicale import start_radicale
+from demo.seaweedfs import start_seaweedfs
+from demo.site import Site
+from demo.storage_seed import seed_storage
+from demo.stripe_front import start_stripe_front
+from demo.stripe_seed import seed_payments
+
+OFFICE = "office"
+"""The account that reads everything."""
+
+Variables = Mapping[str, str]
+"""Environment variables that a declaration names, and their values."""
+
+
+def openers(checkout: Path, repositories: Sequence[str]) -> dict[str, Callable[[Site], Variables]]:
+    """Return what opens each system, by the name that a person reads; what takes longest comes first."""
+    return {
+        "sign-in": open_sso,
+        "storage": open_storage,
+        "payments": open_payments,
+        "calendars": open_calendars,
+        "git repositories": lambda site: open_repositories(site, checkout, repositories),
+        "mail": open_email,
+    }
+
+
+def open_calendars(site: Site) -> Variables:
+    """Open Radicale, with a calendar of everybody's and one of the team's."""
+    people = (OFFICE, *calendar_seed.PEOPLE, *calendar_seed.LEAVERS)
+    users = dict.fromkeys(people, site.password)
+    folder = site.folder / "radicale"
+    server, _ = site.running("radicale", lambda port: start_radicale(folder, users, port))
+    url = f"http://127.0.0.1:{server.port}/"
+    calendar_seed.seed_calendars(url, folder, users, site.story.began_at)
+    return {
+        "CALENDAR_URL": url,
+        "CALENDAR_USERNAME": OFFICE,
+        "CALENDAR_PASSWORD": site.password,
+        "CALENDAR_STORAGE": str(folder / "collections" / "collection-root"),
+    }
+
+
+def open_email(site: Site) -> Variables:
+    """Open mail-devel; it forgets its mail when it ends, so it is seeded whenever it was started."""
+    smtp = site.port("smtp")
+    server, is_new = site.running(
+        "mail", lambda port: start_mail_devel(site.folder / "mail", site.password, port, smtp)
+    )
+    if is_new:
+        seed_email(server.port, site.password, site.story)
+    return {
+        "EMAIL_HOST": f"127.0.0.1:{server.port}",
+        "EMAIL_SECURITY": "none",
+        "EMAIL_ACCOUNTS": json.dumps(dict.fromkeys(mail_accounts(site.story), site.password)),
+    }
+
+
+def open_repositories(site: Site, checkout: Path, others: Sequence[str]) -> Variables:
+    """Open a git server with the shop, this project's own history, and other repositories."""
+    root = site.folder / "repositories"
+    root.mkdir(exist_ok=True)
+    served = git_seed.seed_repositories(root, site.story.began_at, checkout, others)
+    server, _ = site.running(
+        "git", lambda port: start_git_server(site.folder / "git", root, port, OFFICE, site.password)
+    )
+    return {
+        "VERSION_CONTROL_REPOSITORIES": " ".join(f"http://127.0.0.1:{server.port}/{each.name}" for each in served),
+        "VERSION_CONTROL_USERNAME": OFFICE,
+        "VERSION_CONTROL_PASSWORD": site.password,
+    }
+
+
+def open_payments(site: Site) -> Variables:
+    """Open localstripe, and before it the fake that adds what it lacks."""
+    key = f"sk_test_{site.password}"
+    behind, _ = site.running("localstripe", lambda port: start_localstripe(site.folder / "localstripe", port))
+    address = f"http://127.0.0.1:{behind.port}"
+    front, _ = site.running("stripe_front", lambda port: start_stripe_front(site.folder / "stripe", key, address, port))
+    url = f"http://127.0.0.1:{front.port}"
+    seed_payments(url, key, site.story)
+    return {"PAYMENTS_URL": url, "PAYMENTS_API_KEY": key}
+
+
+def open_storage(site: Site) -> Variables:
+    """Open SeaweedFS, with two buckets."""
+    keys = {OFFICE: (OFFICE, site.password)}
+    server, _ = site.running("seaweedfs", lambda port: start_seaweedfs(site.folder / "seaweedfs", keys, port))
+    url = f"http://127.0.0.1:{server.port}"
+    seed_storage(url, *keys[OFFICE], site.story)
+    return {
+        "CLOUD_STORAGE_URL": url,
+        "CLOUD_STORAGE_ACCESS_KEY": OFFICE,
+        "CLOUD_STORAGE_SECRET_KEY": site.password,
+    }
+
+
+def open_sso(site: Site) -> Variables:
+    """Open Canaille, with everybody's account and who has signed in."""
+    folder = site.folder / "canaille"
+    accounts = sso_seed.accounts_of(site.story, site.password)
+    server, _ = site.running("canaille", lambda port: start_canaille(folder, accounts, port))
+    url = f"http://127.0.0.1:{server.port}"
+    sso_seed.seed_sso(url, folder, site.story, site.password)
+    return {
+        "SSO_URL": f"{url}/scim/v2",
+        "SSO_TOKEN_URL": f"{url}/oauth/token",
+        "SSO_CLIENT_ID": sso_seed.READER,
+        "SSO_CLIENT_SECRET": site.password,
+        "SSO_LOG": str(folder / LOG),
+        "SSO_DATABASE": f"sqlite:///{folder / DATABASE}",
+    }
