@@ -53,6 +53,8 @@ def asking(integration: str, asked: str, timeout: float) -> Iterator[None]:
     except IMAPClientAbortError as error:
         raise _aborted(integration, asked, error) from error
     except IMAPClientError as error:
+        if isinstance(error.__context__, IMAPClientAbortError):  # it makes a LoginError of any failure to sign in
+            raise _aborted(integration, asked, error.__context__) from error.__context__
         raise refused(integration, asked, error) from error
     except OSError as error:
         raise _lost(integration, asked, error, timeout) from error
