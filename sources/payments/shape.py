@@ -6,9 +6,9 @@ A field that no column takes stays in the row under its own name, and so goes to
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 Object = Mapping[str, Any]
@@ -49,27 +49,43 @@ def to_row(shape: Shape, given: Object, convert: Callable[[int, str], int]) -> d
     Raises:
         ValueError: a field doesn't hold what it should.
     """
-    source = deepcopy(dict(given))
+    source = dict(given)
     shape.adapt(source)
-    rest = deepcopy(source)
+    rest = dict(source)
     row: dict[str, Any] = {}
     currency = source.get("currency")
-    readers: tuple[tuple[str, Callable[[Any], Any]], ...] = (
-        (shape.plain, lambda value: value),
-        (shape.references, identity),
-        (shape.times, _instant),
-        (shape.amounts, lambda value: _amount(value, currency, convert)),
-    )
-    for words, read in readers:
-        for word in words.split():
-            column, _, paths = word.partition("=")
-            row[column] = _first(source, rest, (paths or column).split("|"), read)
+    readers: dict[str, Callable[[Any], Any]] = {
+        "plain": lambda value: value,
+        "references": identity,
+        "times": _instant,
+        "amounts": lambda value: _amount(value, currency, convert),
+    }
+    for kind, column, paths in _words(shape):
+        row[column] = _first(source, rest, paths, readers[kind])
     for name in (*shape.unused.split(), "object"):
         rest.pop(name, None)
     if isinstance(currency, str):
         row["currency"] = currency.upper()
         rest.pop("currency", None)
-    return {**{name: value for name, value in rest.items() if value not in (None, {}, [])}, **row}
+    return {**{name: value for name, value in rest.items() if not _is_empty(value)}, **row}
+
+
+def _is_empty(value: Any) -> bool:
+    """Return whether a value says nothing: null, or a container of nothing else."""
+    if isinstance(value, Mapping):
+        return all(_is_empty(item) for item in value.values())
+    return value is None or value == []
+
+
+@cache
+def _words(shape: Shape) -> tuple[tuple[str, str, tuple[tuple[str, ...], ...]], ...]:
+    """Return kind, column and the fields' paths of every word of a shape."""
+    found = []
+    for kind in ("plain", "references", "times", "amounts"):
+        for word in getattr(shape, kind).split():
+            column, _, fields = word.partition("=")
+            found.append((kind, column, tuple(tuple(path.split(".")) for path in (fields or column).split("|"))))
+    return tuple(found)
 
 
 def identity(value: Any) -> str | None:
@@ -85,28 +101,30 @@ def identity(value: Any) -> str | None:
     raise ValueError(msg)
 
 
-def _first(source: Object, rest: dict[str, Any], paths: list[str], read: Callable[[Any], Any]) -> Any:
+def _first(source: Object, rest: dict[str, Any], paths: tuple[tuple[str, ...], ...], read: Callable[[Any], Any]) -> Any:
     """Return the first of the fields that holds a value; removes all of them from the rest."""
     found = None
     for path in paths:
-        value = _take(source, rest, path.split("."))
+        value = _take(source, rest, path)
         if found is None and value is not None:
             found = read(value)
     return found
 
 
-def _take(source: Any, rest: Any, path: list[str]) -> Any:
+def _take(source: Any, rest: dict[str, Any] | None, path: tuple[str, ...]) -> Any:
+    """Return the value at a path and remove it from the rest, of which only what changes is copied."""
     name, *inner = path
     if not isinstance(source, Mapping):
         return None
     if not inner:
-        if isinstance(rest, dict):
+        if rest is not None:
             rest.pop(name, None)
         return source.get(name)
-    left = rest.get(name) if isinstance(rest, dict) else None
-    value = _take(source.get(name), left, inner)
-    if isinstance(left, dict) and not any(item not in (None, {}, []) for item in left.values()):
-        rest.pop(name)
+    left = rest.get(name) if rest is not None else None
+    held = dict(left) if isinstance(left, Mapping) else None
+    value = _take(source.get(name), held, tuple(inner))
+    if held is not None and rest is not None:
+        rest[name] = held
     return value
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from sources.driver import Sync
 from sources.errors import UnexpectedShape
@@ -113,13 +114,18 @@ def retrieve(client: Client, asked: Iterable[tuple[str, str]]) -> Iterator[tuple
     """Yield stream, id and the object as it is now, in the order asked; None for one that is deleted."""
     wanted, repeated = [], []
     for stream, key in asked:
-        wanted.append(Ask(f"/v1/{stream}/{key}", accept=frozenset({404}), template=f"/v1/{stream}/{{id}}"))
+        wanted.append(Ask(address("v1", stream, key), accept=frozenset({404}), template=f"/v1/{stream}/{{id}}"))
         repeated.append((stream, key))
     for (stream, key), answer in zip(repeated, client.each(wanted), strict=True):
         found = client.json(answer) if answer.status != 404 else None
         if found is not None and not isinstance(found, Mapping):
             raise UnexpectedShape(client.integration, answer.asked, "no object", client.advice.shape)
         yield stream, key, None if found is None or found.get("deleted") is True else found
+
+
+def address(*parts: str) -> str:
+    """Return a path; an id is quoted, so that it stays one part of it."""
+    return "/" + "/".join(quote(part, safe="") for part in parts)
 
 
 def stream_of(kind: Any) -> str | None:

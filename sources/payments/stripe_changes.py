@@ -72,6 +72,8 @@ def read_events(client: Client, seen: Seen, out: Outgoing) -> Generator[Event, N
             if stream is not None and isinstance(subject.get("id"), str):
                 changed[stream, subject["id"]] = None
             yield from out.add("events", event)
+        if not since and not out.wants("events") and min(_times(page), default=0) < seen.newest - OVERLAP:
+            break  # the first time, only the newest are needed to go on from
     return list(changed)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sources.events import Event, FullScan
-from sources.payments.stripe_api import PAGE, page_of, pages
+from sources.payments.stripe_api import PAGE, address, page_of, pages
 from sources.payments.stripe_rows import Outgoing
 from sources.web.client import Ask, Client
 
@@ -63,7 +63,7 @@ def _methods(client: Client, out: Outgoing) -> Iterator[Event]:
     template = "/v1/customers/{id}/payment_methods"
     for customers in pages(client, "/v1/customers"):
         ids = [each.get("id") for each in customers if isinstance(each, Mapping)]
-        paths = [f"/v1/customers/{key}/payment_methods" for key in ids if isinstance(key, str)]
+        paths = [address("v1", "customers", key, "payment_methods") for key in ids if isinstance(key, str)]
         if len(paths) < len(customers):
             out.broken.add("payment_methods")
         asks = [Ask(path, params=[("limit", PAGE)], template=template) for path in paths]

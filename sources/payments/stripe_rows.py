@@ -11,7 +11,7 @@ from sources.events import Delete, Event, Quarantined
 from sources.payments.payout_items import Residual, item_of
 from sources.payments.shape import Object
 from sources.payments.streams import STREAMS
-from sources.payments.stripe_api import pages
+from sources.payments.stripe_api import address, pages
 from sources.payments.stripe_objects import row_of
 from sources.web.client import Client
 
@@ -86,7 +86,9 @@ class Outgoing:
         lines = given.get("lines") or {}
         listed: Iterable[list[Any]] = [lines.get("data") or []]
         if lines.get("has_more"):
-            listed = pages(self._client, f"/v1/invoices/{invoice}/lines", template="/v1/invoices/{id}/lines")
+            listed = pages(
+                self._client, address("v1", "invoices", invoice, "lines"), template="/v1/invoices/{id}/lines"
+            )
         for page in listed:
             for line in page:
                 yield from self._row("invoice_lines", line, {"invoice_id": invoice})

@@ -276,6 +276,31 @@ def test_streams_that_are_not_wanted_are_not_read(tables: Tables) -> None:
     assert set(tables.rows["charges"]) == {("ch_1",)}, "a stream that is added is read from its beginning"
 
 
+def test_old_events_are_listed_only_for_their_own_table(tables: Tables) -> None:
+    for number in range(250):
+        tables.fake.tell("balance.available", {"object": "balance"}, created=at(tables.now) - number * 3600)
+    tables.streams = frozenset({"charges"})
+    tables.run()
+    assert tables.asked() == ["events", "charges"]
+    tables.streams = frozenset({"charges", "events"})
+    tables.run(HOUR)
+    assert tables.asked().count("events") == 3
+    assert len(tables.rows["events"]) == 250
+
+
+def test_an_id_stays_one_part_of_an_address(tables: Tables) -> None:
+    tables.run()
+    tables.fake.tell("charge.updated", {"object": "charge", "id": "../customers?limit=9"}, created=at(tables.now))
+    paths = []
+
+    def note(call: Any) -> None:
+        paths.append(call.path)
+
+    tables.fake.before = note
+    tables.run(HOUR)
+    assert "/v1/charges/..%2Fcustomers%3Flimit%3D9" in paths
+
+
 def test_live_and_test_mode_never_mix(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
     pay(tables, 1, livemode=False)
     tables.run()
