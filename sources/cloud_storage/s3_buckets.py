@@ -29,6 +29,10 @@ _ASKED = {
 """What is asked of a bucket: the right that it takes, and the streams that need it (None: all)."""
 
 
+_OTHERWISE = {"VersioningConfiguration": "GetBucketVersioningResponse"}
+"""What moto calls an answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """What was read of a bucket.
@@ -191,7 +195,7 @@ def _root(client: Client, asked: str, body: bytes, name: str) -> Element:
         raise UnexpectedShape(client.integration, asked, f"no answer of S3: {error}", client.advice.shape) from None
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
-    if root.tag != name:
+    if root.tag not in (name, _OTHERWISE.get(name)):
         got = f"<{root.tag}> instead of <{name}>"
         raise UnexpectedShape(
             client.integration, asked, got, "check that connection.url is the address of an S3 server"
