@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 from sources.cloud_storage.grants import acl_grants, policy_grants
 from sources.cloud_storage.s3_calls import ANSWERED, Bucket, checked
+from sources.cloud_storage.s3_xml import number_of, root_of, time_of, tree_of
 from sources.errors import UnexpectedShape
 from sources.web.client import Ask, Client
-from sources.web.safe_xml import parse_xml
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -27,10 +26,6 @@ _ASKED = {
     "lifecycle": ("s3:GetLifecycleConfiguration", {"lifecycle_rules"}),
 }
 """What is asked of a bucket: the right that it takes, and the streams that need it (None: all)."""
-
-
-_OTHERWISE = {"VersioningConfiguration": "GetBucketVersioningResponse"}
-"""What moto calls an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +56,9 @@ def list_buckets(client: Client, path: str) -> list[Row]:
     while True:
         answer = client.send(Ask(path, params=params, accept=ANSWERED))
         body = checked(client, answer, None, "s3:ListAllMyBuckets")
-        root = _root(client, answer.asked, body or b"", "ListAllMyBucketsResult")
+        root = root_of(client, answer.asked, body or b"", "ListAllMyBucketsResult")
         for element in root.iter("Bucket"):
-            created = _time(element.findtext("CreationDate"))
+            created = time_of(element.findtext("CreationDate"))
             row = {"bucket": element.findtext("Name"), "created_at": created}
             found.append({**row, "region": element.findtext("BucketRegion"), "owner_id": root.findtext("Owner/ID")})
         token = root.findtext("ContinuationToken")
@@ -95,7 +90,7 @@ def read_buckets(buckets: Sequence[Bucket], rows: Sequence[Row], streams: frozen
 def _told(bucket: Bucket, row: Row, told: Mapping[str, tuple[str, bytes | None]], uploads: list[Row]) -> Told:
     def xml(name: str, root: str) -> Element | None:
         asked, body = told.get(name, ("", None))
-        return _root(bucket.client, asked, body, root) if body else None
+        return root_of(bucket.client, asked, body, root) if body else None
 
     status = xml("versioning", "VersioningConfiguration")
     versioning = ((status.findtext("Status") if status is not None else None) or "off").lower()
@@ -141,19 +136,11 @@ def _rules(bucket: str, root: Element) -> Iterator[Row]:
             "rule_id": rule.findtext("ID") or str(number),
             "status": rule.findtext("Status"),
             "prefix": prefix or "",
-            "expiration_days": _number(rule.findtext("Expiration/Days")),
-            "noncurrent_days": _number(rule.findtext("NoncurrentVersionExpiration/NoncurrentDays")),
-            "abort_multipart_days": _number(rule.findtext("AbortIncompleteMultipartUpload/DaysAfterInitiation")),
-            "rule": _tree(rule),
+            "expiration_days": number_of(rule.findtext("Expiration/Days")),
+            "noncurrent_days": number_of(rule.findtext("NoncurrentVersionExpiration/NoncurrentDays")),
+            "abort_multipart_days": number_of(rule.findtext("AbortIncompleteMultipartUpload/DaysAfterInitiation")),
+            "rule": tree_of(rule),
         }
-
-
-def _tree(element: Element) -> Any:
-    """Return an element as JSON has it: an object of its children, a list of those with the same name."""
-    found: dict[str, list[Any]] = {}
-    for child in element:
-        found.setdefault(child.tag, []).append(_tree(child))
-    return {tag: each if len(each) > 1 else each[0] for tag, each in found.items()} or (element.text or "").strip()
 
 
 def _uploads(bucket: Bucket) -> Iterator[Row]:
@@ -164,7 +151,7 @@ def _uploads(bucket: Bucket) -> Iterator[Row]:
         body = checked(bucket.client, answer, bucket.name, "s3:ListBucketMultipartUploads")
         if body is None:
             return
-        root = _root(bucket.client, answer.asked, body, "ListMultipartUploadsResult")
+        root = root_of(bucket.client, answer.asked, body, "ListMultipartUploadsResult")
         encoded = root.findtext("EncodingType") == "url"
         for upload in root.iter("Upload"):
             key = upload.findtext("Key") or ""
@@ -172,7 +159,7 @@ def _uploads(bucket: Bucket) -> Iterator[Row]:
                 "bucket": bucket.name,
                 "key": unquote_plus(key) if encoded else key,
                 "upload_id": upload.findtext("UploadId"),
-                "initiated_at": _time(upload.findtext("Initiated")),
+                "initiated_at": time_of(upload.findtext("Initiated")),
                 "storage_class": upload.findtext("StorageClass"),
                 "owner_id": upload.findtext("Owner/ID"),
                 "initiator_id": upload.findtext("Initiator/ID"),
@@ -185,27 +172,3 @@ def _uploads(bucket: Bucket) -> Iterator[Row]:
             raise UnexpectedShape(bucket.client.integration, answer.asked, got, "look at the server's log")
         seen.add((key, upload_id))
         after = {"key-marker": unquote_plus(key) if encoded else key, "upload-id-marker": upload_id}
-
-
-def _root(client: Client, asked: str, body: bytes, name: str) -> Element:
-    """Return the root of an answer, its names without the namespace."""
-    try:
-        root: Element = parse_xml(body)
-    except ValueError as error:
-        raise UnexpectedShape(client.integration, asked, f"no answer of S3: {error}", client.advice.shape) from None
-    for element in root.iter():
-        element.tag = element.tag.rpartition("}")[2]
-    if root.tag not in (name, _OTHERWISE.get(name)):
-        got = f"<{root.tag}> instead of <{name}>"
-        raise UnexpectedShape(
-            client.integration, asked, got, "check that connection.url is the address of an S3 server"
-        )
-    return root
-
-
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.strip().isdigit() else None

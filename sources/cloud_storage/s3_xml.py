@@ -1,0 +1,54 @@
+"""Small answers of S3 as trees: their roots, times and numbers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sources.errors import UnexpectedShape
+from sources.web.client import Client
+from sources.web.safe_xml import parse_xml
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+_OTHERWISE = {"VersioningConfiguration": "GetBucketVersioningResponse"}
+"""What moto calls an answer."""
+
+
+def root_of(client: Client, asked: str, body: bytes, name: str) -> Element:
+    """Return the root of an answer, its names without the namespace.
+
+    Raises:
+        UnexpectedShape: it isn't XML, or another answer.
+    """
+    try:
+        root: Element = parse_xml(body)
+    except ValueError as error:
+        raise UnexpectedShape(client.integration, asked, f"no answer of S3: {error}", client.advice.shape) from None
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    if root.tag not in (name, _OTHERWISE.get(name)):
+        got = f"<{root.tag}> instead of <{name}>"
+        raise UnexpectedShape(
+            client.integration, asked, got, "check that connection.url is the address of an S3 server"
+        )
+    return root
+
+
+def time_of(text: str | None) -> datetime | None:
+    """Return a time in ISO 8601."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def number_of(text: str | None) -> int | None:
+    """Return a whole number; None for what isn't one."""
+    return int(text) if text and text.strip().isdigit() else None
+
+
+def tree_of(element: Element) -> Any:
+    """Return an element as JSON has it: an object of its children, a list of those with the same name."""
+    found: dict[str, list[Any]] = {}
+    for child in element:
+        found.setdefault(child.tag, []).append(tree_of(child))
+    return {tag: each if len(each) > 1 else each[0] for tag, each in found.items()} or (element.text or "").strip()
