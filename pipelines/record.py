@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import sqlalchemy
@@ -20,6 +20,7 @@ from warehouse.control import Counts, Declared, Trigger
 log = logging.getLogger("leat.record")
 
 _CALLS_AT_ONCE = 1000
+_FIELDS = tuple(each.name for each in fields(ApiCall))
 
 
 @dataclass(slots=True)
@@ -72,8 +73,7 @@ class Recorder:
         if not calls:
             return
         try:
-            fields = [{**asdict(call), "host": redact(call.host), "path": redact(call.path)} for call in calls]
-            control.record_calls(self.store, running.run, fields)
+            control.record_calls(self.store, running.run, [_fields(call) for call in calls])
         except Exception:
             log.exception("%d API calls of run %s were not recorded", len(calls), running.run)
 
@@ -95,6 +95,11 @@ class Recorder:
         control.end_run(self.store, running.run, result.status, counts, result.load_id, error)
         if result.status != "nothing_new":
             control.log_events(self.store, result.integration, [(f"run_{result.status}", _event(result))])
+
+
+def _fields(call: ApiCall) -> dict[str, Any]:
+    values = {name: getattr(call, name) for name in _FIELDS}
+    return {**values, "host": redact(call.host), "path": redact(call.path)}
 
 
 def register(store: sqlalchemy.Engine, declarations: Mapping[str, Declaration]) -> None:

@@ -17,7 +17,7 @@ import pytest
 from pipelines.engine import Engine
 from pipelines.project import Project, load_declarations
 from tests.contract.course import declare
-from tests.contract.world import Keys, World, drivers, world_file
+from tests.contract.world import Keys, drivers, world_file
 from tests.kit.child import Point, run_to_end
 from warehouse.connect import open_warehouse
 from warehouse.session import quote
@@ -94,35 +94,37 @@ def of(told: Mapping[str, Keys]) -> Living:
 def test_killed_runs_lose_nothing(driver: tuple[str, str], tmp_path: Path, new_database: Callable[[], str]) -> None:
     source, name = driver
     with world_file(source, name).open_world(tmp_path / "world", new_database) as world:
-        projects = []
+        told, projects = world.keys(), []
         for engine, url in (("duckdb", None), ("postgres", new_database())):
             declare(tmp_path / engine, source, name, world, masked=False)
             projects.append(Killable(tmp_path / engine, source, url, world.environment))
             projects[-1].killed(COMMITTING)
             assert projects[-1].run()["status"] == "loaded"
-            complete(projects[-1], world)
-        go_on(projects, world, world.add, EXTRACTING, EXTRACTED)
-        go_on(projects, world, world.change, EXTRACTED, LANDED, APPLIED)
-        go_on(projects, world, world.delete, EXTRACTED, COMMITTING)
+            complete(projects[-1], told)
+        for act, points in (
+            (world.add, (EXTRACTING, EXTRACTED)),
+            (world.change, (EXTRACTED, LANDED, APPLIED)),
+            (world.delete, (EXTRACTED, COMMITTING)),
+        ):
+            before = told
+            act()
+            told = world.keys()
+            for project in projects:
+                go_on(project, before, told, points)
 
 
-def go_on(projects: Sequence[Killable], world: World, act: Callable[[], Any], *points: Point) -> None:
-    """Change the system; in each project kill runs at the points, run to the end, and look at everything."""
-    before = of(world.keys())
-    act()
-    told = world.keys()
-    for project in projects:
-        for point in points:
-            project.killed(point)
-            assert project.living(told) in (before, of(told)), f"half of a load is visible after {point}"
-        result = project.run()
-        assert result["status"] in ("loaded", "nothing_new"), result["error"]
-        complete(project, world)
+def go_on(project: Killable, before: Mapping[str, Keys], told: Mapping[str, Keys], points: Sequence[Point]) -> None:
+    """Kill runs at the points, run to the end, and look at everything."""
+    for point in points:
+        project.killed(point)
+        assert project.living(told) in (of(before), of(told)), f"half of a load is visible after {point}"
+    result = project.run()
+    assert result["status"] in ("loaded", "nothing_new"), result["error"]
+    complete(project, told)
 
 
-def complete(project: Killable, world: World) -> None:
+def complete(project: Killable, told: Mapping[str, Keys]) -> None:
     """Look at everything: what the system holds, nothing else, nothing left behind, nothing new."""
-    told = world.keys()
     assert project.living(told) == of(told)
     landing = project.project.state / "landing"
     lock = f"{project.name}.lock"
