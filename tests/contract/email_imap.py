@@ -185,33 +185,35 @@ def open_world(folder: Path, database: Callable[[], str]) -> Iterator[World]:
         running.append(start_dovecot(folder, users, port))
         proxy.open()
 
-    with proxied(port, SIGN_IN) as proxy:
-        yield World(
-            connection={
-                "host": {"env": "CONTRACT_EMAIL_HOST"},
-                "security": "none",
-                "username": "office",
-                "password": {"env": "CONTRACT_EMAIL_PASSWORD"},
-                "accounts": {"env": "CONTRACT_EMAIL_ACCOUNTS"},
-            },
-            environment={
-                "CONTRACT_EMAIL_HOST": f"127.0.0.1:{proxy.port}",
-                "CONTRACT_EMAIL_PASSWORD": SECRET,
-                "CONTRACT_EMAIL_ACCOUNTS": json.dumps({"shop": SECRET}),
-            },
-            refused={"CONTRACT_EMAIL_PASSWORD": REFUSED},
-            keys=server.keys,
-            add=server.add,
-            change=server.change,
-            delete=server.delete,
-            stop=lambda: halt(proxy),
-            start=lambda: again(proxy),
-            requests=lambda: proxy.seen,
-            secrets=[
-                base64.b64encode(f"\0{account}\0{password}".encode()).decode()
-                for account in ACCOUNTS
-                for password in (SECRET, REFUSED)
-            ],
-        )
-    for process in running:
-        stop(process.pid)
+    try:
+        with proxied(port, SIGN_IN) as proxy:
+            yield World(
+                connection={
+                    "host": {"env": "CONTRACT_EMAIL_HOST"},
+                    "security": "none",
+                    "username": "office",
+                    "password": {"env": "CONTRACT_EMAIL_PASSWORD"},
+                    "accounts": {"env": "CONTRACT_EMAIL_ACCOUNTS"},
+                },
+                environment={
+                    "CONTRACT_EMAIL_HOST": f"127.0.0.1:{proxy.port}",
+                    "CONTRACT_EMAIL_PASSWORD": SECRET,
+                    "CONTRACT_EMAIL_ACCOUNTS": json.dumps({"shop": SECRET}),
+                },
+                refused={"CONTRACT_EMAIL_PASSWORD": REFUSED},
+                keys=server.keys,
+                add=server.add,
+                change=server.change,
+                delete=server.delete,
+                stop=lambda: halt(proxy),
+                start=lambda: again(proxy),
+                requests=lambda: proxy.seen,
+                secrets=[
+                    base64.b64encode(f"\0{account}\0{password}".encode()).decode()
+                    for account in ACCOUNTS
+                    for password in (SECRET, REFUSED)
+                ],
+            )
+    finally:
+        for process in running:
+            stop(process.pid)
