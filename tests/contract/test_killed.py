@@ -7,7 +7,7 @@ driver's private files, which may be ahead of the cursor that was applied, are i
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import pytest
 from pipelines.engine import Engine
 from pipelines.project import Project, load_declarations
 from tests.contract.course import declare
-from tests.contract.world import Keys, drivers, world_file
+from tests.contract.world import Keys, World, drivers, world_file
 from tests.kit.child import Point, run_to_end
 from warehouse.connect import open_warehouse
 from warehouse.session import quote
@@ -90,27 +90,39 @@ def of(told: Mapping[str, Keys]) -> Living:
     return {stream: frozenset(keys.values) if keys.columns else frozenset({(None,)}) for stream, keys in told.items()}
 
 
-@pytest.mark.parametrize("driver", drivers(), ids="/".join)
-def test_killed_runs_lose_nothing(driver: tuple[str, str], tmp_path: Path, new_database: Callable[[], str]) -> None:
+@pytest.fixture
+def world(driver: tuple[str, str], tmp_path: Path, new_database: Callable[[], str]) -> Iterator[World]:
+    with world_file(*driver).open_world(tmp_path / "world", new_database) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    "driver",
+    # another worker than that of the driver's course may take it
+    [pytest.param(driver, marks=pytest.mark.xdist_group(f"killed {'/'.join(driver)}")) for driver in drivers()],
+    ids="/".join,
+)
+def test_killed_runs_lose_nothing(
+    driver: tuple[str, str], world: World, tmp_path: Path, new_database: Callable[[], str]
+) -> None:
     source, name = driver
-    with world_file(source, name).open_world(tmp_path / "world", new_database) as world:
-        told, projects = world.keys(), []
-        for engine, url in (("duckdb", None), ("postgres", new_database())):
-            declare(tmp_path / engine, source, name, world, masked=False)
-            projects.append(Killable(tmp_path / engine, source, url, world.environment))
-            projects[-1].killed(COMMITTING)
-            assert projects[-1].run()["status"] == "loaded"
-            complete(projects[-1], told)
-        for act, points in (
-            (world.add, (EXTRACTING, EXTRACTED)),
-            (world.change, (EXTRACTED, LANDED, APPLIED)),
-            (world.delete, (EXTRACTED, COMMITTING)),
-        ):
-            before = told
-            act()
-            told = world.keys()
-            for project in projects:
-                go_on(project, before, told, points)
+    told, projects = world.keys(), []
+    for engine, url in (("duckdb", None), ("postgres", new_database())):
+        declare(tmp_path / engine, source, name, world, masked=False)
+        projects.append(Killable(tmp_path / engine, source, url, world.environment))
+        projects[-1].killed(COMMITTING)
+        assert projects[-1].run()["status"] == "loaded"
+        complete(projects[-1], told)
+    for act, points in (
+        (world.add, (EXTRACTING, EXTRACTED)),
+        (world.change, (EXTRACTED, LANDED, APPLIED)),
+        (world.delete, (EXTRACTED, COMMITTING)),
+    ):
+        before = told
+        act()
+        told = world.keys()
+        for project in projects:
+            go_on(project, before, told, points)
 
 
 def go_on(project: Killable, before: Mapping[str, Keys], told: Mapping[str, Keys], points: Sequence[Point]) -> None:
