@@ -151,12 +151,12 @@ def _full_sweep(connection: Connection, known: Mapping[str, Any], now: int) -> s
 
 
 def _open(connection: Connection, sync: Sync) -> AbstractContextManager[Client]:
-    headers = {"Stripe-Version": connection.api_version}
+    headers = {}
     if connection.account is not None:
         headers["Stripe-Account"] = read_setting(connection.account, sync.integration, sync.project)
     url = read_setting(connection.url, sync.integration, sync.project)
     limits = Limits(timeout=connection.timeout, in_flight=connection.in_flight)
-    return open_stripe(sync, url, connection.api_key, headers, limits)
+    return open_stripe(sync, url, connection.api_key, connection.api_version, headers, limits)
 
 
 def _mode(connection: Connection, sync: Sync) -> str:

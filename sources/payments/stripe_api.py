@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from sources.driver import Sync
@@ -12,11 +12,9 @@ from sources.errors import UnexpectedShape
 from sources.payments.shape import Object
 from sources.payments.stripe_objects import COLLECTIONS
 from sources.settings import Named, read_secret
-from sources.web.client import Answer, Ask, Client, Limits, open_client
+from sources.web.client import Answer, Ask, Client, Limits, Version, open_client
 from sources.web.failures import Advice
-
-if TYPE_CHECKING:
-    import requests
+from sources.web.signers import InHeader
 
 PAGE = 100
 """The most that Stripe gives at a time."""
@@ -35,7 +33,7 @@ _ADVICE = Advice(
 
 
 def open_stripe(
-    sync: Sync, url: str, key: Named, headers: Mapping[str, str], limits: Limits
+    sync: Sync, url: str, key: Named, version: str, headers: Mapping[str, str], limits: Limits
 ) -> AbstractContextManager[Client]:
     """Open a client; the key is read now.
 
@@ -43,7 +41,8 @@ def open_stripe(
         sync: the extraction.
         url: address of the API.
         key: names the secret key.
-        headers: ``Stripe-Version``, and ``Stripe-Account`` for a connected account.
+        version: version of the API to ask for.
+        headers: ``Stripe-Account`` for a connected account.
         limits: how patient the client is, and how eager.
 
     Raises:
@@ -52,19 +51,12 @@ def open_stripe(
     return open_client(
         sync,
         url,
-        _bearer(read_secret(key, sync.integration, sync.project)),
+        InHeader("Authorization", f"Bearer {read_secret(key, sync.integration, sync.project)}"),
         headers=headers,
         limits=limits,
         advice=_ADVICE,
+        version=Version(version, "Stripe-Version"),
     )
-
-
-def _bearer(key: str) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
-    def add(request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {key}"
-        return request
-
-    return add
 
 
 def pages(client: Client, path: str, params: Params = (), template: str | None = None) -> Iterator[list[Any]]:
