@@ -60,8 +60,8 @@ Flag = Annotated[bool, Field(strict=True)]
 class Range(_Model):
     """Bounds of a number; either may be left out."""
 
-    min: Number | None = None
-    max: Number | None = None
+    min: Number | None = Field(default=None, description="Nothing less.")
+    max: Number | None = Field(default=None, description="Nothing more.")
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:

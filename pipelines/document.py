@@ -118,32 +118,60 @@ def _fields(schema: _Schema) -> Iterator[tuple[str, str, str, str]]:
         required = name in schema.get("required", ())
         default = "required" if required else _written(field.get("default"))
         yield f"`{name}`", _kind(field, schema), default, field.get("description", "")
-        for model in _models(field, schema):
+        for where, model in _models(field, schema):
             for key, kind, needed, text in _fields({**model, "$defs": schema.get("$defs", {})}):
-                yield f"`{name}[].{key.strip('`')}`", kind, needed, text
+                yield f"`{name}{where}.{key.strip('`')}`", kind, needed, text
 
 
-def _models(field: _Schema, schema: _Schema) -> Iterator[_Schema]:
-    for part in (field.get("items", {}), *field.get("items", {}).get("anyOf", ())):
-        if "$ref" in part and not part["$ref"].endswith("/Named"):
-            yield schema["$defs"][part["$ref"].rsplit("/", maxsplit=1)[-1]]
+def _models(field: _Schema, schema: _Schema) -> Iterator[tuple[str, _Schema]]:
+    """Yield the models that a field is made of, and what is written between their keys and the field's."""
+    places = {"": field, "[]": field.get("items", {}), ".NAME": field.get("additionalProperties")}
+    for where, place in places.items():
+        parts = place if isinstance(place, dict) else {}
+        if "oneOf" in parts:
+            yield where, _united([_found(part, schema) for part in parts["oneOf"]])
+        for part in (parts, *parts.get("anyOf", ())):
+            if "$ref" in part and not part["$ref"].endswith("/Named"):
+                yield where, _found(part, schema)
+
+
+def _found(part: _Schema, schema: _Schema) -> _Schema:
+    model: _Schema = schema["$defs"][part["$ref"].rsplit("/", maxsplit=1)[-1]]
+    return model
+
+
+def _united(models: list[_Schema]) -> _Schema:
+    """Return models of which one is chosen by ``kind`` as one, whose meanings tell the kinds that have a key."""
+    kinds = {str(model["properties"]["kind"]["const"]): model["properties"] for model in models}
+    fields: dict[str, Any] = {"kind": {"enum": list(kinds), "description": "Which of these it is."}}
+    for key in dict.fromkeys(key for properties in kinds.values() for key in properties if key != "kind"):
+        having = [kind for kind, properties in kinds.items() if key in properties]
+        field = kinds[having[0]][key]
+        fields[key] = {**field, "description": f"{field.get('description', '')} ({', '.join(having)})"}
+    needed = {key for model in models for key in model.get("required", ())}
+    return {"properties": fields, "required": ["kind", *needed]}
 
 
 def _kind(field: _Schema, schema: _Schema) -> str:
     """Return in words what a JSON Schema takes."""
     if "$ref" in field:
         name = field["$ref"].rsplit("/", maxsplit=1)[-1]
-        return "named" if name == "Named" else f"keys of {name}"
+        return "named" if name == "Named" else "keys"
     if "anyOf" in field:
         kinds = [_kind(part, schema) for part in field["anyOf"] if part.get("type") != "null"]
         return " or ".join(dict.fromkeys(kinds))
+    if "oneOf" in field:
+        return "keys, by `kind`"
+    if "const" in field:
+        return f"`{field['const']}`"
     if "enum" in field:
         return ", ".join(f"`{value}`" for value in field["enum"])
     kind = str(field.get("type", "keys"))
     if kind == "array":
         return f"list of {_kind(field.get('items', {}), schema)}"
     if kind == "object" and isinstance(field.get("additionalProperties"), dict):
-        return f"column: {_kind(field['additionalProperties'], schema)}"
+        inner = _kind(field["additionalProperties"], schema)
+        return f"{'name' if inner == 'keys' else 'column'}: {inner}"
     words = {"boolean": "true or false", "integer": "whole number", "string": "text", "object": "keys"}
     return words.get(kind, kind)
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from pipelines.declaration import Check, Range, StreamOptions
 from pipelines.yaml_file import Loc, YamlFile
 
 _MEANING = {"missing": "is missing", "extra_forbidden": "unknown key"}
@@ -92,12 +91,20 @@ def _in_file(file: YamlFile, prefix: Loc, detail: ErrorDetails) -> Loc:
 
 def _keys_at(model: type[BaseModel], loc: Loc) -> list[str]:
     """Return the keys that a path may have; used for suggestions only."""
-    nested: dict[str, type[BaseModel]] = {
-        "streams": StreamOptions,
-        "checks": Check,
-        "range": Range,
-        "row_count": Range,
-    }
+    models = [model]
     for part in loc:
-        model = nested.get(str(part), model)
-    return [name for name in model.model_fields if name not in ("name", "path")]
+        inside = [
+            found
+            for each in models
+            if str(part) in each.model_fields
+            for found in _models_in(each.model_fields[str(part)].annotation)
+        ]
+        models = inside or models  # the name of a stream, the number of an item
+    return [name for each in models for name in each.model_fields if name not in ("name", "path")]
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Return the models that a type is made of: itself, or those in a union, a list, the values of keys."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models_in(part)]

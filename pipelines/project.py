@@ -16,7 +16,7 @@ from pipelines.mistakes import meant, told, validation_mistakes
 from pipelines.overrides import apply_overrides
 from pipelines.validation import foreign_key_mistakes, semantic_mistakes
 from pipelines.yaml_file import DeclarationError, YamlFile, read_yaml
-from sources.driver import Driver, add_sources, driver_names, load_driver, source_names
+from sources.driver import Driver, add_sources, driver_names, load_driver, load_streams, source_names
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 _RESERVED_PREFIXES = ("landing_", "pg_")  # schemas of the landings, and of Postgres itself
@@ -136,6 +136,8 @@ def _declaration(file: YamlFile, shown: str) -> Declaration:
         declaration = Declaration.model_validate({**value, "name": file.path.stem, "path": file.path})
     except ValidationError as error:
         raise DeclarationError(mistakes + validation_mistakes(file, shown, error, Declaration, ())) from error
+    if mistakes and not load_streams(declaration.source):  # then the connection has the streams
+        raise DeclarationError(mistakes)
     mistakes += [told(file, shown, loc, text) for loc, text in semantic_mistakes(declaration)]
     if mistakes:
         raise DeclarationError(mistakes)

@@ -71,7 +71,7 @@ class ApiHandler(BaseHTTPRequestHandler):
         if state.delay:
             time.sleep(state.delay)
         fault = due_fault(state, parts.path)
-        if fault is not None and fault.kind in ("status", "redirect", "html", "cut", "hang"):
+        if fault is not None and fault.kind in ("status", "redirect", "html", "text", "cut", "hang"):
             seen.status = fail(self, fault, b"")
             return
         status, headers, value = self._reply(state, parts.path, query, body)

@@ -11,9 +11,7 @@ import contextlib
 import itertools
 import json as jsonlib
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
@@ -26,6 +24,7 @@ from sources.web.budget import open_budget
 from sources.web.credentials import identity_of, prepare, renew
 from sources.web.exchange import Wire, exchange
 from sources.web.failures import Advice
+from sources.web.flight import in_order
 from sources.web.patience import wait_before_next, wait_for_turn
 
 if TYPE_CHECKING:
@@ -108,20 +107,7 @@ class Client:
 
     def each(self, asks: Iterable[Ask]) -> Iterator[Answer]:
         """Yield the answers in the order of the requests, of which ``in_flight`` are under way at a time."""
-        if self.limits.in_flight <= 1:
-            yield from map(self.send, asks)
-            return
-        pool = ThreadPoolExecutor(self.limits.in_flight)
-        under_way: deque[Future[Answer]] = deque()
-        try:
-            for ask in asks:
-                under_way.append(pool.submit(self.send, ask))
-                if len(under_way) >= self.limits.in_flight:
-                    yield under_way.popleft().result()
-            while under_way:
-                yield under_way.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        return in_order(self.send, asks, self.limits.in_flight)
 
     def _send_once(self, ask: Ask, attempt: int, deadline: float) -> Answer:
         """Send a request, following redirects on the same host."""

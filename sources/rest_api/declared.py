@@ -1,0 +1,115 @@
+"""What a user declares of a REST API: its endpoints, each of which is a stream with columns."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from sources.batch import to_json
+from sources.rest_api.paging_styles import Block, OnePage, Paging
+from sources.stream import Column, Stream, Type
+
+
+class ColumnOptions(Block):
+    """One column: where its value is in a record, and what it means."""
+
+    type: Type = Field(description="Type of the column.")
+    field: str | None = Field(default=None, description="Where the value is, for example customer.address.city.")
+    description: str | None = Field(default=None, description="What it means.")
+    personal: bool = Field(default=False, description="Whether it says something of a person.")
+    parent: str | None = Field(default=None, description="Column of the parent whose value it takes.")
+    unix: Literal["s", "ms"] | None = Field(default=None, description="A timestamp that is a number: its unit.")
+
+
+def _short(value: Any) -> Any:
+    return {"type": value} if isinstance(value, str) else value
+
+
+class Incremental(Block):
+    """By what the API tells what is new."""
+
+    column: str = Field(description="Column that grows with every change of a record.")
+    param: str = Field(description="Parameter that takes its value: records since then are given.")
+    overlap: Annotated[timedelta, Field(json_schema_extra={"examples": ["PT5M"]})] = Field(
+        default=timedelta(0), description="How much is read again, for records that become visible late (ISO 8601)."
+    )
+    full_scan_every: timedelta = Field(
+        default=timedelta(days=1), description="With deletes: full_scan, how often everything is listed (ISO 8601)."
+    )
+
+
+class Parent(Block):
+    """The endpoint for whose every row this one is asked."""
+
+    endpoint: str = Field(description="Name of the endpoint that gives the rows.")
+    values: dict[str, str] = Field(
+        min_length=1, description="Placeholder of path and params, and the column of the parent that fills it."
+    )
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+_Names = Annotated[
+    tuple[str, ...], Field(min_length=1), BeforeValidator(_listed, json_schema_input_type=str | tuple[str, ...])
+]
+
+
+class Endpoint(Block):
+    """One list of an API: a stream."""
+
+    description: str | None = Field(default=None, description="What a row is, in a sentence.")
+    path: str = Field(description="Path below connection.url; {name} is filled from the parent.")
+    params: dict[str, str | int | float | bool] = Field(default_factory=dict, description="Query of every request.")
+    method: Literal["GET", "POST"] = Field(default="GET", description="POST for a search; it must change nothing.")
+    body: dict[str, Any] | None = Field(default=None, description="JSON body of a POST; paging goes into it.")
+    records: str | None = Field(default=None, description="Field of the answer with the list; none: the answer is it.")
+    paging: Paging = Field(default_factory=OnePage, description="How the list is paged.")
+    incremental: Incremental | None = Field(default=None, description="How to ask for what is new; none: everything.")
+    parent: Parent | None = Field(default=None, description="Endpoint for whose every row this one is asked.")
+    nested_in: str | None = Field(
+        default=None, description="Endpoint in whose records the list is, as records names it."
+    )
+    key: _Names = Field(description="Columns that identify a row.")
+    deletes: Literal["full_scan", "never"] = Field(
+        default="full_scan", description="Whether a row that is in no list any more is gone."
+    )
+    columns: Annotated[
+        dict[str, Annotated[ColumnOptions, BeforeValidator(_short, json_schema_input_type=Type | ColumnOptions)]],
+        Field(min_length=1),
+    ] = Field(description="Columns: a type alone, or more about it.")
+
+    def where(self, column: str) -> tuple[str, ...]:
+        """Return the path of a column's value in a record."""
+        return tuple((self.columns[column].field or column).split("."))
+
+
+def stream_of(name: str, endpoint: Endpoint) -> Stream:
+    """Return the stream that an endpoint declares."""
+    columns = []
+    for column, options in endpoint.columns.items():
+        told = (
+            f"Of the parent: `{options.parent}`." if options.parent else f"`{options.field or column}` of the record."
+        )
+        columns.append(Column(column, options.type, options.description or told, options.personal))
+    return Stream(
+        name=name,
+        description=endpoint.description or f"A record of `{endpoint.path}`.",
+        columns=tuple(columns),
+        key=endpoint.key,
+        deletes=endpoint.deletes,
+        schema_version=_version(endpoint),
+    )
+
+
+def _version(endpoint: Endpoint) -> int:
+    """Return a number that changes with what the rows mean: then the engine reads them all again."""
+    meaning = endpoint.model_dump(mode="json", include={"path", "params", "method", "body", "records", "nested_in"})
+    columns = {name: [c.type, c.field, c.parent, c.unix] for name, c in endpoint.columns.items()}
+    parent = endpoint.parent and endpoint.parent.model_dump(mode="json")
+    text = to_json({**meaning, "key": endpoint.key, "columns": columns, "parent": parent})
+    return int(hashlib.sha256(text.encode()).hexdigest()[:7], 16)

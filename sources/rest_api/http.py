@@ -1,0 +1,185 @@
+"""Driver for REST APIs that speak JSON over HTTP, as ``connection.endpoints`` declares them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from hashlib import sha256
+
+from pydantic import Field
+
+from sources.batch import to_json
+from sources.driver import ConnectionModel, SetupTest, Sync
+from sources.errors import Forbidden, IntegrationError, Permanent, Unauthenticated
+from sources.events import Cursor, Event
+from sources.rest_api.children import read_children
+from sources.rest_api.convert import Converter
+from sources.rest_api.declared import Endpoint, stream_of
+from sources.rest_api.mistakes import endpoint_mistakes
+from sources.rest_api.paging import read_pages
+from sources.rest_api.paging_styles import Block
+from sources.rest_api.reading import Reading, State, read_list
+from sources.rest_api.requests import first_request
+from sources.rest_api.spool import spool_folder
+from sources.settings import Setting, read_setting
+from sources.stream import Stream
+from sources.web.auth import Auth, NoAuth, sign_in
+from sources.web.client import Advice, Client, Limits, Version, open_client
+
+FORMAT = 1
+"""Raised when the cursor changes its meaning; an older one is then read as none."""
+
+
+class ApiVersion(Block):
+    """The version of the API that is asked for."""
+
+    header: str = Field(description="Header that takes the version, for example Stripe-Version.")
+    value: str = Field(description="The version.")
+    served: str | None = Field(default=None, description="Header of the answer that tells the version; none: the same.")
+
+
+class Connection(ConnectionModel):
+    """Where the API is, who reads it, how fast, and which lists it has."""
+
+    url: Setting = Field(description="Address of the API; paths are below it.")
+    auth: Auth = Field(default_factory=NoAuth, description="Who reads.")
+    headers: dict[str, str] = Field(default_factory=dict, description="Headers of every request; no secrets.")
+    version: ApiVersion | None = Field(default=None, description="Version of the API to ask for.")
+    endpoints: dict[str, Endpoint] = Field(min_length=1, description="The lists; each is a stream of that name.")
+    rate: float | None = Field(default=None, gt=0, description="Requests per second at most, with this credential.")
+    burst: int = Field(default=1, ge=1, description="Requests at once after a pause, as part of rate.")
+    reserve: float = Field(default=0.1, ge=0, lt=1, description="Share of the API's own limit that is left to others.")
+    in_flight: int = Field(default=4, ge=1, le=32, description="Requests under way at a time.")
+    timeout: float = Field(default=30, gt=0, le=600, description="Seconds to wait for the next bytes of an answer.")
+    allow_private: bool = Field(default=True, description="Whether the host may be this machine or a private one.")
+
+    def mistakes(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Yield what the types can't say of the endpoints."""
+        for loc, text in endpoint_mistakes(self.endpoints):
+            yield ("endpoints", *loc), text
+
+
+def streams(connection: Connection) -> tuple[Stream, ...]:
+    """Return the streams that a connection declares."""
+    return tuple(stream_of(name, endpoint) for name, endpoint in connection.endpoints.items())
+
+
+def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
+    """Ask each endpoint that has no parent for its first page; stops at the first step that fails."""
+    lists = {n: e for n, e in connection.endpoints.items() if e.parent is None and e.nested_in is None}
+    with _open(connection, sync) as client:
+        failures: dict[str, IntegrationError] = {}
+        for name, endpoint in lists.items():
+            try:
+                next(read_pages(client, endpoint, first_request(endpoint, {}, None)), None)
+            except IntegrationError as error:
+                failures[name] = error
+                if isinstance(error, Unauthenticated) or not isinstance(error, Permanent):
+                    break
+    away = [error for error in failures.values() if not isinstance(error, Permanent)]
+    yield SetupTest("reachable", not away, str(away[0]) if away else f"{client.url} answers")
+    if away:
+        return
+    refused = [error for error in failures.values() if isinstance(error, Unauthenticated)]
+    yield SetupTest("authenticated", not refused, str(refused[0]) if refused else "the API accepts the credentials")
+    if refused:
+        return
+    denied = [error for error in failures.values() if isinstance(error, Forbidden)]
+    yield SetupTest("may read", not denied, str(denied[0]) if denied else ", ".join(lists))
+    odd = [error for error in failures.values() if not isinstance(error, Forbidden)]
+    yield SetupTest("gives lists", not odd, str(odd[0]) if odd else "every endpoint has its list where it is declared")
+
+
+def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
+    """Yield what changed since ``sync.cursor``.
+
+    Raises:
+        IntegrationError: an endpoint can't be read, whatever the reason; the cursor then stays where it was.
+    """
+    from sources.rest_api.tables import connect
+
+    known = _usable(connection, sync)
+    states: dict[str, State] = {}
+    with _open(connection, sync) as client, spool_folder(sync.folder) as folder, connect() as con:
+        reading = Reading(client, con, folder, sync)
+        for name, endpoint in connection.endpoints.items():
+            if endpoint.parent is None and endpoint.nested_in is None:
+                for event in _family(connection, reading, name, known):
+                    if isinstance(event, tuple):
+                        states[event[0]] = event[1]
+                    else:
+                        yield event
+    after = {"for": _fingerprint(connection, sync), "format": FORMAT, "endpoints": {**known, **states}}
+    if to_json(after) != to_json(dict(sync.cursor or {})):
+        yield Cursor(after)
+
+
+def _family(
+    connection: Connection, reading: Reading, name: str, known: Mapping[str, State]
+) -> Iterator[Event | tuple[str, State]]:
+    """Read a list, the lists that are nested in it and its children; yields their states with their names."""
+    wanted = reading.sync.streams
+    every = connection.endpoints
+    nested = {n: e for n, e in every.items() if e.nested_in == name and n in wanted}
+    children = {n: e for n, e in every.items() if e.parent and e.parent.endpoint == name and n in wanted}
+    if name not in wanted and not nested and not children:
+        return
+    kept = {c for e in children.values() if e.parent for c in e.parent.values.values()}
+    kept |= {o.parent for e in children.values() for o in e.columns.values() if o.parent}
+    converter = Converter(reading.client, reading.con, name, every[name], nested, name in wanted, tuple(sorted(kept)))
+    loaded = {name, *nested} & wanted
+    before = known.get(name, {}) if set(known.get(name, {}).get("streams", ())) >= loaded and name in wanted else {}
+    state: State = {}
+    for event in read_list(reading, converter, before):
+        if isinstance(event, dict):
+            state = event
+        else:
+            yield event
+    if name in wanted:
+        yield name, {**state, "streams": sorted(loaded)}
+    complete = every[name].incremental is None or not converter.replace
+    for child, endpoint in children.items():
+        own = Converter(reading.client, reading.con, child, endpoint, {}, True, ())
+        for event in read_children(reading, own, converter.values.values(), complete, known.get(child, {})):
+            yield (child, event) if isinstance(event, dict) else event
+
+
+def _open(connection: Connection, sync: Sync) -> AbstractContextManager[Client]:
+    url = read_setting(connection.url, sync.integration, sync.project).rstrip("/") + "/"
+    limits = Limits(
+        timeout=connection.timeout,
+        total=max(300.0, connection.timeout * 4),
+        in_flight=connection.in_flight,
+        rate=connection.rate,
+        burst=connection.burst,
+        reserve=connection.reserve,
+        allow_private=connection.allow_private,
+    )
+    advice = Advice(
+        unauthenticated="check connection.auth: the credential is wrong, or has expired or was revoked; make a new one",
+        forbidden="give the account of connection.auth the right to read this, or take the endpoint out",
+        not_found="correct the endpoint's path, or connection.url, or take the endpoint out",
+        rejected="correct the endpoint's path and params",
+    )
+    told = connection.version
+    version = None if told is None else Version(told.value, told.header, told.served)
+    headers = {"Accept": "application/json", **connection.headers}
+    signer = sign_in(connection.auth, sync)
+    return open_client(sync, url, signer, headers=headers, limits=limits, advice=advice, version=version)
+
+
+def _fingerprint(connection: Connection, sync: Sync) -> str:
+    url = read_setting(connection.url, sync.integration, sync.project)
+    version = connection.version and connection.version.value
+    return sha256(to_json([url, version]).encode()).hexdigest()[:16]
+
+
+def _usable(connection: Connection, sync: Sync) -> Mapping[str, State]:
+    """Return the states in the cursor; none when it is of another API, or of another version of it."""
+    cursor = sync.cursor or {}
+    fits = cursor.get("for") == _fingerprint(connection, sync) and cursor.get("format") == FORMAT
+    states: Mapping[str, State] = cursor["endpoints"] if fits else {}
+    return {name: state for name, state in states.items() if name in connection.endpoints}
+
+
+__all__ = ["Connection", "Endpoint", "extract", "setup_tests", "streams"]
