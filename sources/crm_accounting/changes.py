@@ -8,12 +8,12 @@ when Tryton counts other than what is remembered, all ids are listed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from sources.crm_accounting.rest import Record, Tryton
-from sources.crm_accounting.values import follow, stamp
+from sources.crm_accounting.values import follow, from_stamp, stamp
 from sources.errors import UnexpectedShape
 
 Mark = tuple[int, tuple[int, ...]]
@@ -34,19 +34,32 @@ class Part:
     path: str = ""
 
 
-def scan(tryton: Tryton, part: Part, known: Marks | None, overlap: int) -> Marks:
+@dataclass(frozen=True, slots=True)
+class Care:
+    """How to look for changes.
+
+    Attributes:
+        overlap: seconds by which to ask again for what was seen.
+        few: models with at most so many records are listed whole, which is one request too, and needs no clock.
+    """
+
+    overlap: int
+    few: int
+
+
+def scan(tryton: Tryton, part: Part, known: Marks | None, care: Care) -> Marks:
     """Return the marks of all records of a model as they are now.
 
     Args:
         tryton: where to ask.
         part: the model.
         known: the marks as they were; None lists everything.
-        overlap: seconds by which to ask again for what was seen.
+        care: how to look.
     """
-    if not known:
+    if not known or len(known) <= care.few:
         return dict(_marks(tryton, part, ()))
     newest = max(changed for changed, _ in known.values())
-    marks = {**known, **dict(_marks(tryton, part, _changed_since(newest - overlap * 10**6)))}
+    marks = {**known, **dict(_marks(tryton, part, _changed_since(newest - care.overlap * 10**6)))}
     if tryton.holds(part.model, len(marks)):
         return marks
     return dict(_marks(tryton, part, ()))
@@ -80,14 +93,6 @@ def _mark(tryton: Tryton, part: Part, record: Record) -> Mark:
 
 
 def _changed_since(microseconds: int) -> tuple[Any, ...]:
-    at = _tryton_time(microseconds)
+    at = from_stamp(microseconds)
     never_changed = [["write_date", "=", None], ["create_date", ">=", at]]
     return (["OR", ["write_date", ">=", at], never_changed],)
-
-
-def _tryton_time(microseconds: int) -> Mapping[str, Any]:
-    from datetime import UTC, datetime, timedelta
-
-    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
-    parts = ("year", "month", "day", "hour", "minute", "second", "microsecond")
-    return {"__class__": "datetime", **{part: getattr(at, part) for part in parts}}

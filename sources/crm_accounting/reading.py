@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sources.batch import Batch, to_json
-from sources.crm_accounting.changes import Marks, Part, scan, touched
+from sources.crm_accounting.changes import Care, Marks, Part, scan, touched
 from sources.crm_accounting.kinds import Kind
 from sources.crm_accounting.known import Known
 from sources.crm_accounting.rest import Record, Tryton
@@ -29,12 +29,12 @@ class Reader:
     Attributes:
         tryton: where to ask.
         sync: the extraction.
-        overlap: seconds by which to ask again for what was seen.
+        care: how to look for changes.
     """
 
     tryton: Tryton
     sync: Sync
-    overlap: int
+    care: Care
     _names: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
 
     def read(self, kind: Kind, before: Known | None) -> Iterator[Event | Known]:
@@ -48,7 +48,7 @@ class Reader:
         parts = [part for part in (Part(kind.model), *kind.parts) if self.tryton.has(part.model)]
         for part in parts:
             known = None if before is None else before.marks.get(part.model)
-            after.marks[part.model] = scan(self.tryton, part, known, self.overlap)
+            after.marks[part.model] = scan(self.tryton, part, known, self.care)
         own = after.marks[kind.model]
         if before is None or self._too_many(before.marks[kind.model], own):
             yield from self._all(kind, own)

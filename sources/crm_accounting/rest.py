@@ -43,18 +43,19 @@ class Tryton:
         return model in self.models
 
     def listing(self, model: str, fields: Sequence[str], domain: Domain = ()) -> Iterator[Record]:
-        """Yield all records of a model, by id; a page that is shorter than asked for doesn't end it, an empty one does.
+        """Yield all records of a model, by id, until the server says that there are no more than it gave.
 
-        Every page asks for the ids above the last one, so that nothing is skipped or read twice when records are made
-        or deleted meanwhile.
+        A page that is shorter than asked for doesn't end it. Every page asks for the ids above the last one, so that
+        nothing is skipped or read twice when records are made or deleted meanwhile.
 
         Raises:
             IntegrationError: it can't be read to its end.
         """
-        last = 0
-        while page := self.page(model, fields, [*domain, ["id", ">", last]]):
+        last, more = 0, True
+        while more:
+            page, more = self._page(model, fields, [*domain, ["id", ">", last]])
             ids = [record["id"] for record in page]
-            if ids != sorted(set(ids)) or ids[0] <= last:
+            if ids != sorted(set(ids)) or (ids and ids[0] <= last):
                 raise UnexpectedShape(
                     self.client.integration,
                     f"listing {model}",
@@ -62,7 +63,7 @@ class Tryton:
                     "look for a proxy between here and Tryton that drops the query or caches answers",
                 )
             yield from page
-            last = ids[-1]
+            last = ids[-1] if ids else last
 
     def read(self, model: str, fields: Sequence[str], ids: Sequence[int]) -> Iterator[list[Record]]:
         """Yield the records with these ids, a page at a time; the ones that are gone are missing."""
@@ -78,6 +79,10 @@ class Tryton:
 
     def page(self, model: str, fields: Sequence[str], domain: Domain) -> list[Record]:
         """Return the first records that a domain matches, by id, at most :data:`PAGE`."""
+        return self._page(model, fields, domain)[0]
+
+    def _page(self, model: str, fields: Sequence[str], domain: Domain) -> tuple[list[Record], bool]:
+        """Return the first records that a domain matches, and whether there may be more."""
         params = [("f", name) for name in fields]
         params += [("d", _encoded(list(domain))), ("o", _encoded([["id", "ASC"]]))]
         headers = {"Range": f"records=0-{PAGE}", **self._headers({})}
@@ -93,7 +98,8 @@ class Tryton:
                 f"no {', '.join(sorted(missing))}",
                 f"give the key's user read access to these fields of {model}",
             )
-        return page
+        complete = answer.headers.get("Content-Range", "").endswith(f"/{len(page)}")
+        return page, bool(page) and not complete
 
     def holds(self, model: str, number: int) -> bool:
         """Return whether a model has exactly so many records, one at least.

@@ -9,7 +9,19 @@ from sources.crm_accounting.changes import Part
 from sources.crm_accounting.kinds import Kind, Row
 from sources.crm_accounting.parties import CONTACT, contact_of
 from sources.crm_accounting.rest import Record, Tryton
-from sources.crm_accounting.values import day_of, decimal_of, exact, follow, key, moment_of, money, reference, times
+from sources.crm_accounting.values import (
+    day_of,
+    decimal_of,
+    exact,
+    follow,
+    from_stamp,
+    key,
+    moment_of,
+    money,
+    reference,
+    stamp,
+    times,
+)
 from sources.money import to_minor
 
 _HISTORY = 100
@@ -24,8 +36,10 @@ def _with_stages(tryton: Tryton, records: list[Record]) -> list[Record]:
     for first in range(0, len(ids), _HISTORY):
         some = {"ids": ids[first : first + _HISTORY]}
         revisions += tryton.call("sale.opportunity/history_revisions", some)
-    revisions.sort(key=lambda revision: str(moment_of(revision[0])))
-    states = tryton.at_times("sale.opportunity", ["state"], [(number, at) for at, number, _ in revisions])
+    revisions.sort(key=lambda revision: stamp(revision[0]) or 0)
+    # SQLite compares times as text, in which a time without microseconds comes before itself: a moment later is asked
+    moments = [(number, from_stamp((stamp(at) or 0) + 1)) for at, number, _ in revisions]
+    states = tryton.at_times("sale.opportunity", ["state"], moments)
     for (at, number, user), state in zip(revisions, states, strict=True):
         stages = by_id[number]["stages"]
         if "state" in state and (not stages or stages[-1]["stage"] != state["state"]):
@@ -58,7 +72,7 @@ def _lead_rows(record: Record) -> Iterator[Row]:
         },
     )
     stages = record["stages"]
-    for position, (stage, following) in enumerate(zip(stages, [*stages[1:], {}], strict=True)):
+    for position, (stage, following) in enumerate(zip(stages, [*stages, {}][1:], strict=True)):
         left_at = following.get("entered_at")
         yield "lead_stages", {"lead_id": lead, "position": position, **stage, "left_at": left_at}
 

@@ -2,7 +2,7 @@
 
 The key's user needs the right to read, no other; for ``activities``, which are Tryton's notes, it has to be an
 administrator. Which streams are filled depends on the modules of the server: party, sale_opportunity, sale, product,
-account, account_invoice. A run with nothing new makes two or so small requests for each of two dozen models.
+account, account_invoice. A run with nothing new makes one or two small requests for each of two dozen models.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pydantic import Field
 from sources.batch import to_json
 from sources.crm_accounting import known as remembered
 from sources.crm_accounting.books import ACCOUNTS, COMPANY, ENTRIES, TAXES
+from sources.crm_accounting.changes import Care
 from sources.crm_accounting.invoicing import INVOICES
 from sources.crm_accounting.kinds import Kind
 from sources.crm_accounting.known import Known
@@ -61,6 +62,12 @@ class Connection(ConnectionModel):
         ge=0,
         le=86400,
         description="Seconds by which each run asks again for changes; longer than the longest transaction.",
+    )
+    list_up_to: int = Field(
+        default=500,
+        ge=0,
+        le=100_000,
+        description="Models with at most so many records are listed whole by each run, which needs no clock.",
     )
     timeout: float = Field(default=60, gt=0, le=600, description="Seconds to wait for an answer.")
 
@@ -108,7 +115,7 @@ def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
         before = remembered.load(sync.folder, cursor.get("known"))
         if not _fits(cursor, state):
             before = {}
-        reader = Reader(tryton, sync, connection.overlap)
+        reader = Reader(tryton, sync, Care(connection.overlap, connection.list_up_to))
         after: dict[str, Known] = {}
         for kind in _wanted(tryton, sync):
             for found in reader.read(kind, before.get(kind.model)):

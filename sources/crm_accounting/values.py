@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from sources.money import to_minor
 
+_PARTS = ("year", "month", "day", "hour", "minute", "second", "microsecond")
+
 
 def stamp(value: Any) -> int | None:
     """Return a time as microseconds since 1970; Tryton's times are UTC."""
     moment = moment_of(value)
-    return None if moment is None else int((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 10**6 + 0.5)
+    return None if moment is None else (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def from_stamp(microseconds: int) -> dict[str, Any]:
+    """Return a time, given as microseconds since 1970, as Tryton's JSON has it."""
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
+    return {"__class__": "datetime", **{part: getattr(at, part) for part in _PARTS}}
 
 
 def moment_of(value: Any) -> datetime | None:
@@ -23,8 +31,7 @@ def moment_of(value: Any) -> datetime | None:
     """
     if value is None:
         return None
-    parts = ("year", "month", "day", "hour", "minute", "second", "microsecond")
-    return datetime(*_numbers(value, "datetime", parts)).replace(tzinfo=UTC)  # noqa: DTZ001 - it gets its zone
+    return datetime(*_numbers(value, "datetime", _PARTS)).replace(tzinfo=UTC)  # noqa: DTZ001 - it gets its zone
 
 
 def day_of(value: Any) -> date | None:

@@ -42,10 +42,10 @@ class Office:
         assert answer.ok, (method, path, answer.status_code, answer.text[:500])
         return answer.json() if answer.text else None
 
-    def make(self, model: str, **values: Any) -> int:
+    def make(self, model: str, /, **values: Any) -> int:
         return int(self.ask("POST", model, values)["id"])
 
-    def change(self, model: str, number: int, **values: Any) -> None:
+    def change(self, model: str, number: int, /, **values: Any) -> None:
         self.ask("PUT", f"{model}/{number}", values)
 
     def delete(self, model: str, number: int) -> None:
