@@ -15,9 +15,8 @@ from zoneinfo import ZoneInfo
 import requests
 from dateutil.rrule import rrulestr
 
-from demo.process import stop
 from demo.radicale import start_radicale, storage_folder
-from tests.contract.proxy import HTTP, Proxy, proxied
+from tests.contract.served import served
 from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Row, Step, World
 
 OWNER, GUEST = "office", "erin"
@@ -171,24 +170,13 @@ def _value(lines: list[str], name: str) -> str | None:
 def open_world(folder: Path, database: Callable[[], str]) -> Iterator[World]:
     """Start Radicale behind a counting proxy."""
     users = {OWNER: SECRET, GUEST: "of no interest"}
-    running = [start_radicale(folder, users)]
-    port = running[0].port
-    today = datetime.now(ZONE).replace(hour=10, minute=0, second=0, microsecond=0, tzinfo=None)
-    server = _Server(f"http://127.0.0.1:{port}/", today - timedelta(days=today.weekday()))
-    server.seed()
-    broken = _file(["BEGIN:VEVENT", f"SUMMARY:{PERSON}", f"ATTENDEE:mailto:{MAIL}", "END:VEVENT"])
-    (storage_folder(folder, OWNER, "work") / "broken.ics").write_bytes(broken)
-
-    def halt(proxy: Proxy) -> None:
-        stop(running.pop().pid)
-        proxy.close()
-
-    def again(proxy: Proxy) -> None:
-        running.append(start_radicale(folder, users, port))
-        proxy.open()
-
-    with proxied(port, HTTP) as proxy:
-        variables = {"CONTRACT_CALENDAR_URL": f"http://127.0.0.1:{proxy.port}/", "CONTRACT_CALENDAR_PASSWORD": SECRET}
+    with served(lambda port: start_radicale(folder, users, port)) as server:
+        today = datetime.now(ZONE).replace(hour=10, minute=0, second=0, microsecond=0, tzinfo=None)
+        system = _Server(f"http://127.0.0.1:{server.port}/", today - timedelta(days=today.weekday()))
+        system.seed()
+        broken = _file(["BEGIN:VEVENT", f"SUMMARY:{PERSON}", f"ATTENDEE:mailto:{MAIL}", "END:VEVENT"])
+        (storage_folder(folder, OWNER, "work") / "broken.ics").write_bytes(broken)
+        variables = {"CONTRACT_CALENDAR_URL": f"{server.url}/", "CONTRACT_CALENDAR_PASSWORD": SECRET}
         yield World(
             connection={
                 "url": {"env": "CONTRACT_CALENDAR_URL"},
@@ -198,14 +186,12 @@ def open_world(folder: Path, database: Callable[[], str]) -> Iterator[World]:
             },
             environment=variables,
             refused={"CONTRACT_CALENDAR_PASSWORD": REFUSED},
-            keys=server.keys,
-            add=server.add,
-            change=server.change,
-            delete=server.delete,
-            stop=lambda: halt(proxy),
-            start=lambda: again(proxy),
-            requests=lambda: proxy.seen,
+            keys=system.keys,
+            add=system.add,
+            change=system.change,
+            delete=system.delete,
+            stop=server.stop,
+            start=server.start,
+            requests=server.requests,
             secrets=[base64.b64encode(f"{OWNER}:{password}".encode()).decode() for password in (SECRET, REFUSED)],
         )
-    for process in running:
-        stop(process.pid)

@@ -11,9 +11,8 @@ from typing import Any
 
 import boto3
 
-from demo.process import stop
 from demo.seaweedfs import start_seaweedfs
-from tests.contract.proxy import HTTP, Proxy, proxied
+from tests.contract.served import served
 from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Row, Step, World
 
 ACCESS_KEY = "AKIACONTRACT"
@@ -137,21 +136,10 @@ def client(port: int, secret: str = SECRET) -> Any:
 def open_world(folder: Path, database: Callable[[], str]) -> Iterator[World]:
     """Start SeaweedFS behind a counting proxy."""
     accounts = {"office": (ACCESS_KEY, SECRET)}
-    running = [start_seaweedfs(folder, accounts)]
-    port = running[0].port
-    storage = _Storage(client(port))
-    storage.seed()
-
-    def halt(proxy: Proxy) -> None:
-        stop(running.pop().pid, wait=0.2)
-        proxy.close()
-
-    def again(proxy: Proxy) -> None:
-        running.append(start_seaweedfs(folder, accounts, port))
-        proxy.open()
-
-    with proxied(port, HTTP) as proxy:
-        url = f"http://127.0.0.1:{proxy.port}/"
+    with served(lambda port: start_seaweedfs(folder, accounts, port), patience=0.2) as server:
+        system = _Storage(client(server.port))
+        system.seed()
+        url = f"{server.url}/"
         yield World(
             connection={
                 "url": {"env": "CONTRACT_S3_URL"},
@@ -161,13 +149,11 @@ def open_world(folder: Path, database: Callable[[], str]) -> Iterator[World]:
             },
             environment={"CONTRACT_S3_URL": url, "CONTRACT_S3_SECRET_KEY": SECRET},
             refused={"CONTRACT_S3_SECRET_KEY": REFUSED},
-            keys=storage.keys,
-            add=storage.add,
-            change=storage.change,
-            delete=storage.delete,
-            stop=lambda: halt(proxy),
-            start=lambda: again(proxy),
-            requests=lambda: proxy.seen,
+            keys=system.keys,
+            add=system.add,
+            change=system.change,
+            delete=system.delete,
+            stop=server.stop,
+            start=server.start,
+            requests=server.requests,
         )
-    for process in running:
-        stop(process.pid, wait=0.2)

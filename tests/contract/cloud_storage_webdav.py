@@ -13,9 +13,8 @@ from urllib.parse import quote, unquote
 
 import requests
 
-from demo.process import stop
 from demo.wsgidav_server import start_wsgidav
-from tests.contract.proxy import HTTP, Proxy, proxied
+from tests.contract.served import served
 from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Row, Step, World
 
 USER = "office"
@@ -89,21 +88,10 @@ def _touched() -> dict[str, Callable[[Row], bool]]:
 @contextmanager
 def open_world(folder: Path, database: Callable[[], str]) -> Iterator[World]:
     """Start WsgiDAV behind a counting proxy."""
-    running = [start_wsgidav(folder, {USER: SECRET})]
-    port = running[0].port
-    server = _Server(f"http://127.0.0.1:{port}/")
-    server.seed()
-
-    def halt(proxy: Proxy) -> None:
-        stop(running.pop().pid)
-        proxy.close()
-
-    def again(proxy: Proxy) -> None:
-        running.append(start_wsgidav(folder, {USER: SECRET}, port))
-        proxy.open()
-
-    with proxied(port, HTTP) as proxy:
-        variables = {"CONTRACT_DAV_URL": f"http://127.0.0.1:{proxy.port}/", "CONTRACT_DAV_PASSWORD": SECRET}
+    with served(lambda port: start_wsgidav(folder, {USER: SECRET}, port)) as server:
+        system = _Server(f"http://127.0.0.1:{server.port}/")
+        system.seed()
+        variables = {"CONTRACT_DAV_URL": f"{server.url}/", "CONTRACT_DAV_PASSWORD": SECRET}
         yield World(
             connection={
                 "url": {"env": "CONTRACT_DAV_URL"},
@@ -117,15 +105,13 @@ def open_world(folder: Path, database: Callable[[], str]) -> Iterator[World]:
             },
             environment=variables,
             refused={"CONTRACT_DAV_PASSWORD": REFUSED},
-            keys=server.keys,
-            add=server.add,
-            change=server.change,
-            delete=server.delete,
-            stop=lambda: halt(proxy),
-            start=lambda: again(proxy),
-            requests=lambda: proxy.seen,
+            keys=system.keys,
+            add=system.add,
+            change=system.change,
+            delete=system.delete,
+            stop=server.stop,
+            start=server.start,
+            requests=server.requests,
             empty=_EMPTY,
             secrets=[base64.b64encode(f"{USER}:{each}".encode()).decode() for each in (SECRET, REFUSED)],
         )
-    for process in running:
-        stop(process.pid)

@@ -11,10 +11,10 @@ from typing import Any
 import requests
 
 from demo.localstripe import start_localstripe
-from demo.process import stop
+from demo.process import running
 from demo.stripe_front import start_stripe_front
 from demo.stripe_shapes import KINDS
-from tests.contract.proxy import HTTP, Proxy, proxied
+from tests.contract.served import served
 from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Row, Step, World
 
 KEY = f"sk_test_{SECRET}"
@@ -127,33 +127,21 @@ def _any(_row: Row) -> bool:
 @contextmanager
 def open_world(folder: Path, database: Callable[[], str]) -> Iterator[World]:
     """Start localstripe, the fake before it, and a counting proxy before that."""
-    behind = start_localstripe(folder)
-    address = f"http://127.0.0.1:{behind.port}"
-    running = [start_stripe_front(folder, KEY, address)]
-    port = running[0].port
-    server = _Server(f"http://127.0.0.1:{port}")
-    server.seed()
-
-    def halt(proxy: Proxy) -> None:
-        stop(running.pop().pid)
-        proxy.close()
-
-    def again(proxy: Proxy) -> None:
-        running.append(start_stripe_front(folder, KEY, address, port))
-        proxy.open()
-
-    with proxied(port, HTTP) as proxy:
+    with (
+        running(start_localstripe(folder)) as behind,
+        served(lambda port: start_stripe_front(folder, KEY, f"http://127.0.0.1:{behind.port}", port)) as server,
+    ):
+        system = _Server(f"http://127.0.0.1:{server.port}")
+        system.seed()
         yield World(
             connection={"url": {"env": "CONTRACT_PAYMENTS_URL"}, "api_key": {"env": "CONTRACT_PAYMENTS_KEY"}},
-            environment={"CONTRACT_PAYMENTS_URL": f"http://127.0.0.1:{proxy.port}", "CONTRACT_PAYMENTS_KEY": KEY},
+            environment={"CONTRACT_PAYMENTS_URL": server.url, "CONTRACT_PAYMENTS_KEY": KEY},
             refused={"CONTRACT_PAYMENTS_KEY": f"sk_test_{REFUSED}"},
-            keys=server.keys,
-            add=server.add,
-            change=server.change,
-            delete=server.delete,
-            stop=lambda: halt(proxy),
-            start=lambda: again(proxy),
-            requests=lambda: proxy.seen,
+            keys=system.keys,
+            add=system.add,
+            change=system.change,
+            delete=system.delete,
+            stop=server.stop,
+            start=server.start,
+            requests=server.requests,
         )
-    for process in (*running, behind):
-        stop(process.pid)

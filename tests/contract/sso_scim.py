@@ -15,8 +15,7 @@ import requests
 
 from demo.canaille import DATABASE, LOG, Accounts, service_account, start_canaille
 from demo.canaille_browser import Browser
-from demo.process import stop
-from tests.contract.proxy import HTTP, Proxy, proxied
+from tests.contract.served import served
 from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Row, Step, World
 
 READER, WRITER = "leat", "provisioning"
@@ -176,23 +175,12 @@ def _user(login: str, title: str, *, active: bool) -> dict[str, Any]:
 @contextmanager
 def open_world(folder: Path, database: Callable[[], str]) -> Iterator[World]:
     """Start Canaille behind a counting proxy."""
-    running = [start_canaille(folder, ACCOUNTS)]
-    port = running[0].port
-    server = Server(f"http://127.0.0.1:{port}", folder)
-    server.sign_in()
-    server.put_members("admins", ["ann"])
-    server.ask("PUT", f"Users/{server.user('user0')}", _user("user0", "Nobody", active=True))
-
-    def halt(proxy: Proxy) -> None:
-        stop(running.pop().pid)
-        proxy.close()
-
-    def again(proxy: Proxy) -> None:
-        running.append(start_canaille(folder, ACCOUNTS, port))
-        proxy.open()
-
-    with proxied(port, HTTP) as proxy:
-        url = f"http://127.0.0.1:{proxy.port}"
+    with served(lambda port: start_canaille(folder, ACCOUNTS, port)) as server:
+        system = Server(f"http://127.0.0.1:{server.port}", folder)
+        system.sign_in()
+        system.put_members("admins", ["ann"])
+        system.ask("PUT", f"Users/{system.user('user0')}", _user("user0", "Nobody", active=True))
+        url = server.url
         yield World(
             connection={
                 "url": f"{url}/scim/v2",
@@ -211,15 +199,13 @@ def open_world(folder: Path, database: Callable[[], str]) -> Iterator[World]:
                 "CONTRACT_SSO_DATABASE": f"sqlite:///{folder.resolve() / DATABASE}",
             },
             refused={"CONTRACT_SSO_SECRET": REFUSED},
-            keys=server.keys,
-            add=server.add,
-            change=server.change,
-            delete=server.delete,
-            stop=lambda: halt(proxy),
-            start=lambda: again(proxy),
-            requests=lambda: proxy.seen,
+            keys=system.keys,
+            add=system.add,
+            change=system.change,
+            delete=system.delete,
+            stop=server.stop,
+            start=server.start,
+            requests=server.requests,
             empty=("devices", "policies"),
             secrets=[base64.b64encode(f"{READER}:{password}".encode()).decode() for password in (SECRET, REFUSED)],
         )
-    for process in running:
-        stop(process.pid)
