@@ -8,6 +8,8 @@ from pathlib import Path
 
 from demo import calendar_seed, git_seed, sso_seed
 from demo.canaille import DATABASE, LOG, start_canaille
+from demo.crm_accounting_seed import seed_crm_accounting
+from demo.datasette_server import start_datasette
 from demo.email_seed import mail_accounts, seed_email
 from demo.git_server import start_git_server
 from demo.localstripe import start_localstripe
@@ -18,6 +20,9 @@ from demo.site import Site
 from demo.storage_seed import seed_storage
 from demo.stripe_front import start_stripe_front
 from demo.stripe_seed import seed_payments
+from demo.support_seed import seed_support
+from demo.tryton import DATABASE as TRYTON
+from demo.tryton import start_tryton
 
 OFFICE = "office"
 """The account that reads everything."""
@@ -30,11 +35,13 @@ def openers(checkout: Path, repositories: Sequence[str]) -> dict[str, Callable[[
     """Return what opens each system, by the name that a person reads; what takes longest comes first."""
     return {
         "sign-in": open_sso,
+        "customers and books": open_crm_accounting,
         "storage": open_storage,
         "payments": open_payments,
         "calendars": open_calendars,
         "git repositories": lambda site: open_repositories(site, checkout, repositories),
         "mail": open_email,
+        "support desk": open_support,
     }
 
 
@@ -106,6 +113,24 @@ def open_storage(site: Site) -> Variables:
         "CLOUD_STORAGE_ACCESS_KEY": OFFICE,
         "CLOUD_STORAGE_SECRET_KEY": site.password,
     }
+
+
+def open_crm_accounting(site: Site) -> Variables:
+    """Open Tryton; its database is filled before it starts."""
+    folder = site.folder / "tryton"
+    seed_crm_accounting(folder, site.story)
+    server, _ = site.running("tryton", lambda port: start_tryton(folder, [site.password], port))
+    return {"CRM_ACCOUNTING_URL": f"http://127.0.0.1:{server.port}/{TRYTON}/", "CRM_ACCOUNTING_KEY": site.password}
+
+
+def open_support(site: Site) -> Variables:
+    """Open Datasette with the support desk, which stands for any REST API."""
+    folder = site.folder / "datasette"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    database = folder / "support.db"
+    seed_support(database, site.story)
+    server, _ = site.running("datasette", lambda port: start_datasette(folder, database, port))
+    return {"REST_API_URL": f"http://127.0.0.1:{server.port}/"}
 
 
 def open_sso(site: Site) -> Variables:
