@@ -9,9 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from demo.process import stop
 from demo.tryton import start_tryton
-from tests.contract.proxy import HTTP, Proxy, proxied
+from tests.contract.served import served
 from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Step, World
 from tests.sources.tryton_office import Office, decimal
 
@@ -145,34 +144,21 @@ def _keys(columns: tuple[str, ...], rows: Any) -> Keys:
 @contextmanager
 def open_world(folder: Path, database: Callable[[], str]) -> Iterator[World]:
     """Start Tryton behind a counting proxy."""
-    running = [start_tryton(folder, [SECRET])]
-    port = running[0].port
-    company = _Company(Office(f"http://127.0.0.1:{port}/leat/", SECRET))
-    company.seed()
-
-    def halt(proxy: Proxy) -> None:
-        stop(running.pop().pid)
-        proxy.close()
-
-    def again(proxy: Proxy) -> None:
-        running.append(start_tryton(folder, [SECRET], port))
-        proxy.open()
-
-    with proxied(port, HTTP) as proxy:
+    with served(lambda port: start_tryton(folder, [SECRET], port)) as server:
+        system = _Company(Office(f"http://127.0.0.1:{server.port}/leat/", SECRET))
+        system.seed()
         yield World(
             connection={"url": {"env": "CONTRACT_TRYTON_URL"}, "key": {"env": "CONTRACT_TRYTON_KEY"}},
             environment={
-                "CONTRACT_TRYTON_URL": f"http://127.0.0.1:{proxy.port}/leat/",
+                "CONTRACT_TRYTON_URL": f"{server.url}/leat/",
                 "CONTRACT_TRYTON_KEY": SECRET,
             },
             refused={"CONTRACT_TRYTON_KEY": REFUSED},
-            keys=company.keys,
-            add=company.add,
-            change=company.change,
-            delete=company.delete,
-            stop=lambda: halt(proxy),
-            start=lambda: again(proxy),
-            requests=lambda: proxy.seen,
+            keys=system.keys,
+            add=system.add,
+            change=system.change,
+            delete=system.delete,
+            stop=server.stop,
+            start=server.start,
+            requests=server.requests,
         )
-    for process in running:
-        stop(process.pid)

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from demo.dovecot import start_dovecot
-from demo.process import stop
-from tests.contract.proxy import Proxy, proxied
+from tests.contract.served import served
 from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Row, Step, World
 
 ACCOUNTS = ("office", "shop")
@@ -172,48 +171,33 @@ def _is_inbox(row: Row) -> bool:
 def open_world(folder: Path, database: Callable[[], str]) -> Iterator[World]:
     """Start Dovecot behind a counting proxy."""
     users = dict.fromkeys(ACCOUNTS, SECRET)
-    running = [start_dovecot(folder, users)]
-    port = running[0].port
-    server = _Server(port)
-    server.seed()
-
-    def halt(proxy: Proxy) -> None:
-        stop(running.pop().pid)
-        proxy.close()
-
-    def again(proxy: Proxy) -> None:
-        running.append(start_dovecot(folder, users, port))
-        proxy.open()
-
-    try:
-        with proxied(port, SIGN_IN) as proxy:
-            yield World(
-                connection={
-                    "host": {"env": "CONTRACT_EMAIL_HOST"},
-                    "security": "none",
-                    "username": "office",
-                    "password": {"env": "CONTRACT_EMAIL_PASSWORD"},
-                    "accounts": {"env": "CONTRACT_EMAIL_ACCOUNTS"},
-                },
-                environment={
-                    "CONTRACT_EMAIL_HOST": f"127.0.0.1:{proxy.port}",
-                    "CONTRACT_EMAIL_PASSWORD": SECRET,
-                    "CONTRACT_EMAIL_ACCOUNTS": json.dumps({"shop": SECRET}),
-                },
-                refused={"CONTRACT_EMAIL_PASSWORD": REFUSED},
-                keys=server.keys,
-                add=server.add,
-                change=server.change,
-                delete=server.delete,
-                stop=lambda: halt(proxy),
-                start=lambda: again(proxy),
-                requests=lambda: proxy.seen,
-                secrets=[
-                    base64.b64encode(f"\0{account}\0{password}".encode()).decode()
-                    for account in ACCOUNTS
-                    for password in (SECRET, REFUSED)
-                ],
-            )
-    finally:
-        for process in running:
-            stop(process.pid)
+    with served(lambda port: start_dovecot(folder, users, port), SIGN_IN) as server:
+        system = _Server(server.port)
+        system.seed()
+        yield World(
+            connection={
+                "host": {"env": "CONTRACT_EMAIL_HOST"},
+                "security": "none",
+                "username": "office",
+                "password": {"env": "CONTRACT_EMAIL_PASSWORD"},
+                "accounts": {"env": "CONTRACT_EMAIL_ACCOUNTS"},
+            },
+            environment={
+                "CONTRACT_EMAIL_HOST": server.url.removeprefix("http://"),
+                "CONTRACT_EMAIL_PASSWORD": SECRET,
+                "CONTRACT_EMAIL_ACCOUNTS": json.dumps({"shop": SECRET}),
+            },
+            refused={"CONTRACT_EMAIL_PASSWORD": REFUSED},
+            keys=system.keys,
+            add=system.add,
+            change=system.change,
+            delete=system.delete,
+            stop=server.stop,
+            start=server.start,
+            requests=server.requests,
+            secrets=[
+                base64.b64encode(f"\0{account}\0{password}".encode()).decode()
+                for account in ACCOUNTS
+                for password in (SECRET, REFUSED)
+            ],
+        )

@@ -12,8 +12,7 @@ from typing import Any
 import requests
 
 from demo.api_server import start_api_server
-from demo.process import stop
-from tests.contract.proxy import HTTP, Proxy, proxied
+from tests.contract.served import served
 from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Row, Step, World
 
 _ENDPOINTS: dict[str, Any] = {
@@ -158,25 +157,14 @@ def _only(number: int) -> dict[str, Callable[[Row], bool]]:
 @contextmanager
 def open_world(folder: Path, database: Callable[[], str]) -> Iterator[World]:
     """Start the server behind a counting proxy."""
-    running = [start_api_server(folder)]
-    port = running[0].port
     content = {
         "customers": [_customer(1, "first", "second"), _customer(2), _customer(3, "third")],
         "orders": [_order(number, number) for number in (1, 2, 3)],
         "visits": [_visit(number) for number in (1, 2, 3)],
     }
-    server = _Server(f"http://127.0.0.1:{port}/", copy.deepcopy(content))
-    server.put()
-
-    def halt(proxy: Proxy) -> None:
-        stop(running.pop().pid)
-        proxy.close()
-
-    def again(proxy: Proxy) -> None:
-        running.append(start_api_server(folder, port))
-        proxy.open()
-
-    with proxied(port, HTTP) as proxy:
+    with served(lambda port: start_api_server(folder, port)) as server:
+        system = _Server(f"http://127.0.0.1:{server.port}/", copy.deepcopy(content))
+        system.put()
         yield World(
             connection={
                 "url": {"env": "CONTRACT_REST_API_URL"},
@@ -184,17 +172,15 @@ def open_world(folder: Path, database: Callable[[], str]) -> Iterator[World]:
                 "endpoints": _ENDPOINTS,
             },
             environment={
-                "CONTRACT_REST_API_URL": f"http://127.0.0.1:{proxy.port}",
+                "CONTRACT_REST_API_URL": server.url,
                 "CONTRACT_REST_API_TOKEN": SECRET,
             },
             refused={"CONTRACT_REST_API_TOKEN": REFUSED},
-            keys=server.keys,
-            add=server.add,
-            change=server.change,
-            delete=server.delete,
-            stop=lambda: halt(proxy),
-            start=lambda: again(proxy),
-            requests=lambda: proxy.seen,
+            keys=system.keys,
+            add=system.add,
+            change=system.change,
+            delete=system.delete,
+            stop=server.stop,
+            start=server.start,
+            requests=server.requests,
         )
-    for process in running:
-        stop(process.pid)
