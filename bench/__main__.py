@@ -5,6 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 
-for module in ("apply_rows", "nothing_new", "git_numstat", "s3_listing", "imap_messages"):
+for module in ("apply_rows", "nothing_new", "git_numstat", "s3_listing", "imap_messages", "rest_json"):
     print(f"\n== {module}", flush=True)
     subprocess.run([sys.executable, "-m", f"bench.{module}"], check=True)
