@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sources.events import Rows
 from sources.stream import EXTRA, Stream
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+_TEXT = frozenset({str})
+_UNKNOWN = (-1, None)
 
 
 def to_json(value: Any) -> str:
@@ -26,10 +28,34 @@ def to_json(value: Any) -> str:
         ValueError: it is nested too deeply.
     """
     try:
-        return json.dumps(_plain(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        text = _fast_json(value)
+        return _ENCODER.encode(_plain(value)) if text is None else text
     except RecursionError as error:
         msg = "the value is nested too deeply"
         raise ValueError(msg) from error
+
+
+def _fast_json(value: Any) -> str | None:
+    """Return the JSON text of a value that need not be changed first, else None."""
+    if not _has_text_keys(value):
+        return None
+    try:
+        text = _ENCODER.encode(value)
+    except ValueError:  # NaN or an infinity
+        return None
+    return text if "\\u0000" not in text and is_clean(text) else None
+
+
+def _has_text_keys(value: Any) -> bool:
+    """Return whether a value is made of scalars, lists and dicts whose keys are text: JSON as a server sends it."""
+    kind = type(value)
+    if kind is dict:
+        if not _TEXT.issuperset(map(type, value)):
+            return False
+        value = value.values()
+    elif kind is not list and kind is not tuple:
+        return kind in _SCALARS
+    return _SCALARS.issuperset(map(type, value)) or all(map(_has_text_keys, value))
 
 
 def _plain(value: Any) -> Any:
@@ -51,11 +77,22 @@ def _plain(value: Any) -> Any:
 
 def clean(text: str) -> str:
     """Return text that every warehouse can store: NUL and lone surrogates become U+FFFD."""
-    if "\x00" in text:
-        text = text.replace("\x00", "\ufffd")
-    if text.isascii():
+    if is_clean(text):
         return text
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def is_clean(text: str) -> bool:
+    """Return whether every warehouse can store a text as it is."""
+    if "\x00" in text:
+        return False
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # surrogates
+        return False
+    return True
 
 
 class Batch:
@@ -76,9 +113,10 @@ class Batch:
     def __init__(self, stream: Stream, size: int = 10_000) -> None:
         self._stream = stream
         self._size = size
-        self._types = {column.name: column.type for column in stream.columns}
-        self._required = frozenset(stream.key)
-        self._records: list[dict[str, Any]] = []
+        self._columns = {column.name: (place, column.type) for place, column in enumerate(stream.columns)}
+        self._key = tuple(self._columns[name][0] for name in stream.key)
+        self._width = len(stream.columns) + 1
+        self._values: list[Any] = []  # row after row: a list of lists would keep the garbage collector busy
 
     def add(self, record: Mapping[str, Any]) -> Iterator[Rows]:
         """Check and add one record; yields a batch when one is full.
@@ -86,37 +124,47 @@ class Batch:
         Raises:
             ValueError: a value doesn't fit its column, or a key column is missing.
         """
-        self._records.append(self._checked(record))
-        if len(self._records) >= self._size:
+        self._values += self._checked(record)
+        if len(self._values) >= self._size * self._width:
             yield from self.flush()
 
     def flush(self) -> Iterator[Rows]:
         """Yield what has been collected, if anything."""
-        if self._records:
+        if self._values:
             import pyarrow as pa
 
-            table: pa.Table = pa.Table.from_pylist(self._records, schema=self._stream.schema())
-            self._records = []
-            yield Rows(self._stream.name, table)
+            schema, values, width = self._stream.schema(), self._values, self._width
+            arrays = [pa.array(values[place::width], field.type) for place, field in enumerate(schema)]
+            self._values = []
+            yield Rows(self._stream.name, pa.Table.from_arrays(arrays, schema=schema))
 
-    def _checked(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        row: dict[str, Any] = {}
+    def _checked(self, record: Mapping[str, Any]) -> list[Any]:
+        """Return the values in the order of the columns; the most frequent kinds of values are taken as they are."""
+        row: list[Any] = [None] * self._width
         extra: dict[str, Any] = {}
+        columns = self._columns
         for name, value in record.items():
-            kind = self._types.get(name)
+            if value is None:
+                continue
+            place, kind = columns.get(name, _UNKNOWN)
             if kind is None:
-                if name == EXTRA:
-                    extra.update(value or {})
-                elif value is not None:
-                    extra[name] = value
+                extra.update((value or {}) if name == EXTRA else {name: value})
+            elif (type(value) is str and kind == "string" and value.isascii() and "\x00" not in value) or (
+                type(value) is int and kind == "integer" and -(2**63) <= value < 2**63
+            ):
+                row[place] = value
             else:
-                row[name] = None if value is None else _fit(name, kind, value)
-        missing = [name for name in self._required if row.get(name) is None]
-        if missing:
-            msg = f"key column {', '.join(sorted(missing))} is missing"
-            raise ValueError(msg)
-        row[EXTRA] = to_json(extra) if extra else None
+                row[place] = _fit(name, kind, value)
+        for place in self._key:
+            if row[place] is None:
+                raise ValueError(self._missing(row))
+        if extra:
+            row[-1] = to_json(extra)
         return row
+
+    def _missing(self, row: Sequence[Any]) -> str:
+        names = sorted(self._stream.columns[place].name for place in self._key if row[place] is None)
+        return f"key column {', '.join(names)} is missing"
 
 
 def _fit(name: str, kind: str, value: Any) -> Any:
@@ -132,7 +180,7 @@ def _fit(name: str, kind: str, value: Any) -> Any:
     if kind == "boolean" and isinstance(value, bool):
         return value
     if kind == "timestamp" and isinstance(value, datetime) and value.tzinfo is not None:
-        return value.astimezone(UTC)
+        return value if value.tzinfo is UTC else value.astimezone(UTC)
     if kind == "datetime" and isinstance(value, datetime) and value.tzinfo is None:
         return value
     if kind == "date" and isinstance(value, date) and not isinstance(value, datetime):
