@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ class Converter:
 
     Attributes:
         client: reads a page again that can't be cut.
-        con: a DuckDB connection.
+        con: gives a DuckDB connection.
         name: of the endpoint.
         endpoint: its declaration.
         nested: endpoints whose lists are in its records, those that are wanted.
@@ -47,7 +47,7 @@ class Converter:
     """
 
     client: Client
-    con: duckdb.DuckDBPyConnection
+    con: Callable[[], duckdb.DuckDBPyConnection]
     name: str
     endpoint: Endpoint
     nested: Mapping[str, Endpoint]
@@ -78,7 +78,7 @@ class Converter:
             yield Rows(self.name, read.table)
             yield from read.bad.values()
         for name, endpoint in self.nested.items():
-            inner = Tables(name, endpoint, self.endpoint).read(self.con, files, {})
+            inner = Tables(name, endpoint, self.endpoint).read(self.con(), files, {})
             if self.replace:
                 yield from self._deletes(name, endpoint, read)
             yield Rows(name, inner.table)
@@ -94,11 +94,11 @@ class Converter:
 
         files = [page.file for page in pages]
         try:
-            return tables.read(self.con, files, parents)
+            return tables.read(self.con(), files, parents)
         except duckdb.InvalidInputException:
             for page in pages:
                 self._mend(page)
-            return tables.read(self.con, files, parents)
+            return tables.read(self.con(), files, parents)
 
     def _mend(self, page: Spooled) -> None:
         """Write a file anew as JSON that DuckDB takes; a list that was cut wrongly is asked for again.

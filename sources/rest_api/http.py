@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from hashlib import sha256
 
 from pydantic import Field
@@ -100,8 +101,9 @@ def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
 
     known = _usable(connection, sync)
     states: dict[str, State] = {}
-    with _open(connection, sync) as client, spool_folder(sync.folder) as folder, connect() as con:
-        reading = Reading(client, con, folder, sync)
+    with _open(connection, sync) as client, spool_folder(sync.folder) as folder, ExitStack() as opened:
+        duckdb = functools.cache(lambda: opened.enter_context(connect()))  # opened once there is something to read
+        reading = Reading(client, duckdb, folder, sync)
         for name, endpoint in connection.endpoints.items():
             if endpoint.parent is None and endpoint.nested_in is None:
                 for event in _family(connection, reading, name, known):

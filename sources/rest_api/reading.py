@@ -6,7 +6,7 @@ that hasn't changed yields nothing. An endpoint that can be asked for what is ne
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -39,10 +39,10 @@ State = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What reading an endpoint needs: the connection, DuckDB, a folder for pages, and the extraction."""
+    """What reading an endpoint needs: the connection, what opens DuckDB, a folder for pages, and the extraction."""
 
     client: Client
-    con: duckdb.DuckDBPyConnection
+    con: Callable[[], duckdb.DuckDBPyConnection]
     folder: Path
     sync: Sync
 

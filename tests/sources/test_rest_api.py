@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +28,7 @@ from sources.errors import (
 from sources.events import Cursor, FullScan, Rows
 from tests.sources.rest_shop import ORDERS, order, reader
 
+ROOT = Path(__file__).parents[2]
 STYLES: dict[str, dict[str, Any]] = {
     "none": {"params": {"limit": 1000}},
     "pages": {"paging": {"kind": "pages", "size": 7, "size_param": "per_page", "total": "total"}},
@@ -299,6 +302,23 @@ def test_nothing_new_without_etags_is_found_by_digest(server: ApiServer, tmp_pat
     shop = reader(tmp_path, server, STYLES["pages"])
     shop.run()
     assert shop.run() == []
+
+
+def test_nothing_new_imports_nothing_heavy(server: ApiServer, tmp_path: Path) -> None:
+    shop = reader(tmp_path, server, STYLES["pages"])
+    shop.run()
+    code = (
+        "import json, sys\n"
+        "from pathlib import Path\n"
+        "from tests.sources.rest_shop import Reader\n"
+        "folder, url, endpoints, cursor = sys.argv[1:]\n"
+        "shop = Reader(Path(folder), json.loads(endpoints), url, cursor=json.loads(cursor))\n"
+        "assert shop.run() == []\n"
+        "print(sorted({'dlt', 'duckdb', 'numpy', 'pandas', 'pyarrow'} & set(sys.modules)))\n"
+    )
+    told = [str(tmp_path), server.url, json.dumps(shop.endpoints), json.dumps(shop.cursor)]
+    done = subprocess.run([sys.executable, "-c", code, *told], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
 
 
 def test_rows_that_go_while_pages_are_read_delete_nothing_else(server: ApiServer, tmp_path: Path) -> None:
