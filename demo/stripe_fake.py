@@ -115,17 +115,17 @@ class Fake:
         if call.method != "GET":
             return self._write(call)
         if len(parts) == 2 and parts[1] in KINDS:
-            return list_reply(self._all(parts[1], call.params), call.params)
+            return list_reply(self._all(parts[1], call.params), call.params, call.path)
         if len(parts) == 3 and parts[1] in KINDS:
             found = self._get(parts[1], parts[2])
             if found is None and self.gone.get(parts[2]) == "customer":
                 return Reply(200, {"id": parts[2], "object": "customer", "deleted": True})
             return _error(404, f"No such object: {parts[2]}", "id") if found is None else Reply(200, found)
-        if parts[1] == "customers" and parts[3:] == ["payment_methods"]:
-            return list_reply(self._methods(parts[2]), call.params)
-        if parts[1] == "invoices" and parts[3:] == ["lines"]:
+        if parts[1:2] == ["customers"] and parts[3:] == ["payment_methods"]:
+            return list_reply(self._methods(parts[2]), call.params, call.path)
+        if parts[1:2] == ["invoices"] and parts[3:] == ["lines"]:
             lines = (self._get("invoices", parts[2]) or {}).get("lines") or {}
-            return list_reply(lines.get("data") or [], call.params)
+            return list_reply(lines.get("data") or [], call.params, call.path)
         return _error(404, f"Unrecognized request URL (GET: {call.path})")
 
     def _set(self, call: Call, parts: list[str]) -> Reply:
@@ -199,7 +199,7 @@ class Fake:
             self.gone.pop(key, None)
 
 
-def list_reply(found: list[dict[str, Any]], params: Params) -> Reply:
+def list_reply(found: list[dict[str, Any]], params: Params, path: str) -> Reply:
     """Return a page of a list, as Stripe gives it: newest first, filtered by ``created``."""
     tests: dict[str, Callable[[int, int], bool]] = {
         "gte": lambda a, b: a >= b, "gt": lambda a, b: a > b, "lte": lambda a, b: a <= b, "lt": lambda a, b: a < b,
@@ -216,7 +216,7 @@ def list_reply(found: list[dict[str, Any]], params: Params) -> Reply:
             return _error(400, f"No such object: {after}", "starting_after")
         begin = ids.index(after) + 1
     page = found[begin : begin + size]
-    return Reply(200, {"object": "list", "data": page, "has_more": begin + size < len(found), "url": "/v1"})
+    return Reply(200, {"object": "list", "data": page, "has_more": begin + size < len(found), "url": path})
 
 
 def _error(status: int, message: str, param: str | None = None) -> Reply:

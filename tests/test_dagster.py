@@ -449,6 +449,8 @@ def test_the_graph_of_this_project() -> None:
             "calendar/attendees",
             "calendar/calendars",
             "calendar/events",
+            "crm_accounting/journal_entries",
+            "crm_accounting/journal_lines",
             "version_control/commits",
         ],
     }

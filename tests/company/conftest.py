@@ -13,6 +13,8 @@ import pytest
 from demo.git_history import git
 from tests.kit.command import ROOT, Leat
 
+INTEGRATIONS = tuple(path.stem for path in sorted((ROOT / "pipelines").glob("*.yaml")))
+
 
 @dataclass(frozen=True)
 class Demo:
@@ -45,7 +47,7 @@ def copied_project(folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """Start the demo; its servers run until the end of the session."""
-    leat = Leat(copied_project(tmp_path_factory.mktemp("company") / "project"))
+    leat = Leat(copied_project(tmp_path_factory.mktemp("company") / "project"), patience=500)
     try:
         yield Demo(leat, leat("demo"))
     finally:

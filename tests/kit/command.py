@@ -25,6 +25,7 @@ class Leat:
 
     folder: Path
     variables: Mapping[str, str] = field(default_factory=dict)
+    patience: float = 120
 
     def env(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
@@ -40,7 +41,7 @@ class Leat:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=self.patience,
         )
 
     def start(self, *args: str, **variables: str) -> subprocess.Popen[str]:
