@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sources.email.regular import read_regular
 from sources.email.text import decode_body, header_text, repair
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ def parse(raw: bytes) -> tuple[Message, list[str]]:
     from email.parser import BytesParser
     from email.policy import compat32
 
+    regular = read_regular(raw)
+    if regular is not None:
+        return regular, []
     parser = BytesParser(policy=compat32)
     try:
         return parser.parsebytes(raw), []

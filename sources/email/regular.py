@@ -1,0 +1,89 @@
+"""Messages that keep to the rules, taken apart at their boundaries at once; the standard library goes line by line.
+
+What comes out is what :class:`email.parser.BytesParser` makes of the same bytes. Whatever is not plain (other line ends
+than CRLF, a header that isn't one, a boundary that is missing or doubled, attached messages) is left to that parser.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from email.message import Message
+
+DEEPEST = 20
+_FIELD = re.compile(r"[!-9;-~]+:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*")
+
+
+def read_regular(raw: bytes) -> Message | None:
+    """Return a message; None when it isn't regular (RFC 5322, section 2.1, and RFC 2046, section 5.1)."""
+    text = raw.decode("ascii", "surrogateescape")
+    lines = text.count("\r\n")
+    if text.count("\n") != lines or text.count("\r") != lines:
+        return None
+    return _read_part(text, 0, len(text), 0)
+
+
+def _read_part(text: str, begin: int, end: int, depth: int) -> Message | None:
+    """Return the message or part between two places of a text."""
+    head_end = text.find("\r\n\r\n", begin, end) + 2
+    if head_end < 2:
+        return None
+    message = _read_head(text, begin, head_end)
+    if message is None:
+        return None
+    kind, _, rest = message.get_content_type().partition("/")
+    if kind == "message":
+        return None
+    if kind != "multipart":
+        message.set_payload(text[head_end + 2 : end])
+        return message
+    return _read_multipart(message, text, head_end, end, depth) if rest != "digest" and depth < DEEPEST else None
+
+
+def _read_head(text: str, begin: int, end: int) -> Message | None:
+    from email.message import Message
+    from email.policy import compat32
+
+    message = Message(compat32)
+    at = begin
+    while at < end:
+        found = _FIELD.match(text, at, end)
+        if found is None:
+            return None
+        message.set_raw(*compat32.header_source_parse([found[0]]))
+        at = found.end()
+    return message
+
+
+def _read_multipart(message: Message, text: str, head_end: int, end: int, depth: int) -> Message | None:
+    """Return the message with its parts, preamble and epilogue; the text between head and first part begins by CRLF."""
+    boundary = message.get_boundary()
+    encoding = str(message.get("content-transfer-encoding", "8bit")).lower()
+    if not boundary or "\n" in boundary or encoding not in ("7bit", "8bit", "binary"):
+        return None
+    lines = _boundary_lines(boundary, text, head_end, end)
+    if len(lines) < 2 or not lines[-1][1]:
+        return None
+    first, last = lines[0].start(), lines[-1].end()
+    if first > head_end:
+        message.preamble = text[head_end + 2 : first]
+    for before, after in pairwise(lines):
+        part = _read_part(text, before.end() + 2, after.start(), depth + 1)
+        if part is None:
+            return None
+        message.attach(part)
+    message.epilogue = None if depth and last == end else text[last + 2 : end]
+    return message
+
+
+def _boundary_lines(boundary: str, text: str, begin: int, end: int) -> list[re.Match[str]]:
+    """Return the boundaries up to the one that closes, which has a group; each with the line end before it."""
+    found = []
+    for one in re.compile(rf"\r\n--{re.escape(boundary)}(--)?[ \t]*(?=\r\n|\Z)").finditer(text, begin, end):
+        found.append(one)
+        if one[1]:
+            break
+    return found
