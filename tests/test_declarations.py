@@ -142,7 +142,7 @@ MISTAKES = {
     ),
     "a setting that names nothing": (
         PLATFORM + "connection:\n  url:\n    evn: X\n",
-        "x.yaml:5: connection.url.evn: unknown key; did you mean \"env\"?",
+        'x.yaml:5: connection.url.evn: unknown key; did you mean "env"?',
     ),
     "a setting that names two": (
         PLATFORM + "connection: {url: {env: X, file: y}}\n",

@@ -21,8 +21,8 @@ from sources.rest_api.envelope import value_at
 from sources.rest_api.paging import read_pages
 from sources.rest_api.paging_styles import Offset, OnePage, Pages
 from sources.rest_api.requests import first_request
-from sources.rest_api.since import Seen
-from sources.rest_api.spool import Spool
+from sources.rest_api.since import Seen, is_again
+from sources.rest_api.spool import Spool, Spooled
 from sources.web.ask import Ask
 from sources.web.client import Client
 from sources.web.validators import if_changed
@@ -156,6 +156,10 @@ def _since(reading: Reading, converter: Converter, ask: Ask, before: Mapping[str
             yield from held
             held = []
             yield from converter.events(spool.take(), {})
+    fresh = bool(held or converter.rows or converter.bad)
+    if not fresh and is_again(before, map(_bytes, spool.pages), spool.size):
+        spool.remove()
+        return
     held += converter.events(spool.take(), {})
     state = {} if converter.seen is None else converter.seen.state(before)
     state["digest"] = before.get("digest")
@@ -163,6 +167,10 @@ def _since(reading: Reading, converter: Converter, ask: Ask, before: Mapping[str
     if any(state.get(name) != before.get(name, "") for name in ("since", "seen", "refused")):
         yield from held
         yield state
+
+
+def _bytes(page: Spooled) -> bytes:
+    return page.file.read_bytes()
 
 
 def _total(endpoint: Endpoint, rest: Any) -> Any:

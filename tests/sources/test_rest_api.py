@@ -304,8 +304,9 @@ def test_nothing_new_without_etags_is_found_by_digest(server: ApiServer, tmp_pat
     assert shop.run() == []
 
 
-def test_nothing_new_imports_nothing_heavy(server: ApiServer, tmp_path: Path) -> None:
-    shop = reader(tmp_path, server, STYLES["pages"])
+@pytest.mark.parametrize("style", [STYLES["pages"], NEW], ids=["whole", "growing"])
+def test_nothing_new_imports_nothing_heavy(server: ApiServer, tmp_path: Path, style: dict[str, Any]) -> None:
+    shop = reader(tmp_path, server, style)
     shop.run()
     code = (
         "import json, sys\n"
