@@ -25,7 +25,9 @@ class Replacement:
         batch = self._batches.get(stream)
         if batch is None:
             return
-        self._characters += sum(len(value) for value in row.values() if isinstance(value, str))
+        for value in row.values():
+            if type(value) is str:
+                self._characters += len(value)
         yield from batch.add(row)
         if self._characters > MAX_CHARACTERS:
             yield from self.flush()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 DEEPEST = 50
 MOST_PARTS = 1_000
+_LONGEST_USUAL = 500
 _TNEF = ("application/ms-tnef", "application/vnd.ms-tnef")
 _T = TypeVar("_T")
 
@@ -100,16 +102,14 @@ def _leaves(part: Message, path: str, depth: int, out: Content) -> Iterator[tupl
 
 
 def _sort(part: Message, path: str, out: Content, complete: bool) -> None:
-    media_type = _type(part)
-    disposition = _safely(part.get_content_disposition, None)
-    name = _name(part)
+    told = _told(part)
+    media_type, disposition, name = told.media_type, told.disposition, told.name
     if media_type == "message/delivery-status":
         out.reports.append(part)
     if media_type in ("message/rfc822", "text/rfc822-headers", "message/global"):
         out.originals.append(part)
     if media_type in ("text/plain", "text/html") and disposition != "attachment" and name is None:
-        charset = _safely(lambda: str(part.get_param("charset") or ""), "")
-        text, wrong = decode_body(_payload(part), repair(charset) or None)
+        text, wrong = decode_body(_payload(part), told.charset)
         (out.plain if media_type == "text/plain" else out.html).append(text.replace("\r\n", "\n"))
         out.defects += [f"part {path}: {wrong}"] if wrong else []
         return
@@ -147,19 +147,53 @@ def _type(part: Message) -> str:
     return repair(_safely(part.get_content_type, "application/octet-stream"))
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What Content-Type and Content-Disposition tell about a part."""
+
+    media_type: str
+    disposition: str | None
+    name: str | None
+    charset: str | None
+
+
+def _told(part: Message) -> _Told:
+    first: dict[str, str] = {}
+    for name, value in part.raw_items():
+        first.setdefault(name.lower(), value)
+    content_type, disposition = first.get("content-type"), first.get("content-disposition")
+    is_usual = len(content_type or "") + len(disposition or "") < _LONGEST_USUAL
+    read = _read_told if is_usual else _read_told.__wrapped__
+    return read(content_type, disposition, part.get_default_type())
+
+
+@lru_cache(maxsize=512)
+def _read_told(content_type: str | None, disposition: str | None, default: str) -> _Told:
+    """Return what the two headers tell; most parts of most messages have one of a few dozen pairs."""
+    from email.message import Message
+    from email.policy import compat32
+
+    part = Message(compat32)
+    part.set_default_type(default)
+    for field_name, value in (("content-type", content_type), ("content-disposition", disposition)):
+        if value is not None:
+            part.set_raw(field_name, value)
+    media_type = _type(part)
+    shown = _safely(part.get_content_disposition, None)
+    name = _name(part)
+    charset = _safely(lambda: str(part.get_param("charset") or ""), "")
+    return _Told(media_type, shown, name, repair(charset) or None)
+
+
 def _name(part: Message) -> str | None:
     """Return the file name (RFC 2231, or RFC 2047 as many write it), without folders and control characters."""
     for field_name in ("content-disposition", "content-type"):
         value = part.get(field_name)
         if value is not None and not isinstance(value, str):  # raw 8-bit: the policy made a Header of it
-            part.replace_header(field_name, repair(_raw(part, field_name)))
+            part.replace_header(field_name, repair(dict(part.raw_items())[field_name]))
     name = _safely(part.get_filename, None)
     name = "".join(one for one in header_text(name or "") if one.isprintable())
     return PureWindowsPath(name).name.strip()[:255] or None if name else None
-
-
-def _raw(part: Message, field_name: str) -> str:
-    return next((value for name, value in part.raw_items() if name.lower() == field_name), "")
 
 
 def _safely(read: Callable[[], _T], otherwise: _T) -> _T:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -64,18 +64,19 @@ def read_message(fetched: Fetched, store: Callable[[bytes], str] | None = None) 
     """
     message, defects = parse(fetched.raw)
     fields: list[tuple[str, str]] = [(name.lower(), str(value)) for name, value in message.raw_items()]
-    first: dict[str, str] = {}
+    written: dict[str, list[str]] = {}
     for name, value in fields:
-        first.setdefault(name, value)
+        written.setdefault(name, []).append(value)
+    first = {name: values[0] for name, values in written.items()}
     if not fields:
         defects.append("it has no header")
     content = content_of(message, not fetched.complete)
-    people = {role: addresses_of(role, value) for role in ROLES if (value := _joined(fields, role))}
+    people = {role: addresses_of(role, value) for role in ROLES if (value := _joined(written.get(role, ())))}
     ancestors = ids_of(first.get("references"))
     answered = ids_of(first.get("in-reply-to"))
     row = _message(fetched, first, people, content)
     row |= {"in_reply_to": answered[0] if answered else None, "references": ancestors or None}
-    row |= _authentication(fields)
+    row |= _authentication(written.get("authentication-results", ()))
     row["defects"] = list(dict.fromkeys([*defects, *content.defects])) or None
     rows = [("messages", row)]
     rows += [("recipients", one) for one in _recipients(fetched.key, people)]
@@ -85,9 +86,9 @@ def read_message(fetched: Fetched, store: Callable[[bytes], str] | None = None) 
     return Read(rows, row["message_id"], ancestors or answered[:1])
 
 
-def _joined(fields: list[tuple[str, str]], role: str) -> str:
+def _joined(values: Sequence[str]) -> str:
     """Return the values of a field, which some programs write more than once."""
-    return ", ".join(value.strip() for name, value in fields if name == role and value.strip())
+    return ", ".join(value.strip() for value in values if value.strip())
 
 
 def _message(
@@ -126,8 +127,8 @@ def _list_id(value: str | None) -> str | None:
     return (inside[1].strip() if inside else text) or None
 
 
-def _authentication(fields: list[tuple[str, str]]) -> dict[str, Any]:
-    written = [header_text(value) for name, value in fields if name == "authentication-results"][:20]
+def _authentication(values: Sequence[str]) -> dict[str, Any]:
+    written = [header_text(value) for value in values[:20]]
     found: dict[str, Any] = {"authentication_results": written or None}
     for method, result in _RESULT.findall(_COMMENT.sub("", written[0])) if written else ():
         found.setdefault(method.lower(), result.lower())

@@ -1,8 +1,8 @@
 """One signed-in connection to an IMAP server (RFC 9051, RFC 3501): the few commands that only read.
 
-``imapclient`` makes the connection and splits answers into words; commands go through its lower level, for what changes
-are reported by (VANISHED, RFC 7162) it does not know. Answers to FETCH are told apart by their UID, since a server may
-send others' news in between.
+``imapclient`` makes the connection; commands go through its lower level, for what changes are reported by (VANISHED,
+RFC 7162) it does not know. Answers to FETCH are told apart by their UID, since a server may send news
+in between.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sources.email.answers import items_by_uid
 from sources.email.failures import asking
 from sources.errors import Rejected, UnexpectedShape
 
@@ -169,7 +170,7 @@ class Session:
                 msg = "the server said goodbye"
                 raise IMAPClientAbortError(msg)
             vanished = imap.untagged_responses.pop("VANISHED", [])
-            return _by_uid(data), list(_ranges(vanished))
+            return items_by_uid(data), list(_ranges(vanished))
 
 
 def windows(below: int, messages: int) -> Iterator[tuple[int, int]]:
@@ -178,26 +179,6 @@ def windows(below: int, messages: int) -> Iterator[tuple[int, int]]:
     step = -(-(below - 1) // max(1, pieces))
     for first in range(1, below, max(1, step)):
         yield first, min(first + step, below) - 1
-
-
-def _by_uid(data: list[Any]) -> dict[int, dict[bytes, Any]]:
-    """Return the items of FETCH answers by UID; an answer without one is other news, and is left out."""
-    from imapclient.response_parser import parse_response  # type: ignore[import-untyped]
-
-    words = parse_response([part for part in data if part is not None])
-    found: dict[int, dict[bytes, Any]] = {}
-    for items in words[1::2]:
-        if not isinstance(items, tuple):
-            continue
-        named = {bytes(items[i]).upper(): items[i + 1] for i in range(0, len(items) - 1, 2) if _is_name(items[i])}
-        uid = named.get(b"UID")
-        if isinstance(uid, int):
-            found.setdefault(uid, {}).update(named)
-    return found
-
-
-def _is_name(item: Any) -> bool:
-    return isinstance(item, bytes)
 
 
 def _ranges(lines: Iterable[bytes]) -> Iterator[tuple[int, int]]:

@@ -85,7 +85,7 @@ def _bytes_to_text(content: bytes) -> str:
 
 def header_text(value: str) -> str:
     """Return a header's value unfolded and decoded (RFC 2047), by the standard library's modern policy."""
-    text = _FOLD.sub("", value).strip()
+    text = (_FOLD.sub("", value) if "\n" in value else value).strip()
     if "=?" in text:
         text = str(structured("subject", repair(text)))
     return repair(text).strip()
