@@ -124,9 +124,17 @@ class Batch:
         Raises:
             ValueError: a value doesn't fit its column, or a key column is missing.
         """
-        self._values += self._checked(record)
-        if len(self._values) >= self._size * self._width:
+        if self.put(record):
             yield from self.flush()
+
+    def put(self, record: Mapping[str, Any]) -> bool:
+        """Check and add one record; returns whether the batch is full now and has to be flushed.
+
+        Raises:
+            ValueError: as :meth:`add`.
+        """
+        self._values += self._checked(record)
+        return len(self._values) >= self._size * self._width
 
     def flush(self) -> Iterator[Rows]:
         """Yield what has been collected, if anything."""

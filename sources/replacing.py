@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sources.batch import Batch
@@ -22,15 +22,25 @@ class Replacement:
 
     def add(self, stream: str, row: Mapping[str, Any]) -> Iterator[Rows]:
         """Add a row; yields batches that are full."""
-        batch = self._batches.get(stream)
-        if batch is None:
-            return
-        for value in row.values():
-            if type(value) is str:
-                self._characters += len(value)
-        yield from batch.add(row)
-        if self._characters > MAX_CHARACTERS:
-            yield from self.flush()
+        return self.add_all(((stream, row),))
+
+    def add_all(self, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[Rows]:
+        """Add rows, each with the name of its stream; yields batches that are full.
+
+        Raises:
+            ValueError: a row doesn't fit its stream; those before it are added.
+        """
+        for stream, row in rows:
+            batch = self._batches.get(stream)
+            if batch is None:
+                continue
+            for value in row.values():
+                if type(value) is str:
+                    self._characters += len(value)
+            if batch.put(row):
+                yield from batch.flush()
+            if self._characters > MAX_CHARACTERS:
+                yield from self.flush()
 
     def flush(self) -> Iterator[Rows]:
         """Yield what has been collected."""

@@ -142,11 +142,15 @@ def _read_one(
     thread = thread_of(reader.index, key, read.message_id, read.ancestors)
     remember(reader.index, key, own_id(key, read.message_id), thread, one.flags, one.received_at)
     try:
-        for stream, row in read.rows:
-            yield from reader.out.add(stream, {**row, "thread_id": thread} if stream == "messages" else row)
+        yield from reader.out.add_all(_with_thread(read.rows, thread))
     except ValueError as error:
         yield Quarantined("messages", _name(session, mailbox, one.uid), str(error), _beginning(raw))
     yield from reader.out.add("flags", flags_row(key, one.flags))
+
+
+def _with_thread(rows: list[tuple[str, dict[str, Any]]], thread: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for stream, row in rows:
+        yield stream, ({**row, "thread_id": thread} if stream == "messages" else row)
 
 
 def _broken(

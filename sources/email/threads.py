@@ -82,7 +82,10 @@ def remember(index: Index, key: Mapping[str, Any], own: str, thread: str, flags:
 
 
 def threads_touched(index: Index, out: Replacement) -> Iterator[Event]:
-    """Yield the rows of the threads that changed, and the deletes of those that are empty."""
+    """Yield the rows of the threads that changed, and the deletes of those that are empty.
+
+    The order of the join and the index are given, since SQLite would look through all messages for every thread.
+    """
     gone = (
         "SELECT account, thread FROM touched t WHERE NOT EXISTS "
         "(SELECT 1 FROM message m WHERE m.account = t.account AND m.thread = t.thread)"
@@ -91,7 +94,7 @@ def threads_touched(index: Index, out: Replacement) -> Iterator[Event]:
         yield Delete("threads", {"account": account, "thread_id": thread})
     rows = index.read(
         "SELECT account, thread, count(DISTINCT own), json_group_array(DISTINCT mailbox), min(at), max(at) "
-        "FROM touched JOIN message USING (account, thread) GROUP BY account, thread"
+        "FROM touched CROSS JOIN message INDEXED BY by_thread USING (account, thread) GROUP BY account, thread"
     )
     for account, thread, messages, mailboxes, first, last in rows:
         row = {
