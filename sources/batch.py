@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sources.events import Rows
 from sources.stream import EXTRA, Stream
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
 _SCALARS = frozenset({str, int, float, bool, type(None)})
@@ -43,7 +46,7 @@ def _fast_json(value: Any) -> str | None:
         text = _ENCODER.encode(value)
     except ValueError:  # NaN or an infinity
         return None
-    return text if "\\u0000" not in text and is_clean(text) else None
+    return text if "\\u0000" not in text and clean(text) is text else None
 
 
 def _has_text_keys(value: Any) -> bool:
@@ -76,23 +79,14 @@ def _plain(value: Any) -> Any:
 
 
 def clean(text: str) -> str:
-    """Return text that every warehouse can store: NUL and lone surrogates become U+FFFD."""
-    if is_clean(text):
-        return text
+    """Return text that every warehouse can store: NUL and lone surrogates become U+FFFD; the same object if it can."""
+    if "\x00" not in text:
+        try:
+            if text.isascii() or text.encode():
+                return text
+        except UnicodeEncodeError:  # surrogates
+            pass
     return text.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def is_clean(text: str) -> bool:
-    """Return whether every warehouse can store a text as it is."""
-    if "\x00" in text:
-        return False
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # surrogates
-        return False
-    return True
 
 
 class Batch:
@@ -108,6 +102,9 @@ class Batch:
     Args:
         stream: the stream the records belong to.
         size: how many records make a batch; memory is bounded by it.
+
+    Attributes:
+        characters: how long the texts of the records are that were added since the last flush.
     """
 
     def __init__(self, stream: Stream, size: int = 10_000) -> None:
@@ -115,6 +112,7 @@ class Batch:
         self._size = size
         self._columns = {column.name: (place, column.type) for place, column in enumerate(stream.columns)}
         self._key = tuple(self._columns[name][0] for name in stream.key)
+        self.characters = 0
         self._width = len(stream.columns) + 1
         self._values: list[Any] = []  # row after row: a list of lists would keep the garbage collector busy
 
@@ -139,12 +137,15 @@ class Batch:
     def flush(self) -> Iterator[Rows]:
         """Yield what has been collected, if anything."""
         if self._values:
-            import pyarrow as pa
+            yield Rows(self._stream.name, self._take())
 
-            schema, values, width = self._stream.schema(), self._values, self._width
-            arrays = [pa.array(values[place::width], field.type) for place, field in enumerate(schema)]
-            self._values = []
-            yield Rows(self._stream.name, pa.Table.from_arrays(arrays, schema=schema))
+    def _take(self) -> pa.Table:
+        import pyarrow as pa
+
+        schema, values = self._stream.schema(), self._values
+        self._values, self.characters = [], 0
+        arrays = [pa.array(values[place :: self._width], field.type) for place, field in enumerate(schema)]
+        return pa.Table.from_arrays(arrays, schema=schema)
 
     def _checked(self, record: Mapping[str, Any]) -> list[Any]:
         """Return the values in the order of the columns; the most frequent kinds of values are taken as they are."""
@@ -155,24 +156,25 @@ class Batch:
             if value is None:
                 continue
             place, kind = columns.get(name, _UNKNOWN)
+            if type(value) is str:
+                self.characters += len(value)
+                if kind == "string" and value.isascii() and "\x00" not in value:
+                    row[place] = value
+                    continue
             if kind is None:
                 extra.update((value or {}) if name == EXTRA else {name: value})
-            elif (type(value) is str and kind == "string" and value.isascii() and "\x00" not in value) or (
-                type(value) is int and kind == "integer" and -(2**63) <= value < 2**63
-            ):
+            elif type(value) is int and kind == "integer" and -(2**63) <= value < 2**63:
                 row[place] = value
             else:
                 row[place] = _fit(name, kind, value)
         for place in self._key:
             if row[place] is None:
-                raise ValueError(self._missing(row))
+                missing = sorted(name for name in self._stream.key if row[columns[name][0]] is None)
+                msg = f"key column {', '.join(missing)} is missing"
+                raise ValueError(msg)
         if extra:
             row[-1] = to_json(extra)
         return row
-
-    def _missing(self, row: Sequence[Any]) -> str:
-        names = sorted(self._stream.columns[place].name for place in self._key if row[place] is None)
-        return f"key column {', '.join(names)} is missing"
 
 
 def _fit(name: str, kind: str, value: Any) -> Any:

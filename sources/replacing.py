@@ -34,10 +34,10 @@ class Replacement:
             batch = self._batches.get(stream)
             if batch is None:
                 continue
-            for value in row.values():
-                if type(value) is str:
-                    self._characters += len(value)
-            if batch.put(row):
+            before = batch.characters
+            is_full = batch.put(row)
+            self._characters += batch.characters - before
+            if is_full:
                 yield from batch.flush()
             if self._characters > MAX_CHARACTERS:
                 yield from self.flush()

@@ -47,13 +47,13 @@ def _read_head(text: str, begin: int, end: int) -> Message | None:
     from email.message import Message
     from email.policy import compat32
 
-    message = Message(compat32)
+    message, parse = Message(compat32), compat32.header_source_parse
     at = begin
     while at < end:
         found = _FIELD.match(text, at, end)
         if found is None:
             return None
-        message.set_raw(*compat32.header_source_parse([found[0]]))
+        message.set_raw(*parse([found[0]]))
         at = found.end()
     return message
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from email.message import Message
 from email.parser import BytesParser
 from email.policy import compat32
 from typing import Any
@@ -54,7 +53,7 @@ def entities(draw: st.DrawFn, boundaries: tuple[str, ...] = ("b", "bb", "b b", "
     return f'{head}Content-Type: multipart/mixed; boundary="{mark}"\r\n\r\n{before}{body}\r\n--{mark}--{draw(ends)}'
 
 
-def tree(message: Message) -> dict[str, Any]:
+def tree(message: Any) -> dict[str, Any]:
     """Return everything that a message is made of."""
     payload = message.get_payload()
     return {
