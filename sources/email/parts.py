@@ -6,23 +6,19 @@ fifth of the time; each header that isn't plain is then decoded by the modern po
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import PureWindowsPath
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from sources.email.regular import read_regular
-from sources.email.text import decode_body, header_text, repair
+from sources.email.text import decode_body, header_text
+from sources.email.told import media_type_of, told_of
 
 if TYPE_CHECKING:
     from email.message import Message
 
 DEEPEST = 50
 MOST_PARTS = 1_000
-_LONGEST_USUAL = 500
 _TNEF = ("application/ms-tnef", "application/vnd.ms-tnef")
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +50,8 @@ def parse(raw: bytes) -> tuple[Message, list[str]]:
     """Return a message as the standard library reads it, and what stopped it from reading the body, if anything."""
     from email.parser import BytesParser
     from email.policy import compat32
+
+    from sources.email.regular import read_regular
 
     regular = read_regular(raw)
     if regular is not None:
@@ -88,7 +86,7 @@ def _leaves(part: Message, path: str, depth: int, out: Content) -> Iterator[tupl
     """Yield number and part of everything that isn't a multipart; an attached message is one part."""
     out.defects += [type(defect).__name__ for defect in part.defects]
     children = part.get_payload() if part.is_multipart() else None
-    if not isinstance(children, list) or _type(part).startswith("message/"):
+    if not isinstance(children, list) or media_type_of(part).startswith("message/"):
         yield path or "1", part
         return
     if depth >= DEEPEST:
@@ -102,7 +100,7 @@ def _leaves(part: Message, path: str, depth: int, out: Content) -> Iterator[tupl
 
 
 def _sort(part: Message, path: str, out: Content, complete: bool) -> None:
-    told = _told(part)
+    told = told_of(part)
     media_type, disposition, name = told.media_type, told.disposition, told.name
     if media_type == "message/delivery-status":
         out.reports.append(part)
@@ -141,63 +139,3 @@ def _as_bytes(message: Any) -> bytes:
         return bytes(message.as_bytes())
     except (LookupError, UnicodeError, ValueError, TypeError, AttributeError):
         return str(message.as_string()).encode("utf-8", "surrogateescape")
-
-
-def _type(part: Message) -> str:
-    return repair(_safely(part.get_content_type, "application/octet-stream"))
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """What Content-Type and Content-Disposition tell about a part."""
-
-    media_type: str
-    disposition: str | None
-    name: str | None
-    charset: str | None
-
-
-def _told(part: Message) -> _Told:
-    first: dict[str, str] = {}
-    for name, value in part.raw_items():
-        first.setdefault(name.lower(), value)
-    content_type, disposition = first.get("content-type"), first.get("content-disposition")
-    is_usual = len(content_type or "") + len(disposition or "") < _LONGEST_USUAL
-    read = _read_told if is_usual else _read_told.__wrapped__
-    return read(content_type, disposition, part.get_default_type())
-
-
-@lru_cache(maxsize=512)
-def _read_told(content_type: str | None, disposition: str | None, default: str) -> _Told:
-    """Return what the two headers tell; most parts of most messages have one of a few dozen pairs."""
-    from email.message import Message
-    from email.policy import compat32
-
-    part = Message(compat32)
-    part.set_default_type(default)
-    for field_name, value in (("content-type", content_type), ("content-disposition", disposition)):
-        if value is not None:
-            part.set_raw(field_name, value)
-    media_type = _type(part)
-    shown = _safely(part.get_content_disposition, None)
-    name = _name(part)
-    charset = _safely(lambda: str(part.get_param("charset") or ""), "")
-    return _Told(media_type, shown, name, repair(charset) or None)
-
-
-def _name(part: Message) -> str | None:
-    """Return the file name (RFC 2231, or RFC 2047 as many write it), without folders and control characters."""
-    for field_name in ("content-disposition", "content-type"):
-        value = part.get(field_name)
-        if value is not None and not isinstance(value, str):  # raw 8-bit: the policy made a Header of it
-            part.replace_header(field_name, repair(dict(part.raw_items())[field_name]))
-    name = _safely(part.get_filename, None)
-    name = "".join(one for one in header_text(name or "") if one.isprintable())
-    return PureWindowsPath(name).name.strip()[:255] or None if name else None
-
-
-def _safely(read: Callable[[], _T], otherwise: _T) -> _T:
-    try:
-        return read()
-    except Exception:  # email.message raises almost anything on odd parameters
-        return otherwise

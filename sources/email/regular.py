@@ -7,22 +7,22 @@ than CRLF, a header that isn't one, a boundary that is missing or doubled, attac
 from __future__ import annotations
 
 import re
+from email.message import Message
+from email.policy import compat32
+from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from email.message import Message
 
 DEEPEST = 20
+_LONGEST = 500
+"""How long a Content-Type may be that is kept in memory."""
 _FIELD = re.compile(r"[!-9;-~]+:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*")
 
 
 def read_regular(raw: bytes) -> Message | None:
     """Return a message; None when it isn't regular (RFC 5322, section 2.1, and RFC 2046, section 5.1)."""
-    text = raw.decode("ascii", "surrogateescape")
-    lines = text.count("\r\n")
-    if text.count("\n") != lines or text.count("\r") != lines:
+    if not raw.count(b"\n") == raw.count(b"\r") == raw.count(b"\r\n"):
         return None
+    text = raw.decode("ascii", "surrogateescape")
     return _read_part(text, 0, len(text), 0)
 
 
@@ -31,10 +31,10 @@ def _read_part(text: str, begin: int, end: int, depth: int) -> Message | None:
     head_end = text.find("\r\n\r\n", begin, end) + 2
     if head_end < 2:
         return None
-    message = _read_head(text, begin, head_end)
-    if message is None:
+    message = Message(compat32)
+    if not _read_head(message, text, begin, head_end):
         return None
-    kind, _, rest = message.get_content_type().partition("/")
+    kind, _, rest = _media_type(message).partition("/")
     if kind == "message":
         return None
     if kind != "multipart":
@@ -43,19 +43,28 @@ def _read_part(text: str, begin: int, end: int, depth: int) -> Message | None:
     return _read_multipart(message, text, head_end, end, depth) if rest != "digest" and depth < DEEPEST else None
 
 
-def _read_head(text: str, begin: int, end: int) -> Message | None:
-    from email.message import Message
-    from email.policy import compat32
-
-    message, parse = Message(compat32), compat32.header_source_parse
-    at = begin
+def _read_head(message: Message, text: str, begin: int, end: int) -> bool:
+    """Add the fields between two places of a text to a message; returns whether there is nothing else."""
+    at, add, match, split = begin, message.set_raw, _FIELD.match, compat32.header_source_parse
     while at < end:
-        found = _FIELD.match(text, at, end)
+        found = match(text, at, end)
         if found is None:
-            return None
-        message.set_raw(*parse([found[0]]))
+            return False
+        add(*split([found[0]]))
         at = found.end()
-    return message
+    return True
+
+
+def _media_type(message: Message) -> str:
+    written = next((value for name, value in message.raw_items() if name.lower() == "content-type"), None)
+    return _read_media_type(written) if written and len(written) < _LONGEST else message.get_content_type()
+
+
+@lru_cache(maxsize=512)
+def _read_media_type(written: str) -> str:
+    message = Message(compat32)
+    message.set_raw("content-type", written)
+    return message.get_content_type()
 
 
 def _read_multipart(message: Message, text: str, head_end: int, end: int, depth: int) -> Message | None:
