@@ -44,7 +44,7 @@ def start_postgres(folder: Path, port: int | None = None, *, fsync: bool = True)
     if not (place / "data" / "PG_VERSION").exists():
         _initdb(site, place, password, env, user)
     port = port or free_port()
-    settings = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "", "max_connections": 60}
+    settings = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "", "max_connections": 200}
     if not fsync:
         settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
     argv = [str(site / _PROGRAMS / "postgres"), "-D", str(place / "data")]

@@ -7,6 +7,7 @@ one each after something was added, changed and deleted.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,7 +31,7 @@ from tests.contract.evidence import found, kept, written
 from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Step, World
 from warehouse.connect import open_warehouse
 from warehouse.control import open_control
-from warehouse.session import quote
+from warehouse.session import Warehouse, quote
 
 DUCKDB, POSTGRES, MASKED = "duckdb", "postgres", "masked"
 Table = dict[tuple[Any, ...], dict[str, Any]]
@@ -75,15 +76,18 @@ class Place:
     landed: dict[str, Schema] = field(default_factory=dict)
     columns: dict[str, dict[str, str]] = field(default_factory=dict)
 
+    @functools.cached_property
+    def warehouse(self) -> Warehouse:
+        """Opened once: every one that is opened keeps a connection to Postgres."""
+        return open_warehouse(self.project.warehouse_url, self.project.state)
+
     def engine(self, **changes: Any) -> Engine:
-        declarations = load_declarations(self.project)
-        warehouse = open_warehouse(self.project.warehouse_url, self.project.state)
-        return Engine(self.project, warehouse, declarations, **changes)
+        return Engine(self.project, self.warehouse, load_declarations(self.project), **changes)
 
     def search(self, needles: Sequence[str], leave_out: Sequence[Path] = ()) -> list[str]:
         """Return where the needles are in the files and in the warehouse."""
         places = list(written(self.project.state, leave_out))
-        with open_warehouse(self.project.warehouse_url, self.project.state).snapshot() as session:
+        with self.warehouse.snapshot() as session:
             places += kept(session)
         return found(needles, places)
 
