@@ -75,6 +75,11 @@ class Index:
         if self._database is not None:
             yield from self._database.execute(sql, values)
 
+    def first(self, sql: str, *values: Any) -> tuple[Any, ...] | None:
+        """Return the first row of a query; None when there is none."""
+        found = None if self._database is None else self._database.execute(sql, values).fetchone()
+        return None if found is None else tuple(found)
+
     def write(self, sql: str, *values: Any) -> None:
         """Change something; the first time, on a copy."""
         self._writable().execute(sql, values)

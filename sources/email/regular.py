@@ -13,6 +13,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 DEEPEST = 20
+_REST = re.compile(r"(--)?[ \t]*(?=\r\n|\Z)")
 _LONGEST = 500
 """How long a Content-Type may be that is kept in memory."""
 _FIELD = re.compile(r"[!-9;-~]+:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*")
@@ -76,11 +77,12 @@ def _read_multipart(message: Message, text: str, head_end: int, end: int, depth:
     lines = _boundary_lines(boundary, text, head_end, end)
     if len(lines) < 2 or not lines[-1][1]:
         return None
-    first, last = lines[0].start(), lines[-1].end()
+    length = len(boundary) + 4
+    first, last = lines[0].start() - length, lines[-1].end()
     if first > head_end:
         message.preamble = text[head_end + 2 : first]
     for before, after in pairwise(lines):
-        part = _read_part(text, before.end() + 2, after.start(), depth + 1)
+        part = _read_part(text, before.end() + 2, after.start() - length, depth + 1)
         if part is None:
             return None
         message.attach(part)
@@ -89,10 +91,14 @@ def _read_multipart(message: Message, text: str, head_end: int, end: int, depth:
 
 
 def _boundary_lines(boundary: str, text: str, begin: int, end: int) -> list[re.Match[str]]:
-    """Return the boundaries up to the one that closes, which has a group; each with the line end before it."""
-    found = []
-    for one in re.compile(rf"\r\n--{re.escape(boundary)}(--)?[ \t]*(?=\r\n|\Z)").finditer(text, begin, end):
-        found.append(one)
-        if one[1]:
-            break
+    """Return what follows the boundary on its lines, up to the one that closes, which has a group."""
+    mark, found = f"\r\n--{boundary}", []
+    at = text.find(mark, begin, end)
+    while at >= 0:
+        rest = _REST.match(text, at + len(mark), end)
+        if rest is not None:
+            found.append(rest)
+            if rest[1]:
+                break
+        at = text.find(mark, at + 1, end)
     return found

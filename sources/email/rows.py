@@ -184,7 +184,7 @@ class _Words(HTMLParser):
 
 def preview(plain: str, html: str, length: int = 200) -> str | None:
     """Return the beginning of a message's text on one line, of its HTML where it has no plain text."""
-    text = " ".join(plain[: length * 10].split(None, length)[:length])
+    text = " ".join(plain[: length * 10].split(None, length // 2 + 1)[: length // 2 + 1])
     if not text and html:
         page = _Words()
         page.feed(html[: 64 * 1024])

@@ -97,12 +97,19 @@ def structured(name: str, value: str) -> Any:
     A value that makes the parser itself fail is returned as plain text: no header can stop a message.
     """
     from email.header import decode_header, make_header
-    from email.policy import default
 
     try:
-        return default.header_factory(name, value)
+        return _header_class(name)(name, value)
     except Exception:  # email._header_value_parser raises almost anything on odd input
         try:
             return str(make_header(decode_header(value)))
         except (LookupError, ValueError):
             return value
+
+
+@lru_cache(maxsize=16)
+def _header_class(name: str) -> Any:
+    """Return the class for a header; the policy makes a new one for each value."""
+    from email.policy import default
+
+    return default.header_factory[name]  # type: ignore[index]

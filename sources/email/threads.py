@@ -65,7 +65,7 @@ def _root(index: Index, account: str, one: str) -> str:
 
 
 def _parent(index: Index, account: str, one: str) -> str | None:
-    found = next(index.read("SELECT parent FROM parent WHERE account = ? AND child = ?", account, one), None)
+    found = index.first("SELECT parent FROM parent WHERE account = ? AND child = ?", account, one)
     return None if found is None else str(found[0])
 
 
