@@ -60,7 +60,10 @@ def test_a_second_start_seeds_and_loads_nothing(demo: Demo) -> None:
 def test_everything_is_as_it_is_told(demo: Demo) -> None:
     assert demo.leat.json("check")["ok"]
     assert demo.leat.json("doctor")["ok"]
-    assert {each["last_status"] for each in demo.leat.json("status")["integrations"]} == {"nothing_new"}
+    shown = demo.leat.json("status")["integrations"]
+    assert [each["integration"] for each in shown] == list(INTEGRATIONS)
+    assert {each["last_status"] for each in shown} <= {"loaded", "nothing_new"}
+    assert {each["error"] for each in shown} == {None}
 
 
 def test_the_end_is_that_of_its_own_servers_and_a_new_start_is_at_the_same_address(tmp_path: Path) -> None:

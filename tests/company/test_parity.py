@@ -31,6 +31,10 @@ _OF_THE_RUNS = {"integration_logs", "runs", "api_calls", "api_versions", "rate_l
 """What grows with each run: streams of the control store, and models of them, which other tests look at."""
 
 
+_LEFT_OUT = {("sso", "login_events"): "kind <> 'token_issued'"}
+"""What leat itself does to a system, by each run that looks: it is loaded with the next real news."""
+
+
 @dataclass(frozen=True)
 class Both:
     """The two warehouses, and what the run on Postgres said."""
@@ -90,7 +94,8 @@ def models() -> list[str]:
 
 @pytest.mark.parametrize(("integration", "stream"), streams())
 def test_a_stream_is_the_same(both: Both, integration: str, stream: str) -> None:
-    duckdb, postgres = (rows(w, integration, stream, "_deleted_at IS NULL") for w in (both.duckdb, both.postgres))
+    where = f"_deleted_at IS NULL AND {_LEFT_OUT.get((integration, stream), '1 = 1')}"
+    duckdb, postgres = (rows(w, integration, stream, where) for w in (both.duckdb, both.postgres))
     if stream in _OF_THE_RUNS:
         assert [list(row) for row in postgres[:1]] == [list(row) for row in duckdb[:1]]
     else:
