@@ -25,7 +25,6 @@ from warehouse.control import (
     start_run,
 )
 
-ROLE = "contract_reader"
 TABLES = ("integration_system", "integration", "integration_config", "integration_log", "run", "api_call")
 _SHOP = {"shop": Declared("payments", "Charges.", "stripe", "Our shop")}
 _BOTH = {**_SHOP, "crm": Declared("crm", "Contacts.", "tryton", "Our customers")}
@@ -36,6 +35,11 @@ class _Store:
     url: str
     engine: sqlalchemy.Engine
 
+    @property
+    def role(self) -> str:
+        """Who reads it; roles are of the whole server, on which there may be several stores."""
+        return f"reader_of_{urlsplit(self.url).path[1:]}"
+
     def seed(self) -> None:
         register(self.engine, _SHOP)
         set_override(self.engine, "shop", "connection.account", f"{PERSON} <{MAIL}>")
@@ -43,8 +47,8 @@ class _Store:
         log_events(self.engine, "shop", [("declared", {"by": "hand"})])
         self.run("loaded")
         with psycopg2.connect(self.url) as connection, connection.cursor() as cursor:
-            cursor.execute(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{SECRET}'")
-            cursor.execute(f"GRANT SELECT ON {', '.join(TABLES)} TO {ROLE}")
+            cursor.execute(f"CREATE ROLE {self.role} LOGIN PASSWORD '{SECRET}'")
+            cursor.execute(f"GRANT SELECT ON {', '.join(TABLES)} TO {self.role}")
 
     def run(self, status: str) -> str:
         run_id = start_run(self.engine, "shop", "cli", holds_lock=True)
@@ -100,8 +104,8 @@ def open_world(folder: Path, database: Callable[[], str]) -> Iterator[World]:
         address = f"127.0.0.1:{proxy.port}{parts.path}"
         yield World(
             connection={"url": {"env": "CONTRACT_STORE_URL"}},
-            environment={"CONTRACT_STORE_URL": f"postgresql://{ROLE}:{SECRET}@{address}"},
-            refused={"CONTRACT_STORE_URL": f"postgresql://{ROLE}:{REFUSED}@{address}"},
+            environment={"CONTRACT_STORE_URL": f"postgresql://{store.role}:{SECRET}@{address}"},
+            refused={"CONTRACT_STORE_URL": f"postgresql://{store.role}:{REFUSED}@{address}"},
             keys=store.keys,
             add=store.add,
             change=store.change,
@@ -112,4 +116,4 @@ def open_world(folder: Path, database: Callable[[], str]) -> Iterator[World]:
         )
     store.engine.dispose()
     with psycopg2.connect(url) as connection, connection.cursor() as cursor:
-        cursor.execute(f"DROP OWNED BY {ROLE}; DROP ROLE {ROLE}")
+        cursor.execute(f"DROP OWNED BY {store.role}; DROP ROLE {store.role}")
