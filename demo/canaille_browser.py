@@ -6,7 +6,9 @@ import base64
 import hashlib
 import re
 import secrets
+import time
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -45,7 +47,19 @@ class Browser:
         self.session.get(f"{self.url}/logout", timeout=_TIMEOUT)
 
     def use(self, client_id: str, secret: str, redirect: str) -> str:
-        """Let an application sign in who is signed in here (OIDC code flow with PKCE); returns its access token."""
+        """Let an application sign in who is signed in here (OIDC code flow with PKCE); returns its access token.
+
+        An access token of Canaille is a signed JWT whose times are whole seconds. The second one of a person for an
+        application in one second would be the first one again, which its database refuses: the application asks anew.
+        """
+        answer = self._tokens(client_id, secret, redirect)
+        if answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
+            time.sleep(1)
+            answer = self._tokens(client_id, secret, redirect)
+        answer.raise_for_status()
+        return str(answer.json()["access_token"])
+
+    def _tokens(self, client_id: str, secret: str, redirect: str) -> requests.Response:
         verifier = secrets.token_urlsafe(48)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         asked = {
@@ -65,9 +79,7 @@ class Browser:
             page = self.session.post(page.url, data=form, timeout=_TIMEOUT, allow_redirects=False)
         code = parse_qs(urlsplit(page.headers["Location"]).query)["code"][0]
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect, "code_verifier": verifier}
-        answer = self.session.post(f"{self.url}/oauth/token", data=form, auth=(client_id, secret), timeout=_TIMEOUT)
-        answer.raise_for_status()
-        return str(answer.json()["access_token"])
+        return self.session.post(f"{self.url}/oauth/token", data=form, auth=(client_id, secret), timeout=_TIMEOUT)
 
     def _post(self, url: str, form: dict[str, str]) -> requests.Response:
         page = self.session.get(url, timeout=_TIMEOUT)
