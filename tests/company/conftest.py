@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -46,7 +47,15 @@ def copied_project(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """Start the demo; its servers run until the end of the session."""
+    """Start the demo; its servers run until the end of the session.
+
+    With ``LEAT_TEST_DEMO``, the folder of a project whose demo runs and is loaded, that one is used: for whoever writes
+    a test.
+    """
+    if given := os.environ.get("LEAT_TEST_DEMO"):
+        leat = Leat(Path(given), patience=500)
+        yield Demo(leat, leat("run"))
+        return
     leat = Leat(copied_project(tmp_path_factory.mktemp("company") / "project"), patience=500)
     try:
         yield Demo(leat, leat("demo"))
