@@ -11,13 +11,13 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 from assets.model_files import Model
 from pipelines import state
-from pipelines.sql_file import ANALYTICS, TableName, refusal
+from pipelines.sql_file import ANALYTICS, TableName, refusal, without
 from warehouse.session import Session, quote
 
 Status = Literal["built", "unchanged", "skipped"]
@@ -72,10 +72,11 @@ def _build(session: Session, model: Model, before: _Built | None, after: dict[st
     began = time.perf_counter()
     inputs = {str(table): session.columns(table.schema, table.name) for table in model.inputs}
     absent = [table for table in model.inputs if not inputs[str(table)]]
-    if absent:
+    needed = [table for table in absent if str(table) not in model.optional]
+    if needed:
         if before is not None:
             after[model.name] = before.fingerprint
-        reason = f"{absent[0]} hasn't been {'built' if absent[0].schema == ANALYTICS else 'loaded'} yet"
+        reason = f"{needed[0]} hasn't been {'built' if needed[0].schema == ANALYTICS else 'loaded'} yet"
         return ModelResult(model.name, "skipped", 0, 0.0, reason)
     changes = {str(table): _version(session, table, after) for table in model.inputs}
     fingerprint = _fingerprint(model, session, inputs, changes)
@@ -83,6 +84,8 @@ def _build(session: Session, model: Model, before: _Built | None, after: dict[st
     exists = bool(session.columns(ANALYTICS, model.name))
     if before is not None and before.fingerprint == fingerprint and exists:
         return ModelResult(model.name, "unchanged", before.rows, time.perf_counter() - began, "no input has changed")
+    if absent:
+        model = _without(session, model, absent)
     try:
         _materialize(session, model)
         rows = int(session.execute(f"SELECT count(*) FROM {quote(ANALYTICS, model.name)}")[0][0])
@@ -96,6 +99,14 @@ def _build(session: Session, model: Model, before: _Built | None, after: dict[st
     state.insert(session, "models", [(model.name, fingerprint, now, rows)])
     reason = "built for the first time" if before is None or not exists else "its query or an input has changed"
     return ModelResult(model.name, "built", rows, time.perf_counter() - began, reason)
+
+
+def _without(session: Session, model: Model, absent: Sequence[TableName]) -> Model:
+    """Return a model that reads optional tables that aren't there as empty."""
+    missing = {str(table): model.optional[str(table)] for table in absent}
+    return replace(
+        model, sql={**model.sql, session.dialect: without(model.sql[session.dialect], session.dialect, missing)}
+    )
 
 
 def _version(session: Session, table: TableName, after: Mapping[str, str]) -> str | None:

@@ -1,7 +1,8 @@
 """What a model is: one ``.sql`` file in ``assets/models/`` that becomes the table ``analytics.<name>``.
 
 Its header says ``description``, ``materialized`` (table or view), ``owners``, ``columns`` (name: description) and
-``checks``, which are written as in a declaration.
+``checks``, which are written as in a declaration. ``optional`` names integrations that the model can do without: while
+one isn't declared or loaded, its tables are read as if they were empty.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify import qualify
 
-from pipelines.declaration import Check, Declaration
+from pipelines.declaration import Check, Declaration, Names
 from pipelines.mistakes import meant
 from pipelines.project import Project
 from pipelines.sql_file import (
     ANALYTICS,
     SqlFile,
     TableName,
+    column_types,
     known_columns,
     read_header,
     read_sql,
@@ -45,6 +47,7 @@ class _Header(BaseModel):
     owners: tuple[str, ...] = ()
     columns: dict[str, str] = Field(default_factory=dict)
     checks: tuple[Check, ...] = ()
+    optional: Names = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Model:
         columns: the columns in order, with what each means; empty where the header doesn't say.
         checks: what must be true of its rows.
         inputs: the tables that it reads.
+        optional: of these, by ``schema.table``, the ones that it can do without, with the leat types of their columns.
         sql: the query per dialect.
         query: the query with every column qualified; None when an input isn't declared, so that its columns are
             unknown.
@@ -73,6 +77,7 @@ class Model:
     columns: Mapping[str, str]
     checks: tuple[Check, ...]
     inputs: tuple[TableName, ...]
+    optional: Mapping[str, Mapping[str, str]]
     sql: Mapping[Dialect, str]
     query: exp.Query | None
 
@@ -98,13 +103,18 @@ def load_models(project: Project, declarations: Mapping[str, Declaration]) -> tu
         except DeclarationError as error:
             mistakes += error.mistakes
     known: dict[str, dict[str, list[str]]] = {**known_columns(declarations), ANALYTICS: {name: [] for name in files}}
+    absent = {name for header in headers.values() for name in header.optional if name not in declarations}
+    would = {name: column_types(name) for name in sorted(absent)}
+    known |= {
+        name: {table: list(columns) for table, columns in tables.items()} for name, tables in would.items() if tables
+    }
     mistakes += [text for file in files.values() for text in table_mistakes(file, known)]
     if mistakes:
         raise DeclarationError(mistakes)
     models = []
     for name in _order(files):
         try:
-            model = _model(files[name], headers[name], known)
+            model = _model(files[name], headers[name], known, _optional(files[name], headers[name], declarations))
         except DeclarationError as error:
             mistakes += error.mistakes
         else:
@@ -126,13 +136,34 @@ def _order(files: Mapping[str, SqlFile]) -> Iterable[str]:
         raise DeclarationError([f"{shown}:1: {text}. Next: move what they share into a model of its own"]) from error
 
 
-def _model(file: SqlFile, header: _Header, known: Known) -> Model:
+def _optional(file: SqlFile, header: _Header, declarations: Mapping[str, Declaration]) -> dict[str, Mapping[str, str]]:
+    """Return the columns of the tables of optional integrations: those that are used, where no others are known."""
+    found: dict[str, Mapping[str, str]] = {}
+    for table in file.tables:
+        if table.schema in header.optional:
+            columns = column_types(table.schema, declarations.get(table.schema)).get(table.name)
+            used = {column.name for column in file.select.find_all(exp.Column)}
+            found[str(table)] = columns or dict.fromkeys(sorted(used), "string")
+    return found
+
+
+def _model(file: SqlFile, header: _Header, known: Known, optional: Mapping[str, Mapping[str, str]]) -> Model:
+    if file.parameters:
+        name, line = next(iter(file.parameters.items()))
+        text = f"${name}: a model has no parameters. Next: read the time from leat.loads"
+        raise DeclarationError([f"{file.shown}:{line}: {text}"])
     query = _qualified(file, known)
     selected = file.select.named_selects if query is None else query.named_selects
     mistakes = [
         f"{file.shown}:{file.header.line(loc)}: {loc[0]}: the query gives no column {column!r}{meant(column, selected)}"
         for loc, column in _columns_named(header)
         if query is not None and column not in selected
+    ]
+    read = {table.schema for table in file.tables}
+    mistakes += [
+        f"{file.shown}:{file.header.line(('optional',))}: optional: nothing of {name!r} is read{meant(name, read)}"
+        for name in header.optional
+        if name not in read
     ]
     doubled = sorted({column for column in selected if column and selected.count(column) > 1})
     if doubled or "" in selected:
@@ -149,6 +180,7 @@ def _model(file: SqlFile, header: _Header, known: Known) -> Model:
         columns={column: header.columns.get(column, "") for column in selected if column != "*"},
         checks=header.checks,
         inputs=file.tables,
+        optional=optional,
         sql=file.sql,
         query=query,
     )

@@ -8,7 +8,7 @@
     SELECT … FROM calendar.events
 
 Tables are ``integration.stream``, ``leat.table``, or a model: ``analytics.model`` or just ``model``. What can't be
-transpiled to Postgres is written a second time in ``name.postgres.sql``, without a header.
+transpiled to Postgres is written a second time in ``name.postgres.sql``, without a header. ``$name`` is a parameter.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from pipelines.mistakes import meant, validation_mistakes
 from pipelines.shape import HISTORY_COLUMNS, SYSTEM_COLUMNS
 from pipelines.state import TABLES
 from pipelines.yaml_file import MAX_BYTES, DeclarationError, YamlFile, parse_yaml
-from warehouse.session import Dialect
+from sources.driver import load_streams, source_names
+from warehouse.session import Dialect, quote, sql_type
 
 Header = TypeVar("Header", bound=BaseModel)
 ANALYTICS = "analytics"
@@ -61,7 +62,8 @@ class SqlFile:
         header: its YAML header, with line numbers of the file.
         select: the query, in DuckDB's dialect; names of models are qualified.
         tables: the tables that it reads, each once.
-        sql: its text per dialect.
+        sql: its text per dialect, with parameters as :func:`parameter` writes them.
+        parameters: the names of its parameters, with the line that names each first.
     """
 
     path: Path
@@ -70,6 +72,7 @@ class SqlFile:
     select: exp.Query
     tables: tuple[TableName, ...]
     sql: Mapping[Dialect, str]
+    parameters: Mapping[str, int]
 
     @property
     def name(self) -> str:
@@ -100,10 +103,36 @@ def read_sql(path: Path, shown: str) -> SqlFile:
     if not isinstance(header.value, dict):
         raise DeclarationError([f"{shown}:{before + 1}: expected keys such as `description: …` in the header"])
     skipped = text[: found.end()].count("\n")
-    select = _parse("\n" * skipped + text[found.end() :], shown)
+    body = "\n" * skipped + text[found.end() :]
+    select = _parse(body, shown)
     tables = tuple(_qualify(select))
     sql = {"duckdb": select.sql("duckdb", identify=True, comments=False), "postgres": _postgres(path, shown, select)}
-    return SqlFile(path, shown, header, select, tables, cast("Mapping[Dialect, str]", sql))
+    named = {column.name[1:] for column in select.find_all(exp.Column) if column.name.startswith("$")}
+    lines = {name: body[: body.find(f"${name}")].count("\n") + 1 for name in sorted(named)}
+    return SqlFile(path, shown, header, select, tables, cast("Mapping[Dialect, str]", sql), lines)
+
+
+def parameter(name: str) -> str:
+    """Return how a parameter is written in the text of a query: as a name that no column has."""
+    return f'"${name}"'
+
+
+def without(sql: str, dialect: Dialect, absent: Mapping[str, Mapping[str, str]]) -> str:
+    """Return a query that reads tables that aren't there as if they were empty.
+
+    Args:
+        sql: the query.
+        dialect: its dialect.
+        absent: per table (``schema.table``) the leat type of each of its columns.
+    """
+    query = sqlglot.parse_one(sql, dialect=dialect)
+    for table in list(query.find_all(exp.Table)):
+        columns = absent.get(f"{table.db}.{table.name}")
+        if columns is not None:
+            nulls = ", ".join(f"CAST(NULL AS {sql_type(kind, dialect)}) AS {quote(n)}" for n, kind in columns.items())
+            empty = sqlglot.parse_one(f"SELECT {nulls or 'NULL AS nothing'} WHERE FALSE", dialect=dialect)
+            table.replace(exp.Subquery(this=empty, alias=exp.TableAlias(this=exp.to_identifier(table.alias_or_name))))
+    return query.sql(dialect, identify=True)
 
 
 def read_header(file: SqlFile, model: type[Header]) -> Header:
@@ -125,14 +154,39 @@ def known_columns(declarations: Mapping[str, Declaration]) -> dict[str, dict[str
     """
     known = {"leat": {table: list(columns) for table, columns in TABLES.items()}}
     for declaration in declarations.values():
-        tables = known.setdefault(declaration.name, {})
+        known[declaration.name] = {name: list(columns) for name, columns in _types(declaration).items()}
         for stream in declaration.every_stream():
-            options = declaration.options(stream.name)
-            names = [column.name for column in declaration.columns(stream)]
-            tables[stream.name] = [*names, *SYSTEM_COLUMNS] if options.selected else []
-            if options.history:
-                tables[f"{stream.name}_history"] = [*names, *HISTORY_COLUMNS] if options.selected else []
+            if not declaration.options(stream.name).selected:
+                known[declaration.name] |= {
+                    n: [] for n in (stream.name, f"{stream.name}_history") if n in known[declaration.name]
+                }
     return known
+
+
+def column_types(integration: str, declaration: Declaration | None = None) -> dict[str, dict[str, str]]:
+    """Return the leat type of each column that an integration's tables have, or would have if it were declared.
+
+    One that isn't declared has the streams of the source of its name; without such a source, nothing is known of it.
+    """
+    if declaration is not None:
+        return _types(declaration)
+    streams = load_streams(integration) if integration in source_names() else ()
+    named = [(stream.name, {column.name: str(column.type) for column in stream.all_columns()}) for stream in streams]
+    return {
+        table: {**columns, **more}
+        for name, columns in named
+        for table, more in ((name, SYSTEM_COLUMNS), (f"{name}_history", HISTORY_COLUMNS))
+    }
+
+
+def _types(declaration: Declaration) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for stream in declaration.every_stream():
+        columns = {column.name: str(column.type) for column in declaration.columns(stream)}
+        found[stream.name] = {**columns, **SYSTEM_COLUMNS}
+        if declaration.options(stream.name).history:
+            found[f"{stream.name}_history"] = {**columns, **HISTORY_COLUMNS}
+    return found
 
 
 def table_mistakes(file: SqlFile, known: Mapping[str, Mapping[str, object]]) -> list[str]:
@@ -188,7 +242,15 @@ def _parse(text: str, shown: str, dialect: Dialect = "duckdb") -> exp.Query:
     statement = statements[0]
     if not isinstance(statement, exp.Query) or statement.find(exp.Into, exp.DML, exp.DDL, exp.Command):
         raise DeclarationError([f"{shown}:1: {statement.key.upper()} isn't a SELECT; a file is one SELECT that reads"])
-    return normalize_identifiers(statement, dialect="postgres")  # DuckDB doesn't mind the case
+    statement = normalize_identifiers(statement, dialect="postgres")  # DuckDB doesn't mind the case
+    return cast("exp.Query", statement.transform(_as_parameter, copy=False))
+
+
+def _as_parameter(node: exp.Expression) -> exp.Expression:
+    """Write a parameter alike in both dialects, which parse it differently."""
+    if isinstance(node, exp.Placeholder | exp.Parameter) and node.name:
+        return exp.column(exp.to_identifier(f"${node.name}", quoted=True))
+    return node
 
 
 def _qualify(select: exp.Query) -> Iterator[TableName]:

@@ -53,6 +53,29 @@ def commit(name: str, **more: Any) -> dict[str, Any]:
     return {"repository": "app", "commit": name, "parent_count": 1, "author_email": "a@x.org", **more}
 
 
+def test_what_is_optional_is_read_as_empty_until_it_is_there(warehouse: Warehouse, tmp_path: Path) -> None:
+    sql = """
+        SELECT c."commit" AS name, e.starts_at, p.amount + 1 AS amount, t.customer
+        FROM version_control.commits AS c
+        LEFT JOIN calendar.events AS e ON e.uid = c."commit" AND e._deleted_at IS NULL
+        LEFT JOIN payments.charges AS p ON p.id = c."commit"
+        LEFT JOIN elsewhere.tickets AS t ON t.subject = c."commit"
+    """
+    header = "/* ---\ndescription: A.\noptional: [calendar, payments, elsewhere]\n--- */"
+    models = models_of(tmp_path, seen=header + sql)
+    assert run(warehouse, models)["seen"].reason == "version_control.commits hasn't been loaded yet"
+    with warehouse.transaction() as session:
+        load(session, "version_control", "001", {"commits": [commit("c1")]}, NOW)
+    assert run(warehouse, models)["seen"].status == "built"
+    with warehouse.transaction() as session:
+        assert rows(session, "seen") == [{"name": "c1", "starts_at": None, "amount": None, "customer": None}]
+        assert session.columns("analytics", "seen")["starts_at"] == "timestamp"
+        load(session, "calendar", "002", {"events": [{"uid": "c1", "starts_at": NOW}]}, NOW)
+    assert run(warehouse, models)["seen"].reason == "its query or an input has changed"
+    with warehouse.transaction() as session:
+        assert [row["starts_at"] for row in rows(session, "seen")] == [NOW]
+
+
 # What a file may say.
 
 
@@ -87,6 +110,16 @@ def test_a_mistake_says_where_it_is_and_what_to_do(tmp_path: Path) -> None:
     ]
     assert mistakes_of(tmp_path / "10", Upper=HEADER + "SELECT 1 AS one") == [
         "assets/models/Upper.sql: the file's name must be a lower-case identifier, like churn.sql"
+    ]
+
+
+def test_a_mistake_in_what_is_optional_and_a_parameter(tmp_path: Path) -> None:
+    header = "/* ---\ndescription: A.\noptional: [calender]\n--- */\n"
+    assert mistakes_of(tmp_path / "1", typo=header + "SELECT uid FROM calendar.events") == [
+        "assets/models/typo.sql:3: optional: nothing of 'calender' is read; did you mean \"calendar\"?"
+    ]
+    assert mistakes_of(tmp_path / "2", now=HEADER + "SELECT uid FROM calendar.events\nWHERE starts_at < $now") == [
+        "assets/models/now.sql:5: $now: a model has no parameters. Next: read the time from leat.loads"
     ]
 
 
