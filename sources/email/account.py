@@ -33,9 +33,11 @@ def read_account(
     old: Mapping[str, Any] = (before or {}).get("mailboxes") or {}
     found = list_wanted(session, connection.mailboxes, connection.skip_mailboxes)
     _must_match(session, connection, found)
+    shared = session.account.lower() in {login.lower() for login in connection.shared}
     after: dict[str, list[int]] = {}
     refused: dict[str, str] = {}
     for mailbox in found:
+        mailbox.row["shared"] = shared
         known = Status(*old[mailbox.name]) if mailbox.name in old else None
         if not mailbox.selectable:
             continue

@@ -43,6 +43,10 @@ class Connection(ConnectionModel):
         default=(),
         description="Further accounts: each its username and password; or a named JSON object of login to password.",
     )
+    shared: tuple[str, ...] = Field(
+        default=(),
+        description="Logins of accounts that no single person owns: several people or a program use them.",
+    )
     mailboxes: tuple[str, ...] | None = Field(
         default=None, description="Names or patterns (`*`, `?`) of the mailboxes to read; none for all."
     )

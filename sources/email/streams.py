@@ -25,6 +25,7 @@ MAILBOXES = Stream(
         Column("delimiter", "string", "What separates the levels of the name; null when there are none."),
         Column("attributes", "json", "What LIST says about it, for example \\HasChildren; without \\Marked."),
         Column("selectable", "boolean", "Whether it can hold messages."),
+        Column("shared", "boolean", "Whether the declaration says (`shared`) that no single person owns the account."),
         Column("uidvalidity", "integer", "UIDVALIDITY; null where it can't be opened."),
         Column("messages", "integer", "How many messages the server says it holds."),
         Column("changes_by", "string", "How changes are found: qresync, condstore or comparison."),

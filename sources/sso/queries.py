@@ -42,6 +42,9 @@ SELECT id, subject_id AS user_id, client_id AS application_id, scope AS scopes,
        issue_date AS started_at, lifetime, revokation_date AS revoked_at
 FROM token WHERE subject_id IS NOT NULL ORDER BY id
 """
+_DEACTIVATIONS = """
+SELECT id AS user_id, lock_date AS deactivated_at FROM "user" WHERE lock_date IS NOT NULL ORDER BY id
+"""
 
 QUERIES: dict[str, tuple[tuple[str, dict[str, str]], ...]] = {
     "applications": (
@@ -60,5 +63,6 @@ QUERIES: dict[str, tuple[tuple[str, dict[str, str]], ...]] = {
         (_ONE_TIME, {"last_used_at": "time"}),
         (_PASSKEYS, {"created_at": "time", "last_used_at": "time"}),
     ),
+    "deactivations": ((_DEACTIVATIONS, {"deactivated_at": "time"}),),
     "sessions": ((_SESSIONS, {"scopes": "json", "started_at": "time", "revoked_at": "time"}),),
 }

@@ -53,6 +53,18 @@ USERS = Stream(
     ),
 )
 
+DEACTIVATIONS = Stream(
+    name="deactivations",
+    description="When an account was deactivated, or will be; who may sign in again has no row.",
+    columns=(
+        Column("user_id", "string", "The account."),
+        Column("deactivated_at", "timestamp", "From when on it may not sign in; may lie ahead."),
+    ),
+    key=("user_id",),
+    deletes="full_scan",
+    quirks=("SCIM says only that an account is inactive, not since when: this is Canaille's `lock_date`.",),
+)
+
 GROUPS = Stream(
     name="groups",
     description="A group of accounts.",
@@ -163,6 +175,7 @@ FACTORS = Stream(
 
 STREAMS = (
     USERS,
+    DEACTIVATIONS,
     GROUPS,
     GROUP_MEMBERS,
     ROLES,

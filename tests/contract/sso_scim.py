@@ -44,9 +44,10 @@ _ANN = {
     "department": "engineering",
     "password": f"ann-{SECRET}",
 }
+_GONE = {"user_name": "gone", "family_name": "Gone", "formatted_name": "Gone", "lock_date": "2026-01-01T00:00:00+00:00"}
 ACCOUNTS = Accounts(
     clients=(service_account(READER, SECRET), service_account(WRITER, f"w-{SECRET}"), SHOP),
-    users=(_ANN, *_MANY),
+    users=(_ANN, *_MANY, _GONE),
     groups=(
         {"display_name": "admins", "members": ["ann"]},
         {"display_name": "everybody", "members": ["ann", *(user["user_name"] for user in _MANY)]},
@@ -71,6 +72,7 @@ _SQL = {
     ),
     "applications": (("id",), "SELECT id FROM client"),
     "app_assignments": (("application_id", "user_id"), "SELECT client_id, subject_id FROM consent"),
+    "deactivations": (("user_id",), 'SELECT id FROM "user" WHERE lock_date IS NOT NULL'),
     "sessions": (("id",), "SELECT id FROM token WHERE subject_id IS NOT NULL"),
     "factors": (("user_id", "kind"), "SELECT id, 'password' FROM \"user\" WHERE password IS NOT NULL"),
 }
@@ -147,6 +149,7 @@ class Server:
         user, group = self.user(login), self.group("admins")
         return {
             "users": lambda row: row["id"] == user,
+            "deactivations": lambda row: row["user_id"] == user,
             "groups": lambda row: row["id"] == group,
             "group_members": lambda row: row["member_id"] == user,
             "role_assignments": lambda row: row["member_id"] == user,

@@ -127,6 +127,17 @@ def test_stale_flags_are_refreshed_without_reading_the_message_again(server: Ser
     assert tables.one("flags", uid=first)["seen"] is False
 
 
+def test_an_account_that_is_declared_shared_is_marked_so(dovecot: Server, tmp_path: Path) -> None:
+    account, tables = tables_of(dovecot, tmp_path)
+    put(dovecot, account, mail("one"))
+    tables.run()
+    assert tables.one("mailboxes", mailbox="INBOX")["shared"] is False
+    tables.connection = tables.connection.model_copy(update={"shared": (account.upper(),)})
+    assert fetched(tables.run()) == 0
+    assert tables.one("mailboxes", mailbox="INBOX")["shared"] is True
+    assert tables.run() == []
+
+
 def test_keywords_of_ones_own_are_kept(dovecot: Server, tmp_path: Path) -> None:
     account, tables = tables_of(dovecot, tmp_path)
     put(dovecot, account, mail("one"))

@@ -104,6 +104,20 @@ def test_a_revoked_session_is_changed_and_a_cleaned_one_is_deleted(server: Serve
     assert {e.stream for e in tables.events if isinstance(e, FullScan)} == {"sessions"}
 
 
+def test_since_when_an_account_is_locked(server: Server, tables: Tables) -> None:
+    tables.run()
+    before = tables.table("deactivations")
+    with closing(sqlite3.connect(server.folder / DATABASE)) as database, database:
+        database.execute("UPDATE \"user\" SET lock_date = '2026-03-01 10:00:00' WHERE user_name = 'ann'")
+    tables.run()
+    (row,) = [row for row in tables.table("deactivations") if row not in before]
+    assert (row["user_id"], row["deactivated_at"]) == (server.user("ann"), datetime(2026, 3, 1, 10, tzinfo=UTC))
+    with closing(sqlite3.connect(server.folder / DATABASE)) as database, database:
+        database.execute("UPDATE \"user\" SET lock_date = NULL WHERE user_name = 'ann'")
+    tables.run()
+    assert tables.table("deactivations") == before
+
+
 def test_members_are_named_by_login_and_found(server: Server, tables: Tables) -> None:
     listed = server.ask("GET", "Groups")["Resources"]
     assert {m["value"] for group in listed for m in group["members"]} >= {
@@ -216,7 +230,9 @@ def test_the_database_may_be_on_postgres(postgres_url: str, tables: Tables) -> N
         "app_assignments": 1,
         "factors": 2,
         "sessions": 1,
+        "deactivations": 1,
     }
+    assert rows["deactivations"][0]["deactivated_at"] == datetime(2026, 2, 1, 8, tzinfo=UTC)
     (session,) = rows["sessions"]
     assert (session["renewable"], session["scopes"]) == (False, '["openid"]')
     assert session["expires_at"] == datetime(2026, 3, 1, 11, tzinfo=UTC)
@@ -227,6 +243,7 @@ def test_the_database_may_be_on_postgres(postgres_url: str, tables: Tables) -> N
 _STATEMENTS = (
     "INSERT INTO client (id, client_id, client_name, grant_types) VALUES ('c', 'shop', 'Shop', '[\"implicit\"]')",
     "INSERT INTO \"user\" (id, user_name, password, secret_token) VALUES ('u', 'ann', 'x', 'y')",
+    "INSERT INTO \"user\" (id, user_name, lock_date) VALUES ('v', 'bob', '2026-02-01 08:00:00')",
     "INSERT INTO token (id, client_id, subject_id, scope, issue_date, lifetime) "
     "VALUES ('t', 'c', 'u', '[\"openid\"]', '2026-03-01 10:00:00', 3600)",
 )
