@@ -26,6 +26,7 @@ from warehouse.control import (
     set_override,
     start_run,
 )
+from warehouse.control_alert_tables import AlertMessage, AlertProblem, AlertTold
 from warehouse.control_engine import writing
 from warehouse.control_tables import Integration, IntegrationLog, IntegrationSystem, Run, Table
 from warehouse.migrations import HEAD
@@ -64,6 +65,7 @@ def test_migrations_make_the_models(control: Engine) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
+    assert {AlertMessage.metadata, AlertProblem.metadata, AlertTold.metadata} == {Table.metadata}
     with control.connect() as connection:
         options = {"compare_type": True, "compare_server_default": True}
         assert compare_metadata(MigrationContext.configure(connection, opts=options), Table.metadata) == []
