@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
+from pipelines import as_of
 from pipelines.declaration import Declaration
 from sources.errors import Permanent
 from sources.stream import Stream
@@ -18,7 +20,7 @@ from warehouse.session import Session, literal, quote, sql_type
 SYSTEM_COLUMNS: Mapping[str, str] = {"_load_id": "string", "_synced_at": "timestamp", "_deleted_at": "timestamp"}
 HISTORY_COLUMNS: Mapping[str, str] = {"_load_id": "string", "valid_from": "timestamp", "valid_to": "timestamp"}
 
-_DESCRIPTIONS: Mapping[str, str] = {
+SYSTEM_DESCRIPTIONS: Mapping[str, str] = {
     "_load_id": "The load that last changed the row.",
     "_synced_at": "When that load was applied, UTC.",
     "_deleted_at": "When the row was found to be gone from the source; null while it exists there.",
@@ -84,7 +86,7 @@ def create_table(session: Session, declaration: Declaration, stream: Stream, tab
     if session.dialect == "postgres":
         listed = ", ".join(map(quote, shape.key))
         session.execute(f"CREATE UNIQUE INDEX ON {quote(declaration.name, table)} ({listed})")
-    described = {**{c.name: c.description for c in declaration.columns(stream)}, **_DESCRIPTIONS}
+    described = {**{c.name: c.description for c in declaration.columns(stream)}, **SYSTEM_DESCRIPTIONS}
     _comment(session, declaration.name, table, stream.description, described)
 
 
@@ -94,7 +96,7 @@ def open_history(session: Session, declaration: Declaration, stream: Stream) -> 
     name = f"{stream.name}_history"
     if not session.columns(declaration.name, name):
         _create(session, declaration.name, name, {**shape.columns, **HISTORY_COLUMNS})
-        described = {**{c.name: c.description for c in declaration.columns(stream)}, **_DESCRIPTIONS}
+        described = {**{c.name: c.description for c in declaration.columns(stream)}, **SYSTEM_DESCRIPTIONS}
         _comment(session, declaration.name, name, f"Every version of: {stream.description}", described)
     table, history = quote(declaration.name, stream.name), quote(declaration.name, name)
     same_key = " AND ".join(f"t.{quote(column)} = h.{quote(column)}" for column in shape.key)
@@ -102,12 +104,45 @@ def open_history(session: Session, declaration: Declaration, stream: Stream) -> 
         f"UPDATE {history} AS h SET valid_to = t._synced_at FROM {table} AS t "
         f"WHERE {same_key} AND h.valid_to IS NULL AND h._load_id <> t._load_id"
     )
+    session.execute(  # rows that were purged while no history was kept
+        f"UPDATE {history} AS h SET valid_to = (SELECT max(_synced_at) FROM {table}) WHERE h.valid_to IS NULL "
+        f"AND NOT EXISTS (SELECT 1 FROM {table} AS t WHERE {same_key})"
+    )
     listed = ", ".join(map(quote, shape.columns))
     session.execute(
         f"INSERT INTO {history} ({listed}, _load_id, valid_from) SELECT {listed}, _load_id, _synced_at FROM {table} "
         f"AS t WHERE _deleted_at IS NULL AND NOT EXISTS (SELECT 1 FROM {history} AS h WHERE {same_key} "
         "AND h.valid_to IS NULL)"
     )
+
+
+def keep_as_of(session: Session, declaration: Declaration, stream: Stream, stored: Any, began: datetime | None) -> None:
+    """Bring the function ``<stream>_as_of`` in line with the table, in the transaction that changes it.
+
+    Args:
+        session: the writing transaction.
+        declaration: whose stream it is.
+        stream: the stream.
+        stored: the shape that the table had, as JSON; None before the first load.
+        began: when the history begins, if it does now.
+    """
+    shape = declared_shape(declaration, stream)
+    schema, table = declaration.name, stream.name
+    if not shape.history:
+        if stored and stored["history"]:
+            as_of.drop_as_of(session, schema, table)
+        return
+    if began is not None:
+        as_of.set_known_from(session, schema, table, began)
+    elif as_of.known_from(session, schema, table) is None:  # it was begun by an earlier leat
+        first = as_of.first_version(session, schema, table)
+        if first is not None:
+            as_of.set_known_from(session, schema, table, first)
+    if stored != shape.as_json() or began is not None or not as_of.has_as_of(session, schema, table):
+        columns = {name: (kind, f"h.{quote(name)}") for name, kind in shape.columns.items()}
+        of_system = {"_load_id": "h._load_id", "_synced_at": "h.valid_from", "_deleted_at": "CAST(NULL AS TIMESTAMPTZ)"}
+        columns |= {name: (kind, of_system[name]) for name, kind in SYSTEM_COLUMNS.items()}
+        as_of.create_as_of(session, schema, table, columns)
 
 
 def migrate(session: Session, declaration: Declaration, stream: Stream, old: Shape) -> None:

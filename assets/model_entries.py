@@ -1,0 +1,49 @@
+"""What the catalog says of models: their tables, their columns, and where those come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from assets.lineage import Lineage
+from assets.model_files import Model
+from pipelines.catalog import Row
+from pipelines.examples import model_example
+from pipelines.sql_file import ANALYTICS
+from pipelines.stream_entries import Actual, in_order
+
+Personal = Mapping[str, frozenset[str]]
+
+
+def model_tables(models: Sequence[Model], personal: Personal) -> Iterator[Row]:
+    """Yield the rows of ``catalog.declared_tables``."""
+    for model in models:
+        owners = ", ".join(model.owners) or None
+        key = next((", ".join(check.unique) for check in model.checks if check.unique), None)
+        example = model_example(model.name, list(model.columns), personal[model.name])
+        none = [None] * 4
+        yield (
+            *(ANALYTICS, model.name, "model", model.description, *none, owners, key, None, None, None, None),
+            *(example, model.shown),
+        )
+
+
+def model_columns(models: Sequence[Model], personal: Personal, actual: Actual) -> Iterator[Row]:
+    """Yield the rows of ``catalog.columns``; the types of models that aren't built are null."""
+    for model in models:
+        types = actual.get((ANALYTICS, model.name), {})
+        names = model.columns or types  # a query with * over a table that isn't declared names none
+        for position, name in enumerate(in_order(names, types), 1):
+            said = model.columns.get(name, "")
+            hidden = not model.columns or name in personal[model.name]
+            yield (ANALYTICS, model.name, name, position, types.get(name), said, hidden, False)
+
+
+def model_lineage(models: Sequence[Model], lineages: Mapping[str, Lineage]) -> Iterator[Row]:
+    """Yield the rows of ``catalog.lineage``: each table that a model reads, then the columns that values come from."""
+    for model in models:
+        for table in sorted(model.inputs, key=str):
+            yield (table.schema, table.name, None, ANALYTICS, model.name, None)
+        for column, origins in lineages[model.name].items():
+            for origin, name in origins:
+                schema, _, table_name = origin.partition(".")
+                yield (schema, table_name, name, ANALYTICS, model.name, column)

@@ -1,0 +1,158 @@
+"""What the tables of the schemas ``leat`` and ``catalog`` and their columns mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a row of a table is, and what each of its columns means."""
+
+    table: str
+    columns: Mapping[str, str]
+
+
+_LOAD = "The load; later ones sort higher."
+_INTEGRATION = "Name of the integration."
+_STREAM = "Name of the stream."
+_RULE = "Name of the rule."
+_KEY = "Identity of the violation: a hash over the rule and its key."
+_SEVERITY = "warn, or error: then readers of DuckDB keep the version before."
+_CHECKED = "When it was last checked, UTC."
+_SCHEMA = "Schema of the table."
+_TABLE = "Name of the table."
+_TITLE = "What must be true, in a few words."
+_NEXT = "What whoever gets the violation does."
+_OWNER = "The team that answers for it."
+
+LEDGER: Mapping[str, str] = {
+    "rule": _RULE,
+    "violation_key": _KEY,
+    "severity": _SEVERITY,
+    "owner": _OWNER,
+    "evidence": "The row that the rule selected, as JSON.",
+    "first_seen_at": "When it was first found, UTC.",
+    "opened_at": "When it was found this time, after it had been resolved; UTC.",
+    "last_seen_at": "When it was last found, UTC.",
+    "resolved_at": "When it was no longer found, UTC; null while it is open.",
+    "episodes": "How often it has been opened.",
+    "flaps": "How often in a row it was opened again within a day of its resolution.",
+    "acknowledged_by": "Who knows of it; null when nobody has said so.",
+    "acknowledged_until": "Until when it is kept quiet, UTC; null: until it is resolved.",
+    "acknowledged_note": "What they said about it.",
+}
+_FOUND: Mapping[str, str] = {
+    "ok": "Whether it holds.",
+    "failing": "How many rows broke it.",
+    "detail": "What was found, in words.",
+    "checked_at": _CHECKED,
+}
+
+DESCRIPTIONS: Mapping[str, Described] = {
+    "leat.loads": Described(
+        "A load that changed something.",
+        {
+            "load_id": _LOAD,
+            "integration": _INTEGRATION,
+            "kind": "sync, or reset for a complete extraction.",
+            "landed_at": "When its rows were on disk, UTC.",
+            "applied_at": "When they were applied to the tables, UTC.",
+        },
+    ),
+    "leat.load_streams": Described(
+        "What a load did to a stream.",
+        {
+            "load_id": _LOAD,
+            "integration": _INTEGRATION,
+            "stream": _STREAM,
+            "inserted": "Rows added.",
+            "updated": "Rows changed.",
+            "deleted": "Rows marked as deleted.",
+            "quarantined": "Records set aside because they could not become rows.",
+            "drifted": "Rows with fields that the stream doesn't know.",
+            "total": "Rows that exist after it.",
+            "purged": "Rows dropped because they were older than they are to be kept.",
+        },
+    ),
+    "leat.cursors": Described(
+        "Where the next extraction of an integration goes on.",
+        {"integration": _INTEGRATION, "load_id": "The load that brought the cursor.", "cursor": "The cursor."},
+    ),
+    "leat.streams": Described(
+        "The shape of a stream's table.",
+        {"integration": _INTEGRATION, "stream": _STREAM, "shape": "Its columns, key, masked columns and history."},
+    ),
+    "leat.log": Described(
+        "Something that a source found worth telling.",
+        {
+            "load_id": _LOAD,
+            "integration": _INTEGRATION,
+            "event_type": "What happened, for example sync_token_expired.",
+            "event_data": "Details of it.",
+            "created_at": "When it happened, UTC.",
+        },
+    ),
+    "leat.quarantine": Described(
+        "A record that could not become a row.",
+        {
+            "integration": _INTEGRATION,
+            "stream": _STREAM,
+            "record_key": "What identifies the record in the source.",
+            "reason": "Why it could not become a row.",
+            "record": "The record as it came.",
+            "load_id": "The load that last brought it.",
+            "first_seen_at": "When it first came, UTC.",
+            "last_seen_at": "When it last came in a new form, UTC.",
+        },
+    ),
+    "leat.models": Described(
+        "A model that was built.",
+        {
+            "model": "Name of the model.",
+            "fingerprint": "A hash of its query and the versions of its inputs.",
+            "built_at": "When it was last built, UTC.",
+            "row_count": "Its rows.",
+        },
+    ),
+    "leat.histories": Described(
+        "Since when the history of a stream is complete.",
+        {"integration": _INTEGRATION, "stream": _STREAM, "known_from": "From when on every version is known, UTC."},
+    ),
+    "leat.retention": Described(
+        "When what is too old was last dropped.",
+        {"integration": _INTEGRATION, "enforced_at": "When it was last looked for, UTC."},
+    ),
+    "leat.derived": Described(
+        "One mark.",
+        {"mark": "Which loads and files models and rules reflect.", "checked_at": "When rules were last run, UTC."},
+    ),
+    "leat.violations": Described("A violation of a rule.", LEDGER),
+    "leat.rules": Described(
+        "A rule, and how its last run ended.",
+        {
+            "rule": _RULE,
+            "title": _TITLE,
+            "description": "What a violation means, and where it comes from most often.",
+            "next_step": _NEXT,
+            "severity": _SEVERITY,
+            "owner": _OWNER,
+            "integrations": "The integrations that it reads or needs, as a JSON list.",
+            "outcome": "holds, violated, skipped or failed.",
+            "detail": "What was found, in words.",
+            "violations": "How many were found.",
+            "checked_at": _CHECKED,
+        },
+    ),
+    "leat.checks": Described(
+        "The last result of a check of a table.",
+        {
+            "subject": "The table: integration.stream or analytics.model.",
+            "check_name": "Name of the check.",
+            "severity": _SEVERITY,
+            **_FOUND,
+            "evidence": "The first rows that broke it, as a JSON list; without personal data.",
+        },
+    ),
+}
