@@ -7,6 +7,7 @@ import keyword
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
@@ -70,6 +71,16 @@ class Compiled:
         store = open_control(self.project.control_url)
         try:
             return replace(self, declarations=load_declarations(self.project, overrides(store)))
+        finally:
+            store.dispose()
+
+    def good_runs(self) -> dict[str, datetime]:
+        """Return when each integration was last read to the end, UTC."""
+        from warehouse.control import last_good_runs, open_control
+
+        store = open_control(self.project.control_url)
+        try:
+            return last_good_runs(store)
         finally:
             store.dispose()
 

@@ -54,7 +54,8 @@ def derive_and_publish(context: dg.AssetExecutionContext, compiled: Compiled) ->
     ours = any(key.asset_key in specs for key in context.selected_asset_check_keys)
     earlier = earlier_checks(context) if ours and context.selected_asset_keys else None
     try:
-        derived = derive(compiled.project, warehouse, compiled.declarations, always=ours and earlier is None)
+        always = ours and earlier is None
+        derived = derive(compiled.project, warehouse, compiled.declarations, compiled.good_runs(), always=always)
         withheld = derived is not None and derived.blocks
         published = False if withheld else warehouse.publish()
     except Busy as busy:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 
 from sources.driver import ConnectionModel, streams_of
 from sources.stream import EXTRA, Column, Stream
@@ -50,6 +50,18 @@ Duration = Annotated[
     BeforeValidator(_duration),
     Field(json_schema_extra={"pattern": f"^{_DURATION.pattern}$", "examples": ["PT1H", "P1D"]}),
 ]
+_DURATIONS = TypeAdapter(timedelta)
+
+
+def duration(value: str) -> timedelta:
+    """Return an ISO 8601 duration.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return _DURATIONS.validate_python(_duration(value))
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list, json_schema_input_type=str | tuple[str, ...])]
 """Names of columns; one alone may be written without brackets."""
 
@@ -109,6 +121,31 @@ class Check(_Model):
         return next(iter(self.model_fields_set - {"severity"}))
 
 
+class Retain(_Model):
+    """How long what is loaded is kept; what isn't said is kept for good."""
+
+    rows: Duration | None = Field(
+        default=None, description="How long rows are kept, from the time in `by` on; older ones aren't loaded."
+    )
+    by: str | None = Field(default=None, description="The column with that time: timestamp, datetime or date.")
+    deleted: Duration | None = Field(default=None, description="How long rows are kept that are gone from the system.")
+    history: Duration | None = Field(default=None, description="How long versions are kept that have ended.")
+    quarantine: Duration | None = Field(default=None, description="How long the content of broken records is kept.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.rows is None) != (self.by is None):
+            msg = "rows and by belong together: how long, and from which column's time on"
+            raise ValueError(msg)
+        if self.rows is not None and not self.rows:
+            msg = "rows: a row that is kept for no time at all is never there; write selected: false"
+            raise ValueError(msg)
+        if not any((self.rows, self.deleted is not None, self.history is not None, self.quarantine is not None)):
+            msg = "say how long something is kept: rows and by, deleted, history or quarantine"
+            raise ValueError(msg)
+        return self
+
+
 class StreamOptions(_Model):
     """What is wanted of one stream."""
 
@@ -123,7 +160,15 @@ class StreamOptions(_Model):
     max_delete_share: Number = Field(
         default=0.5, ge=0, le=1, description="A full scan that would delete a larger share stops and asks."
     )
+    retain: Retain | None = Field(default=None, description="How long rows, versions and broken records are kept.")
     checks: tuple[Check, ...] = Field(default=(), description="Checks of the table after each load.")
+
+    @model_validator(mode="after")
+    def _has_history(self) -> Self:
+        if self.retain is not None and self.retain.history is not None and not self.history:
+            msg = "retain.history needs history: true"
+            raise ValueError(msg)
+        return self
 
 
 _Options = Annotated[StreamOptions, BeforeValidator(_or_empty, json_schema_input_type=StreamOptions | None)]

@@ -1,17 +1,21 @@
 """Whether models and rules are up to date with the loads: a mark written in the transaction that brought them there.
 
 The mark makes a run that finds nothing new cheap, and lets a run that follows a kill between a load and its models
-catch up.
+catch up. Rules look at the clock as well (what had an hour to settle, what is stale by now), so that the mark holds for
+an hour only.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from pipelines import state
 from warehouse.session import Session
+
+HOLDS_FOR = timedelta(hours=1)
 
 
 def files_fingerprint(files: Iterable[Path]) -> str:
@@ -22,17 +26,20 @@ def files_fingerprint(files: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def is_derived(session: Session, fingerprint: str) -> bool:
-    """Return whether models and rules reflect every applied load and these files."""
+def is_derived(session: Session, fingerprint: str, now: datetime) -> bool:
+    """Return whether models and rules reflect every applied load and these files, and have looked at the clock."""
     if not state.exists(session):
         return True
-    return session.execute("SELECT mark FROM leat.derived") == [(_mark(session, fingerprint),)]
+    if "checked_at" not in session.columns(state.SCHEMA, "derived"):  # of an earlier version of leat
+        return False
+    found = session.execute("SELECT mark, checked_at FROM leat.derived")
+    return [mark for mark, _at in found] == [_mark(session, fingerprint)] and now - found[0][1] < HOLDS_FOR
 
 
-def mark_derived(session: Session, fingerprint: str) -> None:
-    """Note, in the open transaction, that models and rules are up to date."""
+def mark_derived(session: Session, fingerprint: str, now: datetime) -> None:
+    """Note, in the open transaction, that models and rules are up to date at this time, UTC."""
     session.execute("DELETE FROM leat.derived")
-    state.insert(session, "derived", [(_mark(session, fingerprint),)])
+    state.insert(session, "derived", [(_mark(session, fingerprint), now)])
 
 
 def _mark(session: Session, fingerprint: str) -> str:

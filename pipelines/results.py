@@ -22,6 +22,7 @@ class CheckResult:
         failing: how many rows broke it; 0 for checks that do not count rows.
         detail: what was seen, in words.
         evidence: the first rows that broke it.
+        skipped: whether it couldn't be tried yet, for what it needs isn't there; then it counts as ok.
     """
 
     check: str
@@ -31,6 +32,7 @@ class CheckResult:
     failing: int
     detail: str
     evidence: tuple[Mapping[str, Any], ...] = ()
+    skipped: bool = False
 
     @property
     def blocks(self) -> bool:
@@ -40,7 +42,10 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class StreamResult:
-    """Rows of one stream that a load touched; ``total`` counts those that exist in the source now."""
+    """Rows of one stream that a load touched; ``total`` counts those that exist in the source now.
+
+    ``purged`` are rows and versions that were kept for as long as declared, and were removed.
+    """
 
     stream: str
     inserted: int
@@ -49,11 +54,12 @@ class StreamResult:
     quarantined: int
     drifted: int
     total: int
+    purged: int = 0
 
     @property
     def changed(self) -> bool:
         """Whether the load changed the table."""
-        return bool(self.inserted or self.updated or self.deleted)
+        return bool(self.inserted or self.updated or self.deleted or self.purged)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from pipelines.results import StreamResult
 from warehouse.session import Session, quote, sql_type
 
 SCHEMA = "leat"
+_CHUNK = 500
 
 TABLES: Mapping[str, Mapping[str, str]] = {
     "loads": {
@@ -31,6 +32,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "quarantined": "integer",
         "drifted": "integer",
         "total": "integer",
+        "purged": "integer",
     },
     "cursors": {"integration": "string", "load_id": "string", "cursor": "json"},
     "streams": {"integration": "string", "stream": "string", "shape": "json"},
@@ -51,8 +53,10 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "first_seen_at": "timestamp",
         "last_seen_at": "timestamp",
     },
+    "histories": {"integration": "string", "stream": "string", "known_from": "timestamp"},
+    "retention": {"integration": "string", "declared": "string", "enforced_at": "timestamp"},
     "models": {"model": "string", "fingerprint": "string", "built_at": "timestamp", "row_count": "integer"},
-    "derived": {"mark": "string"},
+    "derived": {"mark": "string", "checked_at": "timestamp"},
     "violations": {
         "rule": "string",
         "violation_key": "string",
@@ -61,6 +65,36 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "first_seen_at": "timestamp",
         "last_seen_at": "timestamp",
         "resolved_at": "timestamp",
+        "owner": "string",
+        "opened_at": "timestamp",
+        "episodes": "integer",
+        "flaps": "integer",
+        "acknowledged_by": "string",
+        "acknowledged_until": "timestamp",
+        "acknowledged_note": "string",
+    },
+    "rules": {
+        "rule": "string",
+        "title": "string",
+        "description": "string",
+        "next_step": "string",
+        "severity": "string",
+        "owner": "string",
+        "integrations": "json",
+        "outcome": "string",
+        "detail": "string",
+        "violations": "integer",
+        "checked_at": "timestamp",
+    },
+    "checks": {
+        "subject": "string",
+        "check_name": "string",
+        "severity": "string",
+        "ok": "boolean",
+        "failing": "integer",
+        "detail": "string",
+        "evidence": "json",
+        "checked_at": "timestamp",
     },
 }
 
@@ -81,11 +115,17 @@ class State:
 
 
 def create_tables(session: Session) -> None:
-    """Create what is missing of the engine's own tables."""
+    """Create what is missing of the engine's own tables; one of an earlier version of leat gets its new columns."""
     session.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(SCHEMA)}")
     for table, columns in TABLES.items():
-        listed = ", ".join(f"{quote(name)} {sql_type(kind, session.dialect)}" for name, kind in columns.items())
-        session.execute(f"CREATE TABLE IF NOT EXISTS {quote(SCHEMA, table)} ({listed})")
+        there = session.columns(SCHEMA, table)
+        missing = {name: sql_type(kind, session.dialect) for name, kind in columns.items() if name not in there}
+        if not there:
+            listed = ", ".join(f"{quote(name)} {kind}" for name, kind in missing.items())
+            session.execute(f"CREATE TABLE IF NOT EXISTS {quote(SCHEMA, table)} ({listed})")
+            continue
+        for name, kind in missing.items():
+            session.execute(f"ALTER TABLE {quote(SCHEMA, table)} ADD COLUMN {quote(name)} {kind}")
 
 
 def exists(session: Session) -> bool:
@@ -150,7 +190,7 @@ def write_load(session: Session, load_id: str, integration: str, kind: str, time
 def write_results(session: Session, load_id: str, integration: str, results: Sequence[StreamResult]) -> None:
     """Record what a load did to each stream."""
     rows = [
-        (load_id, integration, r.stream, r.inserted, r.updated, r.deleted, r.quarantined, r.drifted, r.total)
+        (load_id, integration, r.stream, r.inserted, r.updated, r.deleted, r.quarantined, r.drifted, r.total, r.purged)
         for r in results
     ]
     insert(session, "load_streams", rows)
@@ -162,11 +202,14 @@ def forget_quarantined(session: Session, integration: str, stream: str) -> None:
 
 
 def insert(session: Session, table: str, rows: Sequence[Sequence[Any]]) -> None:
-    """Insert rows into one of the engine's tables, all columns in order."""
+    """Insert rows into one of the engine's tables, with all columns in the order of :data:`TABLES`."""
     columns = TABLES[table]
-    values = ", ".join(f"CAST(? AS {sql_type(kind, session.dialect)})" for kind in columns.values())
-    for row in rows:
-        session.execute(f"INSERT INTO {quote(SCHEMA, table)} VALUES ({values})", row)
+    into = f"{quote(SCHEMA, table)} ({', '.join(map(quote, columns))})"
+    values = "(" + ", ".join(f"CAST(? AS {sql_type(kind, session.dialect)})" for kind in columns.values()) + ")"
+    for start in range(0, len(rows), _CHUNK):
+        part = rows[start : start + _CHUNK]
+        flat = [value for row in part for value in row]
+        session.change(f"INSERT INTO {into} VALUES {', '.join([values] * len(part))}", flat)
 
 
 def _json(value: Any) -> Any:

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
+from pipelines import state
 from pipelines.declaration import Declaration
 from pipelines.results import CheckResult
+from pipelines.sql_file import ANALYTICS
 from quality.checks import CheckedTable, TableCheck, declared_tables, stream_checks
 from quality.expectations import Expectation, Verdict, unexpected_rows, validate
 from sources.batch import to_json
@@ -37,7 +40,10 @@ def audit(
         TransactionLost: on DuckDB, a query failed while it ran.
     """
     declared = declared_tables(declarations)
-    return tuple(result for table in stream_checks(declaration) for result in _check(session, table, declared))
+    tables = stream_checks(declaration)
+    results = tuple(result for table in tables for result in _check(session, table, declared))
+    _keep(session, f"{declaration.name}.", results)
+    return results
 
 
 def audit_models(
@@ -49,7 +55,20 @@ def audit_models(
         TransactionLost: on DuckDB, a query failed while it ran.
     """
     declared = declared_tables(declarations)
-    return tuple(result for table in tables for result in _check(session, table, declared))
+    results = tuple(result for table in tables for result in _check(session, table, declared))
+    _keep(session, f"{ANALYTICS}.", results)
+    return results
+
+
+def _keep(session: Session, prefix: str, results: Sequence[CheckResult]) -> None:
+    """Keep the last result of each check, ``leat.checks``, in the place of those of all subjects with this prefix."""
+    now = datetime.now(UTC)
+    state.create_tables(session)
+    session.execute("DELETE FROM leat.checks WHERE left(subject, ?) = ?", (len(prefix), prefix))
+    rows = [
+        (r.subject, r.check, r.severity, r.ok, r.failing, r.detail, to_json(list(r.evidence)), now) for r in results
+    ]
+    state.insert(session, "checks", rows)
 
 
 def _check(session: Session, table: CheckedTable, declared: frozenset[tuple[str, str]]) -> Iterator[CheckResult]:

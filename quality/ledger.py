@@ -1,6 +1,7 @@
-"""The ledger of violations, ``leat.violations``: when each was first and last seen, and when it was resolved.
+"""The ledger of violations, ``leat.violations``: when each was first and last seen, resolved, acknowledged.
 
-One that comes back is the same violation: ``first_seen_at`` is kept and ``resolved_at`` cleared.
+One that comes back is the same violation: ``first_seen_at`` is kept, ``opened_at`` says when its present episode began.
+One that comes back within a day of its resolution has flapped; it is not announced each time.
 """
 
 from __future__ import annotations
@@ -9,23 +10,42 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
+from pipelines import state
 from pipelines.results import Severity
-from pipelines.state import TABLES
 from sources.batch import to_json
 from warehouse.session import Session, sql_type
 
+FLAPS_WITHIN = timedelta(days=1)
+"""One that comes back so soon after its resolution has flapped."""
 _CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A violation as a rule found it: its stable key, and the row that the rule selected, as a JSON value."""
+    """A violation as a rule found it.
+
+    Attributes:
+        key: its stable name, see :func:`violation_key`.
+        evidence: the row that the rule selected, as a JSON value.
+        severity: of the rule.
+        owner: who is to look at it.
+    """
 
     key: str
     evidence: Mapping[str, Any]
+    severity: Severity
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    severity: str
+    owner: str | None
+    evidence: Mapping[str, Any]
+    resolved_at: datetime | None
 
 
 def violation_key(rule: str, values: Iterable[Any]) -> str:
@@ -33,31 +53,27 @@ def violation_key(rule: str, values: Iterable[Any]) -> str:
     return hashlib.sha256(to_json([rule, *values]).encode()).hexdigest()[:32]
 
 
-def record(session: Session, rule: str, severity: Severity, found: Sequence[Violation], now: datetime) -> None:
+def record(session: Session, rule: str, found: Sequence[Violation], now: datetime) -> None:
     """Bring the ledger of one rule up to date with what it found now."""
     rows = session.execute(
-        "SELECT violation_key, severity, evidence, resolved_at FROM leat.violations WHERE rule = ?", (rule,)
+        "SELECT violation_key, severity, owner, evidence, resolved_at FROM leat.violations WHERE rule = ?", (rule,)
     )
-    known = {key: (old, _json(evidence), resolved) for key, old, evidence, resolved in rows}
-    seen = {violation.key for violation in found}
-    _update(
-        session,
-        "resolved_at = ?",
-        (now,),
-        [key for key, entry in known.items() if entry[2] is None and key not in seen],
-    )
-    _update(session, "resolved_at = NULL", (), [key for key in seen if key in known and known[key][2] is not None])
-    for violation in found:
-        if violation.key in known and known[violation.key][:2] != (severity, violation.evidence):
-            text = (severity, to_json(violation.evidence))
-            kind = sql_type("json", session.dialect)
-            _update(session, f"severity = ?, evidence = CAST(? AS {kind})", text, [violation.key])
+    known = {key: _Known(severity, owner, _json(evidence), end) for key, severity, owner, evidence, end in rows}
+    seen = {violation.key: violation for violation in found}
+    gone = [key for key, old in known.items() if old.resolved_at is None and key not in seen]
+    _update(session, "resolved_at = ?", (now,), gone)
+    _reopen(session, [(key, known[key].resolved_at) for key in seen if key in known], now)
+    kind = sql_type("json", session.dialect)
+    for key, v in seen.items():
+        old = known.get(key)
+        if old is not None and (old.severity, old.owner, old.evidence) != (v.severity, v.owner, v.evidence):
+            values = (v.severity, v.owner, to_json(v.evidence))
+            _update(session, f"severity = ?, owner = ?, evidence = CAST(? AS {kind})", values, [key])
     if any(key in known for key in seen):
         session.change(
             "UPDATE leat.violations SET last_seen_at = ? WHERE rule = ? AND resolved_at IS NULL", (now, rule)
         )
-    fresh = [violation for violation in found if violation.key not in known]
-    _insert(session, [(rule, v.key, severity, to_json(v.evidence), now, now, None) for v in fresh])
+    state.insert(session, "violations", [_row(rule, v, now) for key, v in seen.items() if key not in known])
 
 
 def resolve_others(session: Session, rules: Iterable[str], now: datetime) -> None:
@@ -65,21 +81,52 @@ def resolve_others(session: Session, rules: Iterable[str], now: datetime) -> Non
     kept = set(rules)
     for (name,) in session.execute("SELECT DISTINCT rule FROM leat.violations WHERE resolved_at IS NULL"):
         if name not in kept:
-            record(session, name, "warn", [], now)
+            record(session, name, [], now)
+
+
+def acknowledge(session: Session, keys: Sequence[str], by: str | None, until: datetime | None, note: str) -> None:
+    """Note who looks after violations, and until when nobody needs to be told of them.
+
+    Args:
+        session: an open transaction.
+        keys: the violations.
+        by: who; None takes an acknowledgement back.
+        until: the end of it, UTC.
+        note: what is being done, for others to read.
+    """
+    change = "acknowledged_by = ?, acknowledged_until = ?, acknowledged_note = ?"
+    _update(session, change, (by, until, note or None), keys)
+
+
+def _reopen(session: Session, seen: Iterable[tuple[str, datetime | None]], now: datetime) -> None:
+    came_back = [(key, resolved_at) for key, resolved_at in seen if resolved_at is not None]
+    soon = [key for key, resolved_at in came_back if now - resolved_at < FLAPS_WITHIN]
+    late = [key for key, resolved_at in came_back if now - resolved_at >= FLAPS_WITHIN]
+    change = "resolved_at = NULL, opened_at = ?, episodes = coalesce(episodes, 1) + 1, flaps = "
+    _update(session, change + "coalesce(flaps, 0) + 1", (now,), soon)
+    _update(session, change + "0", (now,), late)
+
+
+def _row(rule: str, violation: Violation, now: datetime) -> tuple[Any, ...]:
+    values: dict[str, Any] = {
+        "rule": rule,
+        "violation_key": violation.key,
+        "severity": violation.severity,
+        "evidence": to_json(violation.evidence),
+        "first_seen_at": now,
+        "last_seen_at": now,
+        "owner": violation.owner,
+        "opened_at": now,
+        "episodes": 1,
+        "flaps": 0,
+    }
+    return tuple(values.get(column) for column in state.TABLES["violations"])
 
 
 def _update(session: Session, change: str, values: Sequence[Any], keys: Sequence[str]) -> None:
     for part in _chunks(keys):
         marks = ", ".join("?" * len(part))
         session.change(f"UPDATE leat.violations SET {change} WHERE violation_key IN ({marks})", (*values, *part))
-
-
-def _insert(session: Session, rows: Sequence[Sequence[Any]]) -> None:
-    kinds = TABLES["violations"].values()
-    row = "(" + ", ".join(f"CAST(? AS {sql_type(kind, session.dialect)})" for kind in kinds) + ")"
-    for part in _chunks(rows):
-        values = [value for entry in part for value in entry]
-        session.change(f"INSERT INTO leat.violations VALUES {', '.join([row] * len(part))}", values)
 
 
 def _chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -1,26 +1,30 @@
 """What a rule is: one ``.sql`` file in ``quality/rules/``; a row that it selects is a violation, with its evidence.
 
-Its header says ``title``, ``description``, ``severity`` (warn or error), ``owner`` and ``key``: the columns that
-identify a violation, so that it is the same one the next time. ``needs`` names integrations that must have been loaded
-beside those that the query reads.
+Its header says ``title``, ``description``, ``next_step``, ``severity`` (warn or error), ``owner`` and ``key``: the
+columns that identify a violation, so that it is the same one the next time. ``needs`` names integrations that must have
+been loaded beside those that the query reads. ``tolerance`` names what the query may overlook, each a parameter of it:
+``settle: PT2H`` is the interval ``$settle``, ``amount: 1`` the number ``$amount``. ``$now`` is the time of the run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from pipelines.declaration import Declaration
+from pipelines.declaration import Declaration, duration
 from pipelines.mistakes import meant
 from pipelines.project import Project
 from pipelines.results import Severity
 from pipelines.sql_file import (
     ANALYTICS,
+    SqlFile,
     TableName,
     known_columns,
+    parameter,
     read_header,
     read_sql,
     sql_paths,
@@ -28,11 +32,22 @@ from pipelines.sql_file import (
 )
 from pipelines.state import SCHEMA
 from pipelines.yaml_file import DeclarationError
-from warehouse.session import Dialect
+from warehouse.session import Dialect, sql_type
 
 
 def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
+
+
+NOW = "now"
+"""The parameter that is the time of the run; it gets its value when the rule runs."""
+
+
+def _tolerance(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        msg = f"{str(value)[:40]!r} is neither an ISO 8601 duration, such as PT1H, nor a whole number"
+        raise ValueError(msg)
+    return duration(value) if isinstance(value, str) else value
 
 
 class _Header(BaseModel):
@@ -40,10 +55,12 @@ class _Header(BaseModel):
 
     title: str = Field(min_length=1)
     description: str = ""
+    next_step: str = Field(min_length=1)
     severity: Severity = "warn"
     owner: str = ""
     key: Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(min_length=1)]
     needs: tuple[str, ...] = ()
+    tolerance: dict[str, Annotated[timedelta | int, BeforeValidator(_tolerance)]] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +73,26 @@ class Rule:
         title: what must be true, in a few words.
         needs: the integrations that must have been loaded.
         inputs: the tables that it reads.
-        sql: the query per dialect.
+        sql: the query per dialect; :func:`at` gives it the time.
     """
 
     name: str
     shown: str
     title: str
     description: str
+    next_step: str
     severity: Severity
     owner: str
     key: tuple[str, ...]
     needs: tuple[str, ...]
     inputs: tuple[TableName, ...]
     sql: Mapping[Dialect, str]
+
+    def at(self, now: datetime, dialect: Dialect) -> str:
+        """Return the query as it is to be run at that time, UTC."""
+        return self.sql[dialect].replace(
+            parameter(NOW), f"CAST('{now.isoformat()}' AS {sql_type('timestamp', dialect)})"
+        )
 
 
 def load_rules(
@@ -91,6 +115,7 @@ def load_rules(
             mistakes += error.mistakes
             continue
         mistakes += table_mistakes(file, known)
+        mistakes += _parameter_mistakes(file, header)
         selected = file.select.named_selects
         for column in header.key if "*" not in selected else ():
             if column not in selected:
@@ -98,8 +123,30 @@ def load_rules(
                 mistakes.append(f"{shown}:{file.header.line(('key',))}: key: {text}")
         read = dict.fromkeys(t.schema for t in file.tables if t.schema not in (ANALYTICS, SCHEMA))
         needs = tuple(dict.fromkeys((*read, *header.needs)))
-        fields = header.model_dump(exclude={"needs"})
-        rules.append(Rule(file.name, shown, needs=needs, inputs=file.tables, sql=file.sql, **fields))
+        fields = header.model_dump(exclude={"needs", "tolerance"})
+        sql = {dialect: _tolerant(text, header) for dialect, text in file.sql.items()}
+        rules.append(Rule(file.name, shown, needs=needs, inputs=file.tables, sql=sql, **fields))
     if mistakes:
         raise DeclarationError(mistakes)
     return tuple(rules)
+
+
+def _parameter_mistakes(file: SqlFile, header: _Header) -> Iterator[str]:
+    known = [*header.tolerance, NOW]
+    for name, line in file.parameters.items():
+        if name not in known:
+            listed = ", ".join(f"${each}" for each in known)
+            yield f"{file.shown}:{line}: ${name} isn't declared under tolerance{meant(name, known)}; known: {listed}"
+    for name in header.tolerance:
+        if name == NOW:
+            yield f"{file.shown}:{file.header.line(('tolerance', name))}: tolerance: $now is the time of the run"
+        elif name not in file.parameters:
+            where = file.header.line(("tolerance", name))
+            yield f"{file.shown}:{where}: tolerance.{name}: the query doesn't use ${name}"
+
+
+def _tolerant(sql: str, header: _Header) -> str:
+    for name, value in header.tolerance.items():
+        seconds = value.total_seconds() if isinstance(value, timedelta) else None
+        sql = sql.replace(parameter(name), str(value) if seconds is None else f"INTERVAL '{seconds:.0f} seconds'")
+    return sql

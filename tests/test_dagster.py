@@ -37,6 +37,7 @@ SELECT shelf, COUNT(*) AS things, MAX(label) AS a_label FROM tally.kept WHERE _d
 FULL = """\
 /* ---
 title: No shelf is full
+next_step: Look.
 severity: error
 key: shelf
 --- */

@@ -18,13 +18,14 @@ from pipelines.results import CheckResult
 from pipelines.yaml_file import DeclarationError
 from quality.audit import audit, audit_models
 from quality.checks import check_names, model_checks
+from quality.ledger import acknowledge
 from quality.rule_files import Rule, load_rules
-from quality.rules import check_rules, run_rules
+from quality.rules import CANNOT_RUN, check_rules, run_rules
 from tests.loaded import ENGINES, REPOSITORY, both, declare, load, project, utc, warehouse_of, write
 from warehouse.session import Session, Warehouse
 
 NOW = utc(2026, 11, 20, 9)
-HEADER = "/* ---\ntitle: No bad rows\nseverity: error\nowner: data\nkey: [commit]\n--- */\n"
+HEADER = "/* ---\ntitle: No bad rows\nseverity: error\nowner: data\nkey: [commit]\nnext_step: Mend it.\n--- */\n"
 FOUND = HEADER + "SELECT repository, \"commit\" FROM version_control.commits WHERE subject = 'it''s :bad {x} 100%'"
 BAD = "it's :bad {x} 100%"
 
@@ -254,10 +255,14 @@ def rules_of(folder: Path, **files: str) -> tuple[Rule, ...]:
     return load_rules(write(folder, "quality/rules", {f"{k}.sql": v for k, v in files.items()}), both())
 
 
+def json_of(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
+
+
 def ledger(warehouse: Warehouse) -> dict[str, tuple[Any, ...]]:
     with warehouse.snapshot() as session:
         rows = session.execute("SELECT evidence, first_seen_at, last_seen_at, resolved_at FROM leat.violations")
-    found = [(json.loads(row[0]) if isinstance(row[0], str) else row[0], *row[1:]) for row in rows]
+    found = [(json_of(row[0]), *row[1:]) for row in rows]
     return {evidence["commit"]: times for evidence, *times in found}
 
 
@@ -305,7 +310,91 @@ def test_a_rule_that_fails_is_reported_and_the_others_run(warehouse: Warehouse, 
     assert "quality/rules/a_unknown.sql can't be run: " in found[0].detail
     assert "nope" in found[0].detail
     assert "Next: correct the query" in found[1].detail
-    assert list(ledger(warehouse)) == ["c1"]
+    with warehouse.snapshot() as session:
+        open_ones = "SELECT rule, severity, owner, evidence FROM leat.violations WHERE resolved_at IS NULL"
+        kept = {
+            json_of(row[3])["rule" if row[0] == CANNOT_RUN else "commit"]: row for row in session.execute(open_ones)
+        }
+        told = dict(session.execute("SELECT rule, outcome FROM leat.rules"))
+    assert {name: row[:3] for name, row in kept.items()} == {
+        "a_unknown": (CANNOT_RUN, "error", "data"),
+        "b_failing": (CANNOT_RUN, "error", "data"),
+        "c1": ("c_found", "error", "data"),
+    }
+    assert "nope" in json_of(kept["a_unknown"][3])["reason"]
+    assert told == {"a_unknown": "failed", "b_failing": "failed", "c_found": "violated", CANNOT_RUN: "violated"}
+    check_rules(warehouse, rules[2:], both(), NOW)
+    with warehouse.snapshot() as session:
+        assert session.execute("SELECT rule FROM leat.violations WHERE resolved_at IS NULL") == [("c_found",)]
+        assert session.execute("SELECT outcome FROM leat.rules WHERE rule = ?", (CANNOT_RUN,)) == [("holds",)]
+
+
+def test_a_rule_that_reads_what_is_stale_is_skipped(warehouse: Warehouse, tmp_path: Path) -> None:
+    with warehouse.transaction() as session:
+        load(session, "version_control", "001", {"commits": [commit("c1", subject=BAD)]}, NOW)
+    rules = rules_of(tmp_path, no_bad=FOUND)
+    assert not check_rules(warehouse, rules, both(), NOW)[0].ok
+    stale = {"version_control.commits": "last read yesterday"}
+    (found,) = check_rules(warehouse, rules, both(), NOW + timedelta(hours=1), stale)
+    assert (found.ok, found.skipped) == (True, True)
+    assert found.detail == "No bad rows: skipped, version_control.commits is stale: last read yesterday"
+    assert ledger(warehouse) == {"c1": [NOW, NOW, None]}  # what isn't looked at isn't resolved
+
+
+def test_one_that_comes_back_soon_flaps_and_an_acknowledgement_is_kept(warehouse: Warehouse, tmp_path: Path) -> None:
+    rules = rules_of(tmp_path, no_bad=FOUND)
+    with warehouse.transaction() as session:
+        load(session, "version_control", "001", {"commits": [commit("c1", subject=BAD)]}, NOW)
+
+    def run(hours: float, *, bad: bool) -> tuple[Any, ...]:
+        with warehouse.transaction() as session:
+            session.change("UPDATE version_control.commits SET subject = ?", (BAD if bad else "good",))
+        check_rules(warehouse, rules, both(), NOW + timedelta(hours=hours))
+        with warehouse.snapshot() as session:
+            return session.execute("SELECT opened_at, episodes, flaps FROM leat.violations")[0]
+
+    assert run(0, bad=True) == (NOW, 1, 0)
+    with warehouse.transaction() as session:
+        ((key,),) = session.execute("SELECT violation_key FROM leat.violations")
+        acknowledge(session, [key], "ann", NOW + timedelta(days=9), "with the bank")
+    assert run(1, bad=False) == (NOW, 1, 0)
+    assert run(2, bad=True) == (NOW + timedelta(hours=2), 2, 1)
+    run(3, bad=False)
+    assert run(4, bad=True) == (NOW + timedelta(hours=4), 3, 2)
+    run(5, bad=False)
+    assert run(30, bad=True) == (NOW + timedelta(hours=30), 4, 0)  # more than a day later: it is another time
+    with warehouse.snapshot() as session:
+        said = "SELECT acknowledged_by, acknowledged_until, acknowledged_note FROM leat.violations"
+        assert session.execute(said) == [("ann", NOW + timedelta(days=9), "with the bank")]
+
+
+def test_tolerances_are_parameters_and_now_is_the_time_of_the_run(warehouse: Warehouse, tmp_path: Path) -> None:
+    header = FOUND.split("SELECT", maxsplit=1)[0].replace("next_step", "tolerance: {settle: PT2H, lines: 3}\nnext_step")
+    sql = 'SELECT "commit", $now AS seen FROM version_control.commits WHERE authored_at < $now - $settle AND '
+    rules = rules_of(tmp_path, late=header + sql + "parent_count > $lines")
+    with warehouse.transaction() as session:
+        late = {"authored_at": NOW - timedelta(hours=2, seconds=1)}
+        rows = [commit("c1", **{**late, "parent_count": 4}), commit("c2", **{**late, "parent_count": 3})]
+        rows += [commit("c3", parent_count=4, authored_at=NOW - timedelta(hours=1))]
+        load(session, "version_control", "001", {"commits": rows}, NOW)
+    (found,) = check_rules(warehouse, rules, both(), NOW)
+    assert found.evidence == ({"commit": "c1", "seen": NOW.isoformat()},)
+
+
+def test_a_tolerance_that_is_not_used_or_not_declared_says_where(tmp_path: Path) -> None:
+    query = 'SELECT "commit" FROM version_control.commits\nWHERE authored_at < $now - $setle'
+    with pytest.raises(DeclarationError) as caught:
+        rules_of(
+            tmp_path,
+            a=HEADER.replace("key:", "tolerance: {settle: PT1H}\nkey:") + query,
+            b=HEADER.replace("key:", "tolerance:\n  settle: 1 hour\nkey:") + query,
+        )
+    what = "'1 hour' is no ISO 8601 duration; write PT1H for an hour or P1D for a day"
+    assert caught.value.mistakes == [
+        'quality/rules/a.sql:10: $setle isn\'t declared under tolerance; did you mean "settle"?; known: $settle, $now',
+        "quality/rules/a.sql:5: tolerance.settle: the query doesn't use $settle",
+        f"quality/rules/b.sql:6: tolerance.settle: {what}",
+    ]
 
 
 def test_a_rule_is_skipped_until_what_it_needs_is_there(warehouse: Warehouse, tmp_path: Path) -> None:
@@ -334,7 +423,7 @@ def test_a_broken_rule_file_says_where(tmp_path: Path) -> None:
         "quality/rules/b.sql:5: key: the query gives no column 'commit'; did you mean \"comit\"?",
     ]
     assert caught.value.mistakes[2].startswith(
-        "quality/rules/c.sql:7: no table 'calendar.evnts'; did you mean \"events\"?"
+        "quality/rules/c.sql:8: no table 'calendar.evnts'; did you mean \"events\"?"
     )
 
 

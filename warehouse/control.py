@@ -18,7 +18,17 @@ from sqlalchemy.orm import Session
 
 from warehouse.control_calls import record_calls
 from warehouse.control_engine import find_integration, open_control, storable, writing
-from warehouse.control_runs import Counts, RunRecord, RunStatus, Trigger, end_run, last_runs, recent_runs, start_run
+from warehouse.control_runs import (
+    Counts,
+    RunRecord,
+    RunStatus,
+    Trigger,
+    end_run,
+    last_good_runs,
+    last_runs,
+    recent_runs,
+    start_run,
+)
 from warehouse.control_tables import Integration, IntegrationConfig, IntegrationLog, IntegrationSystem
 
 __all__ = [
@@ -28,6 +38,7 @@ __all__ = [
     "RunStatus",
     "Trigger",
     "end_run",
+    "last_good_runs",
     "last_runs",
     "log_events",
     "open_control",

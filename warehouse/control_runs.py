@@ -126,6 +126,18 @@ def last_runs(engine: Engine) -> dict[str, RunRecord]:
         return {run.integration.name: _record(run) for run in runs}
 
 
+def last_good_runs(engine: Engine) -> dict[str, datetime]:
+    """Return when the last run that read its system to the end was over, by the name of the integration."""
+    good = (
+        select(Integration.name, func.max(Run.ended_at))
+        .join(Run, Run.integration_id == Integration.id)
+        .where(Run.status.in_(("loaded", "nothing_new")), Run.ended_at.is_not(None))
+        .group_by(Integration.name)
+    )
+    with Session(engine) as session:
+        return {name: ended if ended.tzinfo else ended.replace(tzinfo=UTC) for name, ended in session.execute(good)}
+
+
 def _record(run: Run) -> RunRecord:
     return RunRecord(
         id=run.id,
