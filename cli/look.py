@@ -143,13 +143,18 @@ def check(
 ) -> None:
     """Validate declarations, models and rules, then try each connection for real."""
     from assets.model_files import load_models
+    from quality.alerts.file import load_alerts
+    from quality.alerts.trial import channel_tests
     from quality.rule_files import load_rules
 
     opened: Opened = context.obj()
     names = opened.names([name] if name else [])
     models = load_models(opened.project, opened.declarations)
     rules = load_rules(opened.project, opened.declarations, tuple(model.name for model in models))
+    alerts = load_alerts(opened.project, opened.declarations)
     tried = {each: list(_setup_tests(opened, opened.declarations[each])) for each in names}
+    if alerts is not None and name is None:
+        tried["alerts"] = list(channel_tests(alerts, opened.project))
     ok = all(test.ok for tests in tried.values() for test in tests)
     if json:
         found = {each: [asdict(test) for test in tests] for each, tests in tried.items()}

@@ -6,30 +6,22 @@ Texts must have been redacted by the caller.
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import Engine, delete, insert, select, text, update
+from sqlalchemy import Engine, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from warehouse.control_alert_tables import AlertMessage, AlertProblem, AlertTold
 from warehouse.control_engine import storable, writing
-from warehouse.locks import file_lock
-from warehouse.session import Busy
 
 What = Literal["opened", "flapping", "reminded", "escalated", "recovered"]
 """What a message tells of a problem."""
 
 KEPT = timedelta(days=30)
 """How long problems that are gone, and messages, stay in the store."""
-
-_LOCK = 7_045_327_003  # any number that nobody else locks in a Postgres
-_SENDING = "alerts are being sent by another process; they go out with its pass or the next"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +150,14 @@ def _tell(session: Session, message: Message, now: datetime) -> None:
         row.told_at, row.escalated = now, what == "escalated" or (what == "reminded" and row.escalated)
 
 
+def drop_failed(engine: Engine, channels: Collection[str]) -> None:
+    """Give up the failed messages of channels that have nothing to be told any more."""
+    if channels:
+        failed = AlertMessage.channel.in_(channels), AlertMessage.status == "failed"
+        with writing(engine) as session:
+            session.execute(update(AlertMessage).where(*failed).values(status="replaced"))
+
+
 def messages(engine: Engine, *statuses: str, limit: int = 1000) -> list[Message]:
     """Return messages, the newest first; of these statuses, or all."""
     wanted = select(AlertMessage).order_by(AlertMessage.created_at.desc(), AlertMessage.id).limit(limit)
@@ -171,26 +171,3 @@ def _message(row: AlertMessage) -> Message:
     news = tuple((key, what) for key, what in row.news)
     return Message(row.id, row.channel, row.title, row.body, row.severity, news, row.status, row.created_at,
                    row.attempts, row.tried_at, row.sent_at, row.error)  # fmt: skip
-
-
-@contextlib.contextmanager
-def sole_sender(engine: Engine, wait: float = 60) -> Iterator[None]:
-    """Hold the right to send alerts, across all processes that use the store.
-
-    Raises:
-        Busy: another process has been sending for longer than ``wait`` seconds.
-    """
-    if engine.dialect.name == "sqlite":
-        with file_lock(Path(f"{engine.url.database}.alerts.lock"), wait, "sending alerts"):
-            yield
-        return
-    deadline = time.monotonic() + wait
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}):
-            if time.monotonic() >= deadline:
-                raise Busy(_SENDING)
-            time.sleep(0.1)
-        try:
-            yield
-        finally:
-            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})

@@ -1,0 +1,140 @@
+"""What is declared in ``quality/alerts.yaml``: channels, which problem goes to which of them, and when.
+
+Mistakes are told as those of every declaration::
+
+    quality/alerts.yaml:9: routes[0].serverity: unknown key; did you mean "severity"?
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import time
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from pipelines.declaration import Duration, Names
+from pipelines.results import Severity
+from sources.settings import Secret, read_secret
+
+Kind = Literal["violation", "check", "run", "freshness", "publish"]
+"""What is wrong: a rule found something, a check of a table failed, a run failed, a table is too old, a new version is
+kept from readers."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _clock(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = f"{value // 60:02}:{value % 60:02}"  # YAML reads 20:00 without quotes as a number of base 60
+    if not isinstance(value, str) or not re.fullmatch("([01][0-9]|2[0-3]):[0-5][0-9]", value):
+        msg = f'{str(value)[:40]!r} is no time of day; write it as "09:00"'
+        raise ValueError(msg)
+    return time.fromisoformat(value)
+
+
+def _zone(value: Any) -> Any:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, TypeError, OSError) as error:
+        msg = f"{str(value)[:40]!r} is no time zone; write it as Europe/Berlin"
+        raise ValueError(msg) from error
+    return value
+
+
+Clock = Annotated[time, BeforeValidator(_clock, json_schema_input_type=str)]
+Zone = Annotated[str, BeforeValidator(_zone, json_schema_input_type=str)]
+Severities = Annotated[
+    tuple[Severity, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
+]
+Kinds = Annotated[tuple[Kind, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
+
+
+class Channel(_Model):
+    """Where messages go."""
+
+    url: Secret = Field(description="The Apprise URL, named: {env: NAME} or {file: path}.")
+    required: bool = Field(default=True, description="If false, a channel whose variable isn't set is off.")
+    evidence: bool = Field(default=True, description="Whether messages show rows; if false, only how many.")
+
+    @property
+    def is_off(self) -> bool:
+        """Whether nothing is sent here, for the variable isn't set and needn't be."""
+        return not self.required and self.url.env is not None and not os.environ.get(self.url.env)
+
+    def read_url(self, name: str, folder: Path) -> str:
+        """Return the URL, and remember it and the secrets in it for :func:`sources.settings.redact`.
+
+        Raises:
+            NotConfigured: the variable or the file isn't there.
+        """
+        return read_secret(self.url, f"alert channel {name}", folder)
+
+
+class Escalation(_Model):
+    """Who is told when nobody has acknowledged or mended a problem for a while."""
+
+    after: Duration = Field(description="How long (ISO 8601), from when alerts noticed the problem.")
+    to: Names = Field(min_length=1, description="Channels.")
+
+
+class Route(_Model):
+    """Which problems go where; every key that is given must match, and the first route that matches counts."""
+
+    rule: Names = Field(default=(), description="Rules; * stands for any letters.")
+    integration: Names = Field(default=(), description="Integrations; one of those that the problem concerns.")
+    owner: Names = Field(default=(), description="Owners of rules and models.")
+    severity: Severities = Field(default=(), description="warn, error or both.")
+    kind: Kinds = Field(default=(), description="violation, check, run, freshness or publish.")
+    channels: Names = Field(description="Channels; [] for none.")
+    digest: bool = Field(default=True, description="If false, warnings don't wait for the digest.")
+    escalate: Escalation | None = Field(default=None, description="Instead of the one for all.")
+
+
+class Digest(_Model):
+    """When warnings are sent, all in one message; errors never wait for it."""
+
+    at: Clock = Field(description='Time of day, such as "09:00".')
+    zone: Zone = Field(default="UTC", description="Time zone, such as Europe/Berlin.")
+
+
+class QuietHours(_Model):
+    """When nothing is sent; what comes meanwhile is sent after."""
+
+    start: Clock = Field(description='From this time of day, such as "20:00".')
+    end: Clock = Field(description='To this time of day, such as "07:00"; it may be that of the next day.')
+    zone: Zone = Field(default="UTC", description="Time zone, such as Europe/Berlin.")
+    unless: Severities = Field(default=(), description="Severities that are sent all the same.")
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if self.start == self.end:
+            msg = "start and end are the same; leave quiet_hours out for none"
+            raise ValueError(msg)
+        return self
+
+
+class Alerts(_Model):
+    """The file as a whole."""
+
+    channels: dict[str, Channel] = Field(min_length=1, description="Channels by name.")
+    default: Names = Field(default=(), description="Channels of problems that no route matches.")
+    routes: tuple[Route, ...] = Field(default=(), description="Which problems go where.")
+    digest: Digest | None = Field(default=None, description="When warnings are sent; without it at once.")
+    quiet_hours: QuietHours | None = Field(default=None, description="When nothing is sent.")
+    escalate: Escalation | None = Field(default=None, description="Who is told when a problem stays.")
+    remind: Duration | None = Field(default=None, description="Tell again after this long; without it never.")
+
+    @field_validator("channels")
+    @classmethod
+    def _named(cls, value: dict[str, Channel]) -> dict[str, Channel]:
+        for name in value:
+            if not re.fullmatch("[a-z][a-z0-9_]{0,40}", name):
+                msg = f"{name[:40]!r}: name a channel by lower-case letters, digits and _"
+                raise ValueError(msg)
+        return value

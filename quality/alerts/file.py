@@ -1,0 +1,68 @@
+"""Reads ``quality/alerts.yaml`` and checks it against what there is: channels, rules, integrations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from pipelines.declaration import Declaration
+from pipelines.mistakes import meant, told, validation_mistakes
+from pipelines.project import Project
+from pipelines.yaml_file import DeclarationError, Loc, read_yaml
+from quality.alerts.declaration import Alerts, Escalation
+
+_OF_ALL_RULES = "rule_cannot_run"  # quality.rules.CANNOT_RUN; importing that takes as long as a run
+
+
+def alerts_path(project: Project) -> Path:
+    """Return where alerts are declared; the file need not be there."""
+    return project.folder / "quality" / "alerts.yaml"
+
+
+def load_alerts(project: Project, declarations: Mapping[str, Declaration]) -> Alerts | None:
+    """Return what is declared; None when there is no such file.
+
+    Raises:
+        DeclarationError: with all mistakes in it.
+    """
+    path = alerts_path(project)
+    if not path.exists():
+        return None
+    shown = project.shown(path)
+    file = read_yaml(path, shown)
+    if not isinstance(file.value, dict):
+        raise DeclarationError([f"{shown}:1: expected keys such as `channels:`"])
+    try:
+        alerts = Alerts.model_validate(file.value)
+    except ValidationError as error:
+        raise DeclarationError(validation_mistakes(file, shown, error, Alerts, ())) from error
+    rules = [path.stem for path in (project.folder / "quality" / "rules").glob("*.sql") if path.stem.isidentifier()]
+    found = _mistakes(alerts, [*rules, _OF_ALL_RULES], declarations)
+    if mistakes := [told(file, shown, loc, text) for loc, text in found]:
+        raise DeclarationError(mistakes)
+    return alerts
+
+
+def _mistakes(alerts: Alerts, rules: list[str], declarations: Mapping[str, Declaration]) -> Iterator[tuple[Loc, str]]:
+    yield from _unknown(("default",), "channel", alerts.default, alerts.channels)
+    yield from _escalation((), alerts.escalate, alerts)
+    for number, route in enumerate(alerts.routes):
+        at: Loc = ("routes", number)
+        yield from _unknown((*at, "channels"), "channel", route.channels, alerts.channels)
+        yield from _unknown((*at, "integration"), "integration", route.integration, declarations)
+        yield from _unknown((*at, "rule"), "rule", [name for name in route.rule if "*" not in name], rules)
+        yield from _escalation(at, route.escalate, alerts)
+
+
+def _escalation(at: Loc, escalation: Escalation | None, alerts: Alerts) -> Iterator[tuple[Loc, str]]:
+    if escalation is not None:
+        yield from _unknown((*at, "escalate", "to"), "channel", escalation.to, alerts.channels)
+
+
+def _unknown(loc: Loc, what: str, names: Iterable[str], known: Iterable[str]) -> Iterator[tuple[Loc, str]]:
+    listed = sorted(known)
+    for name in names:
+        if name not in listed:
+            yield loc, f"there is no {what} {name!r}{meant(name, listed)}; there are: {', '.join(listed) or 'none'}"

@@ -1,0 +1,86 @@
+"""The problems that the warehouse tells of: open violations and failed checks of tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pipelines.state import SCHEMA
+from quality.alerts.problem import EVIDENCE_ROWS, Problem
+from warehouse.session import Session
+
+_VIOLATIONS = """
+SELECT v.rule, v.violation_key, v.severity, v.owner, v.opened_at, v.acknowledged_until, v.flaps,
+       r.title, r.next_step, r.integrations
+FROM leat.violations AS v
+LEFT JOIN leat.rules AS r ON r.rule = v.rule
+WHERE v.resolved_at IS NULL
+ORDER BY v.rule, v.violation_key
+"""
+_CHECKS = """
+SELECT subject, check_name, severity, detail, evidence
+FROM leat.checks
+WHERE NOT ok
+ORDER BY subject, check_name
+"""
+
+
+def problems_in_warehouse(session: Session) -> Iterator[Problem]:
+    """Yield what is wrong with what has been loaded; nothing for a warehouse that an earlier leat wrote last."""
+    if "opened_at" in session.columns(SCHEMA, "violations") and session.columns(SCHEMA, "rules"):
+        yield from _violations(session)
+    if session.columns(SCHEMA, "checks"):
+        yield from _checks(session)
+
+
+def _violations(session: Session) -> Iterator[Problem]:
+    for rule, key, severity, owner, opened, until, flaps, title, next_step, integrations in session.execute(
+        _VIOLATIONS
+    ):
+        yield Problem(
+            key=f"violation:{key}",
+            kind="violation",
+            subject=rule,
+            title=title or rule,
+            severity="error" if severity == "error" else "warn",
+            next_step=next_step or "Look at the evidence, and mend what is wrong in the system.",
+            command=f"leat violations --rule {rule}",
+            integrations=tuple(_json(integrations) or ()),
+            owner=owner or "",
+            since=opened,
+            acknowledged_until=until,
+            flaps=flaps or 0,
+        )
+
+
+def _checks(session: Session) -> Iterator[Problem]:
+    for subject, check, severity, detail, evidence in session.execute(_CHECKS):
+        schema = subject.partition(".")[0]
+        yield Problem(
+            key=f"check:{subject}:{check}"[:255],
+            kind="check",
+            subject=subject,
+            title=f"{subject}: {detail}",
+            severity="error" if severity == "error" else "warn",
+            next_step="Mend the rows in the system, or the check in the declaration; then run it again.",
+            command=f"leat query \"FROM leat.checks WHERE subject = '{subject}'\"",
+            integrations=() if schema == "analytics" else (schema,),
+            evidence=tuple(_json(evidence) or ())[:EVIDENCE_ROWS],
+        )
+
+
+def evidence_of(session: Session, problems: Sequence[Problem]) -> dict[str, Mapping[str, Any]]:
+    """Return the evidence of violations by the key of the problem: of the first few only, all in one query."""
+    wanted = [each.key.partition(":")[2] for each in problems if each.kind == "violation"]
+    if not wanted:
+        return {}
+    marks = ", ".join("?" * len(wanted))
+    rows = session.execute(
+        f"SELECT violation_key, evidence FROM leat.violations WHERE violation_key IN ({marks})", wanted
+    )
+    return {f"violation:{key}": _json(evidence) or {} for key, evidence in rows}
+
+
+def _json(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value

@@ -1,0 +1,35 @@
+"""Sends a message to a declared channel; what goes wrong comes back as text, for it must fail nothing."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from pipelines.project import Project
+from quality.alerts.declaration import Channel
+from quality.alerts.delivery import NotDelivered, deliver
+from sources.errors import NotConfigured
+from sources.settings import redact
+from warehouse.control_alerts import Message
+
+log = logging.getLogger("leat.alerts")
+
+
+def send(channel: Channel, message: Message, project: Project) -> str | None:
+    """Deliver a message; returns None, or why it wasn't delivered, without secrets."""
+    try:
+        url = channel.read_url(message.channel, project.folder)
+        deliver(url, message.title, message.body or "", message.severity or None, message.id)
+    except (NotDelivered, NotConfigured) as error:
+        return redact(str(error))
+    except Exception as error:  # of a library that talks to a hundred services
+        log.exception("channel %s", message.channel)
+        return redact(f"{type(error).__name__}: {error}")
+    return None
+
+
+def trial_message(channel: str, now: datetime) -> Message:
+    """Return the message of ``leat alerts test``, which no store remembers."""
+    title = f"leat: test of {channel}"
+    body = f"leat can reach this channel, {channel}.\n\nWhat is sent here is declared in quality/alerts.yaml.\n"
+    return Message(f"test-{now:%Y%m%dT%H%M%S%f}", channel, title, body, "", (), "sending", now)
