@@ -1,0 +1,35 @@
+/* ---
+description: >-
+  Whose each calendar is: the address of its owner, where the login is an address or SSO knows it. Calendars of which that
+  isn't known are here too, without an address.
+owners: [people]
+optional: [sso]
+columns:
+  calendar: Path of the calendar on the server.
+  name: Name shown to people.
+  login: Login of the owner; the last part of its path.
+  email: Address of the owner, lower case; null when it isn't known.
+  timezone: Zone of the calendar, where the server keeps one.
+checks:
+  - unique: [calendar]
+  - not_null: [calendar]
+--- */
+WITH owned AS (
+    SELECT calendar, name, timezone, LOWER(REGEXP_REPLACE(owner, '^.*?([^/]*)/?$', '\1')) AS login
+    FROM calendar.calendars
+    WHERE _deleted_at IS NULL
+),
+users AS (
+    SELECT LOWER(user_name) AS login, MIN(LOWER(email)) AS email
+    FROM sso.users
+    WHERE _deleted_at IS NULL AND email IS NOT NULL
+    GROUP BY LOWER(user_name)
+)
+SELECT
+    o.calendar,
+    o.name,
+    o.login,
+    CASE WHEN o.login LIKE '%@%' THEN o.login ELSE u.email END AS email,
+    o.timezone
+FROM owned AS o
+LEFT JOIN users AS u ON u.login = o.login
