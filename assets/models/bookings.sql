@@ -1,8 +1,8 @@
 /* ---
 description: >-
-  A time at which a person or room is booked: organizes, attends and hasn't declined or delegated, or has the event in a
-  calendar of their own without attendees. What is cancelled, doesn't block time or takes none is left out, and who is only
-  informed (NON-PARTICIPANT). An event in several calendars counts once.
+  A time at which a person or room is booked: organizes, attends and hasn't declined or delegated, or has the event in
+  a calendar of their own without attendees. What is cancelled, doesn't block time or takes none is left out, and who
+  is only informed (NON-PARTICIPANT). An event in several calendars counts once.
 owners: [people]
 columns:
   email: Address of the person or room.

@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  How few people know a folder: the smallest number of authors who together added more than half of its lines. Folders in
-  which nobody added a line are left out.
+  How few people know a folder: the smallest number of authors who together added more than half of its lines. Folders
+  in which nobody added a line are left out.
 owners: [engineering]
 columns:
   repository: Name of the repository.

@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  Whose each calendar is: the address of its owner, where the login is an address or SSO knows it. Calendars of which that
-  isn't known are here too, without an address.
+  Whose each calendar is: the address of its owner, where the login is an address or SSO knows it. Calendars of which
+  that isn't known are here too, without an address.
 owners: [people]
 optional: [sso]
 columns:

@@ -1,8 +1,8 @@
 /* ---
 description: >-
-  Everybody who organizes, attends or has a calendar, with the zone that their days are computed in: that of the SSO user,
-  else of their calendars, else the one that most of the events are in that they organize, else that they attend, else UTC.
-  Zones that the database doesn't know are passed over.
+  Everybody who organizes, attends or has a calendar, with the zone that their days are computed in: that of the SSO
+  user, else of their calendars, else the one that most of the events are in that they organize, else that they
+  attend, else UTC. Zones that the database doesn't know are passed over.
 owners: [people]
 optional: [sso]
 columns:
@@ -70,8 +70,13 @@ SELECT
     p.name,
     p.kind,
     COALESCE(z.timezone, 'UTC') AS timezone,
-    CASE z.source WHEN 1 THEN 'sso' WHEN 2 THEN 'calendar' WHEN 3 THEN 'organized' WHEN 4 THEN 'attended' ELSE 'none' END
-        AS timezone_from,
+    CASE z.source
+        WHEN 1 THEN 'sso'
+        WHEN 2 THEN 'calendar'
+        WHEN 3 THEN 'organized'
+        WHEN 4 THEN 'attended'
+        ELSE 'none'
+    END AS timezone_from,
     CASE WHEN l.users > 0 THEN COALESCE(u.active, 0) = 1 END AS employed
 FROM people AS p
 CROSS JOIN (SELECT COUNT(*) AS users FROM users) AS l

@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  Who wrote what: commits and changed lines by author and folder of the first level. Merges are left out, for their lines
-  came with the commits of the branch; commits that a rewritten history left behind still count.
+  Who wrote what: commits and changed lines by author and folder of the first level. Merges are left out, for their
+  lines came with the commits of the branch; commits that a rewritten history left behind still count.
 owners: [engineering]
 columns:
   repository: Name of the repository.

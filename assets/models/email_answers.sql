@@ -1,9 +1,9 @@
 /* ---
 description: >-
-  A mail that an account received and somebody is waiting for an answer to, and the first answer: the next message of its
-  thread, in any account, that a person of the company other than its author wrote. Automatic mails are neither mails to
-  answer nor answers; mails of which the account only gets a copy (cc, bcc) are left out. People of the company are the
-  accounts, the addresses that they write from, and the users of SSO where it is loaded.
+  A mail that an account received and somebody is waiting for an answer to, and the first answer: the next message of
+  its thread, in any account, that a person of the company other than its author wrote. Automatic mails are neither
+  mails to answer nor answers; mails of which the account only gets a copy (cc, bcc) are left out. People of the
+  company are the accounts, the addresses that they write from, and the users of SSO where it is loaded.
 owners: [operations]
 optional: [sso]
 columns:

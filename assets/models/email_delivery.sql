@@ -1,9 +1,9 @@
 /* ---
 description: >-
-  To how many addresses each sender wrote on each day, by the domain written to, and what came back as a delivery status
-  notification (RFC 3464). A message to one address counts once, however many mailboxes hold it or reports speak of it.
-  No report isn't a proof of delivery: most servers report failures only. Reports about a message that no account holds
-  have no sender's day and are counted under the account and the day on which they came.
+  To how many addresses each sender wrote on each day, by the domain written to, and what came back as a delivery
+  status notification (RFC 3464). A message to one address counts once, however many mailboxes hold it or reports
+  speak of it. No report isn't a proof of delivery: most servers report failures only. Reports about a message that no
+  account holds have no sender's day and are counted under the account and the day on which they came.
 owners: [operations]
 columns:
   sender: Address of the author; for unmatched reports the account that got them.

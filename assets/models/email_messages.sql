@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  A message in an account, once, however many of its mailboxes hold it. Copies in drafts and junk mailboxes and unfinished
-  ones are left out; so is what an account sent without keeping a copy.
+  A message in an account, once, however many of its mailboxes hold it. Copies in drafts and junk mailboxes and
+  unfinished ones are left out; so is what an account sent without keeping a copy.
 owners: [operations]
 columns:
   account: Login of the account.
@@ -9,8 +9,8 @@ columns:
   message_id: Message-ID; null when the message has none.
   thread_id: The thread, by References and In-Reply-To.
   direction: >-
-    out when the account's own address wrote it or a mailbox for sent mail holds it, else in. Where the server doesn't say
-    what a mailbox is for, its English name decides.
+    out when the account's own address wrote it or a mailbox for sent mail holds it, else in. Where the server doesn't
+    say what a mailbox is for, its English name decides.
   from_email: Address of the author, lower case.
   from_name: Name of the author.
   subject: Subject.
@@ -19,8 +19,8 @@ columns:
   written_zone: Zone of that time as written, for example +0200.
   in_reply_to: Message-ID of the message that it answers.
   automatic: >-
-    Whether a program wrote it for nobody to answer: notices, automatic answers, lists, newsletters, delivery reports, and
-    what comes from a no-reply address.
+    Whether a program wrote it for nobody to answer: notices, automatic answers, lists, newsletters, delivery reports,
+    and what comes from a no-reply address.
   report: Whether it is a delivery status notification (RFC 3464).
   addressed: How the account's own address is named, to, cc or bcc; null when it isn't, as with an alias.
   flagged_answered: Whether a copy has the flag \Answered.

@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  How long those who write to an account wait for the first answer, whoever of the company gives it. Mails without an answer
-  are counted, but have no time.
+  How long those who write to an account wait for the first answer, whoever of the company gives it. Mails without an
+  answer are counted, but have no time.
 owners: [operations]
 columns:
   account: Login of the account that received the mails.

@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  Threads in which somebody waits for an answer, by the account that has to give it: since the mails counted here nobody of
-  the company but their author has written. What needs an answer is told by email_answers.
+  Threads in which somebody waits for an answer, by the account that has to give it: since the mails counted here
+  nobody of the company but their author has written. What needs an answer is told by email_answers.
 owners: [operations]
 columns:
   account: Login of the account that has to answer.
@@ -13,8 +13,8 @@ columns:
   waiting_since: When the first of them was received.
   last_at: When the newest of them was received.
   waiting_days: >-
-    Whole days from waiting_since to the last time that anything of email was loaded; not to the present moment, so that
-    equal data gives equal rows.
+    Whole days from waiting_since to the last time that anything of email was loaded; not to the present moment, so
+    that equal data gives equal rows.
 checks:
   - unique: [account, thread_id]
   - not_null: [account, thread_id, waiting_since]
