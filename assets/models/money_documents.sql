@@ -1,15 +1,15 @@
 /* ---
 description: >-
-  Whatever tells of money: charges, refunds and disputes of the payment provider, invoices, credit notes and bookings of
-  the books, receipts by mail, invoices as files. One row for each, with the number of an order or invoice that it names
-  and where it names it; money_links tells which belong together.
+  Whatever tells of money: charges, refunds and disputes of the payment provider, invoices, credit notes and bookings
+  of the books, receipts by mail, invoices as files. One row for each, with the number of an order or invoice that it
+  names and where it names it; money_links tells which belong together.
 owners: [finance]
 optional: [payments, crm_accounting, email, cloud_storage]
 columns:
   document: charge, refund, dispute, invoice, credit_note, booking, receipt or file.
   document_id: >-
-    Its key: the id of a charge, refund, dispute, invoice or credit note; payment and document of a booking; Message-ID
-    of a receipt, or receipt/ and the charge where the provider sent it; bucket/key of a file.
+    Its key: the id of a charge, refund, dispute, invoice or credit note; payment and document of a booking;
+    Message-ID of a receipt, or receipt/ and the charge where the provider sent it; bucket/key of a file.
   parent_document: Kind of the document that it belongs to by its id; null for none.
   parent_id: The document that it belongs to by its id.
   reference: Number of the order or invoice that it names, in small letters, without words such as order no.
@@ -56,7 +56,7 @@ outgoing AS (
         AND COALESCE(b.role, '') NOT IN ('drafts', 'trash', 'junk')
         AND REGEXP_MATCHES(
             LOWER(m.subject),
-            '(^|[^a-z])(receipt|payment confirmation|quittung|zahlungsbest|re(ç|Ç)u |recibo|ricevuta|kwitantie|kvitto)'
+            '(^|[^a-z])(receipt|payment confirmation|quittung|zahlungsbest|re(ç|Ç)u |recibo|ricevuta|kwitantie)'
         )
         AND NOT REGEXP_MATCHES(LOWER(TRIM(m.subject)), '^(re|aw|sv|fw|fwd|wg|tr|rv) ?:')
     GROUP BY COALESCE(m.message_id, CONCAT_WS('/', m.account, m.mailbox, m.uidvalidity, m.uid))
@@ -84,7 +84,8 @@ texts AS (
     UNION ALL
     SELECT 'receipt', message, subject, 1, 'subject' FROM outgoing
     UNION ALL
-    SELECT 'file', file, REGEXP_REPLACE(REGEXP_REPLACE(LOWER(key), '^.*/', ''), '[.]pdf$', ''), 1, 'file_name' FROM files
+    SELECT 'file', file, REGEXP_REPLACE(REGEXP_REPLACE(LOWER(key), '^.*/', ''), '[.]pdf$', ''), 1, 'file_name'
+    FROM files
 ),
 plain_texts AS (
     SELECT document, document_id, rank, told_by, REGEXP_REPLACE(LOWER(TRIM(text)), '\s+', ' ', 'g') AS text

@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  One row for each payout, with the bookings on the provider's balance that it consists of. They and the residual add up
-  to what was transferred.
+  One row for each payout, with the bookings on the provider's balance that it consists of. They and the residual add
+  up to what was transferred.
 owners: [finance]
 columns:
   payout_id: The payout; payments.payouts.id.

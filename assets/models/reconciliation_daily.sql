@@ -1,9 +1,9 @@
 /* ---
 description: >-
-  What was paid beside what the books say and what the bank got, by day and currency, in four steps that each add up to
-  zero: gateway (charges and refunds, and their bookings on the provider's balance), balance (these bookings and payouts),
-  bank (payouts sent, and those that arrived) and ledger (charges and refunds, and the payments in the books). What
-  differs is a residual with a label; unexplained is what no label accounts for.
+  What was paid beside what the books say and what the bank got, by day and currency, in four steps that each add up
+  to zero: gateway (charges and refunds, and their bookings on the provider's balance), balance (these bookings and
+  payouts), bank (payouts sent, and those that arrived) and ledger (charges and refunds, and the payments in the
+  books). What differs is a residual with a label; unexplained is what no label accounts for.
 owners: [finance]
 columns:
   step: gateway, balance, bank or ledger.
@@ -15,8 +15,8 @@ columns:
     Of a side: charges, refunds, disputes, fees, other, payouts, booked, credited, arrived. Of a residual: timing (on
     another day on the other side; adds up to zero over all days), not_invoiced, not_booked, amount_differs,
     currency_exponent, other_currency, booked_without_charge, paid_otherwise (the journal of a transfer or of cash),
-    refund_not_credited, refund_not_booked, credited_without_refund, given_back (taken too much and given back, or never
-    booked), not_on_balance, converted, not_paid_out (still on the balance), payout_residual, manual_payout,
+    refund_not_credited, refund_not_booked, credited_without_refund, given_back (taken too much and given back, or
+    never booked), not_on_balance, converted, not_paid_out (still on the balance), payout_residual, manual_payout,
     payout_failed, payout_in_transit, unexplained.
   amount: In minor units; what the second side has counts as negative, so that a day, currency and step add up to zero.
   entries: How many movements it sums up.
@@ -136,7 +136,13 @@ movements AS (
     UNION ALL
     SELECT 'gateway', label, source_id, currency, day, -amount FROM bookings WHERE label IN ('charges', 'refunds')
     UNION ALL
-    SELECT 'balance', CASE WHEN p.id IS NULL THEN 'kept' ELSE 'payout' END, COALESCE(p.id, b.id), b.currency, b.day, b.net
+    SELECT
+        'balance',
+        CASE WHEN p.id IS NULL THEN 'kept' ELSE 'payout' END,
+        COALESCE(p.id, b.id),
+        b.currency,
+        b.day,
+        b.net
     FROM bookings AS b
     LEFT JOIN payouts AS p ON p.id = b.payout_id
     WHERE b.label <> 'payouts'
@@ -188,14 +194,16 @@ labelled AS (
             WHEN t.step = 'ledger' AND g.tie IS NOT NULL THEN 'given_back'
             WHEN t.step = 'ledger' AND o.other_currencies > 0 THEN 'other_currency'
             WHEN t.step = 'ledger' AND t.flow = 'out' AND t.amount > 0 THEN 'credited_without_refund'
-            WHEN t.step = 'ledger' AND t.flow = 'out' AND o.credited_amount < o.refunded_amount THEN 'refund_not_credited'
+            WHEN t.step = 'ledger' AND t.flow = 'out' AND o.credited_amount < o.refunded_amount
+                THEN 'refund_not_credited'
             WHEN t.step = 'ledger' AND t.flow = 'out' THEN 'refund_not_booked'
             WHEN t.step = 'ledger' AND o.agreement = 'no_invoice' THEN 'not_invoiced'
             WHEN t.step = 'ledger' AND o.charges = 0 THEN 'booked_without_charge'
             WHEN t.step = 'ledger' AND t.amount > 0 AND o.booked_amount = 0 THEN 'not_booked'
             WHEN t.step = 'ledger' AND o.agreement = 'exponent' THEN 'currency_exponent'
             WHEN t.step = 'ledger' AND o.agreement = 'differs' THEN 'amount_differs'
-            WHEN t.step = 'ledger' AND t.amount > 0 AND t.amount <= o.invoiced_amount - o.settled_amount THEN 'not_booked'
+            WHEN t.step = 'ledger' AND t.amount > 0 AND t.amount <= o.invoiced_amount - o.settled_amount
+                THEN 'not_booked'
             WHEN t.step = 'gateway' AND b.source_id IS NULL THEN 'not_on_balance'
             WHEN t.step = 'gateway' AND t.currencies > 1 THEN 'converted'
             WHEN t.step = 'balance' AND t.flow = 'kept' THEN 'not_paid_out'

@@ -1,0 +1,33 @@
+/* ---
+title: Every charge with an invoice is booked as paid
+description: >-
+  Money came in for an order, and its invoice is open for more than it should be, or still a draft. Only the lower one
+  of what was charged and what was invoiced has to be booked.
+next_step: Book the payment on the invoice, or post the invoice first if it is a draft.
+severity: warn
+owner: finance
+key: [order_key]
+needs: [payments, crm_accounting]
+tolerance: {settle: P3D, amount: 0}
+--- */
+SELECT
+    order_key,
+    order_number,
+    charged_amount,
+    refunded_amount,
+    invoiced_amount,
+    settled_amount AS booked_amount,
+    LEAST(charged_amount, invoiced_amount) - settled_amount AS missing_amount,
+    currency,
+    last_charge_id AS charge_id,
+    invoice_id,
+    invoice_number,
+    invoice_status,
+    last_charged_at
+FROM analytics.orders
+WHERE charges > 0
+    AND invoices > 0
+    AND agreement <> 'currency'
+    AND LEAST(charged_amount, invoiced_amount) - settled_amount > $amount
+    AND charged_amount - refunded_amount > settled_amount - credited_amount + $amount
+    AND last_charged_at < $now - $settle

@@ -1,0 +1,31 @@
+/* ---
+title: Every paid charge has an invoice
+description: >-
+  Money came in for an order, and the books have no invoice for it, not even a draft. What was given back in full
+  needs none; neither does what was charged before the first invoice of the books.
+next_step: Make the invoice in the books with the order's number as its reference.
+severity: warn
+owner: finance
+key: [order_key]
+needs: [payments, crm_accounting]
+tolerance: {settle: P1D}
+--- */
+WITH begun AS (
+    SELECT MIN(issued_on) AS on_day FROM crm_accounting.invoices WHERE _deleted_at IS NULL AND status <> 'cancelled'
+)
+SELECT
+    o.order_key,
+    o.order_number,
+    o.address AS payer_email,
+    o.charged_amount,
+    o.invoiced_amount,
+    o.currency,
+    o.charges,
+    o.last_charge_id AS charge_id,
+    o.charged_at
+FROM analytics.orders AS o
+CROSS JOIN begun AS b
+WHERE o.agreement = 'no_invoice'
+    AND o.charged_amount > o.refunded_amount
+    AND o.charged_at < $now - $settle
+    AND CAST(o.charged_at AS DATE) >= b.on_day

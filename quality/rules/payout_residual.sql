@@ -1,0 +1,24 @@
+/* ---
+title: A payout is what its transactions add up to
+description: >-
+  What was transferred to the bank differs from the sum of the bookings that the provider names for it. Payouts that
+  were made by hand, have failed or aren't taken apart yet aren't meant.
+next_step: Compare the payout with the provider's report of it, and open a case with the provider.
+severity: warn
+owner: finance
+key: [payout_id]
+needs: [payments]
+tolerance: {settle: P1D, amount: 0}
+--- */
+SELECT
+    payout_id,
+    currency,
+    payout_amount,
+    itemized_amount,
+    residual,
+    bookings,
+    status,
+    sent_on,
+    arrives_on
+FROM analytics.payout_reconciliation
+WHERE label = 'residual' AND ABS(residual) > $amount AND sent_on < CAST($now - $settle AS DATE)
