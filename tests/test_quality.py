@@ -21,7 +21,7 @@ from quality.checks import check_names, model_checks
 from quality.ledger import acknowledge
 from quality.rule_files import Rule, load_rules
 from quality.rules import CANNOT_RUN, check_rules, run_rules
-from tests.loaded import ENGINES, REPOSITORY, both, declare, load, project, utc, warehouse_of, write
+from tests.loaded import ENGINES, REPOSITORY, both, declare, load, utc, warehouse_of, write
 from warehouse.session import Session, Warehouse
 
 NOW = utc(2026, 11, 20, 9)
@@ -425,42 +425,3 @@ def test_a_broken_rule_file_says_where(tmp_path: Path) -> None:
     assert caught.value.mistakes[2].startswith(
         "quality/rules/c.sql:8: no table 'calendar.evnts'; did you mean \"events\"?"
     )
-
-
-def test_people_seen_in_one_system_only(warehouse: Warehouse) -> None:
-    def wrote(email: str, **more: Any) -> dict[str, Any]:
-        return commit(f"{email}{len(more)}", author_email=email, author_name=email[:3], authored_at=NOW, **more)
-
-    commits = [wrote(f"{who}@x.org") for who in ("Ann", "bob", "cem", "dan", "eve", "fay", "gus")]
-    commits += [wrote("fay@x.org", subject="x"), wrote("hal@x.org", _deleted_at=NOW), wrote("nobody")]
-    events = [
-        {"uid": "u1", "organizer_email": "ann@x.org", "starts_at": NOW},
-        {"uid": "u2", "organizer_email": "ida@x.org", "organizer_name": "Ida", "starts_at": NOW},
-        {"uid": "u2", "organizer_email": "ida@x.org", "starts_at": NOW + timedelta(days=1), "recurrence_id": "x"},
-        {"uid": "u3", "organizer_email": "jan@x.org", "starts_at": NOW, "_deleted_at": NOW},
-    ]
-    attendees = [{"email": "bob@x.org"}, {"email": "gus@x.org", "_deleted_at": NOW}]
-    calendars = [{"calendar": "1", "owner": "/cem/"}, {"calendar": "2", "owner": "/principals/Dan@x.org/"}]
-    rules = load_rules(project(REPOSITORY), both())
-    with warehouse.transaction() as session:
-        load(session, "version_control", "001", {"commits": commits}, NOW)
-        load(session, "calendar", "002", {"events": events, "attendees": attendees, "calendars": calendars}, NOW)
-        (found,) = [r for r in run_rules(session, rules, both(), NOW) if r.check == "people_seen_in_one_system_only"]
-    assert (found.ok, found.severity, found.failing) == (False, "warn", 4)
-    seen = {row["email"]: (row["seen_in"], row["commits"], row["events"]) for row in found.evidence}
-    assert seen == {
-        "eve@x.org": ("version_control", 1, None),
-        "fay@x.org": ("version_control", 2, None),
-        "gus@x.org": ("version_control", 1, None),
-        "ida@x.org": ("calendar", None, 1),
-    }
-    assert found.evidence[3] == {
-        "email": "ida@x.org",
-        "name": "Ida",
-        "seen_in": "calendar",
-        "missing_in": "version_control",
-        "first_seen_at": NOW.isoformat(),
-        "last_seen_at": (NOW + timedelta(days=1)).isoformat(),
-        "commits": None,
-        "events": 1,
-    }

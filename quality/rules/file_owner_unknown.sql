@@ -1,0 +1,29 @@
+/* ---
+title: Whoever owns files is a user of the identity provider
+description: >-
+  Files whose owner's address belongs to no account, not even to one that was deactivated or deleted: nobody answers for
+  them. An owner is whom connection.owners of the storage names, else whom the server tells. A shared mailbox may own
+  files. Storage has no time at which an owner was named, so there is no tolerance.
+next_step: >-
+  Find somebody who answers for the files, and name them under connection.owners in pipelines/cloud_storage.yaml, or
+  delete the files.
+severity: warn
+owner: operations
+key: [owner_email, bucket]
+needs: [sso]
+--- */
+SELECT
+    i.identity AS owner_email,
+    o.bucket,
+    COUNT(*) AS files,
+    CAST(SUM(o.size) AS BIGINT) AS bytes,
+    COUNT(DISTINCT o.prefix) AS folders,
+    MIN(o.prefix) AS first_folder,
+    MIN(o.key) AS first_file,
+    MAX(o.last_modified) AS last_modified_at,
+    'no account has this address' AS identity_provider
+FROM cloud_storage.objects AS o
+JOIN identities AS i
+    ON i.system = 'cloud_storage' AND i.kind = 'file owner' AND i.identity = LOWER(TRIM(o.owner_email))
+WHERE o._deleted_at IS NULL AND i.resolved_to NOT IN ('person', 'shared')
+GROUP BY i.identity, o.bucket

@@ -1,0 +1,33 @@
+/* ---
+title: Whoever left may read no file
+description: >-
+  A folder in the storage that is shared with the address of somebody whose account was deactivated or deleted. Shares
+  that have expired are left out. The tolerance is the time that there is for it after somebody has left.
+next_step: Take the person out of the bucket's policy or out of the folder's share.
+severity: warn
+owner: security
+key: [person_id, bucket, prefix]
+needs: [sso]
+tolerance: {settle: P1D}
+--- */
+SELECT
+    p.person_id,
+    MAX(p.name) AS name,
+    MAX(p.email) AS email,
+    MAX(p.left_at) AS left_at,
+    s.bucket,
+    s.prefix,
+    MAX(COALESCE(s.email, s.principal)) AS shared_with,
+    MAX(s.permission) AS permission,
+    MAX(s.origin) AS origin,
+    MAX(s.expires_at) AS expires_at
+FROM cloud_storage.shares AS s
+JOIN identities AS i
+    ON i.system = 'cloud_storage'
+    AND i.kind = 'storage guest'
+    AND i.identity = LOWER(TRIM(COALESCE(s.email, s.principal)))
+JOIN people AS p ON p.person_id = i.person_id
+WHERE s._deleted_at IS NULL
+    AND (s.expires_at IS NULL OR s.expires_at > $now)
+    AND p.left_at < $now - $settle
+GROUP BY p.person_id, s.bucket, s.prefix

@@ -1,0 +1,31 @@
+/* ---
+title: Whoever left has no open ticket
+description: >-
+  A ticket that isn't closed is assigned to somebody whose account was deactivated or deleted: the customer waits for
+  nobody. The tolerance is the time that there is to hand tickets over.
+next_step: Assign the ticket to somebody else at the support desk.
+severity: warn
+owner: support
+key: [number]
+needs: [sso]
+tolerance: {settle: P1D}
+--- */
+SELECT
+    t.number,
+    t.subject,
+    t.status,
+    t.customer_email,
+    t.opened_at,
+    t.updated_at,
+    t.assignee_email,
+    p.name AS assignee_name,
+    p.email,
+    p.left_at
+FROM rest_api.tickets AS t
+JOIN identities AS i
+    ON i.system = 'rest_api' AND i.kind = 'ticket assignee' AND i.identity = LOWER(TRIM(t.assignee_email))
+JOIN people AS p ON p.person_id = i.person_id
+WHERE t._deleted_at IS NULL
+    AND t.closed_at IS NULL
+    AND LOWER(COALESCE(t.status, 'open')) <> 'closed'
+    AND p.left_at < $now - $settle

@@ -1,0 +1,36 @@
+/* ---
+title: Every mailbox belongs to a user of the identity provider, or is declared shared
+description: >-
+  A mail account whose login belongs to no account of the identity provider, not even to one that was deactivated or
+  deleted. Often somebody who left before there was one, or an account that several people or a program use: say so by
+  connection.shared in the declaration of email. An account without mail is young; it counts when it was loaded longer
+  ago than the tolerance, another one when its oldest mail is.
+next_step: >-
+  Find out who reads it. Name it under connection.shared in pipelines/email.yaml, give its owner an account, or close
+  it.
+severity: warn
+owner: people
+key: [account]
+needs: [sso]
+tolerance: {settle: P2D}
+--- */
+WITH mailboxes AS (
+    SELECT
+        account,
+        COUNT(*) AS mailboxes,
+        MIN(_synced_at) AS loaded_at
+    FROM email.mailboxes
+    WHERE _deleted_at IS NULL
+    GROUP BY account
+)
+SELECT
+    b.account,
+    b.mailboxes,
+    i.times AS messages,
+    i.first_seen_at AS oldest_message_at,
+    i.last_seen_at AS newest_message_at,
+    'no account has this address' AS identity_provider
+FROM mailboxes AS b
+JOIN identities AS i ON i.system = 'email' AND i.kind = 'mailbox' AND i.identity = LOWER(TRIM(b.account))
+WHERE i.resolved_to NOT IN ('person', 'shared')
+    AND COALESCE(i.first_seen_at, b.loaded_at) < $now - $settle
