@@ -112,7 +112,7 @@ SELECT
         WHEN section IN ('unclassified', 'off_balance') THEN 'unclassified'
         WHEN section = 'equity' OR kind = 'debt' THEN 'financing'
         WHEN section = 'liability' AND kind <> 'payable'
-            AND REGEXP_MATCHES(path, 'liabilities.financial|financial liabilities|finanzielle verb|financieros|financiers')
+            AND REGEXP_MATCHES(path, 'financial liabilities|finanzielle verb|financieros|financiers')
             THEN 'financing'
         WHEN section = 'liability' AND kind <> 'payable'
             AND REGEXP_MATCHES(called, 'loans?([^a-z]|$)|mortgage|bonds?([^a-z]|$)|darlehen|préstamo|emprunt')

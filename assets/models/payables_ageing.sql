@@ -1,6 +1,7 @@
 /* ---
 description: >-
-  What we owe vendors by how long it has been overdue, when the books were loaded last: one row for each vendor and currency.
+  What we owe vendors by how long it has been overdue, when the books were loaded last: one row for each vendor and
+  currency.
 owners: [finance]
 columns:
   entity_id: Whose books these are.

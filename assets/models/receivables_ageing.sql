@@ -1,6 +1,7 @@
 /* ---
 description: >-
-  What customers owe by how long it has been overdue, when the books were loaded last: one row for each customer and currency.
+  What customers owe by how long it has been overdue, when the books were loaded last: one row for each customer and
+  currency.
 owners: [finance]
 columns:
   entity_id: Whose books these are.
