@@ -95,12 +95,21 @@ def _words(result: IntegrationResult) -> str:
 
 
 def print_checks(checks: Sequence[CheckResult]) -> None:
-    """Print how many checks held, and each that did not with its first evidence."""
+    """Print how many checks held, and each of a table that did not, with its first evidence.
+
+    Of rules, whose subject is their name, only why one was skipped is told: what they found is in the ledger.
+    """
     failed = [check for check in checks if not check.ok]
+    skipped = [check for check in checks if check.skipped]
     if checks:
-        out.print(f"{len(checks) - len(failed)} of {len(checks)} checks hold")
+        held = len(checks) - len(failed) - len(skipped)
+        out.print(f"{held} of {len(checks)} checks hold" + (f", {len(skipped)} skipped" if skipped else ""))
+    for check in skipped:
+        out.print(f"[dim]- {check.subject}: {escaped(check.detail)}[/dim]")
     colours: dict[Severity, str] = {"error": "red", "warn": "yellow"}
     for check in failed:
+        if "." not in check.subject and check.failing:
+            continue
         colour = colours[check.severity]
         counted = f" ({check.failing} rows)" if check.failing else ""
         out.print(

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -18,6 +19,7 @@ from pipelines.declaration import Declaration
 from pipelines.engine import Audit, Engine, Request, run_integrations
 from pipelines.record import Recorder, register
 from pipelines.results import CheckResult, IntegrationResult
+from quality.standing import entries, summaries
 from warehouse.session import Session
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
@@ -61,13 +63,19 @@ def reset(
 
 def execute(opened: Opened, names: Sequence[str], request: Request, *, as_json: bool) -> None:
     """Run integrations, then what follows; prints the outcome and exits with its code when it isn't 0."""
-    started = time.monotonic()
+    from cli.alerts import print_sent, tell
+    from cli.violations import print_summary
+
+    started, since = time.monotonic(), datetime.now(UTC)
     results, derived = load(opened, names, request)
     withheld = derived is not None and derived.blocks
     published = False if withheld else opened.warehouse.publish()
     if derived is not None or any(r.status == "loaded" for r in results):
         _tell_dagster(opened, results, derived)
+    sent = tell(opened)
     checks = [*(check for r in results for check in r.checks), *(derived.checks if derived else ())]
+    with opened.warehouse.snapshot() as session:
+        found = entries(session)
     if as_json:
         print_json(
             command="run",
@@ -76,13 +84,17 @@ def execute(opened: Opened, names: Sequence[str], request: Request, *, as_json: 
             integrations=[result_json(r) for r in results],
             models=[asdict(model) for model in derived.models] if derived else [],
             checks=[asdict(check) for check in checks],
+            violations=[asdict(each) for each in summaries(found, since, datetime.now(UTC))],
+            alerts=[asdict(each) for each in sent],
         )
     else:
         print_results(results)
         _print_derived(derived)
         print_checks(checks)
+        print_summary(found, since)
         if withheld:
             out.print("[red]not published[/red]: a check of severity error failed; readers keep the old version")
+        print_sent(sent)
     code = _exit_code(results, withheld=withheld)
     if code:
         raise typer.Exit(code)
@@ -90,6 +102,8 @@ def execute(opened: Opened, names: Sequence[str], request: Request, *, as_json: 
 
 def load(opened: Opened, names: Sequence[str], request: Request) -> tuple[list[IntegrationResult], Derived | None]:
     """Run integrations and bring models and rules up to date, with a progress display on a terminal."""
+    from warehouse.control import last_good_runs
+
     register(opened.store, opened.declarations)
     recorder = Recorder(opened.store, "cli")
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
@@ -106,7 +120,7 @@ def load(opened: Opened, names: Sequence[str], request: Request) -> tuple[list[I
         )
         results = run_integrations(engine, names, request, display.on_result)
         task = progress.add_task("models and rules")
-        derived = derive(opened.project, opened.warehouse, opened.declarations)
+        derived = derive(opened.project, opened.warehouse, opened.declarations, last_good_runs(opened.store))
         progress.remove_task(task)
     return results, derived
 

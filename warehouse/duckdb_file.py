@@ -187,14 +187,14 @@ class DuckDBWarehouse:
 
     def publish(self) -> bool:
         """Copy the writer's file beside the published one and rename it over."""
-        if self._is_published() and not self._to_forget.exists():
+        if self.is_published() and not self._to_forget.exists():
             return False
         with self._writing(), _telling_of_the_disk(self.path):
             if self._log.exists():
                 self._connect(self._writer).close()  # takes over the log and checkpoints
             if self._to_forget.exists():
                 self._rewrite()
-            if self._is_published():
+            if self.is_published():
                 return False
             draft = self.path.with_suffix(".draft")
             draft.unlink(missing_ok=True)
@@ -243,7 +243,8 @@ class DuckDBWarehouse:
     def _log(self) -> Path:
         return self._writer.with_name(self._writer.name + ".wal")
 
-    def _is_published(self) -> bool:
+    def is_published(self) -> bool:
+        """Return whether the published file is the newest version."""
         if self._log.exists():
             return False
         if not self._writer.exists():

@@ -208,6 +208,10 @@ class PostgresWarehouse:
             finally:
                 connection.invalidate()  # what a query has set must not reach the next user of the pool
 
+    def is_published(self) -> bool:
+        """Return True: the commit was the publication."""
+        return True
+
     def publish(self) -> bool:
         """Do nothing: the commit was the publication."""
         return False

@@ -89,6 +89,9 @@ class Warehouse(Protocol):
             WarehouseError: nothing has been published yet.
         """
 
+    def is_published(self) -> bool:
+        """Return whether readers see all that has been written."""
+
     def publish(self) -> bool:
         """Let readers see what has been written; returns whether there was anything new."""
 

@@ -1,0 +1,162 @@
+"""``leat violations`` and ``leat ack``: what doesn't fit together, and who looks after it."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+
+from cli.opened import Opened, UsageMistake
+from cli.output import escaped, out, print_json, print_table
+from cli.run import Json
+from quality.standing import Entry, entries, matching
+
+_SHORTEST = 4
+_SHOWN = 8
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command()(violations)
+    app.command()(ack)
+
+
+def violations(
+    context: typer.Context,
+    only_open: Annotated[bool, typer.Option("--open", help="Leave out what is resolved.")] = False,
+    rule: Annotated[str | None, typer.Option("--rule", help="Only those of this rule.")] = None,
+    json: Json = False,
+) -> None:
+    """Show what the rules have found, with its evidence."""
+    opened: Opened = context.obj()
+    found = _entries(opened, only_open=only_open, rule=rule)
+    now = datetime.now(UTC)
+    if json:
+        print_json(command="violations", violations=[{**asdict(entry), "state": entry.state(now)} for entry in found])
+        return
+    for entry in found:
+        _print(entry, now)
+    counted = sum(entry.resolved_at is None for entry in found)
+    out.print(f"{counted} open" + ("" if only_open else f", {len(found) - counted} resolved"))
+
+
+def ack(
+    context: typer.Context,
+    keys: Annotated[list[str], typer.Argument(help="Ids of violations, or their first characters.")],
+    by: Annotated[str | None, typer.Option("--by", help="Who looks after it; you, when not given.")] = None,
+    until: Annotated[
+        str, typer.Option("--until", help="A date, a time with zone, or a duration such as P7D or PT4H.")
+    ] = "P7D",
+    note: Annotated[str, typer.Option("--note", help="What is being done about it.")] = "",
+    undo: Annotated[bool, typer.Option("--undo", help="Take the acknowledgement back.")] = False,
+    json: Json = False,
+) -> None:
+    """Acknowledge violations: who looks after them, and until when nobody is told of them again."""
+    from quality.ledger import acknowledge
+
+    opened: Opened = context.obj()
+    chosen = _chosen(_entries(opened, only_open=False, rule=None), keys)
+    who, end = (None, None) if undo else (by or getpass.getuser(), _time(until, datetime.now(UTC)))
+    published = opened.warehouse.is_published()
+    with opened.warehouse.transaction() as session:
+        acknowledge(session, [entry.key for entry in chosen], who, end, "" if undo else note)
+    if published:  # else a check keeps readers on an older version
+        opened.warehouse.publish()
+    if json:
+        print_json(command="ack", violations=[entry.key for entry in chosen], by=who, until=end, note=note or None)
+        return
+    for entry in chosen:
+        what = "no longer acknowledged" if undo else f"acknowledged by {who} until {end:%Y-%m-%d %H:%M} UTC"
+        out.print(f"{entry.key[:_SHOWN]} {entry.rule}: {escaped(what)}")
+
+
+def _entries(opened: Opened, *, only_open: bool, rule: str | None) -> list[Entry]:
+    with opened.warehouse.snapshot() as session:
+        found = entries(session, only_open=only_open, rule=rule)
+    rules = opened.project.folder / "quality" / "rules"
+    if rule is not None and not found and not (rules / f"{rule}.sql").exists():
+        listed = ", ".join(sorted(path.stem for path in rules.glob("*.sql"))) or "none"
+        msg = f"there is no rule {rule!r}, and nothing is known of one; rules: {listed}"
+        raise UsageMistake(msg)
+    return found
+
+
+def _chosen(found: Sequence[Entry], keys: Sequence[str]) -> list[Entry]:
+    chosen: dict[str, Entry] = {}
+    for prefix in keys:
+        hits = matching(found, prefix) if len(prefix) >= _SHORTEST else []
+        if len(hits) != 1:
+            what = (
+                f"{len(hits)} violations begin with {prefix!r}" if len(prefix) >= _SHORTEST else f"{prefix!r} is short"
+            )
+            msg = f"{what}; give more of the id that `leat violations` shows"
+            raise UsageMistake(msg)
+        chosen[hits[0].key] = hits[0]
+    return list(chosen.values())
+
+
+def _time(text: str, now: datetime) -> datetime:
+    from pipelines.declaration import duration
+
+    try:
+        end: datetime = now + duration(text) if text.startswith("P") else datetime.fromisoformat(text)
+    except (ValueError, OverflowError) as error:
+        msg = f"--until {text!r} is neither a date, a time nor a duration such as P7D"
+        raise UsageMistake(msg) from error
+    end = end if end.tzinfo else end.replace(tzinfo=UTC)
+    if not now < end <= now + timedelta(days=3660):
+        msg = f"--until {text!r} is not in the next ten years"
+        raise UsageMistake(msg)
+    return end
+
+
+def _print(entry: Entry, now: datetime) -> None:
+    state = entry.state(now)
+    colour = {"open": "red" if entry.severity == "error" else "yellow", "flapping": "magenta"}.get(state, "dim")
+    owner = f" ({entry.owner})" if entry.owner else ""
+    words = {
+        "open": f"since {entry.opened_at:%Y-%m-%d %H:%M}",
+        "acknowledged": f"by {entry.acknowledged_by} until {_day(entry.acknowledged_until)}",
+        "flapping": f"{entry.episodes} times since {entry.first_seen_at:%Y-%m-%d %H:%M}",
+        "resolved": f"{entry.first_seen_at:%Y-%m-%d %H:%M} to {_day(entry.resolved_at)}",
+    }
+    head = f"[bold]{entry.key[:_SHOWN]}[/bold] [{colour}]{state}[/{colour}] {entry.severity} {entry.rule}"
+    out.print(f"{head}{escaped(owner)}: {escaped(entry.title)}, {escaped(words[state])}")
+    out.print("         " + escaped(evidence_text(entry.evidence)), style="dim")
+    if entry.acknowledged_note and state == "acknowledged":
+        out.print(f"         note: {escaped(entry.acknowledged_note)}")
+    if state == "open" and entry.next_step:
+        out.print(f"         next: {escaped(entry.next_step)}")
+
+
+def _day(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M}" if at else ""
+
+
+def evidence_text(evidence: dict[str, Any] | Any) -> str:
+    """Return evidence in one line; what is null is left out."""
+    return ", ".join(f"{name}={value}" for name, value in evidence.items() if value is not None)
+
+
+def print_summary(found: Sequence[Entry], since: datetime) -> None:
+    """Print how many violations each rule has, errors first; nothing when there are none."""
+    from quality.standing import summaries
+
+    now = datetime.now(UTC)
+    told = summaries(found, since, now)
+    if not told:
+        return
+    resolved = sum(entry.resolved_at is not None and entry.resolved_at >= since for entry in found)
+    rows = [(s.rule, s.open, s.new or None, s.acknowledged or None, s.severity, s.owner, s.title) for s in told]
+    out.print()
+    print_table(("rule", "open", "new", "acknowledged", "severity", "owner", "what must be true"), rows)
+    counted = sum(s.open for s in told)
+    out.print(
+        f"{counted} open violation{'' if counted == 1 else 's'} of {len(told)} rules"
+        + (f", {resolved} resolved by this run" if resolved else "")
+        + ": `leat violations --open` shows the evidence"
+    )
