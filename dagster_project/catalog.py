@@ -12,7 +12,7 @@ from assets.model_files import Model
 from pipelines.catalog import write_catalog
 from pipelines.declaration import Declaration
 from pipelines.project import Project
-from pipelines.stream_entries import actual_columns, column_entries, history_lineage, table_entries
+from pipelines.stream_entries import actual_columns, column_entries, history_lineage, integration_entries, table_entries
 from quality.checks import model_checks, stream_checks
 from quality.rule_entries import check_entries, rule_entries, rule_inputs
 from quality.rule_files import Rule
@@ -49,6 +49,7 @@ def describe(session: Session, told: Described, good_runs: Mapping[str, datetime
     checked = [table for declaration in told.declarations.values() for table in stream_checks(declaration)]
     checked += [model_checks(model.name, model.checks) for model in told.models]
     entries = {
+        "integrations": list(integration_entries(told.project, told.declarations)),
         "declared_tables": [
             *table_entries(told.project, told.declarations),
             *model_tables(told.models, told.personal),

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pipelines import state
+from pipelines.catalog import declared_mark
 from pipelines.declaration import Declaration
 from pipelines.derived import files_fingerprint, is_derived, mark_derived
 from pipelines.freshness import stale_streams
@@ -52,26 +53,29 @@ def derive(
         ModelError: the database refused a model.
     """
     folders = (project.folder / "assets" / "models", project.folder / "quality" / "rules")
-    fingerprint = files_fingerprint(path for folder in folders for path in folder.glob("*.sql"))
+    files = files_fingerprint(path for folder in folders for path in folder.glob("*.sql"))
+    fingerprint = f"{files} {declared_mark(declarations)}"
     now = datetime.now(UTC)
     with warehouse.snapshot() as session:
         if (not always or not state.exists(session)) and is_derived(session, fingerprint, now):
             return None
     stale = {f"{name}.{stream}": text for (name, stream), text in stale_streams(declarations, good_runs, now).items()}
-    return _derive(project, warehouse, declarations, fingerprint, stale, now)
+    return _derive(project, warehouse, declarations, good_runs, fingerprint, stale, now)
 
 
 def _derive(
     project: Project,
     warehouse: Warehouse,
     declarations: Mapping[str, Declaration],
+    good_runs: Mapping[str, datetime],
     fingerprint: str,
     stale: dict[str, str],
     now: datetime,
 ) -> Derived:
     from assets.build import build  # sqlglot and Great Expectations are imported only when something is new
-    from assets.lineage import personal_columns
+    from assets.lineage import column_lineage, personal_columns
     from assets.model_files import load_models
+    from dagster_project.catalog import Described, describe
     from pipelines.sql_file import ANALYTICS
     from quality.audit import audit_models
     from quality.checks import model_checks
@@ -80,12 +84,14 @@ def _derive(
 
     models = load_models(project, declarations)
     rules = load_rules(project, declarations, tuple(model.name for model in models))
-    personal = personal_columns(models, declarations)
+    lineages = {model.name: column_lineage(model) for model in models}
+    personal = personal_columns(models, declarations, lineages)
     with warehouse.transaction() as session:
         built = build(session, models, now)
         present = {result.name for result in built if result.status != "skipped"}
         tables = [model_checks(m.name, m.checks, personal[m.name]) for m in models if m.checks and m.name in present]
         checked = audit_models(session, tables, declarations)
+        describe(session, Described(project, declarations, models, rules, lineages, personal), good_runs)
     for model in models:  # inputs come before those that read them
         old = [str(table) for table in model.inputs if str(table) in stale and str(table) not in model.optional]
         if old:

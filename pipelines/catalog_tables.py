@@ -13,11 +13,15 @@ _MEANINGS: Mapping[str, tuple[str, str]] = {
     "schema_name": ("string", "Schema of the table: the integration, analytics for models, leat or catalog."),
     "table_name": ("string", "Name of the table."),
     "kind": ("string", "Of a table: stream, history, model, engine or catalog. Of a check: as it is declared."),
-    "description": ("string", "What a row is, what a column means, what a check or rule says."),
+    "description": (
+        "string",
+        "What a row is, what a column means, what a check or rule says, what a system is to its owner.",
+    ),
     "integration": ("string", "The integration that a table belongs to."),
     "stream": ("string", "The stream of the integration, also for its history."),
     "source": ("string", "The kind of system."),
     "driver": ("string", "The vendor's API or the protocol by which it is read."),
+    "schedule": ("string", "When it runs by itself: a cron expression in UTC; null: only by hand."),
     "owner": ("string", "Who answers for it."),
     "key": ("string", "The columns that identify a row or a violation, separated by commas."),
     "deletes": ("string", "How deletes become known: feed, full_scan, or never."),
@@ -69,6 +73,10 @@ _MEANINGS: Mapping[str, tuple[str, str]] = {
 }
 
 _TABLES: Mapping[str, tuple[str, str]] = {
+    "integrations": (
+        "A declared integration.",
+        "integration source driver description schedule declared_in",
+    ),
     "declared_tables": (
         "What is declared of a table; catalog.tables says more.",
         "schema_name table_name kind description integration stream source driver owner key deletes fresh_within "

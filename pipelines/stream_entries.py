@@ -33,6 +33,13 @@ def actual_columns(session: Session) -> dict[tuple[str, str], dict[str, str]]:
     return found
 
 
+def integration_entries(project: Project, declarations: Mapping[str, Declaration]) -> Iterator[Row]:
+    """Yield the rows of ``catalog.integrations``."""
+    for name, declared in declarations.items():
+        said = declared.description or None
+        yield (name, declared.source, declared.driver, said, declared.schedule, project.shown(declared.path))
+
+
 def table_entries(project: Project, declarations: Mapping[str, Declaration]) -> Iterator[Row]:
     """Yield the rows of ``catalog.declared_tables`` for integrations and leat's own tables."""
     for declaration in declarations.values():

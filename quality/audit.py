@@ -82,12 +82,12 @@ def _check(session: Session, table: CheckedTable, declared: frozenset[tuple[str,
         elif check.target and not there:
             word = "hasn't been loaded yet" if check.target[:2] in declared else "doesn't exist"
             told[check.name] = _result(table, check, True, 0, f"{'.'.join(check.target[:2])} {word}")
-        elif wrong := _impossible(check, types):
+        elif wrong := impossible(check, types):
             told[check.name] = _result(table, check, False, 0, wrong)
         else:
-            wanted[check.name] = list(_expectations(session, check, types, there))
+            wanted[check.name] = list(expectations_of(session, check, types, there))
     listed = [expectation for expectations in wanted.values() for expectation in expectations]
-    verdicts = iter(validate(session, _rows(table), listed) if listed else ())
+    verdicts = iter(validate(session, rows_of(table), listed) if listed else ())
     for check in table.checks:
         if check.name in told:
             yield told[check.name]
@@ -104,7 +104,7 @@ def _judge(
     if all(verdict.met for verdict in verdicts):
         return _result(table, check, True, 0, "it holds")
     if check.kind == "row_count":
-        count = session.execute(f"SELECT count(*) FROM ({_rows(table)}) AS checked")[0][0]
+        count = session.execute(f"SELECT count(*) FROM ({rows_of(table)}) AS checked")[0][0]
         return _result(table, check, False, 0, f"there are {count} rows")
     there = session.columns(*check.target[:2]) if check.target else {}
     broken = _broken(session, table, check, types, there)
@@ -130,13 +130,14 @@ def _result(
     return CheckResult(check.name, table.subject, check.severity, ok, failing, text, evidence)
 
 
-def _rows(table: CheckedTable) -> str:
+def rows_of(table: CheckedTable) -> str:
+    """Return the query of the rows that are checked: those that exist."""
     where = " WHERE _deleted_at IS NULL" if table.soft_deletes else ""
     return f"SELECT * FROM {quote(table.schema, table.table)}{where}"
 
 
-def _impossible(check: TableCheck, types: Mapping[str, str]) -> str | None:
-    """Return why a check can't be tried on columns of these types; a failing query would cost the transaction."""
+def impossible(check: TableCheck, types: Mapping[str, str]) -> str | None:
+    """Return why a check can't be tried on columns of these types; a query that fails would cost the transaction."""
     for column in check.columns:
         if column not in types:
             return f"column {column} isn't loaded. Next: take the check out, or the column in"
@@ -149,9 +150,10 @@ def _impossible(check: TableCheck, types: Mapping[str, str]) -> str | None:
     return None
 
 
-def _expectations(
+def expectations_of(
     session: Session, check: TableCheck, types: Mapping[str, str], there: Mapping[str, str]
 ) -> Iterator[Expectation]:
+    """Yield a check as expectations; ``types`` are the columns of its table, ``there`` those of its target."""
     bounds = {} if check.bounds is None else {"min_value": check.bounds.min, "max_value": check.bounds.max}
     if check.kind == "not_null":
         for column in check.columns:
@@ -178,7 +180,7 @@ def _broken(
     session: Session, table: CheckedTable, check: TableCheck, types: Mapping[str, str], there: Mapping[str, str]
 ) -> str:
     """Return the query of the rows that break a check."""
-    rows = f"({_rows(table)})"
+    rows = f"({rows_of(table)})"
     columns = [quote(column) for column in check.columns]
     if check.kind == "foreign_key":
         return _orphans(session, check, types, there, rows)

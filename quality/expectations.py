@@ -76,15 +76,25 @@ def validate(session: Session, select: str, expectations: Sequence[Expectation])
     return verdicts
 
 
-def _together(session: Session, select: str, expectations: Sequence[Expectation]) -> list[Verdict]:
+def results_of(session: Session, select: str, expectations: Sequence[Expectation]) -> list[Any]:
+    """Return Great Expectations' own results of validating the rows of a query: how many rows broke which, no values.
+
+    The transaction is of no more use after a query that failed.
+    """
+    return _results(session, select, expectations, {"result_format": "SUMMARY", "partial_unexpected_count": 0})
+
+
+def _results(session: Session, select: str, expectations: Sequence[Expectation], form: Mapping[str, Any]) -> list[Any]:
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     wanted = [ExpectationConfiguration(type=e.type, kwargs=dict(e.arguments)) for e in expectations]
+    told = {"catch_exceptions": True, "result_format": dict(form)}
+    return list(_validator(session, select).graph_validate(configurations=wanted, runtime_configuration=told))
+
+
+def _together(session: Session, select: str, expectations: Sequence[Expectation]) -> list[Verdict]:
     with savepoint(session) as give_up:
-        results = _validator(session, select).graph_validate(
-            configurations=wanted,
-            runtime_configuration={"catch_exceptions": True, "result_format": {"result_format": "BOOLEAN_ONLY"}},
-        )
+        results = _results(session, select, expectations, {"result_format": "BOOLEAN_ONLY"})
         verdicts = [Verdict(bool(result.success), _error(result.exception_info)) for result in results]
         errors = [verdict.error for verdict in verdicts if verdict.error]
         if errors:

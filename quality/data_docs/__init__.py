@@ -1,0 +1,1 @@
+"""Great Expectations' Data Docs of the checks and rules."""
