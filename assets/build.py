@@ -118,7 +118,7 @@ def _version(session: Session, table: TableName, after: Mapping[str, str]) -> st
     else:
         found = session.execute(
             "SELECT max(load_id) FROM leat.load_streams WHERE integration = ? AND stream IN (?, ?) "
-            "AND inserted + updated + deleted > 0",
+            "AND inserted + updated + deleted + COALESCE(purged, 0) > 0",
             (table.schema, table.name, table.name.removesuffix("_history")),
         )
     return None if found[0][0] is None else str(found[0][0])

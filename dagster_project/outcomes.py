@@ -39,7 +39,7 @@ def stream_outcomes(session: Session, declaration: Declaration, result: Integrat
     versions = dict(
         session.execute(
             "SELECT stream, max(load_id) FROM leat.load_streams WHERE integration = ? "
-            "AND inserted + updated + deleted > 0 GROUP BY stream",
+            "AND inserted + updated + deleted + COALESCE(purged, 0) > 0 GROUP BY stream",
             (declaration.name,),
         )
         if state.exists(session)

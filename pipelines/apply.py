@@ -13,19 +13,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines import merge as merging
-from pipelines import state
+from pipelines import retention, state
 from pipelines.declaration import Declaration
 from pipelines.landing import LOAD_ID, SEQUENCE, Landed, broken_contract
 from pipelines.merge import Merge
 from pipelines.results import StreamResult
-from pipelines.shape import Shape, create_table, declared_shape, migrate, needs_backfill, open_history, replace_rows
+from pipelines.retention import Purged
+from pipelines.shape import (
+    Shape,
+    create_table,
+    declared_shape,
+    keep_as_of,
+    migrate,
+    needs_backfill,
+    open_history,
+    replace_rows,
+)
 from sources.stream import Column, Stream, arrow_schema
 from warehouse.session import Session, literal, quote
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SYNC, RESET = "sync", "reset"
+SYNC, RESET, RETENTION = "sync", "reset", "retention"
 _REBUILT = "__new"
 
 
@@ -80,6 +90,7 @@ class _Load:
     events: _Landed
     plan: Plan
     at: datetime
+    purged: dict[str, Purged] = field(default_factory=dict)
 
 
 def apply_load(
@@ -106,8 +117,7 @@ def apply_load(
     state.create_tables(session)
     before = state.read_state(session, declaration.name)
     events = _read(landed)
-    last = state.last_applied(session, declaration.name)
-    at = max(at, last + timedelta(microseconds=1)) if last else at
+    at = _later(session, declaration, at)
     load = _Load(session, declaration, landed, events, plan, at)
     results = [
         _apply_stream(load, stream, before.shapes.get(stream.name))
@@ -118,13 +128,51 @@ def apply_load(
     if moved and events.cursor is not None:
         state.write_cursor(session, declaration.name, landed.load_id, events.cursor)
     shapes_changed = state.read_state(session, declaration.name).shapes != before.shapes
-    if not (any(r.changed or r.quarantined for r in results) or events.logs):
+    told = [(log["event_type"], log["data"]) for log in events.logs] + _told(load.purged)
+    if not (any(r.changed or r.quarantined for r in results) or told):
         return [] if moved or shapes_changed else None
     state.write_load(session, landed.load_id, declaration.name, plan.kind, (_landed_at(landed), at))
     state.write_results(session, landed.load_id, declaration.name, results)
-    logs = [(landed.load_id, declaration.name, log["event_type"], _text(log["data"]), at) for log in events.logs]
-    state.insert(session, "log", logs)
+    state.insert(session, "log", [(landed.load_id, declaration.name, kind, _text(data), at) for kind, data in told])
     return results
+
+
+def enforce_retention(session: Session, declaration: Declaration, load_id: str, at: datetime) -> list[StreamResult]:
+    """Remove what isn't kept any longer, without a load, inside an open transaction.
+
+    When that changes a table it is recorded like a load, of kind ``retention``, so that what reads the table is
+    brought up to date.
+    """
+    session.limit_memory()
+    state.create_tables(session)
+    at = _later(session, declaration, at)
+    shapes = state.read_state(session, declaration.name).shapes
+    purged: dict[str, Purged] = {}
+    results = []
+    for name, retain in retention.retained(declaration).items():
+        if name in shapes:
+            shape = Shape.of_json(shapes[name])
+            merge = Merge(
+                session, declaration.name, name, name, "", shape.columns, shape.key, None, shape.history, load_id, at
+            )
+            purged[name] = retention.purge(merge, retain)
+            results.append(merging.count(merge, (0, 0, 0), 0, purged[name].of_tables))
+    retention.mark_enforced(session, declaration, at)
+    told = _told(purged)
+    if told:
+        state.write_load(session, load_id, declaration.name, RETENTION, (at, at))
+        state.write_results(session, load_id, declaration.name, results)
+        state.insert(session, "log", [(load_id, declaration.name, kind, _text(data), at) for kind, data in told])
+    return [result for result in results if result.changed]
+
+
+def _later(session: Session, declaration: Declaration, at: datetime) -> datetime:
+    last = state.last_applied(session, declaration.name)
+    return max(at, last + timedelta(microseconds=1)) if last else at
+
+
+def _told(purged: Mapping[str, Purged]) -> list[tuple[str, dict[str, Any]]]:
+    return [(retention.EVENT, what.as_event(stream)) for stream, what in purged.items() if what != Purged()]
 
 
 def _read(landed: Landed) -> _Landed:
@@ -154,7 +202,8 @@ def _apply_stream(load: _Load, stream: Stream, stored: Mapping[str, Any] | None)
         state.forget_quarantined(session, declaration.name, stream.name)
     if not session.columns(declaration.name, table):
         create_table(session, declaration, stream, table)
-    if history and not (stored and stored["history"]):
+    opened = history and not (stored and stored["history"])
+    if opened:
         open_history(session, declaration, stream)
     staged = arrow_schema((*declaration.columns(stream), Column(SEQUENCE, "integer", "Order of arrival.")))
     session.stage("leat_staged", load.landed.files(stream.name), staged)
@@ -174,6 +223,7 @@ def _apply_stream(load: _Load, stream: Stream, stored: Mapping[str, Any] | None)
     result = _merge(load, merge, stream)
     if stored is not None and rebuilt:
         _swap(session, declaration, stream, Shape.of_json(stored), table)
+    keep_as_of(session, declaration, stream, stored, load.at if opened or rebuilt else None)
     if stored != shape.as_json():
         state.write_shape(session, declaration.name, stream.name, shape.as_json())
     return result
@@ -182,7 +232,10 @@ def _apply_stream(load: _Load, stream: Stream, stored: Mapping[str, Any] | None)
 def _merge(load: _Load, merge: Merge, stream: Stream) -> StreamResult:
     events, plan, landed = load.events, load.plan, load.landed
     deletes = _stage_deletes(merge, events, landed)
+    retain = load.declaration.options(stream.name).retain
     merge, bad = merging.drop_losers(merge, deletes)
+    merge = retention.drop_expired(merge, retain)
+    _forget_mended(merge)
     quarantined = _quarantine(merge, events.quarantined[stream.name], bad, landed)
     deleted = merging.apply_deletes(merge, deletes)
     share = None if plan.any_share else load.declaration.options(stream.name).max_delete_share
@@ -196,7 +249,8 @@ def _merge(load: _Load, merge: Merge, stream: Stream) -> StreamResult:
     inserted, updated = merging.upsert(merge, deletes)
     if merge.history and (inserted or updated or deleted):
         merging.write_history(merge)
-    return merging.count(merge, inserted, updated, deleted, quarantined)
+    purged = load.purged[stream.name] = retention.purge(merge, retain)
+    return merging.count(merge, (inserted, updated, deleted), quarantined, purged.of_tables)
 
 
 def _fits(stored: Shape, wanted: Shape) -> bool:
@@ -217,14 +271,15 @@ def _swap(session: Session, declaration: Declaration, stream: Stream, old: Shape
         open_history(session, declaration, stream)
 
 
-def prepare_tables(session: Session, declaration: Declaration) -> None:
+def prepare_tables(session: Session, declaration: Declaration, at: datetime) -> None:
     """Bring existing tables into the declared shape, in a short transaction of its own.
 
-    On Postgres this takes locks that would block readers for as long as an apply lasts.
+    On Postgres this takes locks that would block readers for as long as an apply lasts. ``at`` is the time of the run.
 
     Raises:
         ShapeChange: values would be lost.
     """
+    state.create_tables(session)
     shapes = state.read_state(session, declaration.name).shapes
     for stream in declaration.selected():
         wanted = declared_shape(declaration, stream)
@@ -232,8 +287,10 @@ def prepare_tables(session: Session, declaration: Declaration) -> None:
         if stored is None or stored == wanted.as_json():
             continue
         migrate(session, declaration, stream, Shape.of_json(stored))
-        if wanted.history and not stored["history"]:
+        opened = wanted.history and not stored["history"]
+        if opened:
             open_history(session, declaration, stream)
+        keep_as_of(session, declaration, stream, stored, _later(session, declaration, at) if opened else None)
         if not needs_backfill(Shape.of_json(stored), wanted):
             state.write_shape(session, declaration.name, stream.name, wanted.as_json())
 
@@ -246,6 +303,17 @@ def _stage_deletes(merge: Merge, events: _Landed, landed: Landed) -> list[tuple[
         _stage(merge.session, name, (*typed, Column(SEQUENCE, "integer", "")), rows, landed)
         staged.append((name, columns))
     return staged
+
+
+def _forget_mended(merge: Merge) -> None:
+    """Take records out of the quarantine of which the key arrives well, as far as they are named by their key."""
+    of_stream = f"integration = {literal(merge.integration)} AND stream = {literal(merge.stream)}"
+    if merge.session.execute(f"SELECT 1 FROM leat.quarantine WHERE {of_stream} LIMIT 1"):
+        parts = ", ".join(f"CAST({quote(column)} AS VARCHAR)" for column in merge.key)
+        named = [f"SELECT concat_ws('{sign}', {parts}) FROM {merge.survivors} AS s" for sign in " /"]
+        merge.session.execute(
+            f"DELETE FROM leat.quarantine WHERE {of_stream} AND record_key IN ({' UNION ALL '.join(named)})"
+        )
 
 
 def _quarantine(merge: Merge, reported: list[dict[str, Any]], bad: int, landed: Landed) -> int:
@@ -263,7 +331,8 @@ def _quarantine(merge: Merge, reported: list[dict[str, Any]], bad: int, landed: 
         "leat_news",
         f"SELECT b.record_key, max(b.reason) AS reason, max(b.record) AS record, min(q.first_seen_at) AS first_seen_at "
         f"FROM leat_bad AS b LEFT JOIN leat.quarantine AS q ON q.record_key = b.record_key AND {of_stream} "
-        f"WHERE q.record_key IS NULL OR q.reason <> b.reason OR q.record <> b.record GROUP BY b.record_key",
+        f"WHERE q.record_key IS NULL OR q.reason <> b.reason OR (q.record <> b.record "
+        f"AND q.record <> {literal(retention.DIGEST)} || md5(b.record)) GROUP BY b.record_key",
     )
     session.execute(
         f"DELETE FROM leat.quarantine WHERE {of_stream} AND record_key IN (SELECT record_key FROM leat_news)"

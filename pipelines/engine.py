@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipelines import apply as applying
-from pipelines import state
+from pipelines import retention, state
 from pipelines.apply import RESET, SYNC, Plan
 from pipelines.declaration import Declaration
 from pipelines.landing import Landed, Shaping, land, landed_loads, next_load_id
@@ -66,7 +66,7 @@ class Engine:
         declarations: the declared integrations by name.
         audit: checks the tables of an integration before its load is committed.
         observe: called with an integration and the phase that begins: ``started``, ``extracting``, ``extracted``,
-            ``normalized``, ``landed``, ``applying``, ``checking``, ``committing``, ``applied``.
+            ``normalized``, ``landed``, ``applying``, ``checking``, ``committing``, ``applied``, ``purging``.
         progress: called with an integration, what is being read, and how many records since the last call.
         called: called with an integration and each HTTP request that it sent, from whichever thread sent it.
         attempts: how often a transient error is tried.
@@ -102,6 +102,7 @@ class _Tally:
     load_id: str | None = None
     streams: dict[str, StreamResult] = field(default_factory=dict)
     checks: tuple[CheckResult, ...] = ()
+    retention_due: bool = False
 
     def add(self, load_id: str, results: Sequence[StreamResult]) -> None:
         for new in results:
@@ -113,6 +114,7 @@ class _Tally:
                 deleted=old.deleted + new.deleted,
                 quarantined=old.quarantined + new.quarantined,
                 drifted=old.drifted + new.drifted,
+                purged=old.purged + new.purged,
             )  # fmt: skip
         if results:
             self.load_id = load_id
@@ -217,10 +219,12 @@ def _run(engine: Engine, declaration: Declaration, request: Request, tally: _Tal
     for number, plan in enumerate(_plans(known, shapes, request)):
         if not plan.rebuild and _shapes_moved(known, shapes):
             with engine.warehouse.transaction() as session:
-                applying.prepare_tables(session, declaration)
+                applying.prepare_tables(session, declaration, datetime.now(UTC))
         if number:  # the load before has moved it
             known, after = _known(engine, declaration, tally)
         _extract(engine, declaration, (plan, known, after), shapes, tally)
+    if tally.retention_due:
+        _enforce_retention(engine, declaration, tally)
 
 
 def _known(engine: Engine, declaration: Declaration, tally: _Tally) -> tuple[state.State, dict[str, Any]]:
@@ -229,6 +233,7 @@ def _known(engine: Engine, declaration: Declaration, tally: _Tally) -> tuple[sta
         known = state.read_state(session, declaration.name)
         totals = state.read_totals(session, declaration.name)
         after = _position(session, declaration)
+        tally.retention_due = retention.is_due(session, declaration, datetime.now(UTC))
     for stream in declaration.selected():
         if stream.name not in tally.streams:
             tally.streams[stream.name] = StreamResult(stream.name, 0, 0, 0, 0, 0, totals.get(stream.name, 0))
@@ -334,23 +339,45 @@ def _apply(engine: Engine, declaration: Declaration, landed: Landed, planned: tu
     plan, after = planned
     engine.observe(declaration.name, "applying")
     try:
-        if plan.rebuild:
+        if plan.rebuild or tally.retention_due:
             engine.warehouse.forget()
         with engine.warehouse.transaction() as session:
             if _position(session, declaration) != after:
                 return False
             results = applying.apply_load(session, declaration, landed, plan, datetime.now(UTC))
             if results is not None:
-                engine.observe(declaration.name, "checking")
-                tally.checks = engine.audit(session, declaration)
-                if any(check.blocks for check in tally.checks):
-                    raise Blocked(tally.checks)
-                engine.observe(declaration.name, "committing")
+                _check(engine, session, declaration, tally)
+            if tally.retention_due and plan.streams.issuperset(s.name for s in declaration.selected()):
+                retention.mark_enforced(session, declaration, datetime.now(UTC))
         engine.observe(declaration.name, "applied")
         tally.add(landed.load_id, results or ())
     finally:
         landed.remove()
     return True
+
+
+def _enforce_retention(engine: Engine, declaration: Declaration, tally: _Tally) -> None:
+    """Remove what isn't kept any longer, unless a load has just done so."""
+    now = datetime.now(UTC)
+    with engine.warehouse.snapshot() as session:
+        if not retention.is_due(session, declaration, now):
+            return
+    engine.observe(declaration.name, "purging")
+    engine.warehouse.forget()
+    with engine.warehouse.transaction() as session:
+        load_id = next_load_id(now, state.newest_load(session, declaration.name))
+        results = applying.enforce_retention(session, declaration, load_id, now)
+        if results:
+            _check(engine, session, declaration, tally)
+    tally.add(load_id, results)
+
+
+def _check(engine: Engine, session: Session, declaration: Declaration, tally: _Tally) -> None:
+    engine.observe(declaration.name, "checking")
+    tally.checks = engine.audit(session, declaration)
+    if any(check.blocks for check in tally.checks):
+        raise Blocked(tally.checks)
+    engine.observe(declaration.name, "committing")
 
 
 def _landing(engine: Engine, declaration: Declaration) -> Any:

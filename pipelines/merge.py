@@ -27,7 +27,7 @@ from warehouse.session import Session, literal, quote
 MAX_KEY_BYTES = 2000  # Postgres indexes no more than 2704 bytes
 GUARD_FROM = 10  # a full scan of a smaller table may delete any share of it
 
-_LOSERS = "leat_losers"  # landed rows that don't count
+LOSERS = "leat_losers"  # a temporary table: the landed rows that don't count
 _ENDED = "leat_ended"  # those among them that a later delete covers
 _BYTES = {"duckdb": "strlen", "postgres": "octet_length"}
 
@@ -80,7 +80,7 @@ class Merge:
             return quote(self.staged)
         return (
             f"(SELECT * FROM {quote(self.staged)} AS r "
-            f"WHERE NOT EXISTS (SELECT 1 FROM {_LOSERS} AS l WHERE l.{SEQUENCE} = r.{SEQUENCE}))"
+            f"WHERE NOT EXISTS (SELECT 1 FROM {LOSERS} AS l WHERE l.{SEQUENCE} = r.{SEQUENCE}))"
         )
 
     def same_key(self, left: str, right: str) -> str:
@@ -107,8 +107,8 @@ def drop_losers(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) ->
         deletes: temporary relations of deletes: name, and the columns that they name beside ``_seq``.
     """
     session = merge.session
-    session.keep(_LOSERS, f"SELECT {SEQUENCE} FROM {quote(merge.staged)} WHERE {_bad_key(merge)}")
-    bad = int(session.execute(f"SELECT count(*) FROM {_LOSERS}")[0][0])
+    session.keep(LOSERS, f"SELECT {SEQUENCE} FROM {quote(merge.staged)} WHERE {_bad_key(merge)}")
+    bad = int(session.execute(f"SELECT count(*) FROM {LOSERS}")[0][0])
     merge = replace(merge, losers=bad > 0)
     if merge.version is None:
         return _drop_deleted(_drop_older(merge), deletes), bad
@@ -128,7 +128,7 @@ def _drop_older(merge: Merge) -> Merge:
         f"SELECT {SEQUENCE}, row_number() OVER (PARTITION BY {keys} ORDER BY {order}{SEQUENCE} DESC) AS place "
         f"FROM {merge.survivors} AS s WHERE EXISTS (SELECT 1 FROM ({twice}) AS d WHERE {merge.same_key('d', 's')})",
     )
-    session.execute(f"INSERT INTO {_LOSERS} SELECT {SEQUENCE} FROM leat_twice WHERE place > 1")
+    session.execute(f"INSERT INTO {LOSERS} SELECT {SEQUENCE} FROM leat_twice WHERE place > 1")
     return replace(merge, losers=True)
 
 
@@ -136,14 +136,14 @@ def _drop_deleted(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) 
     """Drop the rows that a later delete covers, and remember them."""
     session = merge.session
     if deletes:
-        session.keep(_ENDED, f"SELECT {SEQUENCE} FROM {_LOSERS} WHERE 1 = 0")
+        session.keep(_ENDED, f"SELECT {SEQUENCE} FROM {LOSERS} WHERE 1 = 0")
     for name, columns in deletes:
         covered = session.change(
             f"INSERT INTO {_ENDED} SELECT s.{SEQUENCE} FROM {merge.survivors} AS s WHERE EXISTS (SELECT 1 FROM "
             f"{quote(name)} AS d WHERE {_equal(columns, 's', 'd')} AND d.{SEQUENCE} > s.{SEQUENCE})"
         )
         if covered:
-            session.execute(f"INSERT INTO {_LOSERS} SELECT {SEQUENCE} FROM {_ENDED}")
+            session.execute(f"INSERT INTO {LOSERS} SELECT {SEQUENCE} FROM {_ENDED}")
             merge = replace(merge, losers=True)
     return merge
 
@@ -276,8 +276,12 @@ def write_history(merge: Merge) -> None:
     )
 
 
-def count(merge: Merge, inserted: int, updated: int, deleted: int, quarantined: int) -> StreamResult:
-    """Return what the merge did, with the rows that now exist and those landed with unknown fields."""
+def count(merge: Merge, changed: tuple[int, int, int], quarantined: int, purged: int) -> StreamResult:
+    """Return what the merge did, with the rows that now exist and those landed with unknown fields.
+
+    ``changed`` is how many rows were inserted, updated and deleted.
+    """
+    inserted, updated, deleted = changed
     total = merge.session.execute(f"SELECT count(*) FROM {merge.into} WHERE _deleted_at IS NULL")[0][0]
     drifted = 0
     if "extra" in merge.columns and (inserted or updated):
@@ -285,7 +289,7 @@ def count(merge: Merge, inserted: int, updated: int, deleted: int, quarantined: 
             f"SELECT count(*) FROM {merge.into} WHERE _load_id = ? AND _deleted_at IS NULL AND extra IS NOT NULL",
             (merge.load_id,),
         )[0][0]
-    return StreamResult(merge.stream, inserted, updated, deleted, quarantined, int(drifted), int(total))
+    return StreamResult(merge.stream, inserted, updated, deleted, quarantined, int(drifted), int(total), purged)
 
 
 def _equal(columns: Sequence[str], left: str, right: str) -> str:

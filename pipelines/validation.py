@@ -45,6 +45,13 @@ def _stream_mistakes(stream: Stream, options: StreamOptions) -> Found:
             yield ("mask", i), _unknown(name, columns)
         elif columns[name].type not in ("string", "json"):
             yield ("mask", i), f"{name} is {columns[name].type}; only text can be hashed"
+    by = None if options.retain is None else options.retain.by
+    if by is not None and by not in columns:
+        yield ("retain", "by"), _unknown(by, columns)
+    elif by is not None and by in options.exclude:
+        yield ("retain", "by"), f"{by} is left out by exclude"
+    elif by is not None and columns[by].type not in ("timestamp", "datetime", "date"):
+        yield ("retain", "by"), f"{by} is {columns[by].type}; only a timestamp, datetime or date tells how old a row is"
     for i, check in enumerate(options.checks):
         for loc, text in _check_mistakes(check, columns, options.exclude):
             yield ("checks", i, check.kind, *loc), text
