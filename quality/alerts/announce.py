@@ -27,7 +27,7 @@ from quality.alerts.finding import find_problems
 from quality.alerts.in_warehouse import evidence_of
 from quality.alerts.plan import News, message_id, note, plan
 from quality.alerts.problem import EVIDENCE_ROWS, Problem
-from quality.alerts.sending import send
+from quality.alerts.sending import remember_secrets, send
 from quality.alerts.text import Evidence, compose
 from warehouse.control_alert_lock import sole_sender
 from warehouse.control_alerts import (
@@ -101,6 +101,7 @@ def announce(
 
 
 def _pass(at: _Pass, problems: Mapping[str, Problem]) -> list[Sent]:
+    remember_secrets(at.alerts, at.project)
     interrupted = messages(at.store, "sending")  # nobody knows whether they were sent: their process ended in between
     sent = [each for message in interrupted for each in _resend(at, message)]
     known = known_problems(at.store)

@@ -38,8 +38,8 @@ def deliver(url: str, title: str, body: str, severity: str | None, message: str)
     """
     import apprise
 
-    _remember(url)
-    logging.getLogger("apprise").setLevel(logging.CRITICAL)  # what it says comes back as the result
+    remember_url(url)
+    _keep_to_itself()
     asset = apprise.AppriseAsset(app_id="leat", app_desc="leat", app_url="", async_mode=False)
     services = apprise.Apprise(asset=asset)
     if not services.add(_identified(url, message)):
@@ -62,9 +62,16 @@ def readable(url: str) -> bool:
     """Return whether Apprise knows what to do with a URL."""
     import apprise
 
-    _remember(url)
-    logging.getLogger("apprise").setLevel(logging.CRITICAL)
+    remember_url(url)
+    _keep_to_itself()
     return bool(apprise.Apprise().add(url))
+
+
+def _keep_to_itself() -> None:
+    """Let what Apprise logs come back with the result, and go nowhere else."""
+    logger = logging.getLogger("apprise")
+    logger.propagate = False
+    logger.setLevel(logging.DEBUG)
 
 
 def _why(result: apprise.AppriseResult) -> str:
@@ -87,7 +94,7 @@ def _scheme(url: str) -> str:
     return url.partition("://")[0].lower() if "://" in url else ""
 
 
-def _remember(url: str) -> None:
+def remember_url(url: str) -> None:
     """Remember what in a URL is secret: the password, and whatever in its path or query may be a token."""
     try:
         parts = urlsplit(url)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from datetime import datetime
 
 from pipelines.project import Project
-from quality.alerts.declaration import Channel
-from quality.alerts.delivery import NotDelivered, deliver
+from quality.alerts.declaration import Alerts, Channel
+from quality.alerts.delivery import NotDelivered, deliver, remember_url
 from sources.errors import NotConfigured
 from sources.settings import redact
 from warehouse.control_alerts import Message
@@ -26,6 +27,14 @@ def send(channel: Channel, message: Message, project: Project) -> str | None:
         log.exception("channel %s", message.channel)
         return redact(f"{type(error).__name__}: {error}")
     return None
+
+
+def remember_secrets(alerts: Alerts, project: Project) -> None:
+    """Remember what is secret in the URLs of all channels, before anything is written that may show it."""
+    for name, channel in alerts.channels.items():
+        with contextlib.suppress(NotConfigured):
+            if not channel.is_off:
+                remember_url(channel.read_url(name, project.folder))
 
 
 def trial_message(channel: str, now: datetime) -> Message:
