@@ -24,7 +24,8 @@ columns:
 checks:
   - unique: [integration, host, path, day]
   - not_null: [integration, host, path, day]
-  - range: {calls: {min: 1}, error_rate: {min: 0, max: 1}, rate_limit_rate: {min: 0, max: 1}, retry_rate: {min: 0, max: 1}}
+  - range: {calls: {min: 1}, error_rate: {min: 0, max: 1}}
+  - range: {rate_limit_rate: {min: 0, max: 1}, retry_rate: {min: 0, max: 1}}
 --- */
 WITH sums AS (
     SELECT

@@ -1,8 +1,8 @@
 /* ---
 description: >-
-  Whether each backup could be relied on at the last load of cloud storage. It is covered when its last run isn't empty
-  and at most 7 days old, and the last restore test succeeded and is at most 90 days old. A backup that has neither a run
-  nor a test is in no listing and can't be here.
+  Whether each backup could be relied on at the last load of cloud storage. It is covered when its last run isn't
+  empty and at most 7 days old, and the last restore test succeeded and is at most 90 days old. A backup that has
+  neither a run nor a test is in no listing and can't be here.
 owners: [operations]
 columns:
   backup: Name of the backup, as declared.

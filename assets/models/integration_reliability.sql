@@ -1,7 +1,8 @@
 /* ---
 description: >-
-  How well the runs of each integration go, of all that are kept. A run succeeds when it loads something or finds nothing
-  new; runs that gave way to another process (busy) don't count. Failures are counted in a row until the next success.
+  How well the runs of each integration go, of all that are kept. A run succeeds when it loads something or finds
+  nothing new; runs that gave way to another process (busy) don't count. Failures are counted in a row until the next
+  success.
 owners: [operations]
 columns:
   integration: Name of the integration.

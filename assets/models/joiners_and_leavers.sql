@@ -1,15 +1,16 @@
 /* ---
 description: >-
-  How many accounts were made, and how many ended, in each month. An account ends when it is deactivated or deleted; when
-  is told by the provider, else it is the last change of a deactivated account or the load that missed a deleted one.
-  Months without either are left out.
+  How many accounts were made, and how many ended, in each month. An account ends when it is deactivated or deleted;
+  when is told by the provider, else it is the last change of a deactivated account or the load that missed a deleted
+  one. Months without either are left out.
 owners: [people]
 columns:
   month: First day of the month, UTC.
   joined: Accounts that were made in it.
   left: Accounts that ended in it.
   left_estimated: Those of them for which the provider doesn't say when.
-  accounts_at_end: Accounts that had begun and not ended at the end of the month; who has no known beginning counts always.
+  accounts_at_end: >-
+    Accounts that had begun and not ended at the end of the month; one without a known beginning counts from the first.
 checks:
   - unique: [month]
   - not_null: [month]

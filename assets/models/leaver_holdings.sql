@@ -2,9 +2,9 @@
 description: >-
   What people who left still hold, over all systems: one list to work off. Who left is a deactivated account, or a
   deleted one whose address nobody active has. A row is one thing: a membership, a role, a session, an application, an
-  account that reports to them, a calendar or a share of one, a meeting to come that they organize, a mailbox, files by
-  folder, a share of files, a branch that isn't merged, a ticket, a lead. Leads are found by the name of the person where
-  one account alone has it, all else by account, login or main address.
+  account that reports to them, a calendar or a share of one, a meeting to come that they organize, a mailbox, files
+  by folder, a share of files, a branch that isn't merged, a ticket, a lead. Leads are found by the name of the person
+  where one account alone has it, all else by account, login or main address.
 owners: [security]
 optional: [calendar, cloud_storage, crm_accounting, email, rest_api, version_control]
 columns:
@@ -23,7 +23,9 @@ columns:
 checks:
   - unique: [user_id, system, kind, thing_id]
   - not_null: [user_id, system, kind, thing_id]
-  - accepted_values: {kind: [group, role, session, application, report, calendar, calendar_share, meeting, mailbox, files, file_share, branch, ticket, lead]}
+  - accepted_values:
+      kind: [group, role, session, application, report, calendar, calendar_share, meeting, mailbox, files, file_share,
+             branch, ticket, lead]
 --- */
 WITH times AS (
     SELECT
@@ -83,8 +85,12 @@ calendar_principals AS (
     GROUP BY calendar, SPLIT_PART(TRIM(REPLACE(LOWER(principal), 'mailto:', ''), '/'), '/', -1)
 ),
 meetings AS (
-    SELECT e.organizer_email, e.uid, MAX(e.summary) AS summary, MIN(o.starts_at) AS starts_at, COUNT(DISTINCT o.starts_at)
-        AS meetings
+    SELECT
+        e.organizer_email,
+        e.uid,
+        MAX(e.summary) AS summary,
+        MIN(o.starts_at) AS starts_at,
+        COUNT(DISTINCT o.starts_at) AS meetings
     FROM calendar.occurrences AS o
     JOIN calendar.events AS e
         ON e.calendar = o.calendar

@@ -1,8 +1,8 @@
 /* ---
 description: >-
-  Who may do more than others, and by what: each account with each privileged group that it is in, also by a group in the
-  group, up to four levels. A group is privileged when the declaration of single sign-on calls it a role, or when its
-  name has a word such as admin, root or owner. Rights inside applications aren't known.
+  Who may do more than others, and by what: each account with each privileged group that it is in, also by a group in
+  the group, up to four levels. A group is privileged when the declaration of single sign-on calls it a role, or when
+  its name has a word such as admin, root or owner. Rights inside applications aren't known.
 owners: [security]
 columns:
   user_id: The account.
@@ -40,7 +40,8 @@ WITH privileged AS (
             r.group_id IS NOT NULL
             OR REGEXP_MATCHES(
                 LOWER(g.name),
-                '(^|[^a-z])((super|sys|domain)?admins?|administrators?|root|sudo(ers)?|wheel|superusers?|owners?)([^a-z]|$)'
+                '(^|[^a-z])((super|sys|domain)?admins?|administrators?|root|sudo(ers)?|wheel|superusers?|owners?)'
+                    || '([^a-z]|$)'
             )
         )
 ),

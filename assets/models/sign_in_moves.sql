@@ -1,8 +1,8 @@
 /* ---
 description: >-
   Two times that an account signed in, one right after the other, from different networks: what tells of impossible
-  travel. A place is known only where the provider's record has country, latitude and longitude, which are then in extra;
-  Canaille's log has none, so there only the time between is known. Nothing guesses places from addresses.
+  travel. A place is known only where the provider's record has country, latitude and longitude, which are then in
+  extra; Canaille's log has none, so there only the time between is known. Nothing guesses places from addresses.
 owners: [security]
 columns:
   event_id: The later of the two.

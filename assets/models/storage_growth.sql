@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  How what is stored grew from one day with a run to the next, by bucket, first folder and owner. Where all of it is gone
-  there is one more row, with 0 bytes, for the day on which that was seen.
+  How what is stored grew from one day with a run to the next, by bucket, first folder and owner. Where all of it is
+  gone there is one more row, with 0 bytes, for the day on which that was seen.
 owners: [operations]
 columns:
   bucket: Name of the bucket.

@@ -92,7 +92,8 @@ SELECT
             'eps', 'raw', 'avif') THEN 'image'
         WHEN extension IN ('mp4', 'mov', 'avi', 'mkv', 'webm', 'm4v', 'mpg', 'mpeg', 'wmv') THEN 'video'
         WHEN extension IN ('mp3', 'wav', 'flac', 'ogg', 'm4a', 'aac', 'opus') THEN 'audio'
-        WHEN extension IN ('zip', 'gz', 'tgz', 'tar', 'bz2', 'xz', '7z', 'rar', 'zst', 'lz4', 'jar', 'iso') THEN 'archive'
+        WHEN extension IN ('zip', 'gz', 'tgz', 'tar', 'bz2', 'xz', '7z', 'rar', 'zst', 'lz4', 'jar', 'iso')
+            THEN 'archive'
         WHEN extension IN ('dump', 'bak', 'sql', 'bkp', 'backup', 'vmdk', 'qcow2', 'wal', 'rdb') THEN 'backup'
         WHEN extension IN ('py', 'js', 'ts', 'java', 'c', 'h', 'cpp', 'go', 'rs', 'rb', 'php', 'sh', 'css', 'ipynb',
             'swift', 'kt') THEN 'code'
