@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlglot import exp
-from sqlglot.lineage import Node, lineage
-from sqlglot.optimizer.scope import build_scope
+from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from assets.model_files import Model
 from pipelines.declaration import Declaration
 from pipelines.sql_file import ANALYTICS
 
 Lineage = Mapping[str, Sequence[tuple[str, str]]]
+_Sources = frozenset[tuple[str, str]]
 
 
 def column_lineage(model: Model) -> dict[str, list[tuple[str, str]]]:
@@ -21,13 +21,49 @@ def column_lineage(model: Model) -> dict[str, list[tuple[str, str]]]:
     The tables are those that the model reads itself, as ``schema.table``. Columns that only decide which rows there
     are (in WHERE or JOIN) are left out. Empty when the columns of an input aren't known.
     """
-    scope = None if model.query is None else build_scope(model.query)
-    if scope is None or model.query is None:
+    if model.query is None:
         return {}
-    return {
-        column: sorted(set(_sources(lineage(column, model.query, scope=scope, dialect="duckdb", copy=False))))
-        for column in model.columns
-    }
+    found: dict[int, list[_Sources]] = {}
+    for scope in traverse_scope(model.query):  # what a query reads comes before it
+        found[id(scope)] = _outputs(scope, found)
+    outputs = dict(zip(model.query.named_selects, found[id(scope)], strict=True))
+    return {column: sorted(outputs[column]) for column in model.columns}
+
+
+def _outputs(scope: Scope, found: Mapping[int, list[_Sources]]) -> list[_Sources]:
+    """Return where each selected column of a query comes from; ``found`` has that of the queries inside of it."""
+    if scope.set_operation_scopes:
+        return [
+            left | right for left, right in zip(*(found[id(each)] for each in scope.set_operation_scopes), strict=True)
+        ]
+    inside = {id(each.expression): found[id(each)] for each in scope.subquery_scopes if id(each) in found}
+    # A function that gives rows, such as UNNEST, gives them of all that it is given.
+    selects = scope.expression.selects if isinstance(scope.expression, exp.Query) else [scope.expression]
+    return [_sources(select, scope, found, inside) for select in selects]
+
+
+def _sources(
+    select: exp.Expr, scope: Scope, found: Mapping[int, list[_Sources]], inside: Mapping[int, list[_Sources]]
+) -> _Sources:
+    sources: set[tuple[str, str]] = set()
+    for node in select.walk(prune=lambda each: id(each) in inside):
+        if id(node) in inside:
+            sources.update(*inside[id(node)])
+        elif isinstance(node, exp.Column):
+            sources |= _of_column(node, scope, found)
+    return frozenset(sources)
+
+
+def _of_column(column: exp.Column, scope: Scope, found: Mapping[int, list[_Sources]]) -> _Sources:
+    source = scope.sources.get(column.table)
+    if isinstance(source, exp.Table):
+        return frozenset({(f"{source.db}.{source.name}", column.name)})
+    if source is None or id(source) not in found:
+        return frozenset()
+    if not isinstance(source.expression, exp.Query):
+        return found[id(source)][0]
+    names = source.expression.named_selects
+    return found[id(source)][names.index(column.name)] if column.name in names else frozenset()
 
 
 def personal_columns(
@@ -53,9 +89,3 @@ def personal_columns(
             if not found or any(name in personal.get(table, ()) for table, name in found[column])
         }
     return {model.name: frozenset(personal[f"{ANALYTICS}.{model.name}"]) for model in models}
-
-
-def _sources(node: Node) -> Iterator[tuple[str, str]]:
-    for leaf in node.walk():
-        if isinstance(leaf.expression, exp.Table):
-            yield f"{leaf.expression.db}.{leaf.expression.name}", leaf.name.rsplit(".", maxsplit=1)[-1].strip('"')

@@ -2,7 +2,7 @@
 
 Its header says ``description``, ``materialized`` (table or view), ``owners``, ``columns`` (name: description) and
 ``checks``, which are written as in a declaration. ``optional`` names integrations that the model can do without: while
-one isn't declared or loaded, its tables are read as if they were empty.
+one isn't declared or loaded, its tables are read as if they were empty. ``history: true`` keeps every version of a row.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify import qualify
+from sqlglot.schema import MappingSchema
 
-from pipelines.declaration import Check, Declaration, Names
+from pipelines.declaration import Check, Declaration, Flag, Names
 from pipelines.mistakes import meant
 from pipelines.project import Project
 from pipelines.sql_file import (
@@ -48,6 +49,7 @@ class _Header(BaseModel):
     columns: dict[str, str] = Field(default_factory=dict)
     checks: tuple[Check, ...] = ()
     optional: Names = ()
+    history: Flag = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class Model:
         sql: the query per dialect.
         query: the query with every column qualified; None when an input isn't declared, so that its columns are
             unknown.
+        history: whether every version of a row is kept.
+        key: the columns of its first check ``unique``; empty when it has none.
     """
 
     name: str
@@ -80,6 +84,8 @@ class Model:
     optional: Mapping[str, Mapping[str, str]]
     sql: Mapping[Dialect, str]
     query: exp.Query | None
+    history: bool
+    key: tuple[str, ...]
 
     def models(self) -> tuple[str, ...]:
         """Return the names of the models that it reads."""
@@ -109,6 +115,12 @@ def load_models(project: Project, declarations: Mapping[str, Declaration]) -> tu
         name: {table: list(columns) for table, columns in tables.items()} for name, tables in would.items() if tables
     }
     mistakes += [text for file in files.values() for text in table_mistakes(file, known)]
+    mistakes += [
+        f"{files[name].shown}:{files[name].header.line(('history',))}: history: it would be called {name}_history, "
+        "as another model is. Next: rename one"
+        for name, header in headers.items()
+        if header.history and f"{name}_history" in files
+    ]
     if mistakes:
         raise DeclarationError(mistakes)
     models = []
@@ -165,6 +177,7 @@ def _model(file: SqlFile, header: _Header, known: Known, optional: Mapping[str, 
         for name in header.optional
         if name not in read
     ]
+    mistakes += _history_mistakes(file, header, selected)
     doubled = sorted({column for column in selected if column and selected.count(column) > 1})
     if doubled or "" in selected:
         what = f"column {doubled[0]!r} comes twice" if doubled else "a column has no name; write `… AS name`"
@@ -183,7 +196,25 @@ def _model(file: SqlFile, header: _Header, known: Known, optional: Mapping[str, 
         optional=optional,
         sql=file.sql,
         query=query,
+        history=header.history,
+        key=_key(header),
     )
+
+
+def _key(header: _Header) -> tuple[str, ...]:
+    return next((check.unique for check in header.checks if check.unique), ())
+
+
+def _history_mistakes(file: SqlFile, header: _Header, selected: Iterable[str]) -> Iterable[str]:
+    if not header.history:
+        return
+    where = f"{file.shown}:{file.header.line(('history',))}: history: "
+    if not _key(header):
+        yield where + "which row is which? Next: add a check, for example `- unique: [id]`"
+    if header.materialized == "view":
+        yield where + "a view keeps nothing. Next: take `materialized: view` out"
+    for name in {"valid_from", "valid_to"} & set(selected):
+        yield where + f"the model has a column {name} of its own. Next: give it another name"
 
 
 def _columns_named(header: _Header) -> Iterable[tuple[tuple[str | int, ...], str]]:
@@ -197,13 +228,13 @@ def _qualified(file: SqlFile, known: Known) -> exp.Query | None:
     """Return the query with tables and columns spelt out; None when the columns of a table aren't known."""
     if not all(known.get(table.schema, {}).get(table.name) for table in file.tables):
         return None
-    schema = {
-        name: {table: dict.fromkeys(columns, "unknown") for table, columns in tables.items() if columns}
-        for name, tables in known.items()
-    }
+    schema: dict[str, Any] = {}
+    for table in file.tables:
+        columns = known[table.schema][table.name]
+        schema.setdefault(table.schema, {})[table.name] = dict.fromkeys(columns, "unknown")
     try:
         query = qualify(
-            file.select.copy(), dialect="duckdb", schema={k: v for k, v in schema.items() if v}, identify=False
+            file.select.copy(), dialect="duckdb", schema=MappingSchema(schema, normalize=False), identify=False
         )
     except SqlglotError as error:
         found = re.search(r"'(\w+)'|: (\w+)$", str(error).split("\n", maxsplit=1)[0])
