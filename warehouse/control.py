@@ -48,6 +48,7 @@ __all__ = [
     "register",
     "set_override",
     "start_run",
+    "user_name",
 ]
 
 
@@ -84,7 +85,7 @@ def _registered(session: Session, declared: Mapping[str, Declared]) -> bool:
     integrations = {row.name: row for row in session.scalars(select(Integration))}
     now = datetime.now(UTC)
     for name in sorted({item.system for item in declared.values()} - set(systems)):
-        systems[name] = IntegrationSystem(name=name, created_by=_user(), created_at=now)
+        systems[name] = IntegrationSystem(name=name, created_by=user_name(), created_at=now)
         session.add(systems[name])
     for name in sorted(set(declared) - set(integrations)):
         integrations[name] = Integration(name=name, created_at=now, system=systems[declared[name].system])
@@ -146,7 +147,8 @@ def set_override(engine: Engine, integration: str, key: str, value: str | None) 
             row.value, row.updated_at = value, now
 
 
-def _user() -> str:
+def user_name() -> str:
+    """Return who runs this process."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a user id without a name, as in many containers

@@ -121,6 +121,19 @@ class IntegrationLog(Table):
     created_at: Mapped[datetime]
 
 
+class PublicationLog(Table):
+    """A publication that was kept back or forced, or the clean one that ended that; ``created_by`` is a user's name."""
+
+    __tablename__ = "publication_log"
+    __table_args__ = (Index("ix_publication_log_created_at", "created_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    event_type: Mapped[str] = mapped_column(String(50))
+    event_data: Mapped[Any] = mapped_column(JSON, nullable=False)
+    created_at: Mapped[datetime]
+    created_by: Mapped[str] = mapped_column(String(255))
+
+
 class Run(Table):
     """One run of an integration; ``status`` is running, then one of :data:`warehouse.control.RunStatus`."""
 
