@@ -77,11 +77,20 @@ def validate(session: Session, select: str, expectations: Sequence[Expectation])
 
 
 def results_of(session: Session, select: str, expectations: Sequence[Expectation]) -> list[Any]:
-    """Return Great Expectations' own results of validating the rows of a query: how many rows broke which, no values.
+    """Return Great Expectations' own results of validating the rows of a query: how many broke which, without values.
 
-    The transaction is of no more use after a query that failed.
+    One that can't be tried says so in its ``exception_info``; the transaction goes on.
+
+    Raises:
+        TransactionLost: on DuckDB, a query failed while it ran.
     """
-    return _results(session, select, expectations, {"result_format": "SUMMARY", "partial_unexpected_count": 0})
+    with savepoint(session) as give_up:
+        form = {"result_format": "BASIC", "partial_unexpected_count": 0}
+        results = _results(session, select, expectations, form)
+        errors = [error for result in results if (error := _error(result.exception_info))]
+        if errors:
+            give_up(errors[0])
+    return results
 
 
 def _results(session: Session, select: str, expectations: Sequence[Expectation], form: Mapping[str, Any]) -> list[Any]:

@@ -121,7 +121,11 @@ def _validated(suite: _Suite, run: Any) -> Any:
             "unsuccessful_expectations": number - met,
             "success_percent": 100 * met / number,
         },
-        meta={"run_id": run, "great_expectations_version": __version__, "active_batch_definition": {}},
+        meta={
+            "run_id": run,
+            "great_expectations_version": __version__,
+            "active_batch_definition": {"data_asset_name": suite.name},
+        },
     )
 
 
@@ -140,5 +144,5 @@ def _site(context: Any, folder: Path) -> Any:
         site_name="leat",
         site_index_builder=index,
         show_how_to_buttons=False,
-        site_section_builders={"expectations": {**page}, "validations": {**page}, "profiling": None},
+        site_section_builders={"expectations": {**page}, "validations": {**page}, "profiling": "None"},
     )

@@ -1,0 +1,82 @@
+"""``leat docs``: a static site of what is in the published warehouse, with Great Expectations' Data Docs."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.opened import Opened, UsageMistake
+from cli.output import out, print_json
+from cli.run import Json
+from pipelines.project import make_private
+
+_MARK = "leat-docs.txt"
+_ABOUT = "Made by `leat docs`, which makes it anew each time.\n"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command()(docs)
+
+
+def docs(
+    context: typer.Context,
+    to: Annotated[Path | None, typer.Option("--out", help="The folder; .leat/docs when none is given.")] = None,
+    json: Json = False,
+) -> None:
+    """Write a static site: tables, columns, lineage, checks, rules and open violations."""
+    opened: Opened = context.obj()
+    folder = (opened.project.state / "docs" if to is None else to).resolve()
+    _prepare(folder)
+    number = _write(opened, folder)
+    index = folder / "index.html"
+    if json:
+        print_json(command="docs", index=str(index), tables=number)
+    else:
+        out.print(str(index), markup=False)
+
+
+def _prepare(folder: Path) -> None:
+    """Make the folder, empty and private.
+
+    Raises:
+        UsageMistake: there is something in it that isn't ours.
+    """
+    if folder.exists() and not folder.is_dir():
+        msg = f"{folder} is a file; --out names a folder"
+        raise UsageMistake(msg)
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / _MARK).is_file():
+        msg = f"{folder} has files that `leat docs` didn't write. Next: give --out a folder of its own"
+        raise UsageMistake(msg)
+
+
+def _write(opened: Opened, folder: Path) -> int:
+    """Write the site beside the folder and put it in its place; returns how many tables it tells of."""
+    from assets.model_files import load_models
+    from cli.site.contents import read_contents
+    from cli.site.pages import pages
+    from quality.checks import model_checks, stream_checks
+    from quality.data_docs.build import build_data_docs
+    from quality.rule_files import load_rules
+
+    models = load_models(opened.project, opened.declarations)
+    rules = load_rules(opened.project, opened.declarations, tuple(model.name for model in models))
+    checked = [table for declaration in opened.declarations.values() for table in stream_checks(declaration)]
+    checked += [model_checks(model.name, model.checks) for model in models]
+    draft = folder.with_name(f".{folder.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    make_private(draft)
+    with opened.warehouse.published() as session:
+        contents = read_contents(session)
+        suites = build_data_docs(session, checked, rules, draft / "data-docs")
+    for path, text in [(_MARK, _ABOUT), *pages(contents, suites)]:
+        (draft / path).parent.mkdir(exist_ok=True)
+        (draft / path).write_text(text, encoding="utf-8")
+    for made in draft.rglob("*"):
+        made.chmod(0o700 if made.is_dir() else 0o600)
+    shutil.rmtree(folder, ignore_errors=True)
+    draft.rename(folder)
+    return len(contents.tables)
