@@ -93,7 +93,7 @@ plain_texts AS (
     WHERE text IS NOT NULL
 ),
 named AS (
-    -- Numbers that a text names after a word for order or invoice; a number needs three characters to be one.
+    -- Numbers that a text names after a word for order or invoice; without a prefix such as INV-, of three characters.
     SELECT
         document,
         document_id,
@@ -103,7 +103,7 @@ named AS (
         REGEXP_REPLACE(
             text,
             '^(.*[^a-z0-9])?(orders?|bestellung|auftrag|commande|pedido|ordine|#)[ .:#]*((no|nr|number|nummer)[ .:#]+)?'
-            || '([a-z]{0,6}[-_/]?[0-9][a-z0-9/_-]{2,})([^a-z0-9].*)?$',
+            || '([a-z]{1,6}[-_/][0-9][a-z0-9/_-]*|[a-z]{0,6}[0-9][a-z0-9/_-]{2,})([^a-z0-9].*)?$',
             '\5'
         ) AS value,
         text
@@ -118,7 +118,8 @@ named AS (
         REGEXP_REPLACE(
             text,
             '^(.*[^a-z0-9])?(invoice|rechnung|facture|factura|fattura|factuur|faktura)[ .:#_-]*'
-            || '((no|nr|number|nummer)[ .:#]+)?([a-z]{0,6}[-_/]?[0-9][a-z0-9/_-]{2,})([^a-z0-9].*)?$',
+            || '((no|nr|number|nummer)[ .:#]+)?'
+            || '([a-z]{1,6}[-_/][0-9][a-z0-9/_-]*|[a-z]{0,6}[0-9][a-z0-9/_-]{2,})([^a-z0-9].*)?$',
             '\5'
         ) AS value,
         text
@@ -179,7 +180,8 @@ spelt AS (
         RTRIM(
             REGEXP_REPLACE(
                 LOWER(TRIM(value)),
-                '^((orders?|bestellung|auftrag|commande|pedido|ordine|invoice|no|nr|number|nummer)[ .:#_-]+)*#?',
+                '^((orders?|bestellung|auftrag|commande|pedido|ordine|no|nr|number|nummer|invoice|rechnung|facture|'
+                || 'factura|fattura|factuur|faktura)[ .:#_-]+)*#?',
                 ''
             ),
             '-_/'
@@ -258,9 +260,9 @@ documents AS (
     UNION ALL
     SELECT
         'booking', CONCAT_WS('/', p.payment_id, p.document, p.document_id),
-        CASE WHEN p.document = 'invoices' THEN 'invoice' ELSE 'credit_note' END, p.document_id, NULL, p.company_id, NULL,
-        p.amount, NULL, p.currency, NULL, p.paid_on, CASE WHEN p.settled THEN 'settled' ELSE 'open' END, TRUE,
-        p.method, p.entry_id, NULL
+        CASE WHEN p.document = 'invoices' THEN 'invoice' ELSE 'credit_note' END, p.document_id,
+        NULL, p.company_id, NULL, p.amount, NULL, p.currency, NULL, p.paid_on,
+        CASE WHEN p.settled THEN 'settled' ELSE 'open' END, TRUE, p.method, p.entry_id, NULL
     FROM crm_accounting.payments AS p
     LEFT JOIN crm_accounting.credit_notes AS c ON p.document = 'credit_notes' AND c.credit_note_id = p.document_id
     WHERE p._deleted_at IS NULL AND (p.document = 'invoices' OR c.kind = 'customer')
@@ -272,7 +274,8 @@ documents AS (
     LEFT JOIN bounced AS b ON b.message = o.message
     UNION ALL
     SELECT
-        'file', file, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, last_modified, NULL, 'stored', TRUE, NULL, NULL, NULL
+        'file', file, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, last_modified, NULL, 'stored', TRUE,
+        NULL, NULL, NULL
     FROM files
 )
 SELECT

@@ -2,7 +2,8 @@
 title: Every refund has a credit note
 description: >-
   More was given back for an order than the credit notes to its invoice say, so that the books still count it as
-  revenue. An order without an invoice needs none; neither does giving back what was taken above the invoice.
+  revenue. None is needed for an order without an invoice, for what was taken above the invoice, and for what was given
+  back above the charge, which refund_above_charge tells.
 next_step: Make the credit note that is missing in the books, or take back the refund.
 severity: warn
 owner: finance
@@ -25,6 +26,6 @@ SELECT
     last_refunded_at
 FROM analytics.orders
 WHERE invoices > 0
-    AND refunded_amount > credited_amount + $amount
+    AND LEAST(refunded_amount, charged_amount) > credited_amount + $amount
     AND (charged_amount = invoiced_amount OR charged_amount - refunded_amount <> invoiced_amount - credited_amount)
     AND last_refunded_at < $now - $settle
