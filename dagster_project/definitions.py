@@ -11,10 +11,11 @@ from dagster_project.compiled import Compiled, compile_folder, project_folder
 from dagster_project.derived_assets import derived_assets
 from dagster_project.ingested import ingested_assets
 from dagster_project.schedules import integration_job, integration_schedule
+from dagster_project.sensors import alert_sensors
 
 
 def definitions(compiled: Compiled) -> dg.Definitions:
-    """Return assets, checks, jobs and schedules of a project; a run is one process, which does its steps in turn."""
+    """Return what a project consists of; a run is one process, which does its steps in turn."""
     jobs = {name: integration_job(declaration) for name, declaration in compiled.declarations.items()}
     schedules = [integration_schedule(d, jobs[name]) for name, d in compiled.declarations.items()]
     derived = derived_assets(compiled)
@@ -25,6 +26,7 @@ def definitions(compiled: Compiled) -> dg.Definitions:
         ],
         jobs=list(jobs.values()),
         schedules=[schedule for schedule in schedules if schedule is not None],
+        sensors=alert_sensors(compiled),
         executor=dg.in_process_executor,
     )
 

@@ -1,0 +1,69 @@
+"""Sensors that tell people of problems: the pass that ends ``leat run``, made when a run has failed and every minute.
+
+What is wrong is read from state, so it doesn't matter which of them sees it first, nor whether it was a run of Dagster
+or of the command line that failed.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from dagster_project.compiled import Compiled
+from dagster_project.steps import failed
+from pipelines.yaml_file import DeclarationError
+from quality.alerts.file import alerts_path
+from sources.settings import redact
+
+_AT_ONCE, _REGULARLY = 30, 60
+"""Seconds between two evaluations at least; a pass that finds nothing new takes a tenth of one."""
+
+
+def alert_sensors(compiled: Compiled) -> Sequence[dg.SensorDefinition]:
+    """Return the sensors of a project that declares alerts; none for one that doesn't."""
+    if not alerts_path(compiled.project).exists():
+        return []
+
+    @dg.run_failure_sensor(
+        name="alerts_of_failed_runs",
+        description="Tells people of a run that has just failed.",
+        minimum_interval_seconds=_AT_ONCE,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
+    def alerts_of_failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason:
+        context.log.info(f"run {context.dagster_run.run_id[:8]} failed")
+        return dg.SkipReason(_tell(compiled))
+
+    @dg.sensor(
+        name="alerts",
+        description="Tells people of failed checks, violations, tables that are too old and runs whose process is gone;"
+        " sends the digest, what quiet hours held back, and what is escalated.",
+        minimum_interval_seconds=_REGULARLY,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
+    def alerts(_context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        return dg.SkipReason(_tell(compiled))
+
+    return [alerts_of_failed_runs, alerts]
+
+
+def _tell(compiled: Compiled) -> str:
+    """Make a pass; returns in words what was sent.
+
+    Raises:
+        Failure: the declarations have mistakes, which the tick shows.
+    """
+    from quality.alerts.announce import announce  # neither SQLAlchemy nor Apprise is imported for definitions
+    from warehouse.control import open_control
+
+    store = open_control(compiled.project.control_url)
+    try:
+        current = compiled.current()
+        sent = announce(compiled.project, store, compiled.warehouse(), current.declarations, datetime.now(UTC))
+    except DeclarationError as error:
+        raise failed(str(error)) from None
+    finally:
+        store.dispose()
+    told = [f"told {each.channel}: {each.title}" if each.error is None else f"{each.channel}: {each.error}"
+            for each in sent]  # fmt: skip
+    return redact("; ".join(told)) or "there is nothing new to tell"
