@@ -22,12 +22,12 @@ checks:
   - not_null: [email, uid, occurrence_id, starts_at, ends_at]
   - foreign_key: {email: calendar_people.email}
 --- */
+-- Postgres takes the columns of an event's key for independent and expects next to no row: joining by all of them as
+-- one text keeps it from nested loops.
 WITH happening AS (
     SELECT
-        o.calendar,
-        o.href,
+        o.calendar || ' ' || o.href || ' ' || o.uid || ' ' || o.recurrence_id AS event,
         o.uid,
-        o.recurrence_id,
         o.occurrence_id,
         o.summary,
         COALESCE(o.status, 'CONFIRMED') AS status,
@@ -46,10 +46,7 @@ WITH happening AS (
 ),
 attending AS (
     SELECT
-        calendar,
-        href,
-        uid,
-        recurrence_id,
+        calendar || ' ' || href || ' ' || uid || ' ' || recurrence_id AS event,
         email,
         CASE WHEN COALESCE(response_status, 'NEEDS-ACTION') IN ('DECLINED', 'DELEGATED') THEN 1 ELSE 0 END AS declined,
         CASE WHEN response_status = 'ACCEPTED' THEN 1 ELSE 0 END AS accepted
@@ -60,21 +57,28 @@ attending AS (
         AND COALESCE(role, 'REQ-PARTICIPANT') <> 'NON-PARTICIPANT'
 ),
 attended AS (
-    SELECT DISTINCT calendar, href, uid, recurrence_id FROM calendar.attendees WHERE _deleted_at IS NULL
+    SELECT DISTINCT calendar || ' ' || href || ' ' || uid || ' ' || recurrence_id AS event
+    FROM calendar.attendees
+    WHERE _deleted_at IS NULL
+),
+organizing AS (
+    SELECT
+        e.calendar || ' ' || e.href || ' ' || e.uid || ' ' || e.recurrence_id AS event,
+        e.organizer_email,
+        w.email AS owner_email
+    FROM calendar.events AS e
+    LEFT JOIN calendar_owners AS w ON w.calendar = e.calendar
+    WHERE e._deleted_at IS NULL
 ),
 involved AS (
-    SELECT *, 0 AS organizes FROM attending
+    SELECT event, email, declined, accepted, 0 AS organizes FROM attending
     UNION ALL
-    SELECT calendar, href, uid, recurrence_id, organizer_email, 0, 1, 1
-    FROM calendar.events
-    WHERE _deleted_at IS NULL AND organizer_email IS NOT NULL
+    SELECT event, organizer_email, 0, 1, 1 FROM organizing WHERE organizer_email IS NOT NULL
     UNION ALL
-    SELECT e.calendar, e.href, e.uid, e.recurrence_id, w.email, 0, 1, 1
-    FROM calendar.events AS e
-    JOIN calendar_owners AS w ON w.calendar = e.calendar
-    LEFT JOIN attended AS a
-        ON a.calendar = e.calendar AND a.href = e.href AND a.uid = e.uid AND a.recurrence_id = e.recurrence_id
-    WHERE e._deleted_at IS NULL AND e.organizer_email IS NULL AND w.email IS NOT NULL AND a.uid IS NULL
+    SELECT o.event, o.owner_email, 0, 1, 1
+    FROM organizing AS o
+    LEFT JOIN attended AS a ON a.event = o.event
+    WHERE o.organizer_email IS NULL AND o.owner_email IS NOT NULL AND a.event IS NULL
 ),
 booked AS (
     -- One meeting may be in several calendars, with the answer known in one of them only.
@@ -92,26 +96,60 @@ booked AS (
         MAX(i.organizes) = 1 AS organizes,
         MIN(CASE WHEN h.status = 'TENTATIVE' OR i.accepted = 0 THEN 1 ELSE 0 END) = 1 AS tentative
     FROM happening AS h
-    JOIN involved AS i
-        ON i.calendar = h.calendar
-        AND i.href = h.href
-        AND i.uid = h.uid
-        AND i.recurrence_id = h.recurrence_id
+    JOIN involved AS i ON i.event = h.event
     GROUP BY i.email, h.uid, h.occurrence_id
     HAVING MAX(i.declined) = 0
+),
+zoned AS (
+    SELECT
+        b.*,
+        p.kind,
+        p.timezone,
+        b.starts_at AT TIME ZONE 'UTC' AS starts_utc,
+        b.ends_at AT TIME ZONE 'UTC' AS ends_utc,
+        CAST(b.starts_at AT TIME ZONE 'UTC' AS DATE) AS first_day,
+        CAST(b.ends_at AT TIME ZONE 'UTC' AS DATE) AS last_day
+    FROM booked AS b
+    JOIN calendar_people AS p ON p.email = b.email
+),
+days AS (
+    SELECT timezone, first_day AS day FROM zoned
+    UNION
+    SELECT timezone, last_day FROM zoned
+),
+midnights AS (
+    SELECT timezone, day, CAST(day AS TIMESTAMP) AS begins, CAST(day + 1 AS TIMESTAMP) AS ends FROM days
+),
+clocks AS (
+    -- How far a zone is ahead of UTC, worked out once a day: working it out for each booking takes much longer.
+    SELECT
+        timezone,
+        day,
+        ((begins AT TIME ZONE 'UTC') AT TIME ZONE timezone) - begins AS ahead,
+        ((ends AT TIME ZONE 'UTC') AT TIME ZONE timezone) - ends AS ahead_next
+    FROM midnights
 )
 SELECT
-    b.email,
-    b.uid,
-    b.occurrence_id,
-    b.summary,
-    p.kind,
-    CASE WHEN b.floating THEN b.starts_local AT TIME ZONE p.timezone ELSE b.starts_at END AS starts_at,
-    CASE WHEN b.floating THEN b.ends_local AT TIME ZONE p.timezone ELSE b.ends_at END AS ends_at,
-    CASE WHEN b.floating THEN b.starts_local ELSE b.starts_at AT TIME ZONE p.timezone END AS starts_local,
-    CASE WHEN b.floating THEN b.ends_local ELSE b.ends_at AT TIME ZONE p.timezone END AS ends_local,
-    b.all_day,
-    b.organizes,
-    b.tentative
-FROM booked AS b
-JOIN calendar_people AS p ON p.email = b.email
+    z.email,
+    z.uid,
+    z.occurrence_id,
+    z.summary,
+    z.kind,
+    CASE WHEN z.floating THEN z.starts_local AT TIME ZONE z.timezone ELSE z.starts_at END AS starts_at,
+    CASE WHEN z.floating THEN z.ends_local AT TIME ZONE z.timezone ELSE z.ends_at END AS ends_at,
+    CASE
+        WHEN z.floating THEN z.starts_local
+        WHEN s.ahead = s.ahead_next THEN z.starts_utc + s.ahead
+        ELSE z.starts_at AT TIME ZONE z.timezone
+    END AS starts_local,
+    CASE
+        WHEN z.floating THEN z.ends_local
+        WHEN e.ahead = e.ahead_next THEN z.ends_utc + e.ahead
+        ELSE z.ends_at AT TIME ZONE z.timezone
+    END AS ends_local,
+    z.all_day,
+    z.organizes,
+    z.tentative
+FROM zoned AS z
+JOIN clocks AS s ON s.timezone = z.timezone AND s.day = z.first_day
+JOIN clocks AS e ON e.timezone = z.timezone AND e.day = z.last_day
