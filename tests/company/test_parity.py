@@ -115,11 +115,12 @@ def test_a_model_is_the_same(both: Both, model: str) -> None:
 
 
 def test_rules_find_the_same_and_the_same_is_quarantined(both: Both) -> None:
-    told = ("first_seen_at", "last_seen_at")
-    for table in ("violations", "quarantine"):
-        found = [rows(warehouse, "leat", table) for warehouse in (both.duckdb, both.postgres)]
+    """What was resolved, and how often it came back, is of each warehouse alone: of what its runs have seen."""
+    of_its_runs = ("first_seen_at", "last_seen_at", "opened_at", "episodes", "flaps")
+    for table, where in (("violations", "resolved_at IS NULL"), ("quarantine", "1 = 1")):
+        found = [rows(warehouse, "leat", table, where) for warehouse in (both.duckdb, both.postgres)]
         assert found[0], f"an empty leat.{table} proves nothing"
-        duckdb, postgres = ([{n: v for n, v in row.items() if n not in told} for row in each] for each in found)
+        duckdb, postgres = ([{n: v for n, v in row.items() if n not in of_its_runs} for row in each] for each in found)
         assert postgres == duckdb
 
 
@@ -132,6 +133,8 @@ def test_the_same_checks_hold(both: Both) -> None:
     lines = both.demo.first.stdout.splitlines()
     assert f"{len(checks) - len(failed)} of {len(checks)} checks hold" in lines
     for check in failed:
+        if "." not in check["subject"]:  # a rule: its violations are compared above
+            continue
         counted = f" ({check['failing']} rows)" if check["failing"] else ""
         start = f"{check['severity']} {check['subject']}: {check['check']}{counted}: "
         assert sum(line.startswith(start) for line in lines) == 1, start
