@@ -91,18 +91,17 @@ def open_shop(session: Session, shop: Shop, without: tuple[str, ...] = ()) -> To
         if name not in without:
             load(session, name, f"{number:03}", tables, NOW)
     build(session, parts()[0], NOW)
-    return read(session)
+    return _read(session, without)
 
 
-def read(session: Session) -> Told:
-    """Read what there is to tell."""
+def _read(session: Session, without: tuple[str, ...]) -> Told:
     tables = {}
     for model in MODELS:
         columns = list(session.columns("analytics", model))
         found = session.execute(f"SELECT * FROM analytics.{model}")
         tables[model] = [dict(zip(columns, row, strict=True)) for row in found]
     alarms: dict[str, list[str]] = defaultdict(list)
-    for rule in parts()[1]:
+    for rule in (rule for rule in parts()[1] if not set(rule.needs) & set(without)):
         for (subject,) in session.execute(f"SELECT {SUBJECTS[rule.name]} FROM ({rule.at(NOW, session.dialect)}) AS f"):
             alarms[str(subject)].append(rule.name)
     return Told(tables, {subject: sorted(rules) for subject, rules in alarms.items()})
