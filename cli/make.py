@@ -86,6 +86,13 @@ def schema(
     path = Path(context.meta["project"]) / "pipelines" / "schema.json"
     path.write_text(text, encoding="utf-8")
     out.print(f"wrote {path}")
+    alerts = Path(context.meta["project"]) / "quality" / "alerts.yaml"
+    if alerts.exists():
+        from quality.alerts.schema import alerts_schema
+
+        beside = alerts.with_suffix(".schema.json")
+        beside.write_text(jsonlib.dumps(alerts_schema(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        out.print(f"wrote {beside}")
 
 
 def dev(

@@ -27,6 +27,9 @@ from demo.tryton import start_tryton
 OFFICE = "office"
 """The account that reads everything."""
 
+ALERTED = "alerts@demo.example"
+"""Where the alerts of the demo go; it is none of the accounts that are read, so alerts never become rows."""
+
 Variables = Mapping[str, str]
 """Environment variables that a declaration names, and their values."""
 
@@ -62,17 +65,21 @@ def open_calendars(site: Site) -> Variables:
 
 
 def open_email(site: Site) -> Variables:
-    """Open mail-devel; it forgets its mail when it ends, so it is seeded whenever it was started."""
-    smtp = site.port("smtp")
+    """Open mail-devel; it forgets its mail when it ends, so it is seeded whenever it was started.
+
+    Alerts go there as well, to a mailbox of which no declaration reads the mail.
+    """
     server, is_new = site.running(
-        "mail", lambda port: start_mail_devel(site.folder / "mail", site.password, port, smtp)
+        "mail", lambda port: start_mail_devel(site.folder / "mail", site.password, port, site.port("smtp"))
     )
+    smtp = site.company.ports["smtp"]  # where it was started; asking for a port again would give another one
     if is_new:
         seed_email(server.port, site.password, site.story)
     return {
         "EMAIL_HOST": f"127.0.0.1:{server.port}",
         "EMAIL_SECURITY": "none",
         "EMAIL_ACCOUNTS": json.dumps(dict.fromkeys(mail_accounts(site.story), site.password)),
+        "ALERTS_MAIL": f"mailto://127.0.0.1:{smtp}?from=leat@demo.example&to={ALERTED}",
     }
 
 

@@ -34,7 +34,7 @@ def json_schema() -> Schema:
     kinds = [name for name in Check.model_fields if name != "severity"]
     definitions["Check"]["oneOf"] = [{"required": [name]} for name in kinds]
     cases = [case for source in source_names() for case in _cases(source, definitions)]
-    whole = _without_titles({**schema, "required": ["source", "driver"], "allOf": cases, "$defs": definitions})
+    whole = without_titles({**schema, "required": ["source", "driver"], "allOf": cases, "$defs": definitions})
     return {"$schema": _DRAFT, "title": "A leat declaration", **whole}
 
 
@@ -86,13 +86,13 @@ def _ref(name: str) -> Schema:
     return {"$ref": f"#/$defs/{name}"}
 
 
-def _without_titles(schema: Any) -> Any:
+def without_titles(schema: Any) -> Any:
     """Return a schema without the titles that pydantic makes of class names: editors would show them."""
     if isinstance(schema, list):
-        return [_without_titles(item) for item in schema]
+        return [without_titles(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    return {key: _without_titles(item) for key, item in schema.items() if key != "title" or not isinstance(item, str)}
+    return {key: without_titles(item) for key, item in schema.items() if key != "title" or not isinstance(item, str)}
 
 
 if __name__ == "__main__":

@@ -139,6 +139,21 @@ def test_a_run_whose_process_is_gone_is_told(office: Office, hook: Webhook) -> N
     assert titles(hook) == ["leat: 1 recovered (tally)"]
 
 
+def test_a_version_that_is_kept_back_is_told(office: Office, hook: Webhook) -> None:
+    from warehouse.control_publications import log_publication
+
+    reason = {"subject": "analytics.shelves", "check": "unique_shelf", "failing": 3, "detail": "3 rows broke it"}
+    log_publication(office.store, "publish_withheld", {"reasons": [reason], "since": START.isoformat()})
+    office.pass_()
+    [message] = hook.take()
+    assert message["title"] == "leat: 1 new (publication)"
+    assert "subject=analytics.shelves, check=unique_shelf, failing=3" in message["message"]
+    assert "since 2026-11-02 12:00 UTC" in message["message"]
+    log_publication(office.store, "publish_clean", {})
+    office.pass_()
+    assert titles(hook) == ["leat: 1 recovered (publication)"]
+
+
 def test_warnings_wait_for_the_digest(office: Office, hook: Webhook) -> None:
     office.declare(ONE + 'digest: {at: "09:00", zone: Europe/Berlin}\n')
     office.violate(1, 2)

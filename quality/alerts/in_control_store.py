@@ -1,4 +1,4 @@
-"""The problems that the control store tells of: runs that failed or lost their process, tables that are too old."""
+"""The problems that the control store tells of: failed and lost runs, tables that are too old, versions kept back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from sqlalchemy import Engine
 
 from pipelines.declaration import Declaration
 from pipelines.freshness import stale_streams
-from quality.alerts.problem import Problem
+from quality.alerts.problem import EVIDENCE_ROWS, Problem
+from warehouse.control_publications import standing_publications
 from warehouse.control_runs import last_good_runs
 from warehouse.control_standing import Standing, standing_runs
 from warehouse.session import Busy, Warehouse
@@ -26,6 +27,7 @@ def problems_in_control_store(
     for name, runs in standing_runs(store).items():
         if name in declarations:
             yield from _run(runs, warehouse, now)
+    yield from _publish(store)
     enabled = {name: declaration for name, declaration in declarations.items() if declaration.enabled}
     for (integration, stream), age in stale_streams(enabled, last_good_runs(store), now).items():
         yield Problem(
@@ -38,6 +40,22 @@ def problems_in_control_store(
             command="leat status",
             integrations=(integration,),
             evidence=({"stream": stream, "age": age},),
+        )
+
+
+def _publish(store: Engine) -> Iterator[Problem]:
+    withheld = standing_publications(store).withheld
+    if withheld is not None:
+        yield Problem(
+            key="publish",
+            kind="publish",
+            subject="publication",
+            title="Readers keep the old version, for a check of severity error failed",
+            severity="error",
+            next_step="Mend what failed, then `leat run`; `leat publish --force` publishes in spite of it.",
+            command="leat status",
+            since=datetime.fromisoformat(withheld.data["since"]),
+            evidence=tuple(withheld.data["reasons"][:EVIDENCE_ROWS]),
         )
 
 
