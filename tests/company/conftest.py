@@ -5,14 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from dotenv import dotenv_values
 
 from demo.git_history import git
+from demo.postgres import postgres_url
+from demo.process import Process
 from tests.kit.command import ROOT, Leat
+from warehouse.connect import open_warehouse
+from warehouse.session import Warehouse
 
 INTEGRATIONS = tuple(path.stem for path in sorted((ROOT / "pipelines").glob("*.yaml")))
 
@@ -27,6 +33,25 @@ class Demo:
     @property
     def state(self) -> Path:
         return self.leat.folder / ".leat"
+
+
+@dataclass(frozen=True)
+class Both:
+    """The warehouse of the demo, and one on Postgres that was loaded from the same servers.
+
+    Attributes:
+        demo: the demo.
+        leat: the command for the Postgres warehouse: a project of its own on the same control store.
+        duckdb: the demo's warehouse.
+        postgres: the other one.
+        said: what its first run printed with ``--json``.
+    """
+
+    demo: Demo
+    leat: Leat
+    duckdb: Warehouse
+    postgres: Warehouse
+    said: Mapping[str, Any]
 
 
 def copied_project(folder: Path) -> Path:
@@ -61,3 +86,16 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         yield Demo(leat, leat("demo"))
     finally:
         leat("demo", "--stop")
+
+
+@pytest.fixture(scope="session")
+def both(demo: Demo, postgres_server: Process, tmp_path_factory: pytest.TempPathFactory) -> Both:
+    """Load into Postgres what the demo has loaded into DuckDB."""
+    given = {name: str(value) for name, value in dotenv_values(demo.state / "demo" / "env").items()}
+    given["LEAT_CONTROL"] = f"sqlite:///{demo.state / 'control.db'}"
+    home, url = tmp_path_factory.mktemp("parity"), postgres_url(postgres_server)
+    leat = Leat(demo.leat.folder, {**given, "LEAT_HOME": str(home), "LEAT_WAREHOUSE": url}, patience=500)
+    said = leat.json("run")
+    ended = {each["integration"]: each["status"] for each in said["integrations"]}
+    assert ended == dict.fromkeys(INTEGRATIONS, "loaded"), said
+    return Both(demo, leat, open_warehouse(None, demo.state), open_warehouse(url, home), said)

