@@ -28,4 +28,4 @@ CROSS JOIN begun AS b
 WHERE o.agreement = 'no_invoice'
     AND o.charged_amount > o.refunded_amount
     AND o.charged_at < $now - $settle
-    AND CAST(o.charged_at AS DATE) >= b.on_day
+    AND CAST(o.charged_at AT TIME ZONE 'UTC' AS DATE) >= b.on_day

@@ -46,4 +46,4 @@ LEFT JOIN reached AS r ON r.company_id = i.customer_id
 LEFT JOIN payers AS p ON p.company_id = i.customer_id
 WHERE (c.company_id IS NULL OR r.company_id IS NULL AND c.email IS NULL)
     AND p.company_id IS NULL
-    AND i.first_issued_on < CAST($now - $settle AS DATE)
+    AND i.first_issued_on < CAST(($now - $settle) AT TIME ZONE 'UTC' AS DATE)

@@ -31,4 +31,4 @@ WHERE i._deleted_at IS NULL
     AND i.status IN ('posted', 'paid')
     AND k.some_file IS NOT NULL
     AND o.files = 0
-    AND i.issued_on < CAST($now - $settle AS DATE)
+    AND i.issued_on < CAST(($now - $settle) AT TIME ZONE 'UTC' AS DATE)

@@ -36,7 +36,7 @@ INNER JOIN days AS d ON d.step = r.step AND d.day = r.day AND d.currency = r.cur
 WHERE r.side = 'residual'
     AND ABS(r.amount) > $amount
     AND (
-        r.label = 'unexplained' AND r.day < CAST($now - $settle AS DATE)
+        r.label = 'unexplained' AND r.day < CAST(($now - $settle) AT TIME ZONE 'UTC' AS DATE)
         OR r.label IN ('not_on_balance', 'credited_without_refund', 'refund_not_booked', 'payout_in_transit')
-        AND r.day < CAST($now - $open AS DATE)
+        AND r.day < CAST(($now - $open) AT TIME ZONE 'UTC' AS DATE)
     )

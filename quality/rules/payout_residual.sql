@@ -21,4 +21,4 @@ SELECT
     sent_on,
     arrives_on
 FROM analytics.payout_reconciliation
-WHERE label = 'residual' AND ABS(residual) > $amount AND sent_on < CAST($now - $settle AS DATE)
+WHERE label = 'residual' AND ABS(residual) > $amount AND sent_on < CAST(($now - $settle) AT TIME ZONE 'UTC' AS DATE)
