@@ -40,8 +40,7 @@ WITH privileged AS (
             r.group_id IS NOT NULL
             OR REGEXP_MATCHES(
                 LOWER(g.name),
-                '(^|[^a-z])((super|sys|domain)?admins?|administrators?|root|sudo(ers)?|wheel|superusers?|owners?)'
-                    || '([^a-z]|$)'
+                '(^|[^a-z])((super|sys|domain)?admins?|administrators?|root|sudo|wheel|superusers?|owners?)([^a-z]|$)'
             )
         )
 ),
