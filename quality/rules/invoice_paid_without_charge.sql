@@ -24,4 +24,6 @@ SELECT
     o.booked_on
 FROM analytics.orders AS o
 LEFT JOIN crm_accounting.companies AS c ON c.company_id = o.company_id AND c._deleted_at IS NULL
-WHERE o.agreement = 'no_charge' AND o.booked_amount > 0 AND o.booked_on < CAST(($now - $settle) AT TIME ZONE 'UTC' AS DATE)
+WHERE o.agreement = 'no_charge'
+    AND o.booked_amount > 0
+    AND o.booked_on < CAST(($now - $settle) AT TIME ZONE 'UTC' AS DATE)

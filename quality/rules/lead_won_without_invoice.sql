@@ -39,4 +39,7 @@ LEFT JOIN invoiced AS i ON i.customer_id = l.company_id
 WHERE l._deleted_at IS NULL
     AND l.stage IN ('won', 'converted')
     AND COALESCE(w.won_at, l.updated_at) < $now - $settle
-    AND (i.last_issued_on IS NULL OR i.last_issued_on < COALESCE(l.started_on, CAST(w.won_at AT TIME ZONE 'UTC' AS DATE)))
+    AND (
+        i.last_issued_on IS NULL
+        OR i.last_issued_on < COALESCE(l.started_on, CAST(w.won_at AT TIME ZONE 'UTC' AS DATE))
+    )
