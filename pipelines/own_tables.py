@@ -121,8 +121,12 @@ DESCRIPTIONS: Mapping[str, Described] = {
         {"integration": _INTEGRATION, "stream": _STREAM, "known_from": "From when on every version is known, UTC."},
     ),
     "leat.retention": Described(
-        "When what is too old was last dropped.",
-        {"integration": _INTEGRATION, "enforced_at": "When it was last looked for, UTC."},
+        "When what an integration need not keep was last dropped.",
+        {
+            "integration": _INTEGRATION,
+            "declared": "How long its streams were to be kept.",
+            "enforced_at": "When that was last enforced, UTC.",
+        },
     ),
     "leat.derived": Described(
         "One mark.",
