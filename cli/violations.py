@@ -156,7 +156,7 @@ def print_summary(found: Sequence[Entry], since: datetime) -> None:
     print_table(("rule", "open", "new", "acknowledged", "severity", "owner", "what must be true"), rows)
     counted = sum(s.open for s in told)
     out.print(
-        f"{counted} open violation{'' if counted == 1 else 's'} of {len(told)} rules"
+        f"{counted} open violation{'' if counted == 1 else 's'} of {len(told)} rule{'' if len(told) == 1 else 's'}"
         + (f", {resolved} resolved by this run" if resolved else "")
         + ": `leat violations --open` shows the evidence"
     )
