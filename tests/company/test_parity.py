@@ -30,8 +30,19 @@ _OF_THE_RUN = {"_load_id", "_synced_at", "_deleted_at", "seen_at", "load_id", "v
 """Columns that tell when it was loaded, and by which load."""
 
 _OF_THE_RUNS = {"integration_logs", "runs", "api_calls", "api_versions", "rate_limits"}
+_OF_THE_RUNS |= {
+    "api_latency",
+    "api_errors",
+    "error_types",
+    "integration_reliability",
+    "runs_daily",
+    "stream_freshness",
+}
 """What grows with each run: streams of the control store, and models of them, which other tests look at."""
 
+
+_EMPTY = {"storage_duplicates"}
+"""Models of which the demo has no rows; tests with data of their own compare the engines."""
 
 _LEFT_OUT = {("sso", "login_events"): "kind <> 'token_issued'"}
 """What leat itself does to a system, by each run that looks: it is loaded with the next real news."""
@@ -86,7 +97,7 @@ def test_a_stream_is_the_same(both: Both, integration: str, stream: str) -> None
 def test_a_model_is_the_same(both: Both, model: str) -> None:
     duckdb, postgres = rows(both.duckdb, "analytics", model), rows(both.postgres, "analytics", model)
     if model not in _OF_THE_RUNS:
-        assert duckdb, "an empty model proves nothing"
+        assert bool(duckdb) != (model in _EMPTY), "an empty model proves nothing"
         assert postgres == duckdb
     with both.duckdb.published() as one, both.postgres.published() as other:
         assert one.columns("analytics", model) == other.columns("analytics", model)
