@@ -84,26 +84,31 @@ calendar_principals AS (
     WHERE _deleted_at IS NULL AND kind IN ('owner', 'user') AND COALESCE(enabled_by_owner, TRUE)
     GROUP BY calendar, SPLIT_PART(TRIM(REPLACE(LOWER(principal), 'mailto:', ''), '/'), '/', -1)
 ),
+organized AS (
+    -- First who left, for there are many more occurrences than leavers.
+    SELECT k.id, e.calendar, e.href, e.uid, e.recurrence_id, e.summary
+    FROM calendar.events AS e
+    JOIN known AS k ON k.login = LOWER(e.organizer_email)
+    WHERE e._deleted_at IS NULL
+),
 meetings AS (
     SELECT
-        e.organizer_email,
-        e.uid,
-        MAX(e.summary) AS summary,
+        g.id,
+        g.uid,
+        MAX(g.summary) AS summary,
         MIN(o.starts_at) AS starts_at,
         COUNT(DISTINCT o.starts_at) AS meetings
-    FROM calendar.occurrences AS o
-    JOIN calendar.events AS e
-        ON e.calendar = o.calendar
-        AND e.href = o.href
-        AND e.uid = o.uid
-        AND e.recurrence_id = o.recurrence_id
+    FROM organized AS g
+    JOIN calendar.occurrences AS o
+        ON o.calendar = g.calendar
+        AND o.href = g.href
+        AND o.uid = g.uid
+        AND o.recurrence_id = g.recurrence_id
     CROSS JOIN times AS t
     WHERE o._deleted_at IS NULL
-        AND e._deleted_at IS NULL
         AND o.starts_at > t.of_calendar
         AND COALESCE(o.status, 'CONFIRMED') <> 'CANCELLED'
-        AND e.organizer_email IS NOT NULL
-    GROUP BY e.organizer_email, e.uid
+    GROUP BY g.id, g.uid
 ),
 folders AS (
     SELECT bucket, prefix, LOWER(owner_email) AS email, COUNT(*) AS objects, SUM(size) AS bytes,
@@ -172,9 +177,8 @@ things AS (
     JOIN known AS k ON k.login = p.login
     LEFT JOIN calendar.calendars AS c ON c.calendar = p.calendar AND c._deleted_at IS NULL
     UNION ALL
-    SELECT k.id, 'calendar', 'meeting', m.uid, m.summary, CAST(m.meetings AS VARCHAR) || ' to come', m.starts_at
-    FROM meetings AS m
-    JOIN known AS k ON k.login = m.organizer_email
+    SELECT id, 'calendar', 'meeting', uid, summary, CAST(meetings AS VARCHAR) || ' to come', starts_at
+    FROM meetings
     UNION ALL
     SELECT k.id, 'email', 'mailbox', m.account, m.account, CAST(CAST(m.messages AS BIGINT) AS VARCHAR) || ' messages',
         CAST(NULL AS TIMESTAMPTZ)
