@@ -15,7 +15,7 @@ from warehouse.control_alerts import What
 Evidence = Mapping[str, Sequence[Mapping[str, Any]]]
 """Rows by the key of the problem."""
 
-_MAX_GROUPS = 20
+_MAX_GROUPS = 50
 _MAX_VALUE = 120  # characters of one value; a message is no place for a document
 _SECTIONS: Mapping[What, str] = {
     "escalated": "Nobody has acknowledged",
