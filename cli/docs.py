@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.opened import Opened, UsageMistake
-from cli.output import out, print_json
-from cli.run import Json
+from cli.output import out
 from pipelines.project import make_private
 
 _MARK = "leat-docs.txt"
@@ -25,22 +25,17 @@ def add_to(app: typer.Typer) -> None:
 def docs(
     context: typer.Context,
     to: Annotated[Path | None, typer.Option("--out", help="The folder; .leat/docs when none is given.")] = None,
-    json: Json = False,
 ) -> None:
     """Write a static site: tables, columns, lineage, checks, rules and open violations."""
     opened: Opened = context.obj()
     folder = (opened.project.state / "docs" if to is None else to).resolve()
-    _prepare(folder)
-    number = _write(opened, folder)
-    index = folder / "index.html"
-    if json:
-        print_json(command="docs", index=str(index), tables=number)
-    else:
-        out.print(str(index), markup=False)
+    _refuse_others(folder)
+    _write(opened, folder)
+    out.print(str(folder / "index.html"), markup=False)
 
 
-def _prepare(folder: Path) -> None:
-    """Make the folder, empty and private.
+def _refuse_others(folder: Path) -> None:
+    """Make sure that the folder may be replaced.
 
     Raises:
         UsageMistake: there is something in it that isn't ours.
@@ -53,8 +48,8 @@ def _prepare(folder: Path) -> None:
         raise UsageMistake(msg)
 
 
-def _write(opened: Opened, folder: Path) -> int:
-    """Write the site beside the folder and put it in its place; returns how many tables it tells of."""
+def _write(opened: Opened, folder: Path) -> None:
+    """Write the site beside the folder, and put it in its place when it is whole."""
     from assets.model_files import load_models
     from cli.site.contents import read_contents
     from cli.site.pages import pages
@@ -68,15 +63,21 @@ def _write(opened: Opened, folder: Path) -> int:
     checked += [model_checks(model.name, model.checks) for model in models]
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
-    make_private(draft)
-    with opened.warehouse.published() as session:
-        contents = read_contents(session)
-        suites = build_data_docs(session, checked, rules, draft / "data-docs")
-    for path, text in [(_MARK, _ABOUT), *pages(contents, suites)]:
-        (draft / path).parent.mkdir(exist_ok=True)
-        (draft / path).write_text(text, encoding="utf-8")
-    for made in draft.rglob("*"):
+    try:
+        with opened.warehouse.published() as session:
+            contents = read_contents(session)
+            make_private(draft)
+            suites = build_data_docs(session, checked, rules, draft / "data-docs")
+        _write_files(draft, [(_MARK, _ABOUT), *pages(contents, suites)])
+        shutil.rmtree(folder, ignore_errors=True)
+        draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _write_files(folder: Path, files: Iterable[tuple[str, str]]) -> None:
+    for path, text in files:
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+    for made in folder.rglob("*"):
         made.chmod(0o700 if made.is_dir() else 0o600)
-    shutil.rmtree(folder, ignore_errors=True)
-    draft.rename(folder)
-    return len(contents.tables)

@@ -77,8 +77,11 @@ def _ruled(session: Session, rules: Sequence[Rule]) -> Iterator[_Suite]:
 def _suite(session: Session, name: str, select: str, wanted: Sequence[tuple[Expectation, str]]) -> _Suite:
     results = results_of(session, select, [expectation for expectation, _ in wanted])
     for result, (_, text) in zip(results, wanted, strict=True):
-        # Great Expectations escapes arguments, but takes a description for HTML.
-        result.expectation_config.description = html.escape(text)
+        # Great Expectations takes a description, and the name of a column above it, for HTML.
+        config = result.expectation_config
+        config.description = html.escape(text)
+        if "column" in config.kwargs:
+            config.kwargs["column"] = html.escape(config.kwargs["column"])
     return _Suite(name, results)
 
 

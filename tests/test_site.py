@@ -1,0 +1,174 @@
+"""``leat docs``: a site that works from a folder, whatever names and texts a project has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from cli.site.lineage import picture
+from tests.kit.command import Leat, tally_project, then
+from tests.kit.pages import Page, broken_links, pages_of
+from tests.kit.project import row, rows
+
+HOSTILE = "<script>alert(1)</script>"
+MODEL = f"""/* ---
+description: "What `tally` has, and {HOSTILE} & more."
+owners: [ops]
+columns:
+  label: "Said twice: {HOSTILE}"
+  "<b>odd</b> 'name'": Odd.
+checks:
+  - not_null: ["<b>odd</b> 'name'"]
+  - accepted_values: {{label: ["{HOSTILE}", one]}}
+    severity: warn
+--- */
+SELECT label, id AS "<b>odd</b> 'name'" FROM tally.kept WHERE _deleted_at IS NULL
+"""
+RULE = f"""/* ---
+title: "Nothing is called two, {HOSTILE}"
+description: Something is.
+next_step: Rename it.
+owner: ops
+key: id
+--- */
+SELECT id, label FROM tally.kept WHERE label = 'two'
+"""
+
+
+@dataclass(frozen=True)
+class Site:
+    leat: Leat
+    folder: Path
+    pages: dict[Path, Page]
+
+    def text(self, path: str) -> str:
+        return (self.folder / path).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    leat = tally_project(tmp_path_factory.mktemp("project"), "{kept: {history: true, fresh_within: P1D}}")
+    for folder, name, text in (("assets/models", "odd", MODEL), ("quality/rules", "two", RULE)):
+        (leat.folder / folder).mkdir(parents=True)
+        (leat.folder / folder / f"{name}.sql").write_text(text)
+    then(leat, rows("kept", row(1, "one"), row(2, "two")))
+    done = leat("run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = leat("docs")
+    assert told.returncode == 0, told.stdout + told.stderr
+    folder = leat.folder / ".leat" / "docs"
+    assert told.stdout == f"{folder / 'index.html'}\n"
+    yield Site(leat, folder, pages_of(folder))
+
+
+def test_every_page_is_sound_and_every_link_leads_somewhere(site: Site) -> None:
+    assert len(site.pages) > 30
+    assert {str(path): page.mistakes for path, page in site.pages.items() if page.mistakes} == {}
+    assert list(broken_links(site.pages)) == []
+
+
+def test_nothing_is_loaded_from_the_network(site: Site) -> None:
+    loaded = {link for page in site.pages.values() for link in page.loaded}
+    assert loaded == {"data:,", "style.css", "../style.css"}
+    assert "@import" not in site.text("style.css")
+    assert "url(" not in site.text("style.css")
+
+
+def test_texts_of_a_project_are_never_markup(site: Site) -> None:
+    assert {str(path) for path, page in site.pages.items() if "script" in page.tags} == {
+        str(site.folder / "index.html")
+    }
+    assert site.pages[site.folder / "index.html"].tags.count("script") == 2
+    assert [str(path) for path, page in site.pages.items() if "b" in page.tags] == []
+    page = site.text("tables/analytics.odd.html")
+    assert "What <code>tally</code> has, and &lt;script&gt;alert(1)&lt;/script&gt; &amp; more." in page
+
+
+def test_a_table_tells_what_an_analyst_asks(site: Site) -> None:
+    page = site.text("tables/tally.kept.html")
+    said = ("A thing that is never removed.", "<dd>2</dd>", "shelf, id", "Rows of this table are never deleted.", "P1D")
+    for text in (*said, 'class="tag personal"', "tally.kept_history.html", "analytics.odd.html", "rules.html#two"):
+        assert text in page, text
+    assert "FROM tally.kept WHERE _deleted_at IS NULL" in page
+    assert 'class="good">holds' in page
+    assert "fails" not in page
+    assert "1 row" in site.text("tables/analytics.odd.html")  # a label that isn't among the accepted values
+    assert "1 open" in site.text("rules.html")
+    violations = site.text("violations.html")
+    assert "Rename it." in violations
+    assert "<td>two" not in violations  # evidence stays in the warehouse
+
+
+def test_everything_can_be_searched(site: Site) -> None:
+    text = site.text("index.html")
+    start = text.index('id="entries">') + len('id="entries">')
+    entries = json.loads(text[start : text.index("</script>", start)])
+    names = {name: address for name, address, _ in entries}
+    assert names["tally.kept.label"] == "tables/tally.kept.html#column-label"
+    assert names["tally.kept"] == "tables/tally.kept.html"
+    assert "rules.html#two" in names.values()
+    for address in names.values():
+        path, _, anchor = address.partition("#")
+        assert not anchor or anchor in site.pages[site.folder / path].ids, address
+
+
+def test_data_docs_have_results_without_values(site: Site) -> None:
+    index = site.text("data-docs/index.html")
+    for suite in ("tally.kept", "analytics.odd", "leat.rules"):
+        assert f">{suite}</a>" in index
+    found = list((site.folder / "data-docs" / "validations" / "analytics" / "odd").rglob("*.html"))
+    assert len(found) == 1
+    page = found[0].read_text(encoding="utf-8")
+    assert "Failed" in page
+    assert "50% unexpected" in page
+    assert ">two<" not in page
+    assert str(found[0].relative_to(site.folder)) in site.text("tables/analytics.odd.html")
+
+
+def test_only_its_owner_can_read_it(site: Site) -> None:
+    modes = {path.stat().st_mode & 0o777 for path in site.folder.rglob("*") if path.is_file()}
+    folders = {path.stat().st_mode & 0o777 for path in [site.folder, *site.folder.rglob("*")] if path.is_dir()}
+    assert (modes, folders) == ({0o600}, {0o700})
+
+
+def test_the_same_warehouse_gives_the_same_bytes(site: Site, tmp_path: Path) -> None:
+    done = site.leat("docs", "--out", str(tmp_path / "again"))
+    assert done.stdout == f"{tmp_path / 'again' / 'index.html'}\n"
+
+    def content(folder: Path) -> dict[str, bytes]:
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    first, second = content(site.folder), content(tmp_path / "again")
+    assert [name for name in first | second if first.get(name) != second.get(name)] == []
+
+
+def test_a_folder_with_other_files_is_left_alone(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    done = site.leat("docs", "--out", str(tmp_path))
+    assert done.returncode == 2
+    assert "has files that `leat docs` didn't write. Next: give --out a folder of its own" in done.stderr
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_before_the_first_run_it_says_what_to_do(tmp_path: Path) -> None:
+    done = tally_project(tmp_path)("docs")
+    assert done.returncode == 1
+    assert "nothing has been published yet; `leat run`" in done.stderr
+    assert not (tmp_path / ".leat" / "docs").exists()
+    assert list((tmp_path / ".leat").glob("*draft*")) == []
+
+
+def test_lineage_is_drawn_two_steps_each_way() -> None:
+    chain = [("s", name) for name in "abcdefg"]
+    reads = {later: [earlier] for earlier, later in pairwise(chain)}
+    read_by = {earlier: [later] for earlier, later in pairwise(chain)}
+    drawn = picture(("s", "d"), reads, read_by)
+    assert drawn is not None
+    assert [box.name[1] for box in sorted(drawn.boxes, key=lambda box: box.x)] == list("bcdef")
+    assert len(drawn.paths) == 4
+    assert picture(("s", "alone"), reads, read_by) is None
