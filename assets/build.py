@@ -13,30 +13,44 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal
 
 from assets.model_files import Model
+from assets.model_history import TypeChange, close_history, keep_history
 from pipelines import state
 from pipelines.sql_file import ANALYTICS, TableName, refusal, without
 from warehouse.session import Session, quote
 
-Status = Literal["built", "unchanged", "skipped"]
+Status = Literal["built", "unchanged", "skipped", "failed", "withheld"]
 _NEW = "_new_"  # before the name: no model is called like that
 
 
 class ModelError(Exception):
     """A model can't be built; the text says which file, what the database said, and what to do next."""
 
+    def __init__(self, text: str, model: str) -> None:
+        super().__init__(text)
+        self.model = model
+
 
 @dataclass(frozen=True, slots=True)
 class ModelResult:
-    """What a build did with one model: its rows and seconds, and in words why."""
+    """What a build did with one model: its rows and seconds, and in words why.
+
+    One that ``failed`` or was ``withheld`` stays as it was built last.
+    """
 
     name: str
     status: Status
     rows: int
     seconds: float
     reason: str
+
+    @property
+    def stays(self) -> bool:
+        """Whether the model, if it had been built before, is older than its inputs."""
+        return self.status in ("failed", "withheld")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +59,9 @@ class _Built:
     rows: int
 
 
-def build(session: Session, models: Sequence[Model], now: datetime) -> list[ModelResult]:
+def build(
+    session: Session, models: Sequence[Model], now: datetime, broken: Mapping[str, str] = MappingProxyType({})
+) -> list[ModelResult]:
     """Build models; the transaction is the caller's to commit.
 
     Args:
@@ -53,9 +69,12 @@ def build(session: Session, models: Sequence[Model], now: datetime) -> list[Mode
         models: all models of the project, inputs first, as :func:`assets.model_files.load_models` gives them; what
             was built from a file that is no longer there is dropped.
         now: the time of the run, UTC.
+        broken: models that failed in an earlier attempt, and why. They stay as they were built last, and so do those
+            that read them.
 
     Raises:
-        ModelError: the database refused a model. On both engines the transaction can't go on after that.
+        ModelError: the database refused a model. On both engines the transaction can't go on after that; the attempt
+            can be repeated with the model in ``broken``.
     """
     state.create_tables(session)
     session.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(ANALYTICS)}")
@@ -63,9 +82,27 @@ def build(session: Session, models: Sequence[Model], now: datetime) -> list[Mode
     before = {name: _Built(fingerprint, rows) for name, fingerprint, rows in kept}
     for name in before.keys() - {model.name for model in models}:
         _drop(session, name)
+        close_history(session, name)
         session.execute("DELETE FROM leat.models WHERE model = ?", (name,))
     after: dict[str, str] = {}
-    return [_build(session, model, before.get(model.name), after, now) for model in models]
+    results: dict[str, ModelResult] = {}
+    for model in models:
+        stays = _stays(model, results, broken)
+        old = before.get(model.name)
+        if stays is not None and old is not None:
+            after[model.name] = old.fingerprint
+        results[model.name] = stays or _build(session, model, old, after, now)
+    return list(results.values())
+
+
+def _stays(model: Model, results: Mapping[str, ModelResult], broken: Mapping[str, str]) -> ModelResult | None:
+    """Return the result of a model that isn't built anew because it, or a model that it reads, has failed."""
+    if model.name in broken:
+        return ModelResult(model.name, "failed", 0, 0.0, broken[model.name])
+    for name in model.models():
+        if name in results and results[name].stays:
+            return ModelResult(model.name, "withheld", 0, 0.0, f"{ANALYTICS}.{name}, which it reads, wasn't built")
+    return None
 
 
 def _build(session: Session, model: Model, before: _Built | None, after: dict[str, str], now: datetime) -> ModelResult:
@@ -73,6 +110,8 @@ def _build(session: Session, model: Model, before: _Built | None, after: dict[st
     inputs = {str(table): session.columns(table.schema, table.name) for table in model.inputs}
     absent = [table for table in model.inputs if not inputs[str(table)]]
     needed = [table for table in absent if str(table) not in model.optional]
+    if len(absent) == len(inputs):
+        needed = needed or absent  # of nothing, nothing is made
     if needed:
         if before is not None:
             after[model.name] = before.fingerprint
@@ -88,13 +127,19 @@ def _build(session: Session, model: Model, before: _Built | None, after: dict[st
         model = _without(session, model, absent)
     try:
         _materialize(session, model)
+        if model.history:
+            keep_history(session, model, now)
+        else:
+            close_history(session, model.name)
         rows = int(session.execute(f"SELECT count(*) FROM {quote(ANALYTICS, model.name)}")[0][0])
+    except TypeChange as change:
+        raise ModelError(str(change), model.name) from change
     except Exception as error:
         what = refusal(error)
         if what is None:
             raise
         msg = f"{model.shown}: {session.dialect} refused it: {what}. Next: correct the query, then `leat run` again"
-        raise ModelError(msg) from error
+        raise ModelError(msg, model.name) from error
     session.execute("DELETE FROM leat.models WHERE model = ?", (model.name,))
     state.insert(session, "models", [(model.name, fingerprint, now, rows)])
     reason = "built for the first time" if before is None or not exists else "its query or an input has changed"
@@ -131,6 +176,7 @@ def _fingerprint(
     changes: Mapping[str, str | None],
 ) -> str:
     described = [model.sql[session.dialect], model.materialized, model.description, dict(model.columns)]
+    described += [list(model.key)] if model.history else []
     text = json.dumps([described, {name: list(columns.items()) for name, columns in inputs.items()}, changes])
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -163,10 +209,12 @@ def _replace(session: Session, model: Model, kind: str | None) -> None:
         session.execute(f"DROP TABLE {quote(ANALYTICS, fresh)}")
         session.execute(f"DELETE FROM {name}")
         session.execute(f"INSERT INTO {name} {sql}")
+        session.analyze(ANALYTICS, model.name)
         return
     session.execute(f"INSERT INTO {quote(ANALYTICS, fresh)} {sql}")
     _drop(session, model.name)
     session.execute(f"ALTER TABLE {quote(ANALYTICS, fresh)} RENAME TO {quote(model.name)}")
+    session.analyze(ANALYTICS, model.name)
 
 
 def _drop(session: Session, name: str) -> None:
@@ -196,7 +244,7 @@ def _check_types(session: Session, model: Model) -> None:
     odd = [column for column, kind in session.columns(ANALYTICS, model.name).items() if kind == "?"]
     if odd:
         msg = f"{model.shown}: column {odd[0]} has a type of {session.dialect} alone. Next: CAST({odd[0]} AS BIGINT)"
-        raise ModelError(msg + ", or to VARCHAR, DOUBLE, BOOLEAN, DATE, TIMESTAMP, TIMESTAMPTZ")
+        raise ModelError(msg + ", or to VARCHAR, DOUBLE, BOOLEAN, DATE, TIMESTAMP, TIMESTAMPTZ", model.name)
 
 
 def _literal(text: str) -> str:

@@ -13,6 +13,7 @@ import typer
 from cli.examine import Finding, examine
 from cli.opened import FAILED, Opened
 from cli.output import escaped, out, print_json, print_rows, print_table
+from cli.publish import print_standing, standing
 from cli.run import Json
 from pipelines.declaration import Declaration
 from pipelines.project import make_private
@@ -61,7 +62,8 @@ def status(context: typer.Context, json: Json = False) -> None:
             }
         )
     if json:
-        print_json(command="status", integrations=integrations, violations=loaded.get("violations", 0))
+        violations = loaded.get("violations", 0)
+        print_json(command="status", integrations=integrations, violations=violations, publication=standing(opened))
         return
     rows = [
         (f"{i['integration']}.{s['stream']}", s["rows"], s["quarantined"], s["deletes"], s["last_load"], s["fresh"])
@@ -76,6 +78,7 @@ def status(context: typer.Context, json: Json = False) -> None:
     for integration in integrations:
         if integration["error"]:
             out.print(f"\n[red]✗[/red] {escaped(integration['error'])}")
+    print_standing(opened)
     if loaded.get("violations"):
         out.print(f'\n{loaded["violations"]} open violations: leat query "FROM leat.violations"')
 

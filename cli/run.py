@@ -13,13 +13,15 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from cli.opened import BLOCKED, BUSY, FAILED, Opened, UsageMistake
-from cli.output import err, out, print_checks, print_json, print_results, result_json
+from cli.output import err, escaped, out, print_checks, print_json, print_results, result_json
 from dagster_project.derive import Derived, derive
+from dagster_project.publication import Force, Published, publish_derived
 from pipelines.declaration import Declaration
 from pipelines.engine import Audit, Engine, Request, run_integrations
 from pipelines.record import Recorder, register
 from pipelines.results import CheckResult, IntegrationResult
 from quality.standing import entries, summaries
+from warehouse.control_publications import Publication
 from warehouse.session import Session
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
@@ -61,25 +63,32 @@ def reset(
     execute(opened, [name], Request(reset=frozenset(stream or known)), as_json=json)
 
 
-def execute(opened: Opened, names: Sequence[str], request: Request, *, as_json: bool) -> None:
-    """Run integrations, then what follows; prints the outcome and exits with its code when it isn't 0."""
+def execute(
+    opened: Opened, names: Sequence[str], request: Request, *, as_json: bool, command: str = "run", reason: str = ""
+) -> None:
+    """Run integrations, then what follows; prints the outcome and exits with its code when it isn't 0.
+
+    ``reason`` is why failed checks are to count for nothing, where the request is forced.
+    """
     from cli.alerts import print_sent, tell
     from cli.violations import print_summary
 
     started, since = time.monotonic(), datetime.now(UTC)
-    results, derived = load(opened, names, request)
-    withheld = derived is not None and derived.blocks
-    published = False if withheld else opened.warehouse.publish()
+    results, derived = load(opened, names, request, reason)
+    publication = publish_derived(opened.store, opened.warehouse, derived)
     if derived is not None or any(r.status == "loaded" for r in results):
-        _tell_dagster(opened, results, derived)
+        _tell_dagster(opened, results, derived, publication.told)
     sent = tell(opened)
     checks = [*(check for r in results for check in r.checks), *(derived.checks if derived else ())]
     with opened.warehouse.snapshot() as session:
         found = entries(session)
     if as_json:
         print_json(
-            command="run",
-            published=published,
+            command=command,
+            published=publication.published,
+            withheld=None if publication.withheld is None else publication.withheld.data,
+            forced=request.forced,
+            errors=list(derived.errors) if derived else [],
             seconds=round(time.monotonic() - started, 3),
             integrations=[result_json(r) for r in results],
             models=[asdict(model) for model in derived.models] if derived else [],
@@ -92,20 +101,22 @@ def execute(opened: Opened, names: Sequence[str], request: Request, *, as_json: 
         _print_derived(derived)
         print_checks(checks)
         print_summary(found, since)
-        if withheld:
-            out.print("[red]not published[/red]: a check of severity error failed; readers keep the old version")
+        _print_publication(publication, derived, command)
         print_sent(sent)
-    code = _exit_code(results, withheld=withheld)
+    code = _exit_code(results, failed=derived is not None and bool(derived.errors), withheld=publication.withheld)
     if code:
         raise typer.Exit(code)
 
 
-def load(opened: Opened, names: Sequence[str], request: Request) -> tuple[list[IntegrationResult], Derived | None]:
+def load(
+    opened: Opened, names: Sequence[str], request: Request, reason: str = ""
+) -> tuple[list[IntegrationResult], Derived | None]:
     """Run integrations and bring models and rules up to date, with a progress display on a terminal."""
     from warehouse.control import last_good_runs
 
     register(opened.store, opened.declarations)
     recorder = Recorder(opened.store, "cli")
+    force = Force(opened.store, reason) if request.forced else None
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         display = _Display(progress, recorder)
@@ -113,23 +124,27 @@ def load(opened: Opened, names: Sequence[str], request: Request) -> tuple[list[I
             opened.project,
             opened.warehouse,
             opened.declarations,
-            audit=_auditor(opened),
+            audit=_auditor(opened, force),
             observe=display.on_phase,
             progress=display.on_progress,
             called=recorder.on_call,
         )
         results = run_integrations(engine, names, request, display.on_result)
         task = progress.add_task("models and rules")
-        derived = derive(opened.project, opened.warehouse, opened.declarations, last_good_runs(opened.store))
+        good_runs = last_good_runs(opened.store)
+        derived = derive(opened.project, opened.warehouse, opened.declarations, good_runs, accept=force)
         progress.remove_task(task)
     return results, derived
 
 
-def _auditor(opened: Opened) -> Audit:
+def _auditor(opened: Opened, force: Force | None) -> Audit:
     def run_checks(session: Session, declaration: Declaration) -> tuple[CheckResult, ...]:
         from quality.audit import audit
 
-        return audit(session, declaration, opened.declarations)
+        checks = audit(session, declaration, opened.declarations)
+        if force is not None and any(check.blocks for check in checks):
+            force(checks)
+        return checks
 
     return run_checks
 
@@ -176,28 +191,41 @@ def _import_expectations() -> None:
     import great_expectations  # noqa: F401
 
 
-def _tell_dagster(opened: Opened, results: Sequence[IntegrationResult], derived: Derived | None) -> None:
+def _tell_dagster(
+    opened: Opened, results: Sequence[IntegrationResult], derived: Derived | None, withheld: str | None
+) -> None:
     """Report to the Dagster instance of the project, where it has one."""
     from dagster_project.instance import has_instance
 
     if has_instance(opened.project):
         from dagster_project.report import report
 
-        report(opened.project, opened.declarations, results, derived)
+        report(opened.project, opened.declarations, results, derived, withheld)
 
 
 def _print_derived(derived: Derived | None) -> None:
     for model in derived.models if derived else ():
         if model.status == "built":
             out.print(f"[green]✓[/green] analytics.{model.name}: {model.rows:,} rows")
-        elif model.status == "skipped":
+        elif model.status == "failed":
+            out.print(f"[red]✗[/red] analytics.{model.name}: {escaped(model.reason)}; it stays as it was built last")
+        elif model.status != "unchanged":
             out.print(f"[dim]- analytics.{model.name}: {model.reason}[/dim]")
 
 
-def _exit_code(results: Sequence[IntegrationResult], *, withheld: bool) -> int:
+def _print_publication(publication: Published, derived: Derived | None, command: str) -> None:
+    if publication.told is not None:
+        out.print(f"[red]not published[/red]: {escaped(publication.told)}; readers keep the old version")
+    elif derived is not None and derived.accepted:
+        out.print("[yellow]published[/yellow] in spite of failed checks: `leat status` says so until they hold")
+    elif command == "publish":
+        out.print("published" if publication.published else "nothing to publish: readers have the newest version")
+
+
+def _exit_code(results: Sequence[IntegrationResult], *, failed: bool, withheld: Publication | None) -> int:
     statuses = {result.status for result in results}
-    if "failed" in statuses:
+    if failed or "failed" in statuses:
         return FAILED
-    if "blocked" in statuses or withheld:
+    if "blocked" in statuses or withheld is not None:
         return BLOCKED
     return BUSY if "busy" in statuses else 0

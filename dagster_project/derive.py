@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -15,23 +15,52 @@ from pipelines.derived import files_fingerprint, is_derived, mark_derived
 from pipelines.freshness import stale_streams
 from pipelines.project import Project
 from pipelines.results import CheckResult
-from warehouse.session import Warehouse
+from warehouse.session import Session, Warehouse
 
 if TYPE_CHECKING:
     from assets.build import ModelResult
+    from dagster_project.catalog import Described
+
+_SAVEPOINT = "leat_models"
+_LEDGER = ("violations", "rules", "checks")
+
+
+Accept = Callable[[Sequence[CheckResult]], None]
+"""Called with the checks that failed, before what they are about is committed in spite of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """What was rebuilt, and what the checks of models and the rules found."""
+    """What was rebuilt, and what the checks of models and the rules found.
+
+    ``accepted`` says that somebody wants it in spite of failed checks.
+    """
 
     models: tuple[ModelResult, ...]
     checks: tuple[CheckResult, ...]
+    accepted: bool = False
 
     @property
     def blocks(self) -> bool:
-        """Whether a check of severity error failed."""
-        return any(check.blocks for check in self.checks)
+        """Whether a check of severity error failed, and that counts."""
+        return not self.accepted and any(check.blocks for check in self.checks)
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """Why models couldn't be built."""
+        return tuple(model.reason for model in self.models if model.status == "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is to be brought up to date, and how."""
+
+    warehouse: Warehouse
+    described: Described
+    good_runs: Mapping[str, datetime]
+    stale: Mapping[str, str]
+    accept: Accept | None
+    now: datetime
 
 
 def derive(
@@ -41,16 +70,24 @@ def derive(
     good_runs: Mapping[str, datetime] = MappingProxyType({}),
     *,
     always: bool = False,
+    accept: Accept | None = None,
 ) -> Derived | None:
     """Bring models, their checks and the violations up to date; returns None when they are.
 
-    A kill between its transactions costs nothing: what is missing is done by the next run. With ``always``, checks and
-    rules run even if nothing is missing. ``good_runs`` tells when each integration was last read to the end; rules
-    that read what is stale are skipped.
+    A model that the database refuses stays as it was built last, with those that read it; all others are rebuilt. When
+    a check of severity error fails, all models stay as they were on Postgres; on DuckDB the caller must not publish. A
+    kill between the transactions costs nothing: what is missing is done by the next run.
+
+    Args:
+        project: the project.
+        warehouse: its warehouse.
+        declarations: its integrations.
+        good_runs: when each was last read to the end; rules that read what is stale are skipped.
+        always: whether checks and rules run even if nothing is missing.
+        accept: makes failed checks count for nothing, after it was called with them.
 
     Raises:
         DeclarationError: a model or a rule has a mistake.
-        ModelError: the database refused a model.
     """
     folders = (project.folder / "assets" / "models", project.folder / "quality" / "rules")
     files = files_fingerprint(path for folder in folders for path in folder.glob("*.sql"))
@@ -60,45 +97,118 @@ def derive(
         if (not always or not state.exists(session)) and is_derived(session, fingerprint, now):
             return None
     stale = {f"{name}.{stream}": text for (name, stream), text in stale_streams(declarations, good_runs, now).items()}
-    return _derive(project, warehouse, declarations, good_runs, fingerprint, stale, now)
+    work = _Work(warehouse, _described(project, declarations), good_runs, stale, accept, now)
+    derived = _derive(work)
+    if not derived.blocks and not derived.errors:  # else the next run looks again, and publishes when it is mended
+        with warehouse.transaction() as session:
+            mark_derived(session, fingerprint, now)
+    return derived
 
 
-def _derive(
-    project: Project,
-    warehouse: Warehouse,
-    declarations: Mapping[str, Declaration],
-    good_runs: Mapping[str, datetime],
-    fingerprint: str,
-    stale: dict[str, str],
-    now: datetime,
-) -> Derived:
-    from assets.build import build  # sqlglot and Great Expectations are imported only when something is new
-    from assets.lineage import column_lineage, personal_columns
+def _described(project: Project, declarations: Mapping[str, Declaration]) -> Described:
+    from assets.lineage import column_lineage, personal_columns  # sqlglot is imported only when something is new
     from assets.model_files import load_models
-    from dagster_project.catalog import Described, describe
-    from pipelines.sql_file import ANALYTICS
-    from quality.audit import audit_models
-    from quality.checks import model_checks
+    from dagster_project.catalog import Described
     from quality.rule_files import load_rules
-    from quality.rules import check_rules
 
     models = load_models(project, declarations)
     rules = load_rules(project, declarations, tuple(model.name for model in models))
     lineages = {model.name: column_lineage(model) for model in models}
-    personal = personal_columns(models, declarations, lineages)
-    with warehouse.transaction() as session:
-        built = build(session, models, now)
-        present = {result.name for result in built if result.status != "skipped"}
-        tables = [model_checks(m.name, m.checks, personal[m.name]) for m in models if m.checks and m.name in present]
-        checked = audit_models(session, tables, declarations)
-        describe(session, Described(project, declarations, models, rules, lineages, personal), good_runs)
-    for model in models:  # inputs come before those that read them
+    return Described(project, declarations, models, rules, lineages, personal_columns(models, declarations, lineages))
+
+
+def _derive(work: _Work) -> Derived:
+    """Try without the models that failed, for a query that fails may cost the transaction."""
+    from assets.build import ModelError
+
+    broken: dict[str, str] = {}
+    while True:
+        try:
+            return _derive_without(work, broken)
+        except ModelError as error:
+            broken[error.model] = str(error)
+
+
+def _derive_without(work: _Work, broken: Mapping[str, str]) -> Derived:
+    """On Postgres one transaction holds models and rules, so that what blocks can be taken back; see :func:`_settle`.
+
+    On DuckDB a rule that fails may cost its transaction, and what blocks isn't published.
+    """
+    from quality.rules import check_rules, run_rules
+
+    declared = work.described
+    with work.warehouse.transaction() as session:
+        if session.dialect == "postgres":
+            session.execute(f"SAVEPOINT {_SAVEPOINT}")
+        built, checked = _build(session, work, broken)
+        stale = _stale(work, built)
+        if session.dialect == "postgres":
+            ruled = run_rules(session, declared.rules, declared.declarations, work.now, stale)
+            return _settle(session, work, Derived(tuple(built), (*checked, *ruled)))
+    ruled = check_rules(work.warehouse, declared.rules, declared.declarations, work.now, stale)
+    return _accepted(work, Derived(tuple(built), (*checked, *ruled)))
+
+
+def _build(
+    session: Session, work: _Work, broken: Mapping[str, str]
+) -> tuple[list[ModelResult], tuple[CheckResult, ...]]:
+    from assets.build import build
+    from dagster_project.catalog import describe
+    from quality.audit import audit_models
+    from quality.checks import model_checks
+
+    declared = work.described
+    built = build(session, declared.models, work.now, broken)
+    present = {result.name for result in built if result.status in ("built", "unchanged")}
+    tables = [
+        model_checks(m.name, m.checks, declared.personal[m.name])
+        for m in declared.models
+        if m.checks and m.name in present
+    ]
+    checked = audit_models(session, tables, declared.declarations)
+    describe(session, declared, work.good_runs)
+    return built, checked
+
+
+def _stale(work: _Work, built: Sequence[ModelResult]) -> dict[str, str]:
+    """Return the tables that are older than declared, or than what they are made of, and why."""
+    from pipelines.sql_file import ANALYTICS
+
+    stale = dict(work.stale)
+    stays = {model.name: model.reason for model in built if model.stays}
+    for model in work.described.models:  # inputs come before those that read them
         old = [str(table) for table in model.inputs if str(table) in stale and str(table) not in model.optional]
-        if old:
+        if model.name in stays:
+            stale[f"{ANALYTICS}.{model.name}"] = "it couldn't be built"
+        elif old:
             stale[f"{ANALYTICS}.{model.name}"] = f"{old[0]}, {stale[old[0]]}"
-    ruled = check_rules(warehouse, rules, declarations, now, stale)
-    derived = Derived(tuple(built), (*checked, *ruled))
-    if not derived.blocks:  # else the next run looks again, and publishes when it is mended
-        with warehouse.transaction() as session:
-            mark_derived(session, fingerprint, now)
-    return derived
+    return stale
+
+
+def _accepted(work: _Work, derived: Derived) -> Derived:
+    if not derived.blocks or work.accept is None:
+        return derived
+    work.accept([check for check in derived.checks if check.blocks])
+    return replace(derived, accepted=True)
+
+
+def _settle(session: Session, work: _Work, derived: Derived) -> Derived:
+    """Take the models back if a check of severity error failed, and keep what was found: the ledger of this run."""
+    from dagster_project.catalog import describe
+
+    derived = _accepted(work, derived)
+    if not derived.blocks:
+        return derived
+    found = {table: state.read_rows(session, table) for table in _LEDGER}
+    session.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+    state.create_tables(session)
+    for table, rows in found.items():
+        state.replace_rows(session, table, rows)
+    describe(session, work.described, work.good_runs)
+    models = [
+        replace(model, status="withheld", reason="a check of severity error failed; it stays as it was")
+        if model.status == "built"
+        else model
+        for model in derived.models
+    ]
+    return replace(derived, models=tuple(models))

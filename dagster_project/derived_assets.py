@@ -1,17 +1,20 @@
 """Models and the ledger of violations as Dagster assets: one step brings all of them up to date, and publishes."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from assets.build import ModelError
 from dagster_project.compiled import POOL, Compiled
-from dagster_project.derive import derive
+from dagster_project.derive import Derived, derive
 from dagster_project.model_specs import model_check_specs, model_specs, rule_check_specs, rules_spec
 from dagster_project.outcomes import checked, derived_outcomes
 from dagster_project.steps import Told, again_later, earlier_checks, failed, logging_to, tell
 from pipelines.yaml_file import DeclarationError
-from warehouse.session import Busy
+from warehouse.session import Busy, Warehouse
+
+if TYPE_CHECKING:
+    from dagster_project.publication import Published
 
 STEP = "models_and_rules"
 
@@ -47,7 +50,7 @@ def derive_and_publish(context: dg.AssetExecutionContext, compiled: Compiled) ->
 
     Raises:
         RetryRequested: another process writes the warehouse.
-        Failure: a model can't be built, or a check keeps the load from being published.
+        Failure: a model can't be built, or a check keeps the version from being published; the others are told first.
     """
     warehouse = compiled.warehouse()
     specs = {spec.key: spec for spec in derived_specs(compiled)}
@@ -56,18 +59,27 @@ def derive_and_publish(context: dg.AssetExecutionContext, compiled: Compiled) ->
     try:
         always = ours and earlier is None
         derived = derive(compiled.project, warehouse, compiled.declarations, compiled.good_runs(), always=always)
-        withheld = derived is not None and derived.blocks
-        published = False if withheld else warehouse.publish()
+        publication = _publish(compiled, warehouse, derived)
     except Busy as busy:
         raise again_later(context, str(busy), compiled.retry_waits) from busy
-    except (DeclarationError, ModelError) as error:
+    except DeclarationError as error:
         raise failed(str(error)) from None
-    context.log.info("readers see the new version" if published else "nothing to publish")
+    context.log.info("readers see the new version" if publication.published else "nothing to publish")
     with warehouse.snapshot() as session:
-        outcomes = derived_outcomes(session, compiled, derived)
+        outcomes = derived_outcomes(session, compiled, derived, publication.told)
     yield from tell(context, specs, outcomes, checked(derived.checks if derived else ()))
     yield from (earlier or ()) if derived is None else ()
-    if derived is not None and withheld:
-        names = ", ".join(f"{check.subject}: {check.check}" for check in derived.checks if check.blocks)
-        msg = f"{names} failed; readers keep the old version. Next: mend the data or the check, then run it again"
-        raise failed(msg)
+    wrong = [*(derived.errors if derived else ()), *([publication.told] if publication.told else ())]
+    if wrong:
+        raise failed("\n".join(wrong))
+
+
+def _publish(compiled: Compiled, warehouse: Warehouse, derived: Derived | None) -> "Published":
+    from dagster_project.publication import publish_derived  # SQLAlchemy isn't imported for definitions
+    from warehouse.control import open_control
+
+    store = open_control(compiled.project.control_url)
+    try:
+        return publish_derived(store, warehouse, derived)
+    finally:
+        store.dispose()

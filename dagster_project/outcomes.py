@@ -68,8 +68,13 @@ def stream_outcomes(session: Session, declaration: Declaration, result: Integrat
     ]
 
 
-def derived_outcomes(session: Session, compiled: Compiled, derived: Derived | None) -> list[Outcome]:
-    """Return the models that exist, and the ledger of violations; ``derived`` is None when nothing had to be done."""
+def derived_outcomes(
+    session: Session, compiled: Compiled, derived: Derived | None, withheld: str | None = None
+) -> list[Outcome]:
+    """Return the models that exist, and the ledger of violations.
+
+    ``derived`` is None when nothing had to be done; ``withheld`` says why readers don't see them, if that is so.
+    """
     if not state.exists(session):
         return []
     built = {model.name: model for model in derived.models} if derived else {}
@@ -86,20 +91,23 @@ def derived_outcomes(session: Session, compiled: Compiled, derived: Derived | No
                 "built at": dg.MetadataValue.timestamp(at),
                 **({"dagster/column_lineage": lineage} if lineage.deps_by_column else {}),
             }
+            if withheld is not None:
+                metadata["not published"] = withheld
             if model.name in built:
                 metadata |= {"build": built[model.name].reason, "seconds": round(built[model.name].seconds, 3)}
             changed = model.name in built and built[model.name].status == "built"
             outcomes.append(Outcome(dg.AssetKey([ANALYTICS, model.name]), fingerprint[:16], metadata, changed))
-    return [*outcomes, _violations(session, changed=derived is not None)]
+    return [*outcomes, _violations(session, withheld, changed=derived is not None)]
 
 
-def _violations(session: Session, *, changed: bool) -> Outcome:
+def _violations(session: Session, withheld: str | None, *, changed: bool) -> Outcome:
     rows = session.execute(
         "SELECT rule, violation_key FROM leat.violations WHERE resolved_at IS NULL ORDER BY rule, violation_key"
     )
     version = hashlib.sha256(json.dumps([list(row) for row in rows]).encode()).hexdigest()[:16]
     total = session.execute("SELECT count(*) FROM leat.violations")[0][0]
-    return Outcome(VIOLATIONS, version, {"dagster/row_count": total, "open violations": len(rows)}, changed)
+    metadata = {"dagster/row_count": total, "open violations": len(rows)}
+    return Outcome(VIOLATIONS, version, metadata | ({"not published": withheld} if withheld else {}), changed)
 
 
 class Checked(NamedTuple):

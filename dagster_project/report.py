@@ -32,6 +32,7 @@ def report(
     declarations: Mapping[str, Declaration],
     results: Sequence[IntegrationResult],
     derived: Derived | None,
+    withheld: str | None = None,
 ) -> None:
     """Record materializations and checks as a Dagster run would, with the same data versions.
 
@@ -40,12 +41,13 @@ def report(
         declarations: its integrations.
         results: what the run did for each of them.
         derived: what it did for models and rules; None when they were up to date.
+        withheld: why readers don't see the newest version, if that is so.
 
     What goes wrong is logged and never raised: the rows are where they belong.
     """
     try:
         with dg.DagsterInstance.from_config(str(instance_folder(project))) as instance:
-            _record(instance, project, declarations, results, derived)
+            _record(instance, project, declarations, results, derived, withheld)
     except Exception:
         log.exception("the Dagster instance wasn't told of this run")
 
@@ -72,6 +74,7 @@ def _record(
     declarations: Mapping[str, Declaration],
     results: Sequence[IntegrationResult],
     derived: Derived | None,
+    withheld: str | None,
 ) -> None:
     compiled = compile_project(project, declarations)
     specs: dict[dg.AssetKey, dg.AssetSpec] = {}
@@ -86,7 +89,7 @@ def _record(
                 outcomes += stream_outcomes(session, declaration, result)
         if derived is not None:
             specs |= {spec.key: spec for spec in derived_specs(compiled)}
-            outcomes += derived_outcomes(session, compiled, derived)
+            outcomes += derived_outcomes(session, compiled, derived, withheld)
             checks += checked(derived.checks)
     for outcome in outcomes:
         if outcome.key in specs:

@@ -89,10 +89,12 @@ class Request:
     Attributes:
         allow_deletes: whether full scans may delete any share of a table.
         reset: streams to load anew from the start; None for an ordinary run.
+        forced: whether a load is applied although checks of severity error fail; they are reported.
     """
 
     allow_deletes: bool = False
     reset: frozenset[str] | None = None
+    forced: bool = False
 
 
 @dataclass(slots=True)
@@ -103,6 +105,7 @@ class _Tally:
     streams: dict[str, StreamResult] = field(default_factory=dict)
     checks: tuple[CheckResult, ...] = ()
     retention_due: bool = False
+    forced: bool = False
 
     def add(self, load_id: str, results: Sequence[StreamResult]) -> None:
         for new in results:
@@ -140,6 +143,9 @@ def run_integrations(
         on_result(result)
         return result
 
+    if len(names) > 1:
+        # Most integrations need it, and threads that import it at the same time may see it half-imported.
+        import requests  # noqa: F401
     results: dict[str, IntegrationResult] = {}
     for last in (False, True):
         wave = [name for name in names if (engine.declarations[name].source == _LAST) is last]
@@ -154,7 +160,7 @@ def run_integrations(
 def run_integration(engine: Engine, name: str, request: Request) -> IntegrationResult:
     """Run one integration; what goes wrong is told in the result, never raised."""
     started = time.monotonic()
-    tally = _Tally()
+    tally = _Tally(forced=request.forced)
     status: Status = "failed"
     error: BaseException | None = None
     try:
@@ -375,7 +381,7 @@ def _enforce_retention(engine: Engine, declaration: Declaration, tally: _Tally) 
 def _check(engine: Engine, session: Session, declaration: Declaration, tally: _Tally) -> None:
     engine.observe(declaration.name, "checking")
     tally.checks = engine.audit(session, declaration)
-    if any(check.blocks for check in tally.checks):
+    if any(check.blocks for check in tally.checks) and not tally.forced:
         raise Blocked(tally.checks)
     engine.observe(declaration.name, "committing")
 

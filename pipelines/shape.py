@@ -27,7 +27,7 @@ SYSTEM_DESCRIPTIONS: Mapping[str, str] = {
     "valid_from": "From when on this version of the row held, UTC.",
     "valid_to": "Until when it held; null for the current version.",
 }
-_WIDENINGS = frozenset({("integer", "string"), ("boolean", "string"), ("date", "string"), ("json", "string")})
+WIDENINGS = frozenset({("integer", "string"), ("boolean", "string"), ("date", "string"), ("json", "string")})
 
 
 class ShapeChange(Permanent):
@@ -214,7 +214,7 @@ def _migrate_columns(session: Session, declaration: Declaration, stream: Stream,
             )
         if wanted is None:
             session.execute(f"ALTER TABLE {name} DROP COLUMN {quote(column)}")
-        elif held and (kind, wanted) not in _WIDENINGS:
+        elif held and (kind, wanted) not in WIDENINGS:
             raise _stop(
                 declaration, stream, f"column {column} changes from {kind} to {wanted} and {table} holds {held}"
             )

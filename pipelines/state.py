@@ -201,6 +201,23 @@ def forget_quarantined(session: Session, integration: str, stream: str) -> None:
     session.execute("DELETE FROM leat.quarantine WHERE integration = ? AND stream = ?", (integration, stream))
 
 
+def read_rows(session: Session, table: str) -> list[tuple[Any, ...]]:
+    """Return all rows of one of the engine's tables, as :func:`replace_rows` takes them."""
+    columns = TABLES[table]
+    rows = session.execute(f"SELECT {', '.join(map(quote, columns))} FROM {quote(SCHEMA, table)}")
+    return [tuple(_writable(kind, v) for kind, v in zip(columns.values(), row, strict=True)) for row in rows]
+
+
+def _writable(kind: str, value: Any) -> Any:
+    return value if kind != "json" or isinstance(value, str | None) else json.dumps(value)
+
+
+def replace_rows(session: Session, table: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Let one of the engine's tables have these rows and no others."""
+    session.execute(f"DELETE FROM {quote(SCHEMA, table)}")
+    insert(session, table, rows)
+
+
 def insert(session: Session, table: str, rows: Sequence[Sequence[Any]]) -> None:
     """Insert rows into one of the engine's tables, with all columns in the order of :data:`TABLES`."""
     columns = TABLES[table]

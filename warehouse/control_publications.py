@@ -14,7 +14,7 @@ from warehouse.control import user_name
 from warehouse.control_engine import writing
 from warehouse.control_tables import Integration, PublicationLog, Run
 
-PublicationEvent = Literal["publish_withheld", "publish_forced", "publish_clean"]
+PublicationEvent = Literal["publish_withheld", "publish_forced", "publish_resumed", "publish_clean"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +33,21 @@ class Publications:
 
     Attributes:
         withheld: why the newest version is kept back; None when it isn't. Its data has ``reasons`` and ``since``.
-        forced: the publication that somebody forced, as long as what was wrong with it hasn't been mended; its data has
-            ``reasons`` and ``reason``, what they said.
+        forced: what somebody forced and hasn't been mended since; the data has ``reasons`` and ``reason``, what they
+            said.
     """
 
     withheld: Publication | None = None
-    forced: Publication | None = None
+    forced: tuple[Publication, ...] = ()
 
 
-def log_publication(engine: Engine, event: PublicationEvent, data: Mapping[str, Any]) -> None:
-    """Add an event, which JSON must be able to hold; the user of the process has caused it."""
+def log_publication(engine: Engine, event: PublicationEvent, data: Mapping[str, Any]) -> Publication:
+    """Add an event, whose data JSON must be able to hold; the user of the process has caused it."""
+    told = Publication(event, datetime.now(UTC), user_name(), dict(data))
     with writing(engine) as session:
-        now = datetime.now(UTC)
-        session.add(PublicationLog(event_type=event, event_data=dict(data), created_at=now, created_by=user_name()))
+        row = PublicationLog(event_type=event, event_data=told.data, created_at=told.at, created_by=told.by)
+        session.add(row)
+    return told
 
 
 def standing_publications(engine: Engine) -> Publications:
@@ -57,7 +59,7 @@ def standing_publications(engine: Engine) -> Publications:
             Publication(row.event_type, row.created_at, row.created_by, row.event_data)
             for row in session.scalars(wanted)
         ]
-    forced = next((each for each in reversed(events) if each.event == "publish_forced"), None)
+    forced = tuple(each for each in events if each.event == "publish_forced")
     withheld = events[-1] if events and events[-1].event == "publish_withheld" else None
     return Publications(withheld, forced)
 

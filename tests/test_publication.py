@@ -1,0 +1,259 @@
+"""What readers get when a check or a model fails, what is kept of that, and how it is forced, on both engines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy
+
+from dagster_project.derive import Derived, derive
+from dagster_project.publication import Force, Published, publish_derived, tell_forced
+from pipelines.engine import Request, run_integration
+from pipelines.project import load_declarations
+from quality.audit import audit
+from tests.kit.project import Tally, delete, row, rows
+from warehouse.connect import open_warehouse
+from warehouse.control import open_control
+from warehouse.control_publications import standing_publications
+
+LABELS = """/* ---
+description: Labels.
+checks: [{unique: [id]}, {range: {weight: {max: 10}}}]
+--- */
+SELECT id, label, weight FROM tally.fed WHERE _deleted_at IS NULL
+"""
+HEAVY = """/* ---
+title: Nothing is heavy
+description: It is.
+next_step: Lift it.
+severity: error
+owner: operations
+key: [id]
+--- */
+SELECT id, weight FROM analytics.labels WHERE weight > 100
+"""
+
+
+@dataclass
+class Desk:
+    """A project with a model, and what keeps its publications."""
+
+    tally: Tally
+    store: sqlalchemy.Engine
+
+    def file(self, kind: str, name: str, text: str) -> None:
+        folder = self.tally.folder / kind
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.sql").write_text(text)
+
+    def load(self, *steps: Any, forced: str | None = None) -> str:
+        self.tally.then(*steps)
+        force = None if forced is None else Force(self.store, forced)
+
+        def checked(session: Any, declaration: Any) -> Any:
+            checks = audit(session, declaration, load_declarations(self.tally.project))
+            if force is not None and any(check.blocks for check in checks):
+                force(checks)
+            return checks
+
+        result = run_integration(self.tally.engine(audit=checked), "tally", Request(forced=force is not None))
+        return result.status
+
+    def derive(self, forced: str | None = None) -> Derived | None:
+        declarations = load_declarations(self.tally.project)
+        accept = None if forced is None else Force(self.store, forced)
+        return derive(self.tally.project, self.warehouse, declarations, accept=accept)
+
+    def publish(self, forced: str | None = None) -> tuple[Derived | None, Published]:
+        derived = self.derive(forced)
+        return derived, publish_derived(self.store, self.warehouse, derived)
+
+    @property
+    def warehouse(self) -> Any:
+        return open_warehouse(self.tally.warehouse_url, self.tally.project.state)
+
+    def labels(self) -> list[tuple[Any, ...]]:
+        return self.tally.query("SELECT id, label, weight FROM analytics.labels ORDER BY id")
+
+
+@pytest.fixture
+def desk(tally: Tally) -> Desk:
+    desk = Desk(tally, open_control(f"sqlite:///{tally.folder / 'control.db'}"))
+    desk.file("assets/models", "labels", LABELS)
+    desk.load(rows("fed", row(1, "one", weight=1.0)))
+    derived, published = desk.publish()
+    assert derived is not None
+    assert (derived.errors, published.withheld) == ((), None)
+    return desk
+
+
+def test_a_failed_check_keeps_the_version_back_until_it_is_mended(desk: Desk) -> None:
+    desk.load(rows("fed", row(1, "one", weight=99.0)))
+    _, published = desk.publish()
+    assert published.withheld is not None
+    assert published.told is not None
+    assert "analytics.labels: range_weight" in published.told
+    assert desk.labels() == [(1, "one", 1.0)], "also on Postgres, where rows of streams are there"
+    since = published.withheld.data["since"]
+    desk.load(rows("fed", row(2, "two", weight=50.0)))
+    _, again = desk.publish()
+    assert again.withheld is not None
+    assert again.withheld.data["since"] == since, "since it began"
+    assert standing_publications(desk.store).withheld == again.withheld
+    with desk.warehouse.snapshot() as session:
+        assert session.execute("SELECT failing FROM leat.checks WHERE NOT ok") == [(2,)], "the finding is kept"
+    desk.load(rows("fed", row(1, "one", weight=2.0), row(2, "two", weight=3.0)))
+    _, mended = desk.publish()
+    assert mended.withheld is None
+    assert desk.labels() == [(1, "one", 2.0), (2, "two", 3.0)]
+    assert standing_publications(desk.store).withheld is None
+
+
+def test_a_rule_of_severity_error_keeps_the_models_and_the_ledger_tells_why(desk: Desk) -> None:
+    desk.file("assets/models", "labels", LABELS.replace(", {range: {weight: {max: 10}}}", ""))
+    desk.file("quality/rules", "heavy", HEAVY)
+    desk.publish()
+    desk.load(rows("fed", row(1, "one", weight=500.0)))
+    _, published = desk.publish()
+    assert published.told is not None
+    assert "heavy" in published.told
+    assert desk.labels() == [(1, "one", 1.0)]
+    with desk.warehouse.snapshot() as session:
+        assert session.execute("SELECT rule, resolved_at FROM leat.violations") == [("heavy", None)]
+        assert session.execute("SELECT outcome FROM leat.rules WHERE rule = 'heavy'") == [("violated",)]
+
+
+def test_forced_is_published_and_told_until_it_is_clean(desk: Desk) -> None:
+    desk.load(rows("fed", row(1, "one", weight=99.0)))
+    desk.publish()
+    derived, published = desk.publish("the fair is today")
+    assert derived is not None
+    assert (derived.accepted, published.withheld) == (True, None)
+    assert desk.labels() == [(1, "one", 99.0)]
+    (forced,) = standing_publications(desk.store).forced
+    assert "who said: the fair is today. In spite of: analytics.labels: range_weight" in tell_forced(forced)
+    assert desk.derive() is None, "this version is accepted"
+    desk.load(rows("fed", row(2, "two", weight=1.0)))
+    _, kept = desk.publish()
+    assert kept.withheld is not None, "the next is not"
+    assert standing_publications(desk.store).forced == (forced,)
+    desk.load(rows("fed", row(1, "one", weight=1.0)))
+    desk.publish()
+    standing = standing_publications(desk.store)
+    assert (standing.withheld, standing.forced) == (None, ())
+
+
+def test_a_blocked_load_can_be_forced(desk: Desk) -> None:
+    desk.tally.declare("{fed: {checks: [{range: {weight: {min: 0}}}]}}")
+    bad = rows("fed", row(1, "one", weight=-1.0))
+    assert desk.load(bad) == "blocked"
+    desk.publish()
+    assert desk.labels() == [(1, "one", 1.0)]
+    assert desk.load(forced="a refund") == "loaded"
+    derived, _ = desk.publish("a refund")
+    assert desk.labels() == [(1, "one", -1.0)]
+    (forced,) = standing_publications(desk.store).forced
+    assert forced.data["reasons"][0]["subject"] == "tally.fed"
+    assert derived is not None
+    desk.file("assets/models", "labels", LABELS + "-- changed\n")
+    desk.publish()
+    assert standing_publications(desk.store).forced == (forced,), "its rows are as they were"
+    assert desk.load(rows("fed", row(1, "one", weight=1.0))) == "loaded"
+    desk.publish()
+    assert standing_publications(desk.store).forced == ()
+
+
+def test_a_model_that_fails_hinders_no_other(desk: Desk) -> None:
+    desk.file("assets/models", "broken", LABELS.replace("label,", "CAST(label AS BIGINT) AS label,"))
+    broken = "SELECT id, label FROM analytics.broken"
+    desk.file("assets/models", "reader", "/* ---\ndescription: Reads it.\n--- */\n" + broken)
+    desk.load(rows("fed", row(1, "1", weight=1.0)))
+    derived, _ = desk.publish()
+    assert derived is not None
+    assert derived.errors == ()
+    desk.load(rows("fed", row(1, "no number", weight=2.0)))
+    derived, published = desk.publish()
+    assert derived is not None
+    statuses = {model.name: model.status for model in derived.models}
+    assert statuses == {"broken": "failed", "labels": "built", "reader": "withheld"}
+    assert "assets/models/broken.sql" in derived.errors[0]
+    assert published.withheld is None
+    assert desk.labels() == [(1, "no number", 2.0)]
+    assert desk.tally.query("SELECT id, label FROM analytics.reader") == [(1, 1)], "as it was built last"
+    assert desk.derive() is not None, "it is tried again"
+
+
+MODEL = """/* ---
+description: Labels.
+history: true
+checks: [{unique: [id]}]
+--- */
+SELECT id, label FROM tally.fed WHERE _deleted_at IS NULL
+"""
+
+
+def test_a_model_has_a_past(desk: Desk) -> None:
+    desk.file("assets/models", "labels", MODEL)
+    loads = []
+    for steps in (
+        [rows("fed", row(1, "one"), row(2, "two"), row(3, "three"))],
+        [rows("fed", row(1, "changed")), delete("fed", shelf="a", id=2)],
+        [rows("fed", row(2, "back"))],
+    ):
+        desk.load(*steps)
+        desk.publish()
+        loads.append(desk.tally.query("SELECT max(load_id) FROM leat.loads")[0][0])
+    asked = "SELECT id, label FROM analytics.labels_as_of(leat.load_time('{}')) ORDER BY id"
+    assert [desk.tally.query(asked.format(load)) for load in loads] == [
+        [(1, "one"), (2, "two"), (3, "three")],
+        [(1, "changed"), (3, "three")],
+        [(1, "changed"), (2, "back"), (3, "three")],
+    ]
+    assert desk.tally.query("SELECT count(*), count(valid_to) FROM analytics.labels_history") == [(5, 2)]
+    desk.file("assets/models", "labels", MODEL.replace("SELECT id, label", "SELECT id, label, weight"))
+    desk.publish()
+    assert desk.tally.query(asked.format(loads[1])) == [(1, "changed"), (3, "three")]
+    desk.file("assets/models", "labels", MODEL.replace("history: true\n", ""))
+    desk.publish()
+    assert desk.tally.query("SELECT * FROM leat.histories") == []
+    assert desk.tally.query("SELECT count(*) FROM analytics.labels_history") == [(5,)], "it can't be made anew"
+
+
+@pytest.mark.parametrize(
+    ("header", "mistake"),
+    [
+        (
+            MODEL.replace("checks: [{unique: [id]}]\n", ""),
+            "labels.sql:3: history: which row is which?",
+        ),
+        (MODEL.replace("history", "materialized: view\nhistory"), "labels.sql:4: history: a view keeps nothing"),
+        (
+            MODEL.replace("label FROM", "label AS valid_to FROM"),
+            "labels.sql:3: history: the model has a column",
+        ),
+    ],
+)
+def test_mistakes_of_a_history(tmp_path: Path, header: str, mistake: str) -> None:
+    from assets.model_files import load_models
+    from pipelines.yaml_file import DeclarationError
+
+    tally = Tally(tmp_path)
+    tally.declare()
+    desk = Desk(tally, sqlalchemy.create_engine("sqlite://"))
+    desk.file("assets/models", "labels", header)
+    with pytest.raises(DeclarationError, match=mistake.replace("?", r"\?")):
+        load_models(tally.project, load_declarations(tally.project))
+
+
+def test_a_column_of_another_type_stops_the_model_alone(desk: Desk) -> None:
+    desk.file("assets/models", "labels", MODEL)
+    desk.publish()
+    desk.file("assets/models", "labels", MODEL.replace("label FROM", "CAST(length(label) AS BIGINT) AS label FROM"))
+    derived, _ = desk.publish()
+    assert derived is not None
+    assert "column label was string and is integer now" in derived.errors[0]
+    assert derived.models[0].status == "failed"
+    assert desk.tally.query("SELECT label FROM analytics.labels") == [("one",)]
