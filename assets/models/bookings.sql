@@ -1,8 +1,9 @@
 /* ---
 description: >-
   A time at which a person or room is booked: organizes, attends and hasn't declined or delegated, or has the event in
-  a calendar of their own without attendees. What is cancelled, doesn't block time or takes none is left out, and who
-  is only informed (NON-PARTICIPANT). An event in several calendars counts once.
+  a calendar of their own without attendees; from four weeks before the week of the last load of the calendars to
+  eight weeks after it. What is cancelled, doesn't block time or takes none is left out, and who is only informed
+  (NON-PARTICIPANT). An event in several calendars counts once.
 owners: [people]
 columns:
   email: Address of the person or room.
@@ -24,7 +25,15 @@ checks:
 --- */
 -- Postgres takes the columns of an event's key for independent and expects next to no row: joining by all of them as
 -- one text keeps it from nested loops.
-WITH happening AS (
+WITH window_of_time AS (
+    -- A day more on both sides, for zones.
+    SELECT
+        DATE_TRUNC('week', MAX(applied_at) AT TIME ZONE 'UTC') - INTERVAL '29' DAY AS begins,
+        DATE_TRUNC('week', MAX(applied_at) AT TIME ZONE 'UTC') + INTERVAL '64' DAY AS ends
+    FROM leat.loads
+    WHERE integration = 'calendar'
+),
+happening AS (
     SELECT
         o.calendar || ' ' || o.href || ' ' || o.uid || ' ' || o.recurrence_id AS event,
         o.uid,
@@ -38,6 +47,8 @@ WITH happening AS (
         COALESCE(o.all_day, FALSE) AS all_day,
         COALESCE(o.all_day, FALSE) OR COALESCE(o.floating, FALSE) AS floating
     FROM calendar.occurrences AS o
+    JOIN window_of_time AS w
+        ON o.ends_at > w.begins AT TIME ZONE 'UTC' AND o.starts_at < w.ends AT TIME ZONE 'UTC'
     WHERE o._deleted_at IS NULL
         AND COALESCE(o.status, 'CONFIRMED') <> 'CANCELLED'
         AND COALESCE(o.transparency, 'OPAQUE') <> 'TRANSPARENT'

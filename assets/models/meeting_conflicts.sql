@@ -1,7 +1,7 @@
 /* ---
 description: >-
   Two bookings of one person or room that overlap, each pair once. All-day events are left out, and those of more than
-  100 days are compared by their first 100; what doesn't count as a booking is told by bookings.
+  100 days are compared by their first 100; bookings tells what counts as one, and of which weeks.
 owners: [people]
 columns:
   email: Address of the person or room.
