@@ -114,7 +114,7 @@ def load_models(project: Project, declarations: Mapping[str, Declaration]) -> tu
     known |= {
         name: {table: list(columns) for table, columns in tables.items()} for name, tables in would.items() if tables
     }
-    mistakes += [text for file in files.values() for text in table_mistakes(file, known)]
+    mistakes += [text for n, file in files.items() for text in table_mistakes(file, _named(known, headers.get(n)))]
     mistakes += [
         f"{files[name].shown}:{files[name].header.line(('history',))}: history: it would be called {name}_history, "
         "as another model is. Next: rename one"
@@ -135,6 +135,12 @@ def load_models(project: Project, declarations: Mapping[str, Declaration]) -> tu
     if mistakes:
         raise DeclarationError(mistakes)
     return tuple(models)
+
+
+def _named(known: Known, header: _Header | None) -> Known:
+    """Return the tables that a model may name: of an optional integration that declares its own streams, any."""
+    own = [name for name in (header.optional if header else ()) if name in known and not column_types(name)]
+    return {schema: tables for schema, tables in known.items() if schema not in own}
 
 
 def _order(files: Mapping[str, SqlFile]) -> Iterable[str]:

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 SYNC, RESET, RETENTION = "sync", "reset", "retention"
 _REBUILT = "__new"
 
+_ANALYZED_FROM = 10
+"""A table of which more than one row in so many is new is looked at anew by the planner."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -131,6 +134,9 @@ def apply_load(
     told = [(log["event_type"], log["data"]) for log in events.logs] + _told(load.purged)
     if not (any(r.changed or r.quarantined for r in results) or told):
         return [] if moved or shapes_changed else None
+    for result in results:
+        if _ANALYZED_FROM * (result.inserted + result.updated) > result.total:
+            session.analyze(declaration.name, result.stream)
     state.write_load(session, landed.load_id, declaration.name, plan.kind, (_landed_at(landed), at))
     state.write_results(session, landed.load_id, declaration.name, results)
     state.insert(session, "log", [(landed.load_id, declaration.name, kind, _text(data), at) for kind, data in told])

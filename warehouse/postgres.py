@@ -97,6 +97,10 @@ class PostgresSession:
     def limit_memory(self) -> None:
         """Do nothing: the server has its own limit, ``work_mem``."""
 
+    def analyze(self, schema: str, table: str) -> None:
+        """Gather statistics: without them a query of what was just written may take a hundred times as long."""
+        self.execute(f"ANALYZE {quote(schema, table)}")
+
     def columns(self, schema: str, table: str) -> dict[str, str]:
         """Return leat type by column name."""
         rows = self.execute(

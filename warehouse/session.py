@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -60,6 +60,9 @@ class Session(Protocol):
     def limit_memory(self) -> None:
         """Keep the rest of the transaction to the little memory that a merge needs; what needs more is spilled."""
 
+    def analyze(self, schema: str, table: str) -> None:
+        """Let the planner know at once what is in a table that has changed a lot, where it doesn't by itself."""
+
     def columns(self, schema: str, table: str) -> dict[str, str]:
         """Return leat type by column name, in order; empty when there is no such table."""
 
@@ -111,12 +114,14 @@ def quote(*names: str) -> str:
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)
 
 
-def literal(value: str | int | float | datetime | None) -> str:
+def literal(value: str | int | float | datetime | date | None) -> str:
     """Return a value as SQL text, for statements that take no parameters."""
     if value is None:
         return "NULL"
     if isinstance(value, datetime):
         return f"TIMESTAMPTZ '{value.astimezone(UTC).isoformat(sep=' ')}'"
+    if isinstance(value, date):
+        return f"DATE '{value.isoformat()}'"
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
     return str(value)
