@@ -25,6 +25,7 @@ EVERYTHING = " UNION ALL ".join(
             for stream in ("fed", "scanned", "kept")
         ),
         "SELECT 'history', count(*), min(revision), max(revision) FROM tally.fed_history WHERE valid_to IS NULL",
+        "SELECT 'past', count(*), min(revision), max(revision) FROM tally.fed_as_of(now())",
         "SELECT 'keys', count(DISTINCT (shelf, id)), min(id), max(id) FROM tally.fed WHERE _deleted_at IS NULL",
         "SELECT 'cursor', count(*), max(CAST(cursor ->> 'line' AS BIGINT)), 0 FROM leat.cursors",
     ]
@@ -44,6 +45,7 @@ POINTS = [
     Point("sql", 'INSERT INTO "tally"."fed"'),
     Point("sql", 'INSERT INTO "tally"."fed_history"'),
     Point("sql", 'INSERT INTO "tally"."scanned"'),
+    Point("sql", 'DELETE FROM "tally"."fed" WHERE _deleted_at'),
     Point("sql", 'INSERT INTO "leat"."cursors"'),
     Point("sql", 'INSERT INTO "leat"."loads"'),
     Point("sql", 'INSERT INTO "leat"."load_streams"', nth=2),
@@ -80,6 +82,7 @@ def expected(generation: int) -> list[tuple[Any, ...]]:
     n, g = size(generation), generation
     return [
         ("fed", n, g, g), ("scanned", n, g, g), ("kept", KEPT, g, g), ("history", n, g, g),
+        ("past", n, g, g),
         ("keys", n, 0, n - 1), ("cursor", 1, g, 0),
     ]  # fmt: skip
 
@@ -87,7 +90,7 @@ def expected(generation: int) -> list[tuple[Any, ...]]:
 def new_project(folder: Path, url: str | None) -> Tally:
     """Return a project with the first generation loaded."""
     tally = Tally(folder, url)
-    tally.declare("{fed: {history: true}}")
+    tally.declare("{fed: {history: true, retain: {deleted: P0D}}}")
     add_generation(tally)
     loaded(tally)
     return tally
@@ -140,9 +143,16 @@ def killed_at(tally: Tally, point: Point) -> None:
     only_whole_versions(reader.seen, generations(tally))
 
 
-@pytest.mark.parametrize("point", [Point("observe", "landed"), Point("observe", "committing")], ids=str)
+@pytest.mark.parametrize(
+    "point",
+    [
+        Point("observe", "landed"), Point("observe", "committing"), Point("sql", "leat.load_time"),
+        Point("sql", '"fed_as_of"'), Point("sql", 'INSERT INTO "leat"."retention"'),
+    ],
+    ids=str,
+)  # fmt: skip
 def test_killed_in_the_first_load_of_all(tally: Tally, point: Point) -> None:
-    tally.declare("{fed: {history: true}}")
+    tally.declare("{fed: {history: true, retain: {deleted: P0D}}}")
     add_generation(tally)
     assert run_to_end(tally, point) is None
     add_generation(tally)
