@@ -29,6 +29,7 @@ checks:
 --- */
 SELECT label, id AS "<b>odd</b> 'name'" FROM tally.kept WHERE _deleted_at IS NULL
 """
+LATER = "/* ---\ndescription: Labels of odd things.\ncolumns: {name: Label.}\n--- */\nSELECT label AS name FROM odd\n"
 RULE = f"""/* ---
 title: "Nothing is called two, {HOSTILE}"
 description: Something is.
@@ -53,9 +54,10 @@ class Site:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     leat = tally_project(tmp_path_factory.mktemp("project"), "{kept: {history: true, fresh_within: P1D}}")
-    for folder, name, text in (("assets/models", "odd", MODEL), ("quality/rules", "two", RULE)):
-        (leat.folder / folder).mkdir(parents=True)
-        (leat.folder / folder / f"{name}.sql").write_text(text)
+    files = {"assets/models/odd.sql": MODEL, "assets/models/later.sql": LATER, "quality/rules/two.sql": RULE}
+    for name, text in files.items():
+        (leat.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (leat.folder / name).write_text(text)
     then(leat, rows("kept", row(1, "one"), row(2, "two")))
     done = leat("run")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -97,6 +99,7 @@ def test_a_table_tells_what_an_analyst_asks(site: Site) -> None:
     assert "FROM tally.kept WHERE _deleted_at IS NULL" in page
     assert 'class="good">holds' in page
     assert "fails" not in page
+    assert 'href="../tables/analytics.odd.html#column-label"' in site.text("tables/analytics.later.html")
     assert "1 row" in site.text("tables/analytics.odd.html")  # a label that isn't among the accepted values
     assert "1 open" in site.text("rules.html")
     violations = site.text("violations.html")

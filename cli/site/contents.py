@@ -88,7 +88,8 @@ class Contents:
         """The columns of which the values of each column of a model are made."""
         found: dict[tuple[str, str, str], list[tuple[str, str, str]]] = {}
         for row in self.rows["lineage"]:
-            if row["to_column"] is not None and row["to_schema"] != row["from_schema"]:
+            table = self.tables[row["to_schema"], row["to_table"]]
+            if row["to_column"] is not None and table["kind"] == "model":
                 to = (row["to_schema"], row["to_table"], row["to_column"])
                 found.setdefault(to, []).append((row["from_schema"], row["from_table"], row["from_column"]))
         return found
