@@ -8,10 +8,12 @@ from assets.lineage import Lineage
 from assets.model_files import Model
 from pipelines.catalog import Row
 from pipelines.examples import model_example
+from pipelines.shape import HISTORY_COLUMNS, SYSTEM_DESCRIPTIONS
 from pipelines.sql_file import ANALYTICS
 from pipelines.stream_entries import Actual, in_order
 
 Personal = Mapping[str, frozenset[str]]
+_VERSION = {name: HISTORY_COLUMNS[name] for name in ("valid_from", "valid_to")}
 
 
 def model_tables(models: Sequence[Model], personal: Personal) -> Iterator[Row]:
@@ -20,11 +22,13 @@ def model_tables(models: Sequence[Model], personal: Personal) -> Iterator[Row]:
         owners = ", ".join(model.owners) or None
         key = next((", ".join(check.unique) for check in model.checks if check.unique), None)
         example = model_example(model.name, list(model.columns), personal[model.name])
-        none = [None] * 4
-        yield (
-            *(ANALYTICS, model.name, "model", model.description, *none, owners, key, None, None, None, None),
-            *(example, model.shown),
-        )
+        history = f"{model.name}_history" if model.history else None
+        of = (None, None, None, None, owners, key, None, None, None)  # no integration, deletes or freshness
+        yield (ANALYTICS, model.name, "model", model.description, *of, history, example, model.shown)
+        if history is not None:
+            said = f"Every version of: {model.description}"
+            example = model_example(history, [*model.columns, *_VERSION], personal[model.name])
+            yield (ANALYTICS, history, "history", said, *of, None, example, model.shown)
 
 
 def model_columns(models: Sequence[Model], personal: Personal, actual: Actual) -> Iterator[Row]:
@@ -36,6 +40,16 @@ def model_columns(models: Sequence[Model], personal: Personal, actual: Actual) -
             said = model.columns.get(name, "")
             hidden = not model.columns or name in personal[model.name]
             yield (ANALYTICS, model.name, name, position, types.get(name), said, hidden, False)
+        if model.history:
+            yield from _versions(model, personal[model.name], actual)
+
+
+def _versions(model: Model, personal: frozenset[str], actual: Actual) -> Iterator[Row]:
+    history = f"{model.name}_history"
+    types = {**actual.get((ANALYTICS, model.name), {}), **_VERSION}
+    told = {**model.columns, **{name: SYSTEM_DESCRIPTIONS[name] for name in _VERSION}}
+    for position, name in enumerate(in_order(told, actual.get((ANALYTICS, history), {})), 1):
+        yield (ANALYTICS, history, name, position, types.get(name), told[name], name in personal, False)
 
 
 def model_lineage(models: Sequence[Model], lineages: Mapping[str, Lineage]) -> Iterator[Row]:
@@ -47,3 +61,5 @@ def model_lineage(models: Sequence[Model], lineages: Mapping[str, Lineage]) -> I
             for origin, name in origins:
                 schema, _, table_name = origin.partition(".")
                 yield (schema, table_name, name, ANALYTICS, model.name, column)
+        for kept in (None, *model.columns) if model.history else ():
+            yield (ANALYTICS, model.name, kept, ANALYTICS, f"{model.name}_history", kept)

@@ -20,6 +20,7 @@ from warehouse.session import Warehouse
 FIRST = """/* ---
 description: "Commits by author. What's more: a quote."
 owners: [engineering]
+history: true
 columns: {who: Who wrote them., lines: Lines they touched., user: A word that has to be quoted.}
 checks:
   - unique: [who]
@@ -75,7 +76,7 @@ def rows(warehouse: Warehouse, sql: str) -> list[tuple[Any, ...]]:
 
 def test_every_table_and_column_is_there_and_described(warehouse: Warehouse, described: Project) -> None:
     expected = {("analytics", "first", "model"), ("analytics", "second", "model")}
-    expected |= {("calendar", "attendees_history", "history")}
+    expected |= {("calendar", "attendees_history", "history"), ("analytics", "first_history", "history")}
     expected |= {(d.name, stream.name, "stream") for d in declarations().values() for stream in d.selected()}
     expected |= {("leat", name, "engine") for name in TABLES} | {("catalog", name, "catalog") for name in ALL}
     assert set(rows(warehouse, "SELECT schema_name, table_name, kind FROM catalog.tables")) == expected
@@ -94,7 +95,7 @@ def test_columns_are_as_they_are_in_the_tables(warehouse: Warehouse, described: 
     with warehouse.snapshot() as session:
         there = {name: session.columns(*name) for name in told}
     loaded = {name: list(columns.items()) for name, columns in there.items() if columns}
-    assert len(loaded) == len(TABLES) + len(ALL) + 5
+    assert len(loaded) == len(TABLES) + len(ALL) + 6
     assert {name: list(told[name].items()) for name in loaded} == loaded
 
 
@@ -134,11 +135,13 @@ def test_lineage_tells_tables_and_columns(warehouse: Warehouse, described: Proje
         *sorted([("analytics.first", "who", "person"), ("analytics.first", None, None)], key=str)
     ]
     assert len(rows(warehouse, sql + "WHERE to_table = 'attendees_history' AND from_column = 'email'")) == 1
+    assert ("analytics.first", "who", "who") in rows(warehouse, sql + "WHERE to_table = 'first_history'")
 
 
 def test_personal_data_is_tagged_wherever_it_goes(warehouse: Warehouse, described: Project) -> None:
     sql = "SELECT column_name, masked FROM catalog.columns WHERE personal AND schema_name || '.' || table_name = "
     assert rows(warehouse, sql + "'analytics.second'") == [("person", False)]
+    assert rows(warehouse, sql + "'analytics.first_history'") == [("who", False)]
     for table in ("attendees", "attendees_history"):
         found = dict(rows(warehouse, f"{sql} 'calendar.{table}'"))
         assert (found["email"], found["name"]) == (False, True)
@@ -200,7 +203,7 @@ def test_examples_run(warehouse: Warehouse, described: Project) -> None:
             if session.columns(schema, table):
                 session.execute(query)
                 run += 1
-    assert run == len(TABLES) + len(ALL) + 5
+    assert run == len(TABLES) + len(ALL) + 6
 
 
 def test_clients_see_the_descriptions(warehouse: Warehouse, described: Project) -> None:
