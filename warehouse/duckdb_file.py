@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file instead of copying them
 _OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO})
 _WRITER_WAIT = 600.0
+_OF_SCHEMAS = ("CREATE", "ALTER", "DROP", "ATTACH", "DETACH", "USE")
+_WORD = max(map(len, _OF_SCHEMAS))
 
 
 @dataclass(slots=True)
@@ -43,9 +45,12 @@ class DuckDBSession:
     connection: duckdb.DuckDBPyConnection
     dialect: Dialect = "duckdb"
     _alchemy: sqlalchemy.Connection | None = None
+    _columns: dict[tuple[str, str], dict[str, str]] | None = None
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
+        if sql.lstrip()[:_WORD].upper().startswith(_OF_SCHEMAS):
+            self._columns = None
         if params:  # written in as literals: to bind a parameter, DuckDB imports pandas, which takes half a second
             first, *rest = sql.split("?")
             sql = first + "".join(literal(value) + part for value, part in zip(params, rest, strict=True))
@@ -91,13 +96,21 @@ class DuckDBSession:
         """Do nothing: DuckDB keeps statistics while it writes."""
 
     def columns(self, schema: str, table: str) -> dict[str, str]:
-        """Return leat type by column name."""
-        rows = self.execute(
-            "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = ? AND table_name = ? "
-            "AND database_name = current_database() ORDER BY column_index",
-            (schema, table),
-        )
-        return {name: leat_type(kind, "duckdb") for name, kind in rows}
+        """Return leat type by column name.
+
+        All tables are asked for at once and kept until a statement changes one: DuckDB binds every view of the file
+        for each such question, and what other connections do isn't seen inside a transaction.
+        """
+        if self._columns is None:
+            rows = self.execute(
+                "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() "
+                "WHERE database_name = current_database() ORDER BY schema_name, table_name, column_index"
+            )
+            found: dict[tuple[str, str], dict[str, str]] = {}
+            for owner, name, column, kind in rows:
+                found.setdefault((owner, name), {})[column] = leat_type(kind, "duckdb")
+            self._columns = found
+        return dict(self._columns.get((schema, table), {}))
 
     def sqlalchemy(self) -> sqlalchemy.Connection:
         """Return this transaction as a SQLAlchemy connection that can neither commit nor close it."""
