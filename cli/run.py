@@ -215,7 +215,7 @@ def _print_derived(derived: Derived | None) -> None:
 
 def _print_publication(publication: Published, derived: Derived | None, command: str) -> None:
     if publication.told is not None:
-        out.print(f"[red]not published[/red]: {escaped(publication.told)}; readers keep the old version")
+        out.print(f"[red]not published[/red]: {escaped(publication.told)}")
     elif derived is not None and derived.accepted:
         out.print("[yellow]published[/yellow] in spite of failed checks: `leat status` says so until they hold")
     elif command == "publish":

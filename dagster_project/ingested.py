@@ -70,8 +70,8 @@ def _load(context: dg.AssetExecutionContext, compiled: Compiled, name: str) -> I
 
 
 def _check(compiled: Compiled, declaration: Declaration) -> tuple[CheckResult, ...]:
-    """Check the tables as they are."""
-    with compiled.warehouse().snapshot() as session:
+    """Check the tables as they are, and keep what was found."""
+    with compiled.warehouse().transaction() as session:
         return _audit(session, declaration, compiled)
 
 

@@ -81,7 +81,7 @@ def tell_withheld(withheld: Publication) -> str:
     """Return in words what is kept back, since when, why, and what to do next."""
     since = datetime.fromisoformat(withheld.data["since"])
     reasons = "; ".join(_in_words(reason) for reason in withheld.data["reasons"])
-    return f"kept back since {since:%Y-%m-%d %H:%M:%S} UTC: {reasons}. Next: {NEXT_STEP}"
+    return f"readers keep the old version since {since:%Y-%m-%d %H:%M:%S} UTC: {reasons}. Next: {NEXT_STEP}"
 
 
 def tell_forced(forced: Publication) -> str:

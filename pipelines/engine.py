@@ -345,7 +345,7 @@ def _apply(engine: Engine, declaration: Declaration, landed: Landed, planned: tu
     plan, after = planned
     engine.observe(declaration.name, "applying")
     try:
-        if plan.rebuild or tally.retention_due:
+        if plan.rebuild or (tally.retention_due and after["load_id"]):
             engine.warehouse.forget()
         with engine.warehouse.transaction() as session:
             if _position(session, declaration) != after:
@@ -366,7 +366,7 @@ def _enforce_retention(engine: Engine, declaration: Declaration, tally: _Tally) 
     """Remove what isn't kept any longer, unless a load has just done so."""
     now = datetime.now(UTC)
     with engine.warehouse.snapshot() as session:
-        if not retention.is_due(session, declaration, now):
+        if not state.exists(session) or not retention.is_due(session, declaration, now):
             return
     engine.observe(declaration.name, "purging")
     engine.warehouse.forget()

@@ -59,8 +59,8 @@ def is_due(session: Session, declaration: Declaration, now: datetime) -> bool:
     """Return whether what is declared has changed since it was enforced, or that was a day ago."""
     if not retained(declaration):
         return False
-    if not session.columns(state.SCHEMA, "retention"):
-        return state.exists(session)
+    if not session.columns(state.SCHEMA, "retention"):  # before the first load, or of an earlier version of leat
+        return True
     found = session.execute(
         "SELECT enforced_at, declared FROM leat.retention WHERE integration = ?", (declaration.name,)
     )

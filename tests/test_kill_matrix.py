@@ -48,7 +48,7 @@ POINTS = [
     Point("sql", 'DELETE FROM "tally"."fed" WHERE _deleted_at'),
     Point("sql", 'INSERT INTO "leat"."cursors"'),
     Point("sql", 'INSERT INTO "leat"."loads"'),
-    Point("sql", 'INSERT INTO "leat"."load_streams"', nth=2),
+    Point("sql", 'INSERT INTO "leat"."load_streams"'),
     Point("audit", "shutil.rmtree /landing/tally/"),
     Point("audit", "os.remove plan.json"),
     *(Point("audit", "os.remove .parquet", nth) for nth in (1, 2, 4)),

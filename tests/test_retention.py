@@ -153,7 +153,7 @@ def test_a_mended_record_leaves_the_quarantine(loads: Loads, name: str) -> None:
 def test_without_a_load_it_is_enforced_once_a_day(loads: Loads) -> None:
     keep(loads, "kept", BY_TIME)
     loads.load(rows("kept", seen(1, timedelta(days=5)), seen(2, timedelta(days=1))), Cursor({"at": 1}))
-    assert is_due(loads.session, loads.declaration, loads.at)
+    assert is_due(loads.session, loads.declaration, loads.at)  # the engine notes that a load has done it
     loads.at += timedelta(days=3)
     (result,) = enforce_retention(loads.session, loads.declaration, "20260104T000000000000", loads.at)
     assert (result.stream, result.purged, result.total) == ("kept", 2, 1)
