@@ -21,7 +21,7 @@ def standing(opened: Opened) -> dict[str, Any]:
     return {
         "withheld": None if found.withheld is None else found.withheld.data,
         "forced": [{"at": each.at, "by": each.by, **each.data} for each in found.forced],
-        "blocked": blocked_since(opened.store),
+        "blocked": [{"integration": name, "since": at} for name, at in blocked_since(opened.store).items()],
     }
 
 
