@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from assets.model_files import Model
 from assets.model_history import TypeChange, close_history, keep_history
@@ -175,7 +175,8 @@ def _fingerprint(
     inputs: Mapping[str, Mapping[str, str]],
     changes: Mapping[str, str | None],
 ) -> str:
-    described = [model.sql[session.dialect], model.materialized, model.description, dict(model.columns)]
+    described: list[Any] = [model.sql[session.dialect], model.materialized, model.description, dict(model.columns)]
+    described += [[check.model_dump(mode="json") for check in model.checks]]
     described += [list(model.key)] if model.history else []
     text = json.dumps([described, {name: list(columns.items()) for name, columns in inputs.items()}, changes])
     return hashlib.sha256(text.encode()).hexdigest()

@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
-from assets.model_files import Model
 from pipelines.declaration import Declaration
 from pipelines.sql_file import ANALYTICS
+
+if TYPE_CHECKING:
+    from assets.model_files import Model
 
 Lineage = Mapping[str, Sequence[tuple[str, str]]]
 _Sources = frozenset[tuple[str, str]]
 
 
-def column_lineage(model: Model) -> dict[str, list[tuple[str, str]]]:
-    """Return for each column of a model the columns that its values come from.
+def column_lineage(query: exp.Query) -> dict[str, list[tuple[str, str]]]:
+    """Return for each column of a qualified query the columns that its values come from.
 
-    The tables are those that the model reads itself, as ``schema.table``. Columns that only decide which rows there
-    are (in WHERE or JOIN) are left out. Empty when the columns of an input aren't known.
+    The tables are those that the query reads itself, as ``schema.table``. Columns that only decide which rows there
+    are (in WHERE or JOIN) are left out.
     """
-    if model.query is None:
-        return {}
     found: dict[int, list[_Sources]] = {}
-    for scope in traverse_scope(model.query):  # what a query reads comes before it
+    for scope in traverse_scope(query):  # what a query reads comes before it
         found[id(scope)] = _outputs(scope, found)
-    outputs = dict(zip(model.query.named_selects, found[id(scope)], strict=True))
-    return {column: sorted(outputs[column]) for column in model.columns}
+    return {name: sorted(of) for name, of in zip(query.named_selects, found[id(scope)], strict=True)}
 
 
 def _outputs(scope: Scope, found: Mapping[int, list[_Sources]]) -> list[_Sources]:
@@ -66,13 +66,10 @@ def _of_column(column: exp.Column, scope: Scope, found: Mapping[int, list[_Sourc
     return found[id(source)][names.index(column.name)] if column.name in names else frozenset()
 
 
-def personal_columns(
-    models: Sequence[Model], declarations: Mapping[str, Declaration], lineages: Mapping[str, Lineage] | None = None
-) -> dict[str, frozenset[str]]:
+def personal_columns(models: Sequence[Model], declarations: Mapping[str, Declaration]) -> dict[str, frozenset[str]]:
     """Return for each model the columns whose values come from personal or masked columns; models in build order.
 
-    Where the lineage of a model isn't known, all of its columns count as personal. ``lineages`` are those of the
-    models by name, where they have been computed already.
+    Where the lineage of a model isn't known, all of its columns count as personal.
     """
     personal: dict[str, set[str]] = {
         f"{declaration.name}.{stream.name}{suffix}": {c.name for c in stream.columns if c.personal}
@@ -82,10 +79,9 @@ def personal_columns(
         for suffix in ("", "_history")
     }
     for model in models:
-        found = column_lineage(model) if lineages is None else lineages[model.name]
         personal[f"{ANALYTICS}.{model.name}"] = {
             column
             for column in model.columns
-            if not found or any(name in personal.get(table, ()) for table, name in found[column])
+            if not model.lineage or any(name in personal.get(table, ()) for table, name in model.lineage[column])
         }
     return {model.name: frozenset(personal[f"{ANALYTICS}.{model.name}"]) for model in models}

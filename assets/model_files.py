@@ -8,17 +8,23 @@ one isn't declared or loaded, its tables are read as if they were empty. ``histo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
+from assets import lineage
+from assets.lineage import column_lineage
+from pipelines import sql_file
+from pipelines.cached import digest, kept
 from pipelines.declaration import Check, Declaration, Flag, Names
 from pipelines.mistakes import meant
 from pipelines.project import Project
@@ -34,10 +40,13 @@ from pipelines.sql_file import (
     table_mistakes,
 )
 from pipelines.yaml_file import DeclarationError
+from sources.driver import source_names
 from warehouse.session import Dialect
 
 Materialized = Literal["table", "view"]
 Known = Mapping[str, Mapping[str, list[str]]]
+_OWN = (Path(__file__), Path(lineage.__file__), Path(sql_file.__file__))
+"""What makes models of files: another version of it may make others."""
 
 
 class _Header(BaseModel):
@@ -67,8 +76,8 @@ class Model:
         inputs: the tables that it reads.
         optional: of these, by ``schema.table``, the ones that it can do without, with the leat types of their columns.
         sql: the query per dialect.
-        query: the query with every column qualified; None when an input isn't declared, so that its columns are
-            unknown.
+        lineage: for each column, the columns of the inputs that its values come from (see
+            :func:`assets.lineage.column_lineage`); empty when an input isn't declared, so that its columns are unknown.
         history: whether every version of a row is kept.
         key: the columns of its first check ``unique``; empty when it has none.
     """
@@ -83,7 +92,7 @@ class Model:
     inputs: tuple[TableName, ...]
     optional: Mapping[str, Mapping[str, str]]
     sql: Mapping[Dialect, str]
-    query: exp.Query | None
+    lineage: Mapping[str, Sequence[tuple[str, str]]]
     history: bool
     key: tuple[str, ...]
 
@@ -92,12 +101,24 @@ class Model:
         return tuple(table.name for table in self.inputs if table.schema == ANALYTICS)
 
 
-def load_models(project: Project, declarations: Mapping[str, Declaration]) -> tuple[Model, ...]:
+def load_models(project: Project, declarations: Mapping[str, Declaration], *, keep: bool = False) -> tuple[Model, ...]:
     """Return the models of a project, inputs before those that read them.
+
+    As long as neither their files nor the declared columns change, they are read from the cache; with ``keep``, what
+    had to be parsed is kept there.
 
     Raises:
         DeclarationError: with all mistakes of all files.
     """
+    paths = sorted((project.folder / "assets" / "models").glob("*.sql"))
+    would = {name: column_types(name) for name in source_names() if name not in declarations}
+    columns = {name: column_types(name, declaration) for name, declaration in declarations.items()}
+    key = digest([*paths, *_OWN], version("sqlglot"), known_columns(declarations), columns, would)
+    adapter = TypeAdapter(tuple[Model, ...])
+    return kept(project, "models", key, adapter, lambda: _load_models(project, declarations), write=keep)
+
+
+def _load_models(project: Project, declarations: Mapping[str, Declaration]) -> tuple[Model, ...]:
     files: dict[str, SqlFile] = {}
     headers: dict[str, _Header] = {}
     mistakes: list[str] = []
@@ -201,7 +222,7 @@ def _model(file: SqlFile, header: _Header, known: Known, optional: Mapping[str, 
         inputs=file.tables,
         optional=optional,
         sql=file.sql,
-        query=query,
+        lineage={} if query is None else column_lineage(query),
         history=header.history,
         key=_key(header),
     )

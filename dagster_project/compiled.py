@@ -12,7 +12,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.lineage import Lineage, column_lineage, personal_columns
+from assets.lineage import Lineage, personal_columns
 from assets.model_files import Model, load_models
 from pipelines.declaration import Declaration
 from pipelines.project import Project, load_declarations, open_project
@@ -115,8 +115,8 @@ def compile_project(project: Project, declarations: Mapping[str, Declaration]) -
     """
     models = load_models(project, declarations)
     rules = load_rules(project, declarations, tuple(model.name for model in models))
-    lineages = {model.name: column_lineage(model) for model in models}
-    personal = personal_columns(models, declarations, lineages)
+    lineages = {model.name: model.lineage for model in models}
+    personal = personal_columns(models, declarations)
     return Compiled(project, declarations, models, rules, lineages, personal)
 
 

@@ -61,6 +61,7 @@ class _Work:
     stale: Mapping[str, str]
     accept: Accept | None
     now: datetime
+    always: bool
 
 
 def derive(
@@ -97,7 +98,7 @@ def derive(
         if (not always or not state.exists(session)) and is_derived(session, fingerprint, now):
             return None
     stale = {f"{name}.{stream}": text for (name, stream), text in stale_streams(declarations, good_runs, now).items()}
-    work = _Work(warehouse, _described(project, declarations), good_runs, stale, accept, now)
+    work = _Work(warehouse, _described(project, declarations), good_runs, stale, accept, now, always)
     derived = _derive(work)
     if not derived.blocks and not derived.errors:  # else the next run looks again, and publishes when it is mended
         with warehouse.transaction() as session:
@@ -106,15 +107,15 @@ def derive(
 
 
 def _described(project: Project, declarations: Mapping[str, Declaration]) -> Described:
-    from assets.lineage import column_lineage, personal_columns  # sqlglot is imported only when something is new
+    from assets.lineage import personal_columns  # sqlglot is imported only when something is new
     from assets.model_files import load_models
     from dagster_project.catalog import Described
     from quality.rule_files import load_rules
 
-    models = load_models(project, declarations)
-    rules = load_rules(project, declarations, tuple(model.name for model in models))
-    lineages = {model.name: column_lineage(model) for model in models}
-    return Described(project, declarations, models, rules, lineages, personal_columns(models, declarations, lineages))
+    models = load_models(project, declarations, keep=True)
+    rules = load_rules(project, declarations, tuple(model.name for model in models), keep=True)
+    lineages = {model.name: model.lineage for model in models}
+    return Described(project, declarations, models, rules, lineages, personal_columns(models, declarations))
 
 
 def _derive(work: _Work) -> Derived:
@@ -165,7 +166,8 @@ def _build(
         for m in declared.models
         if m.checks and m.name in present
     ]
-    checked = audit_models(session, tables, declared.declarations)
+    unchanged = () if work.always else {result.name for result in built if result.status == "unchanged"}
+    checked = audit_models(session, tables, declared.declarations, unchanged)
     describe(session, declared, work.good_runs)
     return built, checked
 

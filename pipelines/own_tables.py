@@ -157,6 +157,7 @@ DESCRIPTIONS: Mapping[str, Described] = {
             "severity": _SEVERITY,
             **_FOUND,
             "evidence": "The first rows that broke it, as a JSON list; without personal data.",
+            "place": "Its place among the checks.",
         },
     ),
 }

@@ -95,6 +95,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "detail": "string",
         "evidence": "json",
         "checked_at": "timestamp",
+        "place": "integer",
     },
 }
 

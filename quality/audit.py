@@ -8,7 +8,7 @@ masked column outside the key: it is kept in logs and shown in UIs that have oth
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -47,17 +47,47 @@ def audit(
 
 
 def audit_models(
-    session: Session, tables: Sequence[CheckedTable], declarations: Mapping[str, Declaration]
+    session: Session,
+    tables: Sequence[CheckedTable],
+    declarations: Mapping[str, Declaration],
+    unchanged: Collection[str] = (),
 ) -> tuple[CheckResult, ...]:
-    """Check models; ``tables`` are made by :func:`quality.checks.model_checks`.
+    """Check models.
+
+    Args:
+        session: an open transaction.
+        tables: the models, made by :func:`quality.checks.model_checks`.
+        declarations: the declared integrations.
+        unchanged: names of models that are as they were when they were checked last: that result is given again,
+            unless a check looks at another table as well.
 
     Raises:
         TransactionLost: on DuckDB, a query failed while it ran.
     """
     declared = declared_tables(declarations)
-    results = tuple(result for table in tables for result in _check(session, table, declared))
+    kept = _kept(session) if unchanged else {}
+    results: list[CheckResult] = []
+    for table in tables:
+        known = kept.get(table.subject, ()) if table.table in unchanged else ()
+        alone = not any(check.kind == "foreign_key" for check in table.checks)
+        same = [check.name for check in table.checks] == [result.check for result in known]
+        results += known if alone and same else _check(session, table, declared)
     _keep(session, f"{ANALYTICS}.", results)
-    return results
+    return tuple(results)
+
+
+def _kept(session: Session) -> dict[str, list[CheckResult]]:
+    """Return the last results of the checks of models, in their order."""
+    found: dict[str, list[CheckResult]] = {}
+    for check, subject, severity, ok, failing, detail, evidence in session.execute(
+        "SELECT check_name, subject, severity, ok, failing, detail, evidence FROM leat.checks "
+        "WHERE left(subject, ?) = ? ORDER BY place",
+        (len(ANALYTICS) + 1, f"{ANALYTICS}."),
+    ):
+        rows = json.loads(evidence) if isinstance(evidence, str) else evidence
+        result = CheckResult(check, subject, severity, ok, failing, detail, tuple(rows))
+        found.setdefault(subject, []).append(result)
+    return found
 
 
 def _keep(session: Session, prefix: str, results: Sequence[CheckResult]) -> None:
@@ -66,7 +96,8 @@ def _keep(session: Session, prefix: str, results: Sequence[CheckResult]) -> None
     state.create_tables(session)
     session.execute("DELETE FROM leat.checks WHERE left(subject, ?) = ?", (len(prefix), prefix))
     rows = [
-        (r.subject, r.check, r.severity, r.ok, r.failing, r.detail, to_json(list(r.evidence)), now) for r in results
+        (r.subject, r.check, r.severity, r.ok, r.failing, r.detail, to_json(list(r.evidence)), now, place)
+        for place, r in enumerate(results)
     ]
     state.insert(session, "checks", rows)
 

@@ -11,10 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
+from pipelines import sql_file
+from pipelines.cached import digest, kept
 from pipelines.declaration import Declaration, duration
 from pipelines.mistakes import meant
 from pipelines.project import Project
@@ -96,13 +100,23 @@ class Rule:
 
 
 def load_rules(
-    project: Project, declarations: Mapping[str, Declaration], models: tuple[str, ...] = ()
+    project: Project, declarations: Mapping[str, Declaration], models: tuple[str, ...] = (), *, keep: bool = False
 ) -> tuple[Rule, ...]:
     """Return the rules of a project, sorted by name; ``models`` are the names of its models.
+
+    As long as nothing of that changes they are read from the cache; with ``keep``, what was parsed is kept there.
 
     Raises:
         DeclarationError: with all mistakes of all files.
     """
+    paths = sorted((project.folder / "quality" / "rules").glob("*.sql"))
+    own = (Path(__file__), Path(sql_file.__file__))
+    key = digest([*paths, *own], version("sqlglot"), known_columns(declarations), models)
+    adapter = TypeAdapter(tuple[Rule, ...])
+    return kept(project, "rules", key, adapter, lambda: _load_rules(project, declarations, models), write=keep)
+
+
+def _load_rules(project: Project, declarations: Mapping[str, Declaration], models: tuple[str, ...]) -> tuple[Rule, ...]:
     known: dict[str, dict[str, list[str]]] = {**known_columns(declarations), ANALYTICS: {name: [] for name in models}}
     rules: list[Rule] = []
     mistakes: list[str] = []

@@ -13,7 +13,7 @@ import psycopg2
 import pytest
 
 from assets.build import ModelError, ModelResult, build
-from assets.lineage import column_lineage, personal_columns
+from assets.lineage import personal_columns
 from assets.model_files import Model, load_models
 from pipelines.yaml_file import DeclarationError
 from tests.loaded import ENGINES, REPOSITORY, both, declare, load, project, utc, warehouse_of, write
@@ -123,6 +123,25 @@ def test_a_mistake_in_what_is_optional_and_a_parameter(tmp_path: Path) -> None:
     ]
 
 
+def test_models_are_kept_until_a_file_or_a_declaration_changes(tmp_path: Path) -> None:
+    header = "/* ---\ndescription: A.\nchecks: [{unique: [repository]}, {row_count: {min: 1}}]\n--- */\n"
+    models = {"commits.sql": header + COMMITS.removeprefix(HEADER), "b.sql": HEADER + "SELECT commits FROM commits"}
+    given = write(tmp_path, "assets/models", models)
+    given.state.mkdir()
+    parsed = load_models(given, both(), keep=True)
+    again = load_models(given, both())
+    assert again == parsed
+    assert [check.kind for check in again[0].checks] == ["unique", "row_count"]
+    (cache,) = (given.state / "cache").iterdir()
+    cache.write_text(cache.read_text().replace('"A."', '"Kept."'))
+    assert load_models(given, both())[0].description == "Kept."
+    (tmp_path / "assets" / "models" / "b.sql").write_text(HEADER + "SELECT commits + 1 AS more FROM commits")
+    assert load_models(given, both())[1].columns == {"more": ""}
+    without = {"version_control": declare("version_control", {"commits": {"exclude": ["repository"]}})}
+    with pytest.raises(DeclarationError):
+        load_models(given, without)
+
+
 def test_models_that_read_each_other_are_refused(tmp_path: Path) -> None:
     found = mistakes_of(
         tmp_path, a=HEADER + "SELECT x FROM b", b=HEADER + "SELECT x FROM c", c=HEADER + "SELECT x FROM a"
@@ -162,11 +181,11 @@ def test_lineage_goes_through_ctes_and_models(tmp_path: Path) -> None:
     )
     models = models_of(tmp_path, first=first, second=HEADER + "SELECT LOWER(who) AS person, 1 AS one FROM first")
     assert [model.name for model in models] == ["first", "second"]
-    assert column_lineage(models[0]) == {
+    assert models[0].lineage == {
         "who": [("version_control.commits", "author_email")],
         "lines": [("version_control.commit_files", "added"), ("version_control.commit_files", "deleted")],
     }
-    assert column_lineage(models[1]) == {"person": [("analytics.first", "who")], "one": []}
+    assert models[1].lineage == {"person": [("analytics.first", "who")], "one": []}
     assert personal_columns(models, both()) == {"first": {"who"}, "second": {"person"}}
 
 
