@@ -59,6 +59,7 @@ def copied_project(folder: Path) -> Path:
     for name in ("pipelines", "assets/models", "quality/rules"):
         kinds = shutil.ignore_patterns("*.py", "__pycache__")
         shutil.copytree(ROOT / name, folder / name, ignore=kinds)
+    shutil.copy(ROOT / "quality" / "alerts.yaml", folder / "quality" / "alerts.yaml")
     git(folder, "init", "-q", "-b", "main")
     (folder / ".gitignore").write_text(".leat/\n")
     git(folder, "config", "user.name", "Alice Martin")

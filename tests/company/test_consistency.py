@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import boto3
 import pytest
 from dotenv import dotenv_values
+from imapclient import IMAPClient
 
-from demo.story.planted import PLANTED
 from demo.story.files import BUCKET
+from demo.story.planted import PLANTED
+from demo.systems import ALERTED
 from tests.company.conftest import Demo
 
 pytestmark = pytest.mark.timeout(600)  # the whole company has to be started
@@ -35,6 +38,15 @@ def unmatched(found: Sequence[Mapping[str, Any]]) -> tuple[list[tuple[str, str]]
         else:
             planted.remove(hit)
     return planted, strange
+
+
+def mails(demo: Demo) -> list[str]:
+    """Return the subjects of the alerts that arrived, oldest first."""
+    company = json.loads((demo.state / "demo" / "company.json").read_text())
+    with IMAPClient("127.0.0.1", company["ports"]["mail"], ssl=False) as client:
+        client.login(ALERTED, company["password"])
+        client.select_folder("INBOX", readonly=True)
+        return [each[b"ENVELOPE"].subject.decode() for _, each in sorted(client.fetch("1:*", ["ENVELOPE"]).items())]
 
 
 def test_the_rules_find_what_is_planted_and_nothing_else(demo: Demo) -> None:
@@ -66,12 +78,17 @@ def test_what_is_mended_is_resolved_and_what_breaks_again_is_the_same_violation(
     (planted,) = [each.subject for each in PLANTED if each.kind == MISSING]
     (before,) = demo.leat.json("violations", "--rule", MISSING)["violations"]
     assert before["resolved_at"] is None
+    told = mails(demo)
+    assert any("new" in subject for subject in told)
     written = storage.put_object(Bucket=BUCKET, Key=f"invoices/{planted}.pdf", Body=b"%PDF")
     try:
         assert demo.leat("run").returncode == 0
         (mended,) = demo.leat.json("violations", "--rule", MISSING)["violations"]
         assert mended["resolved_at"] is not None
         assert len(still_open(demo)) == len(PLANTED) - 1
+        assert mails(demo) == [*told, f"leat: 1 recovered ({MISSING})"]
+        assert demo.leat("run").returncode == 0
+        assert len(mails(demo)) == len(told) + 1, "it is told once"
     finally:
         storage.delete_object(Bucket=BUCKET, Key=f"invoices/{planted}.pdf", VersionId=written["VersionId"])
         assert demo.leat("run").returncode == 0
