@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from assets.build import build
-from assets.model_files import load_models
-from tests.loaded import ENGINES, REPOSITORY, declare, load, project, utc, warehouse_of
+from assets.model_files import Model
+from tests.kit.shipped import some_models
+from tests.loaded import ENGINES, load, utc, warehouse_of
 
 NOW = utc(2026, 10, 21, 9)
 """A Wednesday; clocks change in Europe on Sunday, 25 October, and in America a week later."""
@@ -57,18 +58,22 @@ class Calendars:
             )
 
 
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, ...]:
+    return some_models(tmp_path_factory.mktemp("project"), MODELS, ("calendar", "sso"))
+
+
 @pytest.fixture(params=ENGINES)
-def read(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+def read(models: tuple[Model, ...], request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     """Return a function that builds the models of calendars and gives their rows by name."""
 
     def built(calendars: Calendars, users: list[Row] | None = None) -> dict[str, list[Row]]:
-        every = load_models(project(REPOSITORY), {name: declare(name) for name in ("calendar", "sso")})
         found = {}
         with warehouse_of(request.param, tmp_path, request).transaction() as session:
             load(session, "calendar", "001", calendars.tables, NOW)
             if users:
                 load(session, "sso", "001", {"users": users}, NOW)
-            build(session, [model for model in every if model.name in MODELS], NOW)
+            build(session, models, NOW)
             for name in MODELS:
                 columns = list(session.columns("analytics", name))
                 rows = session.execute(f"SELECT * FROM analytics.{name}")

@@ -9,11 +9,22 @@ from typing import Any
 import pytest
 
 from assets.build import build
-from assets.model_files import load_models
-from tests.loaded import ENGINES, REPOSITORY, declare, load, project, utc, warehouse_of
+from assets.model_files import Model
+from tests.kit.shipped import some_models
+from tests.loaded import ENGINES, load, utc, warehouse_of
 
 NOW = utc(2026, 11, 20, 9)
 ANN, BOB, SHOP, CUSTOMER = "ann@x.org", "bob@x.org", "shop@x.org", "carl@else.example"
+MODELS = (
+    "email_messages",
+    "email_volume",
+    "email_answers",
+    "email_response_times",
+    "email_unanswered_threads",
+    "email_delivery",
+    "email_correspondents",
+    "email_send_times",
+)
 Tables = dict[str, list[dict[str, Any]]]
 
 
@@ -51,18 +62,21 @@ class Mailboxes:
         self.tables["bounces"].append({**key, "position": position, **told, **more})
 
 
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, ...]:
+    return some_models(tmp_path_factory.mktemp("project"), MODELS, ("email", "sso"))
+
+
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
-def read(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Any:
+def read(models: tuple[Model, ...], engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Any:
     """Return a function that builds the models of mail and gives the rows of some, sorted."""
 
     def built(tables: Tables, *wanted: str, sso: Tables | None = None) -> list[list[dict[str, Any]]]:
-        every = load_models(project(REPOSITORY), {name: declare(name) for name in ("email", "sso")})
-        models = [model for model in every if model.name.startswith("email_")]
         with warehouse_of(engine, tmp_path, request).transaction() as session:
             load(session, "email", "001", tables, NOW)
             if sso:

@@ -61,46 +61,51 @@ every_256 AS (
     WHERE j.p4 IS NOT NULL
 ),
 hops AS (
-    SELECT n FROM (VALUES (0), (1), (2), (3)) AS h (n)
+    SELECT n FROM (VALUES (1), (2), (3)) AS h (n)
 ),
 every_64 AS (
+    SELECT repository, "commit", steps FROM every_256
+    UNION ALL
     SELECT
         w.repository,
-        CASE h.n WHEN 0 THEN w."commit" WHEN 1 THEN j.p1 WHEN 2 THEN j.p2 ELSE j.p3 END AS "commit",
-        w.steps + 64 * h.n AS steps
+        CASE h.n WHEN 1 THEN j.p1 WHEN 2 THEN j.p2 ELSE j.p3 END,
+        w.steps + 64 * h.n
     FROM every_256 AS w
+    JOIN by_256 AS j ON j.repository = w.repository AND j."commit" = w."commit"
     CROSS JOIN hops AS h
-    LEFT JOIN by_256 AS j ON j.repository = w.repository AND j."commit" = w."commit"
 ),
 every_16 AS (
+    SELECT repository, "commit", steps FROM every_64
+    UNION ALL
     SELECT
         w.repository,
-        CASE h.n WHEN 0 THEN w."commit" WHEN 1 THEN j.p1 WHEN 2 THEN j.p2 ELSE j.p3 END AS "commit",
-        w.steps + 16 * h.n AS steps
+        CASE h.n WHEN 1 THEN j.p1 WHEN 2 THEN j.p2 ELSE j.p3 END,
+        w.steps + 16 * h.n
     FROM every_64 AS w
+    JOIN by_64 AS j ON j.repository = w.repository AND j."commit" = w."commit"
     CROSS JOIN hops AS h
-    LEFT JOIN by_64 AS j ON j.repository = w.repository AND j."commit" = w."commit"
-    WHERE w."commit" IS NOT NULL
 ),
 every_4 AS (
+    SELECT repository, "commit", steps FROM every_16
+    UNION ALL
     SELECT
         w.repository,
-        CASE h.n WHEN 0 THEN w."commit" WHEN 1 THEN j.p1 WHEN 2 THEN j.p2 ELSE j.p3 END AS "commit",
-        w.steps + 4 * h.n AS steps
+        CASE h.n WHEN 1 THEN j.p1 WHEN 2 THEN j.p2 ELSE j.p3 END,
+        w.steps + 4 * h.n
     FROM every_16 AS w
+    JOIN by_16 AS j ON j.repository = w.repository AND j."commit" = w."commit"
     CROSS JOIN hops AS h
-    LEFT JOIN by_16 AS j ON j.repository = w.repository AND j."commit" = w."commit"
-    WHERE w."commit" IS NOT NULL
 ),
 every_1 AS (
+    SELECT repository, "commit", steps FROM every_4
+    UNION ALL
     SELECT
         w.repository,
-        CASE h.n WHEN 0 THEN w."commit" WHEN 1 THEN j.p1 WHEN 2 THEN j.p2 ELSE j.p3 END AS "commit",
-        w.steps + h.n AS steps
+        CASE h.n WHEN 1 THEN j.p1 WHEN 2 THEN j.p2 ELSE j.p3 END,
+        w.steps + h.n
     FROM every_4 AS w
+    JOIN by_4 AS j ON j.repository = w.repository AND j."commit" = w."commit"
     CROSS JOIN hops AS h
-    LEFT JOIN by_4 AS j ON j.repository = w.repository AND j."commit" = w."commit"
-    WHERE w."commit" IS NOT NULL
 )
 SELECT repository, "commit", steps
 FROM every_1

@@ -1,60 +1,25 @@
-"""Some of the shipped models, built from rows that a test writes."""
+"""Some of the models that the project ships, read without all others."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from assets.build import build
 from assets.model_files import Model, load_models
-from sources.driver import load_streams
-from tests.loaded import REPOSITORY, declare, load, project
-from warehouse.session import Warehouse
-
-Rows = list[dict[str, Any]]
+from tests.loaded import REPOSITORY, declare, project
 
 
-def models_named(folder: Path, integration: str, names: Iterable[str]) -> tuple[Model, ...]:
-    """Return shipped models, which read nothing but one integration and each other."""
-    into = folder / "assets" / "models"
-    into.mkdir(parents=True)
+def some_models(folder: Path, names: Iterable[str], integrations: Iterable[str]) -> tuple[Model, ...]:
+    """Copy the files of models into a project of their own and return them, inputs first.
+
+    Args:
+        folder: an empty folder.
+        names: the models; those that they read have to be among them.
+        integrations: what the project declares.
+    """
+    (folder / "assets" / "models").mkdir(parents=True)
     for name in names:
-        shutil.copy(REPOSITORY / "assets" / "models" / f"{name}.sql", into)
-    return load_models(project(folder), {integration: declare(integration)})
-
-
-def built(
-    warehouse: Warehouse,
-    models: Sequence[Model],
-    integration: str,
-    tables: Mapping[str, Iterable[Mapping[str, Any]]],
-    now: datetime,
-) -> dict[str, Rows]:
-    """Load rows, other streams that the models read are empty, build the models; their rows, in the order of all."""
-    every = {stream.name for stream in load_streams(integration)}
-    assert tables.keys() <= every
-    wanted = {table.name for model in models for table in model.inputs if table.schema == integration}
-    given = {name: [_as_text(row) for row in tables.get(name, ())] for name in sorted(wanted)}
-    found: dict[str, Rows] = {}
-    with warehouse.transaction() as session:
-        load(session, integration, "001", given, now)
-        for result in build(session, models, now):
-            assert result.status == "built", result
-            columns = list(session.columns("analytics", result.name))
-            listed = ", ".join(str(n) for n in range(1, len(columns) + 1))
-            rows = session.execute(f"SELECT * FROM analytics.{result.name} ORDER BY {listed}")
-            found[result.name] = [dict(zip(columns, row, strict=True)) for row in rows]
-    return found
-
-
-def _as_text(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Write days as text, which both engines cast."""
-    return {name: str(value) if type(value) is date else value for name, value in row.items()}
-
-
-def only(rows: Rows, *columns: str) -> list[tuple[Any, ...]]:
-    """Return some columns of rows."""
-    return [tuple(row[column] for column in columns) for row in rows]
+        for file in (REPOSITORY / "assets" / "models").glob(f"{name}.*"):
+            shutil.copy(file, folder / "assets" / "models")
+    return load_models(project(folder), {name: declare(name) for name in integrations})
