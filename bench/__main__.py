@@ -5,6 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 
-for module in ("apply_rows", "nothing_new", "git_numstat", "s3_listing", "imap_messages", "rest_json"):
+for module in (
+    "apply_rows",
+    "nothing_new",
+    "git_numstat",
+    "s3_listing",
+    "imap_messages",
+    "rest_json",
+    "models_and_rules",
+):
     print(f"\n== {module}", flush=True)
     subprocess.run([sys.executable, "-m", f"bench.{module}"], check=True)
