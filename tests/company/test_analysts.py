@@ -44,7 +44,7 @@ def alike(cell: str) -> str:
 
 
 def by_duckdb_cli(demo: Demo, sql: str) -> str:
-    argv = [CLI, "-readonly", "-csv", str(demo.state / "warehouse.duckdb"), "-c", sql]
+    argv = [CLI, "-readonly", "-csv", "-nullvalue", "", str(demo.state / "warehouse.duckdb"), "-c", sql]
     env = {**os.environ, "TZ": "UTC"}
     return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60, env=env).stdout
 

@@ -46,7 +46,8 @@ def mails(demo: Demo) -> list[str]:
     with IMAPClient("127.0.0.1", company["ports"]["mail"], ssl=False) as client:
         client.login(ALERTED, company["password"])
         client.select_folder("INBOX", readonly=True)
-        return [each[b"ENVELOPE"].subject.decode() for _, each in sorted(client.fetch("1:*", ["ENVELOPE"]).items())]
+        found = client.fetch(client.search(), ["ENVELOPE"])
+    return [found[uid][b"ENVELOPE"].subject.decode() for uid in sorted(found)]
 
 
 def test_the_rules_find_what_is_planted_and_nothing_else(demo: Demo) -> None:
