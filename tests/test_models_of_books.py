@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit.shipped import Rows, built, models_named, only
+from tests.kit.shipped import Rows, built, only, some_models
 from tests.loaded import ENGINES, utc, warehouse_of
 from warehouse.session import Warehouse
 
@@ -95,7 +95,7 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
 
 
 def tables_of(warehouse: Warehouse, folder: Path, models: str, **given: Any) -> dict[str, Rows]:
-    return built(warehouse, models_named(folder, "crm_accounting", models.split()), "crm_accounting", given, NOW)
+    return built(warehouse, some_models(folder, models.split(), ["crm_accounting"]), "crm_accounting", given, NOW)
 
 
 def months(year: int, first: int, last: int) -> Iterator[date]:

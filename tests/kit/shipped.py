@@ -1,13 +1,20 @@
-"""Some of the models that the project ships, read without all others."""
+"""Some of the models that the project ships, read without all others, and built from rows that a test writes."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
+from assets.build import build
 from assets.model_files import Model, load_models
-from tests.loaded import REPOSITORY, declare, project
+from sources.driver import load_streams
+from tests.loaded import REPOSITORY, declare, load, project
+from warehouse.session import Warehouse
+
+Rows = list[dict[str, Any]]
 
 
 def some_models(folder: Path, names: Iterable[str], integrations: Iterable[str]) -> tuple[Model, ...]:
@@ -18,8 +25,43 @@ def some_models(folder: Path, names: Iterable[str], integrations: Iterable[str])
         names: the models; those that they read have to be among them.
         integrations: what the project declares.
     """
-    (folder / "assets" / "models").mkdir(parents=True)
+    into = folder / "assets" / "models"
+    into.mkdir(parents=True)
     for name in names:
         for file in (REPOSITORY / "assets" / "models").glob(f"{name}.*"):
-            shutil.copy(file, folder / "assets" / "models")
+            shutil.copy(file, into)
     return load_models(project(folder), {name: declare(name) for name in integrations})
+
+
+def built(
+    warehouse: Warehouse,
+    models: Sequence[Model],
+    integration: str,
+    tables: Mapping[str, Iterable[Mapping[str, Any]]],
+    now: datetime,
+) -> dict[str, Rows]:
+    """Load rows, other streams that the models read are empty, build the models; their rows, in the order of all."""
+    every = {stream.name for stream in load_streams(integration)}
+    assert tables.keys() <= every
+    wanted = {table.name for model in models for table in model.inputs if table.schema == integration}
+    given = {name: [_as_text(row) for row in tables.get(name, ())] for name in sorted(wanted)}
+    found: dict[str, Rows] = {}
+    with warehouse.transaction() as session:
+        load(session, integration, "001", given, now)
+        for result in build(session, models, now):
+            assert result.status == "built", result
+            columns = list(session.columns("analytics", result.name))
+            listed = ", ".join(str(n) for n in range(1, len(columns) + 1))
+            rows = session.execute(f"SELECT * FROM analytics.{result.name} ORDER BY {listed}")
+            found[result.name] = [dict(zip(columns, row, strict=True)) for row in rows]
+    return found
+
+
+def _as_text(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Write days as text, which both engines cast."""
+    return {name: str(value) if type(value) is date else value for name, value in row.items()}
+
+
+def only(rows: Rows, *columns: str) -> list[tuple[Any, ...]]:
+    """Return some columns of rows."""
+    return [tuple(row[column] for column in columns) for row in rows]
