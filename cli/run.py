@@ -24,6 +24,9 @@ from quality.standing import entries, summaries
 from warehouse.control_publications import Publication
 from warehouse.session import Session
 
+_LISTED = 12
+"""So many models that were rebuilt are listed; of more, only how many there are."""
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
 
 
@@ -204,8 +207,12 @@ def _tell_dagster(
 
 
 def _print_derived(derived: Derived | None) -> None:
-    for model in derived.models if derived else ():
-        if model.status == "built":
+    models = derived.models if derived else ()
+    built = [model for model in models if model.status == "built"]
+    if len(built) > _LISTED:
+        out.print(f"[green]✓[/green] {len(built)} models rebuilt ({sum(model.rows for model in built):,} rows)")
+    for model in models:
+        if model.status == "built" and len(built) <= _LISTED:
             out.print(f"[green]✓[/green] analytics.{model.name}: {model.rows:,} rows")
         elif model.status == "failed":
             out.print(f"[red]✗[/red] analytics.{model.name}: {escaped(model.reason)}; it stays as it was built last")
