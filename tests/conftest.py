@@ -42,8 +42,9 @@ def _group_of(item: pytest.Item) -> str | None:
         return "/".join(parameters["driver"])
     definitions = item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else {}
     shared = {name: found[-1].scope for name, found in definitions.items() if name not in _ONE_EACH}
-    for name, scope in shared.items():
-        if scope == "session" and definitions[name][-1].baseid != "":
+    of_session = {n for n, scope in shared.items() if scope == "session" and definitions[n][-1].baseid != ""}
+    for name in sorted(of_session):
+        if not of_session & set(definitions[name][-1].argnames):  # the one that others are made of
             return name
     return item.nodeid.partition("::")[0] if "module" in shared.values() else None
 
