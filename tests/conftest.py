@@ -27,8 +27,9 @@ _ONE_EACH = frozenset({"postgres_server", "new_database", "tmp_path_factory", "c
 """Fixtures of the session that every worker may have of its own."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Name for each test the group whose tests have to be run by one worker."""
+    """Name for each test the group whose tests have to be run by one worker, before a worker looks for the names."""
     for item in items:
         group = _group_of(item)
         if group is not None and item.get_closest_marker("xdist_group") is None:
