@@ -212,8 +212,9 @@ def _print_derived(derived: Derived | None) -> None:
     if len(built) > _LISTED:
         out.print(f"[green]✓[/green] {len(built)} models rebuilt ({sum(model.rows for model in built):,} rows)")
     for model in models:
-        if model.status == "built" and len(built) <= _LISTED:
-            out.print(f"[green]✓[/green] analytics.{model.name}: {model.rows:,} rows")
+        if model.status == "built":
+            if len(built) <= _LISTED:
+                out.print(f"[green]✓[/green] analytics.{model.name}: {model.rows:,} rows")
         elif model.status == "failed":
             out.print(f"[red]✗[/red] analytics.{model.name}: {escaped(model.reason)}; it stays as it was built last")
         elif model.status != "unchanged":
