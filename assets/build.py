@@ -78,6 +78,9 @@ def build(
     """
     state.create_tables(session)
     session.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(ANALYTICS)}")
+    if session.dialect == "postgres":  # compiling a query takes longer than running it, and sorts fit into memory
+        session.execute("SET LOCAL jit = off")
+        session.execute("SET LOCAL work_mem = '64MB'")
     kept = session.execute("SELECT model, fingerprint, row_count FROM leat.models")
     before = {name: _Built(fingerprint, rows) for name, fingerprint, rows in kept}
     for name in before.keys() - {model.name for model in models}:
