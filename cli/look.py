@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -16,6 +16,7 @@ from cli.output import escaped, out, print_json, print_rows, print_table
 from cli.publish import print_standing, standing
 from cli.run import Json
 from pipelines.declaration import Declaration
+from pipelines.freshness import stale_streams
 from pipelines.project import make_private
 from sources.driver import SetupTest, Sync, load_driver
 from sources.errors import IntegrationError
@@ -41,12 +42,12 @@ def add_to(app: typer.Typer) -> None:
 
 def status(context: typer.Context, json: Json = False) -> None:
     """Show what is loaded, how fresh it is, and how the last runs ended."""
-    from warehouse.control import last_runs
+    from warehouse.control import last_good_runs, last_runs
 
     opened: Opened = context.obj()
-    runs = last_runs(opened.store)
+    runs, good_runs = last_runs(opened.store), last_good_runs(opened.store)
     loaded = _loaded(opened)
-    now = datetime.now(UTC)
+    stale = stale_streams(opened.declarations, good_runs, datetime.now(UTC))
     integrations: list[dict[str, Any]] = []
     for name, declaration in opened.declarations.items():
         run = runs.get(name)
@@ -58,7 +59,12 @@ def status(context: typer.Context, json: Json = False) -> None:
                 "last_run": run.started_at if run else None,
                 "last_status": run.status if run else None,
                 "error": run.error if run else None,
-                "streams": [_stream_status(declaration, s.name, loaded, run, now) for s in declaration.selected()],
+                "streams": [
+                    _stream_status(
+                        declaration, s.name, loaded, _fresh(declaration, s.name, good_runs, stale) if run else None
+                    )
+                    for s in declaration.selected()
+                ],
             }
         )
     if json:
@@ -83,15 +89,16 @@ def status(context: typer.Context, json: Json = False) -> None:
         out.print(f'\n{loaded["violations"]} open violations: leat query "FROM leat.violations"')
 
 
-def _stream_status(
-    declaration: Declaration, stream: str, loaded: dict[Any, Any], run: Any, now: datetime
-) -> dict[str, Any]:
+def _fresh(
+    declaration: Declaration, stream: str, good_runs: Mapping[str, datetime], stale: Collection[tuple[str, str]]
+) -> str | None:
+    if declaration.options(stream).fresh_within is None:
+        return None
+    return "yes" if declaration.name in good_runs and (declaration.name, stream) not in stale else "no"
+
+
+def _stream_status(declaration: Declaration, stream: str, loaded: dict[Any, Any], fresh: str | None) -> dict[str, Any]:
     total, last_load, quarantined = loaded.get((declaration.name, stream), (None, None, 0))
-    within = declaration.options(stream).fresh_within
-    fresh = None
-    if within is not None and run is not None:
-        good = run.status in ("loaded", "nothing_new") and run.ended_at is not None
-        fresh = "yes" if good and now - run.ended_at <= within else "no"
     deletes = next(s.deletes for s in declaration.selected() if s.name == stream)
     values = {"rows": total, "last_load": last_load, "quarantined": quarantined, "deletes": deletes, "fresh": fresh}
     return {"stream": stream, **values}

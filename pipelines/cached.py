@@ -47,10 +47,18 @@ def kept(project: Project, name: str, key: str, adapter: TypeAdapter[T], make: C
             return adapter.validate_python(stored["value"])
     value = make()
     if write and project.state.is_dir():
-        make_private(path.parent)
-        draft = path.with_suffix(f".{os.getpid()}")
-        draft.touch(mode=0o600)
         plain = adapter.dump_python(value, mode="json", exclude_unset=True)
-        draft.write_text(json.dumps({"key": key, "value": plain}), encoding="utf-8")
-        draft.replace(path)
+        with contextlib.suppress(OSError):  # a full disk costs time, not the run
+            _write(path, json.dumps({"key": key, "value": plain}))
     return value
+
+
+def _write(path: Path, text: str) -> None:
+    make_private(path.parent)
+    draft = path.with_suffix(f".{os.getpid()}")
+    try:
+        draft.touch(mode=0o600)
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -20,6 +20,8 @@ from warehouse.session import Session, sql_type
 
 FLAPS_WITHIN = timedelta(days=1)
 """One that comes back so soon after its resolution has flapped."""
+FLAPPING_FROM = 2
+"""One that has flapped so often in a row is flapping, until it has stayed as it is for as long."""
 _CHUNK = 500
 
 

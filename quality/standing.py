@@ -9,12 +9,11 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pipelines.state import SCHEMA
-from quality.ledger import FLAPS_WITHIN
+from quality.ledger import FLAPPING_FROM, FLAPS_WITHIN
 from warehouse.session import Session
 
 State = Literal["open", "acknowledged", "flapping", "resolved"]
 
-_FLAPS = 2
 _COLUMNS = (
     "v.rule, v.violation_key, r.title, v.severity, v.owner, v.evidence, v.first_seen_at, v.opened_at, v.last_seen_at, "
     "v.resolved_at, v.episodes, v.flaps, v.acknowledged_by, v.acknowledged_until, v.acknowledged_note, r.next_step"
@@ -44,7 +43,7 @@ class Entry:
 
     def state(self, now: datetime) -> State:
         """Return how it stands: flapping means that it came and went at least twice within a day."""
-        if self.flaps >= _FLAPS and now - max(self.opened_at, self.resolved_at or self.opened_at) < FLAPS_WITHIN:
+        if self.flaps >= FLAPPING_FROM and now - max(self.opened_at, self.resolved_at or self.opened_at) < FLAPS_WITHIN:
             return "flapping"
         if self.resolved_at is not None:
             return "resolved"

@@ -15,17 +15,14 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from quality.alerts.declaration import Alerts, Escalation, Route
 from quality.alerts.problem import Problem
 from quality.alerts.routes import route_of
 from quality.alerts.times import is_quiet, last_digest
+from quality.ledger import FLAPPING_FROM, FLAPS_WITHIN
 from warehouse.control_alerts import Known, Told, What
-
-FLAPPING_FROM = 2
-SETTLED = timedelta(days=1)
-"""A problem that came back so often, each time within this, flaps; it is told again after this long without change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,7 @@ def note(problems: Mapping[str, Problem], known: Mapping[str, Known], now: datet
         at, flaps = now, 0
         if before is not None and before.gone_at is None:
             at, flaps = before.seen_at, before.flaps
-        elif before is not None and before.gone_at is not None and now - before.gone_at <= SETTLED:
+        elif before is not None and before.gone_at is not None and now - before.gone_at <= FLAPS_WITHIN:
             flaps = before.flaps + 1
         told = {} if before is None else before.told
         after = Known(key, problem.kind, problem.subject, problem.title, problem.severity, at, None,
@@ -119,7 +116,7 @@ def _open(alerts: Alerts, problem: Problem, known: Known, told: Told | None, now
 
 def _over(alerts: Alerts, known: Known, now: datetime) -> Iterator[tuple[str, What]]:
     gone = known.gone_at or now
-    if known.flaps >= FLAPPING_FROM and now - gone < SETTLED:
+    if known.flaps >= FLAPPING_FROM and now - gone < FLAPS_WITHIN:
         return  # it may be back any moment
     for channel, told in known.told.items():
         waits = alerts.digest is not None and known.severity == "warn" and not told.escalated
@@ -146,4 +143,4 @@ def _is_due(alerts: Alerts, route: Route, known: Known, told: Told | None, now: 
 
 def _flaps(known: Known, problem: Problem, now: datetime) -> bool:
     changed = max(known.seen_at, problem.since) if problem.since is not None else known.seen_at
-    return known.flaps >= FLAPPING_FROM and now - changed < SETTLED
+    return known.flaps >= FLAPPING_FROM and now - changed < FLAPS_WITHIN
