@@ -103,10 +103,10 @@ class PostgresSession:
 
     def columns(self, schema: str, table: str) -> dict[str, str]:
         """Return leat type by column name."""
-        rows = self.execute(
-            "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = ? AND table_name = ? "
-            "ORDER BY ordinal_position",
-            (schema, table),
+        rows = self.execute(  # information_schema takes ten times as long, and this is asked a thousand times a run
+            "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute "
+            "WHERE attrelid = to_regclass(?) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+            (quote(schema, table),),
         )
         return {name: leat_type(kind, "postgres") for name, kind in rows}
 

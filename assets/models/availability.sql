@@ -47,6 +47,9 @@ booked AS (
     FROM bookings AS b
     WHERE b.kind = 'INDIVIDUAL'
 ),
+longer AS MATERIALIZED (
+    SELECT * FROM booked WHERE first_day < last_day
+),
 by_day AS (
     -- Most bookings begin and end on one day; the few others are looked for by comparing.
     SELECT b.*, d.day, d.opens, d.closes
@@ -55,9 +58,8 @@ by_day AS (
     WHERE b.first_day = b.last_day
     UNION ALL
     SELECT b.*, d.day, d.opens, d.closes
-    FROM booked AS b
+    FROM longer AS b
     JOIN days AS d ON d.day BETWEEN b.first_day AND b.last_day
-    WHERE b.first_day < b.last_day
 ),
 clipped AS (
     SELECT

@@ -17,7 +17,7 @@ WITH happening AS (
         uid,
         occurrence_id,
         MIN(starts_local) AS starts_local,
-        MAX((EXTRACT(EPOCH FROM ends_at) - EXTRACT(EPOCH FROM starts_at)) / 60) AS minutes
+        MAX(CAST(EXTRACT(EPOCH FROM ends_at - starts_at) AS DOUBLE) / 60) AS minutes
     FROM calendar.occurrences
     WHERE _deleted_at IS NULL
         AND COALESCE(status, 'CONFIRMED') <> 'CANCELLED'

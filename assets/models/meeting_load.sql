@@ -17,52 +17,61 @@ checks:
   - not_null: [email, week]
   - range: {hours: {min: 0}}
 --- */
-WITH invited AS (
-    SELECT DISTINCT
-        o.uid,
-        o.occurrence_id,
-        a.email,
-        a.name,
-        a.response_status,
-        o.starts_local,
-        (EXTRACT(EPOCH FROM o.ends_at) - EXTRACT(EPOCH FROM o.starts_at)) / 3600 AS hours
-    FROM calendar.occurrences AS o
-    JOIN calendar.attendees AS a
-        ON a.calendar = o.calendar
-        AND a.href = o.href
-        AND a.uid = o.uid
-        AND a.recurrence_id = o.recurrence_id
-    WHERE o._deleted_at IS NULL
-        AND a._deleted_at IS NULL
-        AND a.email IS NOT NULL
-        AND COALESCE(a.kind, 'INDIVIDUAL') = 'INDIVIDUAL'
-        AND COALESCE(o.status, 'CONFIRMED') <> 'CANCELLED'
-        AND COALESCE(o.transparency, 'OPAQUE') <> 'TRANSPARENT'
-        AND NOT o.all_day
-        AND o.starts_local IS NOT NULL
-),
-answers AS (
-    -- One meeting may be in several calendars, with the answer known in one of them only.
+-- As in bookings, the columns of an event's key are joined as one text.
+WITH happening AS (
     SELECT
+        calendar || ' ' || href || ' ' || uid || ' ' || recurrence_id AS event,
         uid,
         occurrence_id,
+        CAST(DATE_TRUNC('week', starts_local) AS DATE) AS week,
+        CAST(EXTRACT(EPOCH FROM ends_at - starts_at) AS DOUBLE) / 3600 AS hours
+    FROM calendar.occurrences
+    WHERE _deleted_at IS NULL
+        AND COALESCE(status, 'CONFIRMED') <> 'CANCELLED'
+        AND COALESCE(transparency, 'OPAQUE') <> 'TRANSPARENT'
+        AND NOT all_day
+        AND starts_local IS NOT NULL
+),
+invited AS (
+    SELECT
+        calendar || ' ' || href || ' ' || uid || ' ' || recurrence_id AS event,
         email,
-        MAX(name) AS name,
-        MIN(starts_local) AS starts_local,
-        MAX(hours) AS hours,
-        MAX(CASE WHEN response_status = 'ACCEPTED' THEN 1 ELSE 0 END) AS accepted,
-        MAX(CASE WHEN response_status = 'DECLINED' THEN 1 ELSE 0 END) AS declined
-    FROM invited
-    GROUP BY uid, occurrence_id, email
+        name,
+        CASE response_status WHEN 'ACCEPTED' THEN 1 WHEN 'DECLINED' THEN 2 ELSE 0 END AS answer
+    FROM calendar.attendees
+    WHERE _deleted_at IS NULL
+        AND email IS NOT NULL
+        AND COALESCE(kind, 'INDIVIDUAL') = 'INDIVIDUAL'
+),
+names AS (
+    SELECT email, MAX(name) AS name FROM invited GROUP BY email
+),
+answers AS (
+    -- One meeting may be in several calendars, with the answer known in one of them only: 1 is accepted, 2 is declined,
+    -- 3 is both.
+    SELECT
+        h.uid,
+        h.occurrence_id,
+        i.email,
+        MIN(h.week) AS week,
+        MAX(h.hours) AS hours,
+        BIT_OR(i.answer) AS answer
+    FROM happening AS h
+    JOIN invited AS i ON i.event = h.event
+    GROUP BY h.uid, h.occurrence_id, i.email
+),
+counted AS (
+    SELECT
+        email,
+        week,
+        COUNT(*) FILTER (WHERE answer < 2) AS meetings,
+        COALESCE(SUM(hours) FILTER (WHERE answer < 2), 0) AS hours,
+        COUNT(*) FILTER (WHERE answer IN (1, 3)) AS accepted,
+        COUNT(*) FILTER (WHERE answer > 1) AS declined,
+        COUNT(*) FILTER (WHERE answer = 0) AS unanswered
+    FROM answers
+    GROUP BY email, week
 )
-SELECT
-    email,
-    MAX(name) AS name,
-    CAST(DATE_TRUNC('week', starts_local) AS DATE) AS week,
-    COUNT(*) FILTER (WHERE declined = 0) AS meetings,
-    CAST(COALESCE(SUM(hours) FILTER (WHERE declined = 0), 0) AS DOUBLE) AS hours,
-    CAST(SUM(accepted) AS BIGINT) AS accepted,
-    CAST(SUM(declined) AS BIGINT) AS declined,
-    COUNT(*) FILTER (WHERE accepted = 0 AND declined = 0) AS unanswered
-FROM answers
-GROUP BY email, CAST(DATE_TRUNC('week', starts_local) AS DATE)
+SELECT c.email, n.name, c.week, c.meetings, c.hours, c.accepted, c.declined, c.unanswered
+FROM counted AS c
+JOIN names AS n ON n.email = c.email
