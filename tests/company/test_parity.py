@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
-from collections.abc import Iterable
-from datetime import date, datetime
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from assets.build import build
 from assets.model_files import load_models
 from pipelines.project import load_declarations, open_project
 from tests.company.conftest import Both
-from warehouse.session import Warehouse, quote
+from warehouse.session import Session, Warehouse, quote
 
 pytestmark = pytest.mark.timeout(600)  # the whole company has to be started
 
@@ -48,12 +50,41 @@ _LEFT_OUT = {("sso", "login_events"): "kind <> 'token_issued'"}
 """What leat itself does to a system, by each run that looks: it is loaded with the next real news."""
 
 
+class _Done(Exception):
+    """Everything is read; nothing of it is to be kept."""
+
+
+@pytest.fixture(scope="module")
+def built(both: Both) -> list[dict[str, tuple[dict[str, str], list[dict[str, Any]]]]]:
+    """Build the models of both as if they had been loaded in one moment: ages in days differ from hour to hour."""
+    now = datetime.now(UTC)
+    return [dict(built_at(warehouse, now)) for warehouse in (both.duckdb, both.postgres)]
+
+
+def built_at(warehouse: Warehouse, now: datetime) -> Iterator[tuple[str, Any]]:
+    """Yield of each model its columns and its rows; the warehouse stays as it is."""
+    project = open_project(_project_files())
+    every = load_models(project, load_declarations(project))
+    with contextlib.suppress(_Done), warehouse.transaction() as session:
+        session.execute("UPDATE leat.loads SET applied_at = ?", (now,))
+        session.execute("DELETE FROM leat.models")
+        assert {result.status for result in build(session, every, now)} == {"built"}
+        for model in every:
+            yield model.name, (session.columns("analytics", model.name), read(session, "analytics", model.name))
+        raise _Done
+
+
 def rows(warehouse: Warehouse, schema: str, table: str, where: str = "1 = 1") -> list[dict[str, Any]]:
-    """Return the rows of a table in one order, JSON parsed, without what tells of the run."""
+    """Return the published rows of a table; see :func:`read`."""
     with warehouse.published() as session:
-        columns = session.columns(schema, table)
-        assert columns, f"{schema}.{table} is not there"
-        found = session.execute(f"SELECT * FROM {quote(schema, table)} WHERE {where}")
+        return read(session, schema, table, where)
+
+
+def read(session: Session, schema: str, table: str, where: str = "1 = 1") -> list[dict[str, Any]]:
+    """Return the rows of a table in one order, JSON parsed, without what tells of the run."""
+    columns = session.columns(schema, table)
+    assert columns, f"{schema}.{table} is not there"
+    found = session.execute(f"SELECT * FROM {quote(schema, table)} WHERE {where}")
     named = ({n: plain(v, columns[n]) for n, v in zip(columns, row, strict=True)} for row in found)
     kept = [{n: v for n, v in row.items() if n not in _OF_THE_RUN} for row in named]
     return sorted(kept, key=lambda row: json.dumps(row, sort_keys=True, default=str))
@@ -94,13 +125,12 @@ def test_a_stream_is_the_same(both: Both, integration: str, stream: str) -> None
 
 
 @pytest.mark.parametrize("model", models())
-def test_a_model_is_the_same(both: Both, model: str) -> None:
-    duckdb, postgres = rows(both.duckdb, "analytics", model), rows(both.postgres, "analytics", model)
+def test_a_model_is_the_same(built: list[dict[str, Any]], model: str) -> None:
+    (columns, duckdb), (other_columns, postgres) = (each[model] for each in built)
     if model not in _OF_THE_RUNS:
         assert bool(duckdb) != (model in _EMPTY), "an empty model proves nothing"
         assert postgres == duckdb
-    with both.duckdb.published() as one, both.postgres.published() as other:
-        assert one.columns("analytics", model) == other.columns("analytics", model)
+    assert other_columns == columns
 
 
 def test_rules_find_the_same_and_the_same_is_quarantined(both: Both) -> None:
