@@ -1,8 +1,9 @@
 """Builds models inside one transaction: in order, and only those of which an input has changed.
 
-Readers are never kept waiting. On DuckDB they have the published file. On Postgres the rows of a table are replaced
-by DELETE and INSERT, of which others see nothing before the commit; only when the columns change is a new table put in
-the place of the old one, which readers wait for until the commit.
+Readers are never kept waiting. On DuckDB they have the published file. On Postgres a new table is made, which runs in
+parallel as an INSERT doesn't; its rows replace those of the old one by DELETE and INSERT, of which others see nothing
+before the commit. Only when the columns change is the new table put in the place of the old one, which readers wait for
+until the commit.
 """
 
 from __future__ import annotations
@@ -212,16 +213,15 @@ def _materialize(session: Session, model: Model) -> None:
 def _replace(session: Session, model: Model, kind: str | None) -> None:
     name, sql = quote(ANALYTICS, model.name), model.sql[session.dialect]
     fresh = _NEW + model.name
-    session.execute(f"CREATE TABLE {quote(ANALYTICS, fresh)} AS {sql} WITH NO DATA")
-    if kind == "BASE TABLE" and session.columns(ANALYTICS, fresh) == session.columns(ANALYTICS, model.name):
-        session.execute(f"DROP TABLE {quote(ANALYTICS, fresh)}")
+    session.execute(f"CREATE TABLE {quote(ANALYTICS, fresh)} AS {sql}")
+    fresh_columns, columns = (list(session.columns(ANALYTICS, table).items()) for table in (fresh, model.name))
+    if kind == "BASE TABLE" and fresh_columns == columns:  # in the same order too
         session.execute(f"DELETE FROM {name}")
-        session.execute(f"INSERT INTO {name} {sql}")
-        session.analyze(ANALYTICS, model.name)
-        return
-    session.execute(f"INSERT INTO {quote(ANALYTICS, fresh)} {sql}")
-    _drop(session, model.name)
-    session.execute(f"ALTER TABLE {quote(ANALYTICS, fresh)} RENAME TO {quote(model.name)}")
+        session.execute(f"INSERT INTO {name} TABLE {quote(ANALYTICS, fresh)}")
+        session.execute(f"DROP TABLE {quote(ANALYTICS, fresh)}")
+    else:
+        _drop(session, model.name)
+        session.execute(f"ALTER TABLE {quote(ANALYTICS, fresh)} RENAME TO {quote(model.name)}")
     session.analyze(ANALYTICS, model.name)
 
 

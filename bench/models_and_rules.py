@@ -5,7 +5,7 @@
 The demo's servers run for real and are loaded into both. Then, in a transaction that is rolled back, every row is there
 as often as asked: each copy is a company of its own, with its own numbers, addresses and people, so that joins find as
 much as before. The aim is under a second for each, and under ten for all of them; a limit to compare with is the time
-in which the same engine copies the rows.
+in which the same engine copies the rows. Everything is built three times, and the fastest of each counts.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ WORDS = {
 }  # fmt: skip
 """Columns whose values are words, alike in every company."""
 NUMBERS = {"id", "number", "order_number", "uid"}
+ATTEMPTS = 3
+"""Of each model and rule the fastest counts: whatever else the machine does makes it slower only."""
 
 
 class _Done(Exception):
@@ -103,9 +105,11 @@ def measure(warehouse: Warehouse, project: Path, copies: int) -> None:
     rules = load_rules(opened, declarations, tuple(model.name for model in models))
     taken: dict[str, float] = {}
     with contextlib.suppress(_Done), warehouse.transaction() as session:
-        session.execute("DELETE FROM leat.models")
         rows, copied = grow(session, declarations, copies)
-        taken |= _times(session, models, rules)
+        for _attempt in range(ATTEMPTS):
+            session.execute("DELETE FROM leat.models")
+            for name, seconds in _times(session, models, rules):
+                taken[name] = min(seconds, taken.get(name, seconds))
         _roll_back()
     whole = sum(taken.values())
     print(f"{warehouse.dialect}: {rows:,} rows, copied in {copied:.1f} s")

@@ -252,6 +252,18 @@ def test_columns_may_change_and_models_may_go(warehouse: Warehouse, tmp_path: Pa
         assert session.execute("SELECT * FROM leat.models") == []
 
 
+def test_columns_may_change_places(warehouse: Warehouse, tmp_path: Path) -> None:
+    with warehouse.transaction() as session:
+        load(session, "version_control", "001", {"commits": [commit("c1"), commit("c2")]}, NOW)
+    for columns in (
+        "COUNT(*) AS commits, CAST(7 AS BIGINT) AS seven",
+        "CAST(7 AS BIGINT) AS seven, COUNT(*) AS commits",
+    ):
+        run(warehouse, models_of(tmp_path, first=COMMITS.replace("COUNT(*) AS commits", columns)))
+        with warehouse.snapshot() as session:
+            assert rows(session, "first") == [{"repository": "app", "commits": 2, "seven": 7}]
+
+
 def test_a_table_may_become_a_view_and_back(warehouse: Warehouse, tmp_path: Path) -> None:
     with warehouse.transaction() as session:
         load(session, "version_control", "001", {"commits": [commit("c1")]}, NOW)
