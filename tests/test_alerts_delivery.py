@@ -121,6 +121,7 @@ def test_one_channel_that_fails_holds_up_no_other(
     sent = {each.channel: each.error for each in office.pass_()}
     assert sent["b"] is None
     assert "Connection" in str(sent["a"])
+    assert "Next: look at NOWHERE and at the service that it names, then `leat alerts test a`" in str(sent["a"])
     assert "UNSET" in str(sent["c"])
     assert len(hook.take()) == 1
 

@@ -21,12 +21,19 @@ def send(channel: Channel, message: Message, project: Project) -> str | None:
     try:
         url = channel.read_url(message.channel, project.folder)
         deliver(url, message.title, message.body or "", message.severity or None, message.id)
-    except (NotDelivered, NotConfigured) as error:
+    except NotConfigured as error:  # it says what to do
         return redact(str(error))
+    except NotDelivered as error:
+        return redact(f"{error}. {_next(channel, message)}")
     except Exception as error:  # of a library that talks to a hundred services
         log.exception("channel %s", message.channel)
-        return redact(f"{type(error).__name__}: {error}")
+        return redact(f"{type(error).__name__}: {error}. {_next(channel, message)}")
     return None
+
+
+def _next(channel: Channel, message: Message) -> str:
+    where = channel.url.env or channel.url.file
+    return f"Next: look at {where} and at the service that it names, then `leat alerts test {message.channel}`"
 
 
 def remember_secrets(alerts: Alerts, project: Project) -> None:
