@@ -122,7 +122,7 @@ def _build(session: Session, model: Model, before: _Built | None, after: dict[st
             after[model.name] = before.fingerprint
         reason = f"{needed[0]} hasn't been {'built' if needed[0].schema == ANALYTICS else 'loaded'} yet"
         return ModelResult(model.name, "skipped", 0, 0.0, reason)
-    changes = {str(table): _version(session, table, after) for table in model.inputs}
+    changes = {str(table): _version(session, table, after, model.loads) for table in model.inputs}
     fingerprint = _fingerprint(model, session, inputs, changes)
     after[model.name] = fingerprint
     exists = bool(session.columns(ANALYTICS, model.name))
@@ -159,11 +159,14 @@ def _without(session: Session, model: Model, absent: Sequence[TableName]) -> Mod
     )
 
 
-def _version(session: Session, table: TableName, after: Mapping[str, str]) -> str | None:
-    """Return what changes when the rows of a table do."""
+def _version(session: Session, table: TableName, after: Mapping[str, str], loads: Sequence[str] | None) -> str | None:
+    """Return what changes when the rows of a table do, or of ``leat.loads`` those of some integrations."""
     if table.schema == ANALYTICS:
         return after.get(table.name)
-    if table.schema == state.SCHEMA:
+    if (table.schema, table.name) == (state.SCHEMA, "loads") and loads is not None:
+        listed = ", ".join("?" * len(loads))
+        found = session.execute(f"SELECT max(load_id) FROM leat.loads WHERE integration IN ({listed})", loads)
+    elif table.schema == state.SCHEMA:
         found = session.execute("SELECT max(load_id) FROM leat.loads")
     else:
         found = session.execute(

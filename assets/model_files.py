@@ -21,8 +21,9 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
-from assets import lineage
+from assets import lineage, own_loads
 from assets.lineage import column_lineage
+from assets.own_loads import loads_read
 from pipelines import sql_file
 from pipelines.cached import digest, kept
 from pipelines.declaration import Check, Declaration, Flag, Names
@@ -45,7 +46,7 @@ from warehouse.session import Dialect
 
 Materialized = Literal["table", "view"]
 Known = Mapping[str, Mapping[str, list[str]]]
-_OWN = (Path(__file__), Path(lineage.__file__), Path(sql_file.__file__))
+_OWN = tuple(Path(module) for module in (__file__, lineage.__file__, own_loads.__file__, sql_file.__file__))
 """What makes models of files: another version of it may make others."""
 
 
@@ -74,6 +75,7 @@ class Model:
         columns: the columns in order, with what each means; empty where the header doesn't say.
         checks: what must be true of its rows.
         inputs: the tables that it reads.
+        loads: the integrations whose rows of ``leat.loads`` it reads; None for all.
         optional: of these, by ``schema.table``, the ones that it can do without, with the leat types of their columns.
         sql: the query per dialect.
         lineage: for each column, the columns of the inputs that its values come from (see
@@ -90,6 +92,7 @@ class Model:
     columns: Mapping[str, str]
     checks: tuple[Check, ...]
     inputs: tuple[TableName, ...]
+    loads: tuple[str, ...] | None
     optional: Mapping[str, Mapping[str, str]]
     sql: Mapping[Dialect, str]
     lineage: Mapping[str, Sequence[tuple[str, str]]]
@@ -220,6 +223,7 @@ def _model(file: SqlFile, header: _Header, known: Known, optional: Mapping[str, 
         columns={column: header.columns.get(column, "") for column in selected if column != "*"},
         checks=header.checks,
         inputs=file.tables,
+        loads=None if file.overridden else loads_read(file.select),
         optional=optional,
         sql=file.sql,
         lineage={} if query is None else column_lineage(query),

@@ -64,6 +64,7 @@ class SqlFile:
         tables: the tables that it reads, each once.
         sql: its text per dialect, with parameters as :func:`parameter` writes them.
         parameters: the names of its parameters, with the line that names each first.
+        overridden: whether its text for Postgres was written by hand.
     """
 
     path: Path
@@ -73,6 +74,7 @@ class SqlFile:
     tables: tuple[TableName, ...]
     sql: Mapping[Dialect, str]
     parameters: Mapping[str, int]
+    overridden: bool
 
     @property
     def name(self) -> str:
@@ -106,10 +108,13 @@ def read_sql(path: Path, shown: str) -> SqlFile:
     body = "\n" * skipped + text[found.end() :]
     select = _parse(body, shown)
     tables = tuple(_qualify(select))
-    sql = {"duckdb": select.sql("duckdb", identify=True, comments=False), "postgres": _postgres(path, shown, select)}
+    override = path.with_name(path.stem + OVERRIDE)
+    postgres = _overridden(override, shown, select) if override.exists() else _postgres(shown, select, override)
+    sql = {"duckdb": select.sql("duckdb", identify=True, comments=False), "postgres": postgres}
     named = {column.name[1:] for column in select.find_all(exp.Column) if column.name.startswith("$")}
     lines = {name: body[: body.find(f"${name}")].count("\n") + 1 for name in sorted(named)}
-    return SqlFile(path, shown, header, select, tables, cast("Mapping[Dialect, str]", sql), lines)
+    texts = cast("Mapping[Dialect, str]", sql)
+    return SqlFile(path, shown, header, select, tables, texts, lines, override.exists())
 
 
 def parameter(name: str) -> str:
@@ -266,18 +271,19 @@ def _qualify(select: exp.Query) -> Iterator[TableName]:
                     yield TableName(source.db, source.name, source.this.meta.get("line", 1))
 
 
-def _postgres(path: Path, shown: str, select: exp.Query) -> str:
-    override = path.with_name(path.stem + OVERRIDE)
-    if override.exists():
-        name = str(Path(shown).with_name(override.name))
-        other = _parse(_read(override, name), name, "postgres")
-        theirs, ours = ({str(table) for table in _qualify(query)} for query in (other, select))
-        if theirs != ours:
-            listed = ", ".join(sorted(theirs ^ ours))
-            raise DeclarationError([f"{name}:1: it has to read the same tables as {shown}; different: {listed}"])
-        return other.sql("postgres", comments=False)
+def _postgres(shown: str, select: exp.Query, override: Path) -> str:
     try:
         return select.sql("postgres", identify=True, comments=False, unsupported_level=ErrorLevel.RAISE)
     except UnsupportedError as error:
         what = str(error).split("\n", maxsplit=1)[0]
         raise DeclarationError([f"{shown}:1: {what}. Next: write it otherwise, or add {override.name}"]) from error
+
+
+def _overridden(override: Path, shown: str, select: exp.Query) -> str:
+    name = str(Path(shown).with_name(override.name))
+    other = _parse(_read(override, name), name, "postgres")
+    theirs, ours = ({str(table) for table in _qualify(query)} for query in (other, select))
+    if theirs != ours:
+        listed = ", ".join(sorted(theirs ^ ours))
+        raise DeclarationError([f"{name}:1: it has to read the same tables as {shown}; different: {listed}"])
+    return other.sql("postgres", comments=False)

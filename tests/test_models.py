@@ -232,6 +232,30 @@ def test_only_what_changed_is_built_again(warehouse: Warehouse, tmp_path: Path) 
     assert {r.status for r in run(warehouse, models).values()} == {"unchanged"}
 
 
+def test_who_asks_when_its_own_was_loaded_waits_for_no_other(warehouse: Warehouse, tmp_path: Path) -> None:
+    loaded = HEADER + "SELECT MAX(applied_at) AS at FROM leat.loads"
+    files = {
+        "own": f"{loaded} WHERE integration = 'calendar' AND applied_at IS NOT NULL",
+        "listed": f"{loaded} WHERE integration IN ('calendar', 'email')",
+        "joined": HEADER + "SELECT COUNT(*) AS n FROM calendar.events AS e CROSS JOIN leat.loads AS l "
+        "WHERE l.integration = 'calendar'",
+        "all": loaded,
+        "either": f"{loaded} WHERE integration = 'calendar' OR TRUE",
+        "compared": f"{loaded} AS a WHERE integration = 'calendar' AND EXISTS (SELECT 1 FROM leat.loads AS b)",
+    }
+    models = models_of(tmp_path, **files)
+    with warehouse.transaction() as session:
+        load(session, "calendar", "001", {"events": [{"uid": "e1"}]}, NOW)
+    assert {r.status for r in run(warehouse, models).values()} == {"built"}
+    with warehouse.transaction() as session:
+        load(session, "version_control", "002", {"commits": [commit("c1")]}, NOW)
+    built = {name for name, r in run(warehouse, models).items() if r.status == "built"}
+    assert built == {"all", "either", "compared"}
+    with warehouse.transaction() as session:
+        load(session, "calendar", "003", {"events": []}, NOW)  # when it was loaded is news too
+    assert {r.status for r in run(warehouse, models).values()} == {"built"}
+
+
 def test_columns_may_change_and_models_may_go(warehouse: Warehouse, tmp_path: Path) -> None:
     with warehouse.transaction() as session:
         load(session, "version_control", "001", {"commits": [commit("c1")]}, NOW)

@@ -33,6 +33,7 @@ WITH times AS (
         MAX(applied_at) FILTER (WHERE integration = 'calendar') AS of_calendar,
         MAX(applied_at) FILTER (WHERE integration = 'cloud_storage') AS of_storage
     FROM leat.loads
+    WHERE integration IN ('sso', 'calendar', 'cloud_storage')
 ),
 accounts AS (
     SELECT

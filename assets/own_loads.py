@@ -1,0 +1,38 @@
+"""Of which integrations a query reads the loads: who asks when its own was loaded needn't be built anew for others."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from pipelines import state
+
+
+def loads_read(query: exp.Query) -> tuple[str, ...] | None:
+    """Return the integrations whose rows of ``leat.loads`` matter to a query, sorted; None when any may.
+
+    They are known where the query asks for them: ``WHERE integration = 'email'`` beside the table, or ``IN``.
+    """
+    found: set[str] = set()
+    for table in query.find_all(exp.Table):
+        if (table.db, table.name) == (state.SCHEMA, "loads"):
+            select = table.find_ancestor(exp.Select)
+            named = set() if select is None else _named(table, select)
+            if not named:
+                return None
+            found |= named
+    return tuple(sorted(found))
+
+
+def _named(table: exp.Table, select: exp.Select) -> set[str]:
+    """Return the integrations to which the WHERE of a SELECT keeps a table of its FROM; none when it doesn't."""
+    where, alone = select.args.get("where"), not select.args.get("joins")
+    if where is None:
+        return set()
+    for condition in where.this.flatten() if isinstance(where.this, exp.And) else [where.this]:
+        if not isinstance(condition, exp.EQ | exp.In) or not isinstance(condition.this, exp.Column):
+            continue
+        column, values = condition.this, condition.expressions or [condition.args.get("expression")]
+        of_table = column.table == table.alias_or_name or (alone and not column.table)
+        if of_table and column.name == "integration" and all(isinstance(value, exp.Literal) for value in values):
+            return {str(value.this) for value in values}
+    return set()
