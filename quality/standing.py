@@ -14,9 +14,10 @@ from warehouse.session import Session
 
 State = Literal["open", "acknowledged", "flapping", "resolved"]
 
-_COLUMNS = (
-    "v.rule, v.violation_key, r.title, v.severity, v.owner, v.evidence, v.first_seen_at, v.opened_at, v.last_seen_at, "
-    "v.resolved_at, v.episodes, v.flaps, v.acknowledged_by, v.acknowledged_until, v.acknowledged_note, r.next_step"
+_COLUMNS = (  # in the order of Entry; what is null is of an earlier version of leat, or of a rule that is gone
+    "v.rule, v.violation_key, COALESCE(r.title, v.rule), v.severity, COALESCE(v.owner, ''), v.evidence, "
+    "v.first_seen_at, COALESCE(v.opened_at, v.first_seen_at), v.last_seen_at, v.resolved_at, COALESCE(v.episodes, 1), "
+    "COALESCE(v.flaps, 0), v.acknowledged_by, v.acknowledged_until, v.acknowledged_note, COALESCE(r.next_step, '')"
 )
 
 
@@ -105,38 +106,6 @@ def matching(found: Sequence[Entry], prefix: str) -> list[Entry]:
 
 
 def _entry(row: Sequence[Any]) -> Entry:
-    (
-        rule,
-        key,
-        title,
-        severity,
-        owner,
-        evidence,
-        first,
-        opened,
-        last,
-        resolved,
-        episodes,
-        flaps,
-        *acknowledged,
-        step,
-    ) = row
-    by, until, note = acknowledged
-    return Entry(
-        rule=rule,
-        key=key,
-        title=title or rule,
-        severity=severity,
-        owner=owner or "",
-        evidence=json.loads(evidence) if isinstance(evidence, str) else evidence,
-        first_seen_at=first,
-        opened_at=opened or first,  # one of an earlier version of leat
-        last_seen_at=last,
-        resolved_at=resolved,
-        episodes=episodes or 1,
-        flaps=flaps or 0,
-        acknowledged_by=by,
-        acknowledged_until=until,
-        acknowledged_note=note,
-        next_step=step or "",
-    )
+    rule, key, title, severity, owner, evidence, *rest = row
+    told = json.loads(evidence) if isinstance(evidence, str) else evidence
+    return Entry(rule, key, title, severity, owner, told, *rest)
