@@ -5,6 +5,7 @@ description: >-
   payouts), bank (payouts sent, and those that arrived) and ledger (charges and refunds, and the payments in the
   books). What differs is a residual with a label; unexplained is what no label accounts for.
 owners: [finance]
+history: true
 columns:
   step: gateway, balance, bank or ledger.
   day: Day of the movement (UTC), of the books the day that it counts for.

@@ -133,6 +133,16 @@ def test_a_model_is_the_same(built: list[dict[str, Any]], model: str) -> None:
     assert other_columns == columns
 
 
+def test_a_model_with_history_can_be_asked_as_of_a_moment(both: Both) -> None:
+    for warehouse in (both.duckdb, both.postgres):
+        with warehouse.published() as session:
+            found = session.execute(
+                "SELECT (SELECT COUNT(*) FROM analytics.reconciliation_daily), "
+                "(SELECT COUNT(*) FROM analytics.reconciliation_daily_as_of(CURRENT_TIMESTAMP) WHERE day_total = 0)"
+            )
+        assert found[0][0] == found[0][1] > 100
+
+
 def test_rules_find_the_same_and_the_same_is_quarantined(both: Both) -> None:
     """What was resolved, and how often it came back, is of each warehouse alone: of what its runs have seen."""
     of_its_runs = ("first_seen_at", "last_seen_at", "opened_at", "episodes", "flaps")
