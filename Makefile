@@ -20,7 +20,7 @@ demo-stop: $(STAMP)  ## end the demo's servers
 	@.venv/bin/leat demo --stop
 
 test: $(STAMP)  ## run the tests, on DuckDB and on a Postgres of their own
-	.venv/bin/python -m pytest -n 3 --dist loadgroup
+	.venv/bin/python -m pytest -n logical --maxprocesses 4 --dist loadgroup
 
 lint: $(STAMP)  ## formatting, style, types, import direction
 	.venv/bin/ruff format --check .
