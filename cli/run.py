@@ -20,6 +20,7 @@ from pipelines.declaration import Declaration
 from pipelines.engine import Audit, Engine, Request, run_integrations
 from pipelines.record import Recorder, register
 from pipelines.results import CheckResult, IntegrationResult
+from quality.expectations import import_expectations
 from quality.standing import entries, summaries
 from warehouse.control_publications import Publication
 from warehouse.session import Session
@@ -168,7 +169,7 @@ class _Display:
             self._tasks[integration] = self._progress.add_task(f"{integration}: looking for news")
         elif phase == "extracting" and self._warming is None:
             # The checks will need it: importing takes seconds, and extracting waits for the network.
-            self._warming = threading.Thread(target=_import_expectations, daemon=True)
+            self._warming = threading.Thread(target=import_expectations, daemon=True)
             self._warming.start()
         elif phase == "checking" and self._warming is not None:
             self._warming.join()  # two threads must not import one package at the same time
@@ -188,10 +189,6 @@ class _Display:
         task = self._tasks.get(integration)
         if task is not None:
             self._progress.update(task, description=f"{integration}: {text}")
-
-
-def _import_expectations() -> None:
-    import great_expectations  # noqa: F401
 
 
 def _tell_dagster(

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import logging
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from warehouse.session import Session
 
 UNEXPECTED_ROWS = "unexpected_rows_expectation"
+_UNUSED = ("altair", "scipy.stats")
+"""What Great Expectations imports for distributions alone, which no check has: a third of its processor time."""
 
 
 class TransactionLost(Exception):
@@ -48,6 +52,31 @@ class Verdict:
 
     met: bool
     error: str | None = None
+
+
+class _Later(ModuleType):
+    """A module that is imported when something of it is used."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+def import_expectations() -> None:
+    """Import Great Expectations, which takes seconds; two threads must not do that at the same time."""
+    if "great_expectations" in sys.modules:
+        return
+    later = {name: _Later(name) for name in _UNUSED if name not in sys.modules}
+    sys.modules.update(later)
+    try:
+        importlib.import_module("great_expectations")
+    finally:
+        for name, module in later.items():
+            if sys.modules.get(name) is module:
+                del sys.modules[name]
 
 
 def unexpected_rows(sql: str) -> Expectation:
@@ -94,6 +123,7 @@ def results_of(session: Session, select: str, expectations: Sequence[Expectation
 
 
 def _results(session: Session, select: str, expectations: Sequence[Expectation], form: Mapping[str, Any]) -> list[Any]:
+    import_expectations()
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     wanted = [ExpectationConfiguration(type=e.type, kwargs=dict(e.arguments)) for e in expectations]
