@@ -21,7 +21,7 @@ from warehouse.session import Session
 
 UNEXPECTED_ROWS = "unexpected_rows_expectation"
 _UNUSED = ("altair", "scipy.stats")
-"""What Great Expectations imports for distributions alone, which no check has: a third of its processor time."""
+"""What Great Expectations imports for distributions alone, which no check has: a quarter of its processor time."""
 
 
 class TransactionLost(Exception):

@@ -224,6 +224,21 @@ def test_models_are_checked_too(warehouse: Warehouse) -> None:
     assert found[1].evidence == ()
 
 
+def test_what_no_check_uses_is_imported_by_its_first_use() -> None:
+    code = """
+import sys
+from quality.expectations import import_expectations
+import_expectations()
+assert not {"altair", "scipy.stats"} & set(sys.modules), "a quarter of the time again"
+import great_expectations.expectations.core.expect_column_kl_divergence_to_be_less_than as user
+assert user.stats.entropy([1, 2], [1, 2]) == 0 and user.alt.Chart
+import altair, scipy.stats
+assert altair.Chart is user.alt.Chart and scipy.stats.entropy is user.stats.entropy
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_nothing_is_printed_or_written(tmp_path: Path) -> None:
     code = """
 import duckdb
