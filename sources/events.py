@@ -1,4 +1,4 @@
-"""What a driver yields while it reads a system: rows, deletes, proof of a complete listing, bad records, a cursor.
+"""What a driver yields while it reads a system: rows, deletes, complete listings, bad records, failures, a cursor.
 
 The order in which events are yielded is their order of arrival; the engine keeps it. All events of one extraction are
 applied to the warehouse in one transaction, together with the last :class:`Cursor`.
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from sources.errors import IntegrationError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,11 +42,46 @@ class FullScan:
     """Proof that the listing of a stream was complete: rows that this extraction did not yield no longer exist.
 
     Only for a stream with ``deletes="full_scan"``, and only when the system has confirmed the end of the listing.
-    ``where`` restricts the claim, for example to one repository.
+
+    Args:
+        stream: the stream.
+        where: restricts the claim, for example to one repository.
+        because: what proved that the listing was complete, for example ``total of 220 reached``.
     """
 
     stream: str
     where: Mapping[str, Any] = field(default_factory=dict)
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A listing of a stream ended for a reason that was seen; it proves nothing about rows that it did not name.
+
+    Args:
+        stream: the stream.
+        because: what proved that the listing was complete, for example ``no next link after pages that had one``.
+    """
+
+    stream: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """One stream could not be read; the others can.
+
+    Nothing of the stream in this extraction is applied, wherever the event comes in the order; its rows stay as they
+    were, and the run ends as failed after the other streams were applied. A driver that yields this leaves the
+    stream's part of its cursor as it was.
+
+    Args:
+        stream: the stream.
+        error: why, with what to do next.
+    """
+
+    stream: str
+    error: IntegrationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +91,7 @@ class Quarantined:
     Args:
         stream: the stream it would have belonged to.
         key: what identifies the record for a person, for example a path or a UID.
-        reason: why, in words that tell what to mend.
+        reason: why, in words that tell what to mend; names the field and never holds a value.
         record: the record as it came, as text; bytes that aren't text are escaped.
     """
 
@@ -79,5 +116,5 @@ class Cursor:
     value: Mapping[str, Any]
 
 
-Event = Rows | Delete | FullScan | Quarantined | Logged | Cursor
+Event = Rows | Delete | FullScan | Listed | Failed | Quarantined | Logged | Cursor
 Events = Sequence[Event]
