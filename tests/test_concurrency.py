@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import Any, get_args
 
 import psycopg2
 import pytest
@@ -14,8 +16,9 @@ from pipelines.engine import Request, run_integration, run_integrations
 from pipelines.results import IntegrationResult
 from tests.kit.child import Reader, result_of, run_to_end, start_run, wait_until
 from tests.kit.project import Tally, delete, row, rows
-from warehouse.locks import file_lock
-from warehouse.session import Busy
+from warehouse.connect import open_warehouse
+from warehouse.locks import LockKind, advisory_key, file_lock
+from warehouse.session import Busy, Warehouse
 
 STREAMS = ("fed", "scanned", "kept")
 
@@ -246,3 +249,36 @@ def test_a_lock_that_is_held_is_busy_and_free_when_its_holder_ends(tmp_path: Any
             pass
     with file_lock(path, 0, "the thing"):
         assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("held", "asked"),
+    [("writer", None), ("alerts", None), ("plumless", "buckeroo")],  # of the last two, CRC-32 is the same
+)
+def test_an_integration_may_be_called_as_anything(warehouse: Warehouse, held: str, asked: str | None) -> None:
+    with warehouse.exclusive(held):
+        taken = warehouse.transaction() if asked is None else warehouse.exclusive(asked)
+        with ThreadPoolExecutor(1) as thread:
+            done = thread.submit(_enter, taken)
+            try:
+                assert done.result(timeout=2.5) is True
+            finally:
+                if not done.done() and warehouse.dialect == "postgres":
+                    terminate(warehouse.url)  # type: ignore[attr-defined]
+
+
+def _enter(block: AbstractContextManager[object]) -> bool:
+    with block:
+        return True
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path, warehouse_url: str | None) -> Warehouse:
+    return open_warehouse(warehouse_url, tmp_path)
+
+
+def test_locks_of_different_kinds_have_different_numbers() -> None:
+    names = ("", "writer", "integration", "alerts", "migration")
+    numbers = {advisory_key(kind, name) for kind in get_args(LockKind) for name in names}
+    assert len(numbers) == len(get_args(LockKind)) * len(names)
+    assert all(-(2**63) <= number < 2**63 for number in numbers)

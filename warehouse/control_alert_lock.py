@@ -9,10 +9,10 @@ from pathlib import Path
 
 from sqlalchemy import Engine, text
 
-from warehouse.locks import file_lock
+from warehouse.locks import advisory_key, file_lock
 from warehouse.session import Busy
 
-_LOCK = 7_045_327_003  # any number that nobody else locks in a Postgres
+_LOCK = advisory_key("alerts")
 _SENDING = "alerts are being sent by another process; they go out with its pass or the next"
 
 

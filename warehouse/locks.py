@@ -1,15 +1,26 @@
-"""Locks between processes: ``flock`` on a file, released by the kernel however the holder ends."""
+"""Locks between processes: ``flock`` on a file, or an advisory lock in Postgres; both end with their holder."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from warehouse.session import Busy
+
+LockKind = Literal["writer", "integration", "migration", "alerts"]
+"""What a lock in Postgres is for; locks of different kinds never meet, whatever they are called."""
+
+
+def advisory_key(kind: LockKind, name: str = "") -> int:
+    """Return the number of an advisory lock in Postgres: 64 bits of a hash over its kind and its name."""
+    digest = hashlib.sha256(f"leat\0{kind}\0{name}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
 
 
 @contextlib.contextmanager

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import time
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from warehouse.locks import advisory_key
 from warehouse.session import (
     Busy,
     Dialect,
@@ -185,7 +185,7 @@ class PostgresWarehouse:
         with self._connected() as connection:
             try:
                 connection.execute(sqlalchemy.text(f"SET LOCAL lock_timeout = {_WRITER_WAIT_MS}"))
-                connection.execute(sqlalchemy.text(f"SELECT pg_advisory_xact_lock({_lock_number('writer')})"))
+                connection.execute(sqlalchemy.text(f"SELECT pg_advisory_xact_lock({advisory_key('writer')})"))
             except sqlalchemy.exc.OperationalError as error:
                 if not isinstance(error.orig, psycopg2.errors.LockNotAvailable):
                     raise
@@ -232,7 +232,7 @@ class PostgresWarehouse:
         import sqlalchemy
 
         with self._connected() as connection:
-            take = sqlalchemy.text(f"SELECT pg_try_advisory_lock({_lock_number(name)})")
+            take = sqlalchemy.text(f"SELECT pg_try_advisory_lock({advisory_key('integration', name)})")
             deadline = time.monotonic() + _TAKEOVER_WAIT
             while not connection.execute(take).scalar():
                 if time.monotonic() > deadline:
@@ -244,7 +244,3 @@ class PostgresWarehouse:
                 yield
             finally:
                 connection.detach()  # closing it for good gives the lock back, even when it is broken
-
-
-def _lock_number(name: str) -> int:
-    return 0x1EA7 << 32 | zlib.crc32(name.encode())

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
+from warehouse.locks import advisory_key
 from warehouse.session import WarehouseError
 
 HEAD = "0004"
 """The newest revision; a test compares it with ``versions``."""
 
-_LOCK = 7_045_327_001  # any number that nobody else locks in a Postgres
+_LOCK = advisory_key("migration")
 
 
 def is_current(connection: Connection) -> bool:
