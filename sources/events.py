@@ -75,13 +75,19 @@ class Failed:
     were, and the run ends as failed after the other streams were applied. A driver that yields this leaves the
     stream's part of its cursor as it was.
 
+    With ``where``, only that part of the stream could not be read, for example one calendar of an account or one of
+    several repositories: the driver yields nothing of the part, neither rows nor deletes, and leaves the part's place
+    in its cursor as it was. The engine applies the rest of the stream, and the run ends as failed all the same.
+
     Args:
         stream: the stream.
         error: why, with what to do next.
+        where: columns and their values: the part that failed; empty for the whole stream.
     """
 
     stream: str
     error: IntegrationError
+    where: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
