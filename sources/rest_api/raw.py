@@ -1,0 +1,108 @@
+"""JSON that is cut without being parsed: the entries of a list, the members of an object, each as the server wrote it.
+
+So a number keeps every digit, and what is odd in one entry (a number of 5,000 digits, 20,000 levels, ``NaN``, half of a
+surrogate pair, bytes that aren't UTF-8) stays in that entry. msgspec does it at the speed of memory; what msgspec
+refuses is cut by its brackets, commas and quotes alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{},]', re.DOTALL)
+_NAME = re.compile(rb'\s*("[^"\\]*+(?:\\.[^"\\]*+)*+")\s*:\s*', re.DOTALL)
+_OPEN, _CLOSE = b"[{", {b"]"[0]: b"["[0], b"}"[0]: b"{"[0]}
+_BLANKS = b" \t\r\n"
+
+
+class TwiceNamed(ValueError):
+    """An object has two members of one name, with different values."""
+
+
+def compact(text: bytes) -> bytes:
+    """Return JSON without blanks; what is not JSON as it came."""
+    try:
+        return msgspec.json.format(text, indent=-1)
+    except (msgspec.DecodeError, RecursionError):
+        return text.strip(_BLANKS)
+
+
+def items(text: bytes) -> list[bytes]:
+    """Return the texts of the entries of a list.
+
+    Raises:
+        ValueError: it is no list, or one that doesn't end where the text does.
+    """
+    try:
+        return [bytes(item) for item in msgspec.json.decode(text, type=list[msgspec.Raw])]
+    except (msgspec.DecodeError, RecursionError):
+        return list(_parts(text, b"["))
+
+
+def members(text: bytes) -> dict[str, bytes]:
+    """Return the texts of the members of an object by their names.
+
+    Raises:
+        ValueError: it is no object, or one that doesn't end where the text does; TwiceNamed when it can't be told which
+            of two values counts.
+    """
+    try:
+        found = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, RecursionError):
+        return _members(text)
+    if len(msgspec.json.encode(found)) != len(compact(text)):
+        return _members(text)
+    return {name: bytes(value) for name, value in found.items()}
+
+
+def _members(text: bytes) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for part in _parts(text, b"{"):
+        name = _NAME.match(part)
+        if name is None:
+            msg = "a member of an object has no name"
+            raise ValueError(msg)
+        key = json.loads(name[1].decode("utf-8", "surrogateescape"), strict=False)
+        value = part[name.end() :]
+        if found.setdefault(key, value) != value:
+            msg = f"has two fields {key[:80]!r} with different values"
+            raise TwiceNamed(msg)
+    return found
+
+
+def _parts(text: bytes, opening: bytes) -> Iterator[bytes]:
+    """Yield what is between the commas of the outermost list or object."""
+    text = text.strip(_BLANKS)
+    if text[:1] != opening:
+        msg = f"it doesn't begin with {opening.decode()}"
+        raise ValueError(msg)
+    stack = bytearray()
+    start, several = 1, False
+    for found in _TOKEN.finditer(text):
+        mark = text[found.start()]
+        if mark in _OPEN:
+            stack.append(mark)
+        elif mark in _CLOSE:
+            if not stack or stack.pop() != _CLOSE[mark]:
+                break
+            if not stack:
+                last = text[start : found.start()].strip(_BLANKS)
+                if found.end() != len(text) or (several and not last):
+                    break
+                if last:
+                    yield last
+                return
+        elif mark == b","[0] and len(stack) == 1:
+            part = text[start : found.start()].strip(_BLANKS)
+            if not part:
+                break
+            yield part
+            start, several = found.end(), True
+        elif found.end() - found.start() == 1 and mark == b'"'[0]:
+            break
+    msg = "its brackets, commas and quotes don't match"
+    raise ValueError(msg)
