@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipelines import merge as merging
 from pipelines import retention, state
@@ -31,9 +32,6 @@ from pipelines.shape import (
 )
 from sources.stream import Column, Stream, arrow_schema
 from warehouse.session import Session, literal, quote
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 SYNC, RESET, RETENTION = "sync", "reset", "retention"
 _REBUILT = "__new"
@@ -305,7 +303,7 @@ def _stage_deletes(merge: Merge, events: _Landed, landed: Landed) -> list[tuple[
     staged = []
     for number, (columns, rows) in enumerate(events.deletes[merge.stream].items()):
         name = f"leat_deletes_{number}"
-        typed = tuple(Column(c, merge.columns[c], "") for c in columns)  # type: ignore[arg-type]
+        typed = tuple(Column(c, merge.columns[c], "") for c in columns)
         _stage(merge.session, name, (*typed, Column(SEQUENCE, "integer", "")), rows, landed)
         staged.append((name, columns))
     return staged
@@ -358,19 +356,25 @@ def _stage(
     from pyarrow import parquet
 
     schema = arrow_schema(columns)
-    times = [column.name for column in columns if column.type in ("timestamp", "datetime", "date")]
-    typed = [{**row, **{name: _time(schema.field(name).type, row[name]) for name in times}} for row in rows]
+    read = {column.name: _READ[_family(column.type)] for column in columns if _family(column.type) in _READ}
+    typed = [{**row, **{name: of_text(row[name]) for name, of_text in read.items()}} for row in rows]
     # A name of its own: DuckDB takes a file that was written anew within the clock's resolution for the old one.
     file: Path = landed.folder / f"{name}.{uuid.uuid4().hex}.parquet"
     parquet.write_table(pa.Table.from_pylist(typed, schema=schema), file)
     session.stage(name, [file], schema)
 
 
-def _time(kind: pa.DataType, text: str) -> Any:
-    import pyarrow as pa
+_READ: Mapping[str, Callable[[str], Any]] = {
+    "timestamp": datetime.fromisoformat,
+    "datetime": datetime.fromisoformat,
+    "date": date.fromisoformat,
+    "decimal": Decimal,
+}
+"""How values of a type are read from the JSON of an event."""
 
-    value = datetime.fromisoformat(text)
-    return value.date() if pa.types.is_date(kind) else value
+
+def _family(kind: str) -> str:
+    return kind.partition("(")[0]
 
 
 def _landed_at(landed: Landed) -> datetime:
