@@ -13,8 +13,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from pipelines import drift, retention, state
 from pipelines import merge as merging
-from pipelines import retention, state
 from pipelines.declaration import Declaration
 from pipelines.landing import LOAD_ID, SEQUENCE, Landed, broken_contract
 from pipelines.merge import Merge
@@ -92,6 +92,7 @@ class _Load:
     plan: Plan
     at: datetime
     purged: dict[str, Purged] = field(default_factory=dict)
+    drifts: dict[str, drift.Drift] = field(default_factory=dict)
 
 
 def apply_load(
@@ -130,6 +131,7 @@ def apply_load(
         state.write_cursor(session, declaration.name, landed.load_id, events.cursor)
     shapes_changed = state.read_state(session, declaration.name).shapes != before.shapes
     told = [(log["event_type"], log["data"]) for log in events.logs] + _told(load.purged)
+    told += [event for stream, found in load.drifts.items() for event in found.events(stream)]
     if not (any(r.changed or r.quarantined for r in results) or told):
         return [] if moved or shapes_changed else None
     for result in results:
@@ -225,6 +227,12 @@ def _apply_stream(load: _Load, stream: Stream, stored: Mapping[str, Any] | None)
         at=load.at,
     )
     result = _merge(load, merge, stream)
+    load.drifts[stream.name] = drift.find_drift(
+        merge,
+        result,
+        listed=plan.kind == RESET or {} in load.events.scans[stream.name],
+        reshaped=stored is not None and stored != shape.as_json(),
+    )
     if stored is not None and rebuilt:
         _swap(session, declaration, stream, Shape.of_json(stored), table)
     keep_as_of(session, declaration, stream, stored, load.at if opened or rebuilt else None)
