@@ -55,7 +55,7 @@ def _load(context: dg.AssetExecutionContext, compiled: Compiled, name: str) -> I
         return
     result = _run(context, compiled, name)
     if result.error is not None:
-        yield from tell(context, specs, (), checked(result.checks))
+        yield from _tell_applied(context, compiled, result)
         if result.transient:
             raise again_later(context, result.error, compiled.retry_waits, result.retry_after)
         raise failed(result.error)
@@ -66,6 +66,17 @@ def _load(context: dg.AssetExecutionContext, compiled: Compiled, name: str) -> I
     yield from tell(context, specs, outcomes, checked(checks))
     yield from earlier or ()
     if not _derived_follows(context, compiled):
+        yield from derive_and_publish(context, compiled)
+
+
+def _tell_applied(context: dg.AssetExecutionContext, compiled: Compiled, result: IntegrationResult) -> Iterator[Told]:
+    """Yield what a run that failed has applied all the same, and let readers see it."""
+    declaration = compiled.declarations[result.integration]
+    specs = {spec.key: spec for spec in stream_specs(compiled, declaration)}
+    with compiled.warehouse().snapshot() as session:
+        applied = [outcome for outcome in stream_outcomes(session, declaration, result) if outcome.changed]
+    yield from tell(context, specs, applied, checked(result.checks))
+    if applied:
         yield from derive_and_publish(context, compiled)
 
 

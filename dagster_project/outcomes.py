@@ -35,7 +35,10 @@ class Outcome(NamedTuple):
 
 
 def stream_outcomes(session: Session, declaration: Declaration, result: IntegrationResult) -> list[Outcome]:
-    """Return the tables of an integration that ran; the data version is the last load that changed the table."""
+    """Return the tables of an integration that ran, but for those that failed.
+
+    The data version is the last load that changed the table.
+    """
     versions = dict(
         session.execute(
             "SELECT stream, max(load_id) FROM leat.load_streams WHERE integration = ? "
@@ -64,7 +67,7 @@ def stream_outcomes(session: Session, declaration: Declaration, result: Integrat
             s.changed,
         )
         for s in result.streams
-        if s.stream in schema_versions
+        if s.stream in schema_versions and s.error is None
     ]
 
 

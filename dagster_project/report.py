@@ -84,7 +84,7 @@ def _record(
         for result in results:
             declaration = declarations[result.integration]
             checks += checked(result.checks)
-            if result.status == "loaded":
+            if result.status == "loaded" or any(stream.changed for stream in result.streams):
                 specs |= {spec.key: spec for spec in stream_specs(compiled, declaration)}
                 outcomes += stream_outcomes(session, declaration, result)
         if derived is not None:

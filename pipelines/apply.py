@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipelines import drift, retention, state
 from pipelines import merge as merging
+from pipelines import retention, state
 from pipelines.declaration import Declaration
 from pipelines.landing import LOAD_ID, SEQUENCE, Landed, broken_contract
 from pipelines.merge import Merge
+from pipelines.quarantine_share import guard_quarantine
 from pipelines.results import StreamResult
 from pipelines.retention import Purged
 from pipelines.shape import (
@@ -30,8 +30,12 @@ from pipelines.shape import (
     open_history,
     replace_rows,
 )
+from pipelines.stream_failures import Failure, blaming
 from sources.stream import Column, Stream, arrow_schema
 from warehouse.session import Session, literal, quote
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SYNC, RESET, RETENTION = "sync", "reset", "retention"
 _REBUILT = "__new"
@@ -76,6 +80,8 @@ class _Landed:
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
     )
     scans: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    complete: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, Failure] = field(default_factory=dict)
     quarantined: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     logs: list[dict[str, Any]] = field(default_factory=list)
     cursor: Mapping[str, Any] | None = None
@@ -91,12 +97,17 @@ class _Load:
     events: _Landed
     plan: Plan
     at: datetime
+    failed: Mapping[str, Failure]
     purged: dict[str, Purged] = field(default_factory=dict)
-    drifts: dict[str, drift.Drift] = field(default_factory=dict)
 
 
 def apply_load(
-    session: Session, declaration: Declaration, landed: Landed, plan: Plan, at: datetime
+    session: Session,
+    declaration: Declaration,
+    landed: Landed,
+    plan: Plan,
+    at: datetime,
+    failed: Mapping[str, Failure] | None = None,
 ) -> list[StreamResult] | None:
     """Apply a load inside an open transaction.
 
@@ -106,34 +117,35 @@ def apply_load(
         landed: the landed load.
         plan: how.
         at: the time written into the rows; later than the last load's, even when the clock went backwards.
+        failed: streams that an earlier attempt to apply the load has found to fail; they are left out, but for their
+            quarantined records.
 
     Returns:
-        One result per stream, or None when the load changed nothing at all, not even the cursor.
+        One result per stream, or None when the load changed nothing at all, not even the cursor. When streams failed
+        and no other changed, the results of those that failed; the cursor then stays where it was.
 
     Raises:
-        ShapeChange: a table can't get the declared shape without losing values.
-        SuspiciousDelete: a full scan would delete too much.
-        BrokenContract: the driver claims what its stream doesn't do.
+        StreamFailed: a stream can't be applied; because a full scan would delete too much, or too many of its records
+            are quarantined, for example.
     """
     session.limit_memory()
     state.create_tables(session)
     before = state.read_state(session, declaration.name)
     events = _read(landed)
     at = _later(session, declaration, at)
-    load = _Load(session, declaration, landed, events, plan, at)
+    whole = {stream: failure for stream, failure in events.failed.items() if not failure.parts}
+    load = _Load(session, declaration, landed, events, plan, at, {**whole, **(failed or {})})
     results = [
         _apply_stream(load, stream, before.shapes.get(stream.name))
         for stream in declaration.selected()
         if stream.name in plan.streams
     ]
-    moved = not plan.keep_cursor and events.cursor is not None and events.cursor != before.cursor
-    if moved and events.cursor is not None:
-        state.write_cursor(session, declaration.name, landed.load_id, events.cursor)
+    stuck = bool(failed) and not any(result.changed for result in results)  # the next run extracts the same again
+    moved = not stuck and _move(load, before, failed or {})
     shapes_changed = state.read_state(session, declaration.name).shapes != before.shapes
     told = [(log["event_type"], log["data"]) for log in events.logs] + _told(load.purged)
-    told += [event for stream, found in load.drifts.items() for event in found.events(stream)]
     if not (any(r.changed or r.quarantined for r in results) or told):
-        return [] if moved or shapes_changed else None
+        return [r for r in results if r.error] or ([] if moved or shapes_changed else None)
     for result in results:
         if _ANALYZED_FROM * (result.inserted + result.updated) > result.total:
             session.analyze(declaration.name, result.stream)
@@ -141,6 +153,28 @@ def apply_load(
     state.write_results(session, landed.load_id, declaration.name, results)
     state.insert(session, "log", [(landed.load_id, declaration.name, kind, _text(data), at) for kind, data in told])
     return results
+
+
+def _move(load: _Load, before: state.State, failed: Mapping[str, Failure]) -> bool:
+    """Write the cursor and the streams that it covers; returns whether either is another than before.
+
+    A stream that failed while it was applied isn't covered, for its rows lack what the cursor has passed. Where the
+    driver reported it, the stream's part of the cursor has stayed, unless everything was read from the start.
+    """
+    plan = load.plan
+    reported = {s for s, failure in load.events.failed.items() if plan.keep_cursor or not failure.parts}
+    cursor = None if plan.keep_cursor else load.events.cursor
+    if plan.kind == RESET:
+        covered = (before.covered if plan.keep_cursor else frozenset()) | (plan.streams - reported)
+    else:
+        covered = before.covered & plan.streams if cursor not in (None, before.cursor) else before.covered
+    covered -= failed.keys()
+    if cursor is None:
+        cursor = before.cursor
+    if cursor is None or (cursor == before.cursor and covered == before.covered):
+        return False
+    state.write_cursor(load.session, load.declaration.name, load.landed.load_id, cursor, covered)
+    return True
 
 
 def enforce_retention(session: Session, declaration: Declaration, load_id: str, at: datetime) -> list[StreamResult]:
@@ -187,7 +221,12 @@ def _read(landed: Landed) -> _Landed:
         if kind == "delete":
             events.deletes[stream][tuple(sorted(data))].append({SEQUENCE: sequence, **data})
         elif kind == "full_scan":
-            events.scans[stream].append(data)
+            events.scans[stream].append(data["where"])
+            events.complete[stream] = data["because"]
+        elif kind == "listed":
+            events.complete[stream] = data["because"]
+        elif kind == "failed":
+            events.failed[stream] = Failure(**data).joined(events.failed.get(stream))
         elif kind == "quarantined":
             events.quarantined[stream].append(data)
         elif kind == "log":
@@ -198,6 +237,33 @@ def _read(landed: Landed) -> _Landed:
 
 
 def _apply_stream(load: _Load, stream: Stream, stored: Mapping[str, Any] | None) -> StreamResult:
+    failure = load.failed.get(stream.name)
+    if failure is not None:
+        return _left_out(load, stream, failure)
+    with blaming(stream.name):
+        result = _applied(load, stream, stored)
+        guard_quarantine(load.session, load.declaration, result, _reported(load, stream.name))
+    partly = load.events.failed.get(stream.name)
+    complete = load.events.complete.get(stream.name) or None
+    return replace(result, complete=complete, error=None if partly is None else partly.message)
+
+
+def _reported(load: _Load, stream: str) -> list[str]:
+    """Return why records of a stream were quarantined by its driver."""
+    return [record["reason"] for record in load.events.quarantined[stream]]
+
+
+def _left_out(load: _Load, stream: Stream, failure: Failure) -> StreamResult:
+    """Return the result of a stream that failed; what its driver could not read is quarantined all the same."""
+    total = state.read_totals(load.session, load.declaration.name).get(stream.name, 0)
+    news = 0
+    reported = load.events.failed.get(stream.name)
+    if reported is None or reported.parts:
+        news = _quarantine(_staged(load, stream, stream.name), load.events.quarantined[stream.name], 1, load.landed)
+    return StreamResult(stream.name, 0, 0, 0, news, 0, total, error=failure.message)
+
+
+def _applied(load: _Load, stream: Stream, stored: Mapping[str, Any] | None) -> StreamResult:
     session, declaration, plan = load.session, load.declaration, load.plan
     shape = declared_shape(declaration, stream)
     rebuilt = plan.rebuild and stored is not None and not _fits(Shape.of_json(stored), shape)
@@ -211,9 +277,22 @@ def _apply_stream(load: _Load, stream: Stream, stored: Mapping[str, Any] | None)
     opened = history and not (stored and stored["history"])
     if opened:
         open_history(session, declaration, stream)
-    staged = arrow_schema((*declaration.columns(stream), Column(SEQUENCE, "integer", "Order of arrival.")))
-    session.stage("leat_staged", load.landed.files(stream.name), staged)
-    merge = Merge(
+    result = _merge(load, replace(_staged(load, stream, table), history=history), stream)
+    if stored is not None and rebuilt:
+        _swap(session, declaration, stream, Shape.of_json(stored), table)
+    keep_as_of(session, declaration, stream, stored, load.at if opened or rebuilt else None)
+    if stored != shape.as_json():
+        state.write_shape(session, declaration.name, stream.name, shape.as_json())
+    return result
+
+
+def _staged(load: _Load, stream: Stream, table: str) -> Merge:
+    """Stage the landed rows of a stream; returns how they are merged into a table, without history."""
+    session, declaration = load.session, load.declaration
+    columns = arrow_schema((*declaration.columns(stream), Column(SEQUENCE, "integer", "Order of arrival.")))
+    session.stage("leat_staged", load.landed.files(stream.name), columns)
+    shape = declared_shape(declaration, stream)
+    return Merge(
         session=session,
         integration=declaration.name,
         stream=stream.name,
@@ -222,23 +301,10 @@ def _apply_stream(load: _Load, stream: Stream, stored: Mapping[str, Any] | None)
         columns=shape.columns,
         key=shape.key,
         version=stream.version,
-        history=history,
+        history=False,
         load_id=load.landed.load_id,
         at=load.at,
     )
-    result = _merge(load, merge, stream)
-    load.drifts[stream.name] = drift.find_drift(
-        merge,
-        result,
-        listed=plan.kind == RESET or {} in load.events.scans[stream.name],
-        reshaped=stored is not None and stored != shape.as_json(),
-    )
-    if stored is not None and rebuilt:
-        _swap(session, declaration, stream, Shape.of_json(stored), table)
-    keep_as_of(session, declaration, stream, stored, load.at if opened or rebuilt else None)
-    if stored != shape.as_json():
-        state.write_shape(session, declaration.name, stream.name, shape.as_json())
-    return result
 
 
 def _merge(load: _Load, merge: Merge, stream: Stream) -> StreamResult:
@@ -257,6 +323,8 @@ def _merge(load: _Load, merge: Merge, stream: Stream) -> StreamResult:
         raise broken_contract(merge.integration, got)
     if plan.kind == RESET and stream.deletes != "never":
         scans = [{}]
+    if stream.name in events.failed:  # a part of it could not be read: no listing of all of it is complete
+        scans = [where for where in events.scans[stream.name] if where]
     deleted += sum(merging.apply_full_scan(merge, where, share) for where in scans)
     inserted, updated = merging.upsert(merge, deletes)
     if merge.history and (inserted or updated or deleted):
@@ -283,35 +351,34 @@ def _swap(session: Session, declaration: Declaration, stream: Stream, old: Shape
         open_history(session, declaration, stream)
 
 
-def prepare_tables(session: Session, declaration: Declaration, at: datetime) -> None:
-    """Bring existing tables into the declared shape, in a short transaction of its own.
+def prepare_table(session: Session, declaration: Declaration, stream: Stream, at: datetime) -> None:
+    """Bring the existing table of a stream into the declared shape, in a short transaction of its own.
 
     On Postgres this takes locks that would block readers for as long as an apply lasts. ``at`` is the time of the run.
 
     Raises:
-        ShapeChange: values would be lost.
+        StreamFailed: values would be lost.
     """
     state.create_tables(session)
-    shapes = state.read_state(session, declaration.name).shapes
-    for stream in declaration.selected():
-        wanted = declared_shape(declaration, stream)
-        stored = shapes.get(stream.name)
-        if stored is None or stored == wanted.as_json():
-            continue
+    stored = state.read_state(session, declaration.name).shapes.get(stream.name)
+    wanted = declared_shape(declaration, stream)
+    if stored is None or stored == wanted.as_json():
+        return
+    with blaming(stream.name):
         migrate(session, declaration, stream, Shape.of_json(stored))
-        opened = wanted.history and not stored["history"]
-        if opened:
-            open_history(session, declaration, stream)
-        keep_as_of(session, declaration, stream, stored, _later(session, declaration, at) if opened else None)
-        if not needs_backfill(Shape.of_json(stored), wanted):
-            state.write_shape(session, declaration.name, stream.name, wanted.as_json())
+    opened = wanted.history and not stored["history"]
+    if opened:
+        open_history(session, declaration, stream)
+    keep_as_of(session, declaration, stream, stored, _later(session, declaration, at) if opened else None)
+    if not needs_backfill(Shape.of_json(stored), wanted):
+        state.write_shape(session, declaration.name, stream.name, wanted.as_json())
 
 
 def _stage_deletes(merge: Merge, events: _Landed, landed: Landed) -> list[tuple[str, tuple[str, ...]]]:
     staged = []
     for number, (columns, rows) in enumerate(events.deletes[merge.stream].items()):
         name = f"leat_deletes_{number}"
-        typed = tuple(Column(c, merge.columns[c], "") for c in columns)
+        typed = tuple(Column(c, merge.columns[c], "") for c in columns)  # type: ignore[arg-type]
         _stage(merge.session, name, (*typed, Column(SEQUENCE, "integer", "")), rows, landed)
         staged.append((name, columns))
     return staged
@@ -364,25 +431,19 @@ def _stage(
     from pyarrow import parquet
 
     schema = arrow_schema(columns)
-    read = {column.name: _READ[_family(column.type)] for column in columns if _family(column.type) in _READ}
-    typed = [{**row, **{name: of_text(row[name]) for name, of_text in read.items()}} for row in rows]
+    times = [column.name for column in columns if column.type in ("timestamp", "datetime", "date")]
+    typed = [{**row, **{name: _time(schema.field(name).type, row[name]) for name in times}} for row in rows]
     # A name of its own: DuckDB takes a file that was written anew within the clock's resolution for the old one.
     file: Path = landed.folder / f"{name}.{uuid.uuid4().hex}.parquet"
     parquet.write_table(pa.Table.from_pylist(typed, schema=schema), file)
     session.stage(name, [file], schema)
 
 
-_READ: Mapping[str, Callable[[str], Any]] = {
-    "timestamp": datetime.fromisoformat,
-    "datetime": datetime.fromisoformat,
-    "date": date.fromisoformat,
-    "decimal": Decimal,
-}
-"""How values of a type are read from the JSON of an event."""
+def _time(kind: pa.DataType, text: str) -> Any:
+    import pyarrow as pa
 
-
-def _family(kind: str) -> str:
-    return kind.partition("(")[0]
+    value = datetime.fromisoformat(text)
+    return value.date() if pa.types.is_date(kind) else value
 
 
 def _landed_at(landed: Landed) -> datetime:

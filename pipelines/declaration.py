@@ -160,6 +160,13 @@ class StreamOptions(_Model):
     max_delete_share: Number = Field(
         default=0.5, ge=0, le=1, description="A full scan that would delete a larger share stops and asks."
     )
+    max_quarantine_share: Number = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="A stream with a larger share of quarantined records fails; so does one without any good record, "
+        "unless this is 1.",
+    )
     retain: Retain | None = Field(default=None, description="How long rows, versions and broken records are kept.")
     checks: tuple[Check, ...] = Field(default=(), description="Checks of the table after each load.")
 

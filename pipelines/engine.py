@@ -2,7 +2,8 @@
 
 One integration at a time is run by one process (a lock), many integrations run side by side, and the warehouse is
 locked only while a load is applied. A landed load that could not be applied is thrown away, for the cursor has not
-moved and the next extraction brings the same again.
+moved and the next extraction brings the same again. A stream that fails is left out of its load, and the others are
+applied; unless its driver has left its part of the cursor where it was, the next run reads it from the start.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ from pipelines.mask_key import read_mask_key
 from pipelines.project import Project, make_private
 from pipelines.results import CheckResult, IntegrationResult, Status, StreamResult
 from pipelines.shape import Shape, declared_shape, needs_backfill
+from pipelines.stream_failures import CHECK, Failure, StreamFailed, summary
 from sources.batch import to_json
 from sources.driver import Sync, load_driver
 from sources.errors import IntegrationError, Transient
-from sources.events import Cursor, Event
+from sources.events import Cursor, Event, Listed
 from sources.settings import redact
 from sources.web.calls import ApiCall
 from warehouse.session import Busy, Session, Warehouse, WarehouseError
@@ -49,11 +51,23 @@ _LAST = "platform"  # reads what the other integrations' runs have left in the c
 
 
 class Blocked(Exception):
-    """Checks of severity error failed; the load was not applied."""
+    """Checks of severity error failed, of tables that no single stream of the load can be blamed for."""
 
     def __init__(self, checks: tuple[CheckResult, ...]) -> None:
-        super().__init__(", ".join(f"{c.subject}: {c.check}" for c in checks if c.blocks))
+        super().__init__(_named(checks))
         self.checks = checks
+
+
+class _ChecksFailed(Exception):
+    """Checks of streams of the load failed; it has to be applied again without them."""
+
+    def __init__(self, failures: Mapping[str, Failure]) -> None:
+        super().__init__(", ".join(failures))
+        self.failures = failures
+
+
+def _named(checks: Sequence[CheckResult]) -> str:
+    return ", ".join(f"{c.subject}: {c.check}" for c in checks if c.blocks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +118,21 @@ class _Tally:
     load_id: str | None = None
     streams: dict[str, StreamResult] = field(default_factory=dict)
     checks: tuple[CheckResult, ...] = ()
+    failures: dict[str, Failure] = field(default_factory=dict)
     retention_due: bool = False
     forced: bool = False
+
+    def fail(self, failures: Mapping[str, Failure]) -> None:
+        """Take note of streams that failed."""
+        for stream, failure in failures.items():
+            self.failures[stream] = failure
+            old = self.streams.get(stream, StreamResult(stream, 0, 0, 0, 0, 0, 0))
+            self.streams[stream] = replace(old, error=failure.message)
+
+    def is_blocked(self) -> bool:
+        """Return whether checks have kept everything from being applied."""
+        changed = any(result.changed for result in self.streams.values())
+        return not changed and all(failure.kind == CHECK for failure in self.failures.values())
 
     def add(self, load_id: str, results: Sequence[StreamResult]) -> None:
         for new in results:
@@ -167,7 +194,10 @@ def run_integration(engine: Engine, name: str, request: Request) -> IntegrationR
         with engine.warehouse.exclusive(name):
             engine.observe(name, "started")
             _try(engine, engine.declarations[name], request, tally)
-        status = "loaded" if any(r.changed or r.quarantined for r in tally.streams.values()) else "nothing_new"
+        if not tally.failures:
+            status = "loaded" if any(r.changed or r.quarantined for r in tally.streams.values()) else "nothing_new"
+        elif tally.is_blocked():
+            status = "blocked"
     except Busy as busy:
         status, error = "busy", busy
     except Blocked as blocked:
@@ -175,6 +205,7 @@ def run_integration(engine: Engine, name: str, request: Request) -> IntegrationR
     except Exception as failure:
         error = failure
         log.exception("%s failed", name)
+    message, kind, transient = _told(name, error, tally)
     return IntegrationResult(
         integration=name,
         status=status,
@@ -182,11 +213,24 @@ def run_integration(engine: Engine, name: str, request: Request) -> IntegrationR
         streams=tuple(tally.streams.values()),
         checks=tally.checks,
         seconds=round(time.monotonic() - started, 3),
-        error=None if error is None else redact(_message(name, error)),
-        error_type=None if error is None else type(error).__name__,
-        transient=isinstance(error, Transient | Busy),
+        error=message,
+        error_type=kind,
+        transient=transient,
         retry_after=getattr(error, "retry_after", None),
     )
+
+
+def _told(name: str, error: BaseException | None, tally: _Tally) -> tuple[str | None, str | None, bool]:
+    """Return message and class of what went wrong, and whether trying again may help."""
+    if error is not None:
+        return redact(_message(name, error)), type(error).__name__, isinstance(error, Transient | Busy)
+    if not tally.failures:
+        return None, None, False
+    failures = list(tally.failures.values())
+    kinds = {failure.kind for failure in failures}
+    kind = "Blocked" if tally.is_blocked() else kinds.pop() if len(kinds) == 1 else "StreamsFailed"
+    message = f"{name}: {summary(tally.failures, len(tally.streams) - len(failures))}"
+    return message, kind, all(failure.transient for failure in failures)
 
 
 def _message(name: str, error: BaseException) -> str:
@@ -203,6 +247,7 @@ def _try(engine: Engine, declaration: Declaration, request: Request, tally: _Tal
     """Run until it works, as long as errors are transient and attempts are left."""
     for attempt in itertools.count(1):
         try:
+            tally.failures.clear()
             _run(engine, declaration, request, tally)
         except Transient as error:
             asked = getattr(error, "retry_after", None)
@@ -223,14 +268,32 @@ def _run(engine: Engine, declaration: Declaration, request: Request, tally: _Tal
         _apply_pending(engine, declaration, landed, shapes, tally)
     known, after = _known(engine, declaration, tally)
     for number, plan in enumerate(_plans(known, shapes, request)):
-        if not plan.rebuild and _shapes_moved(known, shapes):
-            with engine.warehouse.transaction() as session:
-                applying.prepare_tables(session, declaration, datetime.now(UTC))
+        if not plan.rebuild:
+            _prepare(engine, declaration, known, shapes, tally)
         if number:  # the load before has moved it
             known, after = _known(engine, declaration, tally)
-        _extract(engine, declaration, (plan, known, after), shapes, tally)
+        streams = plan.streams - tally.failures.keys()
+        if plan.kind == SYNC:  # what couldn't be read from the start doesn't go on from the cursor
+            streams &= known.covered
+        if streams:
+            _extract(engine, declaration, (replace(plan, streams=streams), known, after), shapes, tally)
     if tally.retention_due:
         _enforce_retention(engine, declaration, tally)
+
+
+def _prepare(
+    engine: Engine, declaration: Declaration, known: state.State, shapes: Mapping[str, Shape], tally: _Tally
+) -> None:
+    """Bring the tables whose declared shape has changed into it."""
+    for stream in declaration.selected():
+        stored = known.shapes.get(stream.name)
+        if stored is None or stored == shapes[stream.name].as_json() or stream.name in tally.failures:
+            continue
+        try:
+            with engine.warehouse.transaction() as session:
+                applying.prepare_table(session, declaration, stream, datetime.now(UTC))
+        except StreamFailed as failed:
+            tally.fail({stream.name: _failure(declaration.name, failed.error)})
 
 
 def _known(engine: Engine, declaration: Declaration, tally: _Tally) -> tuple[state.State, dict[str, Any]]:
@@ -254,13 +317,11 @@ def _plans(known: state.State, shapes: Mapping[str, Shape], request: Request) ->
     if known.cursor is None:
         return [Plan(RESET, every, any_share=request.allow_deletes)]
     old = {name: Shape.of_json(shape) for name, shape in known.shapes.items()}
-    missing = frozenset(name for name, shape in shapes.items() if needs_backfill(old.get(name), shape))
+    missing = frozenset(
+        name for name, shape in shapes.items() if needs_backfill(old.get(name), shape) or name not in known.covered
+    )
     backfill = [Plan(RESET, missing, keep_cursor=True, any_share=request.allow_deletes)] if missing else []
     return [*backfill, Plan(SYNC, every, any_share=request.allow_deletes)]
-
-
-def _shapes_moved(known: state.State, shapes: Mapping[str, Shape]) -> bool:
-    return any(name in known.shapes and known.shapes[name] != shape.as_json() for name, shape in shapes.items())
 
 
 def _extract(
@@ -293,7 +354,9 @@ def _extract(
         if events is None:
             if cursor is not None and cursor != known.cursor:
                 with engine.warehouse.transaction() as session:
-                    state.write_cursor(session, declaration.name, known.cursor_load, cursor)
+                    covered = known.covered & plan.streams
+                    state.create_tables(session)
+                    state.write_cursor(session, declaration.name, known.cursor_load, cursor, covered)
             return
         landed = _landed(engine, declaration, next_load_id(now, after["load_id"]))
         try:
@@ -316,14 +379,14 @@ def _position(session: Session, declaration: Declaration) -> dict[str, Any]:
 
 
 def _until_news(extraction: Iterator[Event]) -> tuple[Iterator[Event] | None, Any]:
-    """Read to the first event that is not a cursor; returns all events again, or None and the last cursor."""
-    cursors: list[Event] = []
+    """Read to the first event that brings something; returns all events again, or None and the last cursor."""
+    before: list[Event] = []
     for event in extraction:
-        if not isinstance(event, Cursor):
-            return itertools.chain(cursors, [event], extraction), None
-        cursors.append(event)
-    last = cursors[-1] if cursors else None
-    return None, json.loads(to_json(last.value)) if isinstance(last, Cursor) else None
+        if not isinstance(event, Cursor | Listed):
+            return itertools.chain(before, [event], extraction), None
+        before.append(event)
+    cursors = [event for event in before if isinstance(event, Cursor)]
+    return None, json.loads(to_json(cursors[-1].value)) if cursors else None
 
 
 def _apply_pending(
@@ -341,25 +404,65 @@ def _apply_pending(
 
 
 def _apply(engine: Engine, declaration: Declaration, landed: Landed, planned: tuple[Plan, Any], tally: _Tally) -> bool:
-    """Apply a load, unless the integration has moved since it was extracted; returns whether that was so."""
+    """Apply a load, unless the integration has moved since it was extracted; returns whether it was applied.
+
+    When a stream fails, the transaction is rolled back and run again without it.
+    """
     plan, after = planned
     engine.observe(declaration.name, "applying")
+    failed: dict[str, Failure] = {}
     try:
         if plan.rebuild or (tally.retention_due and after["load_id"]):
             engine.warehouse.forget()
-        with engine.warehouse.transaction() as session:
-            if _position(session, declaration) != after:
-                return False
-            results = applying.apply_load(session, declaration, landed, plan, datetime.now(UTC))
-            if results is not None:
-                _check(engine, session, declaration, tally)
-            if tally.retention_due and plan.streams.issuperset(s.name for s in declaration.selected()):
-                retention.mark_enforced(session, declaration, datetime.now(UTC))
+        while True:
+            try:
+                applied = _apply_once(engine, declaration, landed, planned, tally, failed)
+            except StreamFailed as one:
+                failed[one.stream] = _failure(declaration.name, one.error)
+            except _ChecksFailed as some:
+                failed |= some.failures
+            else:
+                break
+        if applied is None:
+            return False
+        results, standing = applied
         engine.observe(declaration.name, "applied")
-        tally.add(landed.load_id, results or ())
+        tally.add(landed.load_id, results)
+        tally.fail({**landed.failures(plan.streams), **failed, **standing})
     finally:
         landed.remove()
     return True
+
+
+def _apply_once(
+    engine: Engine,
+    declaration: Declaration,
+    landed: Landed,
+    planned: tuple[Plan, Any],
+    tally: _Tally,
+    failed: Mapping[str, Failure],
+) -> tuple[Sequence[StreamResult], Mapping[str, Failure]] | None:
+    """Apply a load in one transaction without the streams that failed.
+
+    Returns:
+        The results, and the streams that the load left as they were and whose checks fail; None when the integration
+        has moved since the load was extracted.
+    """
+    plan, after = planned
+    standing: Mapping[str, Failure] = {}
+    with engine.warehouse.transaction() as session:
+        if _position(session, declaration) != after:
+            return None
+        results = applying.apply_load(session, declaration, landed, plan, datetime.now(UTC), failed)
+        if results is not None and not (results and all(result.error for result in results)):
+            standing = _check(engine, session, declaration, tally, [r.stream for r in results if r.changed])
+        if tally.retention_due and plan.streams.issuperset(s.name for s in declaration.selected()):
+            retention.mark_enforced(session, declaration, datetime.now(UTC))
+    return results or (), standing
+
+
+def _failure(name: str, error: Exception) -> Failure:
+    return Failure(redact(_message(name, error)), type(error).__name__, isinstance(error, Transient))
 
 
 def _enforce_retention(engine: Engine, declaration: Declaration, tally: _Tally) -> None:
@@ -374,16 +477,50 @@ def _enforce_retention(engine: Engine, declaration: Declaration, tally: _Tally) 
         load_id = next_load_id(now, state.newest_load(session, declaration.name))
         results = applying.enforce_retention(session, declaration, load_id, now)
         if results:
-            _check(engine, session, declaration, tally)
+            _check(engine, session, declaration, tally, None)
     tally.add(load_id, results)
 
 
-def _check(engine: Engine, session: Session, declaration: Declaration, tally: _Tally) -> None:
+def _check(
+    engine: Engine,
+    session: Session,
+    declaration: Declaration,
+    tally: _Tally,
+    changed: Sequence[str] | None,
+) -> Mapping[str, Failure]:
+    """Check the tables.
+
+    Args:
+        engine: has the audit.
+        session: the transaction that has changed the tables.
+        declaration: whose tables they are.
+        tally: takes the results.
+        changed: the streams that the transaction has changed, which can be left out; None when none can be.
+
+    Returns:
+        The streams that have failed although nothing of them has changed.
+
+    Raises:
+        _ChecksFailed: checks of severity error failed for streams that can be left out.
+        Blocked: checks failed, and nothing can be left out.
+    """
     engine.observe(declaration.name, "checking")
     tally.checks = engine.audit(session, declaration)
-    if any(check.blocks for check in tally.checks) and not tally.forced:
+    blocking: dict[str, list[CheckResult]] = {}
+    for check in tally.checks if not tally.forced else ():
+        if check.blocks:
+            blocking.setdefault(check.subject.removeprefix(f"{declaration.name}."), []).append(check)
+    if blocking and changed is None:
         raise Blocked(tally.checks)
+    failures = {
+        stream: Failure(f"{_named(checks)} failed; readers keep the old rows", CHECK)
+        for stream, checks in blocking.items()
+    }
+    fresh = {stream: failure for stream, failure in failures.items() if stream in (changed or ())}
+    if fresh:
+        raise _ChecksFailed(fresh)
     engine.observe(declaration.name, "committing")
+    return failures
 
 
 def _landing(engine: Engine, declaration: Declaration) -> Any:

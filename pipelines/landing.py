@@ -20,7 +20,7 @@ import importlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,9 +28,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.project import make_private
 from pipelines.shape import Shape
+from pipelines.stream_failures import Failure
 from sources.batch import to_json
 from sources.errors import IntegrationError, Permanent
-from sources.events import Cursor, Delete, Event, FullScan, Logged, Quarantined, Rows
+from sources.events import Cursor, Delete, Event, Failed, FullScan, Listed, Logged, Quarantined, Rows
 from sources.stream import Column, arrow_schema
 
 if TYPE_CHECKING:
@@ -99,6 +100,14 @@ class Landed:
                 for batch in reader.iter_batches():
                     for row in batch.to_pylist():
                         yield row[SEQUENCE], row["kind"], row["stream"], json.loads(row["data"])
+
+    def failures(self, streams: Collection[str]) -> dict[str, Failure]:
+        """Return the streams, of these, that the driver has reported as failed."""
+        failures: dict[str, Failure] = {}
+        for _, kind, stream, data in self.events():
+            if kind == "failed" and stream in streams:
+                failures[stream] = Failure(**data).joined(failures.get(stream))
+        return failures
 
     def write_plan(self, plan: Mapping[str, Any]) -> None:
         """Make the folder and keep in it how the load is to be applied."""
@@ -242,10 +251,14 @@ def _event_row(integration: str, event: Event, shaping: Shaping) -> dict[str, st
         return {"kind": "cursor", "stream": "", "data": to_json(event.value)}
     if isinstance(event, Logged):
         return {"kind": "log", "stream": "", "data": to_json({"event_type": event.event_type, "data": event.data})}
-    if not isinstance(event, Quarantined | Delete | FullScan):
+    if not isinstance(event, Quarantined | Delete | FullScan | Listed | Failed):
         raise broken_contract(integration, f"{type(event).__name__} is no event")
     if event.stream not in shaping.shapes:
         return None
+    if isinstance(event, Failed):
+        return {"kind": "failed", "stream": event.stream, "data": to_json(Failure.of_event(event).as_json())}
+    if isinstance(event, Listed):
+        return {"kind": "listed", "stream": event.stream, "data": to_json({"because": event.because})}
     if isinstance(event, Quarantined):
         record = _WITHHELD if shaping.shapes[event.stream].masked else event.record
         data = {"key": event.key, "reason": event.reason, "record": record}
@@ -256,8 +269,9 @@ def _event_row(integration: str, event: Event, shaping: Shaping) -> dict[str, st
         got = f"a {type(event).__name__} of {event.stream} names {unknown or 'no column'}"
         raise broken_contract(integration, got)
     where = {n: shaping.mask(str(v)) if n in shape.masked else v for n, v in event.where.items()}
-    kind = "delete" if isinstance(event, Delete) else "full_scan"
-    return {"kind": kind, "stream": event.stream, "data": to_json(where)}
+    if isinstance(event, Delete):
+        return {"kind": "delete", "stream": event.stream, "data": to_json(where)}
+    return {"kind": "full_scan", "stream": event.stream, "data": to_json({"where": where, "because": event.because})}
 
 
 def _shaped(integration: str, rows: Rows, shaping: Shaping) -> pa.Table:
@@ -272,7 +286,7 @@ def _shaped(integration: str, rows: Rows, shaping: Shaping) -> pa.Table:
     missing = set(shape.columns) - set(rows.table.column_names)
     if missing:
         raise broken_contract(integration, f"rows of {rows.stream} lack the columns {sorted(missing)}")
-    schema = arrow_schema(tuple(Column(name, kind, "") for name, kind in shape.columns.items()))
+    schema = arrow_schema(tuple(Column(name, kind, "") for name, kind in shape.columns.items()))  # type: ignore[arg-type]
     try:
         table = rows.table.select(list(shape.columns)).cast(schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:

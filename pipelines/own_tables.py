@@ -74,11 +74,18 @@ DESCRIPTIONS: Mapping[str, Described] = {
             "drifted": "Rows with fields that the stream doesn't know.",
             "total": "Rows that exist after it.",
             "purged": "Rows dropped because they were older than they are to be kept.",
+            "complete": "What proved that the listing was complete; null when no whole listing was made.",
+            "error": "Why the stream failed in this load and its rows stayed as they were; null when it didn't.",
         },
     ),
     "leat.cursors": Described(
         "Where the next extraction of an integration goes on.",
-        {"integration": _INTEGRATION, "load_id": "The load that brought the cursor.", "cursor": "The cursor."},
+        {
+            "integration": _INTEGRATION,
+            "load_id": "The load that brought the cursor.",
+            "cursor": "The cursor.",
+            "streams": "Streams that are up to date with the cursor, as a JSON list; others are read from the start.",
+        },
     ),
     "leat.streams": Described(
         "The shape of a stream's table.",
@@ -105,18 +112,6 @@ DESCRIPTIONS: Mapping[str, Described] = {
             "load_id": "The load that last brought it.",
             "first_seen_at": "When it first came, UTC.",
             "last_seen_at": "When it last came in a new form, UTC.",
-        },
-    ),
-    "leat.fields": Described(
-        "A field of a stream that was seen with a value.",
-        {
-            "integration": _INTEGRATION,
-            "stream": _STREAM,
-            "field": "Name of the declared column, or of the field in extra.",
-            "in_extra": "Whether the field is one that the stream doesn't declare.",
-            "load_id": "The load that first brought it.",
-            "first_seen_at": "When it first came, UTC.",
-            "vanished_at": "When a complete listing had no value of it any longer, UTC; null while there are values.",
         },
     ),
     "leat.models": Described(

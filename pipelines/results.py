@@ -44,7 +44,9 @@ class CheckResult:
 class StreamResult:
     """Rows of one stream that a load touched; ``total`` counts those that exist in the source now.
 
-    ``purged`` are rows and versions that were kept for as long as declared, and were removed.
+    ``purged`` are rows and versions that were kept for as long as declared, and were removed. ``complete`` is what
+    proved that the listing was complete; None when no whole listing was made. ``error`` is why the stream failed and
+    its rows stay as they were; None when it didn't.
     """
 
     stream: str
@@ -55,6 +57,8 @@ class StreamResult:
     drifted: int
     total: int
     purged: int = 0
+    complete: str | None = None
+    error: str | None = None
 
     @property
     def changed(self) -> bool:
@@ -68,7 +72,8 @@ class IntegrationResult:
 
     Attributes:
         integration: its name.
-        status: ``loaded``, ``nothing_new``, ``failed``, ``blocked`` (a check of severity error failed; readers keep
+        status: ``loaded``, ``nothing_new``, ``failed`` (also when single streams failed and the others were applied:
+            ``streams`` says which), ``blocked`` (checks of severity error failed and nothing was applied; readers keep
             the old rows) or ``busy`` (another process runs it).
         load_id: the last load that was applied, if any.
         streams: one result per stream that was loaded.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -33,8 +33,10 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "drifted": "integer",
         "total": "integer",
         "purged": "integer",
+        "complete": "string",
+        "error": "string",
     },
-    "cursors": {"integration": "string", "load_id": "string", "cursor": "json"},
+    "cursors": {"integration": "string", "load_id": "string", "cursor": "json", "streams": "json"},
     "streams": {"integration": "string", "stream": "string", "shape": "json"},
     "log": {
         "load_id": "string",
@@ -52,15 +54,6 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "load_id": "string",
         "first_seen_at": "timestamp",
         "last_seen_at": "timestamp",
-    },
-    "fields": {
-        "integration": "string",
-        "stream": "string",
-        "field": "string",
-        "in_extra": "boolean",
-        "load_id": "string",
-        "first_seen_at": "timestamp",
-        "vanished_at": "timestamp",
     },
     "histories": {"integration": "string", "stream": "string", "known_from": "timestamp"},
     "retention": {"integration": "string", "declared": "string", "enforced_at": "timestamp"},
@@ -117,11 +110,13 @@ class State:
         cursor: where the next extraction goes on; None before the first load.
         cursor_load: the load that brought the cursor.
         shapes: per stream that has been loaded, the shape of its table (see :mod:`pipelines.shape`).
+        covered: the streams whose rows are up to date with the cursor; another one has to be read from the start.
     """
 
     cursor: Mapping[str, Any] | None
     cursor_load: str
     shapes: Mapping[str, Mapping[str, Any]]
+    covered: frozenset[str] = frozenset()
 
 
 def create_tables(session: Session) -> None:
@@ -147,10 +142,13 @@ def read_state(session: Session, integration: str) -> State:
     """Return what the warehouse knows of an integration."""
     if not exists(session):
         return State(None, "", {})
-    cursors = session.execute("SELECT cursor, load_id FROM leat.cursors WHERE integration = ?", (integration,))
-    shapes = session.execute("SELECT stream, shape FROM leat.streams WHERE integration = ?", (integration,))
-    cursor, load = cursors[0] if cursors else (None, "")
-    return State(_json(cursor), load, {stream: _json(shape) for stream, shape in shapes})
+    streams = "streams" if "streams" in session.columns(SCHEMA, "cursors") else "NULL"  # an earlier version of leat
+    sql = f"SELECT cursor, load_id, {streams} FROM leat.cursors WHERE integration = ?"
+    cursors = session.execute(sql, (integration,))
+    rows = session.execute("SELECT stream, shape FROM leat.streams WHERE integration = ?", (integration,))
+    cursor, load, listed = cursors[0] if cursors else (None, "", None)
+    shapes = {stream: _json(shape) for stream, shape in rows}
+    return State(_json(cursor), load, shapes, frozenset(shapes if listed is None else _json(listed)))
 
 
 def read_totals(session: Session, integration: str) -> dict[str, int]:
@@ -180,10 +178,12 @@ def last_applied(session: Session, integration: str) -> datetime | None:
     return cast("datetime | None", found[0][0])
 
 
-def write_cursor(session: Session, integration: str, load_id: str, cursor: Mapping[str, Any]) -> None:
-    """Set the cursor of an integration."""
+def write_cursor(
+    session: Session, integration: str, load_id: str, cursor: Mapping[str, Any], covered: Iterable[str]
+) -> None:
+    """Set the cursor of an integration, and the streams whose rows are up to date with it."""
     session.execute("DELETE FROM leat.cursors WHERE integration = ?", (integration,))
-    insert(session, "cursors", [(integration, load_id, json.dumps(cursor))])
+    insert(session, "cursors", [(integration, load_id, json.dumps(cursor), json.dumps(sorted(covered)))])
 
 
 def write_shape(session: Session, integration: str, stream: str, shape: Mapping[str, Any]) -> None:
@@ -200,7 +200,10 @@ def write_load(session: Session, load_id: str, integration: str, kind: str, time
 def write_results(session: Session, load_id: str, integration: str, results: Sequence[StreamResult]) -> None:
     """Record what a load did to each stream."""
     rows = [
-        (load_id, integration, r.stream, r.inserted, r.updated, r.deleted, r.quarantined, r.drifted, r.total, r.purged)
+        (
+            *(load_id, integration, r.stream, r.inserted, r.updated, r.deleted, r.quarantined, r.drifted, r.total),
+            *(r.purged, r.complete, r.error),
+        )
         for r in results
     ]
     insert(session, "load_streams", rows)

@@ -77,7 +77,7 @@ def load(
             listed = ", ".join(map(quote, whole))
             session.execute(f"INSERT INTO {quote(integration, name)} ({listed}) VALUES ({marks})", list(whole.values()))
             number += 1
-        state.insert(session, "load_streams", [(load_id, integration, name, number, 0, 0, 0, 0, number, 0)])
+        state.insert(session, "load_streams", [(load_id, integration, name, number, 0, 0, 0, 0, number, 0, None, None)])
     state.write_load(session, load_id, integration, "sync", (at, at))
 
 

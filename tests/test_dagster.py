@@ -262,6 +262,16 @@ def test_a_broken_rule_keeps_readers_on_the_old_version(modelled: Shown) -> None
     assert values(modelled.latest(VIOLATIONS).metadata)["open violations"] == 1
 
 
+def test_a_stream_that_fails_is_no_materialization_and_the_others_are_published(modelled: Shown) -> None:
+    modelled.tally.then({"do": "failed", "stream": "fed"}, rows("kept", row(1)))
+    result = modelled.run()
+    assert not result.success
+    assert "take the step out" in failure(result)
+    assert modelled.instance.get_latest_materialization_event(FED) is None
+    assert modelled.latest(KEPT)
+    assert modelled.tally.query("SELECT things FROM analytics.shelves") == [(1,)]
+
+
 def test_models_that_only_a_load_was_selected_for_are_told(modelled: Shown) -> None:
     modelled.tally.then(rows("kept", row(1)))
     assert modelled.run(KEPT).success

@@ -130,7 +130,7 @@ def test_versions_are_kept_for_a_while_and_the_past_says_so(loads: Loads) -> Non
 def test_of_a_broken_record_a_digest_stays(loads: Loads) -> None:
     keep(loads, "fed", {"quarantine": "P7D"})
     broken = Quarantined("fed", "a 1", "no number", "the record")
-    loads.load(broken)
+    loads.load(rows("fed", thing(1)), broken)
     loads.at += timedelta(days=8)
     loads.load(rows("fed", thing(2)))
     ((record,),) = loads.read("SELECT record FROM leat.quarantine")
@@ -145,7 +145,8 @@ def test_of_a_broken_record_a_digest_stays(loads: Loads) -> None:
 
 @pytest.mark.parametrize("name", ["a 1", "a/1"])
 def test_a_mended_record_leaves_the_quarantine(loads: Loads, name: str) -> None:
-    loads.load(Quarantined("fed", name, "no number", "{}"), Quarantined("fed", "a 2", "no number", "{}"))
+    bad = [Quarantined("fed", key, "no number", "{}") for key in (name, "a 2")]
+    loads.load(rows("fed", thing(3)), *bad)
     loads.load(rows("fed", thing(1)))
     assert loads.read("SELECT record_key FROM leat.quarantine") == [("a 2",)]
 

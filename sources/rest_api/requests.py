@@ -20,8 +20,7 @@ def first_request(endpoint: Endpoint, filled: Mapping[str, Any], since: str | No
 
     Args:
         endpoint: the declaration.
-        filled: values of the placeholders; in a path they are quoted, so that none can lead elsewhere. Those that
-            would, because a path has steps of their form, are refused when the request is sent.
+        filled: values of the placeholders; in a path they are quoted, so that none can lead elsewhere.
         since: value of the incremental parameter; None for everything.
     """
     path = _PLACEHOLDER.sub(lambda found: quote(text_of(filled[found[1]]), safe=""), endpoint.path)
@@ -29,7 +28,7 @@ def first_request(endpoint: Endpoint, filled: Mapping[str, Any], since: str | No
     if endpoint.incremental is not None and since is not None:
         params[endpoint.incremental.param] = since
     posted = endpoint.method == "POST"
-    ask = Ask(path.lstrip("/"), endpoint.method, template=f"/{endpoint.path.lstrip('/')}", repeatable=True, exact=True)
+    ask = Ask(path.lstrip("/"), endpoint.method, template=f"/{endpoint.path.lstrip('/')}", repeatable=True)
     if posted:
         return replace(ask, json={**(endpoint.body or {}), **params})
     return replace(ask, params=params)

@@ -11,7 +11,7 @@ from typing import Any
 from sources.batch import Batch
 from sources.driver import ConnectionModel, SetupTest, Sync, load_streams
 from sources.errors import Rejected, Unavailable
-from sources.events import Cursor, Delete, Event, FullScan, Logged, Quarantined
+from sources.events import Cursor, Delete, Event, Failed, FullScan, Listed, Logged, Quarantined
 from sources.stream import Stream
 from sources.web.calls import ApiCall
 
@@ -52,7 +52,12 @@ def _events(step: dict[str, Any], streams: dict[str, Any], sync: Sync) -> Iterat
     elif kind == "delete":
         yield Delete(step["stream"], step["where"])
     elif kind == "full_scan":
-        yield FullScan(step["stream"], step.get("where", {}))
+        yield FullScan(step["stream"], step.get("where", {}), step.get("because", ""))
+    elif kind == "listed":
+        yield Listed(step["stream"], step["because"])
+    elif kind == "failed":
+        error = Rejected(sync.integration, "reading the script", "no", "take the step out")
+        yield Failed(step["stream"], error, step.get("where", {}))
     elif kind == "quarantine":
         yield Quarantined(step["stream"], step["key"], step["reason"], step["record"])
     elif kind == "log":
@@ -61,8 +66,8 @@ def _events(step: dict[str, Any], streams: dict[str, Any], sync: Sync) -> Iterat
         for _ in range(step["count"]):
             sync.called(ApiCall(sync.now, "tally.example", "GET", step["path"], 200, 1, 1.5, 100))
     elif kind == "fail":
-        error = Unavailable if step["transient"] else Rejected
-        raise error(sync.integration, "reading the script", "told to fail", "take the step out")
+        kind = Unavailable if step["transient"] else Rejected
+        raise kind(sync.integration, "reading the script", "told to fail", "take the step out")
 
 
 def typed(row: dict[str, Any]) -> dict[str, Any]:

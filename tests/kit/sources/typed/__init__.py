@@ -1,1 +1,0 @@
-"""A source for tests: a column of every type, twice, by the script of ``tally``."""
