@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sources.events import Delete, Event, Rows
 from sources.rest_api.cleaning import cleaned
 from sources.rest_api.declared import Endpoint
-from sources.rest_api.paging import whole_page
+from sources.rest_api.page import page_of
 from sources.rest_api.since import Seen
 from sources.rest_api.spool import Spooled
 from sources.rest_api.tables import Read, Tables
@@ -44,6 +44,7 @@ class Converter:
         bad_nested: nested endpoints that have such records.
         values: rows of the parent that were read, as far as they are remembered.
         seen: collects the newest records, where the list grows.
+        complete: whether ``values`` has every row that the system has.
     """
 
     client: Client
@@ -60,6 +61,7 @@ class Converter:
     bad_nested: set[str] = field(default_factory=set)
     values: dict[tuple[Any, ...], Values] = field(default_factory=dict)
     seen: Seen | None = None
+    complete: bool = False
 
     def events(self, pages: list[Spooled], parents: Mapping[str, Values]) -> Iterator[Event]:
         """Yield the events of some pages, and remove their files."""
@@ -111,7 +113,8 @@ class Converter:
             page.file.write_text(json.dumps(records, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
             return
         answer = self.client.send(page.ask)
-        page.file.write_bytes(whole_page(self.client, self.endpoint, page.ask, answer).records)
+        page_of(self.client, self.endpoint, page.ask, answer)
+        raise self.client.not_json(answer)
 
     def _keep(self, read: Read) -> None:
         if self.kept:

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 
 from sources.batch import to_json
 from sources.rest_api.paging_styles import Block, OnePage, Paging
+from sources.rest_api.path import FieldPath
 from sources.stream import Column, Stream, Type
 
 
@@ -50,6 +51,9 @@ class Parent(Block):
     )
 
 
+_Param = str | int | float | bool
+
+
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
@@ -64,10 +68,26 @@ class Endpoint(Block):
 
     description: str | None = Field(default=None, description="What a row is, in a sentence.")
     path: str = Field(description="Path below connection.url; {name} is filled from the parent.")
-    params: dict[str, str | int | float | bool] = Field(default_factory=dict, description="Query of every request.")
+    params: dict[str, _Param | list[_Param]] = Field(
+        default_factory=dict, description="Query of every request; of a POST its body, by path. A list is repeated."
+    )
+    params_in: Literal["query", "body"] | None = Field(
+        default=None, description="Where params and paging of a POST go; none: into its body."
+    )
+    headers: dict[str, str] = Field(default_factory=dict, description="Headers of every request; no secrets.")
     method: Literal["GET", "POST"] = Field(default="GET", description="POST for a search; it must change nothing.")
     body: dict[str, Any] | None = Field(default=None, description="JSON body of a POST; paging goes into it.")
     records: str | None = Field(default=None, description="Field of the answer with the list; none: the answer is it.")
+    absent_is_empty: bool = Field(
+        default=False, description="Whether an answer without the field of records is an empty list."
+    )
+    on_status: dict[Annotated[int, Field(ge=400, le=499)], Literal["skip", "empty"]] = Field(
+        default_factory=dict,
+        description="What a status of the first page means: empty, no records; skip, its rows stay as they are.",
+    )
+    fails_when: dict[FieldPath, str | bool | int] = Field(
+        default_factory=dict, description="Fields of an answer with status 200 by which it is an error, as {ok: false}."
+    )
     paging: Paging = Field(default_factory=OnePage, description="How the list is paged.")
     incremental: Incremental | None = Field(default=None, description="How to ask for what is new; none: everything.")
     parent: Parent | None = Field(default=None, description="Endpoint for whose every row this one is asked.")
@@ -82,6 +102,10 @@ class Endpoint(Block):
         dict[str, Annotated[ColumnOptions, BeforeValidator(_short, json_schema_input_type=Type | ColumnOptions)]],
         Field(min_length=1),
     ] = Field(description="Columns: a type alone, or more about it.")
+
+    def reads(self) -> tuple[str, ...]:
+        """Return the fields of the answer that are read apart from its list and by paging."""
+        return tuple(self.fails_when)
 
     def where(self, column: str) -> tuple[str, ...]:
         """Return the path of a column's value in a record."""
@@ -109,6 +133,7 @@ def stream_of(name: str, endpoint: Endpoint) -> Stream:
 def _version(endpoint: Endpoint) -> int:
     """Return a number that changes with what the rows mean: then the engine reads them all again."""
     meaning = endpoint.model_dump(mode="json", include={"path", "params", "method", "body", "records", "nested_in"})
+    meaning |= {"headers": endpoint.headers} if endpoint.headers else {}
     columns = {name: [c.type, c.field, c.parent, c.unix] for name, c in endpoint.columns.items()}
     parent = endpoint.parent and endpoint.parent.model_dump(mode="json")
     text = to_json({**meaning, "key": endpoint.key, "columns": columns, "parent": parent})

@@ -1,79 +1,102 @@
-"""An answer in two: the list of records, as bytes, and the rest of it, parsed.
+"""An answer in two: the list of records, cut out as the server wrote it, and the rest of it, parsed.
 
-The list is cut out without being parsed. Where it ends is found from the end of the answer: the leftmost ``]`` after
-which the rest is JSON again. Whoever parses the list finds out if that was wrong, for it then is no JSON
-(:mod:`tables`); the answer is then parsed as a whole by :func:`parse_envelope`.
+The list is cut by :mod:`raw`, level by level along its path: the slice is exactly one JSON array and what is left of
+the answer is JSON too, or the answer is refused. Nothing else in it is taken for the list, and nothing is overlooked.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-import re
+from dataclasses import dataclass
 from typing import Any
 
-_HEAD = 1 << 16
-_TAIL = 1 << 12
-_TRIES = 40
+from sources.rest_api import raw
+from sources.rest_api.path import Path, write_path
+
 _BLANKS = b" \t\r\n"
+_MARK = b"\xef\xbb\xbf"
 
 
 class NoRecords(ValueError):
     """The answer has no list where one was declared."""
 
 
-def split_envelope(body: bytes, path: tuple[str, ...]) -> tuple[Any, bytes] | None:
-    """Return the rest of an answer, with null for the list, and the list; None when it can't be told by looking."""
-    if not path:
-        whole = body.strip(_BLANKS)
-        return (None, whole) if whole[:1] == b"[" and whole[-1:] == b"]" else None
-    opening = re.compile(re.escape(json.dumps(path[-1], ensure_ascii=False).encode()) + rb"\s*:\s*(?=\[)")
-    for found in opening.finditer(body, 0, _HEAD):
-        start = found.end()
-        rest, end = _ending(body, start, path)
-        if end:
-            return rest, body[start:end]
-    return None
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """An answer.
+
+    Attributes:
+        rest: the answer with null for the list; None when the answer is the list.
+        records: the list, as the server wrote it.
+        items: its entries, each as the server wrote it.
+        empty: how an empty list is written when it isn't ``[]``: ``null``, or ``{}`` for the whole answer.
+    """
+
+    rest: Any
+    records: bytes
+    items: list[bytes]
+    empty: str = ""
 
 
-def _ending(body: bytes, start: int, path: tuple[str, ...]) -> tuple[Any, int]:
-    """Return the rest of the answer and the end of the list; an end of 0 when there is none near the end."""
-    best: tuple[Any, int] = (None, 0)
-    floor = max(start, len(body) - _TAIL)
-    at = len(body)
-    for _ in range(_TRIES):
-        at = body.rfind(b"]", floor, at)
-        if at < 0:
-            break
-        try:
-            rest = json.loads(body[:start] + b"null" + body[at + 1 :])
-        except (ValueError, RecursionError):
-            continue
-        if value_at(rest, path, ...) is None:
-            best = (rest, at + 1)
-    return best
+def open_envelope(body: bytes, path: Path, absent_is_empty: bool = False) -> Envelope:
+    """Cut an answer.
 
+    ``null`` in place of the list is an empty list, as Go writes it, and so is an answer of ``{}``, as proto3 does.
 
-def parse_envelope(body: bytes, path: tuple[str, ...]) -> tuple[Any, list[Any]]:
-    """Parse the whole answer; returns the rest of it and the list.
+    Args:
+        body: the answer.
+        path: where the list is.
+        absent_is_empty: whether an answer without the field is an empty list as well.
 
     Raises:
         ValueError: it is no JSON; NoRecords when it is, but has no list there.
     """
-    whole = json.loads(body)
-    records = value_at(whole, path, ...)
-    if not isinstance(records, list):
-        got = "nothing" if records is ... else type(records).__name__
-        msg = f"{'.'.join(path) or 'the answer'} has to be a list, and is {got}"
-        raise NoRecords(msg)
-    if path:
-        value_at(whole, path[:-1], {})[path[-1]] = None
-    return (whole if path else None), records
+    body = body.removeprefix(_MARK).strip(_BLANKS)
+    rest, text = _cut(body, path)
+    if text is None:
+        if body == b"{}" or (absent_is_empty and body[:1] == b"{"):
+            return Envelope(_parsed(body), b"[]", [], "{}")
+        raise NoRecords(_found(path, "nothing"))
+    if text == b"null":
+        return Envelope(rest, b"[]", [], "null")
+    if text[:1] != b"[":
+        raise NoRecords(_found(path, _kind(text)))
+    return Envelope(rest, text, raw.items(text))
 
 
-def value_at(value: Any, path: tuple[str, ...], missing: Any = None) -> Any:
-    """Return what is at a path of keys."""
-    for key in path:
-        if not isinstance(value, dict) or key not in value:
-            return missing
-        value = value[key]
-    return value
+def _cut(text: bytes, path: Path) -> tuple[Any, bytes | None]:
+    """Return the rest of a value, and what is at a path in it; None when there is nothing."""
+    if not path:
+        return None, text
+    if text[:1] != b"{":
+        json.loads(text)  # what is no JSON at all is reported as that
+        return None, None
+    members = raw.members(text)
+    step = path[0]
+    inner = members.pop(step, None) if isinstance(step, str) else None
+    rest = {name: _parsed(value) for name, value in members.items()}
+    if inner is None:
+        return rest, None
+    rest[str(step)], found = _cut(inner, path[1:])
+    return rest, found
+
+
+def _parsed(text: bytes) -> Any:
+    """Return a parsed value; what is nested too deeply, or has too many digits, is none that paging could use."""
+    with contextlib.suppress(RecursionError):
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            raise
+        except ValueError:  # of more digits than Python takes
+            return None
+    return None
+
+
+def _found(path: Path, got: str) -> str:
+    return f"{write_path(path) if path else 'the answer'} has to be a list, and is {got}"
+
+
+def _kind(text: bytes) -> str:
+    return type(json.loads(text)).__name__

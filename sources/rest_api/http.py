@@ -17,7 +17,7 @@ from sources.rest_api.children import read_children
 from sources.rest_api.convert import Converter
 from sources.rest_api.declared import Endpoint, stream_of
 from sources.rest_api.mistakes import endpoint_mistakes
-from sources.rest_api.paging import read_pages
+from sources.rest_api.paging import Listing
 from sources.rest_api.paging_styles import Block
 from sources.rest_api.reading import Reading, State, read_list
 from sources.rest_api.requests import first_request
@@ -72,7 +72,7 @@ def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
         failures: dict[str, IntegrationError] = {}
         for name, endpoint in lists.items():
             try:
-                next(read_pages(client, endpoint, first_request(endpoint, {}, None)), None)
+                next(Listing(client, endpoint, first_request(endpoint, {}, None)).start(), None)
             except IntegrationError as error:
                 failures[name] = error
                 if isinstance(error, Unauthenticated) or not isinstance(error, Permanent):
@@ -139,10 +139,9 @@ def _family(
             yield event
     if name in wanted:
         yield name, {**state, "streams": sorted(loaded)}
-    complete = every[name].incremental is None or not converter.replace
     for child, endpoint in children.items():
         own = Converter(reading.client, reading.con, child, endpoint, {}, True, ())
-        for event in read_children(reading, own, converter.values.values(), complete, known.get(child, {})):
+        for event in read_children(reading, own, converter.values.values(), converter.complete, known.get(child, {})):
             yield (child, event) if isinstance(event, dict) else event
 
 

@@ -1,165 +1,219 @@
-"""The pages of a list, in order, whatever the style; where it can be, several are under way at a time.
+"""The pages of a list, in order, and why they are all there are.
 
-A list that doesn't end is an error: a page that was there before, a cursor that was, ten empty pages in a row.
+A listing ends for a reason that was seen, which is its ``because``: no link after pages that had one, a total that was
+reached, an empty page. Where the answers leave that open, that is an error, which names the page and what to declare. A
+list that doesn't end is one too: a page or a cursor that was there before, ten empty pages in a row, too many pages.
 """
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
-from urllib.parse import urljoin
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
-from sources.errors import UnexpectedShape
-from sources.rest_api.cleaning import cleaned
+from sources.errors import IntegrationError, UnexpectedShape
 from sources.rest_api.declared import Endpoint
-from sources.rest_api.envelope import NoRecords, parse_envelope, split_envelope, value_at
-from sources.rest_api.paging_styles import CursorPages, LinkHeader, NextHeader, NextLink, Offset, Pages
+from sources.rest_api.follow import End, Follower, Memory, Unproven
+from sources.rest_api.marks import unread_mark, unread_total
+from sources.rest_api.numbered import Numbered, counted
+from sources.rest_api.page import Page, page_of
+from sources.rest_api.paging_styles import Offset, OnePage, Paged, Pages
 from sources.rest_api.requests import with_params
 from sources.web.ask import Answer, Ask
 from sources.web.client import Client
-from sources.web.headers import link_of
+from sources.web.failures import error_of
 from sources.web.validators import NOT_MODIFIED
 
 _EMPTY_PAGES = 10
-_NOTHING = re.compile(rb"\[\s*\]")
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page: the rest of the answer, its records as bytes of a JSON array, and what it was an answer to."""
+class Miscounted(ValueError):
+    """A list has another number of records than its answers say: it changed, or they count something else."""
 
-    rest: Any
-    records: bytes
+
+@dataclass(slots=True)
+class Listing:
+    """One list, read by going through its pages.
+
+    Attributes:
+        client: asks.
+        endpoint: the declaration.
+        ask: the first request.
+        memory: what earlier pages of the endpoint had.
+        because: why the list is complete, once it is.
+        unchanged: whether the server says that nothing has changed; there are then no pages.
+        skipped: whether the server refuses the list in a way that the declaration takes for none.
+        rows: how many records it has.
+        pages: how many pages were read.
+        last: the last page.
+    """
+
+    client: Client
+    endpoint: Endpoint
     ask: Ask
-    asked: str
-    url: str
-    headers: Mapping[str, str]
+    memory: Memory = field(default_factory=Memory)
+    because: str = ""
+    unchanged: bool = False
+    skipped: bool = False
+    rows: int = 0
+    pages: int = 0
+    last: Page | None = None
+    _digests: dict[bytes, int] = field(default_factory=dict)
+    _totals: set[int] = field(default_factory=set)
+    _empty: int = 0
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether it has no records."""
-        return _NOTHING.fullmatch(self.records) is not None
+    def start(self) -> Iterator[Page]:
+        """Yield the pages, from the first.
 
+        Raises:
+            IntegrationError: a page can't be read, or nothing says that they are all there are.
+            Miscounted: their number isn't what the answers say.
+        """
+        self.because, self.unchanged, self.skipped, self.last = "", False, False, None
+        self.rows = self.pages = self._empty = 0
+        self._digests, self._totals = {}, set()
+        paging = self.endpoint.paging
+        ask = replace(self.ask, accept=self.ask.accept | frozenset(self.endpoint.on_status))
+        try:
+            if isinstance(paging, Pages | Offset):
+                yield from self._numbered(paging, ask)
+            else:
+                yield from self._followed(ask)
+        except Unproven as error:
+            asked = self.last.asked if self.last else f"{ask.method} {ask.template}"
+            raise UnexpectedShape(self.client.integration, asked, str(error), error.advice) from None
 
-def read_pages(client: Client, endpoint: Endpoint, ask: Ask) -> Iterator[Page]:
-    """Yield the pages of a list; an answer of 304, that nothing has changed, ends it without any.
+    def _followed(self, ask: Ask) -> Iterator[Page]:
+        """Yield pages each of which tells of the next."""
+        follower = Follower(self.endpoint, ask, self.memory)
+        stops = frozenset(stop for stop in self._stops() if isinstance(stop, int))
+        asked: set[str] = set()
+        following: Ask | End = with_size(self.endpoint, ask)
+        while isinstance(following, Ask):
+            token = f"{following.path} {following.params} {following.json}"
+            if token in asked:
+                msg = "the API leads back to a page that was read before"
+                raise Unproven(msg, "tell the vendor; it never ends")
+            asked.add(token)
+            answer = self.client.send(following)
+            if self._is_other(answer):
+                return
+            if self.pages and answer.status in stops:
+                self._end(End(f"HTTP {answer.status} after {self.pages} pages"), None)
+                return
+            page = self._take(following, answer)
+            if page is None:
+                return
+            yield page
+            following = follower.after(page)
+            if isinstance(following, Ask):
+                following = replace(following, accept=ask.accept | stops)
+        self._end(following, page)
 
-    Raises:
-        IntegrationError: a page can't be read, or the list doesn't end.
-    """
-    if isinstance(endpoint.paging, Pages | Offset):
-        pages = _numbered(client, endpoint, endpoint.paging, ask)
-    else:
-        pages = _followed(client, endpoint, ask)
-    last, empty = b"", 0
-    for page in pages:
-        digest = hashlib.sha256(page.records).digest()
-        empty = empty + 1 if page.is_empty else 0
-        if digest == last and not page.is_empty:
-            raise _endless(
-                client, page, "gave the same page twice in a row", "check paging: does the API know its param?"
-            )
-        if empty >= _EMPTY_PAGES:
-            raise _endless(client, page, f"gave {empty} empty pages in a row", "check paging")
-        last = digest
-        yield page
+    def _numbered(self, paging: Pages | Offset, ask: Ask) -> Iterator[Page]:
+        """Yield pages that are asked for by their numbers, several at a time."""
+        numbered = Numbered(self.endpoint, paging, with_size(self.endpoint, ask))
+        while True:
+            sent, kept = itertools.tee(numbered.asks())
+            for asked, answer in zip(kept, self.client.each(sent), strict=False):
+                if self._is_other(answer):
+                    return
+                end = numbered.ended_by(answer.status) if self.pages else None
+                if end is not None:
+                    self._end(end, None)
+                    return
+                page = self._take(asked, answer, numbered.reached)
+                if page is None:
+                    return
+                yield page
+                end = numbered.after(page)
+                if end is not None:
+                    self._end(end, page)
+                    return
+                if not numbered.regular and isinstance(paging, Offset):
+                    break
 
-
-def _followed(client: Client, endpoint: Endpoint, ask: Ask) -> Iterator[Page]:
-    """Yield pages each of which tells of the next."""
-    seen: set[str] = set()
-    following: Ask | None = ask
-    while following is not None:
-        answer = client.send(following)
+    def _is_other(self, answer: Answer) -> bool:
+        """Return whether an answer is no page: nothing has changed, or a status that the declaration names."""
         if answer.status == NOT_MODIFIED:
-            return
-        page = page_of(client, endpoint, following, answer)
-        yield page
-        following = _following(endpoint, ask, page)
-        token = f"{following.path} {following.params} {following.json}" if following else ""
-        if following and token in seen:
-            raise _endless(client, page, "leads back to a page that was read before", "tell the vendor; it never ends")
-        seen.add(token)
+            self.unchanged = True
+            return True
+        meaning = self.endpoint.on_status.get(answer.status)
+        if self.pages or meaning is None:
+            return False
+        self.skipped = meaning == "skip"
+        self.because = f"HTTP {answer.status} counts as an empty list"
+        return True
+
+    def _take(self, ask: Ask, answer: Answer, reached: str = "") -> Page | None:
+        """Return an answer as a page, after it was compared with all others; None when it is one that ends the list."""
+        if answer.status >= 300:
+            raise self._error(answer)
+        page = page_of(self.client, self.endpoint, ask, answer)
+        before = None if page.is_empty else self._digests.get(page.digest)
+        if before is not None and (reached or "repeat" in self._stops()):
+            because = f"page {self.pages + 1} repeats page {before}"
+            self._end(End(f"{reached}, and {because}" if reached else because), None)
+            return None
+        self.last, self.pages = page, self.pages + 1
+        self.rows += page.count
+        if before is not None:
+            got = f"page {self.pages} is the same page as page {before}"
+            raise Unproven(got, "does the API know paging.param? If it repeats the last page, write stop_on: repeat")
+        self._digests[page.digest] = self.pages
+        self._count(page)
+        return page
+
+    def _count(self, page: Page) -> None:
+        """Take note of a page's total, and refuse a list that doesn't end."""
+        paging = self.endpoint.paging
+        self._empty = self._empty + 1 if page.is_empty else 0
+        if self._empty >= _EMPTY_PAGES:
+            msg = f"the API gave {self._empty} empty pages in a row"
+            raise Unproven(msg, "check paging")
+        if isinstance(paging, Paged) and self.pages > paging.max_pages:
+            msg = f"there are more than {paging.max_pages} pages"
+            raise Unproven(msg, "raise paging.max_pages, if that is right")
+        total = paging.total if isinstance(paging, Paged) else None
+        number = counted(page, total, None) if total else None
+        self._totals |= set() if number is None else {number}
+
+    def _end(self, end: End, page: Page | None) -> None:
+        """Take note of why the list is complete, unless the last page says something else.
+
+        Raises:
+            Unproven: it has a mark of another page, or the total that is declared was never there.
+            Miscounted: the total is another number.
+        """
+        paging = self.endpoint.paging
+        weak = end.weak or isinstance(paging, OnePage)
+        if page is not None:
+            mark = unread_mark(page.rest, page.headers, self.endpoint)
+            if mark is None and weak:
+                mark = unread_total(page.rest, page.headers, self.endpoint, self.rows, self.pages)
+            if mark:
+                got = f"page {self.pages} is the last by what is declared, but has {mark}, which nothing reads"
+                raise Unproven(got, f"declare paging by {mark}, or name it in paging.ignore if it leads nowhere")
+        if isinstance(paging, Paged) and paging.total and self.rows:
+            if not self._totals:
+                msg = f"no page has {paging.total}"
+                raise Unproven(msg, "correct paging.total, or leave it out")
+            if self._totals != {self.rows}:
+                msg = f"{self.rows} records where it says {', '.join(map(str, sorted(self._totals)))}"
+                raise Miscounted(msg)
+        self.because = end.because
+
+    def _stops(self) -> tuple[int | str, ...]:
+        return self.endpoint.paging.stop_on if isinstance(self.endpoint.paging, Paged) else ()
+
+    def _error(self, answer: Answer) -> IntegrationError:
+        client = self.client
+        return error_of(client.integration, answer.asked, answer.status, answer.headers, answer.body, client.advice)
 
 
-def _following(endpoint: Endpoint, ask: Ask, page: Page) -> Ask | None:
-    """Return the request of the next page; None after the last."""
-    paging, headers = endpoint.paging, page.headers
-    if isinstance(paging, CursorPages):
-        token = value_at(page.rest, tuple(paging.field.split(".")))
-        ended = paging.more is not None and not value_at(page.rest, tuple(paging.more.split(".")))
-        return None if token in (None, "", False) or ended else with_params(ask, {paging.param: token})
-    if isinstance(paging, NextHeader):
-        token = headers.get(paging.header, "").strip()
-        return with_params(ask, {paging.param: token}) if token else None
-    target: Any = None
-    if isinstance(paging, NextLink):
-        target = value_at(page.rest, tuple(paging.field.split(".")))
-    elif isinstance(paging, LinkHeader):
-        target = link_of(headers, "next")
-    if not target:
-        return None
-    return replace(ask, path=urljoin(page.url, str(target)), params=())
-
-
-def _numbered(client: Client, endpoint: Endpoint, paging: Pages | Offset, ask: Ask) -> Iterator[Page]:
-    """Yield pages that are asked for by their numbers, several at a time, up to the first that is empty."""
-    step = paging.size if isinstance(paging, Offset) else 1
-    first = 0 if isinstance(paging, Offset) else paging.first
-    size = {paging.size_param: paging.size} if paging.size_param else {}
-    asks = (with_params(ask, {**size, paging.param: number}) for number in itertools.count(first, step))
-    total_at = tuple(paging.total.split(".")) if paging.total else None
-    asked = next(asks)
-    page = page_of(client, endpoint, asked, client.send(asked))
-    yield page
-    total = None if total_at is None else value_at(page.rest, total_at)
-    if page.is_empty:
-        return
-    if isinstance(total, int) and paging.size:
-        asks = itertools.islice(asks, max(0, -(-total // paging.size) - 1))  # type: ignore[assignment]
-    sent, kept = itertools.tee(asks)
-    for asked, answer in zip(kept, client.each(sent), strict=False):
-        page = page_of(client, endpoint, asked, answer)
-        yield page
-        if page.is_empty:
-            return
-
-
-def page_of(client: Client, endpoint: Endpoint, ask: Ask, answer: Answer) -> Page:
-    """Return an answer as a page.
-
-    Raises:
-        UnexpectedShape: it isn't JSON, or has no list where one is declared.
-    """
-    path = tuple(endpoint.records.split(".")) if endpoint.records else ()
-    split = split_envelope(answer.body, path)
-    if split is None:
-        return whole_page(client, endpoint, ask, answer)
-    return Page(*split, ask, answer.asked, answer.url, answer.headers)
-
-
-def whole_page(client: Client, endpoint: Endpoint, ask: Ask, answer: Answer) -> Page:
-    """Return an answer as a page by parsing all of it: for lists that can't be cut out, or hold what is odd.
-
-    Raises:
-        UnexpectedShape: it isn't JSON, or has no list where one is declared.
-    """
-    path = tuple(endpoint.records.split(".")) if endpoint.records else ()
-    try:
-        rest, records = parse_envelope(answer.body, path)
-        text = json.dumps(cleaned(records), ensure_ascii=False, separators=(",", ":"))
-    except NoRecords as error:
-        advice = "write as records the field of the answer that has the list"
-        raise UnexpectedShape(client.integration, answer.asked, str(error), advice) from None
-    except (ValueError, RecursionError):
-        raise client.not_json(answer) from None
-    return Page(rest, text.encode(), ask, answer.asked, answer.url, answer.headers)
-
-
-def _endless(client: Client, page: Page, what: str, advice: str) -> UnexpectedShape:
-    return UnexpectedShape(client.integration, page.asked, f"the API {what}", advice)
+def with_size(endpoint: Endpoint, ask: Ask) -> Ask:
+    """Return a request that asks for pages of the declared size."""
+    paging = endpoint.paging
+    if isinstance(paging, Paged) and paging.size_param and paging.size:
+        return with_params(endpoint, ask, {paging.size_param: paging.size})
+    return ask

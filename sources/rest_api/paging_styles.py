@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from sources.rest_api.path import FieldPath
 
 
 class Block(BaseModel):
@@ -13,56 +15,107 @@ class Block(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class OnePage(Block):
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str | int) else value
+
+
+Several = Annotated[
+    tuple[FieldPath, ...], BeforeValidator(_listed, json_schema_input_type=FieldPath | tuple[FieldPath, ...])
+]
+_Ends = tuple[Literal["repeat"] | Annotated[int, Field(ge=400, le=499)], ...]
+Stops = Annotated[
+    _Ends,
+    BeforeValidator(_listed, json_schema_input_type=Literal["repeat"] | Annotated[int, Field(ge=400, le=499)] | _Ends),
+]
+
+
+class Style(Block):
+    """What every style has."""
+
+    ignore: Several = Field(
+        default=(),
+        description="Fields of the answer that look like the mark of another page, or of a failure, and aren't.",
+    )
+
+    def reads(self) -> tuple[str, ...]:
+        """Return the fields of the answer that paging reads."""
+        return ()
+
+
+class OnePage(Style):
     """The whole list is one answer."""
 
     kind: Literal["none"] = Field(default="none", description="The whole list is one answer.")
 
 
-class Pages(Block):
+class Paged(Style):
+    """What every style with several pages has."""
+
+    size_param: str | None = Field(default=None, description="Parameter that takes the size of a page.")
+    size: int | None = Field(default=None, ge=1, description="Records asked for in a page.")
+    total: FieldPath | None = Field(default=None, description="Field of the answer with the number of records in all.")
+    more: FieldPath | None = Field(default=None, description="Field that is true while there are more pages.")
+    last: FieldPath | None = Field(default=None, description="Field that is true on the last page, such as isLast.")
+    stop_on: Stops = Field(
+        default=(), description="What else ends the list: a status, such as 404, or repeat, a page that came before."
+    )
+    max_pages: int = Field(default=10_000, ge=1, description="Pages after which a list counts as one that never ends.")
+
+    def reads(self) -> tuple[str, ...]:
+        """Return the fields of the answer that paging reads."""
+        named = (getattr(self, name, None) for name in ("total", "total_pages", "more", "last", "field"))
+        return tuple(name for name in named if name)
+
+
+class Pages(Paged):
     """Pages with numbers."""
 
     kind: Literal["pages"] = Field(description="Pages have numbers.")
     param: str = Field(default="page", description="Parameter that takes the number.")
-    first: int = Field(default=1, ge=0, le=1, description="Number of the first page.")
-    size_param: str | None = Field(default=None, description="Parameter that takes the size of a page.")
-    size: int | None = Field(default=None, ge=1, description="Records in a page.")
-    total: str | None = Field(default=None, description="Field of the answer with the number of records in all.")
+    first: int = Field(default=1, ge=0, description="Number of the first page.")
+    total_pages: FieldPath | None = Field(default=None, description="Field of the answer with the number of pages.")
 
 
-class Offset(Block):
+class Offset(Paged):
     """Pages that begin at a record."""
 
     kind: Literal["offset"] = Field(description="Pages begin at the record with a number.")
     param: str = Field(default="offset", description="Parameter that takes the number of the first record.")
+    first: int = Field(default=0, ge=0, description="Number of the first record.")
     size_param: str = Field(default="limit", description="Parameter that takes the size of a page.")
-    size: int = Field(default=100, ge=1, description="Records in a page.")
-    total: str | None = Field(default=None, description="Field of the answer with the number of records in all.")
+    size: int = Field(default=100, ge=1, description="Records asked for in a page.")
 
 
-class CursorPages(Block):
+class CursorPages(Paged):
     """The answer has what the next page is asked for with."""
 
     kind: Literal["cursor"] = Field(description="The answer has a cursor, with which the next page is asked for.")
-    field: str = Field(description="Field of the answer with the cursor, for example meta.next_cursor.")
-    param: str = Field(default="cursor", description="Parameter that takes it.")
-    more: str | None = Field(default=None, description="Field of the answer that is false on the last page.")
+    field: FieldPath | None = Field(default=None, description="Field of the answer with the cursor, such as meta.next.")
+    last_record: FieldPath | None = Field(
+        default=None, description="Field of the last record that is the cursor, such as id, instead of field."
+    )
+    param: str = Field(
+        default="cursor", description="Parameter that takes it; in a body a path, such as variables.after."
+    )
 
 
-class NextLink(Block):
+class NextLink(Paged):
     """The answer has the address of the next page."""
 
     kind: Literal["next_link"] = Field(description="The answer has the address of the next page.")
-    field: str = Field(default="next", description="Field of the answer with the address.")
+    field: FieldPath = Field(default="next", description="Field with the address, such as link[relation=next].url.")
+    method: Literal["GET", "POST"] | None = Field(
+        default=None, description="Method of the next page's request; none: that of the endpoint, with its body."
+    )
 
 
-class LinkHeader(Block):
+class LinkHeader(Paged):
     """The header ``Link`` has the address of the next page (RFC 8288)."""
 
     kind: Literal["link_header"] = Field(description="The header Link has the address of the next page (RFC 8288).")
 
 
-class NextHeader(Block):
+class NextHeader(Paged):
     """A header has the number or cursor of the next page."""
 
     kind: Literal["next_header"] = Field(description="A header has the number or cursor of the next page.")

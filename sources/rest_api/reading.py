@@ -6,24 +6,23 @@ that hasn't changed yields nothing. An endpoint that can be asked for what is ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sources.driver import Sync
-from sources.errors import Unavailable
+from sources.errors import IntegrationError, Unavailable, UnexpectedShape
 from sources.events import Event, FullScan, Logged
 from sources.rest_api.convert import Converter
 from sources.rest_api.declared import Endpoint
-from sources.rest_api.envelope import value_at
-from sources.rest_api.paging import read_pages
-from sources.rest_api.paging_styles import Offset, OnePage, Pages
+from sources.rest_api.follow import memory_of
+from sources.rest_api.paging import Listing, Miscounted
+from sources.rest_api.paging_styles import OnePage
 from sources.rest_api.requests import first_request
 from sources.rest_api.since import Seen, is_again
 from sources.rest_api.spool import Spool, Spooled
-from sources.web.ask import Ask
 from sources.web.client import Client
 from sources.web.validators import if_changed
 
@@ -32,7 +31,8 @@ if TYPE_CHECKING:
 
 GROUP = 16 * 2**20
 """Bytes of JSON that are made into tables at a time; memory is bounded by it."""
-_LISTINGS = 3
+LISTINGS = 3
+"""How often a list is read while it changes."""
 
 State = dict[str, Any]
 
@@ -55,34 +55,40 @@ def read_list(reading: Reading, converter: Converter, before: Mapping[str, Any])
     ask = first_request(endpoint, {}, None if whole else before.get("since"))
     if incremental is not None:
         converter.seen = Seen(endpoint, incremental)
-        known = before.get("digest")
-        news = _whole(reading, converter, ask, known) if whole else _since(reading, converter, ask, before)
-    else:
-        ask = ask if converter.kept else if_changed(ask, before.get("etag"))
-        news = _whole(reading, converter, ask, before.get("digest"))
+    elif not converter.kept:
+        ask = if_changed(ask, before.get("etag"))
+    listing = Listing(reading.client, endpoint, ask, memory_of(before))
+    news = _whole(reading, converter, listing, before) if whole else _since(reading, converter, listing, before)
     after: State | None = None
+    converter.complete = False
     for event in news:
         if isinstance(event, dict):
             after = event
         else:
             yield event
+    converter.complete = whole and not listing.skipped and not converter.bad
     if after is None:
         yield {**before, "scanned_at": reading.sync.now.isoformat()} if incremental and whole else dict(before)
         return
     if incremental is not None:
         after["scanned_at"] = reading.sync.now.isoformat() if whole else before.get("scanned_at")
-    if whole:
-        yield from _proofs(converter)
-    yield after
+    yield from _proofs(converter, listing, whole)
+    yield {**after, "pages": listing.memory.state()}
 
 
-def _proofs(converter: Converter) -> Iterator[Event]:
-    """Yield that a whole list was read; not where a record that couldn't be read may hide a row."""
-    if converter.wanted and converter.endpoint.deletes == "full_scan" and not converter.bad:
-        yield FullScan(converter.name)
+def _proofs(converter: Converter, listing: Listing, whole: bool) -> Iterator[Event]:
+    """Yield that a list was read to its end, and where nothing hides a row, that it is all there is."""
+    because = listing.because
+    if listing.skipped:
+        return
+    if converter.wanted:
+        scans = whole and converter.endpoint.deletes == "full_scan" and not converter.bad
+        if scans:
+            yield FullScan(converter.name, because=because)
     for name, nested in converter.nested.items():
-        if nested.deletes == "full_scan" and name not in converter.bad_nested and not converter.bad:
-            yield FullScan(name)
+        scans = whole and nested.deletes == "full_scan" and name not in converter.bad_nested and not converter.bad
+        if scans:
+            yield FullScan(name, because=because)
 
 
 def _is_due(endpoint: Endpoint, before: Mapping[str, Any], now: datetime) -> bool:
@@ -95,42 +101,67 @@ def _is_due(endpoint: Endpoint, before: Mapping[str, Any], now: datetime) -> boo
     return scanned is None or now - datetime.fromisoformat(scanned) >= endpoint.incremental.full_scan_every
 
 
-def _whole(reading: Reading, converter: Converter, ask: Ask, known: str | None) -> Iterator[Event | State]:
-    """Yield all rows of a list and its state; nothing when it is the same as before. Lists again while it changes."""
-    endpoint = converter.endpoint
+def _whole(
+    reading: Reading, converter: Converter, listing: Listing, before: Mapping[str, Any]
+) -> Iterator[Event | State]:
+    """Yield all rows of a list and its state; nothing when it is the same as before."""
+    known = before.get("digest")
     spool = Spool(reading.folder)
-    for listing in range(_LISTINGS):
+    again = yield from _listed(reading, converter, listing, spool, known is None)
+    if listing.unchanged or listing.skipped:
+        return
+    changed = known is None or spool.digest != known
+    for event in _grouped(converter, spool) if changed or converter.kept else ():
+        if changed:
+            yield event
+    if not changed:
+        spool.remove()
+        return
+    state = {} if converter.seen is None else converter.seen.state({})
+    if again:  # rows of a listing before may be gone by now: the next run looks at all of them again
+        yield {**state, "refused": converter.refused}
+        return
+    last = listing.last
+    etag = last.headers.get("ETag") if last and isinstance(converter.endpoint.paging, OnePage) else None
+    etags = {"etag": etag} if etag else {}
+    yield {**state, "digest": spool.digest, "refused": converter.refused, **etags}
+
+
+def _listed(
+    reading: Reading, converter: Converter, listing: Listing, spool: Spool, at_once: bool
+) -> Generator[Event, None, int]:
+    """Read a list into a spool, again while it changes, and return how often that was; yields rows where it is large.
+
+    Raises:
+        IntegrationError: it can't be read, or doesn't have as many records as it says.
+    """
+    wrong: list[str] = []
+    for again in range(LISTINGS):
         spool.restart()
         converter.rows = converter.bad = 0
-        totals: set[Any] = set()
-        etag = None
-        for page in read_pages(reading.client, endpoint, ask):
-            etag = page.headers.get("ETag") if isinstance(endpoint.paging, OnePage) else None
-            totals.add(_total(endpoint, page.rest))
-            spool.add(page)
-            reading.sync.progress(converter.name, 0)
-            if known is None and spool.size >= GROUP:
-                yield from converter.events(spool.take(), {})
-        changed = bool(totals) and (known is None or spool.digest != known)
-        for event in _grouped(converter, spool) if changed or converter.kept else ():
-            if changed:
-                yield event
-        if not changed:
-            spool.remove()
-            return
-        if totals <= {None} or totals == {converter.rows + converter.bad}:
-            state = {} if converter.seen is None else converter.seen.state({})
-            if listing:  # rows of a listing before may be gone by now: the next run looks at all of them again
-                yield {**state, "refused": converter.refused}
-            else:
-                etags = {"etag": etag} if etag else {}
-                yield {**state, "digest": spool.digest, "refused": converter.refused, **etags}
-            return
-        if listing == 0:
-            yield Logged("listing_changed", {"endpoint": converter.name})
-    got = f"{converter.rows + converter.bad} records where it says {', '.join(map(str, totals))}, {_LISTINGS} times"
-    asked = f"listing {converter.name}"
-    raise Unavailable(reading.sync.integration, asked, got, "try later; the list changes while it is read")
+        try:
+            for page in listing.start():
+                spool.add(page)
+                reading.sync.progress(converter.name, 0)
+                if at_once and spool.size >= GROUP:
+                    yield from converter.events(spool.take(), {})
+        except Miscounted as error:
+            wrong.append(str(error))
+            if not again:
+                yield Logged("listing_changed", {"endpoint": converter.name})
+        else:
+            return again
+    raise miscounted(reading, converter.name, wrong)
+
+
+def miscounted(reading: Reading, name: str, wrong: list[str]) -> IntegrationError:
+    """Return the error for a list whose count is wrong each time: transient where it changes, else permanent."""
+    got = f"{wrong[-1]}, {len(wrong)} times"
+    if len(set(wrong)) > 1:
+        advice = "try later; the list changes while it is read"
+        return Unavailable(reading.sync.integration, f"listing {name}", got, advice)
+    advice = "correct paging.total: it counts something else, or the account may not read all records"
+    return UnexpectedShape(reading.sync.integration, f"listing {name}", got, advice)
 
 
 def _grouped(converter: Converter, spool: Spool) -> Iterator[Event]:
@@ -145,22 +176,17 @@ def _grouped(converter: Converter, spool: Spool) -> Iterator[Event]:
     yield from converter.events(group, {})
 
 
-def _since(reading: Reading, converter: Converter, ask: Ask, before: Mapping[str, Any]) -> Iterator[Event | State]:
+def _since(
+    reading: Reading, converter: Converter, listing: Listing, before: Mapping[str, Any]
+) -> Iterator[Event | State]:
     """Yield the rows since the last time and the new state; nothing when they are those that were read then."""
     spool = Spool(reading.folder)
-    held: list[Event] = []
-    for page in read_pages(reading.client, converter.endpoint, ask):
-        spool.add(page)
-        reading.sync.progress(converter.name, 0)
-        if spool.size >= GROUP:
-            yield from held
-            held = []
-            yield from converter.events(spool.take(), {})
-    fresh = bool(held or converter.rows or converter.bad)
+    yield from _listed(reading, converter, listing, spool, True)
+    fresh = bool(converter.rows or converter.bad)
     if not fresh and is_again(before, map(_bytes, spool.pages), spool.size):
         spool.remove()
         return
-    held += converter.events(spool.take(), {})
+    held = list(converter.events(spool.take(), {}))
     state = {} if converter.seen is None else converter.seen.state(before)
     state["digest"] = before.get("digest")
     state["refused"] = converter.refused or before.get("refused", "")
@@ -171,10 +197,3 @@ def _since(reading: Reading, converter: Converter, ask: Ask, before: Mapping[str
 
 def _bytes(page: Spooled) -> bytes:
     return page.file.read_bytes()
-
-
-def _total(endpoint: Endpoint, rest: Any) -> Any:
-    paging = endpoint.paging
-    if isinstance(paging, Pages | Offset) and paging.total:
-        return value_at(rest, tuple(paging.total.split(".")))
-    return None

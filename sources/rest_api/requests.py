@@ -7,12 +7,21 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from sources.rest_api.declared import Endpoint
+from sources.rest_api.path import parse_path
 from sources.web.ask import Ask
 
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_SIZE = re.compile(
+    r"(per|max|page)?(page|results?|records?|items|limit|size|count|rows|top|take|max|first)(size|limit)?"
+)
+_NO_SIZE = frozenset({"page", "results", "result", "records", "record", "items", "first"})
+
+
+class NoSegment(ValueError):
+    """A value can't be a part of the path: the server would be asked for something else."""
 
 
 def first_request(endpoint: Endpoint, filled: Mapping[str, Any], since: str | None) -> Ask:
@@ -22,29 +31,60 @@ def first_request(endpoint: Endpoint, filled: Mapping[str, Any], since: str | No
         endpoint: the declaration.
         filled: values of the placeholders; in a path they are quoted, so that none can lead elsewhere.
         since: value of the incremental parameter; None for everything.
+
+    Raises:
+        NoSegment: a part of the path would be empty or made of dots.
     """
-    path = _PLACEHOLDER.sub(lambda found: quote(text_of(filled[found[1]]), safe=""), endpoint.path)
-    params = {name: _filled(value, filled) for name, value in endpoint.params.items()}
+    ask = Ask(
+        "/".join(_segment(part, filled) for part in endpoint.path.lstrip("/").split("/")),
+        endpoint.method,
+        headers={name: text_of(fill(value, filled)) for name, value in endpoint.headers.items()},
+        json=fill(endpoint.body or {}, filled) if endpoint.method == "POST" else None,
+        template=f"/{endpoint.path.lstrip('/')}",
+        repeatable=True,
+    )
+    ask = with_params(endpoint, ask, {name: fill(value, filled) for name, value in endpoint.params.items()})
     if endpoint.incremental is not None and since is not None:
-        params[endpoint.incremental.param] = since
-    posted = endpoint.method == "POST"
-    ask = Ask(path.lstrip("/"), endpoint.method, template=f"/{endpoint.path.lstrip('/')}", repeatable=True)
-    if posted:
-        return replace(ask, json={**(endpoint.body or {}), **params})
-    return replace(ask, params=params)
+        ask = with_params(endpoint, ask, {endpoint.incremental.param: since})
+    return ask
 
 
-def with_params(ask: Ask, params: Mapping[str, Any]) -> Ask:
-    """Return a request with more parameters: in the body of a POST, in the query of a GET."""
-    if ask.method == "POST":
-        return replace(ask, json={**ask.json, **params})
-    return replace(ask, params={**dict(ask.pairs()), **params})
+def with_params(endpoint: Endpoint, ask: Ask, params: Mapping[str, Any]) -> Ask:
+    """Return a request with more parameters: in the query, or in the body of a POST, where a name is a path."""
+    if ask.method != "POST" or endpoint.params_in == "query":
+        texts = {name: text_of(value) if isinstance(value, bool) else value for name, value in params.items()}
+        return replace(ask, params={**dict(ask.pairs()), **texts})
+    body = ask.json
+    for name, value in params.items():
+        body = _put(body, tuple(map(str, parse_path(name))), value)
+    return replace(ask, json=body)
 
 
-def _filled(value: Any, filled: Mapping[str, Any]) -> Any:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return _PLACEHOLDER.sub(lambda found: text_of(filled[found[1]]), value) if isinstance(value, str) else value
+def asked_size(endpoint: Endpoint, ask: Ask) -> int | None:
+    """Return how many records a page is asked to have, by ``paging.size`` or a parameter that is called so."""
+    size = getattr(endpoint.paging, "size", None)
+    if size is not None:
+        return int(size)
+    given = [*ask.pairs(), *(ask.json.items() if isinstance(ask.json, dict) else ())]
+    for name, value in given:
+        word = re.sub(r"[^a-z]", "", str(name).lower())
+        if _SIZE.fullmatch(word) and word not in _NO_SIZE and re.fullmatch(r"[1-9]\d{0,8}", str(value)):
+            return int(value)
+    return None
+
+
+def fill(value: Any, filled: Mapping[str, Any]) -> Any:
+    """Return a declared value with its placeholders filled; one that is a placeholder alone keeps the value's type."""
+    if isinstance(value, Mapping):
+        return {name: fill(inner, filled) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [fill(inner, filled) for inner in value]
+    if not isinstance(value, str):
+        return value
+    alone = PLACEHOLDER.fullmatch(value)
+    if alone and alone[1] in filled:
+        return filled[alone[1]] if isinstance(filled[alone[1]], bool | int | float) else text_of(filled[alone[1]])
+    return PLACEHOLDER.sub(lambda found: text_of(filled[found[1]]) if found[1] in filled else found[0], value)
 
 
 def text_of(value: Any) -> str:
@@ -54,3 +94,32 @@ def text_of(value: Any) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if value.tzinfo else value.isoformat()
     return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _segment(part: str, filled: Mapping[str, Any]) -> str:
+    """Return one segment of a path with its placeholders filled.
+
+    Raises:
+        NoSegment: it would be empty, ``.`` or ``..``, however it is escaped, which stands for another path.
+    """
+    made = PLACEHOLDER.sub(lambda found: quote(text_of(filled[found[1]]), safe=""), part)
+    if made != part:
+        plain = made
+        for _ in range(4):
+            plain = unquote(plain)
+        if plain.partition(";")[0].strip("\\/ \t\r\n\0") in ("", ".", ".."):
+            holes = ", ".join(f"{{{name}}}" for name in PLACEHOLDER.findall(part))
+            msg = f"{holes} in the path would be empty or made of dots alone, which leads to another path"
+            raise NoSegment(msg)
+    return made
+
+
+def _put(value: Any, path: tuple[str, ...], inner: Any) -> Any:
+    """Return a body with a value at a path; objects that aren't there are made."""
+    if not path:
+        return inner
+    if isinstance(value, list) and path[0].isdigit() and int(path[0]) < len(value):
+        at = int(path[0])
+        return [*value[:at], _put(value[at], path[1:], inner), *value[at + 1 :]]
+    held = value if isinstance(value, dict) else {}
+    return {**held, path[0]: _put(held.get(path[0]), path[1:], inner)}

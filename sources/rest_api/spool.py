@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sources.rest_api.paging import Page
+from sources.rest_api.page import Page
 from sources.web.ask import Ask
 
 _PREFIX = "pages-"

@@ -1,0 +1,91 @@
+"""One page of a list: an answer that was parsed and understood, before anything is decided by it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sources.errors import Rejected, UnexpectedShape
+from sources.rest_api.declared import Endpoint
+from sources.rest_api.envelope import NoRecords, open_envelope
+from sources.rest_api.marks import failure_of
+from sources.rest_api.path import parse_path, value_at
+from sources.web.ask import Answer, Ask
+from sources.web.client import Client
+
+_NO_CONTENT = 204
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page.
+
+    Attributes:
+        rest: the answer without its list.
+        records: the list as bytes of a JSON array.
+        items: its records, each as the server wrote it.
+        ask: what was asked.
+        asked: the same in words.
+        url: where the answer came from.
+        headers: of the answer.
+        status: of the answer.
+    """
+
+    rest: Any
+    records: bytes
+    items: list[bytes] = field(repr=False)
+    ask: Ask
+    asked: str
+    url: str
+    headers: Mapping[str, str]
+    status: int = 200
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no records."""
+        return not self.items
+
+    @property
+    def count(self) -> int:
+        """How many records it has."""
+        return len(self.items)
+
+    @property
+    def digest(self) -> bytes:
+        """What tells its records from those of another page."""
+        return hashlib.sha256(self.records).digest()
+
+    def last(self, path: tuple[Any, ...]) -> Any:
+        """Return a value of the last record; None when there is none."""
+        try:
+            return value_at(json.loads(self.items[-1]), path)
+        except (ValueError, RecursionError, IndexError):
+            return None
+
+
+def page_of(client: Client, endpoint: Endpoint, ask: Ask, answer: Answer) -> Page:
+    """Return an answer as a page.
+
+    Raises:
+        UnexpectedShape: it isn't JSON, or has no list where one is declared.
+        Rejected: it says that it is no answer but an error.
+    """
+    if answer.status == _NO_CONTENT:
+        return Page(None, b"[]", [], ask, answer.asked, answer.url, answer.headers, answer.status)
+    path = parse_path(endpoint.records) if endpoint.records else ()
+    try:
+        cut = open_envelope(answer.body, path, endpoint.absent_is_empty)
+    except NoRecords as error:
+        advice = "write as records the field of the answer that has the list"
+        raise UnexpectedShape(client.integration, answer.asked, str(error), advice) from None
+    except (ValueError, RecursionError):
+        raise client.not_json(answer) from None
+    failed = failure_of(cut.rest, endpoint)
+    if failed:
+        got = f"HTTP {answer.status}, and {failed}"
+        advice = "look at what the API says; if it is no error, name the field in paging.ignore"
+        raise Rejected(client.integration, answer.asked, got, advice)
+    return Page(cut.rest, cut.records, cut.items, ask, answer.asked, answer.url, answer.headers, answer.status)
