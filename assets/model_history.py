@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from assets.model_files import Model
 from pipelines import as_of
-from pipelines.shape import HISTORY_COLUMNS, WIDENINGS
+from pipelines.shape import HISTORY_COLUMNS, widens
 from pipelines.sql_file import ANALYTICS
 from warehouse.session import Session, literal, quote, sql_type
 
@@ -79,7 +79,7 @@ def _shape(session: Session, model: Model, columns: Mapping[str, str]) -> bool:
         if there and name not in there:
             session.execute(f"ALTER TABLE {history} ADD COLUMN {quote(name)} {kind}")
         elif there and there[name] != columns[name]:
-            if (there[name], columns[name]) not in WIDENINGS:
+            if not widens(there[name], columns[name]):
                 msg = (
                     f"{model.shown}: column {name} was {there[name]} and is {columns[name]} now, which its history "
                     f"can't hold. Next: CAST it back, give the column another name, or drop {history} and begin anew"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from logging.handlers import RotatingFileHandler
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.declaration import Declaration
+from pipelines.mistakes import meant
 from pipelines.project import Project, load_declarations, open_project
 from sources.settings import redact
 from warehouse.connect import open_warehouse
@@ -24,6 +25,13 @@ FAILED, USAGE, BLOCKED, BUSY = 1, 2, 3, 75
 
 class UsageMistake(Exception):
     """The command was called with something that isn't there; the text says what is."""
+
+
+def not_there(what: str, name: str, known: Collection[str], heading: str) -> str:
+    """Return a message that says what isn't there, what was probably meant, and what there is."""
+    listed = ", ".join(known) or "none"
+    close = meant(name, known)
+    return f"{what}{close} {heading.capitalize()}: {listed}" if close else f"{what}; {heading}: {listed}"
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,7 @@ class Opened:
         """
         for name in asked:
             if name not in self.declarations:
-                msg = f"no integration {name!r} is declared; declared: {', '.join(self.declarations)}"
+                msg = not_there(f"no integration {name!r} is declared", name, self.declarations, "declared")
                 raise UsageMistake(msg)
         return list(dict.fromkeys(asked)) or [n for n, declared in self.declarations.items() if declared.enabled]
 

@@ -9,7 +9,6 @@ import csv
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
@@ -117,10 +116,3 @@ def print_checks(checks: Sequence[CheckResult]) -> None:
         )
         for row in check.evidence[:3]:
             out.print("      " + escaped(", ".join(f"{k}={v}" for k, v in row.items() if v is not None)), style="dim")
-
-
-def result_json(result: IntegrationResult) -> dict[str, Any]:
-    """Return the JSON form of a result; its checks are listed apart."""
-    value = asdict(result)
-    del value["checks"]
-    return value

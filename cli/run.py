@@ -12,8 +12,10 @@ from typing import Annotated
 import typer
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from cli.opened import BLOCKED, BUSY, FAILED, Opened, UsageMistake
-from cli.output import err, escaped, out, print_checks, print_json, print_results, result_json
+from cli.names import check_stream, complete_integration
+from cli.opened import BLOCKED, BUSY, FAILED, Opened
+from cli.outcome import print_quarantined, reasons_of, result_json
+from cli.output import err, escaped, out, print_checks, print_json, print_results
 from dagster_project.derive import Derived, derive
 from dagster_project.publication import Force, Published, publish_derived
 from pipelines.declaration import Declaration
@@ -39,7 +41,10 @@ def add_to(app: typer.Typer) -> None:
 
 def run(
     context: typer.Context,
-    names: Annotated[list[str] | None, typer.Argument(help="Integrations; all when none is given.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Integrations; all when none is given.", autocompletion=complete_integration),
+    ] = None,
     allow_deletes: Annotated[
         bool, typer.Option("--allow-deletes", help="Let full scans delete any share of a table.")
     ] = False,
@@ -52,18 +57,17 @@ def run(
 
 def reset(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="The integration.")],
+    name: Annotated[str, typer.Argument(help="The integration.", autocompletion=complete_integration)],
     stream: Annotated[list[str] | None, typer.Option("--stream", help="Only this stream; may be repeated.")] = None,
     json: Json = False,
 ) -> None:
     """Load an integration anew from the start; readers keep the old rows until the new ones are there."""
     opened: Opened = context.obj()
     opened.names([name])
-    known = [s.name for s in opened.declarations[name].selected()]
+    declaration = opened.declarations[name]
     for wanted in stream or ():
-        if wanted not in known:
-            msg = f"{name} loads no stream {wanted!r}; it loads: {', '.join(known)}"
-            raise UsageMistake(msg)
+        check_stream(declaration, wanted)
+    known = [s.name for s in declaration.selected()]
     execute(opened, [name], Request(reset=frozenset(stream or known)), as_json=json)
 
 
@@ -86,6 +90,7 @@ def execute(
     checks = [*(check for r in results for check in r.checks), *(derived.checks if derived else ())]
     with opened.warehouse.snapshot() as session:
         found = entries(session)
+        reasons = reasons_of(session, results, since)
     if as_json:
         print_json(
             command=command,
@@ -94,7 +99,7 @@ def execute(
             forced=request.forced,
             errors=list(derived.errors) if derived else [],
             seconds=round(time.monotonic() - started, 3),
-            integrations=[result_json(r) for r in results],
+            integrations=[result_json(r, reasons) for r in results],
             models=[asdict(model) for model in derived.models] if derived else [],
             checks=[asdict(check) for check in checks],
             violations=[asdict(each) for each in summaries(found, since, datetime.now(UTC))],
@@ -102,6 +107,7 @@ def execute(
         )
     else:
         print_results(results)
+        print_quarantined(reasons)
         _print_derived(derived)
         print_checks(checks)
         print_summary(found, since)

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.opened import Opened, UsageMistake
+from cli.names import complete_rule
+from cli.opened import Opened, UsageMistake, not_there
 from cli.output import escaped, out, print_json, print_table
 from cli.run import Json
 from quality.standing import Entry, entries, matching
@@ -28,7 +29,9 @@ def add_to(app: typer.Typer) -> None:
 def violations(
     context: typer.Context,
     only_open: Annotated[bool, typer.Option("--open", help="Leave out what is resolved.")] = False,
-    rule: Annotated[str | None, typer.Option("--rule", help="Only those of this rule.")] = None,
+    rule: Annotated[
+        str | None, typer.Option("--rule", help="Only those of this rule.", autocompletion=complete_rule)
+    ] = None,
     json: Json = False,
 ) -> None:
     """Show what the rules have found, with its evidence."""
@@ -79,8 +82,8 @@ def _entries(opened: Opened, *, only_open: bool, rule: str | None) -> list[Entry
         found = entries(session, only_open=only_open, rule=rule)
     rules = opened.project.folder / "quality" / "rules"
     if rule is not None and not found and not (rules / f"{rule}.sql").exists():
-        listed = ", ".join(sorted(path.stem for path in rules.glob("*.sql"))) or "none"
-        msg = f"there is no rule {rule!r}, and nothing is known of one; rules: {listed}"
+        listed = sorted(path.stem for path in rules.glob("*.sql"))
+        msg = not_there(f"there is no rule {rule!r}, and no violation of one", rule, listed, "rules")
         raise UsageMistake(msg)
     return found
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pipelines import drift, retention, state
 from pipelines import merge as merging
-from pipelines import retention, state
 from pipelines.declaration import Declaration
 from pipelines.landing import LOAD_ID, SEQUENCE, Landed, broken_contract
 from pipelines.merge import Merge
@@ -33,9 +34,6 @@ from pipelines.shape import (
 from pipelines.stream_failures import Failure, blaming
 from sources.stream import Column, Stream, arrow_schema
 from warehouse.session import Session, literal, quote
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 SYNC, RESET, RETENTION = "sync", "reset", "retention"
 _REBUILT = "__new"
@@ -99,6 +97,7 @@ class _Load:
     at: datetime
     failed: Mapping[str, Failure]
     purged: dict[str, Purged] = field(default_factory=dict)
+    drifts: dict[str, drift.Drift] = field(default_factory=dict)
 
 
 def apply_load(
@@ -144,6 +143,7 @@ def apply_load(
     moved = not stuck and _move(load, before, failed or {})
     shapes_changed = state.read_state(session, declaration.name).shapes != before.shapes
     told = [(log["event_type"], log["data"]) for log in events.logs] + _told(load.purged)
+    told += [event for stream, found in load.drifts.items() for event in found.events(stream)]
     if not (any(r.changed or r.quarantined for r in results) or told):
         return [r for r in results if r.error] or ([] if moved or shapes_changed else None)
     for result in results:
@@ -277,7 +277,14 @@ def _applied(load: _Load, stream: Stream, stored: Mapping[str, Any] | None) -> S
     opened = history and not (stored and stored["history"])
     if opened:
         open_history(session, declaration, stream)
-    result = _merge(load, replace(_staged(load, stream, table), history=history), stream)
+    merge = replace(_staged(load, stream, table), history=history)
+    result = _merge(load, merge, stream)
+    load.drifts[stream.name] = drift.find_drift(
+        merge,
+        result,
+        listed=stream.name not in load.events.failed and (plan.kind == RESET or {} in load.events.scans[stream.name]),
+        reshaped=stored is not None and stored != shape.as_json(),
+    )
     if stored is not None and rebuilt:
         _swap(session, declaration, stream, Shape.of_json(stored), table)
     keep_as_of(session, declaration, stream, stored, load.at if opened or rebuilt else None)
@@ -378,7 +385,7 @@ def _stage_deletes(merge: Merge, events: _Landed, landed: Landed) -> list[tuple[
     staged = []
     for number, (columns, rows) in enumerate(events.deletes[merge.stream].items()):
         name = f"leat_deletes_{number}"
-        typed = tuple(Column(c, merge.columns[c], "") for c in columns)  # type: ignore[arg-type]
+        typed = tuple(Column(c, merge.columns[c], "") for c in columns)
         _stage(merge.session, name, (*typed, Column(SEQUENCE, "integer", "")), rows, landed)
         staged.append((name, columns))
     return staged
@@ -431,19 +438,25 @@ def _stage(
     from pyarrow import parquet
 
     schema = arrow_schema(columns)
-    times = [column.name for column in columns if column.type in ("timestamp", "datetime", "date")]
-    typed = [{**row, **{name: _time(schema.field(name).type, row[name]) for name in times}} for row in rows]
+    read = {column.name: _READ[_family(column.type)] for column in columns if _family(column.type) in _READ}
+    typed = [{**row, **{name: of_text(row[name]) for name, of_text in read.items()}} for row in rows]
     # A name of its own: DuckDB takes a file that was written anew within the clock's resolution for the old one.
     file: Path = landed.folder / f"{name}.{uuid.uuid4().hex}.parquet"
     parquet.write_table(pa.Table.from_pylist(typed, schema=schema), file)
     session.stage(name, [file], schema)
 
 
-def _time(kind: pa.DataType, text: str) -> Any:
-    import pyarrow as pa
+_READ: Mapping[str, Callable[[str], Any]] = {
+    "timestamp": datetime.fromisoformat,
+    "datetime": datetime.fromisoformat,
+    "date": date.fromisoformat,
+    "decimal": Decimal,
+}
+"""How values of a type are read from the JSON of an event."""
 
-    value = datetime.fromisoformat(text)
-    return value.date() if pa.types.is_date(kind) else value
+
+def _family(kind: str) -> str:
+    return kind.partition("(")[0]
 
 
 def _landed_at(landed: Landed) -> datetime:

@@ -14,12 +14,12 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import sources
 from pipelines.declaration import Check, Declaration, Range, StreamOptions
 from sources.driver import describe_source, driver_names, load_driver, load_streams
-from sources.stream import Stream, Type
+from sources.stream import TYPES, Stream
 from warehouse.session import sql_type
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -164,8 +164,8 @@ def _kind(field: _Schema, schema: _Schema) -> str:
         return "keys, by `kind`"
     if "const" in field:
         return f"`{field['const']}`"
-    if "enum" in field:
-        return ", ".join(f"`{value}`" for value in field["enum"])
+    if "enum" in field or (field.keys() == {"pattern", "examples"}):
+        return ", ".join(f"`{value}`" for value in field.get("enum", field.get("examples")))
     kind = str(field.get("type", "keys"))
     if kind == "array":
         return f"list of {_kind(field.get('items', {}), schema)}"
@@ -193,7 +193,7 @@ def _model_keys(model: type[Declaration | StreamOptions | Check | Range]) -> Ite
 
 
 def _types() -> Iterator[str]:
-    rows = [(kind, sql_type(kind, "duckdb"), sql_type(kind, "postgres")) for kind in get_args(Type)]
+    rows = [(kind, sql_type(kind, "duckdb"), sql_type(kind, "postgres")) for kind in (*TYPES, "decimal(18,4)")]
     yield from _table(("type", "DuckDB", "Postgres"), rows)
 
 

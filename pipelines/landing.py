@@ -286,7 +286,7 @@ def _shaped(integration: str, rows: Rows, shaping: Shaping) -> pa.Table:
     missing = set(shape.columns) - set(rows.table.column_names)
     if missing:
         raise broken_contract(integration, f"rows of {rows.stream} lack the columns {sorted(missing)}")
-    schema = arrow_schema(tuple(Column(name, kind, "") for name, kind in shape.columns.items()))  # type: ignore[arg-type]
+    schema = arrow_schema(tuple(Column(name, kind, "") for name, kind in shape.columns.items()))
     try:
         table = rows.table.select(list(shape.columns)).cast(schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:

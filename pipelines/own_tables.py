@@ -114,6 +114,18 @@ DESCRIPTIONS: Mapping[str, Described] = {
             "last_seen_at": "When it last came in a new form, UTC.",
         },
     ),
+    "leat.fields": Described(
+        "A field of a stream that was seen with a value.",
+        {
+            "integration": _INTEGRATION,
+            "stream": _STREAM,
+            "field": "Name of the declared column, or of the field in extra.",
+            "in_extra": "Whether the field is one that the stream doesn't declare.",
+            "load_id": "The load that first brought it.",
+            "first_seen_at": "When it first came, UTC.",
+            "vanished_at": "When a complete listing had no value of it any longer, UTC; null while there are values.",
+        },
+    ),
     "leat.models": Described(
         "A model that was built.",
         {

@@ -14,7 +14,7 @@ from typing import Any
 from pipelines import as_of
 from pipelines.declaration import Declaration
 from sources.errors import Permanent
-from sources.stream import Stream
+from sources.stream import Stream, decimal_of
 from warehouse.session import Session, literal, quote, sql_type
 
 SYSTEM_COLUMNS: Mapping[str, str] = {"_load_id": "string", "_synced_at": "timestamp", "_deleted_at": "timestamp"}
@@ -27,7 +27,8 @@ SYSTEM_DESCRIPTIONS: Mapping[str, str] = {
     "valid_from": "From when on this version of the row held, UTC.",
     "valid_to": "Until when it held; null for the current version.",
 }
-WIDENINGS = frozenset({("integer", "string"), ("boolean", "string"), ("date", "string"), ("json", "string")})
+_TO_STRING = frozenset({"integer", "boolean", "date", "json"})
+_INTEGER_DIGITS = 19
 
 
 class ShapeChange(Permanent):
@@ -60,6 +61,16 @@ class Shape:
     def of_json(cls, value: Mapping[str, Any]) -> Shape:
         """Return the shape that :meth:`as_json` gave."""
         return cls(**{**value, "key": tuple(value["key"]), "masked": tuple(value["masked"])})
+
+
+def widens(old: str, new: str) -> bool:
+    """Return whether every value of a column type can be kept as one of another."""
+    digits, wanted = decimal_of(old), decimal_of(new)
+    if old == "integer":
+        digits = (_INTEGER_DIGITS, 0)
+    if wanted is not None and digits is not None:
+        return digits[1] <= wanted[1] and digits[0] - digits[1] <= wanted[0] - wanted[1]
+    return new == "string" and (old in _TO_STRING or digits is not None)
 
 
 def declared_shape(declaration: Declaration, stream: Stream) -> Shape:
@@ -214,7 +225,7 @@ def _migrate_columns(session: Session, declaration: Declaration, stream: Stream,
             )
         if wanted is None:
             session.execute(f"ALTER TABLE {name} DROP COLUMN {quote(column)}")
-        elif held and (kind, wanted) not in WIDENINGS:
+        elif held and not widens(kind, wanted):
             raise _stop(
                 declaration, stream, f"column {column} changes from {kind} to {wanted} and {table} holds {held}"
             )

@@ -25,7 +25,9 @@ def actual_columns(session: Session) -> dict[tuple[str, str], dict[str, str]]:
     """Return the columns of every table and view of the warehouse, by one query."""
     found: dict[tuple[str, str], dict[str, str]] = {}
     rows = session.execute(
-        "SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns "
+        "SELECT table_schema, table_name, column_name, CASE WHEN data_type = 'numeric' THEN "
+        "concat('numeric(', numeric_precision, ',', numeric_scale, ')') ELSE data_type END "
+        "FROM information_schema.columns "
         "WHERE table_catalog = current_database() ORDER BY table_schema, table_name, ordinal_position"
     )
     for schema, table, column, kind in rows:

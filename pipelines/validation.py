@@ -8,7 +8,7 @@ from pipelines.cron import is_cron
 from pipelines.declaration import Check, Declaration, Range, StreamOptions
 from pipelines.mistakes import meant
 from pipelines.yaml_file import Loc
-from sources.stream import Column, Stream
+from sources.stream import Column, Stream, is_number
 
 Found = Iterator[tuple[Loc, str]]
 """Where a mistake is in the declaration, and what is wrong."""
@@ -67,7 +67,7 @@ def _check_mistakes(check: Check, columns: Mapping[str, Column], excluded: tuple
             yield loc, _unknown(name, columns)
         elif name in excluded:
             yield loc, f"{name} is left out by exclude"
-        elif check.kind == "range" and columns[name].type not in ("integer", "float"):
+        elif check.kind == "range" and not is_number(columns[name].type):
             yield loc, f"{name} is {columns[name].type}; only a number has bounds"
 
 

@@ -19,10 +19,10 @@ from pipelines.sql_file import ANALYTICS
 from quality.checks import CheckedTable, TableCheck, declared_tables, stream_checks
 from quality.expectations import Expectation, Verdict, unexpected_rows, validate
 from sources.batch import to_json
+from sources.stream import is_number
 from warehouse.session import Session, quote, sql_type
 
 EVIDENCE_ROWS = 5
-_NUMBERS = ("integer", "float")
 _PYTHON: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -173,9 +173,13 @@ def impossible(check: TableCheck, types: Mapping[str, str]) -> str | None:
         if column not in types:
             return f"column {column} isn't loaded. Next: take the check out, or the column in"
         kind = types[column]
-        if check.kind == "range" and kind not in _NUMBERS:
+        if check.kind == "range" and not is_number(kind):
             return f"column {column} is {kind}, and only numbers have a range"
-        odd = [v for v in check.values if type(v) not in _PYTHON.get(kind, ())]  # True is no integer here
+        odd = [
+            v
+            for v in check.values
+            if type(v) not in _PYTHON.get("float" if is_number(kind) and kind != "integer" else kind, ())
+        ]  # True is no integer here
         if odd:
             return f"column {column} is {kind} and can't have the value {odd[0]!r}"
     return None

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+from sources.domain import MAX_FIELD_BYTES, arrow_value, written_json_problem
 from sources.events import Rows
 from sources.stream import EXTRA, Stream
 
@@ -23,18 +24,24 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 _TEXT = frozenset({str})
 _UNKNOWN = (-1, None)
 
+MAX_CHARACTERS = 16 * 2**20
+"""How much text a batch holds before it is full, however few records these are."""
+
 
 def to_json(value: Any) -> str:
     """Return JSON text with sorted keys; times as ISO 8601, bytes as text, anything else as its ``str``.
 
     Raises:
-        ValueError: it is nested too deeply.
+        ValueError: it is nested too deeply, or holds an integer of thousands of digits.
     """
     try:
         text = _fast_json(value)
         return _ENCODER.encode(_plain(value)) if text is None else text
     except RecursionError as error:
-        msg = "the value is nested too deeply"
+        msg = "is nested too deeply"
+        raise ValueError(msg) from error
+    except ValueError as error:  # Python writes no integer of more than 4,300 digits
+        msg = "has a number that no warehouse holds"
         raise ValueError(msg) from error
 
 
@@ -58,7 +65,12 @@ def _has_text_keys(value: Any) -> bool:
         value = value.values()
     elif kind is not list and kind is not tuple:
         return kind in _SCALARS
-    return _SCALARS.issuperset(map(type, value)) or all(map(_has_text_keys, value))
+    if _SCALARS.issuperset(map(type, value)):
+        return True
+    for item in value:  # noqa: SIM110 - all() would take two frames of the stack a level
+        if not _has_text_keys(item):
+            return False
+    return True
 
 
 def _plain(value: Any) -> Any:
@@ -68,9 +80,9 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     if isinstance(value, Mapping):
-        return {clean(str(key)): _plain(item) for key, item in value.items()}
+        return dict(zip((clean(str(key)) for key in value), map(_plain, value.values()), strict=True))
     if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item) for item in value]
+        return list(map(_plain, value))  # a comprehension would take two frames of the stack a level
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, bytes):
@@ -101,10 +113,10 @@ class Batch:
 
     Args:
         stream: the stream the records belong to.
-        size: how many records make a batch; memory is bounded by it.
+        size: how many records make a batch; fewer do when they hold :data:`MAX_CHARACTERS`.
 
     Attributes:
-        characters: how long the texts of the records are that were added since the last flush.
+        characters: how long the texts and JSON of the records are that were added since the last flush.
     """
 
     def __init__(self, stream: Stream, size: int = 10_000) -> None:
@@ -132,7 +144,7 @@ class Batch:
             ValueError: as :meth:`add`.
         """
         self._values += self._checked(record)
-        return len(self._values) >= self._size * self._width
+        return len(self._values) >= self._size * self._width or self.characters >= MAX_CHARACTERS
 
     def flush(self) -> Iterator[Rows]:
         """Yield what has been collected, if anything."""
@@ -158,42 +170,53 @@ class Batch:
             place, kind = columns.get(name, _UNKNOWN)
             if type(value) is str:
                 self.characters += len(value)
-                if kind == "string" and value.isascii() and "\x00" not in value:
+                if kind == "string" and value.isascii() and "\x00" not in value and len(value) <= MAX_FIELD_BYTES:
                     row[place] = value
                     continue
             if kind is None:
-                extra.update((value or {}) if name == EXTRA else {name: value})
+                extra.update(value if name == EXTRA and isinstance(value, Mapping) else {name: value})
             elif type(value) is int and kind == "integer" and -(2**63) <= value < 2**63:
                 row[place] = value
             else:
-                row[place] = _fit(name, kind, value)
+                row[place] = fitted = _fit(name, kind, value)
+                if kind == "json":
+                    self.characters += len(fitted)
         for place in self._key:
             if row[place] is None:
                 missing = sorted(name for name in self._stream.key if row[columns[name][0]] is None)
                 msg = f"key column {', '.join(missing)} is missing"
                 raise ValueError(msg)
         if extra:
-            row[-1] = to_json(extra)
+            row[-1] = _extra(extra)
+            self.characters += len(row[-1])
         return row
 
 
 def _fit(name: str, kind: str, value: Any) -> Any:
     """Return the value in the form that Arrow takes for a column of that kind."""
-    if kind == "json":
-        return to_json(value)
-    if kind == "string" and isinstance(value, str):
-        return clean(value)
-    if kind == "integer" and isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63:
-        return value
-    if kind == "float" and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if kind == "boolean" and isinstance(value, bool):
-        return value
-    if kind == "timestamp" and isinstance(value, datetime) and value.tzinfo is not None:
-        return value if value.tzinfo is UTC else value.astimezone(UTC)
-    if kind == "datetime" and isinstance(value, datetime) and value.tzinfo is None:
-        return value
-    if kind == "date" and isinstance(value, date) and not isinstance(value, datetime):
-        return value
-    msg = f"column {name} takes {kind}, not {type(value).__name__} {str(value)[:80]!r}"
-    raise ValueError(msg)
+    try:
+        if kind == "json":
+            return _in_domain(to_json(value))
+        return arrow_value(kind, clean(value) if kind == "string" and isinstance(value, str) else value)
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        raise ValueError(_refusal(f"column {name}", error)) from error
+
+
+def _extra(values: Mapping[str, Any]) -> str:
+    """Return the fields that the stream does not know, as JSON."""
+    try:
+        return _in_domain(to_json(values))
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        raise ValueError(_refusal("a field that the stream does not have", error)) from error
+
+
+def _in_domain(text: str) -> str:
+    problem = written_json_problem(text)
+    if problem is not None:
+        raise ValueError(problem)
+    return text
+
+
+def _refusal(what: str, error: Exception) -> str:
+    """Return why a value doesn't fit, without the value: only the domain's own texts have none."""
+    return f"{what} {error if type(error) is ValueError else 'has a value that can not be read'}"

@@ -6,15 +6,24 @@ table: columns with types, descriptions and personal-data tags, the key, and how
 
 from __future__ import annotations
 
+import difflib
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Type = Literal["string", "integer", "float", "boolean", "timestamp", "datetime", "date", "json"]
-"""Column types. ``timestamp`` is an instant, UTC, in microseconds; ``datetime`` is a wall-clock time without a zone;
-``json`` is JSON text."""
+Type = str
+"""A column type: one of :data:`TYPES`, or ``decimal(18,4)``: an exact number of at most 18 digits, 4 of them behind the
+point. ``timestamp`` is an instant, UTC, in microseconds; ``datetime`` is a wall-clock time without a zone; ``json`` is
+JSON text. What a column of each type holds is in :mod:`sources.domain`."""
+
+TYPES = ("string", "integer", "float", "boolean", "timestamp", "datetime", "date", "json")
+MAX_DIGITS = 38
+"""How many digits a decimal has at most."""
+
+DECIMAL = re.compile(r"decimal\(([1-9][0-9]?),([0-9]{1,2})\)")
 
 Deletes = Literal["feed", "full_scan", "never"]
 """How a stream learns that a row is gone: the source reports it (``feed``), a complete listing proves its absence
@@ -22,6 +31,38 @@ Deletes = Literal["feed", "full_scan", "never"]
 
 EXTRA = "extra"
 """Column of every stream that keeps, as JSON, the fields of a record that the stream does not know."""
+
+
+def decimal_of(kind: str) -> tuple[int, int] | None:
+    """Return how many digits a decimal type has, and how many of them behind the point; None for another type."""
+    match = DECIMAL.fullmatch(kind)
+    if match is None or not int(match[2]) <= int(match[1]) <= MAX_DIGITS:
+        return None
+    return int(match[1]), int(match[2])
+
+
+def is_number(kind: str) -> bool:
+    """Return whether a column type is one of numbers."""
+    return kind in ("integer", "float") or decimal_of(kind) is not None
+
+
+def column_type(text: str) -> Type:
+    """Return the column type that a user has written, in the one form in which it is used.
+
+    Raises:
+        ValueError: it is none; says which there are.
+    """
+    kind = "".join(text.lower().split())
+    if kind in TYPES or decimal_of(kind) is not None:
+        return kind
+    if kind.startswith("decimal"):
+        hint = "; inside of {…} it has to be in quotes" if "(" in kind and ")" not in kind else ""
+        msg = f'write "decimal(18,4)": at most {MAX_DIGITS} digits, 4 of them behind the point{hint}'
+        raise ValueError(msg)
+    near = difflib.get_close_matches(kind, TYPES, n=1)
+    meant = f'; did you mean "{near[0]}"?' if near else ""
+    msg = f"{text[:40]!r} is no column type{meant or ';'} there are {', '.join(TYPES)} and decimal(18,4)"
+    raise ValueError(msg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +106,10 @@ class Stream:
         if unknown or len(set(names)) != len(names) or EXTRA in names:
             msg = f"stream {self.name}: key, version or columns are wrong: {sorted(unknown) or names}"
             raise ValueError(msg)
+        for column in self.columns:
+            if column.type not in TYPES and decimal_of(column.type) is None:
+                msg = f"stream {self.name}: column {column.name} has the unknown type {column.type!r}"
+                raise ValueError(msg)
 
     def all_columns(self) -> tuple[Column, ...]:
         """Return the columns including ``extra``."""
@@ -79,7 +124,7 @@ def arrow_schema(columns: tuple[Column, ...]) -> pa.Schema:
     """Return the Arrow schema of columns; each field's metadata names the leat type under ``leat.type``."""
     import pyarrow as pa
 
-    types = {
+    types: dict[str, Any] = {
         "string": pa.string(),
         "integer": pa.int64(),
         "float": pa.float64(),
@@ -89,4 +134,6 @@ def arrow_schema(columns: tuple[Column, ...]) -> pa.Schema:
         "date": pa.date32(),
         "json": pa.string(),
     }
+    decimals = {column.type: decimal_of(column.type) for column in columns}
+    types |= {kind: pa.decimal128(*digits) for kind, digits in decimals.items() if digits is not None}
     return pa.schema([pa.field(c.name, types[c.type], metadata={"leat.type": c.type}) for c in columns])

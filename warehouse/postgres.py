@@ -104,7 +104,8 @@ class PostgresSession:
     def columns(self, schema: str, table: str) -> dict[str, str]:
         """Return leat type by column name."""
         rows = self.execute(  # information_schema takes ten times as long, and this is asked a thousand times a run
-            "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute "
+            "SELECT attname, format_type(atttypid, CASE WHEN atttypid = 'numeric'::regtype THEN atttypmod END) "
+            "FROM pg_attribute "
             "WHERE attrelid = to_regclass(?) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
             (quote(schema, table),),
         )

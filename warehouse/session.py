@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -24,6 +26,12 @@ _TYPES: Mapping[str, tuple[str, str]] = {
     "date": ("DATE", "date"),
     "json": ("JSON", "jsonb"),
 }
+
+_DECIMAL: Mapping[Dialect, re.Pattern[str]] = {
+    "duckdb": re.compile(r"DECIMAL\(([0-9]+),([0-9]+)\)"),
+    "postgres": re.compile(r"numeric\(([0-9]+),([0-9]+)\)"),
+}
+_MAX_DIGITS = 38  # Postgres takes more, DuckDB doesn't
 
 
 class Busy(Exception):
@@ -114,7 +122,7 @@ def quote(*names: str) -> str:
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)
 
 
-def literal(value: str | int | float | datetime | date | None) -> str:
+def literal(value: str | int | float | Decimal | datetime | date | None) -> str:
     """Return a value as SQL text, for statements that take no parameters."""
     if value is None:
         return "NULL"
@@ -124,20 +132,28 @@ def literal(value: str | int | float | datetime | date | None) -> str:
         return f"DATE '{value.isoformat()}'"
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
+    if isinstance(value, Decimal):
+        return f"{value:f}"
     return str(value)
 
 
 def sql_type(leat_type: str, dialect: Dialect) -> str:
     """Return the SQL type of a leat type (see :data:`sources.stream.Type`)."""
+    if leat_type.startswith("decimal("):
+        return leat_type.replace("decimal", "numeric" if dialect == "postgres" else "DECIMAL")
     return _TYPES[leat_type][dialect == "postgres"]
 
 
 def leat_type(sql: str, dialect: Dialect) -> str:
-    """Return the leat type of a SQL type as ``information_schema`` names it; ``?`` for one that leat never creates."""
+    """Return the leat type of a SQL type as ``information_schema`` names it; ``?`` for one that leat never creates.
+
+    A decimal of Postgres is written with its digits: ``numeric(18,4)``.
+    """
     for name, types in _TYPES.items():
         if types[dialect == "postgres"] == sql:
             return name
-    return "?"
+    match = _DECIMAL[dialect].fullmatch(sql)
+    return f"decimal({match[1]},{match[2]})" if match and int(match[1]) <= _MAX_DIGITS else "?"
 
 
 def field_types(schema: pa.Schema) -> dict[str, str]:

@@ -6,18 +6,28 @@ import hashlib
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from sources.batch import to_json
 from sources.rest_api.paging_styles import Block, OnePage, Paging
 from sources.rest_api.path import FieldPath
-from sources.stream import Column, Stream, Type
+from sources.stream import DECIMAL, TYPES, Column, Stream, column_type
+
+ColumnType = Annotated[
+    str,
+    AfterValidator(column_type),
+    Field(
+        json_schema_extra={
+            "anyOf": [{"enum": list(TYPES)}, {"pattern": f"^{DECIMAL.pattern}$", "examples": ["decimal(18,4)"]}]
+        }
+    ),
+]
 
 
 class ColumnOptions(Block):
     """One column: where its value is in a record, and what it means."""
 
-    type: Type = Field(description="Type of the column.")
+    type: ColumnType = Field(description="Type of the column.")
     field: str | None = Field(default=None, description="Where the value is, for example customer.address.city.")
     description: str | None = Field(default=None, description="What it means.")
     personal: bool = Field(default=False, description="Whether it says something of a person.")
@@ -99,7 +109,7 @@ class Endpoint(Block):
         default="full_scan", description="Whether a row that is in no list any more is gone."
     )
     columns: Annotated[
-        dict[str, Annotated[ColumnOptions, BeforeValidator(_short, json_schema_input_type=Type | ColumnOptions)]],
+        dict[str, Annotated[ColumnOptions, BeforeValidator(_short, json_schema_input_type=ColumnType | ColumnOptions)]],
         Field(min_length=1),
     ] = Field(description="Columns: a type alone, or more about it.")
 

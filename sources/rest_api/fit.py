@@ -57,7 +57,7 @@ def fit(name: str, kind: str, texts: Array, unix: str | None) -> Fitted:
 def _arrow_type(kind: str) -> Any:
     from sources.stream import Column, arrow_schema
 
-    return arrow_schema((Column("x", kind, ""),)).field(0).type  # type: ignore[arg-type]
+    return arrow_schema((Column("x", kind, ""),)).field(0).type
 
 
 def _json(texts: Array, _unix: str | None) -> Any:

@@ -29,7 +29,8 @@ def first_request(endpoint: Endpoint, filled: Mapping[str, Any], since: str | No
 
     Args:
         endpoint: the declaration.
-        filled: values of the placeholders; in a path they are quoted, so that none can lead elsewhere.
+        filled: values of the placeholders; in a path they are quoted, so that none can lead elsewhere. Those that
+            would, because a path has steps of their form, are refused when the request is sent.
         since: value of the incremental parameter; None for everything.
 
     Raises:
@@ -42,6 +43,7 @@ def first_request(endpoint: Endpoint, filled: Mapping[str, Any], since: str | No
         json=fill(endpoint.body or {}, filled) if endpoint.method == "POST" else None,
         template=f"/{endpoint.path.lstrip('/')}",
         repeatable=True,
+        exact=True,
     )
     ask = with_params(endpoint, ask, {name: fill(value, filled) for name, value in endpoint.params.items()})
     if endpoint.incremental is not None and since is not None:

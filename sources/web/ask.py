@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from sources.web.address import Address, look_up
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT"})
 """Methods that may be sent again after a failure (RFC 9110, 9.2.2)."""
@@ -24,6 +26,7 @@ class Ask:
         accept: statuses that are returned although they are errors.
         template: the path with names in place of values, for the record of calls; None when the path has no values.
         repeatable: whether it may be sent again after a failure; None for what its method promises.
+        exact: whether ``template`` is the path but for its names, so that what is sent has to have the same segments.
     """
 
     path: str
@@ -35,6 +38,7 @@ class Ask:
     accept: frozenset[int] = frozenset()
     template: str | None = None
     repeatable: bool | None = None
+    exact: bool = False
 
     def may_repeat(self) -> bool:
         """Return whether the request may be sent again when it is not known what became of it."""
@@ -63,8 +67,8 @@ class Limits:
 
     Attributes:
         timeout: seconds to wait for a connection, and for the next bytes of an answer.
-        total: seconds that one request may take, with all its attempts and waits; a server that sends a byte now and
-            then is given up after it.
+        total: seconds that one request may take, with all its attempts and waits, from looking up the host to the last
+            byte; a server that sends a byte now and then is given up after it.
         attempts: how often a request that may be repeated is tried.
         in_flight: how many requests :meth:`sources.web.client.Client.each` has under way.
         rate: requests per second that are sent at most, by everybody who uses the same credential; None for no limit
@@ -72,6 +76,7 @@ class Limits:
         burst: how many requests may be sent at once after a pause, as part of ``rate``.
         reserve: share of the server's own limit that is left to others, where it tells what is left.
         allow_private: whether the host may be this machine or in a private network, as one that its owner declared may.
+        look_up: returns the addresses of a host and a port, or raises OSError; the system's resolver by default.
     """
 
     timeout: float = 30
@@ -82,6 +87,7 @@ class Limits:
     burst: int = 1
     reserve: float = 0.1
     allow_private: bool = True
+    look_up: Callable[[str, int], list[Address]] = look_up
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,9 @@
 The budget is a small file that is locked while it is read and written, in ``sources/.budgets`` of the state folder.
 Its name is a keyed hash of the credential and the host; neither is in it. It holds when the next request may be sent,
 what the server said is left of its own limit less what was sent since, and until when it wants to hear nothing.
+
+A server can ask to wait for years, by mistake or not. What is written is at most an hour; then one request looks
+whether the server is well again, before others follow.
 """
 
 from __future__ import annotations
@@ -21,8 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from sources.web.ask import Limits
-from sources.web.headers import Quota
+from sources.web.headers import LONGEST_WAIT, Quota
 
+_PROBE = 5.0
+"""Seconds for which the others wait while one request looks whether a server is well again."""
 _CLOCK_MOVED = 5.0
 """A file that was written this many seconds after now tells that the clock was set back; its times mean nothing."""
 
@@ -72,17 +77,13 @@ class Budget:
             now = time.time()
             under_way = [t for t in state.get("under_way", ()) if t > now][1:]
             state["under_way"] = under_way
+            if state.pop("probing", False):
+                state["blocked"], state["probe"] = now, False
             if blocked is not None:
-                state["blocked"] = max(float(state.get("blocked", 0)), now + blocked)
+                state["blocked"] = max(float(state.get("blocked", 0)), now + min(blocked, LONGEST_WAIT))
+                state["probe"] = state.get("probe", False) or blocked >= LONGEST_WAIT
             if told and quota.remaining is not None and quota.reset_at is not None:
-                reset = quota.reset_at.timestamp()
-                kept = int((quota.limit or 0) * self.limits.reserve)
-                left = quota.remaining - kept - len(under_way)  # the server may not have counted those yet
-                same_window = abs(reset - float(state.get("reset", 0))) < 1.5
-                state["left"] = min(left, state.get("left", left)) if same_window else left
-                state["reset"] = reset
-                state["whole"] = None if quota.limit is None else max(1, quota.limit - kept)
-                state["window"] = max(1.0, reset - now, float(state.get("window", 1)))
+                _keep_quota(state, quota.limit, quota.remaining, quota.reset_at.timestamp(), self.limits.reserve)
 
     @contextlib.contextmanager
     def _state(self) -> Iterator[dict[str, Any]]:
@@ -100,15 +101,32 @@ class Budget:
             os.close(file)
 
 
+def _keep_quota(state: dict[str, Any], limit: int | None, remaining: int, reset: float, reserve: float) -> None:
+    """Keep what a server said of its own limit in the state."""
+    now = time.time()
+    for_others = int((limit or 0) * reserve)
+    left = remaining - for_others - len(state["under_way"])  # the server may not have counted those yet
+    same_window = abs(reset - float(state.get("told", 0))) < 1.5
+    state["left"] = min(left, state.get("left", left)) if same_window else left
+    state["told"], state["far"] = reset, reset > now + LONGEST_WAIT
+    state["reset"] = min(reset, now + LONGEST_WAIT)
+    state["whole"] = None if limit is None else max(1, limit - for_others)
+    state["window"] = min(LONGEST_WAIT, max(1.0, reset - now, float(state.get("window", 1))))
+
+
 def _parsed(text: bytes) -> dict[str, Any]:
-    """Return the state; an empty one where the file is new, or was cut by a full disk."""
+    """Return the state; an empty one where the file is new, was cut by a full disk, or holds what can't be."""
     try:
         state = json.loads(text)
-    except ValueError:
+        now, latest = time.time(), time.time() + LONGEST_WAIT
+        if float(state.get("written", 0)) >= now + _CLOCK_MOVED:
+            return {}
+        state |= {name: min(float(state[name]), latest) for name in ("blocked", "reset") if name in state}
+        state |= {name: float(state[name]) for name in ("arrival", "window", "left", "told") if name in state}
+        state["under_way"] = [float(at) for at in state.get("under_way", ())]
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return {}
-    if not isinstance(state, dict):
-        return {}
-    return state if float(state.get("written", 0)) < time.time() + _CLOCK_MOVED else {}
+    return dict(state)
 
 
 def _paced(state: dict[str, Any], limits: Limits, now: float) -> Turn:
@@ -124,13 +142,17 @@ def _left(state: dict[str, Any], now: float) -> Turn:
     blocked = float(state.get("blocked", 0)) - now
     if blocked > 0:
         return Turn(blocked, "the server asked to wait")
-    if "left" not in state:
+    if state.get("probe"):
+        state["blocked"], state["probing"] = now + _PROBE, True
+    if "left" not in state or "reset" not in state:
+        state.pop("left", None)
         return Turn(0, "")
     if now >= state["reset"]:
-        if state.get("whole") is None:
+        if state.get("whole") is None or (state.get("far") and state["left"] > 0):
             del state["left"]
             return Turn(0, "")
-        state["left"], state["reset"] = state["whole"], now + state["window"]
+        one = state.get("far", False)  # the window may go on, and then this request is refused
+        state["left"], state["reset"] = (1, now + _PROBE) if one else (state["whole"], now + state["window"])
     if state["left"] > 0:
         return Turn(0, "")
     return Turn(

@@ -1,8 +1,8 @@
 """HTTP to one server: one request, one answer or one error; the same for every integration that speaks HTTP.
 
-Every failure becomes one of :mod:`sources.errors`. Credentials are sent to the declared host only, certificates are
-verified, answers are limited in size, everybody who uses a credential shares its rate, and each request is recorded
-(:mod:`sources.web.calls`).
+Every failure becomes one of :mod:`sources.errors`. Credentials are sent to the declared host only, which is judged on
+what is really sent; certificates are verified, answers are limited in size and time, everybody who uses a credential
+shares its rate, and each request is recorded (:mod:`sources.web.calls`).
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import itertools
 import json as jsonlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from sources.driver import Sync
 from sources.errors import NotConfigured, Rejected, Transient, Unauthenticated, UnexpectedShape
-from sources.web.address import origin, refuse_private
+from sources.web.address import below, follow, is_absolute, origin, shown_path
 from sources.web.ask import Answer, Ask, Limits, Version
 from sources.web.budget import open_budget
-from sources.web.credentials import identity_of, prepare, renew
+from sources.web.credentials import identity_of, prepare, renew, within
 from sources.web.exchange import Wire, exchange
 from sources.web.failures import Advice
 from sources.web.flight import in_order
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     import requests
 
 __all__ = ["Advice", "Answer", "Ask", "Client", "Limits", "Version", "open_client", "origin"]
+
+_SEE_OTHER = 303
 
 MAX_REDIRECTS = 3
 _Auth = Callable[["requests.PreparedRequest"], "requests.PreparedRequest"]
@@ -85,9 +87,9 @@ class Client:
         deadline = time.monotonic() + self.limits.total
         renewed = False
         for attempt in itertools.count(1):
-            wait_for_turn(self._wire, f"{ask.method} {urlsplit(urljoin(self.url, ask.path)).path}", deadline)
+            wait_for_turn(self._wire, f"{ask.method} {shown_path(below(self.url, ask.path))}", deadline)
             try:
-                prepare(self.session.auth)
+                prepare(self.session.auth, deadline)
                 answer = self._send_once(ask, attempt, deadline)
             except Unauthenticated as error:
                 if renewed:
@@ -109,21 +111,39 @@ class Client:
         """Yield the answers in the order of the requests, of which ``in_flight`` are under way at a time."""
         return in_order(self.send, asks, self.limits.in_flight)
 
+    def follow(self, base: str, link: str, asked: str) -> str:
+        """Return the URL of a link in an answer, for the path of a request.
+
+        Args:
+            base: address that the answer came from.
+            link: the link as it was given.
+            asked: what was asked, for the error.
+
+        Raises:
+            Rejected: it leads to another host, or holds what no URL holds.
+        """
+        try:
+            url = follow(base, link)
+        except ValueError as error:
+            got = f"the server gives a link that isn't followed: {error}"
+            raise Rejected(self.integration, asked, got, "report it to the vendor; no credentials were sent") from None
+        if origin(url) != self._wire.origin:
+            raise self._wire.leads_away(asked, url)
+        return url
+
     def _send_once(self, ask: Ask, attempt: int, deadline: float) -> Answer:
         """Send a request, following redirects on the same host."""
-        url = urljoin(self.url, ask.path)
+        url = below(self.url, ask.path)
+        if is_absolute(ask.path):
+            url = self.follow(self.url, ask.path, f"{ask.method} {shown_path(ask.path)}")
         for _ in range(MAX_REDIRECTS):
-            if origin(url) != origin(self.url):
-                raise Rejected(
-                    self.integration,
-                    f"{ask.method} {urlsplit(url).path}",
-                    f"the server points to another host, {urlsplit(url).hostname}, which gets no credentials from here",
-                    "set connection.url to the address on that host, if you trust it",
-                )
             answer, location = exchange(self._wire, ask, url, attempt, deadline)
             if not location:
                 return answer
-            url = urljoin(url, location)
+            url = self.follow(answer.url, location, answer.asked)
+            ask = replace(ask, path=url, params=())  # its query is part of the location
+            if answer.status == _SEE_OTHER and ask.method != "HEAD":
+                ask = replace(ask, method="GET", body=None, json=None)  # RFC 9110, 15.4.4
         got = f"more than {MAX_REDIRECTS} redirects"
         raise Rejected(self.integration, answer.asked, got, self.advice.rejected)
 
@@ -156,27 +176,31 @@ def open_client(
     """
     import requests
 
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
-        got = "it is no http(s) URL without credentials"
-        raise NotConfigured(sync.integration, "reading connection.url", got, "write https://host/path")
+    from sources.web.dialling import open_transport
+    from sources.web.lookup import refuse_private
+
+    try:
+        _, host, port = to = origin(url)
+        follow(url, url)
+    except ValueError as error:
+        got = f"{error}; it has to be an http(s) URL without credentials"
+        raise NotConfigured(sync.integration, "reading connection.url", got, "write https://host/path") from None
 
     def anonymous(request: requests.PreparedRequest) -> requests.PreparedRequest:
         return request  # keeps requests from looking for credentials in ~/.netrc
 
     limits, advice = limits or Limits(), advice or Advice()
     if not limits.allow_private:
-        refuse_private(sync.integration, url)
+        refuse_private(sync.integration, host, port, limits)
     fixed = {"User-Agent": "leat", **(headers or {})}
     if version is not None and version.asked is not None:
         fixed[version.header] = version.asked
     with requests.Session() as session:
         session.auth = auth or anonymous
+        within(auth, limits)
         session.headers.update(fixed)
-        adapter = requests.adapters.HTTPAdapter(pool_maxsize=max(10, limits.in_flight))
-        session.mount("http://", adapter)
-        session.mount("https://", adapter)
+        open_transport(session, limits.in_flight)
         identity = identity_of(sync.integration, auth, fixed)
-        budget = open_budget(sync.folder.parent / ".budgets", identity, parts.netloc, limits)
-        wire = Wire(sync.integration, session, limits, advice, sync.called, version, budget)
+        budget = open_budget(sync.folder.parent / ".budgets", identity, urlsplit(url).netloc, limits)
+        wire = Wire(sync.integration, session, limits, advice, sync.called, version, budget, url, to)
         yield Client(sync.integration, url, session, limits, advice, wire)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sources.errors import Unauthenticated
+from sources.web.ask import Limits
 
 _SECRET_HEADERS = ("authorization", "x-api-key", "api-key", "x-auth-token", "private-token", "cookie")
 
@@ -28,15 +29,22 @@ def identity_of(integration: str, auth: Any, headers: Mapping[str, str]) -> str:
     return f"anonymous {integration if auth is not None else ''}"
 
 
-def prepare(auth: Any) -> None:
+def within(auth: Any, limits: Limits) -> None:
+    """Let credentials that are fetched be fetched within the limits of the client: how patiently, and from where."""
+    method = getattr(auth, "within", None)
+    if method is not None:
+        method(limits)
+
+
+def prepare(auth: Any, deadline: float) -> None:
     """Get credentials ready that have to be fetched first, so that it isn't taken for a part of the request.
 
     Raises:
-        IntegrationError: they could not be fetched.
+        IntegrationError: they could not be fetched, or not until the deadline (monotonic).
     """
     method = getattr(auth, "prepare", None)
     if method is not None:
-        method()
+        method(deadline)
 
 
 def renew(auth: Any, refused: Unauthenticated) -> bool:

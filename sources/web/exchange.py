@@ -12,15 +12,16 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from sources.errors import IntegrationError, RateLimited, TimedOut, UnexpectedShape
+from sources.errors import IntegrationError, RateLimited, Rejected, TimedOut, UnexpectedShape
+from sources.web.address import Origin, below, fits, is_absolute, origin
 from sources.web.ask import Answer, Ask, Limits, Version
 from sources.web.budget import Budget
 from sources.web.calls import ApiCall
 from sources.web.failures import Advice, error_of, lost
-from sources.web.headers import Quota, moment_of, quota_of
+from sources.web.headers import Quota, location_of, moment_of, quota_of
 
 if TYPE_CHECKING:
     import requests
@@ -42,6 +43,8 @@ class Wire:
         called: takes the record of every call.
         version: the API version that is asked for.
         budget: learns from every answer what is left.
+        url: address that paths are relative to.
+        origin: its scheme, host and port, which requests may go to, and nowhere else.
         answered: set once the server has answered anything.
     """
 
@@ -52,7 +55,15 @@ class Wire:
     called: Callable[[ApiCall], None]
     version: Version | None
     budget: Budget
+    url: str
+    origin: Origin
     answered: threading.Event = field(default_factory=threading.Event)
+
+    def leads_away(self, asked: str, url: str) -> Rejected:
+        """Return the error for a URL of another host, from which it was stopped."""
+        got = f"the server points to another host, {urlsplit(url).hostname}, which gets no credentials from here"
+        advice = "set connection.url to the address on that host, if you trust it"
+        return Rejected(self.integration, asked, got, advice)
 
 
 def exchange(wire: Wire, ask: Ask, url: str, attempt: int, deadline: float) -> tuple[Answer, str | None]:
@@ -79,7 +90,7 @@ def exchange(wire: Wire, ask: Ask, url: str, attempt: int, deadline: float) -> t
         error = failure
     headers: Mapping[str, str] = {} if answer is None else answer.headers
     quota = quota_of(headers, at)
-    location = headers.get("Location") if answer is not None and answer.status in _REDIRECTS else None
+    location = location_of(headers) if answer is not None and answer.status in _REDIRECTS else None
     if answer is not None and not location and answer.status >= 300 and answer.status not in ask.accept:
         error = error_of(wire.integration, asked, answer.status, headers, answer.body, wire.advice)
     wire.budget.answered(quota, error.retry_after if isinstance(error, RateLimited) else None)
@@ -119,33 +130,65 @@ def _receive(wire: Wire, ask: Ask, url: str, asked: str, deadline: float) -> Ans
     import requests
     import urllib3
 
+    from sources.web.lookup import exchange_of
+
+    begun = False
     try:
-        with wire.session.request(
+        request = _prepared(wire, ask, url, asked)
+        sent = str(request.url)
+        session, timeout = wire.session, max(0.001, min(wire.limits.timeout, deadline - time.monotonic()))
+        settings: dict[str, Any] = dict(session.merge_environment_settings(sent, {}, True, None, None))
+        with (
+            exchange_of(wire.integration, wire.limits, deadline),
+            # not session.send, which reads what a redirect says without a limit
+            session.get_adapter(sent).send(request, timeout=timeout, **settings) as response,
+        ):
+            begun = True
+            requests.cookies.extract_cookies_to_jar(session.cookies, request, response.raw)  # type: ignore[no-untyped-call]
+            return Answer(asked, response.status_code, _read(wire, response, asked), response.headers, url)
+    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, ValueError, LookupError) as error:
+        failure = lost(wire.integration, asked, error, wire.limits.timeout, wire.advice)
+        if isinstance(failure, TimedOut) and time.monotonic() >= deadline:
+            got = f"no {'end of the answer,' if begun else 'answer'} in {wire.limits.total:g} s"
+            failure = TimedOut(wire.integration, asked, got, "try later; the server is too slow")
+        # the cause would show the request with its credentials
+        raise failure from None
+
+
+def _prepared(wire: Wire, ask: Ask, url: str, asked: str) -> requests.PreparedRequest:
+    """Return the request as it is sent, after a look at where it goes.
+
+    Raises:
+        Rejected: to another host than the connection's, or to another path than the declared one.
+    """
+    import requests
+
+    request = wire.session.prepare_request(
+        requests.Request(
             ask.method,
             url,
             params=ask.pairs(),
             data=ask.body.encode() if isinstance(ask.body, str) else ask.body,
             json=ask.json,
             headers=dict(ask.headers),
-            timeout=max(0.001, min(wire.limits.timeout, deadline - time.monotonic())),
-            allow_redirects=False,
-            stream=True,
-        ) as response:
-            body = _read(wire, response, asked, deadline)
-            return Answer(asked, response.status_code, body, response.headers, url)
-    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-        # the cause would show the request with its credentials
-        raise lost(wire.integration, asked, error, wire.limits.timeout, wire.advice) from None
+        )
+    )
+    sent = str(request.url)
+    if origin(sent) != wire.origin:
+        raise wire.leads_away(asked, sent)
+    if ask.exact and ask.template is not None and not is_absolute(ask.path):
+        template = ask.template if ask.path.startswith("/") else ask.template.lstrip("/")
+        if not fits(below(wire.url, template), sent):
+            got = "not sent: with a row's value in it, the path would be another one"
+            raise Rejected(wire.integration, asked, got, "leave that row out; its value can't stand in a path")
+    return request
 
 
-def _read(wire: Wire, response: requests.Response, asked: str, deadline: float) -> bytes:
+def _read(wire: Wire, response: requests.Response, asked: str) -> bytes:
     """Read a body piece by piece as it arrives; ``read1`` doesn't wait until a piece is full."""
     content = bytearray()
     while piece := response.raw.read1(_PIECE, decode_content=True):
         content += piece
         if len(content) > MAX_ANSWER:
             raise UnexpectedShape(wire.integration, asked, f"more than {MAX_ANSWER} bytes", wire.advice.shape)
-        if time.monotonic() > deadline:
-            got = f"{len(content)} bytes, and no end of the answer, in {wire.limits.total:g} s"
-            raise TimedOut(wire.integration, asked, got, "try later; the server is too slow")
     return bytes(content)

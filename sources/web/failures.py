@@ -18,7 +18,7 @@ from sources.errors import (
     Unavailable,
     UnexpectedShape,
 )
-from sources.web.headers import quota_of, retry_after
+from sources.web.headers import LONGEST_WAIT, quota_of, retry_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def _wait(headers: Mapping[str, str]) -> float | None:
     told = retry_after(headers.get("Retry-After"), now)
     quota = quota_of(headers, now)
     if told is None and quota.reset_at is not None and quota.remaining in (0, None):
-        return max(0.0, (quota.reset_at - now).total_seconds())
+        return min(max(0.0, (quota.reset_at - now).total_seconds()), LONGEST_WAIT)
     return told
 
 
@@ -88,8 +88,25 @@ def lost(integration: str, asked: str, error: Exception, timeout: float, advice:
         return UnexpectedShape(integration, asked, "a body that can't be decompressed", advice.shape)
     if isinstance(error, errors.InvalidURL | errors.InvalidSchema | errors.InvalidHeader):
         return NotConfigured(integration, asked, "the URL can't be used", "write connection.url as https://host/path")
+    if _is_malformed(error):
+        got = "an answer that is no HTTP, or whose headers don't end"
+        return UnexpectedShape(integration, asked, got, advice.shape)
     if isinstance(error, below.IncompleteRead) or (
         isinstance(error, below.ProtocolError) and isinstance(error.args[-1], below.IncompleteRead)
     ):
         return Unavailable(integration, asked, "an answer that ended too early", "try later; look at its network")
     return Unavailable(integration, asked, "no connection, or it was cut", "start the server or look at its network")
+
+
+def _is_malformed(error: BaseException | None) -> bool:
+    """Return whether what came can't be read as HTTP: too many or too long headers, or odd ones."""
+    import http.client
+
+    while error is not None:
+        inner = next((part for part in error.args if isinstance(part, BaseException)), None)
+        if isinstance(error, http.client.LineTooLong) or type(error).__name__ == "HeadTooLong":
+            return True
+        if type(error) in (http.client.HTTPException, ValueError, UnicodeDecodeError, LookupError):
+            return True
+        error = inner or getattr(error, "reason", None) or error.__cause__
+    return False

@@ -2,6 +2,8 @@
 
 Rate limits: ``RateLimit`` and ``RateLimit-Policy`` (draft-ietf-httpapi-ratelimit-headers-10), ``RateLimit-Limit``,
 ``-Remaining`` and ``-Reset`` of its earlier drafts, and the ``X-RateLimit-*`` that they were made of.
+
+A header may say anything: what can't be read is as if it weren't there, and nothing here raises.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-_MEMBER = re.compile(r';\s*([rtqw])\s*=\s*"?(\d{1,15})')
+_MEMBER = re.compile(r';\s*([rtqw])\s*=\s*"?(\d{1,15})', re.ASCII)
+LONGEST_WAIT = 3600.0
+"""Seconds that a server can make everybody wait for it; then one request looks whether it is well again."""
 _EPOCH = 1_000_000_000
 """A reset above this many seconds is a time, not a wait: some vendors send Unix time, a few in milliseconds."""
 
@@ -58,28 +62,40 @@ def _item(text: str) -> tuple[str, dict[str, int]]:
 
 
 def _number(text: str | None) -> int | None:
-    found = re.match(r"\s*(\d{1,15})", text or "")
+    found = re.match(r"\s*(\d{1,15})", text or "", re.ASCII)
     return int(found[1]) if found else None
 
 
 def _reset_at(text: str | None, now: datetime) -> datetime | None:
     if not text:
         return None
-    found = re.fullmatch(r"\s*(\d{1,15})(\.\d+)?\s*", text)
+    found = re.fullmatch(r"\s*(\d{1,15})(\.\d{1,15})?\s*", text, re.ASCII)
     if not found:
         return moment_of(text)
     seconds = float(text)
     if seconds > _EPOCH * 1000:
         seconds /= 1000
-    return datetime.fromtimestamp(seconds, UTC) if seconds > _EPOCH else now + timedelta(seconds=seconds)
+    return _after(datetime.fromtimestamp(0, UTC) if seconds > _EPOCH else now, seconds)
+
+
+def _after(begin: datetime, seconds: float) -> datetime | None:
+    """Return a time so many seconds later; None when no calendar has it."""
+    try:
+        return begin + timedelta(seconds=seconds)
+    except OverflowError:
+        return None
 
 
 def retry_after(header: str | None, now: datetime) -> float | None:
-    """Return the seconds that a ``Retry-After`` header asks for, given as a number or a date (RFC 9110, 10.2.3)."""
-    if header and re.fullmatch(r"\s*\d{1,9}(\.\d+)?\s*", header):
-        return float(header)
+    """Return the seconds that a ``Retry-After`` header asks for, given as a number or a date (RFC 9110, 10.2.3).
+
+    They are at least 0 and at most :data:`LONGEST_WAIT`, whatever it asks for; None when it can't be read.
+    """
+    found = re.fullmatch(r"\s*(\d+)(\.\d*)?\s*", header or "", re.ASCII)
+    if found:
+        return LONGEST_WAIT if len(found[1].lstrip("0")) > 9 else min(float(found[0]), LONGEST_WAIT)
     at = moment_of(header)
-    return None if at is None else max(0.0, (at - now).total_seconds())
+    return None if at is None else min(max(0.0, (at - now).total_seconds()), LONGEST_WAIT)
 
 
 def moment_of(text: str | None) -> datetime | None:
@@ -90,14 +106,23 @@ def moment_of(text: str | None) -> datetime | None:
     """
     if not text:
         return None
-    found = re.fullmatch(r"\s*@(-?\d{1,11})\s*", text)
+    found = re.fullmatch(r"\s*@(-?\d{1,11})\s*", text, re.ASCII)
+    if found:
+        return _after(datetime.fromtimestamp(0, UTC), int(found[1]))
     try:
-        if found:
-            return datetime.fromtimestamp(int(found[1]), UTC)
         told = parsedate_to_datetime(text)
-    except (ValueError, OverflowError, OSError):
+        return told.replace(tzinfo=UTC) if told.tzinfo is None else told.astimezone(UTC)
+    except Exception:  # the parser has raised nearly anything in its time, from IndexError to TypeError
         return None
-    return told.replace(tzinfo=UTC) if told.tzinfo is None else told.astimezone(UTC)
+
+
+def location_of(headers: Mapping[str, str]) -> str | None:
+    """Return where an answer redirects to; in UTF-8 where its bytes are, which are read as Latin-1."""
+    location = headers.get("Location")
+    try:
+        return location and location.encode("latin-1").decode()
+    except UnicodeError:
+        return location
 
 
 def link_of(headers: Mapping[str, str], relation: str) -> str | None:

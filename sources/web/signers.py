@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Signer(Protocol):
     """Adds credentials to a request.
 
-    One whose credentials expire also has ``prepare()`` and ``renew(refused) -> bool``, which
-    :mod:`sources.web.credentials` calls.
+    One whose credentials expire also has ``within(limits)``, ``prepare(deadline)`` and ``renew(refused) -> bool``,
+    which :mod:`sources.web.credentials` calls.
     """
 
     @property

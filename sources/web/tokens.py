@@ -6,14 +6,14 @@ import contextlib
 import json
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from sources.driver import Sync
 from sources.errors import Unauthenticated, UnexpectedShape
 from sources.settings import redact, remember_secret
-from sources.web.ask import Answer, Ask
+from sources.web.ask import Answer, Ask, Limits
 from sources.web.grants import Grant
 
 if TYPE_CHECKING:
@@ -33,11 +33,13 @@ class TokenSigner:
         sync: the extraction, whose errors and calls the token requests are.
         token_url: where tokens are given out; it need not be on the API's host.
         grant: what they are asked for with.
+        limits: how patiently, and from where.
     """
 
     sync: Sync
     token_url: str
     grant: Grant
+    limits: Limits = field(default_factory=Limits)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _token: str | None = None
     _until: float = 0.0
@@ -49,15 +51,20 @@ class TokenSigner:
         """What tells these credentials from others."""
         return self.grant.identity
 
-    def prepare(self) -> None:
+    def within(self, limits: Limits) -> None:
+        """Fetch tokens as patiently as the client reads, and from no address that it may not read from."""
+        self.limits = replace(limits, in_flight=1, rate=None)
+
+    def prepare(self, deadline: float | None = None) -> None:
         """Fetch a token when there is none, or it is about to expire.
 
         Raises:
-            IntegrationError: none is given out.
+            IntegrationError: none is given out, or not until the deadline (monotonic).
         """
         with self._lock:
             if self._token is None or time.monotonic() >= self._until:
-                self._fetch()
+                left = self.limits.total if deadline is None else deadline - time.monotonic()
+                self._fetch(replace(self.limits, total=max(0.001, min(self.limits.total, left))))
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Add the token, a new one when there is none or it is about to expire."""
@@ -80,11 +87,11 @@ class TokenSigner:
                 self._token = None
         return True
 
-    def _fetch(self) -> None:
+    def _fetch(self, limits: Limits) -> None:
         from sources.web.client import open_client
 
         with (
-            open_client(self.sync, self.token_url) as client,
+            open_client(self.sync, self.token_url, limits=limits) as client,
             self.grant.form(self.sync.integration, self.token_url) as (form, headers),
         ):
             kind = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json", **headers}

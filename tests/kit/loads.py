@@ -23,12 +23,12 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass
 class Loads:
-    """Lands and applies loads of the source ``tally`` in an open session, a minute apart.
+    """Lands and applies loads of a source in an open session, a minute apart.
 
     Attributes:
         session: where they are applied.
         folder: where they are landed.
-        declaration: of the integration ``tally``.
+        declaration: of the integration.
     """
 
     session: Session
@@ -71,15 +71,15 @@ def write(landed: Landed, declaration: Declaration, events: Iterable[Event]) -> 
         parquet.write_table(pa.concat_tables(parts), folder / "0.parquet")
 
 
-def declaration(streams: dict[str, Any] | None = None) -> Declaration:
-    """Return a declaration of ``tally`` that was not read from a file."""
+def declaration(streams: dict[str, Any] | None = None, source: str = "tally") -> Declaration:
+    """Return a declaration of ``tally``, or another source, that was not read from a file."""
     return Declaration.model_validate(
         {
-            "source": "tally",
+            "source": source,
             "driver": "script",
             "connection": ConnectionModel(),
             "streams": streams or {},
-            "name": "tally",
-            "path": Path("pipelines/tally.yaml"),
+            "name": source,
+            "path": Path(f"pipelines/{source}.yaml"),
         }
     )

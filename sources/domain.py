@@ -1,0 +1,307 @@
+"""What a column of each type holds: the same on DuckDB, on Postgres and in Python, whichever the warehouse is.
+
+A value outside of its type's domain is refused where a record becomes a row, and that record is quarantined. Reasons
+follow the name of the column, and never hold the value::
+
+    column amount has more than 4 digits after the point
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Context, Decimal
+from typing import Any
+
+from sources.stream import decimal_of
+
+Array = Any
+"""A pyarrow array; the stubs of its functions take no more exact type."""
+
+MAX_FIELD_BYTES = 16 * 2**20
+"""The largest text or JSON of one field, in bytes of UTF-8."""
+
+MAX_JSON_DEPTH = 500
+"""How deeply arrays and objects may be nested: Python's parser ends at about 1,000, Postgres' at about 6,000."""
+
+MAX_JSON_DIGITS = 1000
+"""How many digits a number in JSON may have behind the point; Postgres takes 16,383."""
+
+FIRST_MOMENT = datetime(1, 1, 1, tzinfo=UTC)
+LAST_MOMENT = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
+"""What Python holds. Both engines hold more, but couldn't give it to a program."""
+
+_TOO_LONG = f"is larger than {MAX_FIELD_BYTES // 2**20} MiB"
+_TOO_DEEP = f"is JSON that is nested deeper than {MAX_JSON_DEPTH} levels"
+_NO_JSON = "is no valid JSON"
+_NO_NUMBER = "is JSON with a number that no warehouse holds"
+_NO_TEXT = "holds a NUL or half of a surrogate pair"
+_TOO_BIG = "is an integer of more than 64 bits"
+_NOT_FINITE = "is NaN or an infinity"
+_NO_TIME = "lies outside of the years 1 to 9999, UTC"
+
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|([\[{])|([\]}])', re.DOTALL)
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+_ODD = r"(?i)[0-9]{200}|[0-9]e[+-]?[0-9]{3}|(^|[\[:,\s-])(nan|inf|infinity)\s*($|[,\]}])|,\s*[\]}]|\\u(0000|d[89a-f])"
+"""Matches every JSON text that only a parser can judge, and few others; valid JSON without it is in the domain."""
+
+_MANY_DIGITS = re.compile("[0-9]{200}")
+_SHORT = 199
+_OPENING = r"[\[{]"
+
+
+def arrow_value(kind: str, value: Any) -> Any:
+    """Return a value in the form that Arrow takes for a column of a kind other than ``json``.
+
+    Raises:
+        ValueError: it is of another type, or outside of the domain; the text follows the column's name.
+    """
+    decimal = decimal_of(kind)
+    takes, convert = _VALUES.get("decimal" if decimal else kind, (_nothing, _nothing))
+    if not takes(value):
+        msg = f"takes {kind}, not {type(value).__name__}"
+        raise ValueError(msg)
+    return convert(value) if decimal is None else _decimal(value, *decimal)
+
+
+def _nothing(_value: Any) -> bool:
+    return False
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _string(value: str) -> str:
+    if "\x00" in value:
+        raise ValueError(_NO_TEXT)
+    try:
+        size = len(value) if value.isascii() else len(value.encode())
+    except UnicodeEncodeError as error:
+        raise ValueError(_NO_TEXT) from error
+    if size > MAX_FIELD_BYTES:
+        raise ValueError(_TOO_LONG)
+    return value
+
+
+def _integer(value: int) -> int:
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(_TOO_BIG)
+    return value
+
+
+def _float(value: float) -> float:
+    try:
+        number = float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(_NOT_FINITE)
+    return number
+
+
+def _timestamp(value: datetime) -> datetime:
+    try:
+        return value if value.tzinfo is UTC else value.astimezone(UTC)
+    except (OverflowError, ValueError) as error:
+        raise ValueError(_NO_TIME) from error
+
+
+_VALUES: Mapping[str, tuple[Callable[[Any], bool], Callable[[Any], Any]]] = {
+    "string": (lambda v: isinstance(v, str), _string),
+    "integer": (_is_integer, _integer),
+    "float": (lambda v: isinstance(v, float) or _is_integer(v), _float),
+    "decimal": (lambda v: isinstance(v, Decimal) or _is_integer(v), Decimal),
+    "boolean": (lambda v: isinstance(v, bool), bool),
+    "timestamp": (lambda v: isinstance(v, datetime) and v.tzinfo is not None, _timestamp),
+    "datetime": (lambda v: isinstance(v, datetime) and v.tzinfo is None, lambda v: v),
+    "date": (lambda v: isinstance(v, date) and not isinstance(v, datetime), lambda v: v),
+}
+"""By type: whether it takes a value, and the value in the form that Arrow takes."""
+
+
+def _decimal(number: Decimal | int, precision: int, scale: int) -> Decimal:
+    """Return a number with exactly ``scale`` digits behind the point; nothing is rounded."""
+    if isinstance(number, int) and abs(number) >= 10**precision:  # Python refuses to convert thousands of digits
+        raise ValueError(_before(precision, scale))
+    value = Decimal(number)
+    if not value.is_finite():
+        raise ValueError(_NOT_FINITE)
+    if not value:
+        return Decimal(0)
+    if value.adjusted() >= precision - scale:
+        raise ValueError(_before(precision, scale))
+    _, digits, exponent = value.as_tuple()
+    surplus = -scale - int(exponent)  # digits behind those that the column has
+    if surplus > 0 and (surplus >= len(digits) or any(digits[-surplus:])):
+        msg = f"has more than {scale} digits after the point"
+        raise ValueError(msg)
+    return value.quantize(Decimal((0, (1,), -scale)), context=Context(prec=precision + 1))
+
+
+def _before(precision: int, scale: int) -> str:
+    return f"has more than {precision - scale} digits before the point"
+
+
+def json_problem(text: str) -> str | None:
+    """Return what keeps a text out of the domain of ``json``, or None; the text follows the column's name."""
+    try:
+        if len(text) > MAX_FIELD_BYTES or (not text.isascii() and len(text.encode()) > MAX_FIELD_BYTES):
+            return _TOO_LONG
+    except UnicodeEncodeError:
+        return _NO_TEXT
+    if text.count("[") + text.count("{") > MAX_JSON_DEPTH and _depth(text) > MAX_JSON_DEPTH:
+        return _TOO_DEEP
+    try:
+        parsed = json.loads(text, parse_float=_number, parse_int=_number, parse_constant=_constant)
+        again = json.dumps(parsed, ensure_ascii=False)
+        again.encode()
+    except UnicodeEncodeError:
+        return _NO_TEXT
+    except _NumberError:
+        return _NO_NUMBER
+    except ValueError:
+        return _NO_JSON
+    return _NO_TEXT if _NUL.search(again) else None
+
+
+def written_json_problem(text: str) -> str | None:
+    """Return the same for the JSON of :func:`sources.batch.to_json`, of which little can be wrong."""
+    if len(text) <= _SHORT:
+        return None
+    deep = text.count("[") + text.count("{") > MAX_JSON_DEPTH and _depth(text) > MAX_JSON_DEPTH
+    return json_problem(text) if deep or len(text) * 4 > MAX_FIELD_BYTES or _MANY_DIGITS.search(text) else None
+
+
+class _NumberError(ValueError):
+    """A number in JSON is outside of the domain."""
+
+
+def _number(token: str) -> int:
+    mantissa, _, exponent = token.lower().partition("e")
+    behind = len(mantissa.partition(".")[2])
+    shift = int(exponent[:9] or 0)
+    if not math.isfinite(float(token)) or abs(shift) > MAX_JSON_DIGITS or behind - shift > MAX_JSON_DIGITS:
+        raise _NumberError
+    return 0
+
+
+def _constant(_token: str) -> int:
+    raise _NumberError
+
+
+def _depth(text: str) -> int:
+    depth = deepest = 0
+    for match in _BRACKETS.finditer(text):
+        depth += bool(match[1]) - bool(match[2])
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def outside(kind: str, column: Array) -> dict[int, str]:
+    """Return the rows of an Arrow column of a kind whose values are outside of its domain, and why.
+
+    Whole columns are looked at at once; a value on its own only where a whole look can't tell.
+
+    Args:
+        kind: the leat type.
+        column: an array or a chunked array of that kind's Arrow type.
+    """
+    import pyarrow as pa
+
+    if isinstance(column, pa.ChunkedArray):
+        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    if column.null_count == len(column):
+        return {}
+    if kind in ("string", "json"):
+        return _outside_text(kind, column)
+    if kind == "float":
+        return _where(_compute().invert(_compute().is_finite(column)), _NOT_FINITE)
+    if kind in ("timestamp", "datetime", "date"):
+        return _outside_time(kind, column)
+    return {}
+
+
+def _compute() -> Any:
+    """Return pyarrow's compute functions, without their stubs."""
+    import pyarrow.compute
+
+    return pyarrow.compute
+
+
+def _where(mask: Array, reason: str) -> dict[int, str]:
+    return dict.fromkeys(_compute().indices_nonzero(mask.fill_null(False)).to_pylist(), reason)
+
+
+def _outside_time(kind: str, column: Array) -> dict[int, str]:
+    import pyarrow as pa
+
+    pc = _compute()
+    first, last = FIRST_MOMENT, LAST_MOMENT
+    if kind == "date":
+        numbers, bounds = column.cast(pa.int32()), pa.array([first.date(), last.date()], column.type).cast(pa.int32())
+    else:
+        both = [first, last] if kind == "timestamp" else [first.replace(tzinfo=None), last.replace(tzinfo=None)]
+        numbers, bounds = column.cast(pa.int64()), pa.array(both, column.type).cast(pa.int64())
+    return _where(pc.or_(pc.less(numbers, bounds[0]), pc.greater(numbers, bounds[1])), _NO_TIME)
+
+
+def _outside_text(kind: str, column: Array) -> dict[int, str]:
+    import pyarrow as pa
+
+    pc = _compute()
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        return _one_by_one(kind, column)
+    bad = _where(pc.greater(pc.binary_length(column), MAX_FIELD_BYTES), _TOO_LONG)
+    if kind == "string":
+        return {**_where(pc.match_substring(column, "\x00"), _NO_TEXT), **bad}
+    odd = pc.or_(
+        pc.match_substring_regex(column, _ODD),
+        pc.greater(pc.count_substring_regex(column, _OPENING), MAX_JSON_DEPTH),
+    )
+    doubtful = {*_where(odd, ""), *_invalid_json(column)} - bad.keys()
+    found = {row: json_problem(column[row].as_py()) for row in doubtful}
+    return bad | {row: reason for row, reason in found.items() if reason is not None}
+
+
+def _invalid_json(column: Array) -> list[int]:
+    """Return the rows whose text is no JSON; DuckDB reads a gigabyte in a second, Python a tenth of that."""
+    import duckdb
+    import pyarrow as pa
+
+    with duckdb.connect() as con:
+        texts = pa.table({"text": column})
+        valid = con.from_arrow(texts).project("json_valid(text) AS valid").to_arrow_table().column("valid")
+    return list(_where(_compute().invert(valid.combine_chunks()), ""))
+
+
+def _one_by_one(kind: str, column: Array) -> dict[int, str]:
+    """Return the same for a column that isn't all text, value by value."""
+    import pyarrow as pa
+
+    bad = {}
+    for row, raw in enumerate(column.view(pa.binary()).to_pylist()):
+        try:
+            text = None if raw is None else raw.decode()
+        except UnicodeDecodeError:
+            bad[row] = _NO_TEXT
+            continue
+        problem = None if text is None else _text_problem(kind, text)
+        if problem is not None:
+            bad[row] = problem
+    return bad
+
+
+def _text_problem(kind: str, text: str) -> str | None:
+    if kind == "json":
+        return json_problem(text)
+    try:
+        _string(text)
+    except ValueError as error:
+        return str(error)
+    return None
