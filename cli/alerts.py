@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.opened import FAILED, Opened, UsageMistake
-from cli.output import err, escaped, out, print_json, print_table
+from cli.output import err, print_json, print_table, say
 from cli.run import Json
 from sources.settings import redact
 
@@ -50,7 +50,7 @@ def show(context: typer.Context, json: Json = False) -> None:
         print_json(command="alerts", channels=channels, problems=problems, messages=told)
         return
     for channel in channels:
-        out.print(f"channel {channel['channel']}: {channel['state']}", markup=False)
+        say(f"channel {channel['channel']}: {channel['state']}")
     columns = ("severity", "kind", "subject", "problem", "noticed", "told")
     told_to = [", ".join(n for n, told in p.told.items() if told.what != "recovered") or None for p in lasting]
     rows = [(p.severity, p.kind, p.subject, p.title, p.seen_at, to) for p, to in zip(lasting, told_to, strict=True)]
@@ -85,7 +85,7 @@ def test(
     else:
         print_sent(done)
         for name in alerts.channels.keys() - {each.channel for each in done} if channel is None else ():
-            out.print(f"- {name}: off, {alerts.channels[name].url.env} is not set", markup=False)
+            say(f"- {name}: off, {alerts.channels[name].url.env} is not set")
     if any(each.error for each in done):
         raise typer.Exit(FAILED)
 
@@ -94,9 +94,9 @@ def print_sent(sent: list[Sent]) -> None:
     """Print which messages were sent, and which weren't taken."""
     for each in sent:
         if each.error is None:
-            out.print(f"[green]✓[/green] told {each.channel}: {escaped(each.title)}")
+            say(("✓", "green"), f" told {each.channel}: {each.title}")
         else:
-            out.print(f"[red]✗[/red] {each.channel}: {escaped(each.error)}")
+            say(("✗", "red"), f" {each.channel}: {each.error}")
 
 
 def tell(opened: Opened) -> list[Sent]:
@@ -114,7 +114,7 @@ def tell(opened: Opened) -> list[Sent]:
 
         log = logging.getLogger("leat.alerts")
         log.exception("nothing was sent")
-        err.print(redact(f"no alerts were sent: {error}"), style="red", markup=False)
+        err.print(redact(f"no alerts were sent: {error}"), style="red")
         return []
 
 

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import typer
 from dotenv import load_dotenv
-from rich.markup import escape
 
 from cli.opened import Opened
-from cli.output import err, out
+from cli.output import err, say
 from cli.run import execute
 from dagster_project.instance import prepare_instance
 from demo.company import start_company, stop_company
@@ -49,14 +48,14 @@ def start_and_load(opened: Opened, repositories: Sequence[str]) -> int:
     text = _NEXT.format(
         leat=leat, declaration=_short(declaration), warehouse=_short(opened.project.state / "warehouse.duckdb")
     )
-    out.print(escape(text))
+    say(text)
     return code
 
 
 def end_servers(opened: Opened) -> int:
     """End the demo's servers; returns the exit code."""
     ended = list(stop_company(opened.project.state / "demo"))
-    out.print(f"ended {', '.join(ended)}" if ended else "no server of the demo is running")
+    say(f"ended {', '.join(ended)}" if ended else "no server of the demo is running")
     return 0
 
 

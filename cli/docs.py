@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cli.opened import Opened, UsageMistake
-from cli.output import out
+from cli.output import say
 from pipelines.project import make_private
 
 _MARK = "leat-docs.txt"
@@ -31,7 +31,7 @@ def docs(
     folder = (opened.project.state / "docs" if to is None else to).resolve()
     _refuse_others(folder)
     _write(opened, folder)
-    out.print(str(folder / "index.html"), markup=False)
+    say(str(folder / "index.html"))
 
 
 def _refuse_others(folder: Path) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
 from cli.examine import Finding, examine
-from cli.opened import FAILED, Opened
-from cli.output import escaped, out, print_json, print_rows, print_table
+from cli.opened import FAILED, Opened, UsageMistake
+from cli.output import print_json, print_table, say
 from cli.publish import print_standing, standing
+from cli.rows import Form, print_rows
 from cli.run import Json
 from pipelines.declaration import Declaration
 from pipelines.freshness import stale_streams
@@ -21,15 +21,8 @@ from pipelines.project import make_private
 from sources.driver import SetupTest, Sync, load_driver
 from sources.errors import IntegrationError
 from sources.settings import redact
-from warehouse.session import Session, WarehouseError
-
-
-class Form(StrEnum):
-    """How rows are printed."""
-
-    table = "table"
-    csv = "csv"
-    json = "json"
+from warehouse.query import Limits, size_in_bytes
+from warehouse.session import Session
 
 
 def add_to(app: typer.Typer) -> None:
@@ -79,14 +72,15 @@ def status(context: typer.Context, json: Json = False) -> None:
     print_table(("stream", "rows", "quarantined", "deletes", "last changed", "fresh"), rows)
     columns = ("integration", "driver", "schedule", "last run", "ended")
     keys = ("integration", "source", "schedule", "last_run", "last_status")
-    out.print()
+    say()
     print_table(columns, [[i[key] for key in keys] for i in integrations])
     for integration in integrations:
         if integration["error"]:
-            out.print(f"\n[red]✗[/red] {escaped(integration['error'])}")
+            say("\n", ("✗", "red"), f" {integration['error']}")
     print_standing(opened)
-    if loaded.get("violations"):
-        out.print(f'\n{loaded["violations"]} open violations: leat query "FROM leat.violations"')
+    violations = loaded.get("violations")
+    if violations:
+        say(f"\n{_counted(violations, 'open violation')}: `leat violations --open` shows them")
 
 
 def _fresh(
@@ -128,22 +122,23 @@ def _read_loaded(session: Session) -> dict[Any, Any]:
 
 def query(
     context: typer.Context,
-    sql: Annotated[str, typer.Argument(help="One SQL query; - reads it from standard input.")],
+    sql: Annotated[str, typer.Argument(help="One SELECT; - reads it from standard input.")],
     form: Annotated[Form, typer.Option("--format", help="How rows are printed.")] = Form.table,
     json: Json = False,
+    timeout: Annotated[float, typer.Option("--timeout", min=0.001, help="Seconds of work that it may take.")] = 600,
+    memory: Annotated[str, typer.Option("--memory", help="Memory that it may take.")] = "1GB",
+    disk: Annotated[str, typer.Option("--disk", help="Disk for what doesn't fit into memory.")] = "10GB",
 ) -> None:
     """Run a read-only query on the published version of the warehouse."""
     opened: Opened = context.obj()
+    try:
+        limits = Limits(timeout, size_in_bytes(memory), size_in_bytes(disk))
+    except ValueError as error:
+        msg = f"--memory and --disk: {error}"
+        raise UsageMistake(msg) from error
     text = typer.get_text_stream("stdin").read() if sql == "-" else sql
-    with opened.warehouse.published() as session:
-        try:
-            columns, rows = session.select(text)
-        except Exception as error:
-            msg = (
-                f"{str(error).strip()}\nNext: `leat status` lists the tables; `DESCRIBE integration.stream` the columns"
-            )
-            raise WarehouseError(msg) from error
-        print_rows(columns, rows, "json" if json else form.value)
+    with opened.warehouse.query(text, limits) as answer:
+        print_rows(answer.columns, answer.rows, Form.json if json else form)
 
 
 def check(
@@ -170,12 +165,14 @@ def check(
         found = {each: [asdict(test) for test in tests] for each, tests in tried.items()}
         print_json(command="check", ok=ok, models=len(models), rules=len(rules), setup_tests=found)
     else:
-        counts = f"{len(opened.declarations)} declarations, {len(models)} models and {len(rules)} rules"
-        out.print(f"[green]✓[/green] {counts} are valid")
+        counts = (
+            f"{_counted(len(opened.declarations), 'declaration')}, {_counted(len(models), 'model')} and "
+            f"{_counted(len(rules), 'rule')}"
+        )
+        say(("✓", "green"), f" valid: {counts}")
         for each, tests in tried.items():
             for test in tests:
-                out.print(f"{'[green]✓' if test.ok else '[red]✗'}[/] {each}: {test.name}: ", end="")
-                out.print(test.detail, markup=False)
+                say(_mark(test.ok), f" {each}: {test.name}: {test.detail}")
     if not ok:
         raise typer.Exit(FAILED)
 
@@ -202,7 +199,14 @@ def doctor(context: typer.Context, json: Json = False) -> None:
         print_json(command="doctor", ok=ok, findings=[asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            out.print(f"{'[green]✓' if finding.ok else '[red]✗'}[/] {finding.what}: ", end="")
-            out.print(finding.detail, markup=False)
+            say(_mark(finding.ok), f" {finding.what}: {finding.detail}")
     if not ok:
         raise typer.Exit(FAILED)
+
+
+def _mark(ok: bool) -> tuple[str, str]:
+    return ("✓", "green") if ok else ("✗", "red")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -18,7 +18,7 @@ import typer
 
 from cli import alerts, docs, look, make, publish, quarantine, run, violations
 from cli.opened import BUSY, FAILED, USAGE, UsageMistake, open_at
-from cli.output import err, print_json
+from cli.output import err, print_json, styled
 from pipelines.yaml_file import DeclarationError
 from sources.errors import IntegrationError
 from sources.settings import redact
@@ -91,6 +91,8 @@ def _code() -> int:
     try:
         app()
     except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # Typer would call it a failure
+            return 0
         return end.code if isinstance(end.code, int) else 0 if end.code is None else FAILED
     except (UsageMistake, DeclarationError) as error:
         return _told(error, USAGE)
@@ -114,7 +116,7 @@ def _told(error: Exception | str, code: int) -> int:
     if "--json" in sys.argv:
         kind = "Error" if isinstance(error, str) else type(error).__name__
         print_json(error={"type": kind, "message": text, "exit_code": code})
-    err.print(text, style="red", markup=False)
+    err.print(styled(text, style="red"))
     return code
 
 

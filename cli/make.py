@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from cli.opened import Opened, UsageMistake
-from cli.output import out, print_json
+from cli.output import print_json, say
 from cli.run import Json
 
 _EXAMPLE = """\
@@ -66,8 +66,8 @@ def init(
         print_json(command="init", folder=str(folder.resolve()), made=made)
         return
     at = "" if folder.resolve() == Path.cwd() else f" --project {folder}"
-    out.print(f"made {', '.join(made)}")
-    out.print(f"Next: edit {folder / 'pipelines/code.yaml'}, then `leat{at} check` and `leat{at} run`", markup=False)
+    say(f"made {', '.join(made)}")
+    say(f"Next: edit {folder / 'pipelines/code.yaml'}, then `leat{at} check` and `leat{at} run`")
 
 
 def schema(
@@ -85,14 +85,14 @@ def schema(
         return
     path = Path(context.meta["project"]) / "pipelines" / "schema.json"
     path.write_text(text, encoding="utf-8")
-    out.print(f"wrote {path}")
+    say(f"wrote {path}")
     alerts = Path(context.meta["project"]) / "quality" / "alerts.yaml"
     if alerts.exists():
         from quality.alerts.schema import alerts_schema
 
         beside = alerts.with_suffix(".schema.json")
         beside.write_text(jsonlib.dumps(alerts_schema(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        out.print(f"wrote {beside}")
+        say(f"wrote {beside}")
 
 
 def dev(
@@ -114,7 +114,7 @@ def dev(
         "LEAT_PROJECT": str(opened.project.folder),
         "DAGSTER_DISABLE_TELEMETRY": "yes",
     }
-    out.print(f"Dagster UI: http://127.0.0.1:{port}", markup=False)
+    say(f"Dagster UI: http://127.0.0.1:{port}")
     sys.stdout.flush()
     program = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
     os.execv(sys.executable, [*program, "-w", str(WORKSPACE)])  # noqa: S606 - no shell is wanted

@@ -10,6 +10,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cli.printable import printable
 from pipelines.declaration import Declaration
 from pipelines.mistakes import meant
 from pipelines.project import Project, load_declarations, open_project
@@ -96,7 +97,7 @@ def open_at(folder: Path) -> Opened:
 
 class _Redacting(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
+        return printable(redact(super().format(record)))
 
 
 class _Private(RotatingFileHandler):

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from cli.lines import print_indented
-from cli.output import escaped, out
+from cli.output import say
 from pipelines.quarantined import Choice, Reason, count_reasons
 from pipelines.results import IntegrationResult
 from warehouse.session import Session
@@ -49,7 +49,7 @@ def print_quarantined(reasons: Reasons) -> None:
     for found in reasons.values():
         print_reasons(found, _REASONS)
     if any(reasons.values()):
-        out.print("`leat quarantine NAME.STREAM` lists the records; their rows stay as they were")
+        say("`leat quarantine NAME.STREAM` lists the records; their rows stay as they were")
 
 
 def print_reasons(counted: Sequence[Reason], most: int | None = None) -> None:
@@ -57,7 +57,7 @@ def print_reasons(counted: Sequence[Reason], most: int | None = None) -> None:
     for (integration, stream), found in groupby(counted, lambda each: (each.integration, each.stream)):
         reasons = list(found)
         total = sum(each.records for each in reasons)
-        out.print(f"[yellow]![/yellow] {escaped(f'{integration}.{stream}')}: {counted_records(total)} quarantined")
+        say(("!", "yellow"), f" {integration}.{stream}: {counted_records(total)} quarantined")
         for each in reasons[:most]:
             print_indented(f"{each.records:>5,} ", each.reason)
         left = reasons[most:] if most is not None else []

@@ -5,21 +5,48 @@ The JSON shape is versioned: every object has ``"leat": 1``. Fields may be added
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from pipelines.results import CheckResult, IntegrationResult, Severity
+from cli.printable import in_one_line, printable
+from pipelines.results import CheckResult, IntegrationResult, Severity, Status
 
 SHAPE = 1
-out = Console(highlight=False, width=None if sys.stdout.isatty() else 100_000)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+Part = str | tuple[str, str]
+"""A piece of a line: text, or text and its style."""
+
+
+class _Plain(Console):
+    """A console for which text is never markup, and that ends quietly when the reader has seen enough."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+_PLAIN: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
+out = _Plain(width=None if sys.stdout.isatty() else 100_000, **_PLAIN)
+err = _Plain(stderr=True, soft_wrap=True, **_PLAIN)
+
+
+def say(*parts: Part, style: str = "", whole: bool = False) -> None:
+    """Print a line to stdout, made of pieces that may have a style; nothing in them is markup or a command.
+
+    ``whole`` leaves it to the terminal to break the line, so that what is copied from it has no breaks.
+    """
+    out.print(styled(*parts, style=style), soft_wrap=whole)
+
+
+def styled(*parts: Part, style: str = "") -> Text:
+    """Return pieces as one text; nothing in them is markup or a command to the terminal."""
+    pieces = [printable(p) if isinstance(p, str) else (printable(p[0]), p[1]) for p in parts]
+    return Text.assemble(*pieces, style=style)
 
 
 def print_json(**fields: Any) -> None:
@@ -34,31 +61,32 @@ def _plain(value: Any) -> Any:
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
     """Print a table to stdout; numbers are aligned right, null is shown as a dim dash."""
     listed = [list(row) for row in rows]
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    heading = None if title is None else styled(title)
+    table = Table(title=heading, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for i, column in enumerate(columns):
-        numeric = any(isinstance(row[i], int | float) for row in listed)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        numeric = any(isinstance(row[i], int | float) and not isinstance(row[i], bool) for row in listed)
+        table.add_column(Text(in_one_line(column)), justify="right" if numeric else "left", overflow="fold")
     for row in listed:
-        table.add_row(*("[dim]-[/dim]" if cell is None else escaped(cell) for cell in row))
+        table.add_row(*(Text("-", style="dim") if cell is None else Text(cell_text(cell)) for cell in row))
     out.print(table)
 
 
-def escaped(cell: Any) -> str:
-    """Return the text of a cell, in which brackets are no markup."""
-    text = f"{cell:%Y-%m-%d %H:%M:%S}" if isinstance(cell, datetime) else str(cell)
-    return text.replace("[", r"\[")
+def cell_text(cell: Any) -> str:
+    """Return a value in one line: times to the second, yes and no as SQL writes them, everything else as it is."""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, datetime):
+        return f"{cell:%Y-%m-%d %H:%M:%S}"
+    return in_one_line(plain_text(cell))
 
 
-def print_rows(columns: list[str], rows: Iterator[tuple[Any, ...]], form: str) -> None:
-    """Print the result of a query as ``table``, ``csv`` or ``json``."""
-    if form == "csv":
-        writer = csv.writer(sys.stdout)
-        writer.writerow(columns)
-        writer.writerows(rows)
-    elif form == "json":
-        print_json(command="query", columns=columns, rows=[dict(zip(columns, row, strict=True)) for row in rows])
-    else:
-        print_table(columns, rows)
+def plain_text(value: Any) -> str:
+    """Return the text of a value as both engines write it: JSON for what has parts, hexadecimal for bytes."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict | list | tuple):
+        return json.dumps(value, ensure_ascii=False, default=_plain)
+    return f"\\x{bytes(value).hex()}" if isinstance(value, bytes | bytearray | memoryview) else str(value)
 
 
 def print_results(results: Sequence[IntegrationResult]) -> None:
@@ -72,21 +100,21 @@ def print_results(results: Sequence[IntegrationResult]) -> None:
     if rows:
         print_table(("stream", "inserted", "updated", "deleted", "quarantined", "total"), rows)
     for result in results:
-        out.print(f"{_MARKS[result.status]} {result.integration}: {_words(result)}", markup=True)
+        say(_MARKS[result.status], f" {result.integration}: {_words(result)}")
 
 
-_MARKS = {
-    "loaded": "[green]✓[/green]",
-    "nothing_new": "[green]✓[/green]",
-    "failed": "[red]✗[/red]",
-    "blocked": "[red]✗[/red]",
-    "busy": "[yellow]…[/yellow]",
+_MARKS: dict[Status, Part] = {
+    "loaded": ("✓", "green"),
+    "nothing_new": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "blocked": ("✗", "red"),
+    "busy": ("…", "yellow"),
 }
 
 
 def _words(result: IntegrationResult) -> str:
     if result.error:
-        return escaped(result.error)
+        return result.error
     total = sum(s.total for s in result.streams)
     if result.status == "nothing_new":
         return f"nothing new ({total:,} rows, {result.seconds:.1f} s)"
@@ -102,17 +130,20 @@ def print_checks(checks: Sequence[CheckResult]) -> None:
     skipped = [check for check in checks if check.skipped]
     if checks:
         held = len(checks) - len(failed) - len(skipped)
-        out.print(f"{held} of {len(checks)} checks hold" + (f", {len(skipped)} skipped" if skipped else ""))
+        say(f"{held} of {len(checks)} checks hold" + (f", {len(skipped)} skipped" if skipped else ""))
     for check in skipped:
-        out.print(f"[dim]- {check.subject}: {escaped(check.detail)}[/dim]")
+        say(f"- {check.subject}: {check.detail}", style="dim")
     colours: dict[Severity, str] = {"error": "red", "warn": "yellow"}
     for check in failed:
         if "." not in check.subject and check.failing:
             continue
-        colour = colours[check.severity]
         counted = f" ({check.failing} rows)" if check.failing else ""
-        out.print(
-            f"[{colour}]{check.severity}[/{colour}] {check.subject}: {check.check}{counted}: {escaped(check.detail)}"
-        )
+        said = f" {check.subject}: {check.check}{counted}: {check.detail}"
+        say((check.severity, colours[check.severity]), said)
         for row in check.evidence[:3]:
-            out.print("      " + escaped(", ".join(f"{k}={v}" for k, v in row.items() if v is not None)), style="dim")
+            say("      " + evidence_text(row), style="dim")
+
+
+def evidence_text(evidence: Mapping[str, Any]) -> str:
+    """Return evidence in one line; what is null is left out."""
+    return in_one_line(", ".join(f"{name}={plain_text(v)}" for name, v in evidence.items() if v is not None))

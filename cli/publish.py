@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.opened import Opened, UsageMistake
-from cli.output import escaped, out
+from cli.output import say
 from cli.run import Json, execute
 from pipelines.engine import Request
 
@@ -32,12 +32,12 @@ def print_standing(opened: Opened) -> None:
 
     found = standing_publications(opened.store)
     if found.withheld is not None:
-        out.print(f"\n[red]not published[/red]: {escaped(tell_withheld(found.withheld))}")
+        say("\n", ("not published", "red"), f": {tell_withheld(found.withheld)}")
     for name, since in blocked_since(opened.store).items():
         if name in opened.declarations:
-            out.print(f"\n[red]not loaded[/red]: {escaped(_tell_blocked(name, since))}")
+            say("\n", ("not loaded", "red"), f": {_tell_blocked(name, since)}")
     for forced in found.forced:
-        out.print(f"\n[yellow]forced[/yellow]: {escaped(tell_forced(forced))}")
+        say("\n", ("forced", "yellow"), f": {tell_forced(forced)}")
 
 
 def _tell_blocked(name: str, since: datetime) -> str:

@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
-from cli.lines import print_indented, print_text, printable
-from cli.look import Form
+from cli.lines import print_indented, print_text
 from cli.names import complete_target
 from cli.opened import Opened, UsageMistake, not_there
 from cli.outcome import counted_records, print_reasons
-from cli.output import escaped, out, print_json, print_rows
+from cli.output import print_json, say
+from cli.printable import in_one_line
+from cli.rows import Form, print_rows
 from cli.run import Json
 from pipelines.quarantined import Choice, Reason, Record, count_reasons, list_records, streams_in_quarantine
 from pipelines.retention import DIGEST
@@ -62,9 +63,9 @@ def quarantine(
     elif form is Form.csv:
         columns: Sequence[str] = _GROUPED if reasons else _LISTED
         shown: Sequence[Reason | Record] = counted if reasons else listed
-        print_rows(list(columns), (tuple(getattr(each, column) for column in columns) for each in shown), "csv")
+        print_rows(list(columns), (tuple(getattr(each, column) for column in columns) for each in shown), form)
     elif not counted:
-        out.print(f"no record {_of(name)}is quarantined", markup=False)
+        say(f"no record {_of(name)}is quarantined")
     elif reasons:
         print_reasons(counted)
     else:
@@ -97,15 +98,14 @@ def _choice(opened: Opened, name: str | None, there: Mapping[str, set[str]]) -> 
 
 def _print_records(listed: Sequence[Record], total: int, *, whole: bool) -> None:
     for each in listed:
-        name = escaped(f"{each.integration}.{each.stream}")
-        out.print(f"[bold]{name}[/bold] {escaped(printable(each.key))}", soft_wrap=True)
+        say((f"{each.integration}.{each.stream}", "bold"), f" {in_one_line(each.key)}", whole=True)
         print_indented("  ", each.reason)
         first, last = (f"{at:%Y-%m-%d %H:%M}" for at in (each.first_seen_at, each.last_seen_at))
         seen = first if first == last else f"{first} to {last}"
-        out.print(f"  seen {seen} UTC, load {escaped(each.load_id)}", style="dim")
+        say(f"  seen {seen} UTC, load {each.load_id}", style="dim")
         if whole:
             print_text(_GONE if each.record.startswith(DIGEST) else each.record)
     if not whole:
         hidden = total - len(listed)
         more = f", {hidden:,} more: give --limit {total}" if hidden else ""
-        out.print(f"{counted_records(total)} quarantined{more}; `--reasons` groups them, `--record KEY` shows one")
+        say(f"{counted_records(total)} quarantined{more}; `--reasons` groups them, `--record KEY` shows one")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Sequence
@@ -15,7 +16,8 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElaps
 from cli.names import check_stream, complete_integration
 from cli.opened import BLOCKED, BUSY, FAILED, Opened
 from cli.outcome import print_quarantined, reasons_of, result_json
-from cli.output import err, escaped, out, print_checks, print_json, print_results
+from cli.output import err, print_checks, print_json, print_results, say
+from cli.printable import in_one_line
 from dagster_project.derive import Derived, derive
 from dagster_project.publication import Force, Published, publish_derived
 from pipelines.declaration import Declaration
@@ -106,13 +108,14 @@ def execute(
             alerts=[asdict(each) for each in sent],
         )
     else:
-        print_results(results)
-        print_quarantined(reasons)
-        _print_derived(derived)
-        print_checks(checks)
-        print_summary(found, since)
-        _print_publication(publication, derived, command)
-        print_sent(sent)
+        with contextlib.suppress(BrokenPipeError):  # how the run ended counts, whoever reads of it
+            print_results(results)
+            print_quarantined(reasons)
+            _print_derived(derived)
+            print_checks(checks)
+            print_summary(found, since)
+            _print_publication(publication, derived, command)
+            print_sent(sent)
     code = _exit_code(results, failed=derived is not None and bool(derived.errors), withheld=publication.withheld)
     if code:
         raise typer.Exit(code)
@@ -127,7 +130,7 @@ def load(
     register(opened.store, opened.declarations)
     recorder = Recorder(opened.store, "cli")
     force = Force(opened.store, reason) if request.forced else None
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         display = _Display(progress, recorder)
         engine = Engine(
@@ -194,7 +197,7 @@ class _Display:
     def _show(self, integration: str, text: str) -> None:
         task = self._tasks.get(integration)
         if task is not None:
-            self._progress.update(task, description=f"{integration}: {text}")
+            self._progress.update(task, description=in_one_line(f"{integration}: {text}"))
 
 
 def _tell_dagster(
@@ -213,24 +216,24 @@ def _print_derived(derived: Derived | None) -> None:
     models = derived.models if derived else ()
     built = [model for model in models if model.status == "built"]
     if len(built) > _LISTED:
-        out.print(f"[green]✓[/green] {len(built)} models rebuilt ({sum(model.rows for model in built):,} rows)")
+        say(("✓", "green"), f" {len(built)} models rebuilt ({sum(model.rows for model in built):,} rows)")
     for model in models:
         if model.status == "built":
             if len(built) <= _LISTED:
-                out.print(f"[green]✓[/green] analytics.{model.name}: {model.rows:,} rows")
+                say(("✓", "green"), f" analytics.{model.name}: {model.rows:,} rows")
         elif model.status == "failed":
-            out.print(f"[red]✗[/red] analytics.{model.name}: {escaped(model.reason)}; it stays as it was built last")
+            say(("✗", "red"), f" analytics.{model.name}: {model.reason}; it stays as it was built last")
         elif model.status != "unchanged":
-            out.print(f"[dim]- analytics.{model.name}: {model.reason}[/dim]")
+            say(f"- analytics.{model.name}: {model.reason}", style="dim")
 
 
 def _print_publication(publication: Published, derived: Derived | None, command: str) -> None:
     if publication.told is not None:
-        out.print(f"[red]not published[/red]: {escaped(publication.told)}")
+        say(("not published", "red"), f": {publication.told}")
     elif derived is not None and derived.accepted:
-        out.print("[yellow]published[/yellow] in spite of failed checks: `leat status` says so until they hold")
+        say(("published", "yellow"), " in spite of failed checks: `leat status` says so until they hold")
     elif command == "publish":
-        out.print("published" if publication.published else "nothing to publish: readers have the newest version")
+        say("published" if publication.published else "nothing to publish: readers have the newest version")
 
 
 def _exit_code(results: Sequence[IntegrationResult], *, failed: bool, withheld: Publication | None) -> int:

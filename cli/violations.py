@@ -6,13 +6,13 @@ import getpass
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cli.names import complete_rule
 from cli.opened import Opened, UsageMistake, not_there
-from cli.output import escaped, out, print_json, print_table
+from cli.output import Part, evidence_text, print_json, print_table, say
 from cli.run import Json
 from quality.standing import Entry, entries, matching
 
@@ -44,7 +44,7 @@ def violations(
     for entry in found:
         _print(entry, now)
     counted = sum(entry.resolved_at is None for entry in found)
-    out.print(f"{counted} open" + ("" if only_open else f", {len(found) - counted} resolved"))
+    say(f"{counted} open" + ("" if only_open else f", {len(found) - counted} resolved"))
 
 
 def ack(
@@ -74,7 +74,7 @@ def ack(
         return
     for entry in chosen:
         what = "no longer acknowledged" if undo else f"acknowledged by {who} until {end:%Y-%m-%d %H:%M} UTC"
-        out.print(f"{entry.key[:_SHOWN]} {entry.rule}: {escaped(what)}")
+        say(f"{entry.key[:_SHOWN]} {entry.rule}: {what}")
 
 
 def _entries(opened: Opened, *, only_open: bool, rule: str | None) -> list[Entry]:
@@ -127,22 +127,17 @@ def _print(entry: Entry, now: datetime) -> None:
         "flapping": f"{entry.episodes} times since {entry.first_seen_at:%Y-%m-%d %H:%M}",
         "resolved": f"{entry.first_seen_at:%Y-%m-%d %H:%M} to {_day(entry.resolved_at)}",
     }
-    head = f"[bold]{entry.key[:_SHOWN]}[/bold] [{colour}]{state}[/{colour}] {entry.severity} {entry.rule}"
-    out.print(f"{head}{escaped(owner)}: {escaped(entry.title)}, {escaped(words[state])}")
-    out.print("         " + escaped(evidence_text(entry.evidence)), style="dim")
+    head: tuple[Part, ...] = ((entry.key[:_SHOWN], "bold"), " ", (state, colour))
+    say(*head, f" {entry.severity} {entry.rule}{owner}: {entry.title}, {words[state]}")
+    say("         " + evidence_text(entry.evidence), style="dim")
     if entry.acknowledged_note and state == "acknowledged":
-        out.print(f"         note: {escaped(entry.acknowledged_note)}")
+        say(f"         note: {entry.acknowledged_note}")
     if state == "open" and entry.next_step:
-        out.print(f"         next: {escaped(entry.next_step)}")
+        say(f"         next: {entry.next_step}")
 
 
 def _day(at: datetime | None) -> str:
     return f"{at:%Y-%m-%d %H:%M}" if at else ""
-
-
-def evidence_text(evidence: dict[str, Any] | Any) -> str:
-    """Return evidence in one line; what is null is left out."""
-    return ", ".join(f"{name}={value}" for name, value in evidence.items() if value is not None)
 
 
 def print_summary(found: Sequence[Entry], since: datetime) -> None:
@@ -155,10 +150,10 @@ def print_summary(found: Sequence[Entry], since: datetime) -> None:
         return
     resolved = sum(entry.resolved_at is not None and entry.resolved_at >= since for entry in found)
     rows = [(s.rule, s.open, s.new or None, s.acknowledged or None, s.severity, s.owner, s.title) for s in told]
-    out.print()
+    say()
     print_table(("rule", "open", "new", "acknowledged", "severity", "owner", "what must be true"), rows)
     counted = sum(s.open for s in told)
-    out.print(
+    say(
         f"{counted} open violation{'' if counted == 1 else 's'} of {len(told)} rule{'' if len(told) == 1 else 's'}"
         + (f", {resolved} resolved by this run" if resolved else "")
         + ": `leat violations --open` shows the evidence"

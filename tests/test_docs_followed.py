@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
 
 from tests.docs_blocks import blocks, settled
@@ -72,20 +71,16 @@ def queries() -> Iterator[str]:
 
 def test_queries_of_the_docs_run_on_duckdb(project: Path) -> None:
     for sql in queries():
-        with open_warehouse(None, project / ".leat").published() as session:
-            columns, rows = session.select(sql)
-            assert columns
-            list(rows)
+        with open_warehouse(None, project / ".leat").query(sql) as answer:
+            assert answer.columns
+            list(answer.rows)
 
 
 def test_queries_of_the_docs_run_on_postgres(project: Path, tmp_path: Path, postgres_url: str) -> None:
     run(project, "leat", "run", LEAT_WAREHOUSE=postgres_url, LEAT_HOME=str(tmp_path / "state"))
-    connection = psycopg2.connect(postgres_url)
-    try:
-        for sql in queries():
-            connection.cursor().execute(sql)
-    finally:
-        connection.close()
+    for sql in queries():
+        with open_warehouse(postgres_url, tmp_path).query(sql) as answer:
+            list(answer.rows)
 
 
 def test_python_of_the_readme_runs(project: Path) -> None:

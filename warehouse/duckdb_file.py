@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import itertools
 import os
 import shutil
 import threading
@@ -23,7 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from warehouse.duckdb_query import answered
 from warehouse.locks import file_lock
+from warehouse.query import Answer, Limits
 from warehouse.session import Dialect, Session, WarehouseError, field_types, leat_type, literal, quote, sql_type
 
 if TYPE_CHECKING:
@@ -55,14 +56,6 @@ class DuckDBSession:
             first, *rest = sql.split("?")
             sql = first + "".join(literal(value) + part for value, part in zip(params, rest, strict=True))
         return self.connection.execute(sql).fetchall()
-
-    def select(self, sql: str) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
-        """Run a user's query; it can reach neither other files nor the settings."""
-        self.connection.execute("SET enable_external_access = false")
-        self.connection.execute("SET lock_configuration = true")
-        cursor = self.connection.execute(sql)
-        rows = itertools.chain.from_iterable(iter(lambda: cursor.fetchmany(1000), []))
-        return [column[0] for column in cursor.description or ()], rows
 
     def change(self, sql: str, params: Sequence[Any] = ()) -> int:
         """Run a changing statement and return the number of rows."""
@@ -186,7 +179,7 @@ class DuckDBWarehouse:
                 connection.close()
 
     @contextlib.contextmanager
-    def published(self) -> Iterator[Session]:
+    def published(self) -> Iterator[DuckDBSession]:
         """Open a read-only transaction on the published file."""
         if not self.path.exists():
             msg = "nothing has been published yet; `leat run` loads the declared integrations"
@@ -200,6 +193,12 @@ class DuckDBWarehouse:
             connection.execute("USE warehouse")
             connection.execute("SET TimeZone = 'UTC'")
             yield DuckDBSession(connection)
+
+    @contextlib.contextmanager
+    def query(self, sql: str, limits: Limits = Limits()) -> Iterator[Answer]:  # noqa: B008 - frozen
+        """Run one query of a reader on the published file."""
+        with self.published() as session, answered(session.connection, self.state / "query", sql, limits) as answer:
+            yield answer
 
     def publish(self) -> bool:
         """Copy the writer's file beside the published one and rename it over."""

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from warehouse.locks import advisory_key
+from warehouse.postgres_query import answered
+from warehouse.query import Answer, Limits
 from warehouse.session import (
     Busy,
     Dialect,
@@ -44,20 +46,12 @@ class PostgresSession:
         cursor = self._run(sql, params)
         return list(cursor.fetchall()) if cursor.description else []
 
-    def select(self, sql: str) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
-        """Run a user's query; if it ends the transaction, the next one is read-only too."""
-        self.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY; SELECT 1")  # a query fixes the mode
-        cursor = self._run(sql, ())
-        if cursor.description is None:
-            return [], iter(())
-        return [column[0] for column in cursor.description], iter(cursor)
-
     def change(self, sql: str, params: Sequence[Any] = ()) -> int:
         """Run a changing statement and return the number of rows."""
         return int(self._run(sql, params).rowcount)
 
     def _run(self, sql: str, params: Sequence[Any]) -> Any:
-        cursor: Any = self._raw.cursor()
+        cursor: Any = self.raw.cursor()
         if params:
             cursor.execute(sql.replace("%", "%%").replace("?", "%s"), list(params))
         else:
@@ -81,7 +75,7 @@ class PostgresSession:
             present = [column for column in wanted if column in reader.schema_arrow.names]
             listed = ", ".join(map(quote, present))
             sql = f"COPY {quote(name)} ({listed}) FROM STDIN WITH (FORMAT csv)"
-            cursor: Any = self._raw.cursor()
+            cursor: Any = self.raw.cursor()
             for batch in reader.iter_batches(_BATCH_ROWS, columns=present):
                 text = io.BytesIO()
                 csv.write_csv(batch.select(present), text, csv.WriteOptions(include_header=False))
@@ -116,7 +110,8 @@ class PostgresSession:
         return self.alchemy
 
     @property
-    def _raw(self) -> Any:
+    def raw(self) -> Any:
+        """The psycopg2 connection of this transaction."""
         return self.alchemy.connection.driver_connection
 
 
@@ -204,7 +199,7 @@ class PostgresWarehouse:
             reading.rollback()
 
     @contextlib.contextmanager
-    def published(self) -> Iterator[Session]:
+    def published(self) -> Iterator[PostgresSession]:
         """Open a read-only transaction: what is committed is published."""
         with self._connected() as connection:
             reading = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -212,6 +207,12 @@ class PostgresWarehouse:
                 yield PostgresSession(reading)
             finally:
                 connection.invalidate()  # what a query has set must not reach the next user of the pool
+
+    @contextlib.contextmanager
+    def query(self, sql: str, limits: Limits = Limits()) -> Iterator[Answer]:  # noqa: B008 - frozen
+        """Run one query of a reader on what is committed."""
+        with self.published() as session, answered(session.raw, sql, limits) as answer:
+            yield answer
 
     def is_published(self) -> bool:
         """Return True: the commit was the publication."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 if TYPE_CHECKING:
     import pyarrow as pa
     import sqlalchemy
+
+    from warehouse.query import Answer, Limits
 
 Dialect = Literal["duckdb", "postgres"]
 
@@ -49,9 +51,6 @@ class Session(Protocol):
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows (none for DDL)."""
-
-    def select(self, sql: str) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
-        """Run a user's query and return its column names and its rows, in a stream."""
 
     def change(self, sql: str, params: Sequence[Any] = ()) -> int:
         """Run an INSERT, UPDATE or DELETE and return how many rows it touched."""
@@ -98,6 +97,13 @@ class Warehouse(Protocol):
 
         Raises:
             WarehouseError: nothing has been published yet.
+        """
+
+    def query(self, sql: str, limits: Limits = ...) -> AbstractContextManager[Answer]:
+        """Run one query of a reader on what readers see: it can only read, be interrupted, and take so much.
+
+        Raises:
+            WarehouseError: it does anything else than read, the database refused it, or it takes more than it may.
         """
 
     def is_published(self) -> bool:

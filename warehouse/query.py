@@ -1,0 +1,157 @@
+"""A reader's query: one statement that only reads, stopped when it takes too long or when nobody waits for it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, NoReturn, TypeVar
+
+from warehouse.session import WarehouseError
+
+T = TypeVar("T")
+FETCHED = 1000
+"""So many rows are read at once."""
+_GRACE = 10.0  # seconds that an engine gets to notice that it was told to stop
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]B)", re.IGNORECASE)
+_BYTES: Mapping[str, int] = MappingProxyType({"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12})
+_LEADING = re.compile(r"(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*", re.DOTALL)
+_EXPLAIN = re.compile(r"EXPLAIN\b(?:\s*\([^)]*\))?(?:\s+(?:ANALY[ZS]E|VERBOSE)\b)*\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a query may take: seconds of work, bytes of memory, and bytes of disk for what doesn't fit into memory."""
+
+    seconds: float = 600
+    memory: int = 10**9
+    disk: int = 10 * 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The names of the columns, and the rows as they are read."""
+
+    columns: list[str]
+    rows: Iterator[tuple[Any, ...]]
+
+
+def size_in_bytes(text: str) -> int:
+    """Return the bytes of a size such as ``500MB`` or ``2 GB``.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = _SIZE.fullmatch(text.strip())
+    if found is None or not (size := int(float(found[1]) * _BYTES[found[2].upper()])):
+        msg = f"{text!r} is no size such as 500MB or 2GB"
+        raise ValueError(msg)
+    return size
+
+
+def first_word(sql: str) -> str:
+    """Return the first word of a query in capitals; empty when there is nothing but blanks and comments."""
+    found = re.compile(r"\w*").match(sql, _skipped(sql))
+    return found[0].upper() if found else ""
+
+
+def explained(sql: str) -> str:
+    """Return what an EXPLAIN is about; any other query as it is."""
+    start = _skipped(sql)
+    found = _EXPLAIN.match(sql, start)
+    return sql[found.end() :] if found else sql
+
+
+def _skipped(sql: str) -> int:
+    found = _LEADING.match(sql)
+    return found.end() if found else 0
+
+
+def refuse_empty(sql: str) -> None:
+    """Refuse a query of which nothing is left without blanks, comments and semicolons.
+
+    Raises:
+        WarehouseError: it is empty.
+    """
+    if _skipped(sql.replace(";", " ")) >= len(sql):
+        msg = 'there is no query. Next: give one SELECT, for example `leat query "SELECT * FROM leat.loads"`'
+        raise WarehouseError(msg)
+
+
+def several(count: int | None = None) -> WarehouseError:
+    """Return the error of more statements than one."""
+    what = "several statements" if count is None else f"{count} statements"
+    return WarehouseError(f"{what} were given, and only the last would be shown. Next: run them one at a time")
+
+
+def refuse(what: str) -> NoReturn:
+    """Refuse a query because of what it does other than reading the tables.
+
+    Raises:
+        WarehouseError: always.
+    """
+    msg = (
+        f"{what}: `leat query` only reads the tables of the warehouse. Next: write it as one SELECT; "
+        "what changes things belongs in a declaration, a model or a client of your own"
+    )
+    raise WarehouseError(msg)
+
+
+@dataclass(slots=True)
+class Watch:
+    """Does the work of a query in a thread of its own, so that an interrupt or the end of its time can stop it.
+
+    Args:
+        limits: the time that counts is the time of the work, not that of whoever reads the rows.
+        cancel: makes the engine end what it is doing; called from another thread.
+    """
+
+    limits: Limits
+    cancel: Callable[[], object]
+    _spent: float = 0.0
+    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "query"))
+
+    def run(self, work: Callable[[], T]) -> T:
+        """Return what the work returns.
+
+        Raises:
+            WarehouseError: the time is over.
+        """
+        began = time.monotonic()
+        future = self._thread.submit(work)
+        try:
+            return future.result(self.limits.seconds - self._spent)
+        except TimeoutError as error:
+            if future.done():
+                raise
+            self._stop(future)
+            msg = (
+                f"the query was stopped after {self.limits.seconds:g} seconds. Next: ask for less, for example with "
+                "a WHERE, or give it more time by `--timeout SECONDS`"
+            )
+            raise WarehouseError(msg) from error
+        except BaseException:
+            if not future.done():
+                self._stop(future)
+            raise
+        finally:
+            self._spent += time.monotonic() - began
+
+    def rows(self, fetch: Callable[[], list[tuple[Any, ...]]]) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of one fetch after the other, until one is empty."""
+        while batch := self.run(fetch):
+            yield from batch
+
+    def close(self) -> None:
+        """Let the thread go."""
+        self._thread.shutdown(wait=False)
+
+    def _stop(self, future: Future[Any]) -> None:
+        self.cancel()
+        try:
+            future.exception(_GRACE)
+        except TimeoutError:  # it ends with the connection
+            return
