@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sources.events import Delete, Event, FullScan, Quarantined
-from sources.rest_api.convert import Converter, Values, parents_of
+from sources.rest_api.convert import Converter
 from sources.rest_api.follow import Memory, memory_of
 from sources.rest_api.paging import Listing, Miscounted
 from sources.rest_api.paging_styles import OnePage
 from sources.rest_api.reading import GROUP, LISTINGS, Reading, State, miscounted
+from sources.rest_api.records import Values
 from sources.rest_api.requests import NoSegment, first_request, text_of
 from sources.rest_api.spool import Spool, Spooled
 from sources.web.flight import in_order
@@ -127,13 +128,10 @@ def _refused(progress: _Progress, name: str, found: _List) -> Iterator[Event]:
 def _events(converter: Converter, lists: list[_List], scans: bool) -> Iterator[Event]:
     """Yield the rows of some lists, and that they are all there are below their parents."""
     pages: list[Spooled] = []
-    parents: dict[str, Values] = {}
     for each in lists:
-        taken = each.spool.take() if each.spool else []
-        parents |= parents_of(taken, each.parent)
-        pages += taken
+        pages += each.spool.take() if each.spool else []
     bad = converter.bad
-    yield from converter.events(pages, parents)
+    yield from converter.events(pages)
     for each in lists:
         if scans and converter.bad == bad:
             yield FullScan(converter.name, _scope(converter, each.parent), each.because)
@@ -142,7 +140,7 @@ def _events(converter: Converter, lists: list[_List], scans: bool) -> Iterator[E
 def _read(
     reading: Reading, converter: Converter, validators: Validators, memory: Memory, number: int, parent: Values
 ) -> _List:
-    """Read the list of one parent to disk."""
+    """Read the list of one parent."""
     endpoint = converter.endpoint
     filled = {} if endpoint.parent is None else {hole: parent[c] for hole, c in endpoint.parent.values.items()}
     name = _name(converter, parent, filled)
@@ -155,7 +153,7 @@ def _read(
         ask = if_changed(ask, validators.etag(name))
     folder = reading.folder / f"{converter.name}-{number}"
     folder.mkdir()
-    spool, listing = Spool(folder), Listing(reading.client, endpoint, ask, memory)
+    spool, listing = Spool(folder, parent), Listing(reading.client, endpoint, ask, memory)
     wrong: list[str] = []
     while not listing.because and not listing.unchanged:
         spool.restart()

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sources.events import Delete, Event, Rows
-from sources.rest_api.cleaning import cleaned
+from sources.events import Delete, Event, Quarantined, Rows
 from sources.rest_api.declared import Endpoint
-from sources.rest_api.page import page_of
+from sources.rest_api.records import Record, Values, open_list, open_records
+from sources.rest_api.shapes import nested_entries
 from sources.rest_api.since import Seen
 from sources.rest_api.spool import Spooled
 from sources.rest_api.tables import Read, Tables
-from sources.web.client import Client
 from sources.web.credentials import digest
 
-if TYPE_CHECKING:
-    import duckdb
-
-Values = Mapping[str, Any]
+CHUNK = 16 * 2**20
+"""Bytes of records that are made into a table at a time, whether that are many pages or a part of one."""
 
 
 @dataclass(slots=True)
@@ -30,8 +24,6 @@ class Converter:
     """Makes events of the pages of one endpoint.
 
     Attributes:
-        client: reads a page again that can't be cut.
-        con: gives a DuckDB connection.
         name: of the endpoint.
         endpoint: its declaration.
         nested: endpoints whose lists are in its records, those that are wanted.
@@ -47,8 +39,6 @@ class Converter:
         complete: whether ``values`` has every row that the system has.
     """
 
-    client: Client
-    con: Callable[[], duckdb.DuckDBPyConnection]
     name: str
     endpoint: Endpoint
     nested: Mapping[str, Endpoint]
@@ -63,58 +53,55 @@ class Converter:
     seen: Seen | None = None
     complete: bool = False
 
-    def events(self, pages: list[Spooled], parents: Mapping[str, Values]) -> Iterator[Event]:
-        """Yield the events of some pages, and remove their files."""
-        if not pages:
-            return
-        files = [page.file for page in pages]
-        read = self._read(Tables(self.name, self.endpoint, None), pages, parents)
+    def events(self, pages: list[Spooled]) -> Iterator[Event]:
+        """Yield the events of some pages, and remove them."""
+        tables = Tables(self.name, self.endpoint, None)
+        for records in _chunks(self._records(pages)):
+            yield from self._of_chunk(tables, records)
+
+    def _records(self, pages: list[Spooled]) -> Iterator[Record]:
+        for page in pages:
+            text = page.read()
+            page.remove()
+            yield from open_list(self.endpoint, text, page.parent)
+
+    def _of_chunk(self, tables: Tables, records: list[Record]) -> Iterator[Event]:
+        read = tables.read(records)
         self.rows += len(read.table)
         self.bad += len(read.bad)
         if read.bad:
-            self.refused = digest(self.refused, *(f"{each.reason} {each.record}" for each in read.bad.values()))
+            self.refused = digest(self.refused, *(f"{each.reason} {each.record}" for each in read.bad))
         self._keep(read)
         if self.seen is not None:
             self.seen.add(read.table, read.digests)
         if self.wanted:
             yield Rows(self.name, read.table)
-            yield from read.bad.values()
+            yield from read.bad
         for name, endpoint in self.nested.items():
-            inner = Tables(name, endpoint, self.endpoint).read(self.con(), files, {})
             if self.replace:
                 yield from self._deletes(name, endpoint, read)
-            yield Rows(name, inner.table)
-            yield from inner.bad.values()
-            if inner.bad:
+            yield from self._nested(name, endpoint, records)
+
+    def _nested(self, name: str, endpoint: Endpoint, records: list[Record]) -> Iterator[Event]:
+        """Yield the rows of lists in records."""
+        found: list[Record] = []
+        outer: list[Record] = []
+        path = endpoint.records_path()
+        for record in records:
+            try:
+                texts = list(nested_entries(endpoint, record.reach(path)))
+            except ValueError as error:
                 self.bad_nested.add(name)
-        for file in files:
-            file.unlink()
-
-    def _read(self, tables: Tables, pages: list[Spooled], parents: Mapping[str, Values]) -> Read:
-        """Read pages by DuckDB; what it refuses, for example lone surrogates, is cleaned page by page before."""
-        import duckdb
-
-        files = [page.file for page in pages]
-        try:
-            return tables.read(self.con(), files, parents)
-        except duckdb.InvalidInputException:
-            for page in pages:
-                self._mend(page)
-            return tables.read(self.con(), files, parents)
-
-    def _mend(self, page: Spooled) -> None:
-        """Write a file anew as JSON that DuckDB takes; a list that was cut wrongly is asked for again.
-
-        Raises:
-            UnexpectedShape: the answer isn't JSON.
-        """
-        with contextlib.suppress(ValueError, RecursionError):
-            records = cleaned(json.loads(page.file.read_bytes()))
-            page.file.write_text(json.dumps(records, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
-            return
-        answer = self.client.send(page.ask)
-        page_of(self.client, self.endpoint, page.ask, answer)
-        raise self.client.not_json(answer)
+                reason = f"field {endpoint.records} {error}"
+                yield Quarantined(name, f"record {record.digest()[:16]}", reason, record.shown())
+                continue
+            found += open_records(endpoint, texts, {})
+            outer += [record] * len(texts)
+        inner = Tables(name, endpoint, self.endpoint).read(found, outer)
+        yield Rows(name, inner.table)
+        yield from inner.bad
+        if inner.bad:
+            self.bad_nested.add(name)
 
     def _keep(self, read: Read) -> None:
         if self.kept:
@@ -129,6 +116,15 @@ class Converter:
             yield Delete(name, {column: row[parent] for column, parent in taken.items()})
 
 
-def parents_of(pages: list[Spooled], values: Values) -> dict[str, Values]:
-    """Return the parent's row for each file."""
-    return {str(Path(page.file)): values for page in pages}
+def _chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """Yield records by so many that their texts are bounded."""
+    chunk: list[Record] = []
+    size = 0
+    for record in records:
+        if chunk and size + record.size > CHUNK:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(record)
+        size += record.size
+    if chunk:
+        yield chunk

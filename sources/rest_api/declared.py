@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from sources.batch import to_json
 from sources.rest_api.paging_styles import Block, OnePage, Paging
-from sources.rest_api.path import FieldPath
+from sources.rest_api.path import FieldPath, Path, parse_path
 from sources.stream import DECIMAL, TYPES, Column, Stream, column_type
 
 ColumnType = Annotated[
@@ -28,11 +28,16 @@ class ColumnOptions(Block):
     """One column: where its value is in a record, and what it means."""
 
     type: ColumnType = Field(description="Type of the column.")
-    field: str | None = Field(default=None, description="Where the value is, for example customer.address.city.")
+    field: FieldPath | None = Field(
+        default=None, description="Where the value is, for example customer.address.city; . is the record itself."
+    )
     description: str | None = Field(default=None, description="What it means.")
     personal: bool = Field(default=False, description="Whether it says something of a person.")
     parent: str | None = Field(default=None, description="Column of the parent whose value it takes.")
+    convert: bool = Field(default=False, description="Whether text is taken for a number, and a number for text.")
     unix: Literal["s", "ms"] | None = Field(default=None, description="A timestamp that is a number: its unit.")
+    format: str | None = Field(default=None, description="How a time is written, for example %d/%m/%Y %H:%M.")
+    zone: str | None = Field(default=None, description="Time zone of times without one, for example Europe/Paris.")
 
 
 def _short(value: Any) -> Any:
@@ -87,7 +92,13 @@ class Endpoint(Block):
     headers: dict[str, str] = Field(default_factory=dict, description="Headers of every request; no secrets.")
     method: Literal["GET", "POST"] = Field(default="GET", description="POST for a search; it must change nothing.")
     body: dict[str, Any] | None = Field(default=None, description="JSON body of a POST; paging goes into it.")
-    records: str | None = Field(default=None, description="Field of the answer with the list; none: the answer is it.")
+    records: FieldPath | None = Field(
+        default=None, description="Field of the answer with the list, [*] for each of a list; none: the answer is it."
+    )
+    single: bool = Field(default=False, description="Whether there is one object, a single record, and no list.")
+    keyed_by: str | None = Field(
+        default=None, description="Column that takes the names, where there is an object of records and no list."
+    )
     absent_is_empty: bool = Field(
         default=False, description="Whether an answer without the field of records is an empty list."
     )
@@ -117,9 +128,14 @@ class Endpoint(Block):
         """Return the fields of the answer that are read apart from its list and by paging."""
         return tuple(self.fails_when)
 
-    def where(self, column: str) -> tuple[str, ...]:
+    def where(self, column: str) -> Path:
         """Return the path of a column's value in a record."""
-        return tuple((self.columns[column].field or column).split("."))
+        field = self.columns[column].field
+        return (column,) if field is None else parse_path(field)
+
+    def records_path(self) -> Path:
+        """Return the path of the list in an answer, or in a record of the endpoint that it is nested in."""
+        return () if self.records is None else parse_path(self.records)
 
 
 def stream_of(name: str, endpoint: Endpoint) -> Stream:
@@ -144,7 +160,11 @@ def _version(endpoint: Endpoint) -> int:
     """Return a number that changes with what the rows mean: then the engine reads them all again."""
     meaning = endpoint.model_dump(mode="json", include={"path", "params", "method", "body", "records", "nested_in"})
     meaning |= {"headers": endpoint.headers} if endpoint.headers else {}
-    columns = {name: [c.type, c.field, c.parent, c.unix] for name, c in endpoint.columns.items()}
+    columns = {
+        name: [c.type, c.field, c.parent, c.unix, *(item for item in (c.convert, c.format, c.zone) if item)]
+        for name, c in endpoint.columns.items()
+    }
     parent = endpoint.parent and endpoint.parent.model_dump(mode="json")
-    text = to_json({**meaning, "key": endpoint.key, "columns": columns, "parent": parent})
+    shape = endpoint.model_dump(mode="json", include={"single", "keyed_by", "format"}, exclude_defaults=True)
+    text = to_json({**meaning, **shape, "key": endpoint.key, "columns": columns, "parent": parent})
     return int(hashlib.sha256(text.encode()).hexdigest()[:7], 16)

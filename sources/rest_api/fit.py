@@ -1,24 +1,26 @@
-"""JSON values to Arrow columns: whole columns at once where every value fits, value by value where one doesn't.
-
-A value has to be of its column's type as JSON has it: ``"5"`` is no integer, ``5`` no string. Times are ISO 8601, as
-RFC 3339 profiles it, or numbers where the declaration names their unit.
-"""
+"""Columns of JSON values to Arrow: a whole column at once where every value fits, value by value where one doesn't."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sources.batch import clean
-from sources.rest_api.cleaning import cleaned
+from sources import domain
+from sources.rest_api.values import value_of
+from sources.stream import Column, arrow_schema, decimal_of
+
+if TYPE_CHECKING:
+    from sources.rest_api.declared import ColumnOptions
 
 Array = Any
 """A pyarrow array; the stubs of its functions take no more exact type."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BOUNDED = frozenset({"float", "timestamp", "datetime", "date"})
+"""Types whose Arrow types hold more than their domain; texts are sound already."""
+_NUMBERS = r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
+_FEW_DIGITS = r"^[-.0-9]{1,38}$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,37 +38,51 @@ def compute() -> Any:
     return pyarrow.compute
 
 
-def fit(name: str, kind: str, texts: Array, unix: str | None) -> Fitted:
-    """Return a column of JSON texts, null for absent ones, in the type of its kind."""
+def fit(name: str, options: ColumnOptions, texts: Array) -> Fitted:
+    """Return a column in its type.
+
+    Args:
+        name: of the column, for reasons.
+        options: its declaration.
+        texts: sound JSON of each row, null where there is none.
+    """
     import pyarrow as pa
 
     pc = compute()
 
     texts = pc.if_else(pc.equal(texts, "null"), pa.scalar(None, pa.string()), texts)
     if texts.null_count == len(texts):
-        return Fitted(pa.nulls(len(texts), _arrow_type(kind)))
+        return Fitted(pa.nulls(len(texts), _arrow_type(options.type)))
     try:
-        fast = _FAST[kind](texts, unix)
-        if fast is not None:
+        fast = _FAST["decimal" if decimal_of(options.type) else options.type](texts, options)
+        if fast is not None and not (options.type in _BOUNDED and domain.outside(options.type, fast)):
             return Fitted(fast)
     except pa.ArrowInvalid:  # a value doesn't fit, or is written in a way that Arrow doesn't read
         pass
-    return _one_by_one(name, kind, texts, unix)
+    return _one_by_one(name, options, texts)
 
 
 def _arrow_type(kind: str) -> Any:
-    from sources.stream import Column, arrow_schema
-
     return arrow_schema((Column("x", kind, ""),)).field(0).type
 
 
-def _json(texts: Array, _unix: str | None) -> Any:
+def _json(texts: Array, options: ColumnOptions) -> Any:
+    return None if options.convert else texts
+
+
+def _string(texts: Array, options: ColumnOptions) -> Any:
     pc = compute()
 
-    return None if pc.any(pc.match_substring(texts, "\\u0000")).as_py() else texts
+    plain = _unquoted(texts)
+    if plain is not None or not options.convert:
+        return plain
+    quoted = pc.starts_with(texts, '"')
+    if pc.any(pc.or_(pc.match_substring_regex(texts, r"^[\[{]"), pc.match_substring(texts, "\\"))).as_py():
+        return None
+    return pc.if_else(quoted, pc.utf8_slice_codeunits(texts, 1, -1), texts)
 
 
-def _string(texts: Array, _unix: str | None) -> Any:
+def _unquoted(texts: Array) -> Any:
     """Return texts without their quotes, when all are strings; those with escapes are read by a JSON parser."""
     import pyarrow as pa
 
@@ -77,109 +93,75 @@ def _string(texts: Array, _unix: str | None) -> Any:
     plain = pc.utf8_slice_codeunits(texts, 1, -1)
     escaped = pc.match_substring(texts, "\\")
     if pc.any(escaped).as_py():
-        read = [clean(text) for text in json.loads(f"[{','.join(texts.filter(escaped).to_pylist())}]")]
+        read = json.loads(f"[{','.join(texts.filter(escaped).to_pylist())}]")
         plain = pc.replace_with_mask(plain, escaped, pa.array(read, pa.string()))
     return plain
 
 
-def _number(texts: Array, kind: str) -> Any:
+def _number(texts: Array, options: ColumnOptions) -> Any:
     pc = compute()
 
-    if pc.any(pc.match_substring_regex(texts, "^[^-0-9]")).as_py():
+    if options.convert or decimal_of(options.type):
+        texts = pc.replace_substring(texts, '"', "")
+    if not pc.all(pc.match_substring_regex(texts, _NUMBERS)).as_py():
         return None
-    return texts.cast(_arrow_type(kind))
+    if decimal_of(options.type) and not pc.all(pc.match_substring_regex(texts, _FEW_DIGITS)).as_py():
+        return None  # Arrow takes thousands of digits for another number, without an error
+    if options.type == "integer":
+        texts = pc.replace_substring_regex(texts, r"\.0+$", "")
+    return texts.cast(_arrow_type(options.type))
 
 
-def _integer(texts: Array, _unix: str | None) -> Any:
-    return _number(texts, "integer")
-
-
-def _float(texts: Array, _unix: str | None) -> Any:
-    return _number(texts, "float")
-
-
-def _boolean(texts: Array, _unix: str | None) -> Any:
+def _boolean(texts: Array, _options: ColumnOptions) -> Any:
     import pyarrow as pa
 
     pc = compute()
 
-    known = pc.is_in(texts, pa.array(["true", "false", None]))
-    return pc.equal(texts, "true") if pc.all(known).as_py() else None
+    usual = pc.is_in(texts, pa.array(["true", "false", None]))
+    return pc.equal(texts, "true") if pc.all(usual).as_py() else None
 
 
-def _timestamp(texts: Array, unix: str | None) -> Any:
-    if unix is not None:
-        return None
-    return _time(texts, "timestamp")
+def _time(texts: Array, options: ColumnOptions) -> Any:
+    import pyarrow as pa
 
-
-def _datetime(texts: Array, _unix: str | None) -> Any:
-    return _time(texts, "datetime")
-
-
-def _date(texts: Array, _unix: str | None) -> Any:
-    return _time(texts, "date")
-
-
-def _time(texts: Array, kind: str) -> Any:
     pc = compute()
 
-    plain = _string(texts, None)
+    if options.unix is not None:
+        numbers = pc.replace_substring(texts, '"', "").cast(pa.int64())
+        return numbers.cast(pa.timestamp(options.unix, "UTC")).cast(_arrow_type(options.type))
+    plain = None if options.format or options.zone else _unquoted(texts)
     if plain is None:
         return None
-    return pc.replace_substring_regex(plain, r"(\.\d{6})\d+", r"\1").cast(_arrow_type(kind))
+    return pc.replace_substring_regex(plain, r"(\.\d{6})\d+", r"\1").cast(_arrow_type(options.type))
 
 
-_FAST: dict[str, Callable[[Any, str | None], Any]] = {
+_FAST: dict[str, Callable[[Any, ColumnOptions], Any]] = {
     "json": _json,
     "string": _string,
-    "integer": _integer,
-    "float": _float,
+    "integer": _number,
+    "float": _number,
+    "decimal": _number,
     "boolean": _boolean,
-    "timestamp": _timestamp,
-    "datetime": _datetime,
-    "date": _date,
+    "timestamp": _time,
+    "datetime": _time,
+    "date": _time,
 }
 
 
-def _one_by_one(name: str, kind: str, texts: Array, unix: str | None) -> Fitted:
+def _one_by_one(name: str, options: ColumnOptions, texts: Array) -> Fitted:
+    """Return the column value by value; one that is there several times is read once."""
     import pyarrow as pa
 
+    encoded = texts.dictionary_encode()
     values: list[Any] = []
-    bad: dict[int, str] = {}
-    for i, text in enumerate(texts.to_pylist()):
-        value = None if text is None else json.loads(text)
+    wrong: dict[int, str] = {}
+    for i, text in enumerate(encoded.dictionary.to_pylist()):
         try:
-            values.append(None if value is None else _value(kind, value, unix))
-        except (ValueError, OverflowError):
+            values.append(value_of(text, options))
+        except (ValueError, ArithmeticError, RecursionError) as error:
             values.append(None)
-            bad[i] = f"column {name} takes {kind}, not {type(value).__name__} {str(value)[:80]!r}"
-    return Fitted(pa.array(values, _arrow_type(kind)), bad)
-
-
-def _value(kind: str, value: Any, unix: str | None) -> Any:
-    """Return a parsed value in the form that Arrow takes.
-
-    Raises:
-        ValueError: it doesn't fit.
-    """
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if kind == "json":
-        return json.dumps(cleaned(value), ensure_ascii=False, separators=(",", ":"))
-    if kind == "string" and isinstance(value, str):
-        return clean(value)
-    if kind == "integer" and number and isinstance(value, int) and -(2**63) <= value < 2**63:
-        return value
-    if kind == "float" and number:
-        return float(value)
-    if kind == "boolean" and isinstance(value, bool):
-        return value
-    if kind == "timestamp" and unix is not None and number:
-        return _EPOCH + timedelta(**{"seconds" if unix == "s" else "milliseconds": value})
-    if kind in ("timestamp", "datetime", "date") and isinstance(value, str) and unix is None:
-        if kind == "date":
-            return date.fromisoformat(value)
-        moment = datetime.fromisoformat(value)
-        if (moment.tzinfo is not None) == (kind == "timestamp"):
-            return moment
-    raise ValueError(kind)
+            wrong[i] = str(error) if type(error) is ValueError else "can't be read"
+    bad = {}
+    if wrong:
+        bad = {row: f"column {name} {wrong[i]}" for row, i in enumerate(encoded.indices.to_pylist()) if i in wrong}
+    return Fitted(pa.array(values, _arrow_type(options.type)).take(encoded.indices), bad)

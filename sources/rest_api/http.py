@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from hashlib import sha256
 
 from pydantic import Field
@@ -97,13 +96,10 @@ def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
     Raises:
         IntegrationError: an endpoint can't be read, whatever the reason; the cursor then stays where it was.
     """
-    from sources.rest_api.tables import connect
-
     known = _usable(connection, sync)
     states: dict[str, State] = {}
-    with _open(connection, sync) as client, spool_folder(sync.folder) as folder, ExitStack() as opened:
-        duckdb = functools.cache(lambda: opened.enter_context(connect()))  # opened once there is something to read
-        reading = Reading(client, duckdb, folder, sync)
+    with _open(connection, sync) as client, spool_folder(sync.folder) as folder:
+        reading = Reading(client, folder, sync)
         for name, endpoint in connection.endpoints.items():
             if endpoint.parent is None and endpoint.nested_in is None:
                 for event in _family(connection, reading, name, known):
@@ -128,7 +124,7 @@ def _family(
         return
     kept = {c for e in children.values() if e.parent for c in e.parent.values.values()}
     kept |= {o.parent for e in children.values() for o in e.columns.values() if o.parent}
-    converter = Converter(reading.client, reading.con, name, every[name], nested, name in wanted, tuple(sorted(kept)))
+    converter = Converter(name, every[name], nested, name in wanted, tuple(sorted(kept)))
     loaded = {name, *nested} & wanted
     before = known.get(name, {}) if set(known.get(name, {}).get("streams", ())) >= loaded and name in wanted else {}
     state: State = {}
@@ -140,7 +136,7 @@ def _family(
     if name in wanted:
         yield name, {**state, "streams": sorted(loaded)}
     for child, endpoint in children.items():
-        own = Converter(reading.client, reading.con, child, endpoint, {}, True, ())
+        own = Converter(child, endpoint, {}, True, ())
         for event in read_children(reading, own, converter.values.values(), converter.complete, known.get(child, {})):
             yield (child, event) if isinstance(event, dict) else event
 

@@ -13,9 +13,12 @@ from collections.abc import Iterator
 
 import msgspec
 
+from sources.rest_api.path import EACH, Path
+
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{},]', re.DOTALL)
 _NAME = re.compile(rb'\s*("[^"\\]*+(?:\\.[^"\\]*+)*+")\s*:\s*', re.DOTALL)
 _OPEN, _CLOSE = b"[{", {b"]"[0]: b"["[0], b"}"[0]: b"{"[0]}
+_INDEX = re.compile("[0-9]{1,9}")
 _BLANKS = b" \t\r\n"
 
 
@@ -24,11 +27,19 @@ class TwiceNamed(ValueError):
 
 
 def compact(text: bytes) -> bytes:
-    """Return JSON without blanks; what is not JSON as it came."""
+    """Return JSON without blanks.
+
+    Raises:
+        ValueError: it is no JSON as every parser takes it.
+    """
     try:
-        return msgspec.json.format(text, indent=-1)
+        text = msgspec.json.format(text, indent=-1)
     except (msgspec.DecodeError, RecursionError):
-        return text.strip(_BLANKS)
+        msg = "is no valid JSON"
+        raise ValueError(msg) from None
+    if not text.isascii():
+        text.decode()
+    return text
 
 
 def items(text: bytes) -> list[bytes]:
@@ -54,9 +65,56 @@ def members(text: bytes) -> dict[str, bytes]:
         found = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, RecursionError):
         return _members(text)
-    if len(msgspec.json.encode(found)) != len(compact(text)):
+    whole = msgspec.json.encode(found)
+    if len(whole) != len(text) and _size(whole) != _size(text):  # a name is there twice, or is written with escapes
         return _members(text)
     return {name: bytes(value) for name, value in found.items()}
+
+
+def quote(name: str) -> bytes:
+    """Return a name as JSON; halves of surrogate pairs in it are escaped."""
+    return json.dumps(name).encode()
+
+
+def opened(text: bytes) -> dict[str, msgspec.Raw] | None:
+    """Return the members of an object, or the entries of a list by their numbers; None for a plain value.
+
+    Raises:
+        ValueError: it can't be cut.
+    """
+    start = text.lstrip(_BLANKS)[:1]
+    if start not in (b"{", b"["):
+        return None
+    pairs = members(text).items() if start == b"{" else ((str(i), item) for i, item in enumerate(items(text)))
+    return {name: msgspec.Raw(value) for name, value in pairs}
+
+
+def reach(text: bytes, path: Path) -> Iterator[bytes]:
+    """Yield the texts that a path leads to; nothing where it leads nowhere.
+
+    Raises:
+        ValueError: an object or list on the way can't be cut.
+    """
+    if not path:
+        yield text
+        return
+    step, rest = path[0], path[1:]
+    start = text.lstrip(_BLANKS)[:1]
+    if start == b"{":
+        found = members(text)
+        several = list(found.values()) if step is EACH else [found[step]] if step in found else []
+    elif start == b"[":
+        entries = items(text)
+        place = -1 if step is EACH or not _INDEX.fullmatch(step) else int(step)
+        several = entries if step is EACH else entries[place : place + 1] if place >= 0 else []
+    else:
+        return
+    for value in several:
+        yield from reach(value, rest)
+
+
+def _size(text: bytes) -> int:
+    return len(msgspec.json.format(text, indent=-1))
 
 
 def _members(text: bytes) -> dict[str, bytes]:

@@ -1,16 +1,16 @@
 """Reading one endpoint: is anything new, and if so, its rows and the proof that they are all there are.
 
-A list is compared as a whole, by the digest of its records, with the last time; it waits on disk meanwhile, so that one
+A list is compared as a whole, by the digest of its records, with the last time; it waits meanwhile, so that one
 that hasn't changed yields nothing. An endpoint that can be asked for what is new is asked from the newest record on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sources.driver import Sync
 from sources.errors import IntegrationError, Unavailable, UnexpectedShape
@@ -22,12 +22,9 @@ from sources.rest_api.paging import Listing, Miscounted
 from sources.rest_api.paging_styles import OnePage
 from sources.rest_api.requests import first_request
 from sources.rest_api.since import Seen, is_again
-from sources.rest_api.spool import Spool, Spooled
+from sources.rest_api.spool import Spool
 from sources.web.client import Client
 from sources.web.validators import if_changed
-
-if TYPE_CHECKING:
-    import duckdb
 
 GROUP = 16 * 2**20
 """Bytes of JSON that are made into tables at a time; memory is bounded by it."""
@@ -39,10 +36,9 @@ State = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What reading an endpoint needs: the connection, what opens DuckDB, a folder for pages, and the extraction."""
+    """What reading an endpoint needs: the connection, a folder for pages, and the extraction."""
 
     client: Client
-    con: Callable[[], duckdb.DuckDBPyConnection]
     folder: Path
     sync: Sync
 
@@ -144,7 +140,7 @@ def _listed(
                 spool.add(page)
                 reading.sync.progress(converter.name, 0)
                 if at_once and spool.size >= GROUP:
-                    yield from converter.events(spool.take(), {})
+                    yield from converter.events(spool.take())
         except Miscounted as error:
             wrong.append(str(error))
             if not again:
@@ -171,9 +167,9 @@ def _grouped(converter: Converter, spool: Spool) -> Iterator[Event]:
         group.append(page)
         size += page.size
         if size >= GROUP:
-            yield from converter.events(group, {})
+            yield from converter.events(group)
             group, size = [], 0
-    yield from converter.events(group, {})
+    yield from converter.events(group)
 
 
 def _since(
@@ -183,17 +179,13 @@ def _since(
     spool = Spool(reading.folder)
     yield from _listed(reading, converter, listing, spool, True)
     fresh = bool(converter.rows or converter.bad)
-    if not fresh and is_again(before, map(_bytes, spool.pages), spool.size):
+    if not fresh and is_again(before, (page.read() for page in spool.pages), spool.size):
         spool.remove()
         return
-    held = list(converter.events(spool.take(), {}))
+    held = list(converter.events(spool.take()))
     state = {} if converter.seen is None else converter.seen.state(before)
     state["digest"] = before.get("digest")
     state["refused"] = converter.refused or before.get("refused", "")
     if any(state.get(name) != before.get(name, "") for name in ("since", "seen", "refused")):
         yield from held
         yield state
-
-
-def _bytes(page: Spooled) -> bytes:
-    return page.file.read_bytes()

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
+from sources.rest_api import raw
 from sources.rest_api.declared import Endpoint, Incremental
-from sources.rest_api.fit import Array, compute
+from sources.rest_api.fit import compute
 
 _FEW = 2**18
-"""Bytes of records that are compared without DuckDB, whose start and pandas take longer than that."""
+"""Bytes of records that are compared without Arrow, whose import takes longer than that."""
 
 
 def is_again(before: Mapping[str, Any], pages: Iterable[bytes], size: int) -> bool:
     """Return whether what was asked for again is what the last time has left, and nothing else.
 
-    False means no more than that one has to look closer: a server may write a record otherwise than DuckDB does.
+    False means no more than that one has to look closer.
 
     Args:
         before: the state of the last time.
@@ -31,11 +31,10 @@ def is_again(before: Mapping[str, Any], pages: Iterable[bytes], size: int) -> bo
     count = total = 0
     try:
         for page in pages:
-            for record in json.loads(page):
-                text = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
-                total += int(hashlib.md5(text, usedforsecurity=False).hexdigest(), 16)
+            for text in raw.items(page):
+                total += int(hashlib.md5(raw.compact(text), usedforsecurity=False).hexdigest(), 16)
                 count += 1
-    except (ValueError, RecursionError):
+    except ValueError:
         return False
     return bool(_summed(count, total) == before["again"])
 
@@ -57,7 +56,7 @@ class Seen:
     newest: Any = None
     _by_value: dict[Any, list[int]] = field(default_factory=dict)
 
-    def add(self, table: Any, digests: Array) -> None:
+    def add(self, table: Any, digests: Sequence[str]) -> None:
         """Add the records of a table."""
         pc = compute()
         values = table.column(self.incremental.column)
@@ -66,8 +65,8 @@ class Seen:
             return
         self.newest = top if self.newest is None else max(top, self.newest)
         floor = self._floor()
-        mask = pc.greater_equal(values, floor)
-        for value, digest in zip(values.filter(mask).to_pylist(), digests.filter(mask).to_pylist(), strict=True):
+        for row in pc.indices_nonzero(pc.greater_equal(values, floor)).to_pylist():
+            value, digest = values[row].as_py(), digests[row]
             found = self._by_value.setdefault(value, [0, 0])
             found[0] += 1
             found[1] = (found[1] + int(digest, 16)) % (1 << 128)

@@ -1,4 +1,8 @@
-"""Pages on disk: where they wait until it is known whether anything is new, and where DuckDB reads them."""
+"""Pages that wait until it is known whether anything is new: in memory, and where they are many, in encrypted files.
+
+The key of the files lives in memory alone, so that what is masked in the warehouse is on no disk in clear, whenever the
+process is killed.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +11,60 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sources.rest_api.page import Page
 from sources.web.ask import Ask
 
 _PREFIX = "pages-"
+_IN_MEMORY = 16 * 2**20
+_NONCE = bytes(12)
 
 
 @dataclass(slots=True)
 class Spooled:
-    """A page in a file, how large it is, and what was asked for it."""
+    """The records of a page, what was asked for it, and the row of the parent for which that was.
 
-    file: Path
+    Attributes:
+        ask: what was asked.
+        size: bytes of its records.
+        parent: the row of the parent; empty where there is none.
+    """
+
     ask: Ask
     size: int
+    parent: Mapping[str, Any]
+    _records: bytes | None
+    _file: Path | None = None
+    _key: bytes = field(default=b"", repr=False)
+
+    def read(self) -> bytes:
+        """Return the records, a JSON array."""
+        if self._file is None:
+            return self._records or b"[]"
+        records: bytes = _cipher(self._key).decrypt(_NONCE, self._file.read_bytes(), None)
+        return records
+
+    def write(self, file: Path) -> None:
+        """Move the records to a file, which only this process can read: each has a key of its own."""
+        self._key = os.urandom(32)
+        file.write_bytes(_cipher(self._key).encrypt(_NONCE, self.read(), None))
+        self._file, self._records = file, None
+
+    def remove(self) -> None:
+        """Forget the records."""
+        self._records = None
+        if self._file is not None:
+            self._file.unlink()
+
+
+def _cipher(key: bytes) -> Any:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    return AESGCM(key)
 
 
 @dataclass(slots=True)
@@ -32,24 +73,27 @@ class Spool:
 
     Attributes:
         folder: a private folder that lives as long as the extraction.
-        pages: those that are in files now.
+        parent: the row of the parent for which the list is asked; empty where there is none.
+        pages: those that wait now.
         digest: of all records so far.
     """
 
     folder: Path
+    parent: Mapping[str, Any] = field(default_factory=dict)
     pages: list[Spooled] = field(default_factory=list)
     _digest: hashlib._Hash = field(default_factory=hashlib.sha256)
     _number: int = 0
 
     def add(self, page: Page) -> None:
-        """Write the records of a page; empty ones are only counted in the digest."""
+        """Let a page wait; an empty one is only counted in the digest."""
         self._digest.update(hashlib.sha256(page.records).digest())
         if page.is_empty:
             return
-        self._number += 1
-        file = self.folder / f"{self._number}.json"
-        file.write_bytes(page.records)
-        self.pages.append(Spooled(file, page.ask, len(page.records)))
+        spooled = Spooled(page.ask, len(page.records), self.parent, page.records)
+        if self.size + spooled.size > _IN_MEMORY:
+            self._number += 1
+            spooled.write(self.folder / f"{self._number}.page")
+        self.pages.append(spooled)
 
     def restart(self) -> None:
         """Begin anew; what waits is dropped."""
@@ -59,10 +103,10 @@ class Spool:
     def remove(self) -> None:
         """Remove what waits."""
         for page in self.take():
-            page.file.unlink()
+            page.remove()
 
     def take(self) -> list[Spooled]:
-        """Return the pages that are in files, to be read and removed by the caller."""
+        """Return the pages that wait, to be read and removed by the caller."""
         taken, self.pages = self.pages, []
         return taken
 

@@ -1,41 +1,43 @@
-"""Files of records to Arrow tables of a stream, by DuckDB: no Python object is made of a record that fits.
+"""The place where a record becomes a row: records of one endpoint to an Arrow table of its stream.
 
-DuckDB cuts each record into its fields, as JSON text; :mod:`fit` makes columns of them. What the stream doesn't know
-goes to ``extra`` as it is. JSON is kept as the server orders it, without blanks.
+Values are cut out of each record and fitted a column at a time (:mod:`fit`). What isn't declared goes to ``extra``, as
+the server wrote it. A record that doesn't fit, whatever the reason, is quarantined alone.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from sources.errors import IntegrationError
 from sources.events import Quarantined
-from sources.rest_api.cleaning import cleaned
+from sources.rest_api import raw
 from sources.rest_api.declared import Endpoint, stream_of
 from sources.rest_api.fit import Array, compute, fit
+from sources.rest_api.path import Path, write_path
+from sources.rest_api.records import Record
 from sources.stream import EXTRA
 
 if TYPE_CHECKING:
-    import duckdb
     import pyarrow as pa
 
-DIGEST = "leat_digest"
-_EMPTY = "leat_no_object"
-_FILE = "leat_file"
-_RECORD = "leat_record"
+Tree = dict[str, Any]
+"""Names that are declared, and below each the same; None where the whole value is a column's."""
+
+
+_NOTHING: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Records as rows, those that don't fit, and a digest of each row's record where it was asked for."""
+    """Records as rows, those that don't fit, and the digest of each row's record."""
 
     table: pa.Table
-    bad: Mapping[int, Quarantined]
-    digests: Any
+    bad: Sequence[Quarantined]
+    digests: Sequence[str]
 
 
 class Tables:
@@ -52,157 +54,155 @@ class Tables:
         self._endpoint = endpoint
         self._outer = outer
         self._stream = stream_of(name, endpoint)
-        self._own = [column for column, options in endpoint.columns.items() if options.parent is None]
-        self._of_parent = [column for column, options in endpoint.columns.items() if options.parent is not None]
+        self._own = {c: endpoint.where(c) for c, o in endpoint.columns.items() if o.parent is None}
+        self._of_parent = {c: str(o.parent) for c, o in endpoint.columns.items() if o.parent is not None}
+        self._own.pop(endpoint.keyed_by or "", None)
+        self._tree = _tree(self._own.values())
+        self._flat = self._tree is not None and all(below is None for below in self._tree.values())
+        self._any = any(not path or str(path[0]).isdecimal() for path in self._own.values())
 
-    def read(
-        self, con: duckdb.DuckDBPyConnection, files: Sequence[Path], parents: Mapping[str, Mapping[str, Any]]
-    ) -> Read:
-        """Return the records of files, each of which is a JSON array.
+    def read(self, records: Sequence[Record], outer: Sequence[Record] = ()) -> Read:
+        """Return records as a table, and those that can't be rows.
 
         Args:
-            con: any connection.
-            files: the files, in order of arrival.
-            parents: by file, the values of the parent's row, for the columns that take them.
+            records: the records.
+            outer: for each the one in which it is nested, where it is.
         """
-        paths = [_pointer(self._endpoint.where(column)) for column in self._own]
-        bound: dict[str, Any] = {"files": [str(file) for file in files], "paths": paths}
-        bound |= {"known": self._known(), "patch": json.dumps(dict.fromkeys(self._known()))}
-        if self._outer is not None:
-            bound["nested"] = _pointer(tuple(str(self._endpoint.records).split(".")))
-            bound["outer"] = [_pointer(self._outer.where(self._parent(column))) for column in self._of_parent]
-        largest = max(file.stat().st_size for file in files) + 1024  # DuckDB takes buffers of twice the size
-        raw = con.execute(self._sql(largest), bound).to_arrow_table().combine_chunks()
-        read = self._fitted(raw, parents)
-        return self._with_records(con, largest, bound, read) if read.bad else read
+        try:
+            return self._read(records, outer)
+        except IntegrationError:
+            raise
+        except Exception as error:
+            if len(records) == 1:
+                return self._refused(records[0], f"can't become a row ({type(error).__name__})")
+        half = len(records) // 2
+        return _joined(self.read(records[:half], outer[:half]), self.read(records[half:], outer[half:]))
 
-    def _known(self) -> list[str]:
-        return sorted({self._endpoint.where(column)[0] for column in self._own})
-
-    def _parent(self, column: str) -> str:
-        return str(self._endpoint.columns[column].parent)
-
-    def _sql(self, largest: int, record: bool = False) -> str:
-        """Return the query, to which what a user declares is bound; fields are texts of JSON, in order of columns."""
-        source = (
-            "SELECT json, NULL AS o, filename FROM read_json_objects($files, format = 'array', filename = true, "  # noqa: S608
-            f"maximum_object_size = {largest})"
-        )
-        shown = [f"x[{i}] AS c{i}" for i in range(1, len(self._own) + 1)]
-        outer = "NULL"
-        if self._outer is not None:
-            inner = source.replace("NULL AS o", "json AS o")
-            source = (
-                f"SELECT unnest(json_extract(json_extract(o, $nested), '$[*]')) AS json, o, filename FROM ({inner})"  # noqa: S608
-            )
-            outer = "json_extract(o, $outer)"
-            shown += [f"y[{i}] AS p{i}" for i in range(1, len(self._of_parent) + 1)]
-        digest = "md5(json(json))" if self._endpoint.incremental else "NULL"
-        return (
-            f"SELECT {', '.join(shown)}{', ' if shown else ''} json_type(json) <> 'OBJECT' AS {_EMPTY}, "  # noqa: S608
-            f"filename AS {_FILE}, {digest} AS {DIGEST}, CASE WHEN NOT list_has_all($known, json_keys(json)) "
-            f"THEN json_merge_patch(json, $patch) END AS {EXTRA}{', json AS ' + _RECORD if record else ''} "
-            f"FROM (SELECT json, filename, json_extract(json, $paths) AS x, {outer} AS y FROM ({source}))"
-        )
-
-    def _fitted(self, raw: pa.Table, parents: Mapping[str, Mapping[str, Any]]) -> Read:
+    def _read(self, records: Sequence[Record], outer: Sequence[Record]) -> Read:
         import pyarrow as pa
 
-        columns: dict[str, Array] = {}
         bad: dict[int, str] = {}
-        named = [(f"c{i}", column) for i, column in enumerate(self._own, 1)]
-        if self._outer is not None:
-            named += [(f"p{i}", column) for i, column in enumerate(self._of_parent, 1)]
-        for there, column in named:
-            options = self._endpoint.columns[column]
-            unix = self._outer.columns[self._parent(column)].unix if self._outer and options.parent else options.unix
-            fitted = fit(column, options.type, _array(raw, there), unix)
-            columns[column] = fitted.values
-            for row, reason in fitted.bad.items():
-                bad.setdefault(row, reason)
-        if self._outer is None and self._of_parent:
-            files = _array(raw, _FILE).to_pylist()
-            for column in self._of_parent:
-                values = [parents[str(file)][self._parent(column)] for file in files]
-                columns[column] = pa.array(values, self._stream.schema().field(column).type)
-        columns[EXTRA] = _extra(_array(raw, EXTRA))
+        columns: dict[str, Array] = {}
+        for column, path in self._own.items():
+            self._fit(columns, column, _texts(records, path, bad), bad)
+        if self._endpoint.keyed_by is not None:
+            self._fit(columns, self._endpoint.keyed_by, [record.name for record in records], bad)
+        for column, parent in self._of_parent.items():
+            if self._outer is not None:
+                self._fit(columns, column, _texts(outer, self._outer.where(parent), bad), bad, self._outer, parent)
+            else:
+                kind = self._stream.schema().field(column).type
+                columns[column] = pa.array([record.parent[parent] for record in records], kind)
+        columns[EXTRA] = pa.array([self._extra(record) for record in records], pa.string())
         schema = self._stream.schema()
-        table = pa.table([columns[name] for name in schema.names], schema=schema)
-        return self._without_bad(raw, table, bad)
+        return self._sorted_out(records, pa.table([columns[name] for name in schema.names], schema=schema), bad)
 
-    def _without_bad(self, raw: pa.Table, table: pa.Table, bad: dict[int, str]) -> Read:
+    def _fit(
+        self,
+        columns: dict[str, Array],
+        column: str,
+        texts: Sequence[bytes | None],
+        bad: dict[int, str],
+        owner: Endpoint | None = None,
+        there: str = "",
+    ) -> None:
+        import pyarrow as pa
+
+        options = (owner or self._endpoint).columns[there or column]
+        fitted = fit(column, options, pa.array(texts, pa.string()))
+        columns[column] = fitted.values
+        for row, reason in fitted.bad.items():
+            bad.setdefault(row, reason)
+
+    def _extra(self, record: Record) -> bytes | None:
+        """Return what isn't declared, as a JSON object."""
+        if record.fields is None or self._tree is None or (self._flat and record.fields.keys() <= self._tree.keys()):
+            return None
+        left = _left(record.fields, self._tree)
+        return msgspec.json.encode(left) if left else None
+
+    def _sorted_out(self, records: Sequence[Record], table: pa.Table, bad: dict[int, str]) -> Read:
         """Take out the rows that don't fit, lack a part of the key, or are of records that are no objects."""
         import pyarrow as pa
 
         pc = compute()
-
-        for i in _rows(_array(raw, _EMPTY).fill_null(True)):
-            bad[i] = "a record has to be a JSON object"
+        for i, record in enumerate(records):
+            if record.wrong is not None:
+                bad[i] = record.wrong
+            elif not self._any and not record.is_object:
+                bad[i] = "a record has to be a JSON object"
         for name in self._stream.key:
-            for i in _rows(pc.is_null(table.column(name))):
+            for i in pc.indices_nonzero(pc.is_null(table.column(name))).to_pylist():
                 bad.setdefault(i, f"key column {name} is missing")
-        digests = _array(raw, DIGEST) if self._endpoint.incremental else None
         if not bad:
-            return Read(table, {}, digests)
-        refused = {}
-        for i, reason in sorted(bad.items()):
-            shown = " ".join(str(table.column(name)[i]) for name in self._stream.key)
-            refused[i] = Quarantined(self._name, shown, reason, "")
-        keep = pa.array([i not in bad for i in range(len(table))])
-        return Read(table.filter(keep), refused, None if digests is None else digests.filter(keep))
+            return Read(table, (), [record.digest() for record in records] if self._endpoint.incremental else ())
+        refused = [self._quarantined(records[i], table.slice(i, 1), bad[i]) for i in sorted(bad)]
+        good = [i not in bad for i in range(len(records))]
+        digests = [r.digest() for r, is_good in zip(records, good, strict=True) if is_good]
+        return Read(table.filter(pa.array(good, pa.bool_())), refused, digests)
 
-    def _with_records(self, con: duckdb.DuckDBPyConnection, largest: int, bound: dict[str, Any], read: Read) -> Read:
-        """Return the same with the text of each record that doesn't fit; that is read only when it is needed."""
-        texts = con.execute(self._sql(largest, record=True), bound).to_arrow_table().column(_RECORD)
-        bad = {i: replace(each, record=str(texts[i].as_py()).strip()) for i, each in read.bad.items()}
-        return replace(read, bad=bad)
+    def _quarantined(self, record: Record, row: pa.Table | None, reason: str) -> Quarantined:
+        """Return a record that is no row: identified by its key, by its digest where the key isn't whole."""
+        key = [] if row is None else [row.column(name)[0].as_py() for name in self._stream.key]
+        shown = " ".join(map(str, key)) if key and None not in key else f"record {record.digest()[:16]}"
+        return Quarantined(self._name, shown, reason, record.shown())
+
+    def _refused(self, record: Record, reason: str) -> Read:
+        return Read(self._stream.schema().empty_table(), [self._quarantined(record, None, reason)], ())
 
 
-def _array(table: pa.Table, name: str) -> Array:
-    """Return a column in one piece."""
+def _joined(first: Read, second: Read) -> Read:
     import pyarrow as pa
 
-    column = table.column(name).combine_chunks()
-    return pa.concat_arrays(column.chunks) if isinstance(column, pa.ChunkedArray) else column
+    table = pa.concat_tables([first.table, second.table])
+    return Read(table, [*first.bad, *second.bad], [*first.digests, *second.digests])
 
 
-def _rows(mask: Any) -> list[int]:
-    """Return the numbers of the rows where a mask is true."""
-    pc = compute()
-
-    found: Any = pc.indices_nonzero(mask)
-    return list(found.to_pylist())
-
-
-def _pointer(path: tuple[str, ...]) -> str:
-    """Return a path as a JSON pointer (RFC 6901)."""
-    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
-
-
-def _extra(texts: Array) -> Array:
-    """Return what the stream doesn't know, without nulls; nothing when that is all there is."""
-    import pyarrow as pa
-
-    pc = compute()
-
-    if texts.null_count == len(texts):
-        return texts.cast(pa.string())
-    odd: Any = pc.or_(pc.match_substring(texts, ":null"), pc.match_substring(texts, "\\u0000")).fill_null(False)
-    if pc.any(odd).as_py():
-        read = [_without_nulls(json.loads(text)) for text in texts.filter(odd).to_pylist()]
-        texts = pc.replace_with_mask(texts, odd, pa.array(read, pa.string()))
-    return pc.if_else(pc.equal(texts, "{}"), pa.scalar(None, pa.string()), texts)
+def _texts(records: Sequence[Record], path: Path, bad: dict[int, str]) -> Sequence[bytes | None]:
+    """Return what is at a path in each record."""
+    if len(path) == 1 and isinstance(path[0], str):
+        name = path[0]
+        return [None if (v := (record.fields or _NOTHING).get(name)) is None else bytes(v) for record in records]
+    found: list[bytes | None] = []
+    for i, record in enumerate(records):
+        try:
+            found.append(next(record.reach(path), None))
+        except ValueError as error:
+            found.append(None)
+            bad.setdefault(i, f"{write_path(path[:-1])} {error}")
+    return found
 
 
-def _without_nulls(value: dict[str, Any]) -> str:
-    kept = {key: item for key, item in cleaned(value).items() if item is not None}
-    return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+def _tree(paths: Iterable[Path]) -> Tree | None:
+    """Return what is declared as a tree; None when a column takes the whole record."""
+    tree: Tree = {}
+    for path in sorted(paths, key=len):
+        if not path:
+            return None
+        inner = tree
+        for step in path[:-1]:
+            below = inner.setdefault(str(step), {})
+            if below is None:  # a column takes all of it
+                break
+            inner = below
+        else:
+            inner[str(path[-1])] = None
+    return tree
 
 
-@contextlib.contextmanager
-def connect() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Give a connection that keeps rows in the order of the files and takes little memory."""
-    import duckdb
-
-    with duckdb.connect(config={"threads": 2, "memory_limit": "1GB"}) as con:
-        yield con
+def _left(fields: Mapping[str, msgspec.Raw], tree: Tree) -> dict[str, msgspec.Raw]:
+    """Return what of an object isn't declared, without nulls."""
+    left = {}
+    for name in fields.keys() - tree.keys():
+        if bytes(fields[name]) != b"null":
+            left[name] = fields[name]
+    for name, below in tree.items():
+        if below is not None and name in fields:
+            value = bytes(fields[name])
+            inner = raw.opened(value)
+            deeper = None if inner is None else _left(inner, below)
+            if deeper:
+                left[name] = msgspec.Raw(msgspec.json.encode(deeper))
+            elif inner is None and value != b"null":
+                left[name] = fields[name]
+    return {name: left[name] for name in fields if name in left} if len(left) > 1 else left

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sources.rest_api import raw
+from sources.rest_api.path import parse_path
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -67,6 +68,27 @@ def test_two_members_of_one_name_are_refused_when_they_differ() -> None:
         raw.members(b'{"a": 1, "\\u0061": 2}')
 
 
+@pytest.mark.parametrize(
+    ("path", "texts"),
+    [
+        (".", [b'{"a": {"b": [1.0, {"c":2}]}, "d.e": null}']),
+        ("a.b[0]", [b"1.0"]),
+        ("a.b[1].c", [b"2"]),
+        ("a.b[*]", [b"1.0", b'{"c":2}']),
+        ("a[*][*].c", [b"2"]),
+        ("['d.e']", [b"null"]),
+        ("a.b[2]", []),
+        ("a.b.c", []),
+        ("a.b[0].c", []),
+        ("x[*]", []),
+    ],
+)
+def test_a_path_leads_to_texts(path: str, texts: list[bytes]) -> None:
+    assert list(raw.reach(b'{"a": {"b": [1.0, {"c":2}]}, "d.e": null}', parse_path(path))) == texts
+
+
 def test_blanks_go_and_digits_stay() -> None:
     assert raw.compact(b' {"a" : [1.10, 1E400,\n -0.0 ], "b c": " x "} ') == b'{"a":[1.10,1E400,-0.0],"b c":" x "}'
-    assert raw.compact(b" [NaN, 1] ") == b"[NaN, 1]"
+    for odd in ODD.keys() - {"escaped quote", "long", "many digits"}:
+        with pytest.raises(ValueError, match=r"is no valid JSON|can't decode"):
+            raw.compact(ODD[odd])

@@ -1,0 +1,140 @@
+"""Records as they were cut out of an answer, opened into their fields; one that can't be opened says why."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from sources.batch import clean
+from sources.domain import MAX_FIELD_BYTES
+from sources.rest_api import raw
+from sources.rest_api.declared import Endpoint
+from sources.rest_api.path import EACH, Path
+from sources.rest_api.values import sound
+
+Values = Mapping[str, Any]
+
+_SHOWN = 16_384
+"""How much of a record is kept in the quarantine."""
+_NUL = b"\\u0000"
+_USUAL = 64 * 2**10
+"""Larger records, on average, are opened one by one: a field may be too large."""
+
+
+@dataclass(slots=True)
+class Record:
+    """One record.
+
+    Attributes:
+        fields: the texts of its fields by name, or of its entries by number, each sound JSON; None when it has none.
+        size: how long its text is, about.
+        is_object: whether it is an object.
+        parent: the row of the parent for which the list was asked.
+        name: the name under which it is in an object of records, as JSON.
+        wrong: why it can't become a row.
+    """
+
+    fields: Mapping[str, msgspec.Raw] | None
+    size: int
+    is_object: bool = True
+    parent: Values = field(default_factory=dict)
+    name: bytes | None = None
+    wrong: str | None = None
+    _text: bytes | None = None
+
+    @property
+    def text(self) -> bytes:
+        """The record as the server wrote it, without blanks."""
+        return self._text if self._text is not None else msgspec.json.encode(self.fields)
+
+    def shown(self) -> str:
+        """Return the text for a person, cut when it is long."""
+        text = self.text
+        shown = text[:_SHOWN].decode("utf-8", "backslashreplace")
+        return shown if len(text) <= _SHOWN else f"{shown}… ({len(text):,} bytes)"
+
+    def digest(self) -> str:
+        """Return what tells this record from others."""
+        return hashlib.md5(self.text, usedforsecurity=False).hexdigest()
+
+    def reach(self, path: Path) -> Iterator[bytes]:
+        """Yield the texts that a path leads to.
+
+        Raises:
+            ValueError: a value on the way can't be cut.
+        """
+        if not path:
+            yield self.text
+        elif self.fields is not None:
+            step = path[0]
+            several = [self.fields[step]] if isinstance(step, str) and step in self.fields else []
+            for value in self.fields.values() if step is EACH else several:
+                yield from raw.reach(bytes(value), path[1:])
+
+
+def open_list(endpoint: Endpoint, text: bytes, parent: Values) -> list[Record]:
+    """Return the records of a JSON array: all at once where nothing in it is odd, else each on its own.
+
+    Raises:
+        ValueError: it is no array.
+    """
+    if endpoint.keyed_by is None:
+        try:
+            text = raw.compact(text)
+            found = msgspec.json.decode(text, type=list[dict[str, msgspec.Raw]])
+        except (ValueError, RecursionError, msgspec.DecodeError):
+            pass
+        else:
+            size = len(text) // len(found) + 1 if found else 0
+            lost = len(msgspec.json.encode(found)) != len(text)  # a name that is there twice, or escapes in a name
+            if not lost and _NUL not in text and size <= _USUAL:
+                return [Record(fields, size, parent=parent) for fields in found]
+    return list(open_records(endpoint, raw.items(text), parent))
+
+
+def open_records(endpoint: Endpoint, texts: Iterable[bytes], parent: Values) -> Iterator[Record]:
+    """Yield records opened, each of which may be wrong on its own.
+
+    Args:
+        endpoint: its declaration.
+        texts: JSON of the records; of pairs of a name and a record where they were in an object.
+        parent: the row of the parent for which the list was asked.
+    """
+    for text in texts:
+        name = None
+        if endpoint.keyed_by is not None:
+            name, text = raw.items(text)  # noqa: PLW2901 - made by us
+        yield _opened(text, name, parent)
+
+
+def _opened(text: bytes, name: bytes | None, parent: Values) -> Record:
+    record = Record(None, len(text), text.lstrip()[:1] == b"{", parent, name, None, text)
+    try:
+        text = record._text = raw.compact(text)
+        odd = _NUL in text or len(text) > MAX_FIELD_BYTES
+    except ValueError:
+        odd = True
+    try:
+        fields = raw.opened(text)
+        if odd and fields is not None:
+            fields = {clean(key): _sound(f"field {key[:80]!r}", bytes(value)) for key, value in fields.items()}
+            record._text = msgspec.json.encode(fields)
+        elif odd:
+            record._text = bytes(_sound("the record", text))
+        record.fields = fields
+        record.name = name and bytes(_sound("the record's name", name))
+    except ValueError as error:
+        record.wrong = str(error)
+    return record
+
+
+def _sound(what: str, text: bytes) -> msgspec.Raw:
+    try:
+        return msgspec.Raw(sound(text))
+    except ValueError as error:
+        msg = f"{what} {error}"
+        raise ValueError(msg) from None

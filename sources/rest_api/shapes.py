@@ -1,0 +1,56 @@
+"""What stands where records are declared, as a list: a list, one object, an object of records, lists within a list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from sources.rest_api import raw
+from sources.rest_api.declared import Endpoint
+from sources.rest_api.path import EACH, Path
+
+
+def before_each(path: Path) -> Path:
+    """Return the part of a path before its first star: one value is there."""
+    return path[: path.index(EACH)] if EACH in path else path
+
+
+def entries(endpoint: Endpoint, text: bytes) -> list[bytes] | None:
+    """Return the records in what an answer has at :func:`before_each` of ``records``; None when it has another shape.
+
+    Raises:
+        ValueError: it can't be cut.
+    """
+    path = endpoint.records_path()
+    start = text.lstrip()[:1]
+    if EACH in path:
+        return None if start not in (b"[", b"{") else list(_each(raw.reach(text, path[len(before_each(path)) :])))
+    if endpoint.single:
+        return [text] if start == b"{" else None
+    if endpoint.keyed_by is not None:
+        return list(_pairs(text)) if start == b"{" else [] if start == b"[" and not raw.items(text) else None
+    if start == b"[":
+        return raw.items(text)
+    return None
+
+
+def nested_entries(endpoint: Endpoint, found: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the records in what a record has where a list is declared: one entry alone needs no list."""
+    for text in found:
+        if endpoint.keyed_by is not None and text[:1] == b"{":
+            yield from _pairs(text)
+        else:
+            yield from _each([text])
+
+
+def _each(found: Iterable[bytes]) -> Iterator[bytes]:
+    for text in found:
+        if text.lstrip()[:1] == b"[":
+            yield from raw.items(text)
+        elif text != b"null":
+            yield text
+
+
+def _pairs(text: bytes) -> Iterator[bytes]:
+    """Yield pairs of a name and a record, as JSON."""
+    for name, value in raw.members(text).items():
+        yield b"[%s,%s]" % (raw.quote(name), value)

@@ -1,0 +1,236 @@
+"""A record becomes a row, or is quarantined alone: odd values, siblings, digits, other shapes of lists."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sources import domain
+from sources.events import Delete, Event, Quarantined, Rows
+from sources.rest_api.convert import Converter
+from sources.rest_api.declared import Endpoint
+from sources.rest_api.spool import Spooled
+from sources.web.ask import Ask
+from tests.kit.odd_values import MARK, RECORDS, REFUSED, TAKEN
+
+GOOD = (b'{"id": 1, "note": "one"}', b'{"id":3,"note":"three"}')
+
+
+def endpoint(columns: Mapping[str, Any], **more: Any) -> Endpoint:
+    return Endpoint.model_validate({"path": "v1/things", "key": "id", "columns": {"id": "integer", **columns}, **more})
+
+
+def converted(declared: Endpoint, *pages: bytes, nested: Mapping[str, Endpoint] = {}) -> list[Event]:
+    converter = Converter("things", declared, nested, True, ())
+    return list(converter.events([Spooled(Ask("v1/things"), len(page), {}, page) for page in pages]))
+
+
+def rows(events: list[Event], stream: str = "things") -> list[dict[str, Any]]:
+    tables = [event.table for event in events if isinstance(event, Rows) and event.stream == stream]
+    return [row for table in tables for row in table.to_pylist()]
+
+
+def refused(events: list[Event]) -> list[Quarantined]:
+    return [event for event in events if isinstance(event, Quarantined)]
+
+
+def of_a_type(values: Mapping[str, Mapping[str, Any]]) -> Iterator[Any]:
+    for kind, named in values.items():
+        for name, value in named.items():
+            yield pytest.param(kind, value, id=f"{kind}: {name}")
+
+
+@pytest.mark.parametrize(("kind", "odd"), of_a_type(REFUSED))
+def test_a_value_outside_of_its_type_is_refused_alone_and_is_in_no_reason(kind: str, odd: bytes) -> None:
+    page = b'[%s, {"id": 2, "x": %s, "note": null}, %s]' % (GOOD[0], odd, GOOD[1])
+    events = converted(endpoint({"x": kind, "note": "string"}), page)
+    loaded = [row for row in rows(events) if not _outside(kind, row["x"])]
+    assert [row["id"] for row in loaded] == [1, 3]
+    reasons = [event.reason for event in refused(events)] or ["column x (by the landing)"]
+    assert [reason for reason in reasons if "x" not in reason or MARK in reason or len(reason) > 200] == []
+    assert all(
+        (len(event.record) < 20_000 and event.key in ("2", "record")) or "record" in event.key
+        for event in refused(events)
+    )
+
+
+def _outside(kind: str, value: Any) -> bool:
+    """Return whether the landing refuses a value that the driver lets pass."""
+    return kind == "json" and value is not None and domain.json_problem(value) is not None
+
+
+@pytest.mark.parametrize(("kind", "odd"), of_a_type(TAKEN))
+def test_a_value_that_is_only_written_oddly_is_taken(kind: str, odd: tuple[bytes, Any]) -> None:
+    page = b'[%s, {"id": 2, "x": %s}, %s]' % (GOOD[0], odd[0], GOOD[1])
+    events = converted(endpoint({"x": kind, "note": "string"}), page)
+    assert refused(events) == []
+    assert [row["x"] for row in rows(events)] == [None, odd[1], None]
+    assert [row["note"] for row in rows(events)] == ["one", None, "three"]
+
+
+@pytest.mark.parametrize("odd", RECORDS.values(), ids=RECORDS)
+@pytest.mark.parametrize("columns", [{"note": "string"}, {}], ids=["declared", "undeclared"])
+def test_a_record_that_is_no_row_is_refused_alone(odd: bytes, columns: dict[str, str]) -> None:
+    events = converted(endpoint(columns), b"[%s,%s,%s]" % (GOOD[0], odd, GOOD[1]))
+    assert [row["id"] for row in rows(events)] == [1, 3]
+    (found,) = refused(events)
+    assert MARK not in found.reason + found.key
+    assert len(found.record) < 20_000
+
+
+def test_records_without_a_key_are_told_apart() -> None:
+    texts = [b'{"note": 1}', b'{"note": 2}', b'{"note": 1, "id": null}']
+    keys = [each.key for each in refused(converted(endpoint({}), b"[%s]" % b",".join(texts)))]
+    assert len(set(keys)) == 3
+    assert keys == [each.key for each in refused(converted(endpoint({}), b"[%s]" % b", ".join(texts)))]
+
+
+def test_numbers_keep_the_digits_that_the_server_wrote() -> None:
+    numbers = b'"j": {"a": 1.10, "b": [0.123456789012345678]}, "d": 1234567890123456.78, "x": 10000000000000000.01'
+    page = b'[{"id": 1, %s}]' % numbers
+    (row,) = rows(converted(endpoint({"j": "json", "d": "decimal(20,4)"}), page))
+    assert (row["j"], str(row["d"]), row["extra"]) == (
+        '{"a":1.10,"b":[0.123456789012345678]}',
+        "1234567890123456.7800",
+        '{"x":10000000000000000.01}',
+    )
+
+
+@pytest.mark.parametrize(
+    ("record", "fields", "extra"),
+    [
+        ({"c": {"mail": "m", "at": {"zip": 2}}, "n": 3}, ["c.mail"], {"c": {"at": {"zip": 2}}, "n": 3}),
+        ({"c": {"mail": "m", "at": {"zip": 2, "city": 3}}}, ["c.mail", "c.at.zip"], {"c": {"at": {"city": 3}}}),
+        ({"c": {"mail": "m"}}, ["c.mail"], None),
+        ({"c": {"mail": "m", "phone": None}, "n": None}, ["c.mail"], None),
+        ({"c": "no object"}, ["c.mail"], {"c": "no object"}),
+        ({"c": [{"mail": "m", "x": 1}, {"mail": "n"}]}, ["c[0].mail"], {"c": {"0": {"x": 1}, "1": {"mail": "n"}}}),
+        ({"c": {"mail": "m", "x": 1}}, ["c", "c.mail"], None),
+        ({"c.mail": "m", "c": {"mail": "n"}}, ["['c.mail']"], {"c": {"mail": "n"}}),
+        ({"c": {}, "n": []}, ["c.mail"], {"n": []}),
+    ],
+)  # fmt: skip
+def test_what_is_not_declared_is_kept(record: dict[str, Any], fields: list[str], extra: Any) -> None:
+    columns = {f"x{i}": {"type": "json", "field": field} for i, field in enumerate(fields)}
+    (row,) = rows(converted(endpoint(columns), json.dumps([{"id": 1, **record}]).encode()))
+    assert (None if row["extra"] is None else json.loads(row["extra"])) == extra
+
+
+LINES = {
+    "path": "v1/things", "nested_in": "things", "records": "lines", "key": ["thing", "sku"],
+    "columns": {"thing": {"type": "integer", "parent": "id"}, "sku": "string"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        ([{"sku": "A"}, {"sku": "B"}], ["A", "B"]),
+        ({"sku": "A"}, ["A"]),
+        ([], []),
+        (None, []),
+        (..., []),
+        ("A", "a record has to be a JSON object"),
+        ([{"sku": "A"}, {"sku": 5}], "column sku takes string, not a number"),
+    ],
+)
+def test_one_entry_needs_no_list(lines: Any, found: Any) -> None:
+    record = {"id": 1} if lines is ... else {"id": 1, "lines": lines}
+    nested = {"lines": Endpoint.model_validate(LINES)}
+    events = converted(endpoint({}), json.dumps([record]).encode(), nested=nested)
+    assert [row["id"] for row in rows(events)] == [1]
+    if isinstance(found, list):
+        assert [(row["thing"], row["sku"]) for row in rows(events, "lines")] == [(1, sku) for sku in found]
+    else:
+        assert [each.reason.partition(";")[0] for each in refused(events)] == [found]
+
+
+def test_plain_values_and_lists_of_values_are_records() -> None:
+    tags = Endpoint.model_validate(
+        {
+            **LINES,
+            "records": "tags",
+            "columns": {"thing": LINES["columns"]["thing"], "sku": {"type": "string", "field": "."}},
+        }  # type: ignore[index]
+    )
+    events = converted(
+        endpoint({}), b'[{"id": 1, "tags": ["a", "b", 5]}, {"id": 2, "tags": "c"}]', nested={"tags": tags}
+    )
+    assert [(row["thing"], row["sku"]) for row in rows(events, "tags")] == [(1, "a"), (1, "b"), (2, "c")]
+    assert len(refused(events)) == 1
+    prices = endpoint({"id": {"type": "integer", "field": "[0]"}, "price": {"type": "float", "field": "[1]"}})
+    assert rows(converted(prices, b"[[1, 2.5, 7], [2, 3, null]]")) == [
+        {"id": 1, "price": 2.5, "extra": '{"2":7}'},
+        {"id": 2, "price": 3.0, "extra": None},
+    ]
+
+
+def test_a_large_page_is_cut_and_small_ones_are_put_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sources.rest_api.convert.CHUNK", 100)
+    declared = endpoint({"note": "string"})
+    large = json.dumps([{"id": n, "note": "x" * 30} for n in range(10)]).encode()
+    events = converted(declared, large, *(json.dumps([{"id": n, "note": "y"}]).encode() for n in range(10, 20)))
+    assert [row["id"] for row in rows(events)] == list(range(20))
+    sizes = [event.table.num_rows for event in events if isinstance(event, Rows)]
+    assert max(sizes) < 10
+    assert len(sizes) < 15
+
+
+class _Poison(dict[str, Any]):
+    """Fields that can't be looked at: stands for whatever goes wrong that nobody has thought of."""
+
+    def get(self, *_args: Any) -> Any:
+        raise MemoryError
+
+
+def test_what_nobody_has_thought_of_is_refused_alone() -> None:
+    from sources.rest_api.records import open_list
+    from sources.rest_api.tables import Tables
+
+    declared = endpoint({"note": "string"})
+    records = open_list(declared, b"[%s]" % b",".join(b'{"id": %d}' % n for n in range(9)), {})
+    records[5].fields = _Poison(records[5].fields or {})
+    read = Tables("things", declared, None).read(records)
+    assert read.table.column("id").to_pylist() == [0, 1, 2, 3, 4, 6, 7, 8]
+    assert [each.reason for each in read.bad] == ["can't become a row (MemoryError)"]
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["2026-01-01T00:00:00Z", "5"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+COLUMNS = {
+    "a": "string", "b": "integer", "c": "float", "d": "boolean", "e": "timestamp", "f": "date", "g": "json",
+    "h": "decimal(10,2)", "i": "datetime",
+}  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.dictionaries(st.sampled_from([*COLUMNS, "id", "z"]), JSON) | JSON, max_size=4),
+    st.booleans(),
+    st.booleans(),
+)
+def test_whatever_comes_its_neighbours_are_loaded(odd: list[Any], convert: bool, together: bool) -> None:
+    """Records are loaded or refused, each of them, and alike whether read at once or one by one."""
+    declared = endpoint({name: {"type": kind, "convert": convert} for name, kind in COLUMNS.items()})
+    texts = [json.dumps(record).encode() for record in [{"id": 10**9}, *odd, {"id": 10**9 + 1, "a": "x"}]]
+    pages = [b"[%s]" % b",".join(texts)] if together else [b"[%s]" % text for text in texts]
+    events = converted(declared, *pages)
+    assert len(rows(events)) + len(refused(events)) == len(texts)
+    assert {10**9, 10**9 + 1} <= {row["id"] for row in rows(events)}
+    for row in rows(events):
+        for name in ("g", "extra"):
+            assert row[name] is None or json.loads(row[name]) is not ...
+    assert not [event for event in events if isinstance(event, Delete)]
