@@ -1,4 +1,8 @@
-"""Addresses in headers (RFC 5322, section 3.4): plain ones fast, all others by the standard library."""
+"""Addresses in headers (RFC 5322, section 3.4, with RFC 6532): plain ones fast, all others as they are really written.
+
+Lists come with semicolons, names without quotes, addresses without brackets or behind ``mailto:``. Each address is
+written in the header as it is returned: where none is to be seen, ``email`` is None and the text is the name.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,20 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sources.email.text import header_text, repair, structured
+from sources.email.addr_spec import address_in, mailto, name_of
+from sources.email.address_tokens import Token, tokens_of
+from sources.email.text import header_text, repair
 
 _PLAIN = re.compile(
-    r"""\s*(?:(?:"([^"\\]*)"|([\w!#$%&'*+/=?^`{|}~ -]*))\s*<([\w!#$%&'*+/=?^`{|}~.-]+@[\w.-]+)>"""
-    r"""|([\w!#$%&'*+/=?^`{|}~.-]+@[\w.-]+))\s*(?:,|$)""",
+    r"""\s*+(?:(?:"([^"\\]*+)"|([\w!#$%&'*+/=?^`{|}~ -]*+))\s*+<([\w!#$%&'*+/=?^`{|}~.-]++@[\w-]++(?:\.[\w-]++)*+)>"""
+    r"""|([\w!#$%&'*+/=?^`{|}~.-]++@[\w-]++(?:\.[\w-]++)*+))\s*+(?:,|$)""",
     re.ASCII,
 )
-_ADDRESS = re.compile(r"[^\s<>\"(),;:]+@[^\s<>\"(),;:]+")
+_WRITTEN_INSIDE = re.compile(r"<([^<>]+)>\s*$")
 MOST = 2_000
 """How many addresses of one header are kept."""
+_LONGEST = 65_536
+_LONGEST_PHRASE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +35,14 @@ class Address:
     group: str | None = None
 
 
-def addresses_of(field: str, value: str) -> list[Address]:
+def addresses_of(value: str) -> list[Address]:
     """Return the addresses of a header's value, at most :data:`MOST`."""
-    value = repair(value.replace("\r", "").replace("\n", "")).strip()
+    value = repair(value[:_LONGEST].replace("\r", "").replace("\n", "")).strip()
     if not value:
         return []
     plain = _plain_addresses(value) if value.isascii() and "=?" not in value else None
-    found = plain if plain is not None else list(_parsed_addresses(field, value))
-    return found[:MOST] or [Address(None, header_text(value) or None)]
+    found = plain if plain is not None else _parsed_addresses(value)
+    return found[:MOST]
 
 
 def _plain_addresses(value: str) -> list[Address] | None:
@@ -51,33 +59,64 @@ def _plain_addresses(value: str) -> list[Address] | None:
     return found
 
 
-def _parsed_addresses(field: str, value: str) -> Iterator[Address]:
-    header = structured("sender" if field == "sender" and "," not in value else "to", value[:65_536])
-    groups = getattr(header, "groups", None)
-    if not groups:
-        yield from (Address(found.lower(), None) for found in _ADDRESS.findall(value))
-        return
-    comments = _comments(value) if "(" in value else {}
-    for group in groups:
-        name = repair(group.display_name) if group.display_name else None
-        if name and not group.addresses:
-            yield Address(None, None, name)
-        for one in group.addresses:
-            yield _address(one.addr_spec, one.display_name or comments.get(one.addr_spec), name)
+def _parsed_addresses(value: str) -> list[Address]:
+    """Return the addresses of a value, group by group."""
+    found: list[Address] = []
+    entry: list[Token] = []
+    group: str | None = None
+    members = 0
+    tokens = tokens_of(value)
+    last = max((number for number, token in enumerate(tokens) if token.kind == ";"), default=-1)
+    for number, token in enumerate(tokens):
+        if token.kind == ":" and group is None and (number < last or number + 2 >= len(tokens)) and _is_phrase(entry):
+            group, entry, members = name_of(entry), [], len(found)
+        elif token.kind in ",;":
+            found += _entry(entry, group)
+            entry = []
+            if token.kind == ";" and group is not None:
+                found += [Address(None, None, group)] if len(found) == members else []
+                group = None
+        else:
+            entry.append(token)
+    found += _entry(entry, group)
+    return found if group is None or len(found) > members else [*found, Address(None, None, group)]
 
 
-def _comments(value: str) -> dict[str, str]:
-    """Return names that are written as comments, as in ``a@b.example (Ann)``, by address."""
-    from email.utils import getaddresses
+def _is_phrase(entry: list[Token]) -> bool:
+    """Return whether what is before a colon can be the name of a group."""
+    if len(entry) > _LONGEST_PHRASE or any(token.kind in ("angle", ":") or "@" in token.text for token in entry):
+        return False
+    return any(token.kind in ("text", "word", "quoted") for token in entry)
 
-    return {address: name for name, address in getaddresses([value]) if name}
+
+def _entry(entry: list[Token], group: str | None) -> Iterator[Address]:
+    """Yield what is between two commas: an address, or several that nothing separates."""
+    words: list[Token] = []
+    waiting: Address | None = None
+    for token in entry:
+        email = address_in(token)
+        if email is None:
+            words.append(token)
+            continue
+        if token.kind == "angle" and waiting is not None and waiting.name is None and name_of(words) is None:
+            words, waiting = [Token("text", waiting.email or "")], None  # an address as the name of one in brackets
+        if waiting is not None:
+            yield waiting
+        waiting, words = Address(email, name_of(words), group), []
+    if waiting is not None:
+        yield Address(waiting.email, waiting.name or name_of(words), group)
+    elif any(token.kind != "blank" for token in words):
+        yield from _from_text(words, group)
 
 
-def _address(spec: str, display: str | None, group: str | None) -> Address:
-    """Return an address; a name that is all there is may hold the address in its text."""
-    name = header_text(display or "") or None
-    email = repair(spec).strip().lower() if spec and spec != "<>" else ""
-    if "@" not in email.strip("@"):
-        inside = _ADDRESS.search(name or "")
-        name, email = name or repair(spec).strip("<> ") or None, inside[0].lower() if inside else ""
-    return Address(email or None, name, group)
+def _from_text(words: list[Token], group: str | None) -> Iterator[Address]:
+    """Yield what has no address of its own; encoded words may hold name and address together."""
+    name = name_of(words)
+    inside = _WRITTEN_INSIDE.search(name or "")
+    plain = all(token.kind in ("text", "blank", "comment") for token in words)
+    email = mailto(inside[1] if inside else name, spaced=plain) if name and "@" in name else None
+    brackets = [token.text.strip() for token in words if token.kind == "angle"]
+    if name and email:
+        yield Address(email, (name[: inside.start()].strip(' "') or None) if inside else None, group)
+    elif name or brackets:
+        yield Address(None, name or next((header_text(text) for text in brackets if text), None), group)

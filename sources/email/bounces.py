@@ -1,17 +1,24 @@
-"""Delivery status notifications (RFC 3464) to rows of ``bounces``."""
+"""Delivery status notifications (RFC 3464, RFC 6533) to rows of ``bounces``."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import unquote_to_bytes
 
+from sources.email.addr_spec import mailto, without_comments
+from sources.email.addresses import addresses_of
 from sources.email.dates import instant
+from sources.email.delivery import Fields, fields_of
 from sources.email.ids import first_id
 from sources.email.parts import Content
-from sources.email.text import header_text
 
-if TYPE_CHECKING:
-    from email.message import Message
+_TYPE = re.compile(r"\s*([\w.+-]+)\s*;(.*)", re.DOTALL)
+_STATUS = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
+_XTEXT = re.compile(r"(?:[^+=]|\+(?:2B|3D|[89A-F][0-9A-F]))*")
+_XTEXT_AT = re.compile(r"(?:[^+=@]|\+[0-9A-F]{2})*")
+_UNICODE = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 
 
 def bounces_of(content: Content, key: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -19,61 +26,87 @@ def bounces_of(content: Content, key: Mapping[str, Any]) -> Iterator[dict[str, A
     original = _original_id(content.originals)
     position = 0
     for report in content.reports:
-        blocks = [_fields(block) for block in _blocks(report)]
-        about = next((block for block in blocks if "final-recipient" not in block), {})
-        for block in blocks:
-            if "final-recipient" in block or "original-recipient" in block:
-                yield {**key, "position": position, **_row(block, about), "original_message_id": original}
-                position += 1
+        about, recipients = fields_of(report)
+        written = first_id(about.get("original-message-id") or about.get("x-original-message-id"))
+        for fields in recipients:
+            yield {**key, "position": position, **_row(fields, about), "original_message_id": original or written}
+            position += 1
 
 
-def _blocks(report: Message) -> list[Message]:
-    blocks = report.get_payload()
-    return [block for block in blocks if not isinstance(block, str)] if isinstance(blocks, list) else []
-
-
-def _fields(block: Message) -> dict[str, str]:
-    return {name.lower(): header_text(str(value)) for name, value in block.raw_items()}
-
-
-def _row(block: Mapping[str, str], about: Mapping[str, str]) -> dict[str, Any]:
-    status = block.get("status", "").split(" ")[0] or None
-    original = _typed(block.get("original-recipient"))
-    final = _typed(block.get("final-recipient"))
+def _row(fields: Fields, about: Fields) -> dict[str, Any]:
+    status = _status(fields.get("status", ""))
+    action = without_comments(fields.get("action", "")).split()
     return {
-        "recipient": final.lower() if final else None,
-        "original_recipient": original.lower() if original else None,
-        "action": (block.get("action", "").split(" ")[0].lower()) or None,
+        "recipient": _recipient(fields.get("final-recipient")),
+        "original_recipient": _recipient(fields.get("original-recipient"), is_xtext=True),
+        "action": action[0].strip(";.,").lower() if action else None,
         "status": status,
         "permanent": status.startswith("5") if status else None,
-        "diagnostic": _typed(block.get("diagnostic-code")),
-        "remote_mta": _typed(block.get("remote-mta")),
-        "reporting_mta": _typed(about.get("reporting-mta")),
+        "diagnostic": _typed(fields.get("diagnostic-code")),
+        "remote_mta": _server(fields.get("remote-mta")),
+        "reporting_mta": _server(about.get("reporting-mta")),
         "arrived_at": instant(about.get("arrival-date"))[0],
-        "last_attempt_at": instant(block.get("last-attempt-date"))[0],
+        "last_attempt_at": instant(fields.get("last-attempt-date"))[0],
     }
 
 
+def _status(written: str) -> str | None:
+    """Return the status code (RFC 3463); what isn't one, as its first word."""
+    found = _STATUS.search(without_comments(written))
+    words = without_comments(written).split()
+    return found[0] if found else words[0] if words else None
+
+
 def _typed(value: str | None) -> str | None:
-    """Return what follows the type, for example ``a@b.example`` of ``rfc822; a@b.example``."""
-    if value is None:
-        return None
-    kind, separator, rest = value.partition(";")
-    return (rest if separator else kind).strip().strip("<>") or None
+    """Return what follows the type, for example ``550 no such user`` of ``smtp; 550 no such user``."""
+    found = _TYPE.fullmatch(value or "")
+    return (found[2] if found else value or "").strip() or None
 
 
-def _original_id(originals: list[Message]) -> str | None:
+def _server(value: str | None) -> str | None:
+    """Return the name of a server, without comments."""
+    text = without_comments(_typed(value) or "").strip().strip("<>")
+    return text or None
+
+
+def _recipient(value: str | None, *, is_xtext: bool = False) -> str | None:
+    """Return an address, lower case; what isn't one as it is written."""
+    text = _UNICODE.sub(_character, _typed(value) or "").strip()
+    if is_xtext:
+        text = _from_xtext(text)
+    found = next((one.email for one in addresses_of(text) if one.email), None)
+    return found or without_comments(text).strip().strip("<>").strip().lower() or None
+
+
+def _character(found: re.Match[str]) -> str:
+    number = int(found[1], 16)
+    return chr(number) if number < 0x110000 and not 0xD800 <= number < 0xE000 else found[0]
+
+
+def _from_xtext(text: str) -> str:
+    """Return an address whose special characters may still be written as ``+2B`` (RFC 3461, section 4).
+
+    Only what RFC 3461 lets be written so is decoded, or what makes an address of a text that is none: in
+    ``ann+2024@x.example`` the plus is a plus.
+    """
+    needed = _XTEXT.fullmatch(text) or ("@" not in text and _XTEXT_AT.fullmatch(text))
+    if not needed or "+" not in text:
+        return text
+    decoded = unquote_to_bytes(re.sub(r"\+([0-9A-F]{2})", r"%\1", text.replace("%", "%25")))
+    try:
+        return decoded.decode("utf-8") if mailto(decoded.decode("utf-8")) else text
+    except UnicodeDecodeError:
+        return text
+
+
+def _original_id(originals: list[bytes]) -> str | None:
     """Return the Message-ID of the first original: a whole message, or its headers as text."""
-    from email.parser import HeaderParser
+    from email.parser import BytesParser
+    from email.policy import compat32
 
-    for part in originals:
-        inner = part.get_payload()
-        if isinstance(inner, list) and inner and not isinstance(inner[0], str):
-            found = inner[0].get("message-id")
-        else:
-            content = part.get_payload(decode=True)
-            text = content.decode("utf-8", "replace") if isinstance(content, bytes) else ""
-            found = HeaderParser().parsestr(text).get("message-id")
-        if found is not None and (one := first_id(str(found))):
+    for content in originals:
+        head = BytesParser(policy=compat32).parsebytes(content.lstrip(b"\r\n"), headersonly=True)
+        found = next((str(value) for name, value in head.raw_items() if name.lower() == "message-id"), None)
+        if found is not None and (one := first_id(found)):
             return one
     return None

@@ -1,17 +1,15 @@
-"""The parts of a message (MIME, RFC 2045 to 2049): which are its text, which are attachments.
-
-The structure is read by the standard library's parser under the policy that keeps headers as they came, which takes a
-fifth of the time; each header that isn't plain is then decoded by the modern policy (:mod:`sources.email.text`).
-"""
+"""The parts of a message: which are its text, which are attachments, which report what came back."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sources.email.structure import parse_part
 from sources.email.text import decode_body, header_text
-from sources.email.told import media_type_of, told_of
+from sources.email.told import told_of
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -19,6 +17,10 @@ if TYPE_CHECKING:
 DEEPEST = 50
 MOST_PARTS = 1_000
 _TNEF = ("application/ms-tnef", "application/vnd.ms-tnef")
+_REPORTS = ("message/delivery-status", "message/global-delivery-status")
+_ORIGINALS = ("message/rfc822", "message/global", "message/global-headers", "message/rfc822-headers",
+              "text/rfc822-headers", "text/rfc822")  # fmt: skip
+_BASE64 = re.compile(rb"[A-Za-z0-9+/=\s]*+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,59 +38,51 @@ class Attachment:
 
 @dataclass(slots=True)
 class Content:
-    """What a message contains, and what is wrong with it, in words."""
+    """What a message contains, and what is wrong with it, in words; reports and originals as they were sent."""
 
     plain: list[str] = field(default_factory=list)
     html: list[str] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
-    reports: list[Message] = field(default_factory=list)
-    originals: list[Message] = field(default_factory=list)
+    reports: list[bytes] = field(default_factory=list)
+    originals: list[bytes] = field(default_factory=list)
     defects: list[str] = field(default_factory=list)
 
 
-def parse(raw: bytes) -> tuple[Message, list[str]]:
-    """Return a message as the standard library reads it, and what stopped it from reading the body, if anything."""
-    from email.parser import BytesParser
-    from email.policy import compat32
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    """A part that isn't taken apart; ``attached`` is whether it is in a multipart that is an attachment."""
 
-    from sources.email.regular import read_regular
-
-    regular = read_regular(raw)
-    if regular is not None:
-        return regular, []
-    parser = BytesParser(policy=compat32)
-    try:
-        return parser.parsebytes(raw), []
-    except RecursionError:
-        return parser.parsebytes(_head(raw), headersonly=True), ["its parts are nested too deeply to be read"]
-
-
-def _head(raw: bytes) -> bytes:
-    ends = [at for mark in (b"\r\n\r\n", b"\n\n") if (at := raw.find(mark)) >= 0]
-    return raw[: min(ends) + 4] if ends else raw
+    path: str
+    part: Message
+    attached: bool
 
 
 def content_of(message: Message, truncated: bool) -> Content:
     """Return the texts, attachments and reports of a message; nothing in a part stops the others."""
     out = Content()
-    parts = list(_leaves(message, "", 0, out))
-    for number, (path, part) in enumerate(parts):
-        complete = not (truncated and number == len(parts) - 1)
+    leaves = list(_leaves(message, "", 0, out, attached=False))
+    last = leaves[-1].path if truncated and leaves else None
+    for leaf in leaves:
+        complete = last is None or not (last == leaf.path or last.startswith(f"{leaf.path}."))
         try:
-            _sort(part, path, out, complete)
+            _sort(leaf, out, complete)
         except Exception as error:  # the parser raises almost anything on odd input
-            out.defects.append(f"part {path}: {type(error).__name__}: {error}"[:200])
-            out.attachments.append(Attachment(path, None, "application/octet-stream", None, "file", None, None))
+            out.defects.append(f"part {leaf.path} can't be read ({type(error).__name__})")
+            out.attachments.append(Attachment(leaf.path, None, "application/octet-stream", None, "file", None, None))
     return out
 
 
-def _leaves(part: Message, path: str, depth: int, out: Content) -> Iterator[tuple[str, Message]]:
-    """Yield number and part of everything that isn't a multipart; an attached message is one part."""
+def _leaves(part: Message, path: str, depth: int, out: Content, *, attached: bool) -> Iterator[_Leaf]:
+    """Yield everything that isn't a multipart; of a multipart that is an attachment, itself and what is in it."""
     out.defects += [type(defect).__name__ for defect in part.defects]
     children = part.get_payload() if part.is_multipart() else None
-    if not isinstance(children, list) or media_type_of(part).startswith("message/"):
-        yield path or "1", part
-        return
+    if not isinstance(children, list):
+        yield _Leaf(path or "1", part, attached)
+        told = told_of(part)
+        if not (path and told.media_type.startswith("multipart/") and told.disposition == "attachment"):
+            return
+        children = _taken_apart(part)
+        attached = True
     if depth >= DEEPEST:
         out.defects.append(f"parts nested deeper than {DEEPEST} were left out")
         return
@@ -96,25 +90,37 @@ def _leaves(part: Message, path: str, depth: int, out: Content) -> Iterator[tupl
         if number > MOST_PARTS:
             out.defects.append(f"only {MOST_PARTS} of {len(children)} parts were read")
             return
-        yield from _leaves(child, f"{path}.{number}" if path else str(number), depth + 1, out)
+        yield from _leaves(child, f"{path}.{number}" if path else str(number), depth + 1, out, attached=attached)
 
 
-def _sort(part: Message, path: str, out: Content, complete: bool) -> None:
-    told = told_of(part)
+def _taken_apart(part: Message) -> list[Message]:
+    try:
+        written = next(value for name, value in part.raw_items() if name.lower() == "content-type")
+        whole = parse_part(str(written), _payload(part, "multipart"))
+    except Exception:  # what can't be taken apart is an attachment all the same
+        return []
+    found: Any = whole.get_payload()
+    return found if isinstance(found, list) else []
+
+
+def _sort(leaf: _Leaf, out: Content, complete: bool) -> None:
+    part, told = leaf.part, told_of(leaf.part)
     media_type, disposition, name = told.media_type, told.disposition, told.name
-    if media_type == "message/delivery-status":
-        out.reports.append(part)
-    if media_type in ("message/rfc822", "text/rfc822-headers", "message/global"):
-        out.originals.append(part)
-    if media_type in ("text/plain", "text/html") and disposition != "attachment" and name is None:
-        text, wrong = decode_body(_payload(part), told.charset)
+    is_text = media_type in ("text/plain", "text/html") and disposition != "attachment" and name is None
+    content = _payload(part, media_type)
+    if is_text and not leaf.attached:
+        text, wrong = decode_body(content, told.charset)
         (out.plain if media_type == "text/plain" else out.html).append(text.replace("\r\n", "\n"))
-        out.defects += [f"part {path}: {wrong}"] if wrong else []
+        out.defects += [f"part {leaf.path}: {wrong}"] if wrong else []
         return
+    if media_type in _REPORTS:
+        out.reports.append(content)
+    if media_type in _ORIGINALS:
+        out.originals.append(content)
     content_id = header_text(str(part.get("content-id") or "")).strip("<> ") or None
     kind = _kind(media_type, name, disposition, content_id)
-    content = _payload(part) if complete else None
-    out.attachments.append(Attachment(path, name, media_type, disposition, kind, content_id, content))
+    kept = content if complete else None
+    out.attachments.append(Attachment(leaf.path, name, media_type, disposition, kind, content_id, kept))
 
 
 def _kind(media_type: str, name: str | None, disposition: str | None, content_id: str | None) -> str:
@@ -125,17 +131,20 @@ def _kind(media_type: str, name: str | None, disposition: str | None, content_id
     return "inline" if disposition != "attachment" and content_id else "file"
 
 
-def _payload(part: Message) -> bytes:
-    """Return the decoded content; of an attached message, the message."""
-    if part.is_multipart():
-        inner = part.get_payload()
-        return b"".join(_as_bytes(one) for one in inner) if isinstance(inner, list) else b""
+def _payload(part: Message, media_type: str) -> bytes:
+    """Return the decoded content.
+
+    Of a message or multipart that says Base64 and isn't, the content as it came: RFC 2046 forbids to encode those, and
+    some programs write the header alone.
+    """
     content = part.get_payload(decode=True)
-    return content if isinstance(content, bytes) else b""
+    if not isinstance(content, bytes):
+        return b""
+    if media_type.startswith(("message/", "multipart")) and _says_base64(part):
+        written = str(part.get_payload()).encode("utf-8", "surrogateescape")
+        return content if _BASE64.fullmatch(written) else written
+    return content
 
 
-def _as_bytes(message: Any) -> bytes:
-    try:
-        return bytes(message.as_bytes())
-    except (LookupError, UnicodeError, ValueError, TypeError, AttributeError):
-        return str(message.as_string()).encode("utf-8", "surrogateescape")
+def _says_base64(part: Message) -> bool:
+    return str(part.get("content-transfer-encoding", "")).strip().lower() == "base64"

@@ -1,7 +1,8 @@
 """Messages that keep to the rules, taken apart at their boundaries at once; the standard library goes line by line.
 
-What comes out is what :class:`email.parser.BytesParser` makes of the same bytes. Whatever is not plain (other line ends
-than CRLF, a header that isn't one, a boundary that is missing or doubled, attached messages) is left to that parser.
+What comes out is what that library's parser makes of the same bytes, as :mod:`sources.email.structure` uses it.
+Whatever is not plain (other line ends than CRLF, a header that isn't one, a boundary that is missing or doubled) is
+left to that parser.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from email.message import Message
 from email.policy import compat32
 from functools import lru_cache
 from itertools import pairwise
+
+from sources.email.told import is_attached
 
 DEEPEST = 20
 _REST = re.compile(r"(--)?[ \t]*(?=\r\n|\Z)")
@@ -36,9 +39,7 @@ def _read_part(text: str, begin: int, end: int, depth: int) -> Message | None:
     if not _read_head(message, text, begin, head_end):
         return None
     kind, _, rest = _media_type(message).partition("/")
-    if kind == "message":
-        return None
-    if kind != "multipart":
+    if kind != "multipart" or (depth and is_attached(message)):
         message.set_payload(text[head_end + 2 : end])
         return message
     return _read_multipart(message, text, head_end, end, depth) if rest != "digest" and depth < DEEPEST else None

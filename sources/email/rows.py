@@ -4,24 +4,43 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from html.parser import HTMLParser
 from typing import Any
 
 from sources.email.addresses import Address, addresses_of
 from sources.email.bounces import bounces_of
 from sources.email.dates import instant
 from sources.email.ids import first_id, ids_of
-from sources.email.parts import Attachment, Content, content_of, parse
+from sources.email.parts import Attachment, Content, content_of
+from sources.email.preview import preview
+from sources.email.structure import parse
 from sources.email.text import header_text
+from sources.errors import IntegrationError
 
 ROLES = ("from", "sender", "reply-to", "to", "cc", "bcc")
 _MOST_HEADERS, _LONGEST_HEADER = 500, 65_536
 _LONGEST_TEXT = 4 * 2**20
+_MOST_DEFECTS = 100
 _RESULT = re.compile(r"(?:^|[;\s])(spf|dkim|dmarc)\s*=\s*(\w+)", re.IGNORECASE)
 _COMMENT = re.compile(r"\([^()]*\)")
+
+
+class Unreadable(ValueError):
+    """A message that can't be read; says which part of it and why, and holds no value of it."""
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    try:
+        yield
+    except IntegrationError:
+        raise
+    except Exception as error:  # whatever goes wrong is this message's, and no other's
+        msg = f"{what} can't be read ({type(error).__name__})"
+        raise Unreadable(msg) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,29 +79,51 @@ def read_message(fetched: Fetched, store: Callable[[bytes], str] | None = None) 
         store: keeps the content of an attachment and returns its name.
 
     Raises:
-        ValueError: it can't be understood at all.
+        Unreadable: it can't be understood.
     """
-    message, defects = parse(fetched.raw)
-    fields: list[tuple[str, str]] = [(name.lower(), str(value)) for name, value in message.raw_items()]
+    with _reading("the structure of the message"):
+        message, defects = parse(fetched.raw)
+        fields: list[tuple[str, str]] = [(name.lower(), str(value)) for name, value in message.raw_items()]
     written: dict[str, list[str]] = {}
     for name, value in fields:
         written.setdefault(name, []).append(value)
-    first = {name: values[0] for name, values in written.items()}
     if not fields:
         defects.append("it has no header")
-    content = content_of(message, not fetched.complete)
-    people = {role: addresses_of(role, value) for role in ROLES if (value := _joined(written.get(role, ())))}
-    ancestors = ids_of(first.get("references"))
-    answered = ids_of(first.get("in-reply-to"))
-    row = _message(fetched, first, people, content)
-    row |= {"in_reply_to": answered[0] if answered else None, "references": ancestors or None}
-    row |= _authentication(written.get("authentication-results", ()))
-    row["defects"] = list(dict.fromkeys([*defects, *content.defects])) or None
-    rows = [("messages", row)]
-    rows += [("recipients", one) for one in _recipients(fetched.key, people)]
-    rows += [("headers", one) for one in _headers(fetched.key, fields)]
-    rows += [("attachments", _attachment(fetched.key, one, store)) for one in content.attachments]
-    rows += [("bounces", one) for one in bounces_of(content, fetched.key)]
+    with _reading("the parts of the message"):
+        content = content_of(message, not fetched.complete)
+    people: dict[str, list[Address]] = {}
+    for role in ROLES:
+        with _reading(f"header {role}"):
+            if value := _joined(written.get(role, ())):
+                people[role] = addresses_of(value)
+    return _read(fetched, written, people, content, defects, fields, store)
+
+
+def _read(
+    fetched: Fetched,
+    written: Mapping[str, list[str]],
+    people: Mapping[str, list[Address]],
+    content: Content,
+    defects: list[str],
+    fields: list[tuple[str, str]],
+    store: Callable[[bytes], str] | None,
+) -> Read:
+    with _reading("the header of the message"):
+        ancestors = ids_of(next(iter(written.get("references", ())), None))
+        first = {name: values[0][:_LONGEST_HEADER] for name, values in written.items()}
+        answered = ids_of(first.get("in-reply-to"))
+        row = _message(fetched, first, people, content)
+        row |= {"in_reply_to": answered[0] if answered else None, "references": ancestors or None}
+        row |= _authentication(written.get("authentication-results", ()))
+        row["defects"] = list(dict.fromkeys([*defects, *content.defects]))[:_MOST_DEFECTS] or None
+        rows = [("messages", row)]
+        rows += [("recipients", each) for each in _recipients(fetched.key, people)]
+        rows += [("headers", each) for each in _headers(fetched.key, fields)]
+    for one in content.attachments:
+        with _reading(f"attachment {one.part}"):
+            rows.append(("attachments", _attachment(fetched.key, one, store)))
+    with _reading("the delivery report"):
+        rows += [("bounces", each) for each in bounces_of(content, fetched.key)]
     return Read(rows, row["message_id"], ancestors or answered[:1])
 
 
@@ -128,7 +169,7 @@ def _list_id(value: str | None) -> str | None:
 
 
 def _authentication(values: Sequence[str]) -> dict[str, Any]:
-    written = [header_text(value) for value in values[:20]]
+    written = [header_text(value[:_LONGEST_HEADER]) for value in values[:20]]
     found: dict[str, Any] = {"authentication_results": written or None}
     for method, result in _RESULT.findall(_COMMENT.sub("", written[0])) if written else ():
         found.setdefault(method.lower(), result.lower())
@@ -161,32 +202,3 @@ def _attachment(key: Mapping[str, Any], one: Attachment, store: Callable[[bytes]
         "sha256": None if content is None else sha256(content).hexdigest(),
         "stored_as": None if content is None or store is None else store(content),
     }
-
-
-class _Words(HTMLParser):
-    """Collects the words of a page, without those of scripts and styles, until there are enough."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.words: list[str] = []
-        self._hidden = 0
-
-    def handle_starttag(self, tag: str, _attrs: Any) -> None:
-        self._hidden += tag in ("script", "style", "title")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._hidden -= tag in ("script", "style", "title") and self._hidden > 0
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.words += data.split()
-
-
-def preview(plain: str, html: str, length: int = 200) -> str | None:
-    """Return the beginning of a message's text on one line, of its HTML where it has no plain text."""
-    text = " ".join(plain[: length * 10].split(None, length // 2 + 1)[: length // 2 + 1])
-    if not text and html:
-        page = _Words()
-        page.feed(html[: 64 * 1024])
-        text = " ".join(page.words)
-    return text[:length] or None

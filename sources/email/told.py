@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING, TypeVar
 
-from sources.email.text import header_text, repair
+from sources.email.parameters import file_name, parameter_of
+from sources.email.text import repair
 
 if TYPE_CHECKING:
     from email.message import Message
 
 _LONGEST = 500
 """How long headers may be for what they tell to be kept in memory."""
+_MOST = 65_536
+_FOLD = re.compile(r"\r?\n")
 _T = TypeVar("_T")
 
 
@@ -52,25 +55,22 @@ def _read_told(content_type: str | None, disposition: str | None, default: str) 
 
     part = Message(compat32)
     part.set_default_type(default)
-    for field_name, value in (("content-type", content_type), ("content-disposition", disposition)):
-        if value is not None:
-            part.set_raw(field_name, value)
+    if content_type is not None:
+        part.set_raw("content-type", content_type[:_MOST])
     media_type = media_type_of(part)
-    shown = _safely(part.get_content_disposition, None)
-    name = _name(part)
-    charset = _safely(lambda: str(part.get_param("charset") or ""), "")
-    return Told(media_type, shown, name, repair(charset) or None)
+    content_type, disposition = _unfolded(content_type), _unfolded(disposition)
+    shown = (disposition or "").partition(";")[0].strip().lower() or None
+    return Told(media_type, shown, file_name(disposition, content_type), parameter_of(content_type, "charset"))
 
 
-def _name(part: Message) -> str | None:
-    """Return the file name (RFC 2231, or RFC 2047 as many write it), without folders and control characters."""
-    for field_name in ("content-disposition", "content-type"):
-        value = part.get(field_name)
-        if value is not None and not isinstance(value, str):  # raw 8-bit: the policy made a Header of it
-            part.replace_header(field_name, repair(dict(part.raw_items())[field_name]))
-    name = _safely(part.get_filename, None)
-    name = "".join(one for one in header_text(name or "") if one.isprintable())
-    return PureWindowsPath(name).name.strip()[:255] or None if name else None
+def _unfolded(value: str | None) -> str | None:
+    return None if value is None else repair(_FOLD.sub("", value[:_MOST]))
+
+
+def is_attached(part: Message) -> bool:
+    """Return whether Content-Disposition says that a part is an attachment."""
+    written = next((value for name, value in part.raw_items() if name.lower() == "content-disposition"), "")
+    return str(written).partition(";")[0].strip().lower() == "attachment"
 
 
 def _safely(read: Callable[[], _T], otherwise: _T) -> _T:

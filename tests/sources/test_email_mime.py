@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime
+from email.utils import getaddresses
 from hashlib import sha256
-from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -13,42 +13,9 @@ from hypothesis import strategies as st
 
 from sources.batch import Batch
 from sources.email.addresses import Address, _parsed_addresses, addresses_of
-from sources.email.rows import Fetched, Read, preview, read_message
+from sources.email.preview import preview
 from sources.email.streams import STREAMS
-
-KEY = {"account": "a", "mailbox": "INBOX", "uidvalidity": 1, "uid": 1}
-
-
-def read(raw: bytes, complete: bool = True) -> Read:
-    """Read a message; every row fits its stream."""
-    found = read_message(Fetched(KEY, raw, len(raw), datetime(2026, 3, 10, tzinfo=UTC), complete))
-    batches = {stream.name: Batch(stream) for stream in STREAMS}
-    for stream, row in found.rows:
-        assert list(batches[stream].add(row)) == []
-    for batch in batches.values():
-        list(batch.flush())
-    return found
-
-
-def rows(raw: bytes, stream: str, complete: bool = True) -> list[dict[str, Any]]:
-    return [row for name, row in read(raw, complete).rows if name == stream]
-
-
-def message(raw: bytes, complete: bool = True) -> dict[str, Any]:
-    return rows(raw, "messages", complete)[0]
-
-
-def with_head(*lines: str, body: bytes = b"Hello") -> bytes:
-    return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape") + body
-
-
-def multipart(*parts: bytes, kind: str = "mixed") -> bytes:
-    head = f"Subject: s\r\nMIME-Version: 1.0\r\nContent-Type: multipart/{kind}; boundary=b\r\n\r\n".encode()
-    return head + b"".join(b"--b\r\n" + part + b"\r\n" for part in parts) + b"--b--\r\n"
-
-
-def part(*lines: str, body: bytes = b"content") -> bytes:
-    return with_head(*lines, body=body)
+from tests.sources.email_messages import message, multipart, part, rows, with_head
 
 
 @pytest.mark.parametrize(
@@ -274,12 +241,12 @@ def test_no_bytes_stop_the_reader(value: bytes, name: bytes) -> None:
     ],
 )
 def test_addresses(value: str, found: list[tuple[str | None, str | None]]) -> None:
-    assert [(one.email, one.name) for one in addresses_of("to", value)] == found
+    assert [(one.email, one.name) for one in addresses_of(value)] == found
 
 
 def test_groups_are_named_even_when_empty() -> None:
-    assert addresses_of("to", "undisclosed-recipients:;") == [Address(None, None, "undisclosed-recipients")]
-    assert addresses_of("to", "Team: a@x.example;") == [Address("a@x.example", None, "Team")]
+    assert addresses_of("undisclosed-recipients:;") == [Address(None, None, "undisclosed-recipients")]
+    assert addresses_of("Team: a@x.example;") == [Address("a@x.example", None, "Team")]
 
 
 @settings(max_examples=60, deadline=None)
@@ -296,7 +263,8 @@ def test_groups_are_named_even_when_empty() -> None:
 def test_plain_addresses_are_read_as_the_standard_library_does(people: list[tuple[str, str]]) -> None:
     people = [(name.strip(), address.lstrip(".").replace("..", ".")) for name, address in people]
     value = ", ".join(f"{name} <{address}>" if name else address for name, address in people)
-    assert addresses_of("to", value) == list(_parsed_addresses("to", value))
+    assert addresses_of(value) == _parsed_addresses(value)
+    assert [(one.name or "", one.email) for one in addresses_of(value)] == getaddresses([value])
 
 
 def test_ids_dates_lists_and_authentication() -> None:
