@@ -9,10 +9,11 @@ from typing import Any
 from sources.batch import to_json
 from sources.email.changes import forget, read_changes, rung_of
 from sources.email.connection import Connection
+from sources.email.failures import is_of_one_answer
 from sources.email.fetch import Reader, read_messages
 from sources.email.mailboxes import Mailbox, list_wanted
 from sources.email.session import Session, Status
-from sources.errors import Forbidden, NotFound, Rejected
+from sources.errors import Forbidden, IntegrationError, NotFound, RateLimited, Rejected, Unauthenticated
 from sources.events import Event, FullScan, Logged
 
 FORMAT = 1
@@ -35,7 +36,7 @@ def read_account(
     _must_match(session, connection, found)
     shared = session.account.lower() in {login.lower() for login in connection.shared}
     after: dict[str, list[int]] = {}
-    refused: dict[str, str] = {}
+    refused: dict[str, IntegrationError] = {}
     for mailbox in found:
         mailbox.row["shared"] = shared
         known = Status(*old[mailbox.name]) if mailbox.name in old else None
@@ -45,16 +46,33 @@ def read_account(
             now = yield from _read_mailbox(session, reader, mailbox, known)
             mailbox.row.update(uidvalidity=now.uidvalidity, messages=now.messages, changes_by=rung_of(session, now))
             after[mailbox.name] = [now.uidvalidity, now.uidnext, now.messages, now.highestmodseq]
-        except (Forbidden, NotFound, Rejected) as error:
-            refused[mailbox.name] = str(error)
+        except IntegrationError as error:
+            if not _is_of_one_mailbox(error):
+                raise
+            refused[mailbox.name] = error
     if refused:
         here = {one.name for one in list_wanted(session, connection.mailboxes, connection.skip_mailboxes)}
         found = [mailbox for mailbox in found if mailbox.name in here]
         refused = {name: why for name, why in refused.items() if name in here}
+        _must_be_of_one_mailbox(refused, after)
         after |= {name: old[name] for name in refused if name in old}
     for name in sorted(old.keys() - after.keys()):
         yield from forget(reader, session.account, name)
     return (yield from _describe(session, reader, found, refused, before, after))
+
+
+def _is_of_one_mailbox(error: IntegrationError) -> bool:
+    """Return whether other mailboxes can be read after this failure; a limit holds for all of them."""
+    if isinstance(error, RateLimited | Unauthenticated):
+        return False
+    return isinstance(error, Forbidden | NotFound | Rejected) or is_of_one_answer(error)
+
+
+def _must_be_of_one_mailbox(refused: Mapping[str, IntegrationError], after: Mapping[str, Any]) -> None:
+    """Raise what went wrong, when no mailbox could be read and that isn't a matter of rights."""
+    worst = next((one for one in refused.values() if not isinstance(one, Forbidden | NotFound | Rejected)), None)
+    if worst is not None and not after:
+        raise worst
 
 
 def _read_mailbox(
@@ -76,7 +94,7 @@ def _describe(
     session: Session,
     reader: Reader,
     found: list[Mailbox],
-    refused: Mapping[str, str],
+    refused: Mapping[str, IntegrationError],
     before: Mapping[str, Any] | None,
     after: dict[str, list[int]],
 ) -> Generator[Event, None, dict[str, Any]]:
@@ -86,10 +104,11 @@ def _describe(
         for mailbox in found:
             yield from reader.out.add("mailboxes", mailbox.row)
         yield from reader.out.flush()
-        yield FullScan("mailboxes", {"account": session.account})
+        because = f"the server ended LIST with OK after {len(found)} mailboxes"
+        yield FullScan("mailboxes", {"account": session.account}, because)
     if sorted(refused) != ((before or {}).get("refused") or []):
         for name, why in sorted(refused.items()):
-            yield Logged("mailbox_not_read", {"account": session.account, "mailbox": name, "reason": why})
+            yield Logged("mailbox_not_read", {"account": session.account, "mailbox": name, "reason": str(why)})
     return {"listing": digest, "refused": sorted(refused), "mailboxes": after}
 
 

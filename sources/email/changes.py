@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sources.email.fetch import Reader, read_messages
@@ -12,6 +13,7 @@ from sources.email.mailboxes import Mailbox
 from sources.email.session import Session, Status, windows
 from sources.email.streams import OF_A_MESSAGE
 from sources.email.threads import touch
+from sources.errors import UnexpectedShape
 from sources.events import Delete, Event, Logged
 
 
@@ -39,11 +41,42 @@ def read_changes(
         before = None
     rung = rung_of(session, now) if before is not None else "comparison"
     since = before.highestmodseq if before is not None and before.highestmodseq else 0
-    for first, last in windows(now.uidnext, now.messages):
-        yield from _read_window(session, reader, mailbox, now, (first, last), rung if since else "comparison", since)
+    yield from _read_all(session, reader, mailbox, now, rung if since else "comparison", since)
     if rung != "comparison" and _count(reader, session.account, mailbox.name) != now.messages:
         yield from _compare(session, reader, mailbox, now)
     return now
+
+
+def _read_all(
+    session: Session, reader: Reader, mailbox: Mailbox, now: Status, rung: str, since: int
+) -> Iterator[Event]:
+    """Yield what changed; what wasn't listed is deleted only when the server counts as many messages as it listed.
+
+    Raises:
+        UnexpectedShape: it counts more, so that its listing was cut off.
+    """
+    gone: list[int] = []
+    listed = 0
+    for window in windows(now.uidnext, now.messages):
+        seen = yield from _read_window(session, reader, mailbox, now, window, rung, since)
+        listed += seen.listed
+        gone += seen.gone
+    if rung != "qresync" and listed < now.messages:
+        counted = session.examine(mailbox.wire)
+        if counted.uidvalidity == now.uidvalidity and listed < counted.messages - (counted.uidnext - now.uidnext):
+            got = f"{listed} messages, while the server counts {counted.messages}"
+            next_step = "run again; if it stays, look at the server's log for a limit of its answers"
+            raise UnexpectedShape(session.integration, f"listing the messages of {mailbox.name}", got, next_step)
+    key = {"account": session.account, "mailbox": mailbox.name, "uidvalidity": now.uidvalidity}
+    yield from _drop(reader, key, sorted(gone))
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a window of UIDs showed: how many messages were listed, and which of those that were loaded weren't."""
+
+    listed: int
+    gone: list[int]
 
 
 def forget(reader: Reader, account: str, mailbox: str) -> Iterator[Event]:
@@ -59,10 +92,9 @@ def forget(reader: Reader, account: str, mailbox: str) -> Iterator[Event]:
 def _compare(session: Session, reader: Reader, mailbox: Mailbox, now: Status) -> Iterator[Event]:
     """Yield what a server forgot to report: its count of messages isn't ours (RFC 7162, section 3.2.5.2 advises it)."""
     found = 0
-    for window in windows(now.uidnext, now.messages):
-        for event in _read_window(session, reader, mailbox, now, window, "comparison", 0):
-            found += 1
-            yield event
+    for event in _read_all(session, reader, mailbox, now, "comparison", 0):
+        found += 1
+        yield event
     if found:
         yield Logged("mailbox_out_of_step", {"account": session.account, "mailbox": mailbox.name})
 
@@ -75,23 +107,23 @@ def _read_window(
     window: tuple[int, int],
     rung: str,
     since: int,
-) -> Iterator[Event]:
-    """Yield what changed among the UIDs of a window, first and last included."""
+) -> Generator[Event, None, _Seen]:
+    """Yield what is new or changed among the UIDs of a window, first and last included."""
     known = _known(reader, session.account, mailbox.name, window)
     modifier = {"qresync": f"(CHANGEDSINCE {since} VANISHED)", "condstore": f"(CHANGEDSINCE {since})"}.get(rung, "")
     answers, ranges = session.fetch(f"{window[0]}:{window[1]}", ("UID", "FLAGS"), modifier)
     flags = {u: flags_text(a[b"FLAGS"]) for u, a in answers.items() if window[0] <= u <= window[1] and b"FLAGS" in a}
     if rung == "qresync":
-        gone = _within(known, ranges)
+        seen = _Seen(len(flags), _within(known, ranges))
         new = sorted(flags.keys() - known.keys())
     else:
         here = set(session.uids(window)) if rung == "condstore" else flags.keys()
-        gone = [uid for uid in known if uid not in here]
+        seen = _Seen(len(here), [uid for uid in known if uid not in here])
         new = sorted(here - known.keys())
     key = {"account": session.account, "mailbox": mailbox.name, "uidvalidity": now.uidvalidity}
-    yield from _drop(reader, key, sorted(gone))
     yield from _change_flags(reader, key, {u: text for u, text in flags.items() if known.get(u, text) != text})
     yield from read_messages(session, reader, mailbox, now.uidvalidity, new)
+    return seen
 
 
 def _within(uids: Iterable[int], ranges: Iterable[tuple[int, int]]) -> list[int]:

@@ -39,6 +39,10 @@ _SAYS_NO = {
 }
 
 
+class OutOfStep(UnexpectedShape):
+    """An answer that could not be read to its end, so that nothing more can be asked on the connection."""
+
+
 @contextmanager
 def asking(integration: str, asked: str, timeout: float) -> Iterator[None]:
     """Turn what :mod:`imapclient`, sockets and TLS raise in the block into an error of ours.
@@ -58,6 +62,9 @@ def asking(integration: str, asked: str, timeout: float) -> Iterator[None]:
         raise refused(integration, asked, error) from error
     except OSError as error:
         raise _lost(integration, asked, error, timeout) from error
+    except (ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError, MemoryError) as error:
+        got = f"an answer that can't be read ({type(error).__name__})"
+        raise OutOfStep(integration, asked, got, "look at the server's log; another program may work") from error
 
 
 def said_no(error: IntegrationError) -> bool:
@@ -66,6 +73,11 @@ def said_no(error: IntegrationError) -> bool:
 
     cause = error.__cause__
     return isinstance(cause, IMAPClientError) and not isinstance(cause, IMAPClientAbortError)
+
+
+def is_of_one_answer(error: IntegrationError) -> bool:
+    """Return whether only what was asked failed: the server refused it, or gave it in a form that can't be read."""
+    return said_no(error) or (isinstance(error, UnexpectedShape) and not isinstance(error, OutOfStep))
 
 
 def code_of(error: Exception) -> str | None:

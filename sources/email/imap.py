@@ -15,15 +15,16 @@ from sources.batch import to_json
 from sources.driver import SetupTest, Sync
 from sources.email.account import FORMAT, read_account, read_again
 from sources.email.connection import Connection, accounts_of, address_of, attachments_folder
-from sources.email.fetch import Reader, store_in
+from sources.email.fetch import Reader
 from sources.email.index import open_index
 from sources.email.mailboxes import list_wanted
 from sources.email.opening import sessions_of
 from sources.email.session import Address, Session
+from sources.email.store import store_in
 from sources.email.streams import OF_A_MESSAGE, STREAMS
 from sources.email.threads import threads_touched
 from sources.errors import IntegrationError
-from sources.events import Cursor, Delete, Event
+from sources.events import Cursor, Delete, Event, Listed
 from sources.replacing import Replacement
 
 __all__ = ["Connection", "extract", "setup_tests"]
@@ -80,7 +81,7 @@ def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
             known = {}
         folder = attachments_folder(connection, sync)
         out = Replacement(sync, STREAMS)
-        reader = Reader(sync, out, index, connection.max_bytes, store_in(folder) if folder else None)
+        reader = Reader(sync, out, index, connection.max_bytes, store_in(folder, sync.integration) if folder else None)
         yield from _forget_accounts(reader, known, accounts)
         state = {"for": _fingerprint(connection, address), "format": FORMAT, "streams": sorted(sync.streams)}
         after: dict[str, Any] = {}
@@ -96,6 +97,9 @@ def _finish(reader: Reader, state: dict[str, Any], known: Mapping[str, Any]) -> 
     """Yield the threads and the cursor, where anything is new."""
     if reader.index.is_changed:
         yield from threads_touched(reader.index, reader.out)
+        mailboxes = sum(len(account["mailboxes"]) for account in state["accounts"].values())
+        because = f"the server ended the FETCH of each of {mailboxes} mailboxes up to UIDNEXT with OK"
+        yield from (Listed(stream, because) for stream in OF_A_MESSAGE if stream in reader.sync.streams)
     state["index"] = reader.index.keep() or known.get("index")
     if to_json(state) != to_json(dict(reader.sync.cursor or {})):
         yield Cursor(state)

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sources.email.answers import items_by_uid
+from sources.email.answers import Items, items_by_uid
 from sources.email.failures import asking
 from sources.errors import Rejected, UnexpectedShape
 
@@ -170,7 +170,14 @@ class Session:
                 msg = "the server said goodbye"
                 raise IMAPClientAbortError(msg)
             vanished = imap.untagged_responses.pop("VANISHED", [])
-            return items_by_uid(data), list(_ranges(vanished))
+            return self._items(data), list(_ranges(vanished))
+
+    def _items(self, data: list[Any]) -> Items:
+        try:
+            return items_by_uid(data)
+        except (ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError) as error:
+            got = f"an answer that isn't as RFC 9051 says ({type(error).__name__})"
+            raise UnexpectedShape(self.integration, "reading messages", got, "look at the server's log") from error
 
 
 def windows(below: int, messages: int) -> Iterator[tuple[int, int]]:
