@@ -21,13 +21,13 @@ from sources.cloud_storage.reading import Listable, Row, read_storage
 from sources.cloud_storage.s3_buckets import Told, list_buckets, read_buckets
 from sources.cloud_storage.s3_calls import Bucket, Place, checked, fetcher, open_bucket, open_server
 from sources.cloud_storage.shards import list_bucket
-from sources.cloud_storage.signature import Keys
 from sources.cloud_storage.sorted_lines import Listing
 from sources.driver import ConnectionModel, SetupTest, Sync
 from sources.errors import IntegrationError, NotConfigured, Permanent, Unauthenticated, UnexpectedShape
 from sources.events import Event
 from sources.settings import Secret, Setting, read_secret, read_setting
 from sources.web.client import Client, Limits
+from sources.web.sigv4 import Keys
 
 
 class Connection(ConnectionModel):

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from sources.cloud_storage.pages import Page, parse_page
-from sources.cloud_storage.signature import Keys, signer
 from sources.driver import Sync
 from sources.errors import (
     Forbidden,
@@ -20,6 +19,7 @@ from sources.errors import (
     UnexpectedShape,
 )
 from sources.web.client import Answer, Ask, Client, Limits, open_client
+from sources.web.sigv4 import Keys, SigV4
 
 ANSWERED = frozenset({301, 307, 400, 401, 403, 404, 405, 409, 501})
 """Statuses whose meaning is in the code in the body."""
@@ -91,7 +91,7 @@ def open_server(sync: Sync, place: Place) -> Iterator[Client]:
     Raises:
         NotConfigured: the address can't be used.
     """
-    sign = signer(place.keys, place.region) if place.keys else None
+    sign = SigV4(place.keys, place.region) if place.keys else None
     with open_client(sync, place.url, sign, limits=place.limits) as client:
         yield client
 

@@ -23,7 +23,7 @@ class Ask:
         headers: headers of this request.
         body: bytes or text to send.
         json: a value to send as JSON.
-        accept: statuses that are returned although they are errors.
+        accept: statuses that are returned although they are errors or lead elsewhere.
         template: the path with names in place of values, for the record of calls; None when the path has no values.
         repeatable: whether it may be sent again after a failure; None for what its method promises.
         exact: whether ``template`` is the path but for its names, so that what is sent has to have the same segments.

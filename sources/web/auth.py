@@ -8,26 +8,25 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from sources.driver import Sync
 from sources.settings import Named, Secret, Setting, read_secret, read_setting
+from sources.web.auth_requests import AuthModel, SessionAuth, TokenRequestAuth, login_signer
 from sources.web.grants import ClientCredentials, Grant, JwtBearer, RefreshToken
+from sources.web.oauth import TokenEndpoint
 from sources.web.signers import InHeader, InQuery, Signer
+from sources.web.sigv4 import Keys, SigV4
 from sources.web.tokens import TokenSigner
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class NoAuth(_Model):
+class NoAuth(AuthModel):
     """Anybody may read."""
 
     kind: Literal["none"] = Field(default="none", description="Anybody may read.")
 
 
-class ApiKeyAuth(_Model):
+class ApiKeyAuth(AuthModel):
     """An API key in a header or in the query."""
 
     kind: Literal["api_key"] = Field(description="An API key in a header or in the query.")
@@ -44,7 +43,7 @@ class ApiKeyAuth(_Model):
         return self
 
 
-class BasicAuth(_Model):
+class BasicAuth(AuthModel):
     """User name and password (RFC 7617)."""
 
     kind: Literal["basic"] = Field(description="User name and password (RFC 7617).")
@@ -52,14 +51,14 @@ class BasicAuth(_Model):
     password: Secret | None = Field(default=None, description="Password; none for an empty one.")
 
 
-class BearerAuth(_Model):
+class BearerAuth(AuthModel):
     """A token that doesn't expire (RFC 6750)."""
 
     kind: Literal["bearer"] = Field(description="A token that is given out for long (RFC 6750).")
     token: Secret = Field(description="The token.")
 
 
-class _Granted(_Model):
+class _Granted(AuthModel):
     token_url: Setting = Field(description="Address where tokens are given out.")
     scope: str | None = Field(default=None, description="Scopes to ask for, with blanks between.")
     audience: str | None = Field(default=None, description="Audience to ask for, where the vendor wants one.")
@@ -107,8 +106,28 @@ class JwtBearerAuth(_Granted):
     lifetime: int = Field(default=300, ge=10, le=3600, description="Seconds for which an assertion is valid.")
 
 
+class AwsSigV4Auth(AuthModel):
+    """Signature Version 4 of AWS: each request is signed by an access key."""
+
+    kind: Literal["aws_sigv4"] = Field(description="Signature Version 4 of AWS.")
+    access_key: Setting = Field(description="Access key.")
+    secret_key: Secret = Field(description="Its secret.")
+    session_token: Secret | None = Field(default=None, description="Session token of temporary credentials.")
+    region: Setting = Field(description="Region of the service, for example eu-central-1.")
+    service: str = Field(min_length=1, description="Name of the service in signatures: execute-api, es, aps, s3, …")
+
+
 Auth = Annotated[
-    NoAuth | ApiKeyAuth | BasicAuth | BearerAuth | ClientCredentialsAuth | RefreshTokenAuth | JwtBearerAuth,
+    NoAuth
+    | ApiKeyAuth
+    | BasicAuth
+    | BearerAuth
+    | ClientCredentialsAuth
+    | RefreshTokenAuth
+    | JwtBearerAuth
+    | TokenRequestAuth
+    | SessionAuth
+    | AwsSigV4Auth,
     Field(discriminator="kind"),
 ]
 """The ``auth:`` block."""
@@ -131,7 +150,15 @@ def sign_in(auth: Auth, sync: Sync) -> Signer | None:
         case BearerAuth():
             return InHeader("Authorization", f"Bearer {read_secret(auth.token, name, folder)}")
         case ClientCredentialsAuth() | RefreshTokenAuth() | JwtBearerAuth():
-            return TokenSigner(sync, read_setting(auth.token_url, name, folder), _grant(auth, sync))
+            endpoint = TokenEndpoint(read_setting(auth.token_url, name, folder), _grant(auth, sync))
+            return TokenSigner(sync, endpoint)
+        case TokenRequestAuth() | SessionAuth():
+            return login_signer(auth, sync)
+        case AwsSigV4Auth():
+            token = read_secret(auth.session_token, name, folder) if auth.session_token else None
+            secret = read_secret(auth.secret_key, name, folder)
+            keys = Keys(read_setting(auth.access_key, name, folder), secret, token)
+            return SigV4(keys, read_setting(auth.region, name, folder), auth.service)
     return None
 
 

@@ -126,7 +126,7 @@ class Client:
             url = follow(base, link)
         except ValueError as error:
             got = f"the server gives a link that isn't followed: {error}"
-            raise Rejected(self.integration, asked, got, "report it to the vendor; no credentials were sent") from None
+            raise Rejected(self.integration, asked, got, "report it to the vendor") from None
         if origin(url) != self._wire.origin:
             raise self._wire.leads_away(asked, url)
         return url

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MAX_ANSWER = 128 * 2**20
 _PIECE = 2**18
-_REDIRECTS = (301, 302, 303, 307, 308)
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def exchange(wire: Wire, ask: Ask, url: str, attempt: int, deadline: float) -> t
         error = failure
     headers: Mapping[str, str] = {} if answer is None else answer.headers
     quota = quota_of(headers, at)
-    location = location_of(headers) if answer is not None and answer.status in _REDIRECTS else None
+    location = location_of(headers) if answer is not None and answer.status in _REDIRECTS - ask.accept else None
     if answer is not None and not location and answer.status >= 300 and answer.status not in ask.accept:
         error = error_of(wire.integration, asked, answer.status, headers, answer.body, wire.advice)
     wire.budget.answered(quota, error.retry_after if isinstance(error, RateLimited) else None)
@@ -180,7 +180,8 @@ def _prepared(wire: Wire, ask: Ask, url: str, asked: str) -> requests.PreparedRe
         template = ask.template if ask.path.startswith("/") else ask.template.lstrip("/")
         if not fits(below(wire.url, template), sent):
             got = "not sent: with a row's value in it, the path would be another one"
-            raise Rejected(wire.integration, asked, got, "leave that row out; its value can't stand in a path")
+            advice = "leave that row out; its value can't stand in a path"
+            raise Rejected(wire.integration, f"{ask.method} {ask.template}", got, advice)
     return request
 
 

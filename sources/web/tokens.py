@@ -1,44 +1,70 @@
-"""Access tokens that expire: fetched when the first request needs one, and renewed once when they are refused."""
+"""Credentials that expire: fetched when the first request needs them, and renewed once when they are refused."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import threading
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
 
 from sources.driver import Sync
-from sources.errors import Unauthenticated, UnexpectedShape
-from sources.settings import redact, remember_secret
-from sources.web.ask import Answer, Ask, Limits
-from sources.web.grants import Grant
+from sources.errors import Unauthenticated
+from sources.settings import remember_secret
+from sources.web.ask import Limits
 
 if TYPE_CHECKING:
     import requests
 
 _EARLY = 30.0
 """Seconds before its end at which a token is renewed, at most a tenth of its life."""
-_REFUSALS = frozenset({400, 401, 403})
-_ASKING = "asking for an access token at "
+_UNSAID = 3600.0
+"""Seconds that a token is taken to live when nobody says how long."""
+_LONGEST = 30 * 86400.0
+_ASKING = ("asking for an access token at ", "signing in at ")
+"""How what was asked for begins in errors about the credentials themselves."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Token:
+    """What was given out: the text that requests carry, and the seconds for which it is good, where they are told."""
+
+    value: str
+    seconds: float | None = None
+
+
+class Fetch(Protocol):
+    """A way to get a token."""
+
+    @property
+    def identity(self) -> str:
+        """What tells its owner from others, as a hash."""
+
+    def __call__(self, sync: Sync, limits: Limits) -> Token:
+        """Ask for one.
+
+        Raises:
+            Unauthenticated: none is given out; what was asked is :func:`asking` or :func:`signing_in`.
+            IntegrationError: no answer, or one that can't be read.
+        """
 
 
 @dataclass(slots=True, repr=False)
 class TokenSigner:
-    """Signs requests with a token that a grant gives; safe to use from several threads.
+    """Signs requests with a token that is fetched; safe to use from several threads.
 
     Attributes:
         sync: the extraction, whose errors and calls the token requests are.
-        token_url: where tokens are given out; it need not be on the API's host.
-        grant: what they are asked for with.
-        limits: how patiently, and from where.
+        fetch: gets a token.
+        header: takes it.
+        prefix: what the header says before it.
+        limits: how patiently it is fetched, and from where.
     """
 
     sync: Sync
-    token_url: str
-    grant: Grant
+    fetch: Fetch
+    header: str = "Authorization"
+    prefix: str = "Bearer "
     limits: Limits = field(default_factory=Limits)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _token: str | None = None
@@ -49,7 +75,7 @@ class TokenSigner:
     @property
     def identity(self) -> str:
         """What tells these credentials from others."""
-        return self.grant.identity
+        return self.fetch.identity
 
     def within(self, limits: Limits) -> None:
         """Fetch tokens as patiently as the client reads, and from no address that it may not read from."""
@@ -64,14 +90,14 @@ class TokenSigner:
         with self._lock:
             if self._token is None or time.monotonic() >= self._until:
                 left = self.limits.total if deadline is None else deadline - time.monotonic()
-                self._fetch(replace(self.limits, total=max(0.001, min(self.limits.total, left))))
+                self._renew(replace(self.limits, total=max(0.001, min(self.limits.total, left))))
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Add the token, a new one when there is none or it is about to expire."""
         self.prepare()
         with self._lock:
             self._used.number = self._fetched
-            request.headers["Authorization"] = f"Bearer {self._token}"
+            request.headers[self.header] = f"{self.prefix}{self._token}"
         return request
 
     def renew(self, refused: Unauthenticated) -> bool:
@@ -87,46 +113,20 @@ class TokenSigner:
                 self._token = None
         return True
 
-    def _fetch(self, limits: Limits) -> None:
-        from sources.web.client import open_client
-
-        with (
-            open_client(self.sync, self.token_url, limits=limits) as client,
-            self.grant.form(self.sync.integration, self.token_url) as (form, headers),
-        ):
-            kind = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json", **headers}
-            path = urlsplit(self.token_url).path or "/"
-            got = client.send(Ask(path, "POST", body=urlencode(form), headers=kind, accept=_REFUSALS))
-            if got.status in _REFUSALS:
-                raise self._refused(got)
-            answer = client.json(got)
-            token = answer.get("access_token") if isinstance(answer, dict) else None
-            if not isinstance(token, str) or not token:
-                said = "an answer without access_token"
-                raise UnexpectedShape(self.sync.integration, _asking(self.token_url), said, "check auth.token_url")
-            self.grant.keep(self.sync.integration, answer)
-        self._token, self._fetched = remember_secret(token), self._fetched + 1
-        life = answer.get("expires_in")
-        seconds = float(life) if isinstance(life, int | float) and life > 0 else 3600.0
+    def _renew(self, limits: Limits) -> None:
+        token = self.fetch(self.sync, limits)
+        self._token, self._fetched = remember_secret(token.value), self._fetched + 1
+        seconds = min(token.seconds, _LONGEST) if token.seconds and token.seconds > 0 else _UNSAID
         self._until = time.monotonic() + seconds - min(_EARLY, seconds / 10)
 
-    def _refused(self, answer: Answer) -> Unauthenticated:
-        """Return the error for a grant that is refused, with the reason that the server gives (RFC 6749, 5.2)."""
-        told: Any = None
-        with contextlib.suppress(ValueError, RecursionError):
-            told = json.loads(answer.body)
-        told = told if isinstance(told, dict) else {}
-        reason = " ".join(str(told[key])[:200] for key in ("error", "error_description") if told.get(key))
-        advice = {
-            "invalid_client": "check auth.client_id and auth.client_secret",
-            "invalid_grant": "the refresh token, key or account was revoked or has expired: sign in anew",
-            "invalid_scope": "correct auth.scope",
-            "unauthorized_client": "allow this kind of grant in the vendor's settings of the client",
-        }.get(str(told.get("error")), "check auth in connection")
-        got = redact(f"HTTP {answer.status} {reason}".strip())
-        return Unauthenticated(self.sync.integration, _asking(self.token_url), got, advice)
+
+def asking(url: str) -> str:
+    """Return what is asked for at the address of tokens, for errors."""
+    parts = urlsplit(url)
+    return f"{_ASKING[0]}{parts.hostname}{parts.path}"
 
 
-def _asking(token_url: str) -> str:
-    parts = urlsplit(token_url)
-    return f"{_ASKING}{parts.hostname}{parts.path}"
+def signing_in(url: str) -> str:
+    """Return what is done at the address of a login, for errors."""
+    parts = urlsplit(url)
+    return f"{_ASKING[1]}{parts.hostname}{parts.path}"

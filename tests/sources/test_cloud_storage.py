@@ -21,8 +21,8 @@ from demo.moto_server import start_moto
 from demo.process import running
 from demo.wsgidav_server import files_of, start_wsgidav
 from sources.cloud_storage.pages import parse_page
-from sources.cloud_storage.signature import Keys, signed_headers
 from sources.errors import NotConfigured, NotFound, Unauthenticated
+from sources.web.sigv4 import Keys, SigV4, signed_headers
 from tests.kit.tables import NOW, Tables
 
 SECRET = "planted-secret-81273"
@@ -232,7 +232,7 @@ def test_keys_that_are_missing_are_not_configured(tables: Tables) -> None:
 @pytest.mark.parametrize("token", [None, "session+token/=="])
 def test_signature_is_that_of_botocore(path: str, token: str | None) -> None:
     url = f"https://s3.example.com{path}?list-type=2&prefix=a%2Fb%20c&versions="
-    mine = signed_headers("GET", url, b"body", Keys("AK", SECRET, token), "eu-west-1", datetime.now(UTC))
+    mine = signed_headers("GET", url, b"body", {}, SigV4(Keys("AK", SECRET, token), "eu-west-1"), datetime.now(UTC))
     request = AWSRequest("GET", url, data=b"body")
     request.context["timestamp"] = mine["x-amz-date"]
     signer = S3SigV4Auth(Credentials("AK", SECRET, token), "s3", "eu-west-1")
