@@ -11,6 +11,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from sources.rest_api import raw
 from sources.rest_api.path import Path, write_path
 
@@ -68,25 +70,33 @@ def open_envelope(body: bytes, path: Path, absent_is_empty: bool = False) -> Env
 def _cut(text: bytes, path: Path) -> tuple[Any, bytes | None]:
     """Return the rest of a value, and what is at a path in it; None when there is nothing."""
     if not path:
-        return None, text
+        return None, bytes(text)
     if text[:1] != b"{":
         json.loads(text)  # what is no JSON at all is reported as that
         return None, None
-    members = raw.members(text)
     step = path[0]
+    members = _members(text, step)
     inner = members.pop(step, None) if isinstance(step, str) else None
     rest = {name: _parsed(value) for name, value in members.items()}
     if inner is None:
         return rest, None
-    rest[str(step)], found = _cut(inner, path[1:])
+    rest[str(step)], found = _cut(bytes(inner), path[1:])
     return rest, found
+
+
+def _members(text: bytes, step: Any) -> dict[str, Any]:
+    """Return the members of an object; whether a name is there twice is looked at only where it occurs twice."""
+    with contextlib.suppress(msgspec.DecodeError, RecursionError):
+        if text.count(b'"%s"' % str(step).encode()) == 1:
+            return msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    return dict(raw.members(text))
 
 
 def _parsed(text: bytes) -> Any:
     """Return a parsed value; what is nested too deeply, or has too many digits, is none that paging could use."""
     with contextlib.suppress(RecursionError):
         try:
-            return json.loads(text)
+            return json.loads(bytes(text))
         except json.JSONDecodeError:
             raise
         except ValueError:  # of more digits than Python takes

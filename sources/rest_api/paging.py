@@ -150,7 +150,8 @@ class Listing:
         if answer.status >= 300:
             raise self._error(answer)
         page = page_of(self.client, self.endpoint, ask, answer)
-        before = None if page.is_empty else self._digests.get(page.digest)
+        digest = b"" if page.is_empty else page.digest
+        before = self._digests.get(digest)
         if before is not None and (reached or "repeat" in self._stops()):
             because = f"page {self.pages + 1} repeats page {before}"
             self._end(End(f"{reached}, and {because}" if reached else because), None)
@@ -160,7 +161,8 @@ class Listing:
         if before is not None:
             got = f"page {self.pages} is the same page as page {before}"
             raise Unproven(got, "does the API know paging.param? If it repeats the last page, write stop_on: repeat")
-        self._digests[page.digest] = self.pages
+        if digest:
+            self._digests[digest] = self.pages
         self._count(page)
         return page
 

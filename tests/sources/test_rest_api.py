@@ -468,7 +468,8 @@ def test_a_lost_cache_of_validators_costs_a_reading_and_loses_nothing(server: Ap
 
 def test_a_value_of_a_parent_cannot_lead_elsewhere(server: ApiServer, tmp_path: Path) -> None:
     server.state.collections["orders"] = [{"id": 1, "number": "../../_control?x="}]
-    child = {**CHILD, "parent": {"endpoint": "orders", "values": {"order": "number"}}}
+    columns = {**CHILD["columns"], "of": {"type": "string", "parent": "number"}}
+    child = {**CHILD, "parent": {"endpoint": "orders", "values": {"order": "number"}}, "columns": columns}
     with pytest.raises(NotFound):
         reader(tmp_path, server, STYLES["none"], others={"lines": child}).run()
     assert server.state.seen[-1].path == "/v1/orders/..%2F..%2F_control%3Fx%3D/lines"
