@@ -11,11 +11,13 @@ import typer
 
 from cli.examine import Finding, examine
 from cli.opened import FAILED, Opened, UsageMistake
+from cli.outcome import drift_json, print_drift
 from cli.output import print_json, print_table, say
 from cli.publish import print_standing, standing
 from cli.rows import Form, print_rows
 from cli.run import Json
 from pipelines.declaration import Declaration
+from pipelines.drift import SHOWN_FOR, changes_since
 from pipelines.freshness import stale_streams
 from pipelines.project import make_private
 from sources.driver import SetupTest, Sync, load_driver
@@ -60,9 +62,16 @@ def status(context: typer.Context, json: Json = False) -> None:
                 ],
             }
         )
+    changes = loaded.get("drift", [])
     if json:
         violations = loaded.get("violations", 0)
-        print_json(command="status", integrations=integrations, violations=violations, publication=standing(opened))
+        print_json(
+            command="status",
+            integrations=integrations,
+            violations=violations,
+            drift=drift_json(changes),
+            publication=standing(opened),
+        )
         return
     rows = [
         (f"{i['integration']}.{s['stream']}", s["rows"], s["quarantined"], s["deletes"], s["last_load"], s["fresh"])
@@ -78,6 +87,11 @@ def status(context: typer.Context, json: Json = False) -> None:
         if integration["error"]:
             say("\n", ("✗", "red"), f" {integration['error']}")
     print_standing(opened)
+    if changes:
+        say()
+        print_drift(changes, dated=True)
+    if any(s["quarantined"] for i in integrations for s in i["streams"]):
+        say("\nrecords are quarantined: `leat quarantine --reasons` says why")
     violations = loaded.get("violations")
     if violations:
         say(f"\n{_counted(violations, 'open violation')}: `leat violations --open` shows them")
@@ -117,6 +131,7 @@ def _read_loaded(session: Session) -> dict[Any, Any]:
     )
     found: dict[Any, Any] = {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
     found["violations"] = session.execute("SELECT count(*) FROM leat.violations WHERE resolved_at IS NULL")[0][0]
+    found["drift"] = changes_since(session, datetime.now(UTC) - SHOWN_FOR)
     return found
 
 

@@ -1,4 +1,4 @@
-"""What a run found beside rows: the reasons of what it quarantined."""
+"""What a run found besides rows: why it quarantined records, and fields that came or went."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from cli.lines import print_indented
 from cli.output import say
+from pipelines.drift import APPEARED, Change
 from pipelines.quarantined import Choice, Reason, count_reasons
 from pipelines.results import IntegrationResult
 from warehouse.session import Session
@@ -50,6 +51,20 @@ def print_quarantined(reasons: Reasons) -> None:
         print_reasons(found, _REASONS)
     if any(reasons.values()):
         say("`leat quarantine NAME.STREAM` lists the records; their rows stay as they were")
+
+
+def print_drift(changes: Sequence[Change], *, dated: bool = False) -> None:
+    """Print the fields that came or went, a change a line."""
+    for each in changes:
+        when = f" ({each.at:%Y-%m-%d})" if dated else ""
+        print_indented("! ", f"{each.integration}.{each.stream}: {each.words}{when}")
+    if any(each.kind == APPEARED for each in changes):
+        say("  values of new fields are in `extra`; declare a column to have one of their own")
+
+
+def drift_json(changes: Sequence[Change]) -> list[dict[str, Any]]:
+    """Return the JSON form of changes of fields."""
+    return [asdict(each) for each in changes]
 
 
 def print_reasons(counted: Sequence[Reason], most: int | None = None) -> None:

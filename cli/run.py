@@ -15,12 +15,13 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElaps
 
 from cli.names import check_stream, complete_integration
 from cli.opened import BLOCKED, BUSY, FAILED, Opened
-from cli.outcome import print_quarantined, reasons_of, result_json
+from cli.outcome import drift_json, print_drift, print_quarantined, reasons_of, result_json
 from cli.output import err, print_checks, print_json, print_results, say
 from cli.printable import in_one_line
 from dagster_project.derive import Derived, derive
 from dagster_project.publication import Force, Published, publish_derived
 from pipelines.declaration import Declaration
+from pipelines.drift import changes_since
 from pipelines.engine import Audit, Engine, Request, run_integrations
 from pipelines.record import Recorder, register
 from pipelines.results import CheckResult, IntegrationResult
@@ -93,6 +94,7 @@ def execute(
     with opened.warehouse.snapshot() as session:
         found = entries(session)
         reasons = reasons_of(session, results, since)
+        changes = changes_since(session, since)
     if as_json:
         print_json(
             command=command,
@@ -105,12 +107,14 @@ def execute(
             models=[asdict(model) for model in derived.models] if derived else [],
             checks=[asdict(check) for check in checks],
             violations=[asdict(each) for each in summaries(found, since, datetime.now(UTC))],
+            drift=drift_json(changes),
             alerts=[asdict(each) for each in sent],
         )
     else:
         with contextlib.suppress(BrokenPipeError):  # how the run ended counts, whoever reads of it
             print_results(results)
             print_quarantined(reasons)
+            print_drift(changes)
             _print_derived(derived)
             print_checks(checks)
             print_summary(found, since)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pipelines import state
@@ -27,6 +27,8 @@ _MOST = 500
 """So many fields of a stream are followed: where there are more, their names are data."""
 _LONGEST = 100
 _SHOWN = 50
+SHOWN_FOR = timedelta(days=7)
+"""So long after a load that changed the fields of a stream, that is shown as something new."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines import state
 from tests.kit.alerting import START, Office
 from tests.kit.webhook import Webhook, webhook
 
@@ -303,3 +304,17 @@ def test_routes_choose_by_rule_integration_owner_severity_and_kind(
             "runs": ["leat: 1 new "],
             "rest": ["leat: 1 new "],
         }
+
+
+def test_changed_fields_are_news_once_and_go_where_their_route_says(office: Office, hook: Webhook) -> None:
+    load, data = "20261102T120000000000", '{"stream": "fed", "fields": ["colour", "maker"]}'
+    with office.writing() as session:
+        state.insert(session, "log", [(load, "tally", "fields_appeared", data, office.now)])
+    office.declare(f"{ONE}routes: [{{kind: drift, channels: []}}]\n")
+    assert office.pass_(minutes=1) == []
+    office.declare(ONE)
+    [sent] = office.pass_(minutes=1)
+    [message] = hook.take()
+    assert (sent.error, message["title"]) == (None, "leat: 1 new (tally.fed)")
+    assert "[warn] tally.fed: new fields: colour, maker" in message["message"]
+    assert [office.pass_(days=days) for days in (1, 7, 30)] == [[], [], []], "it is no problem that ends"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipelines.drift import SIZEABLE, Change, changes_since
+from tests.kit.command import tally_project, then
 from tests.kit.project import Tally, delete, full_scan, row, rows
 from warehouse.connect import open_warehouse
 
@@ -112,3 +114,20 @@ def test_names_without_end_are_data(tally: Tally) -> None:
     assert isinstance(change, Change)
     assert change.words.endswith(" and 448 more")
     assert tally.query("SELECT count(*) FROM leat.fields") == [(500,)]
+
+
+def test_a_run_and_the_status_say_it(tmp_path: Path) -> None:
+    leat = tally_project(tmp_path)
+    then(leat, *listing(weight=1.0))
+    assert leat.json("run")["drift"] == []
+    then(leat, *listing(colour="[red]"))
+    said = leat("run").stdout
+    assert "! tally.scanned: new field: colour\n" in said
+    assert "! tally.scanned: no values any longer in field: weight\n" in said
+    status = leat("status").stdout
+    assert "! tally.scanned: new field: colour (20" in status
+    (new, old) = leat.json("status")["drift"]
+    assert (new["kind"], new["fields"], old["kind"], old["fields"]) == (
+        "fields_appeared", ["colour"], "fields_vanished", ["weight"],
+    )  # fmt: skip
+    assert leat.json("run")["drift"] == []

@@ -20,9 +20,9 @@ from pipelines.declaration import Duration, Names
 from pipelines.results import Severity
 from sources.settings import Secret, read_secret
 
-Kind = Literal["violation", "check", "run", "freshness", "publish"]
+Kind = Literal["violation", "check", "run", "freshness", "publish", "drift"]
 """What is wrong: a rule found something, a check of a table failed, a run failed, a table is too old, a new version is
-kept from readers."""
+kept from readers, a stream has got new fields or lost some."""
 
 
 class _Model(BaseModel):
@@ -90,7 +90,7 @@ class Route(_Model):
     integration: Names = Field(default=(), description="Integrations; one of those that the problem concerns.")
     owner: Names = Field(default=(), description="Owners of rules and models.")
     severity: Severities = Field(default=(), description="warn, error or both.")
-    kind: Kinds = Field(default=(), description="violation, check, run, freshness or publish.")
+    kind: Kinds = Field(default=(), description="violation, check, run, freshness, publish or drift.")
     channels: Names = Field(description="Channels; [] for none.")
     digest: bool = Field(default=True, description="If false, warnings don't wait for the digest.")
     escalate: Escalation | None = Field(default=None, description="Instead of the one for all.")

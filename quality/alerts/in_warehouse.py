@@ -1,15 +1,18 @@
-"""The problems that the warehouse tells of: open violations and failed checks of tables."""
+"""The problems that the warehouse tells of: open violations, failed checks of tables, fields that came or went."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from pipelines.drift import SHOWN_FOR, changes_since
 from pipelines.state import SCHEMA
 from quality.alerts.problem import EVIDENCE_ROWS, Problem
 from warehouse.session import Session
 
+_LONGEST_TITLE = 500
 _VIOLATIONS = """
 SELECT v.rule, v.violation_key, v.severity, v.owner, v.opened_at, v.acknowledged_until, v.flaps,
        r.title, r.next_step, r.integrations
@@ -26,11 +29,12 @@ ORDER BY subject, check_name
 """
 
 
-def problems_in_warehouse(session: Session) -> Iterator[Problem]:
+def problems_in_warehouse(session: Session, now: datetime) -> Iterator[Problem]:
     """Yield what is wrong with what has been loaded; nothing for a warehouse that an earlier leat wrote last."""
     if session.columns(SCHEMA, "checks"):  # it came with the ledger's other columns, in one transaction
         yield from _violations(session)
         yield from _checks(session)
+        yield from _drift(session, now)
 
 
 def _violations(session: Session) -> Iterator[Problem]:
@@ -63,9 +67,25 @@ def _checks(session: Session) -> Iterator[Problem]:
             title=f"{subject}: {detail}",
             severity="error" if severity == "error" else "warn",
             next_step="Mend the rows in the system, or the check in the declaration; then run it again.",
-            command=f"leat query \"FROM leat.checks WHERE subject = '{subject}'\"",
+            command=f"leat query \"SELECT * FROM leat.checks WHERE subject = '{subject}'\"",
             integrations=() if schema == "analytics" else (schema,),
             evidence=tuple(_json(evidence) or ())[:EVIDENCE_ROWS],
+        )
+
+
+def _drift(session: Session, now: datetime) -> Iterator[Problem]:
+    for each in changes_since(session, now - SHOWN_FOR):
+        subject = f"{each.integration}.{each.stream}"
+        yield Problem(
+            key=f"drift:{subject}:{each.kind}:{each.load_id}"[:255],
+            kind="drift",
+            subject=subject,
+            title=f"{subject}: {each.words}"[:_LONGEST_TITLE],
+            severity="warn",
+            next_step="See whether the system has changed; declare new fields, and correct what reads the others.",
+            command=f"leat query \"SELECT * FROM leat.fields WHERE integration = '{each.integration}'\"",
+            integrations=(each.integration,),
+            since=each.at,
         )
 
 

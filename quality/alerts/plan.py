@@ -115,6 +115,8 @@ def _open(alerts: Alerts, problem: Problem, known: Known, told: Told | None, now
 
 
 def _over(alerts: Alerts, known: Known, now: datetime) -> Iterator[tuple[str, What]]:
+    if known.kind == "drift":
+        return  # a change of fields is news for a while, and then it is how things are
     gone = known.gone_at or now
     if known.flaps >= FLAPPING_FROM and now - gone < FLAPS_WITHIN:
         return  # it may be back any moment
