@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from sources.batch import to_json
+from sources.json_path import FieldPath, Path, parse_path
 from sources.rest_api.paging_styles import Block, OnePage, Paging
-from sources.rest_api.path import FieldPath, Path, parse_path
 from sources.stream import DECIMAL, TYPES, Column, Stream, column_type
 
 ColumnType = Annotated[

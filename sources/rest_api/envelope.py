@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from sources.rest_api import raw
-from sources.rest_api.path import Path, write_path
+from sources import json_raw as raw
+from sources.json_path import Path, write_path
 
 _BLANKS = b" \t\r\n"
 _MARK = b"\xef\xbb\xbf"

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urljoin
 
+from sources.json_path import parse_path, value_at, write_path
 from sources.rest_api.declared import Endpoint
 from sources.rest_api.marks import flag_of, number_of, unread_mark
 from sources.rest_api.page import Page
 from sources.rest_api.paging_styles import CursorPages, NextHeader, NextLink, Paged
-from sources.rest_api.path import parse_path, value_at, write_path
 from sources.rest_api.requests import asked_size, with_params
 from sources.web.ask import Ask
 from sources.web.headers import link_of

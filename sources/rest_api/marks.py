@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sources.json_path import Path, parse_path, value_at, write_path
 from sources.rest_api.declared import Endpoint
-from sources.rest_api.path import Path, parse_path, value_at, write_path
 from sources.web.headers import link_of
 
 _DEPTH = 3

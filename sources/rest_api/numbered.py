@@ -10,12 +10,12 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from sources.json_path import parse_path, value_at
 from sources.rest_api.declared import Endpoint
 from sources.rest_api.follow import End, Unproven, more_of
 from sources.rest_api.marks import number_of
 from sources.rest_api.page import Page
 from sources.rest_api.paging_styles import Offset, Pages
-from sources.rest_api.path import parse_path, value_at
 from sources.rest_api.requests import asked_size, with_params
 from sources.web.ask import Ask
 

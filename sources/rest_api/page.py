@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sources.errors import Rejected, UnexpectedShape
+from sources.json_path import parse_path, value_at
 from sources.rest_api.declared import Endpoint
 from sources.rest_api.envelope import NoRecords, open_envelope
 from sources.rest_api.marks import failure_of
-from sources.rest_api.path import parse_path, value_at
 from sources.web.ask import Answer, Ask
 from sources.web.client import Client
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from sources.rest_api.path import FieldPath
+from sources.json_path import FieldPath
 
 
 class Block(BaseModel):

@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
+from sources import json_raw as raw
 from sources.batch import clean
 from sources.domain import MAX_FIELD_BYTES
-from sources.rest_api import raw
+from sources.json_path import EACH, Path
 from sources.rest_api.declared import Endpoint
-from sources.rest_api.path import EACH, Path
 from sources.rest_api.values import sound
 
 Values = Mapping[str, Any]

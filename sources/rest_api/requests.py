@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import quote, unquote
 
+from sources.json_path import parse_path
 from sources.rest_api.declared import Endpoint
-from sources.rest_api.path import parse_path
 from sources.web.ask import Ask
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from sources.rest_api import raw
+from sources import json_raw as raw
+from sources.json_path import EACH, Path
 from sources.rest_api.declared import Endpoint
-from sources.rest_api.path import EACH, Path
 
 
 def before_each(path: Path) -> Path:

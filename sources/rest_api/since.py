@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sources.rest_api import raw
+from sources import json_raw as raw
 from sources.rest_api.declared import Endpoint, Incremental
 from sources.rest_api.fit import compute
 

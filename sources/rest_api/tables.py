@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from sources import json_raw as raw
 from sources.errors import IntegrationError
 from sources.events import Quarantined
-from sources.rest_api import raw
+from sources.json_path import Path, write_path
 from sources.rest_api.declared import Endpoint, stream_of
 from sources.rest_api.fit import Array, compute, fit
-from sources.rest_api.path import Path, write_path
 from sources.rest_api.records import Record
 from sources.stream import EXTRA
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.rest_api.path import EACH, Path, parse_path, value_at, values_at, write_path
+from sources.json_path import EACH, Path, parse_path, value_at, values_at, write_path
 
 DOCUMENT = {
     "data": {"items": [{"sku": "A"}, {"sku": "B"}]},

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from sources.rest_api.path import EACH, Path
+from sources.json_path import EACH, Path
 
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{},]', re.DOTALL)
 _NAME = re.compile(rb'\s*("[^"\\]*+(?:\\.[^"\\]*+)*+")\s*:\s*', re.DOTALL)
