@@ -17,6 +17,8 @@ from pipelines.overrides import apply_overrides
 from pipelines.validation import foreign_key_mistakes, semantic_mistakes
 from pipelines.yaml_file import DeclarationError, YamlFile, read_yaml
 from sources.driver import Driver, add_sources, driver_names, load_driver, load_streams, source_names
+from sources.settings import remember_secret
+from warehouse.url import passwords_in
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 _RESERVED_PREFIXES = ("landing_", "pg_")  # schemas of the landings, and of Postgres itself
@@ -61,12 +63,12 @@ def open_project(folder: Path) -> Project:
     add_sources(folder / "sources")
     state = Path(os.environ.get("LEAT_HOME") or folder / ".leat").resolve()
     load_dotenv(state / "demo" / "env", override=False)
-    return Project(
-        folder=folder,
-        state=state,
-        warehouse_url=os.environ.get("LEAT_WAREHOUSE") or None,
-        control_url=os.environ.get("LEAT_CONTROL") or f"sqlite:///{state / 'control.db'}",
-    )
+    warehouse_url = os.environ.get("LEAT_WAREHOUSE") or None
+    control_url = os.environ.get("LEAT_CONTROL") or f"sqlite:///{state / 'control.db'}"
+    for url in (warehouse_url, control_url):
+        for password in passwords_in(url or ""):
+            remember_secret(password)
+    return Project(folder, state, warehouse_url, control_url)
 
 
 def load_declarations(

@@ -6,9 +6,13 @@ it from whatever is about to be logged or shown.
 
 from __future__ import annotations
 
+import json
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote, quote_plus
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -90,9 +94,20 @@ def read_secret(secret: Named, integration: str, folder: Path | None = None) -> 
 
 def remember_secret(value: str) -> str:
     """Return a secret that was given out by a system, such as an access token, and remember it for :func:`redact`."""
-    if len(value) >= 4:  # a shorter one would blank out ordinary text
-        _secrets_read.add(value)
+    _secrets_read.update(form for form in _forms(value) if len(form) >= 4)  # a shorter one would blank out words
     return value
+
+
+def _forms(value: str) -> Iterator[str]:
+    """Yield a secret as it is and as messages may quote it: in URLs, in JSON, in Python's and in libpq's quotes."""
+    yield value
+    for encoded in (quote(value, safe="", errors="replace"), quote_plus(value, errors="replace")):
+        yield encoded
+        yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), encoded)
+    yield json.dumps(value)[1:-1]
+    yield json.dumps(value, ensure_ascii=False)[1:-1]
+    yield repr(value)[1:-1]
+    yield value.replace("\\", "\\\\").replace("'", "\\'")
 
 
 def redact(text: str) -> str:

@@ -17,6 +17,7 @@ from warehouse.control_tables import Integration
 from warehouse.locks import file_lock
 from warehouse.migrations import is_current, migrate
 from warehouse.session import WarehouseError
+from warehouse.url import check_postgres_url, is_postgres
 
 _BUSY_MS = 30_000
 _NEXT_STEP = "check LEAT_CONTROL; it takes postgresql://user:password@host/database or sqlite:////path/control.db"
@@ -32,7 +33,7 @@ def open_control(url: str) -> Engine:
         Busy: another process has been migrating it for a minute.
     """
     try:
-        engine = _engine(url.replace("postgres://", "postgresql://", 1))
+        engine = _engine(check_postgres_url(url, "LEAT_CONTROL") if is_postgres(url) else url)
         with engine.begin() as connection:
             current = is_current(connection)
         if not current:
@@ -78,12 +79,12 @@ def storable(message: str) -> str:
 def _engine(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
-        return create_engine(parsed, pool_pre_ping=True)
+        return create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
     if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
         msg = f"neither Postgres nor a SQLite file; {_NEXT_STEP}"
         raise ArgumentError(msg)
     _create_file(Path(str(parsed.database)))
-    engine = create_engine(parsed)
+    engine = create_engine(parsed, hide_parameters=True)
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)
     return engine

@@ -23,6 +23,7 @@ from warehouse.session import (
     quote,
     sql_type,
 )
+from warehouse.url import shown_url
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -153,7 +154,7 @@ class PostgresWarehouse:
 
         lost = (psycopg2.OperationalError, psycopg2.InterfaceError)
         try:
-            with self._engine.connect() as connection:
+            with self._connect() as connection:
                 try:
                     yield connection
                 except lost as error:
@@ -162,10 +163,16 @@ class PostgresWarehouse:
         except (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError) as error:
             raise self._unavailable(error.orig) from error
 
-    def _unavailable(self, error: object) -> WarehouseError:
+    def _connect(self) -> sqlalchemy.Connection:
         import sqlalchemy
 
-        shown = sqlalchemy.make_url(self.url).render_as_string(hide_password=True)
+        try:
+            return self._engine.connect()
+        except sqlalchemy.exc.DBAPIError as error:  # an option that libpq doesn't know is no OperationalError
+            raise self._unavailable(error.orig) from error
+
+    def _unavailable(self, error: object) -> WarehouseError:
+        shown = shown_url(self.url)
         what = " ".join(str(error).split()).rstrip(".")
         return WarehouseError(
             f"{shown}: {what}. Next: check LEAT_WAREHOUSE, the server and its disk, then run it again; "

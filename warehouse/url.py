@@ -1,0 +1,91 @@
+"""The URL of a Postgres: read strictly, so that no part of its password is taken for a host, and shown without it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import parse_qsl, unquote
+
+from warehouse.session import WarehouseError
+
+_SCHEME = re.compile(r"postgres(?:ql)?(?:\+\w+)?://", re.IGNORECASE)
+_HOSTS = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:@\[\]%]*)(?::(\d*))?")
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_PASSWORD = re.compile(r"(?i)password\s*=\s*(?:'((?:[^'\\]|\\.)*)'|([^\s&;'\"]+))")
+
+
+def is_postgres(url: str) -> bool:
+    """Return whether a URL is meant for Postgres."""
+    return _SCHEME.match(url) is not None
+
+
+def check_postgres_url(url: str, variable: str) -> str:
+    """Return the URL with the scheme ``postgresql``; an ambiguous one is refused.
+
+    Args:
+        url: what the variable says.
+        variable: its name, for the message.
+
+    Raises:
+        WarehouseError: it can't be read in one way only; the text shows nothing of it.
+    """
+    wrong = _mistake(url)
+    if wrong is not None:
+        msg = (
+            f"{variable} can't be read: {wrong}. Next: write postgresql://user:password@host:5432/database and "
+            "percent-encode what is special in the password: @ as %40, / as %2F, ? as %3F, # as %23, % as %25"
+        )
+        raise WarehouseError(msg)
+    return f"postgresql://{url.split('://', 1)[1]}"
+
+
+def _mistake(url: str) -> str | None:
+    found = _SCHEME.match(url)
+    if found is None:
+        return "it doesn't begin with postgresql://"
+    rest = url[found.end() :]
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    tail = rest[len(authority) :]
+    if "#" in tail or "@" in tail.partition("?")[0] or ("@" in tail and "@" not in authority):
+        return "the part before the host has a character that isn't percent-encoded"
+    user, _, hosts = authority.rpartition("@")
+    if "@" in user:
+        return "the password has an @ that isn't percent-encoded"
+    if _BROKEN_ESCAPE.search(rest):
+        return "it has a % that isn't followed by two hexadecimal digits"
+    if re.search(r"\s", rest):
+        return "it has a blank"
+    for host in hosts.split(","):
+        port = _HOSTS.fullmatch(host)
+        if port is None or (port[1] and not 0 < int(port[1]) < 65536):
+            return "the host and its port aren't written as host:5432"
+    return None
+
+
+def shown_url(url: str) -> str:
+    """Return host, port and database of a URL that was checked."""
+    rest = _SCHEME.sub("", url, count=1)
+    return "postgresql://" + rest.partition("?")[0].rpartition("@")[2]
+
+
+def passwords_in(url: str) -> Iterator[str]:
+    """Yield what may be a password in a URL or in libpq's ``key=value`` form, however badly it is written."""
+    for found in _PASSWORD.finditer(url):
+        yield from _decoded(re.sub(r"\\(.)", r"\1", found[1]) if found[1] is not None else found[2])
+    scheme, mark, rest = url.partition("://")
+    if not mark or scheme.lower().startswith("sqlite"):
+        return
+    ends = [at.start() for at in re.finditer("@", rest)] or [len(re.split(r"[/?#]", rest, maxsplit=1)[0])]
+    for end in ends:
+        password = rest[:end].partition(":")[2]
+        if password and not re.fullmatch(r"\d+", password):
+            yield from _decoded(password)
+    for key, value in parse_qsl(rest.partition("?")[2]):
+        if "password" in key.lower():
+            yield from _decoded(value)
+
+
+def _decoded(password: str) -> Iterator[str]:
+    yield password
+    if unquote(password) != password:
+        yield unquote(password)
