@@ -93,8 +93,8 @@ def read_message(fetched: Fetched, store: Callable[[bytes], str] | None = None) 
         content = content_of(message, not fetched.complete)
     people: dict[str, list[Address]] = {}
     for role in ROLES:
-        with _reading(f"header {role}"):
-            if value := _joined(written.get(role, ())):
+        if value := _joined(written.get(role, ())):
+            with _reading(f"header {role}"):
                 people[role] = addresses_of(value)
     return _read(fetched, written, people, content, defects, fields, store)
 

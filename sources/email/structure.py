@@ -40,8 +40,9 @@ def parse(raw: bytes) -> tuple[Message, list[str]]:
     """Return a message, and what stopped the parser from reading all of it, in words, if anything."""
     from sources.email.regular import read_regular
 
-    raw, defects = _with_bounded_head(raw)
-    regular = read_regular(raw) if raw.count(b"\n--") <= MOST_PARTS else None
+    is_long = raw.count(b"\n") > MOST_PARTS
+    raw, defects = _with_bounded_head(raw) if is_long else (raw, [])
+    regular = None if is_long and raw.count(b"\n--") > MOST_PARTS else read_regular(raw)
     if regular is not None:
         return regular, defects
     try:
@@ -87,7 +88,10 @@ def _parse_head(raw: bytes) -> Message:
 
 
 def _end_of_head(raw: bytes) -> int:
-    return min((at + len(mark) for mark in (b"\r\n\r\n", b"\n\n") if (at := raw.find(mark)) >= 0), default=len(raw))
+    end = raw.find(b"\r\n\r\n") + 4
+    end = end if end > 3 else len(raw)
+    other = raw.find(b"\n\n", 0, end) + 2
+    return other if other > 1 else end
 
 
 def _with_bounded_head(raw: bytes) -> tuple[bytes, list[str]]:

@@ -42,4 +42,6 @@ def _bytes_to_text(content: bytes) -> str:
 def header_text(value: str) -> str:
     """Return a header's value unfolded and with its encoded words decoded (RFC 2047)."""
     text = (_FOLD.sub("", value) if "\n" in value else value).strip()
+    if "=?" not in text and text.isascii():
+        return text
     return repair(decode_words(repair(text))).strip()
