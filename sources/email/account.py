@@ -13,8 +13,9 @@ from sources.email.failures import is_of_one_answer
 from sources.email.fetch import Reader, read_messages
 from sources.email.mailboxes import Mailbox, list_wanted
 from sources.email.session import Session, Status
+from sources.email.streams import OF_A_MESSAGE
 from sources.errors import Forbidden, IntegrationError, NotFound, RateLimited, Rejected, Unauthenticated
-from sources.events import Event, FullScan, Logged
+from sources.events import Event, Failed, FullScan, Logged
 
 FORMAT = 1
 """Raised when the cursor changes its meaning; an older one is then read as none."""
@@ -55,6 +56,7 @@ def read_account(
         found = [mailbox for mailbox in found if mailbox.name in here]
         refused = {name: why for name, why in refused.items() if name in here}
         _must_be_of_one_mailbox(refused, after)
+        yield from _failures(session, reader, refused)
         after |= {name: old[name] for name in refused if name in old}
     for name in sorted(old.keys() - after.keys()):
         yield from forget(reader, session.account, name)
@@ -73,6 +75,14 @@ def _must_be_of_one_mailbox(refused: Mapping[str, IntegrationError], after: Mapp
     worst = next((one for one in refused.values() if not isinstance(one, Forbidden | NotFound | Rejected)), None)
     if worst is not None and not after:
         raise worst
+
+
+def _failures(session: Session, reader: Reader, refused: Mapping[str, IntegrationError]) -> Iterator[Event]:
+    """Yield the failure of each mailbox that should be readable; one that the account may not read is written down."""
+    stream = next((name for name in OF_A_MESSAGE if name in reader.sync.streams), "mailboxes")
+    for name, error in sorted(refused.items()):
+        if not isinstance(error, Forbidden | NotFound | Rejected):
+            yield Failed(stream, error, {"account": session.account, "mailbox": name})
 
 
 def _read_mailbox(

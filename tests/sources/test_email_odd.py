@@ -16,6 +16,7 @@ from demo.process import running
 from sources.email import imap
 from sources.email.rows import Fetched, Unreadable, read_message
 from sources.errors import NotConfigured
+from sources.events import Failed
 from tests.sources.email_messages import KEY, multipart, part, read, with_head
 from tests.sources.email_scripted import mailbox_of, scripted
 from tests.sources.email_tables import Tables, mail, signed_in
@@ -187,12 +188,16 @@ def test_a_message_that_the_server_stumbles_over_is_quarantined_alone(tmp_path: 
 
 def test_a_mailbox_that_fails_alone_stops_no_other(tmp_path: Path) -> None:
     listing = b'* LIST () "/" INBOX\r\n* LIST () "/" bad\r\n'
-    for answer in (b"NO [INUSE] locked", NO, b"NO no", b"* OK no UIDVALIDITY\r\n"):
+    answers = ((b"NO [INUSE] locked", 1), (NO, 1), (b"* OK no UIDVALIDITY\r\n", 1), (b"NO no", 0))
+    for answer, failures in answers:
         with scripted(mailbox_of(("LIST", listing), ("EXAMINE .*bad", answer))) as port:
             tables = declared(port, tmp_path / str(port))
             tables.run()
             assert tables.subjects() == ["one", "two"]
             assert tables.logged() == ["mailbox_not_read"]
+            assert [event.where for event in tables.events if isinstance(event, Failed)] == [
+                {"account": "odd", "mailbox": "bad"}
+            ] * failures
             assert list(tables.cursor["accounts"]["odd"]["mailboxes"]) == ["INBOX"]
 
 
