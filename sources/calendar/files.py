@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from sources.batch import Batch, to_json
-from sources.calendar.ical import Event, Node, decode, know_zones, parse_event, split
+from sources.calendar.components import Node, decode, split
+from sources.calendar.ical import Event, parse_event, zones_of
 from sources.calendar.occurrences import expand, recurs, span_of
-from sources.calendar.parts import alarm_row, attachment_rows, attendee_rows
+from sources.calendar.parts import alarm_rows, attachment_rows, attendee_rows
+from sources.calendar.reasons import Unreadable, reason_of
 from sources.calendar.rows import busy_row, event_key, event_row, occurrence_row
 from sources.calendar.rules import Window
 from sources.calendar.streams import OF_A_FILE, STREAMS
 from sources.calendar.times import identity
+from sources.calendar.zones import Zones
 from sources.events import Quarantined
 
 MAX_RECORD = 10_000
@@ -41,42 +44,44 @@ class Parsed:
     bounded: list[str] = field(default_factory=list)
 
 
-def parse_file(calendar: str, href: str, content: str | bytes, etag: str | None, window: Window) -> Parsed:
+def parse_file(
+    calendar: str, href: str, content: str | bytes, etag: str | None, window: Window, charset: str | None = None
+) -> Parsed:
     """Return the rows of a file, and what of it had to be quarantined; never raises for what is in the file."""
     parsed = Parsed()
     try:
-        root = split(decode(content))
-    except ValueError as error:
+        root = split(decode(content, charset))
+    except Exception as error:
         text = content if isinstance(content, str) else content.decode("utf-8", "backslashreplace")
-        parsed.quarantined.append(Quarantined("events", href, str(error), text[:MAX_RECORD]))
+        parsed.quarantined.append(Quarantined("events", href, reason_of(error, "the file"), text[:MAX_RECORD]))
         return parsed
-    zones = [f"zone {name} can't be read: {reason}" for name, reason in know_zones(root)]
     events: dict[str, dict[str, Event]] = {}
-    for node in (child for calendar_node in root.children for child in calendar_node.children):
-        if node.name == "VEVENT":
-            _take(parsed, href, node, events, zones)
-        elif node.name != "VTIMEZONE":
-            parsed.skipped[node.name] += 1
+    for node in root.children:
+        zones = zones_of(node)
+        for child in node.children:
+            if child.name == "VEVENT":
+                _take(parsed, href, child, events, zones)
+            elif child.name != "VTIMEZONE":
+                parsed.skipped[child.name] += 1
     for series in events.values():
         _add_series(parsed, calendar, href, etag, list(series.values()), window)
     return parsed
 
 
-def _take(parsed: Parsed, href: str, node: Node, events: dict[str, dict[str, Event]], zones: Sequence[str]) -> None:
+def _take(parsed: Parsed, href: str, node: Node, events: dict[str, dict[str, Event]], zones: Zones) -> None:
     """Parse one VEVENT; of two that claim the same identity the one with the higher SEQUENCE is kept."""
     try:
-        event = parse_event(node)
+        event = parse_event(node, zones)
         span_of(event)
+        original = event.when("RECURRENCE-ID")
+        key = "" if original is None else identity(original)
     except Exception as error:
-        reason = "; ".join((str(error) or type(error).__name__, *zones))
-        parsed.quarantined.append(_quarantined("events", href, node, reason))
+        parsed.quarantined.append(_quarantined("events", href, node, reason_of(error, "the event")))
         return
-    original = event.when("RECURRENCE-ID")
-    series = events.setdefault(str(event.component["UID"]), {})
-    key = "" if original is None else identity(original)
+    series = events.setdefault(event.uid, {})
     other = series.get(key)
     if other is not None:
-        older, event = sorted((other, event), key=lambda e: int(e.component.get("SEQUENCE", 0)))
+        older, event = sorted((other, event), key=lambda event: event.sequence)
         reason = "another event in the file has the same UID and RECURRENCE-ID, and no lower SEQUENCE"
         parsed.quarantined.append(_quarantined("events", href, older.node, reason))
     series[key] = event
@@ -90,53 +95,72 @@ def _add_series(
         try:
             rows = _rows_of(parsed, calendar, href, etag, event)
         except Exception as error:
-            parsed.quarantined.append(_quarantined("events", href, event.node, str(error) or type(error).__name__))
+            parsed.quarantined.append(_quarantined("events", href, event.node, reason_of(error, "the event")))
             continue
         kept.append(event)
         for name, found in rows.items():
             parsed.rows[name] += found
     parsed.recurring = parsed.recurring or any(recurs(event) for event in kept)
+    if not kept:
+        return
     try:
-        occurrences, cut = expand(kept, window)
-    except ValueError as error:
-        parsed.quarantined.append(_quarantined("occurrences", href, kept[0].node, str(error)))
+        rows, cut = _times_of(calendar, href, kept, window)
+    except Exception as error:
+        reason = reason_of(error, "RRULE, RDATE or EXDATE")
+        parsed.quarantined.append(_quarantined("occurrences", href, kept[0].node, reason))
         return
     if cut:
-        parsed.bounded.append(str(kept[0].component["UID"]))
-    for occurrence in occurrences:
-        row = occurrence_row(event_key(calendar, href, occurrence.event), occurrence)
-        parsed.rows["occurrences"].append(row)
-        busy = busy_row(row)
-        if busy is not None:
-            parsed.rows["free_busy"].append(busy)
+        parsed.bounded.append(kept[0].uid)
+    for name, found in rows.items():
+        parsed.rows[name] += found
+
+
+def _times_of(
+    calendar: str, href: str, events: list[Event], window: Window
+) -> tuple[dict[str, list[dict[str, Any]]], bool]:
+    """Return the rows of ``occurrences`` and ``free_busy`` of a series, and whether a bound has cut them short."""
+    occurrences, cut = expand(events, window)
+    rows = [occurrence_row(event_key(calendar, href, each.event), each) for each in occurrences]
+    found = {"occurrences": rows, "free_busy": [busy for busy in map(busy_row, rows) if busy is not None]}
+    _check(found)
+    return found, cut
 
 
 def _rows_of(
     parsed: Parsed, calendar: str, href: str, etag: str | None, event: Event
 ) -> dict[str, list[dict[str, Any]]]:
     key = event_key(calendar, href, event)
-    rows = {
-        "events": [event_row(key, event, etag)],
-        "attendees": list(attendee_rows(key, event)),
-        "attachments": list(attachment_rows(key, event)),
-        "alarms": [],
-    }
-    for position, alarm in enumerate(event.alarms):
-        try:
-            if isinstance(alarm, str):
-                raise ValueError(alarm)  # noqa: TRY301 - it is reported as any other broken alarm
-            rows["alarms"].append(alarm_row(key, position, alarm))
-        except Exception as error:
-            alarm_node = [child for child in event.node.children if child.name == "VALARM"][position]
-            parsed.quarantined.append(_quarantined("alarms", href, alarm_node, f"alarm {position}: {error}"))
+    rows = {"events": [event_row(key, event, etag)], "attendees": [], "attachments": [], "alarms": []}
+    _check(rows)
+    for name, found in {"attendees": attendee_rows, "attachments": attachment_rows, "alarms": alarm_rows}.items():
+        for position, row in enumerate(found(key, event)):
+            try:
+                if isinstance(row, Exception):
+                    raise row  # noqa: TRY301 - it is reported as one that doesn't fit its columns
+                _check({name: [row]})
+            except Exception as error:
+                what = f"{name[:-1]} {position}"
+                reason = f"{what}: {reason_of(error, what)}"
+                alarms = [child for child in event.node.children if child.name == "VALARM"]
+                node = alarms[position] if name == "alarms" else event.node
+                parsed.quarantined.append(_quarantined(name, href, node, reason))
+            else:
+                rows[name].append(row)
+    return rows
+
+
+def _check(rows: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
+    """Raise Unreadable when a value doesn't fit its column."""
     for name, found in rows.items():
         checked = Batch(_STREAMS[name])
-        for row in found:
-            list(checked.add(row))  # raises when a value doesn't fit its column
-    return rows
+        try:
+            for row in found:
+                checked.put(row)
+        except ValueError as error:
+            raise Unreadable(str(error)) from None
 
 
 def _quarantined(stream: str, href: str, node: Node, reason: str) -> Quarantined:
     uid = next((line.partition(":")[2] for line in node.originals("UID")), "")
-    key = to_json({"href": href, "uid": uid, "recurrence_id": next(iter(node.originals("RECURRENCE-ID")), "")})
+    key = to_json({"href": href, "uid": uid[:500], "recurrence_id": next(iter(node.originals("RECURRENCE-ID")), "")})
     return Quarantined(stream, key, reason[:500], node.text()[:MAX_RECORD])

@@ -1,19 +1,23 @@
-"""When a series really happens: recurrences expanded in the event's own zone, over a window, with bounds.
+"""When a series really happens: its recurrence set in the event's own zone (RFC 5545, 3.8.5), over a window.
 
-The recurrence set (rules, additional and excluded dates, changed instances, THISANDFUTURE) is computed by
-``recurring-ical-events``; ends follow RFC 5545, 3.8.5.3: DTEND keeps the elapsed length, DURATION the nominal one.
+::
+
+    DTSTART, RRULE, RDATE ── less EXDATE and EXRULE ── changed instances in their places ── THISANDFUTURE moves the rest
+
+Ends follow RFC 5545, 3.8.5.3: DTEND keeps the elapsed length, DURATION the nominal one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 from sources.calendar.ical import Event
-from sources.calendar.rules import MAX_OCCURRENCES, Window, bound
-from sources.calendar.times import identity, instant, plain
+from sources.calendar.reasons import Unreadable
+from sources.calendar.rules import MAX_OCCURRENCES, Rule, Window
+from sources.calendar.stepping import WorkExceeded, times_of
+from sources.calendar.times import identity, instant, moved, off_wall, on_wall, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,56 +52,57 @@ def span_of(event: Event) -> Span:
     """Return start and end of an event; without DTEND and DURATION a day for a date, nothing for a time.
 
     Raises:
-        ValueError: the end is before the start, or they are of different kinds.
+        Unreadable: the end is before the start, they are of different kinds, or not in the years 1 to 9999.
     """
+    try:
+        return _span_of(event)
+    except OverflowError:
+        msg = "DTSTART, DTEND or DURATION leads outside of the years 1 to 9999"
+        raise Unreadable(msg) from None
+
+
+def _span_of(event: Event) -> Span:
     start, end, nominal = event.when("DTSTART"), event.when("DTEND"), event.when("DURATION")
+    instant(start)
     whole_days = not isinstance(start, datetime)
     if end is None and nominal is None:
         return Span(start, start + timedelta(days=1) if whole_days else start, None)
     if end is None:
         span = Span(start, start, nominal)
-        end = span.moved_to(start) if not whole_days and start.tzinfo else start + nominal
-        nominal = event.when("DURATION")
+        days = timedelta(days=-(-nominal // timedelta(days=1)))  # a date lasts whole days
+        end = start + days if whole_days else span.moved_to(start) if start.tzinfo else start + nominal
     else:
         nominal = None
     if whole_days is isinstance(end, datetime) or (not whole_days and (start.tzinfo is None) != (end.tzinfo is None)):
         msg = "DTSTART and DTEND are of different kinds (date, time, time without a zone)"
-        raise ValueError(msg)
+        raise Unreadable(msg)
     if instant(end) < instant(start):
-        msg = f"it ends before it starts: {start} to {end}"
-        raise ValueError(msg)
+        msg = f"it ends before it starts: {'DTEND' if nominal is None else 'DURATION'} leads to before DTSTART"
+        raise Unreadable(msg)
     return Span(start, end, nominal)
 
 
 def recurs(event: Event) -> bool:
     """Return whether an event has a rule or additional dates."""
-    return "RRULE" in event.component or "RDATE" in event.component
+    return bool(event.rules or event.dates)
 
 
 def expand(events: Sequence[Event], window: Window) -> tuple[list[Occurrence], bool]:
     """Return the occurrences of one series, given as its VEVENTs of one UID, and whether a bound cut them short.
 
-    Raises:
-        ValueError: the rule can't be expanded.
+    A series without a rule and additional dates is there whatever the window is.
     """
     if not any(recurs(event) for event in events):
         return [_alone(event) for event in events], False
-    import icalendar
-    import recurring_ical_events  # type: ignore[import-untyped]
-
-    calendar = icalendar.Calendar()
-    cut = False
-    for event in events:
-        component = event.component.copy()
-        cut = bound(component, window) or cut
-        calendar.add_component(component)
-    try:
-        found = recurring_ical_events.of(calendar).between(window.start, window.end)
-        occurrences = _identified(events, found)
-    except Exception as error:
-        msg = f"its recurrence can't be expanded: {type(error).__name__}: {error}"
-        raise ValueError(msg[:300]) from None
-    return occurrences[:MAX_OCCURRENCES], cut or len(occurrences) > MAX_OCCURRENCES
+    master = next((event for event in events if event.when("RECURRENCE-ID") is None), None)
+    changed = [event for event in events if event is not master]
+    series = None if master is None else _Series(master, changed, window)
+    placed = {} if series is None else series.occurrences()
+    for event in changed:
+        for occurrence in _changed(event, series, window):
+            placed[occurrence.id] = occurrence
+    found = sorted(placed.values(), key=lambda occurrence: instant(occurrence.start))
+    return found[:MAX_OCCURRENCES], len(found) > MAX_OCCURRENCES or (series is not None and series.cut)
 
 
 def _alone(event: Event) -> Occurrence:
@@ -106,39 +111,169 @@ def _alone(event: Event) -> Occurrence:
     return Occurrence("" if original is None else identity(original), event, span.start, span.end)
 
 
-def _identified(events: Sequence[Event], found: Sequence[Any]) -> list[Occurrence]:
-    """Tell for each expanded component which event it comes from, and give it its identity and its end."""
-    master = next((event for event in events if event.when("RECURRENCE-ID") is None), None)
-    changed = {identity(e.when("RECURRENCE-ID")): e for e in events if e.when("RECURRENCE-ID") is not None}
-    spans = {id(event): span_of(event) for event in events}
-    periods = dict(_periods(master)) if master is not None else {}
-    occurrences: dict[str, Occurrence] = {}
-    for component in found:
-        start, original = component["DTSTART"].dt, component["RECURRENCE-ID"].dt
-        event = changed.get(identity(original)) or master
-        if event is None:
-            continue
-        span, key = spans[id(event)], identity(original)
-        if event is not master and instant(start) != instant(span.start):
-            # A later instance of a change with THISANDFUTURE: its original start is as far back as the change moved it.
-            moved = plain(span.start) - plain(_like(original, span.start))
-            key = identity(_like(start - moved, original))
-        end = periods.get(key) or (span.end if instant(start) == instant(span.start) else span.moved_to(start))
-        occurrences[key] = Occurrence(key, event, start, end)
-    return sorted(occurrences.values(), key=lambda occurrence: instant(occurrence.start))
+def _changed(event: Event, series: _Series | None, window: Window) -> Iterator[Occurrence]:
+    """Yield the occurrence of a changed instance, if the window has it and no EXDATE takes it out."""
+    span, original = span_of(event), event.when("RECURRENCE-ID")
+    if not _touches(span.start, span.end, window):
+        return
+    if series is not None:
+        original = series.place_of(original)
+        if series.is_excluded(original) or series.has_outdated(event, original):
+            return
+    yield Occurrence(identity(original), event, span.start, span.end)
 
 
-def _like(value: Any, other: date) -> Any:
-    """Return a time in the zone of another, so that both can be compared on one wall clock."""
-    zone = other.tzinfo if isinstance(other, datetime) else None
-    return value.astimezone(zone) if zone is not None and isinstance(value, datetime) and value.tzinfo else value
+def _touches(start: date, end: date, window: Window) -> bool:
+    begin, finish = instant(start), instant(end)
+    return begin < window.end and (finish > window.start or begin == finish == window.start)
 
 
-def _periods(event: Event) -> Iterator[tuple[str, date]]:
-    """Yield identity and end of the additional dates that are periods."""
-    values = event.component.get("RDATE", [])
-    for value in values if isinstance(values, list) else [values]:
-        for item in value.dts:
-            if isinstance(item.dt, tuple):
-                start, end = item.dt
-                yield identity(start), Span(start, start, end).moved_to(start) if isinstance(end, timedelta) else end
+@dataclass(slots=True)
+class _Series:
+    """The recurrence set of a series.
+
+    Attributes:
+        master: the event that the rules are in.
+        changed: its changed instances.
+        window: what is wanted.
+        cut: whether a bound has cut it short.
+    """
+
+    master: Event
+    changed: Sequence[Event]
+    window: Window
+    cut: bool = False
+    _start: date = field(init=False)
+    _starts: dict[str, date] = field(init=False)
+    _ends: dict[str, date] = field(init=False, default_factory=dict)
+    _without: set[str] = field(init=False, default_factory=set)
+    _without_days: set[date] = field(init=False, default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._start = self.master.when("DTSTART")
+        for value in self.master.exceptions:
+            if isinstance(value, datetime) and isinstance(self._start, datetime):
+                self._without.add(identity(self._like_start(value)))
+            else:
+                self._without_days.add(plain(value).date())
+        self._starts = {}
+        for start in self._candidates():
+            self._starts.setdefault(identity(start), start)
+
+    def occurrences(self) -> dict[str, Occurrence]:
+        """Return, by identity, what the master gives, and what THISANDFUTURE makes of it."""
+        gone = {identity(self.place_of(event.when("RECURRENCE-ID"))) for event in self.changed}
+        later = sorted(self._later(), key=lambda change: change[0])
+        spans = {id(event): span_of(event) for event in (self.master, *self.changed)}
+        found: dict[str, Occurrence] = {}
+        for key, original in self._starts.items():
+            if key in gone or self.is_excluded(original):
+                continue
+            event, start = self.master, original
+            for begin, by, change in later:
+                if begin < instant(original):
+                    event, start = change, off_wall(moved(on_wall(original, original), by), original)
+            span = spans[id(event)]
+            end = self._ends.get(key) or (span.end if start == span.start else _end(span, start))
+            if end is not None and _touches(start, end, self.window):
+                found[key] = Occurrence(key, event, start, end)
+        return found
+
+    def is_excluded(self, start: date) -> bool:
+        """Return whether an EXDATE takes an occurrence out."""
+        return identity(start) in self._without or plain(start).date() in self._without_days
+
+    def has_outdated(self, event: Event, original: date) -> bool:
+        """Return whether an instance is left from an older form of the series: it has rules, and isn't in the set."""
+        return recurs(event) and event.sequence < self.master.sequence and identity(original) not in self._starts
+
+    def place_of(self, original: date) -> date:
+        """Return the occurrence that a RECURRENCE-ID means: the same moment, or the one on that day for a date."""
+        if isinstance(original, datetime) and isinstance(self._start, datetime):
+            return self._like_start(original)
+        day = plain(original).date()
+        if not isinstance(self._start, datetime):
+            return day
+        same = (start for start in self._starts.values() if plain(start).date() == day)
+        return next(same, off_wall(datetime.combine(day, plain(self._start).time()), self._start))
+
+    def _like_start(self, value: date) -> date:
+        return off_wall(on_wall(value, self._start), self._start)
+
+    def _later(self) -> Iterator[tuple[datetime, timedelta, Event]]:
+        """Yield the changes that hold for all later instances: from when on, and by how much they move."""
+        for event in self.changed:
+            if event.later:
+                original = self.place_of(event.when("RECURRENCE-ID"))
+                by = on_wall(event.when("DTSTART"), original) - on_wall(original, original)
+                yield instant(original), by, event
+
+    def _candidates(self) -> Iterator[date]:
+        """Yield the starts that the window may need, DTSTART among them."""
+        start = on_wall(self._start, self._start)
+        rules = [rule for rule in self.master.rules if _is_ahead(rule, self._start)]
+        if rules or self.master.dates or not self.master.rules:
+            yield self._start
+        yield from self._dates()
+        begin, end = self._reach()
+        for rule in self.master.exclusions:
+            self._without.update(identity(off_wall(at, self._start)) for at in self._times(rule, start, begin, end))
+        for rule in rules:
+            yield from (off_wall(at, self._start) for at in self._times(rule, start, begin, end))
+
+    def _times(self, rule: Rule, start: datetime, begin: datetime, end: datetime) -> Iterator[datetime]:
+        last = rule.last(self._start)
+        number = 0
+        try:
+            for moment in times_of(rule, start, begin, end if last is None else min(last, end)):
+                number += 1
+                if number > MAX_OCCURRENCES:
+                    self.cut = True
+                    return
+                yield moment
+        except WorkExceeded:
+            self.cut = True
+
+    def _dates(self) -> Iterator[date]:
+        """Yield the additional dates; notes the ends of those that are periods."""
+        for value in self.master.dates:
+            first = value[0] if isinstance(value, tuple) else value
+            if isinstance(first, datetime) and isinstance(self._start, datetime):
+                start = self._like_start(first)
+            else:
+                start = off_wall(datetime.combine(plain(first).date(), plain(self._start).time()), self._start)
+            if isinstance(value, tuple) and isinstance(start, datetime):
+                end = value[1]
+                if isinstance(end, timedelta):
+                    end = Span(start, start, end).moved_to(start)
+                self._ends[identity(start)] = self._like_start(end)
+            yield start
+
+    def _reach(self) -> tuple[datetime, datetime]:
+        """Return from when until when the rules are expanded: as far as length and moves can lead into the window."""
+        span = span_of(self.master)
+        by = [change[1] for change in self._later()] if self.changed else []
+        longest = max(instant(span.end) - instant(span.start), *(_length(event) for event in self.changed), timedelta())
+        day = timedelta(days=2)  # more than any zone is away from UTC
+        begin = moved(self.window.start, -(longest + max([timedelta(), *by]) + day))
+        end = moved(self.window.end, day - min([timedelta(), *by]))
+        return begin.replace(tzinfo=None), end.replace(tzinfo=None)
+
+
+def _length(event: Event) -> timedelta:
+    span = span_of(event)
+    return instant(span.end) - instant(span.start)
+
+
+def _end(span: Span, start: date) -> date | None:
+    """Return the end of an occurrence; None when that is after the year 9999."""
+    try:
+        return span.moved_to(start)
+    except OverflowError:
+        return None
+
+
+def _is_ahead(rule: Rule, start: date) -> bool:
+    """Return whether a rule ends at its start or later: one that ended before it was called off."""
+    last = rule.last(start)
+    return last is None or last >= on_wall(start, start)

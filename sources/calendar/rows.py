@@ -8,8 +8,9 @@ from typing import Any
 
 from sources.calendar.ical import Event
 from sources.calendar.occurrences import Occurrence, recurs, span_of
-from sources.calendar.times import identity, instant, plain, zone_name
-from sources.calendar.values import email_of, first, instant_of, parameter, text_of
+from sources.calendar.reasons import unreadable
+from sources.calendar.times import identity, instant, plain, zone_of
+from sources.calendar.values import email_of, first, instant_of, parameter, text_of, whole_number
 
 _TEXT = {
     "STATUS": "status",
@@ -35,20 +36,20 @@ def event_key(calendar: str, href: str, event: Event) -> dict[str, Any]:
     return {
         "calendar": calendar,
         "href": href,
-        "uid": str(event.component["UID"]),
+        "uid": event.uid,
         "recurrence_id": "" if original is None else identity(original),
     }
 
 
-def when(start: date, end: date) -> dict[str, Any]:
-    """Return the columns that say when, for an event or an occurrence."""
-    timed = isinstance(start, datetime)
+def when(start: date, end: date, zone: str | None) -> dict[str, Any]:
+    """Return the columns that say when, for an event or an occurrence; ``zone`` is what the event calls its zone."""
+    timed, own = isinstance(start, datetime), zone_of(start)
     return {
         "starts_at": instant(start),
         "ends_at": instant(end),
         "starts_local": plain(start).replace(tzinfo=None),
         "ends_local": plain(end).replace(tzinfo=None),
-        "timezone": zone_name(start),
+        "timezone": None if own is None else "UTC" if own is UTC else zone or str(own),
         "all_day": not timed,
         "floating": timed and plain(start).tzinfo is None,
     }
@@ -57,47 +58,61 @@ def when(start: date, end: date) -> dict[str, Any]:
 def event_row(key: Mapping[str, Any], event: Event, etag: str | None) -> dict[str, Any]:
     """Return the row of the stream ``events``."""
     span, component = span_of(event), event.component
-    original = component.get("RECURRENCE-ID")
     organizer = first(component.get("ORGANIZER"))
     row = {
         **key,
-        **when(span.start, span.end),
+        **when(span.start, span.end, event.zone),
         "etag": etag,
         "duration_seconds": int((instant(span.end) - instant(span.start)).total_seconds()),
         "recurs": recurs(event),
-        "range": None if original is None else original.params.get("RANGE"),
+        "range": "THISANDFUTURE" if event.later else None,
         "organizer_email": email_of(organizer),
         "organizer_name": parameter(organizer, "CN"),
         "categories": _categories(component) or None,
-        "geo": None if component.get("GEO") is None else component["GEO"].to_ical(),
+        "geo": None if component.get("GEO") is None or "GEO" in event.unreadable else component["GEO"].to_ical(),
     }
-    row |= {column: "\n".join(event.node.originals(name)) or None for name, column in _DATES.items()}
-    row["rrule"] = "\n".join(line.partition(":")[2] for line in event.node.originals("RRULE")) or None
+    row |= {column: "\n".join(_written(event, name)) or None for name, column in _DATES.items()}
+    row["rrule"] = "\n".join(line.partition(":")[2] for line in _written(event, "RRULE")) or None
+    wrong = dict(event.unreadable)
     for name, value in component.items():
         column, read = _column(name)
-        if column is not None:
-            row[column] = None if name in event.unreadable else read(first(value))
-    return row | {"extra": _extra(event)}
+        if column is None:
+            continue
+        row[column] = None
+        if name in wrong:
+            continue
+        try:
+            row[column] = read(first(value))
+        except (ValueError, TypeError, AttributeError, ArithmeticError):
+            wrong[name] = unreadable(name)
+    return row | {"extra": _extra(event, wrong)}
+
+
+def _written(event: Event, name: str) -> list[str]:
+    """Return the lines of a property as written, without those that say nothing."""
+    return [line for line in event.node.originals(name) if line.rpartition(":")[2].strip(" ;,")]
 
 
 def _column(name: str) -> tuple[str | None, Any]:
     if name in _TEXT:
         return _TEXT[name], (lambda value: str(value).upper()) if name in _UPPER else str
     if name in _NUMBERS:
-        return _NUMBERS[name], int
+        return _NUMBERS[name], whole_number
     return _INSTANTS.get(name), instant_of
 
 
-def _extra(event: Event) -> dict[str, Any]:
+def _extra(event: Event, wrong: Mapping[str, str]) -> dict[str, Any]:
     """Return the properties that no column holds, and those that can't be read."""
     known = _TEXT.keys() | _NUMBERS.keys() | _INSTANTS.keys() | _DATES.keys() | _ELSEWHERE
     extra: dict[str, Any] = {}
     for name, value in event.component.items():
-        if name not in known:
+        if name not in known and name not in wrong:
             values = [_raw(item) for item in (value if isinstance(value, list) else [value])]
             extra[name.lower()] = values[0] if len(values) == 1 else values
-    if event.unreadable:
-        extra["unreadable"] = event.unreadable
+    if event.exclusions:
+        extra["exrule"] = [line.partition(":")[2] for line in _written(event, "EXRULE")]
+    if wrong:
+        extra["unreadable"] = dict(wrong)
     return extra
 
 
@@ -121,7 +136,7 @@ def occurrence_row(key: Mapping[str, Any], occurrence: Occurrence) -> dict[str, 
     component = occurrence.event.component
     return {
         **key,
-        **when(occurrence.start, occurrence.end),
+        **when(occurrence.start, occurrence.end, occurrence.event.zone),
         "occurrence_id": occurrence.id,
         "status": (text_of(component, "STATUS") or "").upper() or None,
         "summary": text_of(component, "SUMMARY"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 
 def plain(value: date) -> datetime:
@@ -11,7 +11,11 @@ def plain(value: date) -> datetime:
 
 
 def instant(value: date) -> datetime:
-    """Return a date or datetime as an instant; what has no zone is read as UTC."""
+    """Return a date or datetime as an instant; what has no zone is read as UTC.
+
+    Raises:
+        OverflowError: its zone leads it outside of the years 1 to 9999.
+    """
     moment = plain(value)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
@@ -19,13 +23,35 @@ def instant(value: date) -> datetime:
 def identity(value: date) -> str:
     """Return a recurrence id as text: UTC, floating, or a date."""
     if not isinstance(value, datetime):
-        return value.strftime("%Y%m%d")
-    if value.tzinfo is None:
-        return value.strftime("%Y%m%dT%H%M%S")
-    return value.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+        return f"{value.year:04}{value:%m%d}"
+    moment = value if value.tzinfo is None else value.astimezone(UTC)
+    return f"{moment.year:04}{moment:%m%dT%H%M%S}{'' if value.tzinfo is None else 'Z'}"
 
 
-def zone_name(value: date) -> str | None:
-    """Return the name of the zone; None for a date and for a time without a zone."""
-    zone = value.tzinfo if isinstance(value, datetime) else None
-    return None if zone is None else str(getattr(zone, "key", None) or getattr(zone, "_tzid", None) or zone)
+def zone_of(value: date) -> tzinfo | None:
+    """Return the zone of a time; None for a date and for a time without a zone."""
+    return value.tzinfo if isinstance(value, datetime) else None
+
+
+def on_wall(value: date, like: date) -> datetime:
+    """Return a date or time on the wall clock of another; what has no zone is there already."""
+    zone, moment = zone_of(like), plain(value)
+    if moment.tzinfo is not None and zone is not None:
+        moment = moment.astimezone(zone)
+    return moment.replace(tzinfo=None)
+
+
+def off_wall(moment: datetime, like: date) -> date:
+    """Return a time on the wall clock of another as that kind of time."""
+    if not isinstance(like, datetime):
+        return moment.date()
+    return moment.replace(tzinfo=like.tzinfo)
+
+
+def moved(moment: datetime, by: timedelta) -> datetime:
+    """Return a moment moved, but not out of the calendar: its first or last moment at most."""
+    try:
+        return moment + by
+    except OverflowError:
+        edge, at = (date.min, time.min) if by < timedelta() else (date.max, time.max)
+        return datetime.combine(edge, at, moment.tzinfo)
