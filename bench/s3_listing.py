@@ -35,14 +35,14 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from demo.process import stop
 from demo.seaweedfs import start_seaweedfs
-from sources.cloud_storage.signature import Keys, signed_headers
+from sources.web.sigv4 import Keys, SigV4, signed_headers
 
 KEYS = Keys("bench", "not-a-secret-at-all")
 FOLDERS, IN_FLIGHT, RUNS = 20, 8, 3
 
 
 def ask(connection: http.client.HTTPConnection, url: str, method: str, path: str) -> bytes:
-    headers = signed_headers(method, url + path, b"", KEYS, "us-east-1", datetime.now(UTC))
+    headers = signed_headers(method, url + path, b"", {}, SigV4(KEYS, "us-east-1"), datetime.now(UTC))
     connection.request(method, path, headers=headers)
     answer = connection.getresponse()
     body = answer.read()

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from demo.story import File, Story
 from demo.story.files import ARCHIVE, BUCKET, PUBLIC, RESTORE_TESTS, STRANGER
-from sources.cloud_storage.signature import Keys, signer
+from sources.web.sigv4 import Keys, SigV4
 
 if TYPE_CHECKING:
     import requests
@@ -38,7 +38,7 @@ def seed_storage(url: str, access_key: str, secret_key: str, story: Story) -> bo
     import requests
 
     with requests.Session() as session:
-        session.auth = signer(Keys(access_key, secret_key), "us-east-1")
+        session.auth = SigV4(Keys(access_key, secret_key), "us-east-1")
         base = url.rstrip("/")
         reports = dict(_reports(story))
         last = f"{base}/{BUCKET}/{list(reports)[-1]}"
