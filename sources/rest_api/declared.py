@@ -6,38 +6,14 @@ import hashlib
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from sources.batch import to_json
 from sources.json_path import FieldPath, Path, parse_path
+from sources.rest_api.column import ColumnOptions, ColumnType
+from sources.rest_api.formats import Format, Json
 from sources.rest_api.paging_styles import Block, OnePage, Paging
-from sources.stream import DECIMAL, TYPES, Column, Stream, column_type
-
-ColumnType = Annotated[
-    str,
-    AfterValidator(column_type),
-    Field(
-        json_schema_extra={
-            "anyOf": [{"enum": list(TYPES)}, {"pattern": f"^{DECIMAL.pattern}$", "examples": ["decimal(18,4)"]}]
-        }
-    ),
-]
-
-
-class ColumnOptions(Block):
-    """One column: where its value is in a record, and what it means."""
-
-    type: ColumnType = Field(description="Type of the column.")
-    field: FieldPath | None = Field(
-        default=None, description="Where the value is, for example customer.address.city; . is the record itself."
-    )
-    description: str | None = Field(default=None, description="What it means.")
-    personal: bool = Field(default=False, description="Whether it says something of a person.")
-    parent: str | None = Field(default=None, description="Column of the parent whose value it takes.")
-    convert: bool = Field(default=False, description="Whether text is taken for a number, and a number for text.")
-    unix: Literal["s", "ms"] | None = Field(default=None, description="A timestamp that is a number: its unit.")
-    format: str | None = Field(default=None, description="How a time is written, for example %d/%m/%Y %H:%M.")
-    zone: str | None = Field(default=None, description="Time zone of times without one, for example Europe/Paris.")
+from sources.stream import Column, Stream
 
 
 def _short(value: Any) -> Any:
@@ -95,6 +71,7 @@ class Endpoint(Block):
     records: FieldPath | None = Field(
         default=None, description="Field of the answer with the list, [*] for each of a list; none: the answer is it."
     )
+    format: Format = Field(default_factory=Json, description="What an answer is: json, ndjson, csv or xml.")
     single: bool = Field(default=False, description="Whether there is one object, a single record, and no list.")
     keyed_by: str | None = Field(
         default=None, description="Column that takes the names, where there is an object of records and no list."

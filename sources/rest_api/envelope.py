@@ -15,6 +15,8 @@ import msgspec
 
 from sources import json_raw as raw
 from sources.json_path import Path, write_path
+from sources.rest_api.declared import Endpoint
+from sources.rest_api.shapes import before_each, entries, expected, joined
 
 _BLANKS = b" \t\r\n"
 _MARK = b"\xef\xbb\xbf"
@@ -41,30 +43,38 @@ class Envelope:
     empty: str = ""
 
 
-def open_envelope(body: bytes, path: Path, absent_is_empty: bool = False) -> Envelope:
+def open_envelope(body: bytes, endpoint: Endpoint) -> Envelope:
     """Cut an answer.
 
     ``null`` in place of the list is an empty list, as Go writes it, and so is an answer of ``{}``, as proto3 does.
 
     Args:
-        body: the answer.
-        path: where the list is.
-        absent_is_empty: whether an answer without the field is an empty list as well.
+        body: the answer, JSON.
+        endpoint: the declaration: where the list is, what stands there, whether an answer without it has none.
 
     Raises:
         ValueError: it is no JSON; NoRecords when it is, but has no list there.
     """
     body = body.removeprefix(_MARK).strip(_BLANKS)
+    path = before_each(endpoint.records_path())
     rest, text = _cut(body, path)
     if text is None:
-        if body == b"{}" or (absent_is_empty and body[:1] == b"{"):
+        if body == b"{}" or _may_lack(endpoint, rest):
             return Envelope(_parsed(body), b"[]", [], "{}")
-        raise NoRecords(_found(path, "nothing"))
+        raise NoRecords(_found(endpoint, path, "nothing"))
     if text == b"null":
         return Envelope(rest, b"[]", [], "null")
-    if text[:1] != b"[":
-        raise NoRecords(_found(path, _kind(text)))
-    return Envelope(rest, text, raw.items(text))
+    items = entries(endpoint, text)
+    if items is None:
+        raise NoRecords(_found(endpoint, path, _kind(text)))
+    return Envelope(rest, text if text[:1] == b"[" and path == endpoint.records_path() else joined(items), items)
+
+
+def _may_lack(endpoint: Endpoint, rest: Any) -> bool:
+    """Return whether an answer without the field is an empty list: as declared, and in XML of the right root."""
+    if endpoint.format.kind == "xml":
+        return isinstance(rest, dict) and endpoint.records_path()[0] in rest
+    return endpoint.absent_is_empty and isinstance(rest, dict)
 
 
 def _cut(text: bytes, path: Path) -> tuple[Any, bytes | None]:
@@ -104,8 +114,8 @@ def _parsed(text: bytes) -> Any:
     return None
 
 
-def _found(path: Path, got: str) -> str:
-    return f"{write_path(path) if path else 'the answer'} has to be a list, and is {got}"
+def _found(endpoint: Endpoint, path: Path, got: str) -> str:
+    return f"{write_path(path) if path else 'the answer'} has to be {expected(endpoint)}, and is {got}"
 
 
 def _kind(text: bytes) -> str:

@@ -12,7 +12,7 @@ from sources.rest_api.values import value_of
 from sources.stream import Column, arrow_schema, decimal_of
 
 if TYPE_CHECKING:
-    from sources.rest_api.declared import ColumnOptions
+    from sources.rest_api.column import ColumnOptions
 
 Array = Any
 """A pyarrow array; the stubs of its functions take no more exact type."""

@@ -9,14 +9,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sources.errors import Rejected, UnexpectedShape
-from sources.json_path import parse_path, value_at
+from sources.json_path import value_at
 from sources.rest_api.declared import Endpoint
 from sources.rest_api.envelope import NoRecords, open_envelope
+from sources.rest_api.formats import as_json
 from sources.rest_api.marks import failure_of
 from sources.web.ask import Answer, Ask
 from sources.web.client import Client
 
 _NO_CONTENT = 204
+_RECORDS = (
+    "write as records the field of the answer that has the list; where there is one object and no list, declare "
+    "single: true, or keyed_by, if its values are the records"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +80,12 @@ def page_of(client: Client, endpoint: Endpoint, ask: Ask, answer: Answer) -> Pag
     """
     if answer.status == _NO_CONTENT:
         return Page(None, b"[]", [], ask, answer.asked, answer.url, answer.headers, answer.status)
-    path = parse_path(endpoint.records) if endpoint.records else ()
     try:
-        cut = open_envelope(answer.body, path, endpoint.absent_is_empty)
+        cut = open_envelope(as_json(endpoint.format, answer.body), endpoint)
     except NoRecords as error:
-        advice = "write as records the field of the answer that has the list"
-        raise UnexpectedShape(client.integration, answer.asked, str(error), advice) from None
+        raise UnexpectedShape(client.integration, answer.asked, str(error), _RECORDS) from None
     except (ValueError, RecursionError):
-        raise client.not_json(answer) from None
+        raise client.not_json(answer, endpoint.format.kind.upper()) from None
     failed = failure_of(cut.rest, endpoint)
     if failed:
         got = f"HTTP {answer.status}, and {failed}"

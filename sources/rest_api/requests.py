@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 
 from sources.json_path import parse_path
 from sources.rest_api.declared import Endpoint
+from sources.rest_api.formats import ACCEPT
 from sources.web.ask import Ask
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -39,7 +40,7 @@ def first_request(endpoint: Endpoint, filled: Mapping[str, Any], since: str | No
     ask = Ask(
         "/".join(_segment(part, filled) for part in endpoint.path.lstrip("/").split("/")),
         endpoint.method,
-        headers={name: text_of(fill(value, filled)) for name, value in endpoint.headers.items()},
+        headers={**_accept(endpoint), **{name: text_of(fill(v, filled)) for name, v in endpoint.headers.items()}},
         json=fill(endpoint.body or {}, filled) if endpoint.method == "POST" else None,
         template=f"/{endpoint.path.lstrip('/')}",
         repeatable=True,
@@ -49,6 +50,11 @@ def first_request(endpoint: Endpoint, filled: Mapping[str, Any], since: str | No
     if endpoint.incremental is not None and since is not None:
         ask = with_params(endpoint, ask, {endpoint.incremental.param: since})
     return ask
+
+
+def _accept(endpoint: Endpoint) -> dict[str, str]:
+    kind = endpoint.format.kind
+    return {} if kind == "json" else {"Accept": ACCEPT[kind]}
 
 
 def with_params(endpoint: Endpoint, ask: Ask, params: Mapping[str, Any]) -> Ask:

@@ -14,6 +14,13 @@ def before_each(path: Path) -> Path:
     return path[: path.index(EACH)] if EACH in path else path
 
 
+def expected(endpoint: Endpoint) -> str:
+    """Return what has to stand where records are declared, for errors."""
+    if endpoint.single:
+        return "one object"
+    return "an object of records" if endpoint.keyed_by else "a list"
+
+
 def entries(endpoint: Endpoint, text: bytes) -> list[bytes] | None:
     """Return the records in what an answer has at :func:`before_each` of ``records``; None when it has another shape.
 
@@ -30,7 +37,7 @@ def entries(endpoint: Endpoint, text: bytes) -> list[bytes] | None:
         return list(_pairs(text)) if start == b"{" else [] if start == b"[" and not raw.items(text) else None
     if start == b"[":
         return raw.items(text)
-    return None
+    return [text] if endpoint.format.kind == "xml" else None
 
 
 def nested_entries(endpoint: Endpoint, found: Iterable[bytes]) -> Iterator[bytes]:
@@ -40,6 +47,11 @@ def nested_entries(endpoint: Endpoint, found: Iterable[bytes]) -> Iterator[bytes
             yield from _pairs(text)
         else:
             yield from _each([text])
+
+
+def joined(texts: list[bytes]) -> bytes:
+    """Return records as a JSON array."""
+    return b"[%s]" % b",".join(texts)
 
 
 def _each(found: Iterable[bytes]) -> Iterator[bytes]:

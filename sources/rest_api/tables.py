@@ -18,6 +18,7 @@ from sources.events import Quarantined
 from sources.json_path import Path, write_path
 from sources.rest_api.declared import Endpoint, stream_of
 from sources.rest_api.fit import Array, compute, fit
+from sources.rest_api.formats import TEXT
 from sources.rest_api.records import Record
 from sources.stream import EXTRA
 
@@ -29,6 +30,9 @@ Tree = dict[str, Any]
 
 
 _NOTHING: Mapping[str, Any] = {}
+
+
+_NO_RECORD = {"csv": "a line has to have as many cells as there are names, in the declared encoding"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class Tables:
         self._of_parent = {c: str(o.parent) for c, o in endpoint.columns.items() if o.parent is not None}
         self._own.pop(endpoint.keyed_by or "", None)
         self._tree = _tree(self._own.values())
+        self._is_text = (outer or endpoint).format.kind in TEXT
         self._flat = self._tree is not None and all(below is None for below in self._tree.values())
         self._any = any(not path or str(path[0]).isdecimal() for path in self._own.values())
 
@@ -109,6 +114,8 @@ class Tables:
         import pyarrow as pa
 
         options = (owner or self._endpoint).columns[there or column]
+        if self._is_text and not options.convert:
+            options = options.model_copy(update={"convert": True})
         fitted = fit(column, options, pa.array(texts, pa.string()))
         columns[column] = fitted.values
         for row, reason in fitted.bad.items():
@@ -130,7 +137,7 @@ class Tables:
             if record.wrong is not None:
                 bad[i] = record.wrong
             elif not self._any and not record.is_object:
-                bad[i] = "a record has to be a JSON object"
+                bad[i] = _NO_RECORD.get(self._endpoint.format.kind, "a record has to be a JSON object")
         for name in self._stream.key:
             for i in pc.indices_nonzero(pc.is_null(table.column(name))).to_pylist():
                 bad.setdefault(i, f"key column {name} is missing")

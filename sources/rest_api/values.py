@@ -16,7 +16,7 @@ from sources.rest_api.times import time_of
 from sources.stream import decimal_of
 
 if TYPE_CHECKING:
-    from sources.rest_api.declared import ColumnOptions
+    from sources.rest_api.column import ColumnOptions
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}

@@ -72,10 +72,10 @@ class Client:
         except (ValueError, RecursionError):
             raise self.not_json(answer) from None
 
-    def not_json(self, answer: Answer) -> UnexpectedShape:
-        """Return the error for an answer that was to be JSON and isn't, for example a page to sign in."""
+    def not_json(self, answer: Answer, expected: str = "JSON") -> UnexpectedShape:
+        """Return the error for an answer that was to be JSON, or of another kind, and isn't: a page to sign in."""
         kind = answer.headers.get("Content-Type", "no media type")
-        got = f"HTTP {answer.status} with a body that is not JSON ({kind}, {len(answer.body)} bytes)"
+        got = f"HTTP {answer.status} with a body that is not {expected} ({kind}, {len(answer.body)} bytes)"
         return UnexpectedShape(self.integration, answer.asked, got, self.advice.shape)
 
     def send(self, ask: Ask) -> Answer:

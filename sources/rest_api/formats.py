@@ -1,0 +1,156 @@
+"""Answers that are no JSON, as JSON: CSV (RFC 4180), NDJSON, XML; then they are cut and paged like any other.
+
+Every value of CSV and XML is text, so that columns of other types read it as with ``convert``. An empty cell is null.
+In XML an attribute ``id`` is ``@id``, the text of an element that also has attributes or children is ``#text``, an
+element that is there several times is a list; namespaces are left out.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from sources import json_raw as raw
+from sources.domain import MAX_FIELD_BYTES
+from sources.rest_api.paging_styles import Block
+
+
+class Json(Block):
+    """JSON."""
+
+    kind: Literal["json"] = Field(default="json", description="JSON.")
+
+
+class NdJson(Block):
+    """JSON, a record in each line."""
+
+    kind: Literal["ndjson"] = Field(description="JSON, a record in each line.")
+
+
+class Csv(Block):
+    """Comma-separated values."""
+
+    kind: Literal["csv"] = Field(description="Comma-separated values; the first line has the names.")
+    delimiter: str = Field(default=",", min_length=1, max_length=1, description="What is between values.")
+    encoding: str = Field(default="utf-8", description="Encoding of the text, for example latin-1.")
+    header: tuple[str, ...] = Field(default=(), description="The names, where the first line has none.")
+
+
+class Xml(Block):
+    """XML."""
+
+    kind: Literal["xml"] = Field(description="XML; an attribute is @name, text among children is #text.")
+
+
+def _short(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+_Kinds = Annotated[Json | NdJson | Csv | Xml, Field(discriminator="kind")]
+Format = Annotated[
+    _Kinds,
+    BeforeValidator(_short, json_schema_input_type=Literal["json", "ndjson", "csv", "xml"] | _Kinds),
+]
+"""The ``format:`` of an endpoint."""
+
+TEXT = frozenset({"csv", "xml"})
+"""Kinds of formats in which every value is text."""
+ACCEPT = {
+    "json": "application/json",
+    "ndjson": "application/x-ndjson, application/jsonl, application/json",
+    "csv": "text/csv",
+    "xml": "application/xml, text/xml, application/atom+xml, application/rss+xml",
+}
+"""What is asked for, by kind of format."""
+
+
+def as_json(declared: Json | NdJson | Csv | Xml, body: bytes) -> bytes:
+    """Return an answer as JSON.
+
+    Raises:
+        ValueError: it isn't of the format.
+    """
+    if isinstance(declared, NdJson):
+        return b"[%s]" % b",".join(_lines(body))
+    if isinstance(declared, Csv):
+        return b"[%s]" % b",".join(_rows(declared, body))
+    if isinstance(declared, Xml):
+        from sources.web.safe_xml import parse_xml
+
+        root = parse_xml(body)
+        return json.dumps({_local(root.tag): _element(root)}, ensure_ascii=False).encode()
+    return body
+
+
+def _lines(body: bytes) -> Iterator[bytes]:
+    """Yield the lines that say something; one that would upset its neighbours becomes text, which is no record."""
+    for line in body.removeprefix(b"\xef\xbb\xbf").replace(b"\x1e", b"").split(b"\n"):
+        text = line.strip()
+        if text:
+            try:
+                yield text if raw.items(b"[%s]" % text) == [text] else _as_text(text)
+            except ValueError:
+                yield _as_text(text)
+
+
+def _as_text(line: bytes) -> bytes:
+    return json.dumps(line.decode("utf-8", "backslashreplace")).encode()
+
+
+def _rows(declared: Csv, body: bytes) -> Iterator[bytes]:
+    """Yield the lines as objects; one of another length or encoding as a list, which is no record."""
+    encoding = "utf-8-sig" if declared.encoding.lower() in ("utf-8", "utf8") else declared.encoding
+    csv.field_size_limit(MAX_FIELD_BYTES * 2)  # a larger one is no CSV
+    text = io.StringIO(body.decode(encoding, "surrogateescape"), newline="")
+    try:
+        lines = csv.reader(text, delimiter=declared.delimiter, strict=True)
+        names = list(declared.header) or [name.strip() for name in next(lines, [])]
+        if not names or len(set(names)) != len(names):
+            msg = "the first line has to be the names, each once"
+            raise ValueError(msg)
+        for cells in filter(None, lines):
+            fits = len(cells) == len(names) and _encodes(cells)
+            yield json.dumps(
+                dict(zip(names, (cell or None for cell in cells), strict=True)) if fits else cells
+            ).encode()
+    except csv.Error as error:
+        raise ValueError(str(error)) from None
+
+
+def _encodes(cells: list[str]) -> bool:
+    """Return whether all bytes were text in the declared encoding."""
+    try:
+        "".join(cells).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _element(element: Any) -> Any:
+    found: dict[str, Any] = {f"@{_local(name)}": value for name, value in element.attrib.items()}
+    texts = [element.text, *(child.tail for child in element)]
+    for child in element:
+        name, value = _local(child.tag), _element(child)
+        if name not in found:
+            found[name] = value
+        elif isinstance(found[name], _Several):
+            found[name].append(value)
+        else:
+            found[name] = _Several([found[name], value])
+    text = "".join(piece for piece in texts if piece and piece.strip())
+    if not found:
+        return text or None
+    return {**found, "#text": text} if text else found
+
+
+class _Several(list[Any]):
+    """Elements of one name: a list, which no element itself is."""
+
+
+def _local(name: str) -> str:
+    return name.rpartition("}")[2]
