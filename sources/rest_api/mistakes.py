@@ -8,10 +8,9 @@ from typing import Any
 
 from sources.rest_api.declared import Endpoint
 from sources.rest_api.paging_styles import CursorPages, Offset, OnePage, Paged, Pages
-from sources.stream import EXTRA
+from sources.rest_api.record_mistakes import NAME, column_mistakes, parent_of, shape_mistakes
 
 Found = Iterator[tuple[tuple[str | int, ...], str]]
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _PLACEHOLDER = re.compile(r"\{(\w*)\}")
 _ORDERED = frozenset({"timestamp", "datetime", "date", "integer", "string"})
 
@@ -19,25 +18,11 @@ _ORDERED = frozenset({"timestamp", "datetime", "date", "integer", "string"})
 def endpoint_mistakes(endpoints: Mapping[str, Endpoint]) -> Found:
     """Yield where a mistake is below ``endpoints``, and what is wrong."""
     for name, endpoint in endpoints.items():
-        if not _NAME.fullmatch(name) or name.endswith("_history"):
+        if not NAME.fullmatch(name) or name.endswith("_history"):
             yield (name,), "an endpoint becomes a table: write a lower-case identifier, like open_orders"
-        for where, text in (*_columns(endpoint), *_parents(name, endpoint, endpoints), *_reading(endpoint)):
+        records = (*column_mistakes(endpoint, parent_of(endpoint, endpoints)), *shape_mistakes(endpoint))
+        for where, text in (*records, *_parents(name, endpoint, endpoints), *_reading(endpoint)):
             yield (name, *where), text
-
-
-def _columns(endpoint: Endpoint) -> Found:
-    for name, column in endpoint.columns.items():
-        if not _NAME.fullmatch(name) or name == EXTRA:
-            yield ("columns", name), "write a lower-case identifier that is not extra, and the API's name as field"
-        if column.unix and column.type != "timestamp":
-            yield ("columns", name, "unix"), f"the column is {column.type}; only a timestamp has a unit"
-        if column.parent and column.field:
-            yield ("columns", name, "parent"), "a column has either field or parent"
-    for i, name in enumerate(endpoint.key):
-        if name not in endpoint.columns:
-            yield ("key", i), f"unknown column {name!r}; known: {', '.join(endpoint.columns)}"
-        elif endpoint.columns[name].type == "json":
-            yield ("key", i), f"{name} is json; a key is a plain value"
 
 
 def _parents(name: str, endpoint: Endpoint, endpoints: Mapping[str, Endpoint]) -> Found:
