@@ -16,7 +16,8 @@ from typing import Any
 from pipelines import drift, retention, state
 from pipelines import merge as merging
 from pipelines.declaration import Declaration
-from pipelines.landing import LOAD_ID, SEQUENCE, Landed, broken_contract
+from pipelines.event_log import SEQUENCE, landed_column
+from pipelines.landing import LOAD_ID, Landed
 from pipelines.merge import Merge
 from pipelines.quarantine_share import guard_quarantine
 from pipelines.results import StreamResult
@@ -31,12 +32,13 @@ from pipelines.shape import (
     open_history,
     replace_rows,
 )
+from pipelines.shaping import broken_contract
 from pipelines.stream_failures import Failure, blaming
 from sources.stream import Column, Stream, arrow_schema
 from warehouse.session import Session, literal, quote
 
 SYNC, RESET, RETENTION = "sync", "reset", "retention"
-_REBUILT = "__new"
+_REBUILT = "_new_"
 
 _ANALYZED_FROM = 10
 """A table of which more than one row in so many is new is looked at anew by the planner."""
@@ -130,7 +132,7 @@ def apply_load(
     session.limit_memory()
     state.create_tables(session)
     before = state.read_state(session, declaration.name)
-    events = _read(landed)
+    events = _read(declaration, landed)
     at = _later(session, declaration, at)
     whole = {stream: failure for stream, failure in events.failed.items() if not failure.parts}
     load = _Load(session, declaration, landed, events, plan, at, {**whole, **(failed or {})})
@@ -215,7 +217,7 @@ def _told(purged: Mapping[str, Purged]) -> list[tuple[str, dict[str, Any]]]:
     return [(retention.EVENT, what.as_event(stream)) for stream, what in purged.items() if what != Purged()]
 
 
-def _read(landed: Landed) -> _Landed:
+def _read(declaration: Declaration, landed: Landed) -> _Landed:
     events = _Landed()
     for sequence, kind, stream, data in sorted(landed.events(), key=itemgetter(0)):
         if kind == "delete":
@@ -233,6 +235,8 @@ def _read(landed: Landed) -> _Landed:
             events.logs.append(data)
         elif kind == "cursor":
             events.cursor = data
+        elif kind == "end":
+            landed.check_rows(declaration.name, data["rows"])
     return events
 
 
@@ -267,7 +271,7 @@ def _applied(load: _Load, stream: Stream, stored: Mapping[str, Any] | None) -> S
     session, declaration, plan = load.session, load.declaration, load.plan
     shape = declared_shape(declaration, stream)
     rebuilt = plan.rebuild and stored is not None and not _fits(Shape.of_json(stored), shape)
-    table = stream.name + _REBUILT if rebuilt else stream.name
+    table = _REBUILT + stream.name if rebuilt else stream.name
     history = shape.history and not rebuilt
     if rebuilt:
         session.execute(f"DROP TABLE IF EXISTS {quote(declaration.name, table)}")
@@ -296,8 +300,10 @@ def _applied(load: _Load, stream: Stream, stored: Mapping[str, Any] | None) -> S
 def _staged(load: _Load, stream: Stream, table: str) -> Merge:
     """Stage the landed rows of a stream; returns how they are merged into a table, without history."""
     session, declaration = load.session, load.declaration
-    columns = arrow_schema((*declaration.columns(stream), Column(SEQUENCE, "integer", "Order of arrival.")))
-    session.stage("leat_staged", load.landed.files(stream.name), columns)
+    columns = declaration.columns(stream)
+    staged = arrow_schema((*columns, Column(SEQUENCE, "integer", "Order of arrival.")))
+    there = [*(landed_column(column.name) for column in columns), SEQUENCE]
+    session.stage("leat_staged", load.landed.files(stream.name), staged, there)
     shape = declared_shape(declaration, stream)
     return Merge(
         session=session,

@@ -19,7 +19,11 @@ from sources.driver import ConnectionModel, streams_of
 from sources.stream import EXTRA, Column, Stream
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
-RESERVED = frozenset({"leat", "analytics", "catalog", "information_schema", "main", "public", "pg_catalog", "temp"})
+RESERVED = frozenset(
+    {"leat", "analytics", "catalog", "information_schema", "main", "public", "pg_catalog"}
+    | {"temp", "system", "warehouse"}
+)
+"""Schemas of leat and of the engines, and databases of DuckDB, which it could mean by a schema's name."""
 _DURATION = re.compile(r"P(?=.)([0-9]{1,6}D)?(T(?=.)([0-9]{1,6}H)?([0-9]{1,6}M)?([0-9]{1,6}S)?)?")
 Scalar = str | int | float | bool
 

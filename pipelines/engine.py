@@ -25,11 +25,12 @@ from pipelines import apply as applying
 from pipelines import retention, state
 from pipelines.apply import RESET, SYNC, Plan
 from pipelines.declaration import Declaration
-from pipelines.landing import Landed, Shaping, land, landed_loads, next_load_id
+from pipelines.landing import Landed, land, landed_loads, next_load_id
 from pipelines.mask_key import read_mask_key
 from pipelines.project import Project, make_private
 from pipelines.results import CheckResult, IntegrationResult, Status, StreamResult
 from pipelines.shape import Shape, declared_shape, needs_backfill
+from pipelines.shaping import Shaping
 from pipelines.stream_failures import CHECK, Failure, StreamFailed, summary
 from sources.batch import to_json
 from sources.driver import Sync, load_driver

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from pipelines.landing import SEQUENCE
+from pipelines.event_log import SEQUENCE
 from pipelines.results import StreamResult
 from sources.errors import Permanent
 from warehouse.session import Session, literal, quote

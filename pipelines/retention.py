@@ -14,7 +14,7 @@ from typing import Any
 
 from pipelines import as_of, state
 from pipelines.declaration import Declaration, Retain
-from pipelines.landing import SEQUENCE
+from pipelines.event_log import SEQUENCE
 from pipelines.merge import LOSERS, Merge
 from warehouse.session import Session, literal, quote
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pipelines.cron import is_cron
 from pipelines.declaration import Check, Declaration, Range, StreamOptions
 from pipelines.mistakes import meant
+from pipelines.reserved import reserved_mistakes
 from pipelines.yaml_file import Loc
 from sources.stream import Column, Stream, is_number
 
@@ -20,6 +21,7 @@ def semantic_mistakes(declaration: Declaration) -> Found:
     if wrong:  # then there may be no streams to speak of
         yield from wrong
         return
+    yield from reserved_mistakes(declaration)
     streams = {stream.name: stream for stream in declaration.every_stream()}
     if declaration.schedule is not None and not is_cron(declaration.schedule):
         text = f"{declaration.schedule[:80]!r} is no cron expression"

@@ -344,7 +344,9 @@ def test_all_mistakes_of_all_files_are_told_at_once(project: Project) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["Payments", "2x", "a-b", "main", "analytics", "landing_x", "pg_x", "x" * 42, "ä"])
+@pytest.mark.parametrize(
+    "name", ["Payments", "2x", "a-b", "main", "analytics", "warehouse", "system", "landing_x", "pg_x", "x" * 42, "ä"]
+)
 def test_a_bad_file_name(project: Project, name: str) -> None:
     declare(project, **{name: PLATFORM})
     assert mistakes(project) == [

@@ -17,6 +17,7 @@ from demo.postgres import postgres_url as url_of
 from demo.postgres import start_postgres, stop_postgres
 from demo.process import Process
 from pipelines.engine import Request, run_integration
+from pipelines.event_log import EVENTS, landed_stream
 from pipelines.landing import landed_loads
 from pipelines.results import IntegrationResult
 from sources.driver import add_sources
@@ -173,7 +174,7 @@ def land_only(tally: Tally) -> Path:
     return landed.folder
 
 
-@pytest.mark.parametrize("table", ["fed", "leat_events"])
+@pytest.mark.parametrize("table", [landed_stream("fed"), EVENTS])
 @pytest.mark.parametrize("content", [b"", b"PAR1 broken PAR1"], ids=["empty", "garbage"])
 def test_a_broken_file_in_a_landing_is_extracted_again(tally: Tally, table: str, content: bytes) -> None:
     tally.then(rows("fed", row(1, "one")))
@@ -281,7 +282,7 @@ def test_a_landing_whose_rows_are_half_removed_is_not_applied(tally: Tally, driv
     before = tally.query("SELECT * FROM tally.scanned")
     assert run_to_end(tally, Point("audit", r"shutil.rmtree /landing/tally/\w+$")) is None
     (folder,) = (tally.project.state / "landing" / "tally").iterdir()
-    shutil.rmtree(folder / "data" / "data" / "scanned")  # as far as it might have come
+    shutil.rmtree(folder / "data" / "data" / landed_stream("scanned"))  # as far as it might have come
     assert tally.run().status == "nothing_new"
     assert tally.query("SELECT * FROM tally.scanned") == before
     assert list((tally.project.state / "landing" / "tally").iterdir()) == []

@@ -25,7 +25,17 @@ from typing import TYPE_CHECKING, Any
 from warehouse.duckdb_query import answered
 from warehouse.locks import file_lock
 from warehouse.query import Answer, Limits
-from warehouse.session import Dialect, Session, WarehouseError, field_types, leat_type, literal, quote, sql_type
+from warehouse.session import (
+    Dialect,
+    Session,
+    WarehouseError,
+    check_files,
+    field_types,
+    leat_type,
+    literal,
+    quote,
+    sql_type,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -61,21 +71,18 @@ class DuckDBSession:
         """Run a changing statement and return the number of rows."""
         return int(self.execute(sql, params)[0][0])
 
-    def stage(self, name: str, files: Sequence[Path], schema: pa.Schema) -> None:
+    def stage(self, name: str, files: Sequence[Path], schema: pa.Schema, there: Sequence[str] | None = None) -> None:
         """Make a temporary view of parquet files; nothing is copied."""
         types = field_types(schema)
-        present: set[str] = set()
-        relation = ""
-        if files:
-            listed = ", ".join(literal(str(file)) for file in files)
-            relation = f" FROM read_parquet([{listed}], union_by_name = true)"
-            present = {row[0] for row in self.execute(f"DESCRIBE SELECT *{relation}")}
+        in_files = dict(zip(types, there or types, strict=True))
+        check_files(name, files, in_files.values())
+        listed = ", ".join(literal(str(file)) for file in files)
+        relation = f" FROM read_parquet([{listed}], union_by_name = true)" if files else " WHERE false"
         selected = ", ".join(
-            f"CAST({quote(column) if column in present else 'NULL'} AS {sql_type(kind, 'duckdb')}) AS {quote(column)}"
+            f"CAST({quote(in_files[column]) if files else 'NULL'} AS {sql_type(kind, 'duckdb')}) AS {quote(column)}"
             for column, kind in types.items()
         )
-        where = "" if files else " WHERE false"
-        self.execute(f"CREATE OR REPLACE TEMP VIEW {quote(name)} AS SELECT {selected}{relation}{where}")
+        self.execute(f"CREATE OR REPLACE TEMP VIEW {quote(name)} AS SELECT {selected}{relation}")
 
     def keep(self, name: str, select: str) -> None:
         """Keep the rows of a SELECT in a temporary table."""

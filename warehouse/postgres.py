@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from warehouse.session import (
     Dialect,
     Session,
     WarehouseError,
+    check_files,
     field_types,
     leat_type,
     quote,
@@ -59,29 +60,31 @@ class PostgresSession:
             cursor.execute(sql)
         return cursor
 
-    def stage(self, name: str, files: Sequence[Path], schema: pa.Schema) -> None:
+    def stage(self, name: str, files: Sequence[Path], schema: pa.Schema, there: Sequence[str] | None = None) -> None:
         """Copy parquet files into a temporary table, in batches."""
         types = field_types(schema)
+        check_files(name, files, there or types)
         columns = ", ".join(f"{quote(column)} {sql_type(kind, 'postgres')}" for column, kind in types.items())
         self.execute(f"DROP TABLE IF EXISTS pg_temp.{quote(name)}")
         self.execute(f"CREATE TEMP TABLE {quote(name)} ({columns}) ON COMMIT DROP")
         for file in files:
-            self._copy(name, file, list(types))
+            self._copy(name, file, dict(zip(types, there or types, strict=True)))
         self.execute(f"ANALYZE {quote(name)}")
 
-    def _copy(self, name: str, file: Path, wanted: list[str]) -> None:
+    def _copy(self, name: str, file: Path, columns: Mapping[str, str]) -> None:
+        """Copy the columns of a file, named by those of the table; one group of rows at a time is in memory."""
         from pyarrow import csv, parquet
 
+        there = list(columns.values())
+        sql = f"COPY {quote(name)} ({', '.join(map(quote, columns))}) FROM STDIN WITH (FORMAT csv)"
+        cursor: Any = self.raw.cursor()
         with parquet.ParquetFile(file) as reader:
-            present = [column for column in wanted if column in reader.schema_arrow.names]
-            listed = ", ".join(map(quote, present))
-            sql = f"COPY {quote(name)} ({listed}) FROM STDIN WITH (FORMAT csv)"
-            cursor: Any = self.raw.cursor()
-            for batch in reader.iter_batches(_BATCH_ROWS, columns=present):
-                text = io.BytesIO()
-                csv.write_csv(batch.select(present), text, csv.WriteOptions(include_header=False))
-                text.seek(0)
-                cursor.copy_expert(sql, text)
+            for group in range(reader.num_row_groups):
+                for batch in reader.iter_batches(_BATCH_ROWS, row_groups=[group], columns=there):
+                    text = io.BytesIO()
+                    csv.write_csv(batch.select(there), text, csv.WriteOptions(include_header=False))
+                    text.seek(0)
+                    cursor.copy_expert(sql, text)
 
     def keep(self, name: str, select: str) -> None:
         """Keep the rows of a SELECT in a temporary table."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -55,10 +55,17 @@ class Session(Protocol):
     def change(self, sql: str, params: Sequence[Any] = ()) -> int:
         """Run an INSERT, UPDATE or DELETE and return how many rows it touched."""
 
-    def stage(self, name: str, files: Sequence[Path], schema: pa.Schema) -> None:
+    def stage(self, name: str, files: Sequence[Path], schema: pa.Schema, there: Sequence[str] | None = None) -> None:
         """Make a temporary relation of parquet files, with the columns and leat types of the schema.
 
-        Columns that the files lack are null. It is gone when the transaction ends.
+        Args:
+            name: of the relation; it is gone when the transaction ends.
+            files: the files.
+            schema: the columns.
+            there: what the columns are called in the files, in the order of the schema; None for the same.
+
+        Raises:
+            WarehouseError: a file lacks a column.
         """
 
     def keep(self, name: str, select: str) -> None:
@@ -160,6 +167,24 @@ def leat_type(sql: str, dialect: Dialect) -> str:
             return name
     match = _DECIMAL[dialect].fullmatch(sql)
     return f"decimal({match[1]},{match[2]})" if match and int(match[1]) <= _MAX_DIGITS else "?"
+
+
+def check_files(name: str, files: Sequence[Path], columns: Collection[str]) -> None:
+    """Check that every parquet file has all columns: one that is missing must never be read as empty.
+
+    Raises:
+        WarehouseError: a file lacks a column.
+    """
+    from pyarrow import parquet
+
+    for file in files:
+        missing = set(columns) - set(parquet.read_schema(file).names)
+        if missing:
+            msg = (
+                f"{name}: {file.name} lacks {', '.join(sorted(missing))}. Next: report this; nothing of the load is "
+                "applied, and the next run extracts the same again"
+            )
+            raise WarehouseError(msg)
 
 
 def field_types(schema: pa.Schema) -> dict[str, str]:

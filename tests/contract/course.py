@@ -21,6 +21,7 @@ from pyarrow import Schema, parquet
 
 from pipelines import state
 from pipelines.engine import Engine, Request, run_integration
+from pipelines.event_log import landed_stream
 from pipelines.project import Project, load_declarations
 from pipelines.record import Recorder, register
 from pipelines.results import IntegrationResult
@@ -257,8 +258,9 @@ def _run(course: Course, place: Place, expected: Mapping[str, Keys], step: Step 
 def _landed(course: Course, place: Place) -> list[str]:
     """Note the schemas of what is landed; return where a secret is in it."""
     for file in sorted((place.project.state / "landing").rglob("*.parquet")):
-        if file.parent.name in {stream.name for stream in course.streams}:
-            place.landed.setdefault(file.parent.name, parquet.read_schema(file))
+        for stream in course.streams:
+            if file.parent.name == landed_stream(stream.name):
+                place.landed.setdefault(stream.name, parquet.read_schema(file))
     needles = course.secrets
     leaks = found(needles, written(place.project.state))
     if place.name == MASKED:

@@ -8,10 +8,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipelines.landing import SEQUENCE, Shaping
+from pipelines.event_log import SEQUENCE, landed_column
 from pipelines.mask_key import read_mask_key
 from pipelines.project import load_declarations
 from pipelines.shape import SYSTEM_COLUMNS
+from pipelines.shaping import Shaping
 from sources.events import Cursor, Delete, FullScan, Quarantined, Rows
 from sources.stream import arrow_schema
 from tests.contract.course import DUCKDB, MASKED, POSTGRES, Course, Place, Stage, left_out
@@ -58,10 +59,10 @@ def test_landed_rows_have_the_declared_schema(course: Course, place: Place) -> N
         if stream.name in place.landed:
             schema = place.landed[stream.name]
             declared = arrow_schema(declaration.columns(stream))
-            assert [field.name for field in schema] == [*declared.names, SEQUENCE]
+            assert [field.name for field in schema] == [*map(landed_column, declared.names), SEQUENCE]
             # dlt marks every time as UTC; a wall-clock time keeps its digits, as the next test shows
             naive = [pa.timestamp("us", "UTC") if kind == pa.timestamp("us") else kind for kind in declared.types]
-            assert [schema.field(name).type for name in declared.names] == naive
+            assert [schema.field(landed_column(name)).type for name in declared.names] == naive
 
 
 @pytest.mark.parametrize("name", [DUCKDB, POSTGRES])
@@ -172,4 +173,4 @@ def test_a_left_out_column_is_not_landed(course: Course) -> None:
         column = left_out(stream)
         if column is not None:
             assert column not in place.columns[stream.name]
-            assert stream.name not in place.landed or column not in place.landed[stream.name].names
+            assert stream.name not in place.landed or landed_column(column) not in place.landed[stream.name].names

@@ -11,9 +11,11 @@ from typing import Any
 
 from pipelines.apply import SYNC, Plan, apply_load
 from pipelines.declaration import Declaration
-from pipelines.landing import Landed, Shaping, _items, next_load_id
+from pipelines.event_log import items
+from pipelines.landing import Landed, next_load_id
 from pipelines.results import StreamResult
 from pipelines.shape import declared_shape
+from pipelines.shaping import Shaping
 from sources.driver import ConnectionModel
 from sources.events import Event
 from warehouse.session import Session
@@ -63,7 +65,7 @@ def write(landed: Landed, declaration: Declaration, events: Iterable[Event]) -> 
 
     shapes = {stream.name: declared_shape(declaration, stream) for stream in declaration.selected()}
     tables: dict[str, list[pa.Table]] = defaultdict(list)
-    for item in _items(declaration.name, iter(events), Shaping(shapes, b"key")):
+    for item in items(declaration.name, iter(events), Shaping(shapes, b"key")):
         tables[item.meta.table_name].append(item.data)
     for name, parts in tables.items():
         folder = landed.folder / "data" / "data" / name

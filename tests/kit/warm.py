@@ -16,7 +16,8 @@ import sqlalchemy  # noqa: F401
 
 import pipelines.engine  # noqa: F401
 import tests.kit.child  # noqa: F401
-from pipelines.landing import Landed, Shaping, land
+from pipelines.landing import Landed, land
+from pipelines.shaping import Shaping
 from sources.events import Cursor
 
 with tempfile.TemporaryDirectory() as _folder:

@@ -1,0 +1,155 @@
+"""What is landed of what a driver yields: the declared columns in their types, personal ones hashed.
+
+A row with a value that a warehouse can't hold is quarantined here, before anything of it reaches the warehouse.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipelines.shape import Shape
+from sources.batch import clean, to_json
+from sources.domain import outside
+from sources.errors import Permanent
+from sources.events import Quarantined, Rows
+from sources.stream import Column, arrow_schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MAX_RECORD = 10_000
+"""How much of the text of a broken record is kept."""
+
+_WITHHELD = "not kept, for columns of this stream are masked"
+
+
+class BrokenContract(Permanent):
+    """A driver yielded what the engine can't take; the driver has to be mended."""
+
+
+def broken_contract(integration: str, got: str) -> BrokenContract:
+    """Return the error for what a driver did wrong."""
+    return BrokenContract(
+        integration, "reading what the driver yields", got, "report this: the driver has to be mended; nothing is lost"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Shaping:
+    """What is kept of what a driver yields.
+
+    Attributes:
+        shapes: the selected streams.
+        mask_key: the key of the hash that replaces masked values.
+    """
+
+    shapes: Mapping[str, Shape]
+    mask_key: bytes
+
+    def mask(self, value: str) -> str:
+        """Return the keyed hash of a value: equal values stay equal, across streams and integrations too."""
+        return hmac.new(self.mask_key, value.encode(), hashlib.sha256).hexdigest()
+
+
+def shaped(integration: str, rows: Rows, shaping: Shaping) -> tuple[pa.Table, list[Quarantined]]:
+    """Return the rows that can be landed, and those that can't.
+
+    Raises:
+        BrokenContract: the driver left out a column, or a column is of another type.
+    """
+    import pyarrow as pa
+
+    shape = shaping.shapes[rows.stream]
+    missing = set(shape.columns) - set(rows.table.column_names)
+    if missing:
+        raise broken_contract(integration, f"rows of {rows.stream} lack the columns {sorted(missing)}")
+    schema = arrow_schema(tuple(Column(name, kind, "") for name, kind in shape.columns.items()))
+    given = rows.table.select(list(shape.columns))
+    columns, bad = [], dict[int, str]()
+    for field in schema:
+        try:
+            column, refused = _cast(given.column(field.name), field.type)
+        except (pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+            got = f"column {field.name} of {rows.stream} is {given.schema.field(field.name).type}, not {field.type}"
+            raise broken_contract(integration, got) from error
+        refused |= outside(shape.columns[field.name], column)
+        bad = {row: f"column {field.name} {reason}" for row, reason in refused.items()} | bad
+        columns.append(column)
+    table = pa.Table.from_arrays(columns, schema=schema)
+    if not bad:
+        return _masked(table, shape, shaping), []
+    good = pa.array([row not in bad for row in range(len(table))])
+    return _masked(table.filter(good), shape, shaping), list(_refused(rows.stream, given, shape, bad))
+
+
+def _cast(column: Any, kind: pa.DataType) -> tuple[Any, dict[int, str]]:
+    """Return a column in its type, and why rows don't fit; those are null in it."""
+    import pyarrow as pa
+
+    if column.type == kind:
+        return column, {}
+    try:
+        return column.cast(kind), {}
+    except pa.ArrowInvalid:
+        values: list[Any] = []
+        bad = {}
+        for row, value in enumerate(column):
+            try:
+                values.append(value.cast(kind))
+            except pa.ArrowInvalid:
+                values.append(pa.scalar(None, kind))
+                bad[row] = f"does not fit into {kind}"
+        return pa.array(values, kind), bad
+
+
+def _refused(stream: str, given: pa.Table, shape: Shape, bad: Mapping[int, str]) -> Iterator[Quarantined]:
+    for row, reason in sorted(bad.items()):
+        record = {name: _plain(given.column(name)[row]) for name in given.column_names}
+        identity = {name: record[name] for name in shape.key if record[name] is not None}
+        shown = " ".join(str(identity[name])[:200] if name in identity else "" for name in shape.key)
+        yield Quarantined(stream, shown.strip(), reason, to_json(record))
+
+
+def _plain(scalar: Any) -> Any:
+    """Return a value as Python has it, or as text where Python can't hold it."""
+    try:
+        return scalar.as_py()
+    except (ValueError, OverflowError):  # a time outside of Python's years, text that isn't UTF-8
+        import pyarrow as pa
+
+        if pa.types.is_string(scalar.type):
+            return scalar.as_buffer().to_pybytes().decode("utf-8", "replace")
+        return f"{scalar.value} {scalar.type}"
+
+
+def _masked(table: pa.Table, shape: Shape, shaping: Shaping) -> pa.Table:
+    for name in shape.masked:
+        index = table.column_names.index(name)
+        table = table.set_column(index, table.schema.field(index), _hashed(table.column(index), shaping.mask))
+    return table
+
+
+def _hashed(column: Any, mask: Callable[[str], str]) -> Any:
+    import pyarrow as pa
+
+    encoded = column.combine_chunks().dictionary_encode()
+    values = [None if value is None else mask(str(value)) for value in encoded.dictionary.to_pylist()]
+    return pa.array(values, pa.string()).take(encoded.indices)
+
+
+def quarantine_data(event: Quarantined, shaping: Shaping) -> dict[str, str]:
+    """Return what is landed of a broken record: where columns are masked, nothing that may be personal."""
+    digest = shaping.mask(clean(event.record))
+    record = _WITHHELD if shaping.shapes[event.stream].masked else _cut(clean(event.record))
+    return {"key": event.key, "reason": event.reason, "record": record, "digest": digest}
+
+
+def _cut(text: str) -> str:
+    if len(text) <= MAX_RECORD:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return f"{text[:MAX_RECORD]}… (cut: {len(text)} characters, SHA-256 {digest})"

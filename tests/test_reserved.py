@@ -1,0 +1,112 @@
+"""Names and sizes that no table can have are refused when a declaration is checked, on both engines alike."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.declaration import Declaration
+from pipelines.project import Project, load_declarations
+from pipelines.reserved import MAX_COLUMNS, reserved_mistakes
+from pipelines.yaml_file import DeclarationError
+from sources.batch import Batch
+from sources.driver import add_sources
+from tests.kit.loads import Loads
+from tests.kit.project import SOURCES
+from tests.test_apply import opened
+
+add_sources(SOURCES)
+
+HEAD = "source: rest_api\ndriver: http\nconnection:\n  url: https://api.example.com/\n  endpoints:\n"
+ENDPOINT = "    {name}:\n      path: items\n      key: id\n      columns:\n        id: integer\n{columns}"
+
+
+def of(name: str, *columns: str) -> str:
+    return ENDPOINT.format(name=name, columns="".join(f"        {column}\n" for column in columns))
+
+
+def mistakes(folder: Path, text: str) -> list[str]:
+    (folder / "pipelines").mkdir(exist_ok=True)
+    (folder / "pipelines" / "shop.yaml").write_text(text)
+    try:
+        load_declarations(Project(folder, folder / ".leat", None, ""), {})
+    except DeclarationError as error:
+        return error.mistakes
+    return []
+
+
+PRICES = of("prices", "valid_from: timestamp", "valid_to: timestamp", "price: integer")
+HISTORY = "streams:\n  prices: {history: true}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (PRICES + HISTORY, "yaml:15: streams.prices.history: a history has a column valid_from of its own"),
+        (PRICES + HISTORY, "call that own_valid_from, with valid_from as its field, or leave it out by exclude"),
+        (of("items", "ctid: string"), "yaml:11: connection.endpoints.items.columns.ctid: ctid is a name that Postgres"),
+        (
+            of("prices", "price: integer") + of("prices_as_of") + HISTORY,
+            "yaml:12: connection.endpoints.prices_as_of: prices_as_of is what the history of prices is called",
+        ),
+        (of("wide", *(f"f{i}: string" for i in range(340))), "yaml:6: connection.endpoints.wide: its 342 columns can"),
+        (of("wide", *(f"f{i}: boolean" for i in range(1000))), "it has 1002 columns, and a table has at most 1000"),
+    ],
+)
+def test_a_name_or_a_size_that_no_table_can_have(tmp_path: Path, text: str, said: str) -> None:
+    assert any(said in mistake for mistake in mistakes(tmp_path, HEAD + text)), mistakes(tmp_path, HEAD + text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PRICES,
+        PRICES + "streams:\n  prices: {history: true, exclude: [valid_from, valid_to]}\n",
+        of("x") + of("x__new") + of("x_as_of") + of("leat_staged") + of("items_", "name_: string", "a__b: string"),
+        of("wide", *(f"f{i}: string" for i in range(325))),
+    ],
+)
+def test_what_looks_odd_and_is_fine(tmp_path: Path, text: str) -> None:
+    assert mistakes(tmp_path, HEAD + text) == []
+
+
+def wide(kinds: dict[str, str]) -> Declaration:
+    endpoints = {"wide": {"path": "items", "key": "id", "columns": {"id": "integer", **kinds}}}
+    return Declaration.model_validate(
+        {
+            "source": "rest_api",
+            "driver": "http",
+            "connection": _connection(endpoints),
+            "streams": {"wide": {"history": True}},
+            "name": "shop",
+            "path": Path("shop.yaml"),
+        }
+    )
+
+
+def _connection(endpoints: Any) -> Any:
+    from sources.rest_api.http import Connection
+
+    return Connection.model_validate({"url": "https://api.example.com/", "endpoints": endpoints})
+
+
+@pytest.mark.parametrize(("kind", "most"), [("string", 333), ("integer", MAX_COLUMNS - 20)])
+def test_a_row_as_wide_as_may_be_declared_fits(postgres_url: str, tmp_path: Path, kind: str, most: int) -> None:
+    """Postgres has the lower limits; the longest values are stored elsewhere, those of middle length are the test."""
+    declaration = wide({f"f{i}": kind for i in range(most - 2)})
+    assert not list(reserved_mistakes(declaration))
+    chance = random.Random(1)  # noqa: S311
+    batch = Batch(declaration.every_stream()[0])
+    for length in (20, 22, 24, 100, 5000):
+        values: dict[str, Any] = {
+            f"f{i}": chance.randbytes(length // 2).hex() if kind == "string" else 2**62 for i in range(most - 2)
+        }
+        assert not list(batch.add({"id": length, **values}))
+    with opened(postgres_url) as session:
+        done = Loads(session, tmp_path, declaration).load(*batch.flush())
+        assert done is not None
+        assert done["wide"].inserted == 5
+        assert session.execute("SELECT count(*) FROM shop.wide_history") == [(5,)]
