@@ -121,15 +121,29 @@ def _opened(text: bytes, name: bytes | None, parent: Values) -> Record:
     try:
         fields = raw.opened(text)
         if odd and fields is not None:
-            fields = {clean(key): _sound(f"field {key[:80]!r}", bytes(value)) for key, value in fields.items()}
-            record._text = msgspec.json.encode(fields)
+            fields, record.wrong = _sound_fields(fields)
+            record._text = text if record.wrong else msgspec.json.encode(fields)
         elif odd:
             record._text = bytes(_sound("the record", text))
         record.fields = fields
         record.name = name and bytes(_sound("the record's name", name))
+    except UnicodeDecodeError:
+        record.wrong = "the name of a field is not UTF-8"
     except ValueError as error:
         record.wrong = str(error)
     return record
+
+
+def _sound_fields(fields: Mapping[str, msgspec.Raw]) -> tuple[dict[str, msgspec.Raw], str | None]:
+    """Return the fields that are sound, and what is wrong with the first of the others."""
+    found: dict[str, msgspec.Raw] = {}
+    wrong = None
+    for key, value in fields.items():
+        try:
+            found[clean(key)] = _sound(f"field {key[:80]!r}", bytes(value))
+        except ValueError as error:
+            wrong = wrong or str(error)
+    return found, wrong
 
 
 def _sound(what: str, text: bytes) -> msgspec.Raw:

@@ -37,7 +37,7 @@ class Spooled:
     ask: Ask
     size: int
     parent: Mapping[str, Any]
-    _records: bytes | None
+    _records: bytes | None = field(repr=False)
     _file: Path | None = None
     _key: bytes = field(default=b"", repr=False)
 
@@ -47,6 +47,11 @@ class Spooled:
             return self._records or b"[]"
         records: bytes = _cipher(self._key).decrypt(_NONCE, self._file.read_bytes(), None)
         return records
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether the records are in no file."""
+        return self._file is None
 
     def write(self, file: Path) -> None:
         """Move the records to a file, which only this process can read: each has a key of its own."""
@@ -90,10 +95,13 @@ class Spool:
         if page.is_empty:
             return
         spooled = Spooled(page.ask, len(page.records), self.parent, page.records)
-        if self.size + spooled.size > _IN_MEMORY:
+        if self._memory() + spooled.size > _IN_MEMORY:
             self._number += 1
             spooled.write(self.folder / f"{self._number}.page")
         self.pages.append(spooled)
+
+    def _memory(self) -> int:
+        return sum(page.size for page in self.pages if page.is_in_memory)
 
     def restart(self) -> None:
         """Begin anew; what waits is dropped."""

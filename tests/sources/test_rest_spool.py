@@ -1,0 +1,34 @@
+"""Pages that wait: in memory, then in files that nobody else can read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sources.rest_api.page import Page
+from sources.rest_api.spool import Spool
+from sources.web.ask import Ask
+from tests.kit.odd_values import MARK
+
+RECORDS = b'[{"email":"%s"}]' % MARK.encode()
+
+
+def page() -> Page:
+    return Page(None, RECORDS, [RECORDS[1:-1]], Ask("things"), "GET /things", "", {})
+
+
+def test_what_is_on_disk_says_nothing(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    large = Page(None, b"[%s]" % b",".join([RECORDS[1:-1]] * 450_000), [b"{}"], Ask("things"), "GET /things", "", {})
+    for each in (large, page(), large):
+        spool.add(each)
+    files = list(tmp_path.iterdir())
+    assert len(files) == 2, "a page that fits into memory isn't written"
+    assert [file for file in files if MARK.encode() in file.read_bytes()] == []
+    assert [spooled.read() for spooled in spool.pages] == [large.records, RECORDS, large.records]
+    assert [spooled for spooled in spool.pages if MARK in repr(spooled)] == []
+    digest = spool.digest
+    spool.restart()
+    assert list(tmp_path.iterdir()) == []
+    for each in (large, page(), large):
+        spool.add(each)
+    assert spool.digest == digest
