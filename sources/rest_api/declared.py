@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from sources.batch import to_json
 from sources.json_path import FieldPath, Path, parse_path
@@ -20,11 +20,38 @@ def _short(value: Any) -> Any:
     return {"type": value} if isinstance(value, str) else value
 
 
+def _iso(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _format(text: str) -> str:
+    if text not in ("iso", "date", "s", "ms") and "%" not in text:
+        msg = "write iso, date, s (Unix seconds), ms, or a pattern such as %Y-%m-%d %H:%M"
+        raise ValueError(msg)
+    return text
+
+
+_Moment = Annotated[str | int | None, BeforeValidator(_iso)]
+_Format = Annotated[str, AfterValidator(_format)]
+
+
 class Incremental(Block):
     """By what the API tells what is new."""
 
     column: str = Field(description="Column that grows with every change of a record.")
-    param: str = Field(description="Parameter that takes its value: records since then are given.")
+    param: str | None = Field(
+        default=None, description="Parameter that takes its value; none: {since} is in path, params, headers or body."
+    )
+    start: _Moment = Field(default=None, description="First value; nothing before it is ever asked for.")
+    format: _Format | None = Field(
+        default=None,
+        description="How the API takes it: iso, date, s, ms, or a pattern; none: as the column is written.",
+    )
+    zone: str | None = Field(default=None, description="Zone of a date or pattern, such as Europe/Paris; none: UTC.")
+    until_param: str | None = Field(
+        default=None, description="Parameter that takes the upper bound; {until} stands for it elsewhere."
+    )
+    step: timedelta | None = Field(default=None, description="Longest time that one request may span (ISO 8601).")
     overlap: Annotated[timedelta, Field(json_schema_extra={"examples": ["PT5M"]})] = Field(
         default=timedelta(0), description="How much is read again, for records that become visible late (ISO 8601)."
     )
@@ -33,13 +60,37 @@ class Incremental(Block):
     )
 
 
+class Delta(Block):
+    """What the API gives with the last page of a list, and takes in the next run: only changes since then are given."""
+
+    field: FieldPath = Field(description="Field of the last page with the link or token for the next run.")
+    param: str | None = Field(default=None, description="Parameter that takes it; none: it is a link.")
+    start: dict[str, str | int | bool] = Field(
+        default_factory=dict, description="Parameters of the very first request, which has no token yet."
+    )
+    removed: FieldPath | None = Field(default=None, description="Field of a record by which it is gone.")
+    removed_is: str | None = Field(
+        default=None, description="Value of removed by which it is gone; none: that it is there at all."
+    )
+    expired: tuple[Annotated[int, Field(ge=400, le=499)], ...] = Field(
+        default=(410,), description="Statuses by which the API says that a token is too old: everything is read again."
+    )
+
+
 class Parent(Block):
     """The endpoint for whose every row this one is asked."""
 
-    endpoint: str = Field(description="Name of the endpoint that gives the rows.")
+    endpoint: str | None = Field(default=None, description="Name of the endpoint that gives the rows.")
     values: dict[str, str] = Field(
-        min_length=1, description="Placeholder of path and params, and the column of the parent that fills it."
+        default_factory=dict, description="Placeholder of path and params, and the column of the parent that fills it."
     )
+    each: dict[str, list[str | int]] = Field(
+        default_factory=dict, description="Placeholder and a list of values: it is asked for each, as {site: [de, fr]}."
+    )
+
+    def fills(self) -> dict[str, str]:
+        """Return the placeholders, and the names of what fills them in a row of the parent."""
+        return {**self.values, **{name: name for name in self.each}}
 
 
 _Param = str | int | float | bool
@@ -88,6 +139,7 @@ class Endpoint(Block):
     )
     paging: Paging = Field(default_factory=OnePage, description="How the list is paged.")
     incremental: Incremental | None = Field(default=None, description="How to ask for what is new; none: everything.")
+    delta: Delta | None = Field(default=None, description="How the API tells changes by a token; none: it doesn't.")
     parent: Parent | None = Field(default=None, description="Endpoint for whose every row this one is asked.")
     nested_in: str | None = Field(
         default=None, description="Endpoint in whose records the list is, as records names it."
@@ -101,9 +153,13 @@ class Endpoint(Block):
         Field(min_length=1),
     ] = Field(description="Columns: a type alone, or more about it.")
 
+    def moves_on(self) -> bool:
+        """Return whether what was read once isn't asked for again."""
+        return self.incremental is not None or self.delta is not None
+
     def reads(self) -> tuple[str, ...]:
         """Return the fields of the answer that are read apart from its list and by paging."""
-        return tuple(self.fails_when)
+        return (*self.fails_when, *(() if self.delta is None else (self.delta.field,)))
 
     def where(self, column: str) -> Path:
         """Return the path of a column's value in a record."""
@@ -141,7 +197,7 @@ def _version(endpoint: Endpoint) -> int:
         name: [c.type, c.field, c.parent, c.unix, *(item for item in (c.convert, c.format, c.zone) if item)]
         for name, c in endpoint.columns.items()
     }
-    parent = endpoint.parent and endpoint.parent.model_dump(mode="json")
+    parent = endpoint.parent and endpoint.parent.model_dump(mode="json", exclude_defaults=True)
     shape = endpoint.model_dump(mode="json", include={"single", "keyed_by", "format"}, exclude_defaults=True)
     text = to_json({**meaning, **shape, "key": endpoint.key, "columns": columns, "parent": parent})
     return int(hashlib.sha256(text.encode()).hexdigest()[:7], 16)

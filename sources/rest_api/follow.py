@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urljoin
 
 from sources.json_path import parse_path, value_at, write_path
 from sources.rest_api.declared import Endpoint
@@ -18,6 +17,7 @@ from sources.rest_api.page import Page
 from sources.rest_api.paging_styles import CursorPages, NextHeader, NextLink, Paged
 from sources.rest_api.requests import asked_size, with_params
 from sources.web.ask import Ask
+from sources.web.client import Client
 from sources.web.headers import link_of
 
 _ABSENT = object()
@@ -70,6 +70,7 @@ def memory_of(state: Mapping[str, Any]) -> Memory:
 class Follower:
     """Decides after each page what comes next."""
 
+    client: Client
     endpoint: Endpoint
     ask: Ask
     memory: Memory
@@ -128,7 +129,7 @@ class Follower:
             return with_params(self.endpoint, self.ask, {paging.param: target})
         if isinstance(paging, NextHeader):
             return with_params(self.endpoint, self.ask, {paging.param: str(target).strip()})
-        linked = replace(self.ask, path=urljoin(page.url, str(target)), params=())
+        linked = replace(self.ask, path=self.client.follow(page.url, str(target), page.asked), params=())
         if isinstance(paging, NextLink) and paging.method == "GET":
             return replace(linked, method="GET", json=None)
         return linked

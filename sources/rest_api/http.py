@@ -12,21 +12,21 @@ from sources.batch import to_json
 from sources.driver import ConnectionModel, SetupTest, Sync
 from sources.errors import Forbidden, IntegrationError, Permanent, Unauthenticated
 from sources.events import Cursor, Event
-from sources.rest_api.children import read_children
-from sources.rest_api.convert import Converter
 from sources.rest_api.declared import Endpoint, stream_of
+from sources.rest_api.families import Families, Reach
 from sources.rest_api.mistakes import endpoint_mistakes
 from sources.rest_api.paging import Listing
 from sources.rest_api.paging_styles import Block
-from sources.rest_api.reading import Reading, State, read_list
-from sources.rest_api.requests import first_request
+from sources.rest_api.reading import Reading, State
+from sources.rest_api.requests import clock, first_request
+from sources.rest_api.since import spans_of
 from sources.rest_api.spool import spool_folder
 from sources.settings import Setting, read_setting
 from sources.stream import Stream
 from sources.web.auth import Auth, NoAuth, sign_in
 from sources.web.client import Advice, Client, Limits, Version, open_client
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the cursor changes its meaning; an older one is then read as none."""
 
 
@@ -71,7 +71,14 @@ def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
         failures: dict[str, IntegrationError] = {}
         for name, endpoint in lists.items():
             try:
-                next(Listing(client, endpoint, first_request(endpoint, {}, None)).start(), None)
+                next(
+                    Listing(
+                        client,
+                        endpoint,
+                        first_request(endpoint, {**clock(sync.now), **spans_of(endpoint, None, sync.now)[0]}),
+                    ).start(),
+                    None,
+                )
             except IntegrationError as error:
                 failures[name] = error
                 if isinstance(error, Unauthenticated) or not isinstance(error, Permanent):
@@ -91,54 +98,25 @@ def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
 
 
 def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
-    """Yield what changed since ``sync.cursor``.
+    """Yield what changed since ``sync.cursor``; an endpoint that can't be read fails its streams alone.
 
     Raises:
-        IntegrationError: an endpoint can't be read, whatever the reason; the cursor then stays where it was.
+        IntegrationError: the credentials are refused, or the server can't be reached; the cursor then stays.
     """
     known = _usable(connection, sync)
     states: dict[str, State] = {}
-    with _open(connection, sync) as client, spool_folder(sync.folder) as folder:
-        reading = Reading(client, folder, sync)
-        for name, endpoint in connection.endpoints.items():
-            if endpoint.parent is None and endpoint.nested_in is None:
-                for event in _family(connection, reading, name, known):
-                    if isinstance(event, tuple):
-                        states[event[0]] = event[1]
-                    else:
-                        yield event
+    reach = Reach()
+    watched = reach.watch(sync)
+    with _open(connection, watched) as client, spool_folder(sync.folder) as folder:
+        families = Families(connection.endpoints, Reading(client, folder, watched), known, reach)
+        for event in families.read():
+            if isinstance(event, tuple):
+                states[event[0]] = event[1]
+            else:
+                yield event
     after = {"for": _fingerprint(connection, sync), "format": FORMAT, "endpoints": {**known, **states}}
-    if to_json(after) != to_json(dict(sync.cursor or {})):
+    if states and to_json(after) != to_json(dict(sync.cursor or {})):
         yield Cursor(after)
-
-
-def _family(
-    connection: Connection, reading: Reading, name: str, known: Mapping[str, State]
-) -> Iterator[Event | tuple[str, State]]:
-    """Read a list, the lists that are nested in it and its children; yields their states with their names."""
-    wanted = reading.sync.streams
-    every = connection.endpoints
-    nested = {n: e for n, e in every.items() if e.nested_in == name and n in wanted}
-    children = {n: e for n, e in every.items() if e.parent and e.parent.endpoint == name and n in wanted}
-    if name not in wanted and not nested and not children:
-        return
-    kept = {c for e in children.values() if e.parent for c in e.parent.values.values()}
-    kept |= {o.parent for e in children.values() for o in e.columns.values() if o.parent}
-    converter = Converter(name, every[name], nested, name in wanted, tuple(sorted(kept)))
-    loaded = {name, *nested} & wanted
-    before = known.get(name, {}) if set(known.get(name, {}).get("streams", ())) >= loaded and name in wanted else {}
-    state: State = {}
-    for event in read_list(reading, converter, before):
-        if isinstance(event, dict):
-            state = event
-        else:
-            yield event
-    if name in wanted:
-        yield name, {**state, "streams": sorted(loaded)}
-    for child, endpoint in children.items():
-        own = Converter(child, endpoint, {}, True, ())
-        for event in read_children(reading, own, converter.values.values(), converter.complete, known.get(child, {})):
-            yield (child, event) if isinstance(event, dict) else event
 
 
 def _open(connection: Connection, sync: Sync) -> AbstractContextManager[Client]:

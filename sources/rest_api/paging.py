@@ -38,8 +38,11 @@ class Listing:
     Attributes:
         client: asks.
         endpoint: the declaration.
-        ask: the first request.
+        ask: the request without what leads to a page.
         memory: what earlier pages of the endpoint had.
+        first: the first request, where it is another one than those that follow are made from.
+        expires: statuses of the first page by which a token is too old.
+        expired: whether there was one of them; there are then no pages.
         because: why the list is complete, once it is.
         unchanged: whether the server says that nothing has changed; there are then no pages.
         skipped: whether the server refuses the list in a way that the declaration takes for none.
@@ -52,6 +55,9 @@ class Listing:
     endpoint: Endpoint
     ask: Ask
     memory: Memory = field(default_factory=Memory)
+    first: Ask | None = None
+    expires: frozenset[int] = frozenset()
+    expired: bool = False
     because: str = ""
     unchanged: bool = False
     skipped: bool = False
@@ -85,10 +91,10 @@ class Listing:
 
     def _followed(self, ask: Ask) -> Iterator[Page]:
         """Yield pages each of which tells of the next."""
-        follower = Follower(self.endpoint, ask, self.memory)
+        follower = Follower(self.client, self.endpoint, with_size(self.endpoint, ask), self.memory)
         stops = frozenset(stop for stop in self._stops() if isinstance(stop, int))
         asked: set[str] = set()
-        following: Ask | End = with_size(self.endpoint, ask)
+        following: Ask | End = with_size(self.endpoint, self._first(ask))
         while isinstance(following, Ask):
             token = f"{following.path} {following.params} {following.json}"
             if token in asked:
@@ -137,6 +143,9 @@ class Listing:
         """Return whether an answer is no page: nothing has changed, or a status that the declaration names."""
         if answer.status == NOT_MODIFIED:
             self.unchanged = True
+            return True
+        if not self.pages and answer.status in self.expires:
+            self.expired = True
             return True
         meaning = self.endpoint.on_status.get(answer.status)
         if self.pages or meaning is None:
@@ -204,6 +213,10 @@ class Listing:
                 msg = f"{self.rows} records where it says {', '.join(map(str, sorted(self._totals)))}"
                 raise Miscounted(msg)
         self.because = end.because
+
+    def _first(self, ask: Ask) -> Ask:
+        first = self.first or ask
+        return replace(first, accept=first.accept | ask.accept | self.expires)
 
     def _stops(self) -> tuple[int | str, ...]:
         return self.endpoint.paging.stop_on if isinstance(self.endpoint.paging, Paged) else ()

@@ -7,21 +7,23 @@ that hasn't changed yields nothing. An endpoint that can be asked for what is ne
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sources.driver import Sync
 from sources.errors import IntegrationError, Unavailable, UnexpectedShape
-from sources.events import Event, FullScan, Logged
+from sources.events import Event, FullScan, Listed, Logged
 from sources.rest_api.convert import Converter
 from sources.rest_api.declared import Endpoint
-from sources.rest_api.follow import memory_of
-from sources.rest_api.paging import Listing, Miscounted
+from sources.rest_api.delta import Removed, token_state
+from sources.rest_api.follow import Memory, memory_of
+from sources.rest_api.lists import Lists
+from sources.rest_api.paging import Miscounted
 from sources.rest_api.paging_styles import OnePage
-from sources.rest_api.requests import first_request
-from sources.rest_api.since import Seen, is_again
+from sources.rest_api.requests import clock, first_request
+from sources.rest_api.since import Seen, is_again, spans_of
 from sources.rest_api.spool import Spool
 from sources.web.client import Client
 from sources.web.validators import if_changed
@@ -43,48 +45,98 @@ class Reading:
     sync: Sync
 
 
-def read_list(reading: Reading, converter: Converter, before: Mapping[str, Any]) -> Iterator[Event | State]:
-    """Yield what is new in a list that has no parent, and as the last item its state for the cursor."""
+@dataclass(slots=True)
+class Asking:
+    """For what a list is asked.
+
+    Attributes:
+        filled: values of placeholders.
+        parent: the row of the parent.
+        scope: columns by which rows of this list are known from those of other parents.
+        memory: what earlier pages had, where that is shared.
+    """
+
+    filled: Mapping[str, Any] = field(default_factory=dict)
+    parent: Mapping[str, Any] = field(default_factory=dict)
+    scope: Mapping[str, Any] = field(default_factory=dict)
+    memory: Memory | None = None
+
+
+def read_list(
+    reading: Reading, converter: Converter, before: Mapping[str, Any], asking: Asking | None = None
+) -> Iterator[Event | State]:
+    """Yield what is new in a list, and as the last item its state for the cursor.
+
+    Raises:
+        IntegrationError: it can't be read, or nothing proves that it is complete.
+        NoSegment: a value can't be part of the path.
+    """
+    asking = asking or Asking()
     endpoint, incremental = converter.endpoint, converter.endpoint.incremental
-    whole = incremental is None or _is_due(endpoint, before, reading.sync.now)
-    converter.replace = not whole
-    ask = first_request(endpoint, {}, None if whole else before.get("since"))
+    lists = _lists(reading, converter, before, asking)
     if incremental is not None:
-        converter.seen = Seen(endpoint, incremental)
-    elif not converter.kept:
-        ask = if_changed(ask, before.get("etag"))
-    listing = Listing(reading.client, endpoint, ask, memory_of(before))
-    news = _whole(reading, converter, listing, before) if whole else _since(reading, converter, listing, before)
+        converter.seen = Seen(endpoint, incremental, reading.sync.now)
+    converter.replace, converter.complete = not lists.whole, False
     after: State | None = None
-    converter.complete = False
-    for event in news:
+    for event in _news(reading, converter, lists, before):
         if isinstance(event, dict):
             after = event
         else:
             yield event
-    converter.complete = whole and not listing.skipped and not converter.bad
+    converter.complete = lists.whole and not lists.skipped and not converter.bad
+    scanned = {"scanned_at": reading.sync.now.isoformat()} if incremental and lists.whole else {}
     if after is None:
-        yield {**before, "scanned_at": reading.sync.now.isoformat()} if incremental and whole else dict(before)
+        yield {**before, **scanned}
         return
     if incremental is not None:
-        after["scanned_at"] = reading.sync.now.isoformat() if whole else before.get("scanned_at")
-    yield from _proofs(converter, listing, whole)
-    yield {**after, "pages": listing.memory.state()}
+        after["scanned_at"] = before.get("scanned_at")
+    yield from lists.removed.deletes(converter.name, asking.scope)
+    converter.gone += lists.removed.gone.values()
+    yield from _proofs(converter, lists, asking.scope)
+    yield {**after, **scanned, "pages": lists.memory.state()}
 
 
-def _proofs(converter: Converter, listing: Listing, whole: bool) -> Iterator[Event]:
+def _lists(reading: Reading, converter: Converter, before: Mapping[str, Any], asking: Asking) -> Lists:
+    """Return the lists that are to be read: all records or those since the last time."""
+    endpoint, now = converter.endpoint, reading.sync.now
+    whole = before.get("token") is None if endpoint.delta else _is_due(endpoint, before, now)
+    filled = {**clock(now), **asking.filled}
+    since = None if whole or endpoint.delta else before.get("since")
+    asks = [first_request(endpoint, {**filled, **span}) for span in spans_of(endpoint, since, now)]
+    if not endpoint.moves_on() and not converter.kept:
+        asks = [if_changed(ask, before.get("etag")) for ask in asks]
+    spool = Spool(reading.folder, asking.parent)
+    memory = asking.memory or memory_of(before)
+    return Lists(reading.client, endpoint, asks, memory, spool, Removed(endpoint), whole, before.get("token"))
+
+
+def _news(reading: Reading, converter: Converter, lists: Lists, before: Mapping[str, Any]) -> Iterator[Event | State]:
+    """Yield what is new, and the state after it; nothing when all is as before."""
+    if lists.endpoint.delta is not None:
+        yield from _changes(reading, converter, lists, before)
+    elif lists.whole:
+        yield from _whole(reading, converter, lists, before)
+    else:
+        yield from _since(reading, converter, lists, before)
+    ahead = converter.seen.ahead if converter.seen else 0
+    if ahead:
+        yield Logged("records_in_the_future", {"endpoint": converter.name, "records": ahead})
+
+
+def _proofs(converter: Converter, lists: Lists, scope: Mapping[str, Any]) -> Iterator[Event]:
     """Yield that a list was read to its end, and where nothing hides a row, that it is all there is."""
-    because = listing.because
-    if listing.skipped:
+    if lists.skipped:
         return
+    whole = lists.whole and not converter.bad
     if converter.wanted:
-        scans = whole and converter.endpoint.deletes == "full_scan" and not converter.bad
-        if scans:
-            yield FullScan(converter.name, because=because)
+        scans = whole and converter.endpoint.deletes == "full_scan"
+        yield FullScan(converter.name, scope, lists.because) if scans else Listed(converter.name, lists.because)
     for name, nested in converter.nested.items():
-        scans = whole and nested.deletes == "full_scan" and name not in converter.bad_nested and not converter.bad
-        if scans:
-            yield FullScan(name, because=because)
+        where = {column: scope[str(o.parent)] for column, o in nested.columns.items() if o.parent in scope}
+        scans = (
+            whole and nested.deletes == "full_scan" and name not in converter.bad_nested and len(where) >= len(scope)
+        )
+        yield FullScan(name, where, lists.because) if scans else Listed(name, lists.because)
 
 
 def _is_due(endpoint: Endpoint, before: Mapping[str, Any], now: datetime) -> bool:
@@ -97,14 +149,11 @@ def _is_due(endpoint: Endpoint, before: Mapping[str, Any], now: datetime) -> boo
     return scanned is None or now - datetime.fromisoformat(scanned) >= endpoint.incremental.full_scan_every
 
 
-def _whole(
-    reading: Reading, converter: Converter, listing: Listing, before: Mapping[str, Any]
-) -> Iterator[Event | State]:
+def _whole(reading: Reading, converter: Converter, lists: Lists, before: Mapping[str, Any]) -> Iterator[Event | State]:
     """Yield all rows of a list and its state; nothing when it is the same as before."""
-    known = before.get("digest")
-    spool = Spool(reading.folder)
-    again = yield from _listed(reading, converter, listing, spool, known is None)
-    if listing.unchanged or listing.skipped:
+    known, spool = before.get("digest"), lists.spool
+    again = yield from _listed(reading, converter, lists, known is None)
+    if lists.unchanged or lists.skipped:
         return
     changed = known is None or spool.digest != known
     for event in _grouped(converter, spool) if changed or converter.kept else ():
@@ -117,15 +166,33 @@ def _whole(
     if again:  # rows of a listing before may be gone by now: the next run looks at all of them again
         yield {**state, "refused": converter.refused}
         return
-    last = listing.last
+    last = lists.last
     etag = last.headers.get("ETag") if last and isinstance(converter.endpoint.paging, OnePage) else None
     etags = {"etag": etag} if etag else {}
     yield {**state, "digest": spool.digest, "refused": converter.refused, **etags}
 
 
-def _listed(
-    reading: Reading, converter: Converter, listing: Listing, spool: Spool, at_once: bool
-) -> Generator[Event, None, int]:
+def _changes(
+    reading: Reading, converter: Converter, lists: Lists, before: Mapping[str, Any]
+) -> Iterator[Event | State]:
+    """Yield the rows that have changed since a token was given, and the state with the next one."""
+    delta = converter.endpoint.delta
+    yield from _listed(reading, converter, lists, lists.token is None)
+    if lists.expired:
+        yield Logged("token_expired", {"endpoint": converter.name})
+        lists.start_anew()
+        yield from _listed(reading, converter, lists, True)
+    converter.replace = not lists.whole
+    yield from _grouped(converter, lists.spool)
+    news = bool(converter.rows or converter.bad or lists.removed.gone or lists.whole)
+    if delta is None or lists.skipped or lists.listing is None:
+        return
+    state = dict(token_state(delta, lists.listing, before, reading.sync.now, news))
+    if news or state["token"] != before.get("token"):
+        yield {**state, "refused": converter.refused or before.get("refused", "")}
+
+
+def _listed(reading: Reading, converter: Converter, lists: Lists, at_once: bool) -> Generator[Event, None, int]:
     """Read a list into a spool, again while it changes, and return how often that was; yields rows where it is large.
 
     Raises:
@@ -133,14 +200,14 @@ def _listed(
     """
     wrong: list[str] = []
     for again in range(LISTINGS):
-        spool.restart()
+        lists.spool.restart()
         converter.rows = converter.bad = 0
         try:
-            for page in listing.start():
-                spool.add(page)
+            for page in lists.pages():
+                lists.spool.add(page)
                 reading.sync.progress(converter.name, 0)
-                if at_once and spool.size >= GROUP:
-                    yield from converter.events(spool.take())
+                if at_once and lists.spool.size >= GROUP:
+                    yield from converter.events(lists.spool.take())
         except Miscounted as error:
             wrong.append(str(error))
             if not again:
@@ -172,13 +239,13 @@ def _grouped(converter: Converter, spool: Spool) -> Iterator[Event]:
     yield from converter.events(group)
 
 
-def _since(
-    reading: Reading, converter: Converter, listing: Listing, before: Mapping[str, Any]
-) -> Iterator[Event | State]:
+def _since(reading: Reading, converter: Converter, lists: Lists, before: Mapping[str, Any]) -> Iterator[Event | State]:
     """Yield the rows since the last time and the new state; nothing when they are those that were read then."""
-    spool = Spool(reading.folder)
-    yield from _listed(reading, converter, listing, spool, True)
+    spool = lists.spool
+    yield from _listed(reading, converter, lists, True)
     fresh = bool(converter.rows or converter.bad)
+    if lists.skipped:
+        return
     if not fresh and is_again(before, (page.read() for page in spool.pages), spool.size):
         spool.remove()
         return

@@ -115,4 +115,4 @@ def _encoding(endpoint: Endpoint) -> Found:
 
 def parent_of(endpoint: Endpoint, endpoints: Mapping[str, Endpoint]) -> Endpoint | None:
     """Return the endpoint whose values an endpoint takes."""
-    return endpoints.get(endpoint.nested_in or (endpoint.parent.endpoint if endpoint.parent else ""))
+    return endpoints.get(endpoint.nested_in or ((endpoint.parent.endpoint or "") if endpoint.parent else ""))

@@ -25,14 +25,13 @@ class NoSegment(ValueError):
     """A value can't be a part of the path: the server would be asked for something else."""
 
 
-def first_request(endpoint: Endpoint, filled: Mapping[str, Any], since: str | None) -> Ask:
+def first_request(endpoint: Endpoint, filled: Mapping[str, Any]) -> Ask:
     """Return the request of the first page.
 
     Args:
         endpoint: the declaration.
-        filled: values of the placeholders; in a path they are quoted, so that none can lead elsewhere. Those that
-            would, because a path has steps of their form, are refused when the request is sent.
-        since: value of the incremental parameter; None for everything.
+        filled: values of the placeholders; in a path they are quoted, so that none can lead elsewhere. Those of
+            ``since`` and ``until`` also go into the parameters that are declared for them.
 
     Raises:
         NoSegment: a part of the path would be empty or made of dots.
@@ -47,9 +46,14 @@ def first_request(endpoint: Endpoint, filled: Mapping[str, Any], since: str | No
         exact=True,
     )
     ask = with_params(endpoint, ask, {name: fill(value, filled) for name, value in endpoint.params.items()})
-    if endpoint.incremental is not None and since is not None:
-        ask = with_params(endpoint, ask, {endpoint.incremental.param: since})
-    return ask
+    incremental = endpoint.incremental
+    bounds = {} if incremental is None else {incremental.param: "since", incremental.until_param: "until"}
+    return with_params(endpoint, ask, {p: filled[name] for p, name in bounds.items() if p and name in filled})
+
+
+def clock(now: datetime) -> dict[str, Any]:
+    """Return the placeholders that every request can use: ``today`` and ``now``, in UTC."""
+    return {"today": now.astimezone(UTC).date(), "now": now.replace(microsecond=0)}
 
 
 def _accept(endpoint: Endpoint) -> dict[str, str]:

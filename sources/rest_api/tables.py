@@ -93,7 +93,11 @@ class Tables:
         if self._endpoint.keyed_by is not None:
             self._fit(columns, self._endpoint.keyed_by, [record.name for record in records], bad)
         for column, parent in self._of_parent.items():
-            if self._outer is not None:
+            above = None if self._outer is None else self._outer.columns[parent].parent
+            if above is not None:  # the record has it from the row for which it was asked
+                kind = self._stream.schema().field(column).type
+                columns[column] = pa.array([record.parent[above] for record in outer], kind)
+            elif self._outer is not None:
                 self._fit(columns, column, _texts(outer, self._outer.where(parent), bad), bad, self._outer, parent)
             else:
                 kind = self._stream.schema().field(column).type

@@ -10,7 +10,7 @@ from typing import Any
 
 from demo.api_server.handler import ApiServer
 from sources.driver import Sync
-from sources.events import Cursor, Delete, Event, FullScan, Logged, Quarantined, Rows
+from sources.events import Cursor, Delete, Event, Failed, FullScan, Logged, Quarantined, Rows
 from sources.rest_api.http import Connection, extract
 from sources.web.calls import ApiCall
 
@@ -49,13 +49,18 @@ def order(number: int, /, **more: Any) -> dict[str, Any]:
 
 @dataclass
 class Reader:
-    """Extracts again and again from its own cursor, and applies the events as the engine does."""
+    """Extracts again and again from its own cursor, and applies the events as the engine does.
+
+    The error of a stream that fails is raised, unless ``lenient``: then the others are applied.
+    """
 
     folder: Path
     endpoints: Mapping[str, Any]
     url: str
     more: Mapping[str, Any] = field(default_factory=dict)
     cursor: Mapping[str, Any] | None = None
+    lenient: bool = False
+    streams: frozenset[str] | None = None
     events: list[Event] = field(default_factory=list)
     calls: list[ApiCall] = field(default_factory=list)
     tables: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = field(default_factory=dict)
@@ -69,7 +74,7 @@ class Reader:
     def sync(self) -> Sync:
         own = self.folder / "sources" / "shop"
         own.mkdir(parents=True, exist_ok=True)
-        names = frozenset(self.endpoints)
+        names = frozenset(self.endpoints) if self.streams is None else self.streams
         return Sync("shop", names, self.cursor, self.folder, own, datetime.now(UTC), called=self.calls.append)
 
     def run(self, now: datetime | None = None) -> list[Event]:
@@ -77,6 +82,12 @@ class Reader:
         connection, sync = self.connection(), self.sync()
         self.calls.clear()
         events = list(extract(connection, replace(sync, now=now) if now else sync))
+        self.events = events
+        failed = [event for event in events if isinstance(event, Failed)]
+        if failed and not self.lenient:
+            raise failed[0].error
+        out = {event.stream for event in failed}
+        events = [event for event in events if getattr(event, "stream", None) not in out]
         scanned: dict[str, set[tuple[Any, ...]]] = {}
         for event in events:
             self._apply(connection, event, scanned)
@@ -85,7 +96,6 @@ class Reader:
                 table, kept = self.tables.setdefault(event.stream, {}), scanned.get(event.stream, set())
                 for key in [k for k, row in table.items() if _matches(row, event.where) and k not in kept]:
                     del table[key]
-        self.events = events
         return events
 
     def _apply(self, connection: Connection, event: Event, scanned: dict[str, set[tuple[Any, ...]]]) -> None:
