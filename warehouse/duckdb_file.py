@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from warehouse.duckdb_query import answered
 from warehouse.locks import file_lock
 from warehouse.query import Answer, Limits
+from warehouse.said import remove_values, values_removed
 from warehouse.session import (
     Dialect,
     Session,
@@ -65,7 +66,8 @@ class DuckDBSession:
         if params:  # written in as literals: to bind a parameter, DuckDB imports pandas, which takes half a second
             first, *rest = sql.split("?")
             sql = first + "".join(literal(value) + part for value, part in zip(params, rest, strict=True))
-        return self.connection.execute(sql).fetchall()
+        with values_removed():
+            return self.connection.execute(sql).fetchall()
 
     def change(self, sql: str, params: Sequence[Any] = ()) -> int:
         """Run a changing statement and return the number of rows."""
@@ -127,6 +129,7 @@ class DuckDBSession:
             engine = sqlalchemy.create_engine(
                 "duckdb://", creator=lambda: Borrowed(self.connection), poolclass=sqlalchemy.StaticPool
             )
+            remove_values(engine)
             self._alchemy = engine.connect()
         return self._alchemy
 
@@ -167,8 +170,9 @@ class DuckDBWarehouse:
             try:
                 connection.execute("BEGIN")
                 yield DuckDBSession(connection)
-                connection.execute("COMMIT")
-                connection.execute("CHECKPOINT")
+                with values_removed():
+                    connection.execute("COMMIT")
+                    connection.execute("CHECKPOINT")
             finally:
                 connection.close()
             self._writer.chmod(0o600)

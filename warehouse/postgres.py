@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from warehouse.locks import advisory_key
 from warehouse.postgres_query import answered
 from warehouse.query import Answer, Limits
+from warehouse.said import remove_values, values_removed
 from warehouse.session import (
     Busy,
     Dialect,
@@ -54,10 +55,11 @@ class PostgresSession:
 
     def _run(self, sql: str, params: Sequence[Any]) -> Any:
         cursor: Any = self.raw.cursor()
-        if params:
-            cursor.execute(sql.replace("%", "%%").replace("?", "%s"), list(params))
-        else:
-            cursor.execute(sql)
+        with values_removed():
+            if params:
+                cursor.execute(sql.replace("%", "%%").replace("?", "%s"), list(params))
+            else:
+                cursor.execute(sql)
         return cursor
 
     def stage(self, name: str, files: Sequence[Path], schema: pa.Schema, there: Sequence[str] | None = None) -> None:
@@ -84,7 +86,8 @@ class PostgresSession:
                     text = io.BytesIO()
                     csv.write_csv(batch.select(there), text, csv.WriteOptions(include_header=False))
                     text.seek(0)
-                    cursor.copy_expert(sql, text)
+                    with values_removed():
+                        cursor.copy_expert(sql, text)
 
     def keep(self, name: str, select: str) -> None:
         """Keep the rows of a SELECT in a temporary table."""
@@ -148,6 +151,7 @@ class PostgresWarehouse:
                     max_overflow=-1,  # a connection that waits for a lock must not starve the one that holds it
                 )
             )
+            remove_values(self._made[0])
         return self._made[0]
 
     @contextlib.contextmanager
