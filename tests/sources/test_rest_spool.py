@@ -18,7 +18,7 @@ def page() -> Page:
 
 def test_what_is_on_disk_says_nothing(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
-    large = Page(None, b"[%s]" % b",".join([RECORDS[1:-1]] * 450_000), [b"{}"], Ask("things"), "GET /things", "", {})
+    large = Page(None, b"[%s]" % b",".join([RECORDS[1:-1]] * 600_000), [b"{}"], Ask("things"), "GET /things", "", {})
     for each in (large, page(), large):
         spool.add(each)
     files = list(tmp_path.iterdir())
