@@ -103,13 +103,21 @@ def load_declarations(
     return declarations
 
 
-def load_declaration(path: Path, shown: str, overrides: Mapping[str, str] = _NONE) -> Declaration:
+def load_declaration(
+    path: Path, shown: str, overrides: Mapping[str, str] = _NONE, *, draft: bool = False
+) -> Declaration:
     """Parse and validate one file; foreign keys need the others and are not looked at.
+
+    Args:
+        path: the file.
+        shown: how messages call it.
+        overrides: values of the control store that go before those of the file.
+        draft: whether what a preview proposes may be missing.
 
     Raises:
         DeclarationError: with every mistake in it.
     """
-    return _declaration(_read(path, shown, overrides), shown)
+    return _declaration(_read(path, shown, overrides), shown, draft=draft)
 
 
 def _read(path: Path, shown: str, overrides: Mapping[str, str]) -> YamlFile:
@@ -124,7 +132,7 @@ def _read(path: Path, shown: str, overrides: Mapping[str, str]) -> YamlFile:
     return apply_overrides(file, name, overrides) if overrides else file
 
 
-def _declaration(file: YamlFile, shown: str) -> Declaration:
+def _declaration(file: YamlFile, shown: str, *, draft: bool = False) -> Declaration:
     driver = _driver_of(file, shown)
     value = dict(file.value)
     mistakes = [told(file, shown, (key,), "unknown key") for key in ("name", "path") if key in value]
@@ -140,7 +148,7 @@ def _declaration(file: YamlFile, shown: str) -> Declaration:
         raise DeclarationError(mistakes + validation_mistakes(file, shown, error, Declaration, ())) from error
     if mistakes and not load_streams(declaration.source):  # then the connection has the streams
         raise DeclarationError(mistakes)
-    mistakes += [told(file, shown, loc, text) for loc, text in semantic_mistakes(declaration)]
+    mistakes += [told(file, shown, loc, text) for loc, text in semantic_mistakes(declaration, draft=draft)]
     if mistakes:
         raise DeclarationError(mistakes)
     return declaration

@@ -15,9 +15,10 @@ Found = Iterator[tuple[Loc, str]]
 """Where a mistake is in the declaration, and what is wrong."""
 
 
-def semantic_mistakes(declaration: Declaration) -> Found:
-    """Yield the mistakes in a declaration that its types allow."""
-    wrong = [(("connection", *loc), text) for loc, text in declaration.connection.mistakes()]
+def semantic_mistakes(declaration: Declaration, *, draft: bool = False) -> Found:
+    """Yield the mistakes in a declaration that its types allow; of a draft, without those that a preview proposes."""
+    found = [*declaration.connection.mistakes(), *(() if draft else declaration.connection.gaps())]
+    wrong = [(("connection", *loc), text) for loc, text in found]
     if wrong:  # then there may be no streams to speak of
         yield from wrong
         return
@@ -27,10 +28,10 @@ def semantic_mistakes(declaration: Declaration) -> Found:
         text = f"{declaration.schedule[:80]!r} is no cron expression"
         yield ("schedule",), f'{text}; write "*/15 * * * *" for each 15 minutes'
     for name, options in declaration.streams.items():
-        if name in streams:
+        if name in streams and (streams[name].columns or not draft):
             for loc, text in _stream_mistakes(streams[name], options):
                 yield ("streams", name, *loc), text
-        else:
+        elif name not in streams:
             yield ("streams", name), f"unknown stream{meant(name, streams)}; known: {', '.join(streams)}"
 
 

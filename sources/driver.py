@@ -10,7 +10,8 @@ A driver module has three names:
     yields events (:mod:`sources.events`) from ``sync.cursor`` on.
 
 ``sources/<source>/streams.py`` has ``STREAMS``, a tuple of :class:`sources.stream.Stream`. It is empty where the user
-declares the streams; the driver then has a fourth name, ``streams(connection)``, which returns them. Nothing is
+declares the streams; the driver then has a fourth name, ``streams(connection)``, which returns them. A driver that can
+read a little of each stream has ``look(connection, sync)``, which yields :class:`sources.looks.Look`. Nothing is
 registered: files are found by name, here and in the ``sources/`` folder of a project. A driver imports heavy libraries
 inside its functions, for definitions are loaded without them.
 """
@@ -39,6 +40,10 @@ class ConnectionModel(BaseModel):
 
     def mistakes(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Yield what the types can't say: the path of a mistake in the ``connection:`` block, and what is wrong."""
+        yield from ()
+
+    def gaps(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Yield the same of what is left open, which a run needs and a preview fills in."""
         yield from ()
 
 

@@ -95,6 +95,7 @@ def test_json_is_as_documented(project: Path, tmp_path: Path) -> None:
     run(project, *COMMIT, "And on")
     printed = {
         "## leat run --json, leat reset --json, leat publish --json": run(project, "leat", "run", "--json"),
+        "## leat preview --json": run(project, "leat", "preview", "code.merges", "--json"),
         "## leat quarantine --json": run(project, "leat", "quarantine", "--json"),
         "## leat violations --json": run(project, "leat", "violations", "--json"),
         "## leat status --json": run(project, "leat", "status", "--json"),

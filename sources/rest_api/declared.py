@@ -100,11 +100,6 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-_Names = Annotated[
-    tuple[str, ...], Field(min_length=1), BeforeValidator(_listed, json_schema_input_type=str | tuple[str, ...])
-]
-
-
 class Endpoint(Block):
     """One list of an API: a stream."""
 
@@ -144,14 +139,17 @@ class Endpoint(Block):
     nested_in: str | None = Field(
         default=None, description="Endpoint in whose records the list is, as records names it."
     )
-    key: _Names = Field(description="Columns that identify a row.")
+    key: Annotated[tuple[str, ...], BeforeValidator(_listed, json_schema_input_type=str | tuple[str, ...])] = Field(
+        default=(), description="Columns that identify a row; `leat preview` proposes them."
+    )
     deletes: Literal["full_scan", "never"] = Field(
         default="full_scan", description="Whether a row that is in no list any more is gone."
     )
-    columns: Annotated[
-        dict[str, Annotated[ColumnOptions, BeforeValidator(_short, json_schema_input_type=ColumnType | ColumnOptions)]],
-        Field(min_length=1),
-    ] = Field(description="Columns: a type alone, or more about it.")
+    columns: dict[
+        str, Annotated[ColumnOptions, BeforeValidator(_short, json_schema_input_type=ColumnType | ColumnOptions)]
+    ] = Field(
+        default_factory=dict, description="Columns: a type alone, or more about it; `leat preview` proposes them."
+    )
 
     def moves_on(self) -> bool:
         """Return whether what was read once isn't asked for again."""

@@ -12,9 +12,11 @@ from sources.batch import to_json
 from sources.driver import ConnectionModel, SetupTest, Sync
 from sources.errors import Forbidden, IntegrationError, Permanent, Unauthenticated
 from sources.events import Cursor, Event
+from sources.looks import Look
 from sources.rest_api.declared import Endpoint, stream_of
 from sources.rest_api.families import Families, Reach
-from sources.rest_api.mistakes import endpoint_mistakes
+from sources.rest_api.look import Looking
+from sources.rest_api.mistakes import endpoint_gaps, endpoint_mistakes
 from sources.rest_api.paging import Listing
 from sources.rest_api.paging_styles import Block
 from sources.rest_api.reading import Reading, State
@@ -58,6 +60,11 @@ class Connection(ConnectionModel):
         for loc, text in endpoint_mistakes(self.endpoints):
             yield ("endpoints", *loc), text
 
+    def gaps(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Yield the endpoints that have no columns yet."""
+        for loc, text in endpoint_gaps(self.endpoints):
+            yield ("endpoints", *loc), text
+
 
 def streams(connection: Connection) -> tuple[Stream, ...]:
     """Return the streams that a connection declares."""
@@ -95,6 +102,12 @@ def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
     yield SetupTest("may read", not denied, str(denied[0]) if denied else ", ".join(lists))
     odd = [error for error in failures.values() if not isinstance(error, Forbidden)]
     yield SetupTest("gives lists", not odd, str(odd[0]) if odd else "every endpoint has its list where it is declared")
+
+
+def look(connection: Connection, sync: Sync) -> Iterator[Look]:
+    """Yield what two pages of each list have; below an endpoint, for one of its rows."""
+    with _open(connection, sync) as client, spool_folder(sync.folder) as folder:
+        yield from Looking(client, connection.endpoints, folder, sync).looks()
 
 
 def extract(connection: Connection, sync: Sync) -> Iterator[Event]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from sources.rest_api.declared import Endpoint
 from sources.rest_api.paging_styles import CursorPages, Offset, Paged, Pages
-from sources.rest_api.parent_mistakes import parent_mistakes, placeholder_mistakes
+from sources.rest_api.parent_mistakes import outer_mistakes, parent_mistakes, placeholder_mistakes
 from sources.rest_api.record_mistakes import NAME, column_mistakes, parent_of, shape_mistakes
 from sources.rest_api.since_mistakes import delta_mistakes, incremental_mistakes
 
@@ -19,8 +19,21 @@ def endpoint_mistakes(endpoints: Mapping[str, Endpoint]) -> Found:
         if not NAME.fullmatch(name) or name.endswith("_history"):
             yield (name,), "an endpoint becomes a table: write a lower-case identifier, like open_orders"
         records = (*column_mistakes(endpoint, parent_of(endpoint, endpoints)), *shape_mistakes(endpoint))
-        for where, text in (*records, *parent_mistakes(name, endpoint, endpoints), *_reading(endpoint)):
+        if endpoint.columns:
+            found = (*records, *parent_mistakes(name, endpoint, endpoints), *_reading(endpoint))
+        else:  # a preview proposes the rest
+            found = (*placeholder_mistakes(endpoint), *outer_mistakes(name, endpoint, endpoints))
+        for where, text in found:
             yield (name, *where), text
+
+
+def endpoint_gaps(endpoints: Mapping[str, Endpoint]) -> Found:
+    """Yield where something is missing below ``endpoints`` that a preview proposes."""
+    for name, endpoint in endpoints.items():
+        if not endpoint.columns:
+            yield (name, "columns"), "declare columns; `leat preview` reads two pages and prints them"
+        elif not endpoint.key:
+            yield (name, "key"), "name the columns that identify a row, for example key: id"
 
 
 def _paging(endpoint: Endpoint) -> Found:

@@ -21,7 +21,8 @@ def parent_mistakes(name: str, endpoint: Endpoint, endpoints: Mapping[str, Endpo
     of_parent = endpoint.nested_in if parent is None else parent.endpoint
     known = endpoints.get(of_parent or "")
     each = parent.each if parent else {}
-    for column, options in endpoint.columns.items():
+    is_open = known is not None and not known.columns  # a preview proposes its columns
+    for column, options in endpoint.columns.items() if not is_open else ():
         if options.parent and known is None and not each:
             yield ("columns", column, "parent"), "the endpoint has no parent; name it by parent or nested_in"
         elif options.parent and options.parent not in {*each, *(known.columns if known else ())}:
@@ -43,6 +44,8 @@ def _parent(name: str, endpoint: Endpoint, parent: Parent, endpoints: Mapping[st
     taken = {options.parent for options in endpoint.columns.values()}
     for placeholder, column in parent.fills().items():
         where = ("parent", "each" if placeholder in parent.each else "values", placeholder)
+        if known is not None and not known.columns:
+            continue
         if placeholder not in parent.each and column not in (known.columns if known else ()):
             yield where, f"{parent.endpoint} has no column {column!r}"
         elif column not in taken and endpoint.deletes == "full_scan":
@@ -54,6 +57,23 @@ def _parent(name: str, endpoint: Endpoint, parent: Parent, endpoints: Mapping[st
             isinstance(value, kinds.get(options.type, type(None))) for value in parent.each[options.parent]
         ):
             yield ("columns", column), f"it takes values of parent.each that aren't {options.type}"
+
+
+def outer_mistakes(name: str, endpoint: Endpoint, endpoints: Mapping[str, Endpoint]) -> Found:
+    """Yield what is wrong with where an endpoint is that is declared without columns."""
+    parent, nested = endpoint.parent, endpoint.nested_in
+    if parent is not None:
+        known = endpoints.get(parent.endpoint or "")
+        if parent.endpoint is not None and (known is None or known.nested_in is not None or _is_above(name, endpoints)):
+            yield ("parent", "endpoint"), f"{parent.endpoint!r} is no endpoint with a list of its own above this one"
+        elif parent.endpoint is None and not parent.each:
+            yield ("parent",), "name the endpoint that gives the rows, or list the values as each"
+    if nested is not None:
+        outer = endpoints.get(nested)
+        if outer is None or outer.nested_in is not None:
+            yield ("nested_in",), f"{nested!r} is no endpoint with a list of its own"
+        if endpoint.records is None:
+            yield ("nested_in",), "name the field of the record that has the list, as records"
 
 
 def _is_above(name: str, endpoints: Mapping[str, Endpoint]) -> bool:
@@ -115,7 +135,7 @@ def _nested(endpoint: Endpoint, endpoints: Mapping[str, Endpoint]) -> Found:
     if endpoint.moves_on() or endpoint.parent or not isinstance(endpoint.paging, OnePage):
         yield ("nested_in",), "the list comes with its records; leave paging, incremental, delta and parent out"
     taken = {options.parent for options in endpoint.columns.values() if options.parent}
-    if outer and not taken & set(outer.key):
+    if outer and outer.key and not taken & set(outer.key):
         yield ("nested_in",), f"a column has to take the key of {endpoint.nested_in}: {{parent: {outer.key[0]}}}"
     scope = {name for name, options in outer.columns.items() if options.parent} if outer and outer.parent else set()
     if scope - taken and endpoint.deletes == "full_scan":

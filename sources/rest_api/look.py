@@ -1,0 +1,226 @@
+"""A look at the endpoints of an API: two pages of a list, one parent's list of a child, read as a load reads them.
+
+An endpoint that is declared without ``columns`` is looked at all the same, and what is left open is proposed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from sources.driver import Sync
+from sources.errors import IntegrationError, UnexpectedShape
+from sources.events import Event, Quarantined, Rows
+from sources.looks import Look
+from sources.rest_api.convert import Converter
+from sources.rest_api.declared import Endpoint
+from sources.rest_api.delta import first_of
+from sources.rest_api.page import Page
+from sources.rest_api.paging import Listing, Miscounted
+from sources.rest_api.records import Values
+from sources.rest_api.requests import NoSegment, clock, first_request, text_of
+from sources.rest_api.since import spans_of
+from sources.rest_api.spool import Spool
+from sources.web.ask import Answer, Ask
+from sources.web.client import Client
+
+PAGES = 2
+"""So many pages of a list are looked at."""
+
+
+class _Enough(Exception):
+    """As many pages were read as are wanted."""
+
+
+@dataclass(slots=True)
+class Brief:
+    """A client that stops after a few answers, and gives the same answer to the same request without asking again."""
+
+    client: Client
+    answers: dict[str, Answer] = field(default_factory=dict)
+    last: Answer | None = None
+    left: int = PAGES
+
+    def send(self, ask: Ask) -> Answer:
+        """Send a request.
+
+        Raises:
+            _Enough: there were enough of them.
+        """
+        if not self.left:
+            raise _Enough
+        self.left -= 1
+        name = f"{ask.method} {ask.path} {sorted(map(str, ask.pairs()))} {ask.json}"
+        self.last = self.answers[name] = self.answers.get(name) or self.client.send(ask)
+        return self.last
+
+    def each(self, asks: Iterable[Ask]) -> Iterator[Answer]:
+        """Yield the answers, one after the other."""
+        return map(self.send, asks)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.client, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The pages of a list that were read, and what is known of the others."""
+
+    pages: tuple[Page, ...] = ()
+    complete: str = ""
+    more: bool = False
+    error: IntegrationError | None = None
+
+    @property
+    def words(self) -> str:
+        """What was read, in words."""
+        if not self.pages:
+            return "nothing"
+        counts = [f"{page.count:,}" for page in self.pages]
+        records = "record" if counts[-1] == "1" else "records"
+        return f"{len(counts)} page{'s' if len(counts) > 1 else ''} with {' and '.join(counts)} {records}"
+
+
+def read_some(brief: Brief, endpoint: Endpoint, ask: Ask) -> Seen:
+    """Read the first pages of a list; what goes wrong is part of the result."""
+    brief.left = PAGES
+    listing = Listing(cast("Client", brief), endpoint, ask)
+    pages: list[Page] = []
+    error: IntegrationError | None = None
+    try:
+        for page in listing.start():
+            pages.append(page)
+    except _Enough:
+        return Seen(tuple(pages), more=True)
+    except Miscounted as wrong:
+        advice = "correct paging.total: it counts something else, or the account may not read all records"
+        error = UnexpectedShape(brief.client.integration, f"listing {endpoint.path}", str(wrong), advice)
+    except IntegrationError as failure:
+        error = failure
+    return Seen(tuple(pages), listing.because, error=error)
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """What looking at the endpoints of a connection needs."""
+
+    client: Client
+    endpoints: Mapping[str, Endpoint]
+    folder: Path
+    sync: Sync
+
+    def looks(self) -> Iterator[Look]:
+        """Yield a look at each stream that is wanted, those below others after these."""
+        for name, endpoint in self.endpoints.items():
+            outermost = endpoint.parent is None or endpoint.parent.endpoint is None
+            if outermost and endpoint.nested_in is None and self._is_needed(name):
+                yield from self._at(name, {}, "")
+
+    def _is_needed(self, name: str) -> bool:
+        inside = (n for n, e in self.endpoints.items() if name in (e.nested_in, e.parent and e.parent.endpoint))
+        return name in self.sync.streams or any(self._is_needed(each) for each in inside)
+
+    def _at(self, name: str, row: Values, of: str, above: Endpoint | None = None) -> Iterator[Look]:
+        """Yield a look at one endpoint, at the lists in its records, and at those below one of its rows.
+
+        Args:
+            name: of the endpoint.
+            row: the row of its parent, for which it is asked.
+            of: name of that.
+            above: the endpoint of that name.
+        """
+        from sources.rest_api.proposal import completed, propose, with_parent
+
+        endpoint = self.endpoints[name]
+        parent = {**row, **{n: values[0] for n, values in (endpoint.parent.each if endpoint.parent else {}).items()}}
+        filled = {hole: parent[c] for hole, c in (endpoint.parent.fills() if endpoint.parent else {}).items()}
+        notes = _asked_for(of, filled)
+        try:
+            ask = first_of(endpoint, first_request(endpoint, {**self._spans(endpoint), **filled}), None)
+        except NoSegment as error:
+            yield Look(name, "nothing", notes=(*notes, str(error)))
+            return
+        self.sync.progress(name, 0)
+        brief, proposed = Brief(self.client), ""
+        seen = read_some(brief, endpoint, ask)
+        if not endpoint.columns:
+            endpoint, seen, more = completed(brief, endpoint, ask, seen)
+            endpoint = with_parent(endpoint, of, above) if endpoint.columns else endpoint
+            notes, proposed = (*notes, *more), propose(name, endpoint)
+        children = [n for n, e in self.endpoints.items() if e.parent and e.parent.endpoint == name]
+        kept = {c for n in children if self._is_needed(n) for c in _of_parent(self.endpoints[n])}
+        nested = {n: e for n, e in self.endpoints.items() if e.nested_in == name and n in self.sync.streams}
+        given = {n: e for n, e in nested.items() if e.columns}
+        converter = Converter(name, endpoint, given, True, tuple(sorted(kept & set(endpoint.columns))))
+        events = _events(converter, seen, self.folder, parent) if endpoint.columns else []
+        if name in self.sync.streams:
+            yield _look(name, seen, events, proposed, notes)
+        yield from self._nested(nested, given, (name, endpoint), seen, events)
+        for child in children:
+            if self._is_needed(child):
+                yield from self._below(child, converter)
+
+    def _nested(
+        self,
+        nested: Mapping[str, Endpoint],
+        given: Mapping[str, Endpoint],
+        outer: tuple[str, Endpoint],
+        seen: Seen,
+        events: Iterable[Event],
+    ) -> Iterator[Look]:
+        from sources.rest_api.proposal import with_outer
+
+        for name, endpoint in nested.items():
+            if name in given:
+                yield _look(name, seen, events, notes=(f"lists in records of {outer[0]}",))
+            else:
+                yield with_outer(name, endpoint, *outer, seen)
+
+    def _below(self, name: str, converter: Converter) -> Iterator[Look]:
+        """Yield a look at an endpoint that is asked for each row of another: for the first that was read."""
+        row = next(iter(converter.values.values()), None)
+        if row is not None:
+            yield from self._at(name, row, converter.name, converter.endpoint)
+        elif name in self.sync.streams:
+            note = f"no row of {converter.name} was read that has a value for each placeholder"
+            yield Look(name, "nothing", notes=(note,))
+
+    def _spans(self, endpoint: Endpoint) -> dict[str, Any]:
+        spans = spans_of(endpoint, None, self.sync.now)[-1] if endpoint.columns else {}
+        return {**clock(self.sync.now), **spans}
+
+
+def _asked_for(of: str, filled: Mapping[str, Any]) -> tuple[str, ...]:
+    shown = ", ".join(f"{hole}={text_of(value)}" for hole, value in filled.items())
+    return (f"for one row of {of}: {shown}" if of else f"for the first value: {shown}",) if filled else ()
+
+
+def _of_parent(endpoint: Endpoint) -> set[str]:
+    """Return the columns of its parent that an endpoint needs."""
+    each = endpoint.parent.each if endpoint.parent else {}
+    named = set(endpoint.parent.values.values()) if endpoint.parent else set()
+    return named | {options.parent for options in endpoint.columns.values() if options.parent} - set(each)
+
+
+def _events(converter: Converter, seen: Seen, folder: Path, parent: Values) -> list[Event]:
+    spool = Spool(folder, parent)
+    for page in seen.pages:
+        spool.add(page)
+    return list(converter.events(spool.take()))
+
+
+def _look(name: str, seen: Seen, events: Iterable[Event], proposed: str = "", notes: tuple[str, ...] = ()) -> Look:
+    own = [event for event in events if getattr(event, "stream", None) == name]
+    return Look(
+        stream=name,
+        read=seen.words,
+        tables=tuple(event.table for event in own if isinstance(event, Rows)),
+        bad=tuple(event for event in own if isinstance(event, Quarantined)),
+        complete=seen.complete,
+        more=seen.more,
+        error=seen.error,
+        proposed=proposed,
+        notes=notes,
+    )
