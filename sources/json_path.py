@@ -2,7 +2,8 @@
 
 Names are separated by dots. A name that holds a dot or a bracket is quoted in brackets, as in JSONPath (RFC 9535):
 ``meta['next.page']``. ``[0]``, or ``.0``, is an entry of a list, counted from 0; ``[*]``, or ``.*``, is each entry of a
-list or object. ``.`` alone is the value itself.
+list or object; ``[relation=next]`` is the first entry of a list whose field has that value. ``.`` alone is the value
+itself.
 """
 
 from __future__ import annotations
@@ -20,8 +21,21 @@ EACH = ...
 Step = str | EllipsisType
 Path = tuple[Step, ...]
 
+
+class Chosen(str):
+    """The step that stands for the first entry of a list whose field has a value: ``relation=next``."""
+
+    __slots__ = ()
+
+    def fits(self, entry: Any) -> bool:
+        """Return whether an entry of a list is the one."""
+        name, _, value = self.partition("=")
+        found = entry.get(name) if isinstance(entry, dict) else None
+        return isinstance(found, str | int) and str(found) == value
+
+
 _STEP = re.compile(
-    r"""(?P<name>[^.\[\]]+) | \[(?P<number>[0-9]+)\] | (?P<each>\[\*\])
+    r"""(?P<name>[^.\[\]]+) | \[(?P<number>[0-9]+)\] | (?P<each>\[\*\]) | \[(?P<chosen>[^\[\]='"]+=[^\[\]'"]+)\]
     | \['(?P<single>(?:[^'\\]|\\.)*)'\] | \["(?P<double>(?:[^"\\]|\\.)*)"\]""",
     re.VERBOSE,
 )
@@ -49,7 +63,8 @@ def parse_path(text: str) -> Path:
             raise ValueError(msg + "and a name that holds a dot or bracket as ['@odata.nextLink']")
         quoted = found["single"] if found["single"] is not None else found["double"]
         name = found["name"] or found["number"] or re.sub(r"\\(.)", r"\1", quoted or "", flags=re.DOTALL)
-        steps.append(EACH if found["each"] or found["name"] == "*" else name)
+        step: Step = EACH if found["each"] or found["name"] == "*" else name
+        steps.append(Chosen(found["chosen"]) if found["chosen"] else step)
         at = found.end()
     return tuple(steps)
 
@@ -60,6 +75,8 @@ def write_path(path: Path) -> str:
     for step in path:
         if isinstance(step, EllipsisType):
             text += "[*]"
+        elif isinstance(step, Chosen):
+            text += f"[{step}]"
         elif _PLAIN.fullmatch(step):
             text += f".{step}" if text else step
         else:
@@ -71,7 +88,11 @@ def write_path(path: Path) -> str:
 def value_at(value: Any, path: Path, missing: Any = None) -> Any:
     """Return what is at a path in a parsed value; ``missing`` when nothing is, or where the path has :data:`EACH`."""
     for step in path:
-        if isinstance(value, dict) and step in value:
+        if isinstance(step, Chosen):
+            value = next((entry for entry in value if step.fits(entry)), None) if isinstance(value, list) else None
+            if value is None:
+                return missing
+        elif isinstance(value, dict) and step in value:
             value = value[step]
         elif isinstance(value, list) and step is not EACH and _INDEX.fullmatch(step) and int(step) < len(value):
             value = value[int(step)]

@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
-from sources.json_path import EACH, Path
+from sources.json_path import EACH, Chosen, Path
 
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{},]', re.DOTALL)
 _NAME = re.compile(rb'\s*("[^"\\]*+(?:\\.[^"\\]*+)*+")\s*:\s*', re.DOTALL)
@@ -105,12 +106,22 @@ def reach(text: bytes, path: Path) -> Iterator[bytes]:
         several = list(found.values()) if step is EACH else [found[step]] if step in found else []
     elif start == b"[":
         entries = items(text)
+        if isinstance(step, Chosen):
+            entries = [entry for entry in entries if step.fits(_loaded(entry))][:1]
+            step = EACH
         place = -1 if step is EACH or not _INDEX.fullmatch(step) else int(step)
         several = entries if step is EACH else entries[place : place + 1] if place >= 0 else []
     else:
         return
     for value in several:
         yield from reach(value, rest)
+
+
+def _loaded(text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _size(text: bytes) -> int:

@@ -146,6 +146,8 @@ class Follower:
         short = size is not None and page.count < size and (least is None or page.count < least)
         all_in_one = self._pages == 1 and (page.is_empty or short or self._counted(page))
         self._check_flag(all_in_one)
+        if present and isinstance(self.endpoint.paging, CursorPages) and self.endpoint.paging.last_record:
+            return End(f"empty page after {self._pages - 1} pages")
         if present:
             return End(f"{where} is empty" if self._pages > 1 else f"{where} is empty on the only page")
         if not all_in_one:

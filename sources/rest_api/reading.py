@@ -92,7 +92,8 @@ def read_list(
         after["scanned_at"] = before.get("scanned_at")
     yield from lists.removed.deletes(converter.name, asking.scope)
     converter.gone += lists.removed.gone.values()
-    yield from _proofs(converter, lists, asking.scope)
+    if lists.whole or converter.rows or converter.bad or lists.removed.gone:
+        yield from _proofs(converter, lists, asking.scope)
     yield {**after, **scanned, "pages": lists.memory.state()}
 
 
@@ -251,7 +252,7 @@ def _since(reading: Reading, converter: Converter, lists: Lists, before: Mapping
         return
     held = list(converter.events(spool.take()))
     state = {} if converter.seen is None else converter.seen.state(before)
-    state["digest"] = before.get("digest")
+    state["digest"] = None  # the next whole list is compared with nothing: what came since may be gone again by then
     state["refused"] = converter.refused or before.get("refused", "")
     if any(state.get(name) != before.get(name, "") for name in ("since", "seen", "refused")):
         yield from held

@@ -34,6 +34,10 @@ DOCUMENT = {
         ("data.items.sku", None),
         ("none.deeper", None),
         ("of[*].n", None),
+        ("data.items[sku=B]", {"sku": "B"}),
+        ("data.items[sku=B].sku", "B"),
+        ("data.items[sku=C].sku", None),
+        ("data[sku=B]", None),
         (".", DOCUMENT),
     ],
 )
@@ -51,7 +55,7 @@ def test_a_star_leads_to_each_entry() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a..b", ".a", "a.", "a[b]", "a[0", "a]", "a[-1]", "['a'", "['a']b", "a[0]b", "a[]"]
+    "text", ["", "a..b", ".a", "a.", "a[b]", "a[=b]", "a[0", "a]", "a[-1]", "['a'", "['a']b", "a[0]b", "a[]"]
 )
 def test_what_is_no_path_says_how_to_write_one(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no path at character \d+: write names with dots between"):

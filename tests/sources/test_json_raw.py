@@ -87,6 +87,12 @@ def test_a_path_leads_to_texts(path: str, texts: list[bytes]) -> None:
     assert list(raw.reach(b'{"a": {"b": [1.0, {"c":2}]}, "d.e": null}', parse_path(path))) == texts
 
 
+def test_an_entry_is_chosen_by_a_field() -> None:
+    text = b'{"fields": [5, {"id": 1, "v": 1.10}, {"id": 2, "v": 2.20}, {"id": 2}]}'
+    assert list(raw.reach(text, parse_path("fields[id=2].v"))) == [b"2.20"]
+    assert list(raw.reach(text, parse_path("fields[id=3].v"))) == []
+
+
 def test_blanks_go_and_digits_stay() -> None:
     assert raw.compact(b' {"a" : [1.10, 1E400,\n -0.0 ], "b c": " x "} ') == b'{"a":[1.10,1E400,-0.0],"b c":" x "}'
     for odd in ODD.keys() - {"escaped quote", "long", "many digits"}:

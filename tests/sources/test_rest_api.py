@@ -509,7 +509,11 @@ def test_a_change_of_the_declaration_reads_everything_again() -> None:
             "connection.endpoints.orders.paging: a record that goes while the pages are read",
         ),
         (10, "incremental: {column: at, param: since}", "incremental.column: unknown column 'at'"),
-        (10, "parent: {endpoint: shops, values: {shop: id}}", "'shops' is no endpoint with a list of its own above this one"),
+        (
+            10,
+            "parent: {endpoint: shops, values: {shop: id}}",
+            "'shops' is no endpoint with a list of its own above this one",
+        ),
         (7, "path: v1/{shop}/orders", "connection.endpoints.orders.path: nothing fills {shop}"),
     ],
 )
