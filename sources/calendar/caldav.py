@@ -8,7 +8,7 @@ recurring events are read again and expanded over the new window.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -23,7 +23,8 @@ from sources.calendar.shares import shares_of
 from sources.calendar.streams import OF_A_FILE, STREAMS
 from sources.driver import ConnectionModel, SetupTest, Sync
 from sources.errors import Forbidden, IntegrationError, NotFound, Permanent, Unauthenticated
-from sources.events import Cursor, Delete, Event, FullScan
+from sources.events import Cursor, Delete, Event, Failed, FullScan, Listed
+from sources.held import PartFailed, held
 from sources.replacing import Replacement
 from sources.settings import Secret, Setting, read_secret, read_setting
 
@@ -95,24 +96,60 @@ def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
     """
     with _open(connection, sync) as client:
         known = _usable(client, connection, sync)
-        roots, calendars = _calendars(client, known)
+        roots, calendars = _calendars(client, known, _paths(sync.cursor))
         calendars = _wanted(client, connection, calendars)
         state = {"for": _fingerprint(client, connection), "format": FORMAT, "streams": sorted(sync.streams)}
         state |= {"roots": [list(root) for root in roots], "window": window_of(connection, sync.now)[0]}
         before: Mapping[str, Any] = known.get("calendars") or {}
         after: dict[str, Any] = {}
+        failures: dict[str, IntegrationError] = {}
+        because: set[str] = set()
         for calendar in calendars:
-            rolled = known.get("window") != state["window"]
             old = before.get(calendar.path)
-            new = yield from read_calendar(client, calendar, old, connection, sync, rolled)
-            yield from _hidden(connection, sync, calendar, old or {}, new)
-            after[calendar.path] = new
-        yield from _listing(client, calendars, before, known, state, sync)
-        gone = set(_paths(sync.cursor)) - after.keys()
+            rolled = (old or {}).get("window", known.get("window")) != state["window"]
+            try:
+                after[calendar.path] = yield from held(
+                    _calendar(client, calendar, old, connection, sync, rolled, because)
+                )
+            except PartFailed as failed:
+                failures[calendar.path] = failed.error
+                if old is not None:  # as it was, expanded over the window in which it was read
+                    after[calendar.path] = {"window": known.get("window"), **old}
+        if failures and len(failures) == len(calendars):
+            raise next(iter(failures.values()))
+        if because and "events" in sync.streams:
+            yield Listed("events", "; ".join(sorted(because)))
+        yield from _failed(failures, sync)
+        yield from _listing(client, calendars, known, state, sync)
+        gone = set(_paths(sync.cursor)) - after.keys() - failures.keys()
         yield from (Delete(name, {"calendar": path}) for path in sorted(gone) for name in (*OF_A_FILE, "shares"))
         state["calendars"] = after
         if to_json(state) != to_json(dict(sync.cursor or {})):
             yield Cursor(state)
+
+
+def _calendar(
+    client: Client,
+    calendar: Calendar,
+    old: Mapping[str, Any] | None,
+    connection: Connection,
+    sync: Sync,
+    rolled: bool,
+    because: set[str],
+) -> Generator[Event, None, dict[str, Any]]:
+    """Yield what changed in a calendar; returns its part of the cursor."""
+    if calendar.failure is not None:
+        raise calendar.failure
+    new = yield from read_calendar(client, calendar, old, connection, sync, rolled, because)
+    yield from _hidden(connection, sync, calendar, old or {}, new)
+    return new
+
+
+def _failed(failures: Mapping[str, IntegrationError], sync: Sync) -> Iterator[Event]:
+    """Yield the calendars that failed, each once, on the first of the selected streams that it has rows in."""
+    stream = next((name for name in (*OF_A_FILE, "shares", "calendars") if name in sync.streams), None)
+    if stream is not None:
+        yield from (Failed(stream, error, {"calendar": path}) for path, error in failures.items())
 
 
 def _hidden(
@@ -152,16 +189,18 @@ def _paths(cursor: Mapping[str, Any] | None) -> list[str]:
     return list((cursor or {}).get("calendars") or {})
 
 
-def _calendars(client: Client, known: Mapping[str, Any]) -> tuple[list[tuple[str, str]], list[Calendar]]:
+def _calendars(
+    client: Client, known: Mapping[str, Any], paths: list[str]
+) -> tuple[list[tuple[str, str]], list[Calendar]]:
     """List the calendars where the cursor says they are, and look for them again when they aren't there."""
     roots = [(str(path), str(depth)) for path, depth in known.get("roots") or ()]
     if roots:
         try:
-            return roots, list_calendars(client, roots)
+            return roots, list_calendars(client, roots, paths)
         except NotFound:
             pass
     roots = find_roots(client)
-    return roots, list_calendars(client, roots)
+    return roots, list_calendars(client, roots, paths)
 
 
 def _wanted(client: Client, connection: Connection, calendars: list[Calendar]) -> list[Calendar]:
@@ -178,27 +217,31 @@ def _wanted(client: Client, connection: Connection, calendars: list[Calendar]) -
 
 
 def _listing(
-    client: Client,
-    calendars: list[Calendar],
-    before: Mapping[str, Any],
-    known: Mapping[str, Any],
-    state: dict[str, Any],
-    sync: Sync,
+    client: Client, calendars: list[Calendar], known: Mapping[str, Any], state: dict[str, Any], sync: Sync
 ) -> Iterator[Event]:
-    """Yield the calendars and their shares where they are not as the cursor says; puts their digests into the state."""
+    """Yield the calendars and their shares where they are not as the cursor says; puts their digests into the state.
+
+    Where the server fails on a calendar nothing is claimed to be gone.
+    """
     out = Replacement(sync, STREAMS)
-    rows = [calendar.row for calendar in calendars]
-    state["listing"] = _digest(rows)
-    if known.get("listing") != state["listing"]:
+    listed = [calendar for calendar in calendars if calendar.failure is None]
+    rows = [calendar.row for calendar in listed]
+    state["listing"] = _digest(rows) if len(listed) == len(calendars) else None
+    if known.get("listing") != state["listing"] or state["listing"] is None:
         for row in rows:
             yield from out.add("calendars", row)
         yield from out.flush()
-        if "calendars" in sync.streams:
-            yield FullScan("calendars")
-    shares = shares_of(client, calendars) if "shares" in sync.streams else {}
+        if "calendars" in sync.streams and state["listing"] is not None:
+            yield FullScan(
+                "calendars", because="every listing names the folder that was asked for, and isn't cut short"
+            )
+    shares = shares_of(client, listed) if "shares" in sync.streams else {}
+    before = known.get("shares") or {}
+    unlisted = {calendar.path for calendar in calendars} - shares.keys()
     state["shares"] = {path: _digest(found) for path, found in shares.items()}
+    state["shares"] |= {path: before[path] for path in unlisted if path in before}
     for path, found in shares.items():
-        if (known.get("shares") or {}).get(path) != state["shares"][path]:
+        if before.get(path) != state["shares"][path]:
             yield Delete("shares", {"calendar": path})
             for row in found:
                 yield from out.add("shares", row)

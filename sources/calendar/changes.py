@@ -16,8 +16,9 @@ from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
 from sources.calendar.client import Answer, Client, precondition, raise_for
-from sources.calendar.dav import multistatus, propfind, report
+from sources.calendar.dav import members, multistatus, propfind, report
 from sources.calendar.discovery import Calendar
+from sources.calendar.fetch import fetch
 from sources.errors import UnexpectedShape
 from sources.events import Logged
 from sources.web.multistatus import Resource
@@ -38,6 +39,7 @@ class Changes:
         items: every file's name with a digest of its etag, after this run.
         token: the sync token to go on from.
         log: what the integration's log should know.
+        because: what proves that the listing was complete; empty when nothing was listed.
     """
 
     changed: list[str] = field(default_factory=list)
@@ -45,6 +47,7 @@ class Changes:
     items: dict[str, str] = field(default_factory=dict)
     token: str | None = None
     log: list[Logged] = field(default_factory=list)
+    because: str = ""
 
 
 def changes_since(client: Client, calendar: Calendar, state: Mapping[str, Any] | None) -> Changes:
@@ -57,7 +60,9 @@ def changes_since(client: Client, calendar: Calendar, state: Mapping[str, Any] |
         return _synced(client, calendar, known, old)
     if state is not None and calendar.ctag is not None and state.get("ctag") == calendar.ctag:
         return Changes(items=known)
-    return _compared(known, _listed(client, calendar))
+    changes = _compared(client, calendar, known, _listed(client, calendar))
+    changes.because = "etags compared with a listing that names the calendar itself"
+    return changes
 
 
 def _synced(client: Client, calendar: Calendar, known: dict[str, str], old: str | None) -> Changes:
@@ -65,7 +70,9 @@ def _synced(client: Client, calendar: Calendar, known: dict[str, str], old: str 
         answer = _sync_collection(client, calendar, old, INVALID_TOKEN)
         if answer.status == 207:
             listed, tombs, token = _pages(client, calendar, answer, old)
-            return _delta(known, listed, tombs, token)
+            changes = _delta(known, listed, tombs, token)
+            changes.because = "sync-collection answered to its end, with a new token"
+            return changes
         if answer.status == 403 and "valid-sync-token" not in precondition(answer):
             _still_readable(client, calendar)
         log = [Logged("sync_token_expired", {"calendar": calendar.path, "status": answer.status})]
@@ -73,8 +80,9 @@ def _synced(client: Client, calendar: Calendar, known: dict[str, str], old: str 
         log = []
     answer = _sync_collection(client, calendar, "", frozenset())
     listed, _, token = _pages(client, calendar, answer, "")
-    changes = _compared(known, listed)
+    changes = _compared(client, calendar, known, listed)
     changes.token, changes.log = token, log
+    changes.because = "sync-collection answered to its end, with a token"
     return changes
 
 
@@ -112,6 +120,10 @@ def _pages(
                 listed[name] = _digest(resource)
                 tombs.discard(name)
         if not more:
+            if page.token is None:
+                step = "nothing was deleted; report this to the server's maker"
+                got = f"{len(listed)} files and no sync-token, which says that the answer is whole"
+                raise UnexpectedShape(client.integration, asked, got, step)
             return listed, tombs, page.token
         if page.token is None or page.token == token:
             break
@@ -131,16 +143,30 @@ def _delta(known: dict[str, str], listed: dict[str, str], tombs: set[str], token
     return Changes(sorted(changed), sorted(gone), items, token)
 
 
-def _compared(known: dict[str, str], listed: dict[str, str]) -> Changes:
-    """Compare a complete listing with what the cursor knows."""
-    return _delta(known, listed, known.keys() - listed.keys(), None)
+def _compared(client: Client, calendar: Calendar, known: dict[str, str], listed: dict[str, str]) -> Changes:
+    """Compare a complete listing with what the cursor knows; what it lacks is asked for before it counts as gone.
+
+    Raises:
+        UnexpectedShape: the server delivers a file that its listing lacks.
+    """
+    gone: set[str] = set()
+    there = 0
+    for file in fetch(client, calendar, sorted(known.keys() - listed.keys())):
+        there += file.content is not None
+        if file.failure is None:
+            gone.add(file.name)
+    if there:
+        step = "nothing was deleted; run again, and report it to the server's maker if it stays"
+        got = f"{len(listed)} files, without {there} that are there"
+        raise UnexpectedShape(client.integration, f"listing of the calendar {calendar.path}", got, step)
+    return _delta(known, listed, gone, None)
 
 
 def _listed(client: Client, calendar: Calendar) -> dict[str, str]:
     found = {}
-    for resource in propfind(client, calendar.path, ("D:getetag", "D:resourcetype"), "1").resources:
+    for resource in members(client, calendar.path, ("D:getetag", "D:resourcetype"), "1"):
         name = member_name(calendar, resource)
-        if name is not None:
+        if name is not None and resource.status not in (404, 410):
             found[name] = _digest(resource)
     return found
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 from sources.calendar.client import Client
-from sources.calendar.dav import propfind
-from sources.errors import NotFound
+from sources.calendar.dav import members, propfind
+from sources.errors import Forbidden, IntegrationError, NotFound, UnexpectedShape
 from sources.web.multistatus import Resource
 from sources.web.safe_xml import clark
 
@@ -43,6 +43,7 @@ class Calendar:
         token: sync token, where the server has sync-collection (RFC 6578).
         ctag: tag that changes with any member, where the server has it.
         resource: all that the server said.
+        failure: why a calendar that is there can't be listed; None for one that can.
     """
 
     path: str
@@ -50,6 +51,7 @@ class Calendar:
     token: str | None
     ctag: str | None
     resource: Resource
+    failure: IntegrationError | None = None
 
 
 def find_roots(client: Client) -> list[tuple[str, str]]:
@@ -59,7 +61,7 @@ def find_roots(client: Client) -> list[tuple[str, str]]:
         NotFound: the address leads to no calendar.
     """
     path = urlsplit(client.url).path or "/"
-    here = propfind(client, path, _WHO, "0").resources[0]
+    here = members(client, path, _WHO, "0")[0]
     if clark("C:calendar") in _kinds(here):
         return [(here.path, "0")]
     homes = list(_hrefs(client, here, "C:calendar-home-set"))
@@ -90,20 +92,49 @@ def _principals(client: Client, here: Resource) -> list[str]:
     return [href for resource in known for href in _hrefs(client, resource, "D:current-user-principal")]
 
 
-def list_calendars(client: Client, roots: list[tuple[str, str]]) -> list[Calendar]:
-    """Return every calendar below the roots that can hold events, ordered by path; one request for each root."""
+def list_calendars(
+    client: Client, roots: list[tuple[str, str]], known: Collection[str] = frozenset()
+) -> list[Calendar]:
+    """Return every calendar below the roots that can hold events, ordered by path; one request for each root.
+
+    Args:
+        client: the connection.
+        roots: where calendars are.
+        known: paths that were calendars; one of them that the server names without saying what it is has failed.
+
+    Raises:
+        UnexpectedShape: a listing isn't complete.
+    """
     found: dict[str, Calendar] = {}
     for path, depth in roots:
-        for resource in propfind(client, path, _PROPERTIES, depth).resources:
-            calendar = _calendar(client, resource)
+        for resource in members(client, path, _PROPERTIES, depth):
+            calendar = _calendar(client, resource) or _failed(client, resource, known)
             if calendar is not None:
                 found[calendar.path] = calendar
     return [found[path] for path in sorted(found)]
 
 
+def _failed(client: Client, resource: Resource, known: Collection[str]) -> Calendar | None:
+    """Return a calendar that the server fails on; None for what is gone, or is something else."""
+    path = _folder(resource.path)
+    if resource.status in (404, 410) or clark("D:resourcetype") in resource.properties:
+        return None
+    if path not in known and resource.status < 500:
+        return None  # most servers name what the account may not read
+    got = f"HTTP {resource.status} for it" if resource.status != 200 else "the answer doesn't say what it is"
+    step = "let the account read this calendar, mend it on the server, or leave it out of connection.calendars"
+    kind = Forbidden if resource.status == 403 else UnexpectedShape
+    error = kind(client.integration, f"PROPFIND of the calendar {path}", got, step)
+    return Calendar(path, {}, None, None, resource, error)
+
+
+def _folder(path: str) -> str:
+    return path if path.endswith("/") else path + "/"
+
+
 def is_wanted(calendar: Calendar, wanted: tuple[str, ...] | None) -> bool:
     """Return whether ``connection.calendars`` names the calendar: by its name, its path, or the path's last part."""
-    if wanted is None:
+    if wanted is None or calendar.failure is not None:
         return True
     path = unquote(calendar.path).strip("/")
     return bool({calendar.row["name"], path, path.rpartition("/")[2]} & {name.strip("/") for name in wanted})
@@ -121,7 +152,7 @@ def _calendar(client: Client, resource: Resource) -> Calendar | None:
     if components and "VEVENT" not in components:
         return None
     token = resource.text("D:sync-token") if _has_sync(resource) else None
-    path = resource.path if resource.path.endswith("/") else resource.path + "/"
+    path = _folder(resource.path)
     row = {
         "calendar": path,
         "name": resource.text("D:displayname"),

@@ -7,8 +7,9 @@ asked for with GET; only when that fails too is the file unreadable.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
@@ -18,8 +19,11 @@ from sources.calendar.discovery import Calendar
 from sources.errors import UnexpectedShape
 
 BATCH = 100
+_CHARSET = re.compile(r"charset=\"?([\w.:-]+)", re.IGNORECASE)
 _ACCEPT = frozenset({400, 404, 500, 501, 507})
-_ONE_FILE = frozenset({404, 410, 500})
+_GONE = frozenset({404, 410})
+_ONE_FILE = frozenset({400, 403, 405, 406, 409, 415, 422, 423, 451, 500, 501, 507, 508}) | _GONE
+"""What may be about one file alone; whether it is, the calendar itself tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +35,14 @@ class File:
         content: text, or bytes as they are; None when it is gone or the server can't deliver it.
         etag: its version, as the server writes it.
         failure: why the server can't deliver it; None when it did or when the file is gone.
+        charset: the encoding of bytes that the server declares; None if none.
     """
 
     name: str
     content: str | bytes | None
     etag: str | None = None
     failure: str | None = None
+    charset: str | None = None
 
 
 def fetch(client: Client, calendar: Calendar, names: Sequence[str]) -> Iterator[File]:
@@ -58,7 +64,7 @@ def _batch(client: Client, calendar: Calendar, names: Sequence[str]) -> Iterator
         return
     for name in names:
         file = (found or {}).get(unquote(name))
-        yield File(name, file.content, file.etag) if file is not None else _get(client, calendar, name)
+        yield replace(file, name=name) if file is not None else _get(client, calendar, name)
 
 
 def _multiget(client: Client, calendar: Calendar, names: Sequence[str]) -> dict[str, File] | None:
@@ -76,7 +82,9 @@ def _multiget(client: Client, calendar: Calendar, names: Sequence[str]) -> dict[
     for resource in page.resources:
         name = resource.path.rpartition("/")[2]
         content = resource.text("C:calendar-data")
-        if name and content:
+        if name and resource.status in _GONE:
+            found[unquote(name)] = File(name, None)
+        elif name and content:
             found[unquote(name)] = File(name, content, resource.text("D:getetag"))
     return found
 
@@ -84,11 +92,13 @@ def _multiget(client: Client, calendar: Calendar, names: Sequence[str]) -> dict[
 def _get(client: Client, calendar: Calendar, name: str) -> File:
     path = calendar.path + name
     answer = request(client, "GET", path, accept=_ONE_FILE)
-    if answer.status in (404, 410):
+    if answer.status in _GONE:
         return File(name, None)
-    if answer.status == 500:
-        # A server that is down fails on the calendar too; then this raises.
-        if propfind(client, calendar.path, ("D:resourcetype",), "0").resources:
-            return File(name, None, failure=f"the server answers HTTP 500{precondition(answer)} when asked for it")
+    if answer.status in _ONE_FILE:
+        # A server that is down, or no longer lets the account in, fails on the calendar too; then this raises.
+        if any(r.status == 200 for r in propfind(client, calendar.path, ("D:resourcetype",), "0").resources):
+            failure = f"the server answers HTTP {answer.status}{precondition(answer)} when asked for it"
+            return File(name, None, failure=failure)
         raise_for(client, f"GET {path}", answer)
-    return File(name, answer.body, answer.headers.get("ETag"))
+    charset = _CHARSET.search(answer.headers.get("Content-Type") or "")
+    return File(name, answer.body, answer.headers.get("ETag"), charset=charset[1] if charset else None)

@@ -9,6 +9,7 @@ Ends follow RFC 5545, 3.8.5.3: DTEND keeps the elapsed length, DURATION the nomi
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -145,6 +146,7 @@ class _Series:
     cut: bool = False
     _start: date = field(init=False)
     _starts: dict[str, date] = field(init=False)
+    _days: dict[date, date] = field(init=False, default_factory=dict)
     _ends: dict[str, date] = field(init=False, default_factory=dict)
     _without: set[str] = field(init=False, default_factory=set)
     _without_days: set[date] = field(init=False, default_factory=set)
@@ -159,20 +161,23 @@ class _Series:
         self._starts = {}
         for start in self._candidates():
             self._starts.setdefault(identity(start), start)
+            self._days.setdefault(plain(start).date(), start)
 
     def occurrences(self) -> dict[str, Occurrence]:
         """Return, by identity, what the master gives, and what THISANDFUTURE makes of it."""
         gone = {identity(self.place_of(event.when("RECURRENCE-ID"))) for event in self.changed}
         later = sorted(self._later(), key=lambda change: change[0])
+        begins = [begin for begin, _, _ in later]
         spans = {id(event): span_of(event) for event in (self.master, *self.changed)}
         found: dict[str, Occurrence] = {}
         for key, original in self._starts.items():
             if key in gone or self.is_excluded(original):
                 continue
             event, start = self.master, original
-            for begin, by, change in later:
-                if begin < instant(original):
-                    event, start = change, off_wall(moved(on_wall(original, original), by), original)
+            place = bisect_left(begins, instant(original))
+            if place:
+                _, by, event = later[place - 1]
+                start = off_wall(moved(on_wall(original, original), by), original)
             span = spans[id(event)]
             end = self._ends.get(key) or (span.end if start == span.start else _end(span, start))
             if end is not None and _touches(start, end, self.window):
@@ -194,8 +199,8 @@ class _Series:
         day = plain(original).date()
         if not isinstance(self._start, datetime):
             return day
-        same = (start for start in self._starts.values() if plain(start).date() == day)
-        return next(same, off_wall(datetime.combine(day, plain(self._start).time()), self._start))
+        same = self._days.get(day)
+        return off_wall(datetime.combine(day, plain(self._start).time()), self._start) if same is None else same
 
     def _like_start(self, value: date) -> date:
         return off_wall(on_wall(value, self._start), self._start)

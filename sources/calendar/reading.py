@@ -45,6 +45,7 @@ def read_calendar(
     connection: HasWindow,
     sync: Sync,
     rolled: bool,
+    because: set[str],
 ) -> Generator[Event, None, dict[str, Any]]:
     """Yield what changed in a calendar; returns its part of the cursor.
 
@@ -55,8 +56,14 @@ def read_calendar(
         connection: says the window.
         sync: the run.
         rolled: whether the window is another than in the last run.
+        because: what proved that listings were complete; added to.
+
+    Raises:
+        IntegrationError: the calendar can't be read.
     """
     changes = changes_since(client, calendar, state)
+    if changes.because:
+        because.add(changes.because)
     yield from changes.log
     if state is None:
         yield from _forget(sync, OF_A_FILE, {"calendar": calendar.path})
@@ -122,7 +129,7 @@ class _Reading:
 
     def _replace(self, file: File, content: str | bytes, fresh: bool) -> Iterator[Event]:
         where = self._where(file.name)
-        parsed = parse_file(where["calendar"], where["href"], content, file.etag, self._window)
+        parsed = parse_file(where["calendar"], where["href"], content, file.etag, self._window, file.charset)
         self.unread.discard(file.name)
         if fresh:
             yield from self._report(parsed, where["href"])

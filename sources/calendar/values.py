@@ -78,7 +78,8 @@ def email_of(value: Any) -> str | None:
         return None
     text = str(value).strip()
     own = address_of(text) if text[:7].lower() == "mailto:" or ":" not in text else ""
-    return (own if "@" in own else "") or address_of(parameter(value, "EMAIL") or "") or own or None
+    said = address_of(parameter(value, "EMAIL") or "")
+    return next((each for each in (own, said) if "@" in each), own) or None
 
 
 def address_of(text: str) -> str:

@@ -254,11 +254,12 @@ def test_one_broken_part_costs_only_itself() -> None:
         "BEGIN:VALARM", "ACTION:DISPLAY", "TRIGGER:soon", "END:VALARM",
         "BEGIN:VALARM", "ACTION:DISPLAY", "TRIGGER:-PT15M", "END:VALARM", "END:VEVENT",
         "BEGIN:VEVENT", "UID:bad", "DTSTART:nonsense", "END:VEVENT",
+        "BEGIN:VEVENT", "UID:open", "DTSTART:20260312T100000Z",
         "BEGIN:VEVENT", "UID:good", "DTSTART:20260312T110000Z", "SEQUENCE:1", "SUMMARY:Twin", "END:VEVENT",
         "BEGIN:VJOURNAL", "UID:j", "END:VJOURNAL",
     )  # fmt: skip
     parsed = parse(text)
-    assert [item.stream for item in parsed.quarantined] == ["events", "events"]
+    assert [item.stream for item in parsed.quarantined] == ["events", "events", "events"]
     assert [row["summary"] for row in parsed.rows["events"]] == ["Twin"]
     assert parsed.skipped == {"VJOURNAL": 1}
     alone = parse(text.replace(b"UID:good\r\nDTSTART:20260312T11", b"UID:twin\r\nDTSTART:20260312T11"))
@@ -268,7 +269,8 @@ def test_one_broken_part_costs_only_itself() -> None:
     assert event["extra"]["x-colour"] == {"value": "red", "parameters": {"A": "b"}}
     assert set(event["extra"]["unreadable"]) == {"CREATED", "line"}
     assert [(row["position"], row["offset_seconds"]) for row in alone.rows["alarms"]] == [(1, -900)]
-    assert [item.stream for item in alone.quarantined] == ["events", "alarms"]
+    assert [item.stream for item in alone.quarantined] == ["events", "events", "alarms"]
+    assert alone.quarantined[-1].reason == "alarm 0: TRIGGER can't be read: no duration like -PT15M and no time"
 
 
 def test_people_and_documents() -> None:
@@ -290,6 +292,92 @@ def test_people_and_documents() -> None:
     assert [(row["inline"], row["size"], row["uri"]) for row in rows["attachments"]] == [
         (True, 5, None),
         (False, None, "https://example.org/plan.pdf"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("address", "email", "key"),
+    [
+        (":mailto:ann%40example.org", "ann@example.org", None),
+        (":MAILTO:Ann%2Bcal@Example.org", "ann+cal@example.org", None),
+        (":mailto:ann+cal@example.org?subject=Re%3A%20lunch&body=x", "ann+cal@example.org", None),
+        (":mailto: ann@example.org ", "ann@example.org", None),
+        (":mailto:<ann@example.org>", "ann@example.org", None),
+        (":mailto:Ann%20M%20%3Cann@example.org%3E", "ann@example.org", None),
+        (":mailto:ann@example.org,bob@example.org", "ann@example.org", None),
+        (":mailto:j%C3%BCrgen@example.org", "jürgen@example.org", None),
+        (":ann@example.org", "ann@example.org", None),
+        (';EMAIL="ann@example.org":mailto:', "ann@example.org", None),
+        (';EMAIL="mailto:ann%40example.org":urn:uuid:1', "ann@example.org", None),
+        (";EMAIL=ann@example.org:invalid:nomail", "ann@example.org", None),
+        (":urn:uuid:AB-1", None, "urn:uuid:ab-1"),
+        (";CN=Ann:mailto:", None, "Ann"),
+    ],
+)
+def test_addresses_are_those_that_mail_uses(address: str, email: str | None, key: str | None) -> None:
+    text = ics("UID:a", "DTSTART:20260312T100000Z", "ORGANIZER" + address, "ATTENDEE" + address, "ATTENDEE:mailto:")
+    rows = parse(text).rows
+    assert rows["events"][0]["organizer_email"] == email
+    assert [(row["address"], row["email"]) for row in rows["attendees"]] == [(key or email, email)]
+
+
+def test_one_person_is_one_attendee() -> None:
+    text = ics(
+        "UID:a", "DTSTART:20260312T100000Z", "ATTENDEE:mailto:bob%2Bcal@example.org",
+        'ATTENDEE;DELEGATED-TO="mailto:ann%40example.org","mailto:Eve@example.org":mailto:Bob+Cal@example.org?subject=re',
+    )  # fmt: skip
+    (bob,) = parse(text).rows["attendees"]
+    assert (bob["address"], bob["delegated_to"]) == ("bob+cal@example.org", "ann@example.org, eve@example.org")
+
+
+_AMSTERDAM = custom_zone("+0100", "+0200")
+
+
+@pytest.mark.parametrize(
+    ("written", "defined", "named", "hour"),
+    [
+        ('"(UTC+01:00) Amsterdam, Berlin, Bern"', r"(UTC+01:00) Amsterdam\, Berlin\, Bern", None, 8),
+        (r"(UTC+01:00) Amsterdam\, Berlin\, Bern", r"(UTC+01:00) Amsterdam\, Berlin\, Bern", None, 8),
+        ("(UTC+01:00) Amsterdam, Berlin", "(UTC+01:00) Amsterdam, Berlin", None, 8),
+        ("Mitteleurop\u00e4ische Zeit", "Mitteleurop\u00e4ische Zeit", None, 8),
+        ("\"A^^B ^'C^'\"", "A^B 'C'", None, 8),
+        ("W. Europe Standard Time", None, None, 8),
+        ('"Eastern Standard Time"', None, None, 14),
+        ("/example.org/20260101_1/Europe/Berlin", None, None, 8),
+        ("/Europe/Berlin", None, None, 8),
+        ("europe/berlin", None, None, 8),
+        ("Europe/Berlin", "Europe/Berlin", None, 8),
+        ("Etc/UTC", None, None, 10),
+        (" Europe/Berlin ", None, None, 8),
+    ],
+)
+def test_the_zone_is_called_what_the_event_calls_it(
+    written: str, defined: str | None, named: str | None, hour: int
+) -> None:
+    zones = (
+        tuple(line.replace("TZID:Customized Time Zone", f"TZID:{defined}") for line in _AMSTERDAM) if defined else ()
+    )
+    text = ics("UID:a", f"DTSTART;TZID={written}:20260715T100000", "RRULE:FREQ=YEARLY;COUNT=1", zones=zones)
+    (event,), (occurrence,) = (parse(text).rows[name] for name in ("events", "occurrences"))
+    expected = named or written.strip().strip('"').replace("\\", "").replace("^^", "^").replace("^'", "'")
+    assert (event["timezone"], occurrence["timezone"]) == (expected, expected)
+    assert (event["starts_at"].hour, occurrence["starts_at"].hour) == (hour, hour)
+
+
+def test_the_clock_of_a_zone_of_the_file_changes_as_it_says() -> None:
+    def at(local: str, fold: int = 0) -> str:
+        text = ics("UID:a", f"DTSTART;TZID=Customized Time Zone:{local}", zones=_AMSTERDAM)
+        return f"{parse(text).rows['events'][0]['starts_at']:%m-%d %H:%M}"
+
+    assert [at("20260329T015959"), at("20260329T023000"), at("20260329T030000")] == [
+        "03-29 00:59",
+        "03-29 01:30",
+        "03-29 01:00",
+    ]
+    assert [at("20261025T015900"), at("20261025T023000"), at("20261025T030000")] == [
+        "10-24 23:59",
+        "10-25 00:30",
+        "10-25 02:00",
     ]
 
 

@@ -1,0 +1,232 @@
+"""What proves a listing, and what fails alone: nothing is deleted that the server didn't say is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from sources.calendar import caldav
+from sources.errors import Forbidden, IntegrationError, UnexpectedShape
+from sources.events import Delete, Failed, FullScan, Listed
+from tests.sources.calendar_faults import Faulty, Reply, faulty
+from tests.sources.calendar_server import HOME, Calendars, multistatus, response
+from tests.sources.calendar_tables import NOW, Tables, ics, simple
+
+A, B = HOME + "a/", HOME + "b/"
+
+
+@pytest.fixture
+def calendars() -> Calendars:
+    return Calendars({A: {"1.ics": simple("a1"), "2.ics": simple("a2")}, B: {"1.ics": simple("b1")}})
+
+
+@pytest.fixture
+def server(calendars: Calendars) -> Iterator[Faulty]:
+    with faulty() as front:
+        front.fault = calendars
+        yield front
+
+
+@pytest.fixture
+def tables(server: Faulty, tmp_path: Path) -> Tables:
+    return Tables(caldav.Connection.model_validate({"url": server.url}), tmp_path)
+
+
+def change(calendars: Calendars) -> None:
+    """Change a file of each calendar."""
+    calendars.version += 1
+    for path, name in ((A, "a1"), (B, "b1")):
+        calendars.files[path]["1.ics"] = simple(name, "Changed")
+
+
+def failed(tables: Tables) -> dict[str, str]:
+    return {event.where["calendar"]: str(event.error) for event in tables.events if isinstance(event, Failed)}
+
+
+def summaries(tables: Tables) -> dict[str, str]:
+    return {row["uid"]: row["summary"] for row in tables.table("events")}
+
+
+def no_token(calendars: Calendars) -> Reply:
+    return multistatus(*calendars.listed(A))
+
+
+FAULTS = {
+    "forbidden": lambda _: (403, {}, b""),
+    "not found": lambda _: (404, {}, b""),
+    "no XML": lambda _: (207, {}, b"<html>Sign in</html>"),
+    "empty, without a token": lambda _: multistatus(),
+    "without a token": no_token,
+    "empty, with a token": lambda _: multistatus(token="t9"),
+    "fewer files, with a token": lambda c: multistatus(c.listed(A)[0], token="t9"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_calendar_that_fails_keeps_its_rows_and_stops_no_other(
+    calendars: Calendars, tables: Tables, fault: str
+) -> None:
+    tables.run()
+    part = tables.cursor["calendars"][A]
+    change(calendars)
+
+    def lie(method: str, path: str, body: str) -> Reply | None:
+        if path != A or method != "REPORT" or "sync-collection" not in body:
+            return (404, {}, b"") if path == A and fault == "not found" and "resourcetype" not in body else None
+        if "<D:sync-token>t" in body:
+            return 410, {}, b""  # the token has expired: the calendar is listed anew
+        return FAULTS[fault](calendars)
+
+    calendars.lie = lie
+    tables.run()
+    assert list(failed(tables)) == [A]
+    assert summaries(tables) == {"a1": "Meeting", "a2": "Meeting", "b1": "Changed"}
+    assert not [e for e in tables.events if isinstance(e, Delete) and A in e.where.values()]
+    assert tables.cursor["calendars"][A] == {**part, "window": tables.cursor["window"]}
+    calendars.lie = lambda *_: None
+    tables.run(NOW + timedelta(hours=1))
+    assert failed(tables) == {}
+    assert summaries(tables) == {"a1": "Changed", "a2": "Meeting", "b1": "Changed"}
+    assert tables.run() == []
+
+
+def test_when_every_calendar_fails_the_run_does(calendars: Calendars, tables: Tables) -> None:
+    calendars.lie = lambda method, path, _: (403, {}, b"") if method == "REPORT" else None
+    with pytest.raises(Forbidden):
+        tables.run()
+
+
+def test_a_calendar_that_fails_in_the_middle_leaves_nothing_behind(calendars: Calendars, tables: Tables) -> None:
+    calendars.files[A] |= {f"more{number}.ics": simple(f"more{number}") for number in range(150)}
+
+    def lie(method: str, path: str, body: str) -> Reply | None:
+        return (405, {}, b"") if path == A and "multiget" in body and "more99.ics" in body else None
+
+    calendars.lie = lie
+    tables.run()
+    assert list(failed(tables)) == [A]
+    assert summaries(tables) == {"b1": "Meeting"}
+    calendars.lie = lambda *_: None
+    tables.run()
+    assert len(summaries(tables)) == 153
+
+
+@pytest.mark.parametrize("syncs", [True, False])
+def test_a_calendar_read_after_it_failed_is_expanded_over_its_new_window(
+    calendars: Calendars, tables: Tables, syncs: bool
+) -> None:
+    calendars.syncs = syncs
+    calendars.files[A]["1.ics"] = ics("UID:a1", "DTSTART:20250101T100000Z", "RRULE:FREQ=DAILY")
+    tables.run()
+    before = tables.table("occurrences")
+    calendars.lie = lambda _, path, body: (403, {}, b"") if path.startswith(A) and body.count("prop") < 40 else None
+    tables.run(NOW + timedelta(days=1))
+    assert list(failed(tables)) == [A]
+    assert [row for row in tables.table("occurrences") if row["calendar"] == A] == [
+        r for r in before if r["calendar"] == A
+    ]
+    calendars.lie = lambda *_: None
+    tables.run(NOW + timedelta(days=1))
+    last = max(row["starts_at"] for row in tables.table("occurrences"))
+    assert last.date() == (NOW + timedelta(days=366)).date()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        multistatus(),
+        multistatus(response(HOME, status="HTTP/1.1 507 Insufficient Storage")),
+        multistatus(response(A, "<resourcetype><collection/></resourcetype>")),
+    ],
+)
+def test_a_listing_of_calendars_that_proves_nothing_deletes_nothing(
+    calendars: Calendars, tables: Tables, answer: Reply
+) -> None:
+    tables.run()
+    calendars.lie = lambda _, path, __: answer if path == HOME else None
+    with pytest.raises(UnexpectedShape, match=r"not the one that was asked for|cuts the listing short"):
+        tables.run()
+
+
+@pytest.mark.parametrize("status", ["403 Forbidden", "500 Internal Server Error"])
+def test_a_calendar_that_the_listing_fails_on_stays(calendars: Calendars, tables: Tables, status: str) -> None:
+    tables.run()
+    change(calendars)
+    rows = tables.table("calendars")
+    home = response(HOME, "<resourcetype><collection/></resourcetype>")
+    unknown = response(A, "<displayname>a</displayname>")  # it doesn't say what it is
+    for broken in (response(A, status=f"HTTP/1.1 {status}"), unknown):
+        calendars.lie = lambda _, path, __, b=broken: (
+            multistatus(home, b, calendars.calendar(B)) if path == HOME else None
+        )
+        tables.run()
+        assert list(failed(tables)) == [A]
+        assert tables.table("calendars") == rows
+        assert summaries(tables) == {"a1": "Meeting", "a2": "Meeting", "b1": "Changed"}
+        assert not [event for event in tables.events if isinstance(event, FullScan)]
+    calendars.lie = lambda _, path, __: multistatus(home, calendars.calendar(B)) if path == HOME else None
+    tables.run()
+    assert summaries(tables) == {"b1": "Changed"}
+    assert [row["calendar"] for row in tables.table("calendars")] == [B]
+
+
+@pytest.mark.parametrize("status", [400, 403, 405, 415, 423, 500])
+def test_a_file_that_the_server_refuses_is_quarantined_alone(calendars: Calendars, tables: Tables, status: int) -> None:
+    def lie(method: str, path: str, body: str) -> Reply | None:
+        if method == "GET":
+            return (status, {}, b"") if path == A + "1.ics" else None
+        if "multiget" in body and path == A:
+            return multistatus(response(A + "1.ics", status=f"HTTP/1.1 {status} No"))  # and 2.ics isn't named at all
+        return None
+
+    calendars.lie = lie
+    tables.run()
+    assert summaries(tables) == {"a2": "Meeting", "b1": "Meeting"}
+    assert [(item.key, f"HTTP {status}" in item.reason) for item in tables.quarantined()] == [(A + "1.ics", True)]
+    calendars.lie = lambda *_: None
+    tables.run(NOW + timedelta(days=1))
+    assert set(summaries(tables)) == {"a1", "a2", "b1"}
+
+
+def test_a_file_that_the_server_no_longer_delivers_keeps_its_rows(calendars: Calendars, tables: Tables) -> None:
+    tables.run()
+    change(calendars)
+    calendars.lie = lambda method, path, body: (
+        (403, {}, b"") if path == A + "1.ics" else multistatus() if "multiget" in body else None
+    )
+    tables.run()
+    assert summaries(tables) == {"a1": "Meeting", "a2": "Meeting", "b1": "Changed"}
+    assert [item.key for item in tables.quarantined()] == [A + "1.ics"]
+
+
+@pytest.mark.parametrize("syncs", [True, False])
+def test_what_proves_a_listing_is_said(calendars: Calendars, tables: Tables, syncs: bool) -> None:
+    calendars.syncs = syncs
+    tables.run()
+    proofs = {event.stream: event.because for event in tables.events if isinstance(event, Listed | FullScan)}
+    assert proofs.keys() == {"calendars", "events"}
+    assert ("sync-collection" if syncs else "etags") in proofs["events"]
+    del calendars.files[A]["1.ics"]
+    calendars.version += 1
+    tables.run()
+    assert set(summaries(tables)) == ({"a1", "a2", "b1"} if syncs else {"a2", "b1"})
+
+
+def test_an_empty_calendar_is_empty(calendars: Calendars, tables: Tables) -> None:
+    tables.run()
+    calendars.files[A].clear()
+    calendars.syncs = False
+    tables.run()
+    assert summaries(tables) == {"b1": "Meeting"}
+
+
+def test_errors_of_the_account_are_of_the_run(calendars: Calendars, tables: Tables) -> None:
+    tables.run()
+    change(calendars)
+    for status in (401, 429, 503):
+        calendars.lie = lambda _, path, __, s=status: (s, {}, b"") if path == A else None
+        with pytest.raises(IntegrationError):
+            tables.run()
