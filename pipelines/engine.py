@@ -347,6 +347,8 @@ def _extract(
         now=now,
         progress=lambda what, count: engine.progress(declaration.name, what, count),
         called=lambda call: engine.called(declaration.name, call),
+        masked={stream.name: declaration.masked(stream) for stream in declaration.every_stream()},
+        mask=lambda value: Shaping({}, read_mask_key(engine.project.state)).mask(value),
     )
     make_private(sync.folder)
     extraction = load_driver(declaration.source, declaration.driver).extract(declaration.connection, sync)

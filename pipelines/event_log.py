@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.shaping import Shaping, broken_contract, quarantine_data, shaped
 from pipelines.stream_failures import Failure
 from sources.batch import to_json
-from sources.events import Cursor, Delete, Event, Failed, FullScan, Listed, Logged, Quarantined, Rows
+from sources.events import Cursor, Delete, Event, Failed, FullScan, Listed, Logged, Masked, Quarantined, Rows
 from sources.stream import Column, arrow_schema
 
 if TYPE_CHECKING:
@@ -171,4 +171,5 @@ def _where(integration: str, event: Delete | FullScan, shaping: Shaping) -> dict
     if unknown or (isinstance(event, Delete) and not event.where):
         got = f"a {type(event).__name__} of {event.stream} names {unknown or 'no column'}"
         raise broken_contract(integration, got)
-    return {n: shaping.mask(str(v)) if n in shape.masked else v for n, v in event.where.items()}
+    hashed = {n for n, v in event.where.items() if n in shape.masked and not isinstance(v, Masked)}
+    return {n: shaping.mask(str(v)) if n in hashed else v for n, v in event.where.items()}

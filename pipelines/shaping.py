@@ -144,8 +144,10 @@ def _hashed(column: Any, mask: Callable[[str], str]) -> Any:
 def quarantine_data(event: Quarantined, shaping: Shaping) -> dict[str, str]:
     """Return what is landed of a broken record: where columns are masked, nothing that may be personal."""
     digest = shaping.mask(clean(event.record))
-    record = _WITHHELD if shaping.shapes[event.stream].masked else _cut(clean(event.record))
-    return {"key": event.key, "reason": event.reason, "record": record, "digest": digest}
+    shape = shaping.shapes[event.stream]
+    record = _WITHHELD if shape.masked else _cut(clean(event.record))
+    key = shaping.mask(event.key) if set(shape.key) & set(shape.masked) else event.key
+    return {"key": key, "reason": event.reason, "record": record, "digest": digest}
 
 
 def _cut(text: str) -> str:

@@ -22,6 +22,7 @@ import importlib
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -60,6 +61,10 @@ class Sync:
         now: the time of the run, UTC.
         progress: called with a phrase and how many records were read since the last call.
         called: called with each HTTP request that was sent, from whichever thread sent it.
+        masked: by stream, the columns whose values are hashed in the warehouse. A driver writes none of them to disk,
+            in no file name, reason or error: it writes what ``mask`` returns, and gives that as
+            :class:`sources.events.Masked`.
+        mask: returns the keyed hash of a value, as the warehouse has it.
     """
 
     integration: str
@@ -70,6 +75,8 @@ class Sync:
     now: datetime
     progress: Callable[[str, int], None] = field(default=lambda _what, _count: None)
     called: Callable[[ApiCall], None] = field(default=lambda _call: None)
+    masked: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    mask: Callable[[str], str] = field(default=lambda value: sha256(value.encode()).hexdigest())
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,15 @@ class Rows:
     table: pa.Table
 
 
+class Masked(str):
+    """A value of a masked column that is hashed already, in the ``where`` of an event.
+
+    A driver that has to remember such a value remembers what ``Sync.mask`` returns for it.
+    """
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Delete:
     """Rows that no longer exist in the system.

@@ -6,10 +6,11 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sources.events import Delete, Event, FullScan, Listed, Quarantined
+from sources.driver import Sync
+from sources.events import Delete, Event, FullScan, Listed, Masked, Quarantined
 from sources.rest_api.column import ColumnOptions
 from sources.rest_api.convert import Converter
 from sources.rest_api.follow import Memory, memory_of
@@ -98,7 +99,7 @@ def read_children(
         )
     for gone in sorted(set(validators.known) - set(validators.seen)):
         if complete:
-            yield from _deletes(converter, json.loads(gone))
+            yield from _deletes(converter, _gone(reading.sync, converter, gone))
         else:
             validators.keep(gone)
     converter.complete = complete and below.whole and not converter.bad
@@ -143,7 +144,7 @@ def _one_by_one(below: _Below) -> Iterator[Event]:
     reading, converter, validators = below.reading, below.converter, below.validators
     for parent in below.parents:
         filled = _filled(converter, parent)
-        name = _name(converter, parent, filled)
+        name = _name(reading.sync, converter, parent, filled)
         before = json.loads(validators.known[name][0]) if name in validators.known else {}
         asking = Asking(filled, parent, _scope(converter, parent), below.memory)
         converter.refused = ""
@@ -228,9 +229,10 @@ def _read(below: _Below, number: int, parent: Values) -> _List:
     """Read the list of one parent."""
     reading, converter = below.reading, below.converter
     endpoint, filled = converter.endpoint, _filled(converter, parent)
-    name = _name(converter, parent, filled)
+    name = _name(reading.sync, converter, parent, filled)
     try:
         ask = first_request(endpoint, {**clock(reading.sync.now), **filled})
+        ask = replace(ask, private=bool(converter.hidden))
     except NoSegment as error:
         return _List(name, parent, None, refused=str(error))
     single = isinstance(endpoint.paging, OnePage)
@@ -269,8 +271,28 @@ def _taking(converter: Converter) -> dict[str, ColumnOptions]:
     return {column: o for column, o in converter.endpoint.columns.items() if o.parent is not None}
 
 
-def _name(converter: Converter, parent: Values, filled: Mapping[str, Any]) -> str:
-    """Return what tells a parent from others: its scope, with what else is asked by."""
-    scope = _scope(converter, parent)
-    more = {f"{{{hole}}}": value for hole, value in filled.items() if value not in scope.values()}
-    return json.dumps({**scope, **more}, default=text_of, sort_keys=True)
+def _name(sync: Sync, converter: Converter, parent: Values, filled: Mapping[str, Any]) -> str:
+    """Return what tells a parent from others, to be written to a file: its scope, with what else is asked by."""
+    scope, masked = _scope(converter, parent), _masked(sync, converter)
+    more = {hole: value for hole, value in filled.items() if value not in scope.values()}
+    fills = converter.endpoint.parent.fills() if converter.endpoint.parent else {}
+    named = {column: sync.mask(str(value)) if column in masked else value for column, value in scope.items()}
+    named |= {f"{{{h}}}": sync.mask(str(v)) if fills[h] in converter.hidden else v for h, v in more.items()}
+    return json.dumps(named, default=text_of, sort_keys=True)
+
+
+def _masked(sync: Sync, converter: Converter) -> frozenset[str]:
+    """Return the columns whose values are hashed in every stream that takes them."""
+    clear = {
+        str(options.parent)
+        for name, nested in converter.nested.items()
+        for column, options in nested.columns.items()
+        if options.parent and column not in sync.masked.get(name, frozenset())
+    }
+    return sync.masked.get(converter.name, frozenset()) - clear
+
+
+def _gone(sync: Sync, converter: Converter, name: str) -> dict[str, Any]:
+    """Return the scope of a parent by what tells it from others."""
+    masked = _masked(sync, converter)
+    return {column: Masked(value) if column in masked else value for column, value in json.loads(name).items()}

@@ -37,6 +37,7 @@ class Converter:
         values: rows of the parent that were read, as far as they are remembered.
         seen: collects the newest records, where the list grows.
         complete: whether ``values`` has every row that the system has.
+        hidden: columns of the parent whose values are on no disk and in no error.
         gone: keys of rows that the system says are gone.
     """
 
@@ -53,6 +54,7 @@ class Converter:
     values: dict[tuple[Any, ...], Values] = field(default_factory=dict)
     seen: Seen | None = None
     complete: bool = False
+    hidden: frozenset[str] = frozenset()
     gone: list[Values] = field(default_factory=list)
 
     def events(self, pages: list[Spooled]) -> Iterator[Event]:

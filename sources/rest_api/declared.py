@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Container, Mapping
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
@@ -169,14 +170,25 @@ class Endpoint(Block):
         return () if self.records is None else parse_path(self.records)
 
 
-def stream_of(name: str, endpoint: Endpoint) -> Stream:
-    """Return the stream that an endpoint declares."""
+def personal_columns(endpoints: Mapping[str, Endpoint], name: str, below: frozenset[str] = frozenset()) -> set[str]:
+    """Return the columns of an endpoint that say something of a person: a value of the parent's does where it did."""
+    endpoint = endpoints[name]
+    above = endpoint.nested_in or (endpoint.parent.endpoint if endpoint.parent else None)
+    known = above in endpoints and above not in below  # a declaration may still have mistakes
+    personal = personal_columns(endpoints, str(above), below | {name}) if known else set()
+    return {column for column, options in endpoint.columns.items() if options.personal or options.parent in personal}
+
+
+def stream_of(name: str, endpoint: Endpoint, personal: Container[str] = ()) -> Stream:
+    """Return the stream that an endpoint declares, with the columns of :func:`personal_columns` marked as personal."""
     columns = []
     for column, options in endpoint.columns.items():
         told = (
             f"Of the parent: `{options.parent}`." if options.parent else f"`{options.field or column}` of the record."
         )
-        columns.append(Column(column, options.type, options.description or told, options.personal))
+        columns.append(
+            Column(column, options.type, options.description or told, options.personal or column in personal)
+        )
     return Stream(
         name=name,
         description=endpoint.description or f"A record of `{endpoint.path}`.",

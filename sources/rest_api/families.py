@@ -96,7 +96,18 @@ class Families:
             kept |= set(endpoint.parent.values.values()) if endpoint.parent else set()
             kept |= {o.parent for o in endpoint.columns.values() if o.parent and o.parent not in each}
         wanted = name in self.reading.sync.streams
-        return Converter(name, self.endpoints[name], self._nested(name), wanted, tuple(sorted(kept)))
+        made = Converter(name, self.endpoints[name], self._nested(name), wanted, tuple(sorted(kept)))
+        made.hidden = self._hidden(name)
+        return made
+
+    def _hidden(self, name: str) -> frozenset[str]:
+        """Return the columns of the parent that are masked there, or here."""
+        parent, masked = self.endpoints[name].parent, self.reading.sync.masked
+        if parent is None:
+            return frozenset()
+        columns = self.endpoints[name].columns
+        here = frozenset(str(columns[column].parent) for column in masked.get(name, ()) if column in columns)
+        return here | masked.get(parent.endpoint or "", frozenset())
 
     def _covered(self, name: str) -> list[str]:
         """Return the streams that move with an endpoint: what is new is read for them or never."""

@@ -13,7 +13,7 @@ from sources.driver import ConnectionModel, SetupTest, Sync
 from sources.errors import Forbidden, IntegrationError, Permanent, Unauthenticated
 from sources.events import Cursor, Event
 from sources.looks import Look
-from sources.rest_api.declared import Endpoint, stream_of
+from sources.rest_api.declared import Endpoint, personal_columns, stream_of
 from sources.rest_api.families import Families, Reach
 from sources.rest_api.look import Looking
 from sources.rest_api.mistakes import endpoint_gaps, endpoint_mistakes
@@ -68,7 +68,8 @@ class Connection(ConnectionModel):
 
 def streams(connection: Connection) -> tuple[Stream, ...]:
     """Return the streams that a connection declares."""
-    return tuple(stream_of(name, endpoint) for name, endpoint in connection.endpoints.items())
+    every = connection.endpoints
+    return tuple(stream_of(name, endpoint, personal_columns(every, name)) for name, endpoint in every.items())
 
 
 def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:

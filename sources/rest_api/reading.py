@@ -7,7 +7,7 @@ that hasn't changed yields nothing. An endpoint that can be asked for what is ne
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,7 @@ def _lists(reading: Reading, converter: Converter, before: Mapping[str, Any], as
     filled = {**clock(now), **asking.filled}
     since = None if whole or endpoint.delta else before.get("since")
     asks = [first_request(endpoint, {**filled, **span}) for span in spans_of(endpoint, since, now)]
+    asks = [replace(ask, private=bool(converter.hidden)) for ask in asks]
     if not endpoint.moves_on() and not converter.kept:
         asks = [if_changed(ask, before.get("etag")) for ask in asks]
     spool = Spool(reading.folder, asking.parent)

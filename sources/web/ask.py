@@ -26,6 +26,7 @@ class Ask:
         accept: statuses that are returned although they are errors or lead elsewhere.
         template: the path with names in place of values, for the record of calls; None when the path has no values.
         repeatable: whether it may be sent again after a failure; None for what its method promises.
+        private: whether the path has a value that no error, log or message may hold: they name the template.
         exact: whether ``template`` is the path but for its names, so that what is sent has to have the same segments.
     """
 
@@ -39,6 +40,11 @@ class Ask:
     template: str | None = None
     repeatable: bool | None = None
     exact: bool = False
+    private: bool = False
+
+    def shown(self, path: str) -> str:
+        """Return the request in words, for errors: a path that was sent, or its template where that is private."""
+        return f"{self.method} {self.template if self.private and self.template else path}"
 
     def may_repeat(self) -> bool:
         """Return whether the request may be sent again when it is not known what became of it."""

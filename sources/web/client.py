@@ -87,7 +87,7 @@ class Client:
         deadline = time.monotonic() + self.limits.total
         renewed = False
         for attempt in itertools.count(1):
-            wait_for_turn(self._wire, f"{ask.method} {shown_path(below(self.url, ask.path))}", deadline)
+            wait_for_turn(self._wire, ask.shown(shown_path(below(self.url, ask.path))), deadline)
             try:
                 prepare(self.session.auth, deadline)
                 answer = self._send_once(ask, attempt, deadline)
@@ -135,7 +135,7 @@ class Client:
         """Send a request, following redirects on the same host."""
         url = below(self.url, ask.path)
         if is_absolute(ask.path):
-            url = self.follow(self.url, ask.path, f"{ask.method} {shown_path(ask.path)}")
+            url = self.follow(self.url, ask.path, ask.shown(shown_path(ask.path)))
         for _ in range(MAX_REDIRECTS):
             answer, location = exchange(self._wire, ask, url, attempt, deadline)
             if not location:

@@ -79,7 +79,7 @@ def exchange(wire: Wire, ask: Ask, url: str, attempt: int, deadline: float) -> t
     Raises:
         IntegrationError: the request failed, or the answer's status is an error that ``ask`` doesn't accept.
     """
-    asked = f"{ask.method} {urlsplit(url).path}"
+    asked = ask.shown(urlsplit(url).path)
     began, at = time.monotonic(), datetime.now(UTC)
     answer: Answer | None = None
     error: IntegrationError | None = None

@@ -1,0 +1,108 @@
+"""Values of masked columns are on no disk, in no reason and in no error: not while pages wait, not below a parent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.engine import Engine, Request, run_integration
+from pipelines.project import Project, load_declarations
+from pipelines.results import IntegrationResult
+from tests.loaded import ENGINES
+from tests.sources.rest_answers import Answers, Asked, answering
+from warehouse.connect import open_warehouse
+
+SECRET = "s3cret"
+
+
+@pytest.fixture
+def server() -> Iterator[Answers]:
+    with answering() as answers:
+        yield answers
+
+
+def mail(number: int) -> str:
+    return f"{SECRET}{number}@example.org"
+
+
+ENDPOINTS: dict[str, Any] = {
+    "people": {
+        "path": "people", "key": "mail",
+        "columns": {"mail": {"type": "string", "personal": True}, "age": "integer"},
+    },
+    "posts": {
+        "path": "people/{who}/posts", "parent": {"endpoint": "people", "values": {"who": "mail"}}, "key": ["mail", "n"],
+        "columns": {"mail": {"type": "string", "parent": "mail"}, "n": "integer"},
+    },
+}  # fmt: skip
+
+
+class Run:
+    """A project that loads from the server, and what is in its files."""
+
+    def __init__(self, folder: Path, server: Answers, url: str | None) -> None:
+        self.project = Project(folder, folder / ".leat", url, "")
+        self.warehouse = open_warehouse(url, self.project.state)
+        declared = {
+            "source": "rest_api", "driver": "http", "connection": {"url": server.url, "endpoints": ENDPOINTS},
+            "streams": {"people": {"mask": True}, "posts": {"mask": True}},
+        }  # fmt: skip
+        (folder / "pipelines").mkdir()
+        (folder / "pipelines" / "api.yaml").write_text(json.dumps(declared), encoding="utf-8")
+
+    def run(self) -> IntegrationResult:
+        return run_integration(
+            Engine(self.project, self.warehouse, load_declarations(self.project)), "api", Request(allow_deletes=True)
+        )
+
+    def counts(self) -> tuple[int, int]:
+        with self.warehouse.snapshot() as session:
+            tables = ("people", "posts")
+            counted = [session.execute(f"SELECT count(*) FROM api.{t} WHERE _deleted_at IS NULL")[0][0] for t in tables]
+        return (counted[0], counted[1])
+
+    def told(self) -> list[str]:
+        """Return where the secret is: files, their names, and quarantined records."""
+        files = [path for path in self.project.state.rglob("*") if path.is_file()]
+        found = [str(path) for path in files if SECRET in path.name or SECRET.encode() in path.read_bytes()]
+        with self.warehouse.snapshot() as session:
+            rows = session.execute("SELECT record_key, reason, record FROM leat.quarantine")
+        return found + [str(row) for row in rows if SECRET in str(row)]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_masked_values_are_nowhere(
+    server: Answers, tmp_path: Path, engine: str, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    people = [{"mail": mail(n), "age": n} for n in range(3)]
+    odd: list[Any] = [{"mail": mail(9), "age": mail(9)}, {"mail": {"of": mail(9)}}]
+    broken: set[str] = set()
+
+    def answer(asked: Asked) -> Any:
+        if asked.path == "/people":
+            return [*people, *odd]
+        if asked.path.split("/")[2] in broken:
+            return 404, {}, {}
+        return [{"n": 1}, {"n": SECRET}]
+
+    server.answer = answer
+    run = Run(tmp_path, server, request.getfixturevalue("postgres_url") if engine == "postgres" else None)
+    assert run.run().status == "loaded"
+    assert run.counts() == (3, 3)
+    assert run.told() == []
+    assert list((run.project.state / "sources" / "api").glob("validators-posts-*")), "what is remembered of each parent"
+    del people[0]
+    odd.clear()
+    people.append({"mail": mail(5), "age": 5})
+    assert run.run().status == "loaded"
+    assert run.counts() == (3, 3), "the posts of who is gone are gone"
+    assert run.told() == []
+    broken |= {mail(1), mail(1).replace("@", "%40")}
+    failed = run.run()
+    assert "GET /people/{who}/posts: HTTP 404" in str(failed)
+    assert SECRET not in str(failed) + caplog.text
+    assert run.told() == []
