@@ -18,6 +18,8 @@ _TWO = (
 )
 _THREE = "BHD IQD JOD KWD LYD OMR TND"
 _FOUR = "CLF UYW"
+_LARGEST = 100
+"""Digits of an amount; a number such as 1e999999999 would fill the memory when it is written out."""
 _EXPONENTS = {
     code: digits for digits, codes in ((0, _NONE), (2, _TWO), (3, _THREE), (4, _FOUR)) for code in codes.split()
 }
@@ -34,7 +36,7 @@ def exponent(currency: str) -> int:
     """
     digits = _EXPONENTS.get(currency.upper())
     if digits is None:
-        msg = f"{currency!r} is no currency of ISO 4217"
+        msg = "the currency is no currency of ISO 4217"
         raise ValueError(msg)
     return digits
 
@@ -51,13 +53,16 @@ def to_minor(amount: Decimal | str | int, currency: str) -> int:
     except InvalidOperation:
         exact = Decimal("NaN")
     if not exact.is_finite():
-        msg = f"{amount!r} is no amount of money"
+        msg = "it is no amount of money"
+        raise ValueError(msg)
+    if abs(exact.adjusted()) > _LARGEST or int(exact.as_tuple().exponent) < -_LARGEST:
+        msg = f"it has more than {_LARGEST} digits"
         raise ValueError(msg)
     sign, figures, scale = exact.as_tuple()
     shift = int(scale) + digits
     value = int("".join(map(str, figures)))
     minor, lost = divmod(value * 10 ** max(shift, 0), 10 ** max(-shift, 0))
     if lost:
-        msg = f"{amount} {currency.upper()} has more than {digits} decimals"
+        msg = f"it has more than {digits} decimals"
         raise ValueError(msg)
     return -int(minor) if sign else int(minor)

@@ -252,6 +252,50 @@ def a_week_before_the_books_began(shop: Shop, order: str) -> None:
     shop.charge(order, 6900, days=300)
 
 
+def hold(shop: Shop, order: str, amount: int, taken: int, **more: int) -> str:
+    """Add a charge of which a part was captured: the rest is released, which is written as a refund."""
+    rest = amount - taken
+    charge = shop.charge(order, amount, amount_captured=taken, amount_refunded=rest, amount_released=rest, **more)
+    shop.refund(charge, rest, days=9.99)
+    return charge
+
+
+@case(2037)
+def captured_in_part(shop: Shop, order: str) -> None:
+    hold(shop, order, 10000, 3000)
+    shop.booking(shop.invoice(order, 3000), 3000)
+    shop.rest(order)
+
+
+@case(2038)
+def captured_in_part_and_as_much_given_back(shop: Shop, order: str) -> None:
+    charge = hold(shop, order, 10000, 5000)
+    shop.refund(charge, 5000)
+    invoice = shop.invoice(order, 5000)
+    shop.booking(invoice, 5000)
+    shop.booking(shop.credit_note(invoice, 5000), 5000, days=8)
+    shop.rest(order)
+
+
+@case(2039)
+def a_hold_that_was_cancelled(shop: Shop, order: str) -> None:
+    at = NOW - timedelta(days=10)
+    money = {"amount": 7100, "currency": "EUR", "created_at": at, "status": "succeeded"}
+    shop.add("payments", "charges", id="ch_hold", captured=False, amount_captured=0, amount_refunded=7100,
+             amount_released=7100, metadata={"order": order}, **money)  # fmt: skip
+    shop.add("payments", "refunds", id="re_hold", charge_id="ch_hold", **money)
+
+
+@case(2040, "refund_above_charge")
+def captured_in_part_and_more_given_back(shop: Shop, order: str) -> None:
+    charge = hold(shop, order, 10000, 3000)
+    shop.refund(charge, 4000)
+    invoice = shop.invoice(order, 3000)
+    shop.booking(invoice, 3000)
+    shop.booking(shop.credit_note(invoice, 3000), 3000, days=8)
+    shop.rest(order)
+
+
 def bounce(shop: Shop, message: str) -> None:
     number = len(shop.tables["email"]["bounces"])
     shop.add("email", "bounces", account=SHOP, mailbox="INBOX", uidvalidity=1, uid=number, position=0, action="failed",

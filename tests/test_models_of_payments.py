@@ -233,6 +233,19 @@ def test_given_back(warehouse: Warehouse, tmp_path: Path) -> None:
     assert only(ageing, "next_evidence_due_at") == [(NOW + timedelta(days=7),), (None,), (None,)]
 
 
+def test_what_was_never_captured_is_not_given_back(warehouse: Warehouse, tmp_path: Path) -> None:
+    names = "refunds_and_disputes refund_timing"
+    held = {"amount_captured": 400, "amount_released": 600}
+    charges = [charge("c1", MAY, **held), charge("c2", MAY, **held | {"amount_captured": 0}, captured=False)]
+    charges[1] |= {"amount_released": 1_000}
+    at = MAY + timedelta(hours=1)
+    refunds = [refund("r1", "c1", at, 600), refund("r2", "c1", at + timedelta(days=2), 150)]
+    refunds += [refund("r3", "c2", at, 300), refund("r4", "c2", at, 700)]
+    tables = tables_of(warehouse, tmp_path, names, charges=charges, refunds=refunds)
+    assert only(tables["refunds_and_disputes"], "charges", "charged", "refunds", "refunded") == [(1, 400, 1, 150)]
+    assert only(tables["refund_timing"], "span", "refunds", "refunded") == [("1_to_7", 1, 150)]
+
+
 def test_mix_and_retention(warehouse: Warehouse, tmp_path: Path) -> None:
     names = "payment_method_mix customer_retention"
     tables = tables_of(warehouse, tmp_path, names, charges=CHARGES, payment_methods=METHODS)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.loaded import ENGINES, warehouse_of
+from tests.money_cases import CASES
 from tests.money_shop import NOW, Shop
 from tests.money_told import Told, open_shop
 
@@ -133,3 +134,16 @@ def test_what_nothing_accounts_for_is_told_by_the_rule(
         "unexplained": [rule],
         "not_on_balance": [rule],
     }
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_release_of_what_was_never_captured_is_no_refund(
+    engine: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    shop = Shop()
+    shop.customer("ada")
+    for order in ("2037", "2038", "2039"):
+        CASES[order][0](shop, order)
+    told = told_of(shop, engine, tmp_path, request)
+    assert_closed(told)
+    assert {label for left in residuals(told).values() for label in left} <= {"not_paid_out"}

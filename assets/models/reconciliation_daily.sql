@@ -28,10 +28,25 @@ checks:
   - accepted_values: {side: [payments, balance, ledger, bank, residual]}
   - range: {day_total: {min: 0, max: 0}}
 --- */
-WITH bookings AS (
+WITH releases AS (
+    -- What was authorised and not captured is released; versions of Stripe's API before 2025-03-31 call it a refund.
     SELECT
-        id,
-        source_id,
+        r.id,
+        r.charge_id,
+        CASE
+            WHEN c.amount_captured = 0 THEN 1
+            ELSE ROW_NUMBER() OVER (PARTITION BY r.charge_id ORDER BY r.created_at, r.id)
+        END AS place
+    FROM payments.refunds AS r
+    INNER JOIN payments.charges AS c ON c.id = r.charge_id AND c._deleted_at IS NULL AND c.amount_released > 0
+    WHERE r._deleted_at IS NULL
+        AND COALESCE(r.status, 'succeeded') NOT IN ('failed', 'canceled')
+        AND (c.amount_captured = 0 OR r.amount = c.amount_released)
+),
+bookings AS (
+    SELECT
+        b.id,
+        COALESCE(r.charge_id, b.source_id) AS source_id,
         payout_id,
         currency,
         type,
@@ -40,15 +55,16 @@ WITH bookings AS (
         COALESCE(fee, 0) AS fee,
         amount - COALESCE(fee, 0) AS net,
         CASE
-            WHEN type IN ('charge', 'payment') THEN 'charges'
+            WHEN r.id IS NOT NULL OR type IN ('charge', 'payment') THEN 'charges'
             WHEN type LIKE '%refund%' THEN 'refunds'
             WHEN reporting_category LIKE 'dispute%' THEN 'disputes'
             WHEN type LIKE 'payout%' THEN 'payouts'
             WHEN type LIKE '%fee%' THEN 'fees'
             ELSE 'other'
         END AS label
-    FROM payments.balance_transactions
-    WHERE _deleted_at IS NULL
+    FROM payments.balance_transactions AS b
+    LEFT JOIN releases AS r ON r.id = b.source_id AND r.place = 1
+    WHERE b._deleted_at IS NULL
 ),
 payouts AS (
     SELECT
@@ -71,6 +87,7 @@ charged AS (
     SELECT id, 'refunds', CAST(created_at AT TIME ZONE 'UTC' AS DATE), currency, -amount
     FROM payments.refunds
     WHERE _deleted_at IS NULL AND COALESCE(status, 'succeeded') NOT IN ('failed', 'canceled')
+        AND id NOT IN (SELECT id FROM releases WHERE place = 1)
 ),
 sides AS (
     SELECT 'gateway' AS step, 'payments' AS side, label, day, currency, amount FROM charged

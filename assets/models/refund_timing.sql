@@ -1,7 +1,7 @@
 /* ---
 description: >-
   How long after its charge money was given back: one row for each currency, and span of days between the charge and
-  the refund. Refunds that failed or were cancelled are left out.
+  the refund. Refunds that failed or were cancelled, and releases of what was never captured, are left out.
 owners: [finance]
 columns:
   currency: Currency of the refunds, ISO 4217.
@@ -14,7 +14,22 @@ checks:
   - not_null: [currency, span, refunds, refunded]
   - accepted_values: {span: [same_day, 1_to_7, 8_to_30, 31_to_90, over_90, unknown]}
 --- */
-WITH refunds AS (
+WITH releases AS (
+    -- What was authorised and not captured is released; versions of Stripe's API before 2025-03-31 call it a refund.
+    SELECT
+        r.id,
+        r.charge_id,
+        CASE
+            WHEN c.amount_captured = 0 THEN 1
+            ELSE ROW_NUMBER() OVER (PARTITION BY r.charge_id ORDER BY r.created_at, r.id)
+        END AS place
+    FROM payments.refunds AS r
+    INNER JOIN payments.charges AS c ON c.id = r.charge_id AND c._deleted_at IS NULL AND c.amount_released > 0
+    WHERE r._deleted_at IS NULL
+        AND COALESCE(r.status, 'succeeded') NOT IN ('failed', 'canceled')
+        AND (c.amount_captured = 0 OR r.amount = c.amount_released)
+),
+refunds AS (
     SELECT
         r.currency,
         r.amount,
@@ -22,6 +37,7 @@ WITH refunds AS (
     FROM payments.refunds AS r
     LEFT JOIN payments.charges AS c ON c.id = r.charge_id AND c._deleted_at IS NULL
     WHERE r._deleted_at IS NULL AND COALESCE(r.status, 'succeeded') NOT IN ('failed', 'canceled')
+        AND r.id NOT IN (SELECT id FROM releases WHERE place = 1)
 ),
 spans AS (
     SELECT

@@ -1,8 +1,8 @@
 /* ---
 description: >-
   How much of what was charged came back, by the month of the charge: refunds and disputes until the last load, however
-  late. One row for each month and currency with a successful charge. Refunds that failed or were cancelled, and
-  inquiries of banks that took no money (warnings), are left out.
+  late. One row for each month and currency with a successful charge. Refunds that failed or were cancelled, releases
+  of what was never captured, and inquiries of banks that took no money (warnings), are left out.
 owners: [finance]
 columns:
   month: First day of the month of the charge, UTC.
@@ -28,7 +28,22 @@ checks:
   - not_null: [month, currency, charges, charged, refunded, disputed]
   - range: {refund_rate: {min: 0, max: 1}, dispute_rate: {min: 0, max: 1}}
 --- */
-WITH charges AS (
+WITH releases AS (
+    -- What was authorised and not captured is released; versions of Stripe's API before 2025-03-31 call it a refund.
+    SELECT
+        r.id,
+        r.charge_id,
+        CASE
+            WHEN c.amount_captured = 0 THEN 1
+            ELSE ROW_NUMBER() OVER (PARTITION BY r.charge_id ORDER BY r.created_at, r.id)
+        END AS place
+    FROM payments.refunds AS r
+    INNER JOIN payments.charges AS c ON c.id = r.charge_id AND c._deleted_at IS NULL AND c.amount_released > 0
+    WHERE r._deleted_at IS NULL
+        AND COALESCE(r.status, 'succeeded') NOT IN ('failed', 'canceled')
+        AND (c.amount_captured = 0 OR r.amount = c.amount_released)
+),
+charges AS (
     SELECT
         id,
         created_at,
@@ -47,6 +62,7 @@ refunds AS (
     FROM payments.refunds AS r
     JOIN charges AS c ON c.id = r.charge_id
     WHERE r._deleted_at IS NULL AND COALESCE(r.status, 'succeeded') NOT IN ('failed', 'canceled')
+        AND r.id NOT IN (SELECT id FROM releases WHERE place = 1)
     GROUP BY c.id
 ),
 disputes AS (

@@ -2,6 +2,7 @@
 title: Refunds never exceed the charge
 description: >-
   More was given back for a charge than was taken. A refund was made twice, or by hand without looking at the others.
+  What was authorised and never captured isn't given back when it is released.
 next_step: >-
   Look at the refunds of the charge in the payment provider's dashboard, and ask the customer for the difference.
 severity: warn
@@ -24,7 +25,7 @@ SELECT
     c.id AS charge_id,
     l.order_number,
     COALESCE(c.amount_captured, c.amount) AS charged_amount,
-    g.amount AS refunded_amount,
+    g.amount - COALESCE(c.amount_released, 0) AS refunded_amount,
     c.currency,
     g.refunds,
     c.created_at AS charged_at,
@@ -32,4 +33,6 @@ SELECT
 FROM payments.charges AS c
 INNER JOIN given_back AS g ON g.charge_id = c.id AND g.currency = c.currency
 LEFT JOIN analytics.money_links AS l ON l.document = 'charge' AND l.document_id = c.id
-WHERE c._deleted_at IS NULL AND g.amount > COALESCE(c.amount_captured, c.amount) + $amount
+WHERE c._deleted_at IS NULL
+    -- A release of what was never captured is among the refunds, and gives nothing back.
+    AND g.amount - COALESCE(c.amount_released, 0) > COALESCE(c.amount_captured, c.amount) + $amount

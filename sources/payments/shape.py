@@ -47,8 +47,21 @@ def to_row(shape: Shape, given: Object, convert: Callable[[int, str], int]) -> d
         convert: turns an amount in the provider's unit of a currency into minor units of ISO 4217.
 
     Raises:
-        ValueError: a field doesn't hold what it should.
+        ValueError: a field doesn't hold what it should; the text names the field and holds no value.
     """
+    at = ["the object"]
+    try:
+        return _row(shape, given, convert, at)
+    except Wrong as error:
+        msg = f"{at[-1]}: {error}"
+        raise ValueError(msg) from error
+    except Exception as error:  # a record may hold anything
+        msg = f"{at[-1]}: it isn't as the provider's reference says ({type(error).__name__})"
+        raise ValueError(msg) from error
+
+
+def _row(shape: Shape, given: Object, convert: Callable[[int, str], int], at: list[str]) -> dict[str, Any]:
+    """Return the row of an object; the last of ``at`` is what is being read."""
     source = dict(given)
     shape.adapt(source)
     rest = dict(source)
@@ -61,13 +74,19 @@ def to_row(shape: Shape, given: Object, convert: Callable[[int, str], int]) -> d
         "amounts": lambda value: _amount(value, currency, convert),
     }
     for kind, column, paths in _words(shape):
+        at[-1] = f"field {'.'.join(paths[0])}"
         row[column] = _first(source, rest, paths, readers[kind])
+    at[-1] = "the object"
     for name in (*shape.unused.split(), "object"):
         rest.pop(name, None)
     if isinstance(currency, str):
         row["currency"] = currency.upper()
         rest.pop("currency", None)
     return {**{name: value for name, value in rest.items() if not _is_empty(value)}, **row}
+
+
+class Wrong(ValueError):
+    """What is wrong with a field, in words without its value."""
 
 
 def _is_empty(value: Any) -> bool:
@@ -92,13 +111,13 @@ def identity(value: Any) -> str | None:
     """Return the id that a reference gives, whether it is the id itself or the expanded object.
 
     Raises:
-        ValueError: it is neither.
+        Wrong: it is neither.
     """
     found = value.get("id") if isinstance(value, Mapping) else value
     if found is None or isinstance(found, str):
         return found
-    msg = f"{str(value)[:80]!r} is no reference"
-    raise ValueError(msg)
+    msg = "no reference to an object"
+    raise Wrong(msg)
 
 
 def _first(source: Object, rest: dict[str, Any], paths: tuple[tuple[str, ...], ...], read: Callable[[Any], Any]) -> Any:
@@ -130,22 +149,25 @@ def _take(source: Any, rest: dict[str, Any] | None, path: tuple[str, ...]) -> An
 
 def _instant(value: Any) -> datetime:
     if isinstance(value, bool) or not isinstance(value, int):
-        msg = f"{str(value)[:80]!r} is no time in seconds"
-        raise ValueError(msg)
+        msg = "no time in seconds"
+        raise Wrong(msg)
     try:
         return datetime.fromtimestamp(value, UTC)
-    except (OverflowError, OSError) as error:
-        msg = f"{value} seconds is no time"
-        raise ValueError(msg) from error
+    except (OverflowError, OSError, ValueError) as error:
+        msg = "so many seconds are no time"
+        raise Wrong(msg) from error
 
 
 def _amount(value: Any, currency: Any, convert: Callable[[int, str], int]) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        msg = f"{str(value)[:80]!r} is no amount in whole units"
-        raise ValueError(msg)
+        msg = "no amount in whole units"
+        raise Wrong(msg)
     if not isinstance(currency, str):
         if value == 0:
             return 0
-        msg = f"the amount {value} has no currency"
-        raise ValueError(msg)
-    return convert(value, currency)
+        msg = "an amount that has no currency"
+        raise Wrong(msg)
+    try:
+        return convert(value, currency)
+    except ValueError as error:
+        raise Wrong(str(error)) from error

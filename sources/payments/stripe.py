@@ -9,7 +9,7 @@ events, everything is read again, which also proves what is gone.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from hashlib import sha256
 from typing import Any
@@ -21,8 +21,9 @@ from sources.driver import ConnectionModel, SetupTest, Sync
 from sources.errors import IntegrationError, Permanent, Unauthenticated
 from sources.events import Cursor, Event, Logged
 from sources.payments.stripe_api import open_stripe
-from sources.payments.stripe_changes import HEADS, Seen, look_at, read_again, read_events, read_head
-from sources.payments.stripe_lists import LISTS, read_everything, read_payouts_since, read_since
+from sources.payments.stripe_changes import HEADS, Seen, read_again, read_events
+from sources.payments.stripe_heads import looked_at, read_heads, with_payouts
+from sources.payments.stripe_lists import LISTS, read_everything, read_since
 from sources.payments.stripe_objects import VERSION
 from sources.payments.stripe_rows import Outgoing
 from sources.settings import Secret, Setting, read_secret, read_setting
@@ -101,42 +102,44 @@ def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
     with _open(connection, sync) as client:
         known = _usable(client, connection, sync)
         why = _full_sweep(connection, known, now)
-        seen = Seen() if why else Seen(known["events"]["newest"], dict(known["events"]["ids"]))
-        out = Outgoing(client, sync, replacing=why is None)
-        changed = yield from read_events(client, seen, out)
+        seen, out = _seen({} if why else known), Outgoing(client, sync, connection.api_version, replacing=why is None)
+        out.has_payouts = bool(known.get("payouts"))
+        changed = yield from out.alone("events", read_events(client, seen, out))
+        if changed is None:  # without the events nothing tells what changed
+            seen, why, out.replacing = _seen(known), why or "the events can't be read", False
         state = _identity(client, connection, sync)
         if why:
             if known:
                 yield Logged("full_sweep", {"reason": why})
-            state |= {"full_at": now, "day": now // DAY}
-            state["heads"] = {stream: look_at(client, stream) for stream in HEADS if out.wants(stream)}
-            yield from read_everything(client, sync.streams, out)
+            state |= {"full_at": now, "day": now // DAY, "heads": (yield from looked_at(client, HEADS, {}, out))}
+            yield from read_everything(client, out)
         else:
-            yield from read_again(client, changed, out)
-            yield from out.flush()
+            owed = with_payouts(known.get("owed", ()))
             state |= {"full_at": known["full_at"], "day": now // DAY}
-            state["heads"] = yield from _heads(client, known["heads"], out)
+            yield from read_again(client, changed or [], out, owed)
+            yield from out.flush()
+            state["heads"] = yield from read_heads(client, known["heads"], out, owed)
+            yield from out.flush()
             if known["day"] != state["day"] and connection.reconcile_days:
-                yield from out.flush()
-                yield from read_since(client, now - connection.reconcile_days * DAY, out)
+                yield from read_since(client, now - connection.reconcile_days * DAY, out, owed)
+            yield from out.flush()
+            yield from read_everything(client, out, owed)
         yield from out.flush()
-        state["events"] = seen.state()
+        _must_be_of_one_list(out)
+        state |= {"events": seen.state(), "owed": sorted(out.failed)}
+        state["payouts"] = out.has_payouts or (out.wants("payouts") and "payouts" not in out.failed)
         if why or any(known.get(name) != value for name, value in state.items()):
             yield Cursor({**state, "at": now})
 
 
-def _heads(client: Client, known: Mapping[str, Any], out: Outgoing) -> Generator[Event, None, dict[str, Any]]:
-    """Yield the newest refunds, disputes and bookings where they changed; returns what the cursor keeps of them."""
-    state = {}
-    for stream in HEADS:
-        if out.wants(stream):
-            state[stream], oldest = yield from read_head(client, stream, known[stream], out)
-            yield from out.flush()
-            if stream == "balance_transactions" and oldest is not None:
-                # a booking doesn't say which payout it went into; every payout that can hold one of these is younger
-                yield from read_payouts_since(client, oldest, out)
-                yield from out.flush()
-    return state
+def _seen(known: Mapping[str, Any]) -> Seen:
+    return Seen(known["events"]["newest"], dict(known["events"]["ids"])) if known else Seen()
+
+
+def _must_be_of_one_list(out: Outgoing) -> None:
+    """Raise what went wrong when it went wrong with every list: that is the server's fault and not a stream's."""
+    if out.failed and not out.read:
+        raise next(iter(out.failed.values()))
 
 
 def _full_sweep(connection: Connection, known: Mapping[str, Any], now: int) -> str | None:

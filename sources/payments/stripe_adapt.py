@@ -19,7 +19,24 @@ def adapt_method(given: dict[str, Any]) -> None:
 def adapt_charge(given: dict[str, Any]) -> None:
     """Add what is left of it: a refund too many makes it negative."""
     taken, back = given.get("amount_captured"), given.get("amount_refunded")
-    given["amount_left"] = None if taken is None or back is None else taken - back
+    released = given.setdefault("amount_released", 0)
+    given["amount_left"] = None if taken is None or back is None else taken - (back - released)
+
+
+def released_of(charge: Mapping[str, Any]) -> int:
+    """Return what of ``amount_refunded`` was authorised and never captured, in versions that count it as refunded.
+
+    Capturing a part releases the rest at once, and cancelling a hold releases all of it, as a refund
+    (docs.stripe.com/changelog/basil/2025-03-31, "partial capture").
+    """
+    amounts = [charge.get(name) for name in ("amount", "amount_captured", "amount_refunded")]
+    if not all(isinstance(amount, int) and not isinstance(amount, bool) for amount in amounts):
+        return 0
+    authorised, taken, back = (int(str(amount)) for amount in amounts)
+    rest = authorised - taken
+    if taken == 0:
+        return max(0, min(rest, back))
+    return rest if 0 < rest <= back else 0
 
 
 def adapt_dispute(given: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sources.driver import Sync
-from sources.errors import UnexpectedShape
+from sources.errors import IntegrationError, NotConfigured, Permanent, Unauthenticated, UnexpectedShape
 from sources.payments.shape import Object
 from sources.payments.stripe_objects import COLLECTIONS
 from sources.settings import Named, read_secret
@@ -60,21 +60,24 @@ def open_stripe(
 
 
 def pages(client: Client, path: str, params: Params = (), template: str | None = None) -> Iterator[list[Any]]:
-    """Yield a list page by page, newest first.
+    """Yield a list page by page, newest first, until ``has_more`` is false: nothing else ends it.
 
     Raises:
-        UnexpectedShape: it is no list, or its pages go round in a circle.
+        UnexpectedShape: it is no list, doesn't say whether there is more, or its pages go round in a circle.
     """
     last: list[str] = []
     seen: set[str] = set()
     while True:
         answer = _page_after(client, path, params, last, template)
         page, more = page_of(client, answer)
-        yield page
-        if not more:
-            return
-        last = [each["id"] for each in page if isinstance(each, Mapping) and isinstance(each.get("id"), str)]
-        if not last or last[-1] in seen:
+        found = [each["id"] for each in page if isinstance(each, Mapping) and isinstance(each.get("id"), str)]
+        repeated = bool(found) and set(found) <= set(last)
+        if not repeated:
+            yield page
+            if not more:
+                return
+        last = found
+        if repeated or not last or last[-1] in seen:
             got = f"the pages go round in a circle: more is promised after {last[-1] if last else 'an empty page'}"
             raise UnexpectedShape(client.integration, answer.asked, got, "run again; if it stays, tell the provider")
         seen.add(last[-1])
@@ -84,12 +87,20 @@ def page_of(client: Client, answer: Answer) -> tuple[list[Any], bool]:
     """Return the objects of a page, and whether there are more.
 
     Raises:
-        UnexpectedShape: it is no list.
+        UnexpectedShape: it is no list, or doesn't say whether there is more.
     """
     page = client.json(answer)
     if not isinstance(page, Mapping) or not isinstance(page.get("data"), list):
         raise UnexpectedShape(client.integration, answer.asked, "no list of objects", client.advice.shape)
-    return page["data"], bool(page.get("has_more"))
+    if not isinstance(page.get("has_more"), bool):
+        got = "a list that doesn't say by has_more, true or false, whether it ends here"
+        raise UnexpectedShape(client.integration, answer.asked, got, client.advice.shape)
+    return page["data"], page["has_more"]
+
+
+def is_of_one_list(error: IntegrationError) -> bool:
+    """Return whether only what was asked can't be read, so that other lists may be."""
+    return isinstance(error, Permanent) and not isinstance(error, Unauthenticated | NotConfigured)
 
 
 def _page_after(client: Client, path: str, params: Params, last: list[str], template: str | None) -> Answer:

@@ -7,7 +7,7 @@ have none of refunds: so the newest refunds, disputes and bookings are looked at
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -22,6 +22,8 @@ OVERLAP = 60
 """Seconds before the newest known event from which events are listed again: they may become visible out of order."""
 
 HEADS = ("refunds", "disputes", "balance_transactions")
+UNSEEN: Mapping[str, Any] = {"newest": 0, "digest": ""}
+"""What the cursor keeps of the newest objects of a list that was never read."""
 
 
 @dataclass
@@ -90,9 +92,17 @@ def _parts(event: Any) -> tuple[str | None, int | None, Mapping[str, Any]]:
     )
 
 
-def read_again(client: Client, changed: list[tuple[str, str]], out: Outgoing) -> Iterator[Event]:
-    """Yield the objects as they are now."""
-    wanted = [(stream, key) for stream, key in changed if out.wants(stream)]
+def read_again(client: Client, changed: list[tuple[str, str]], out: Outgoing, but: Collection[str]) -> Iterator[Event]:
+    """Yield the objects as they are now, but those of some streams."""
+    by_stream: dict[str, list[tuple[str, str]]] = {}
+    for stream, key in changed:
+        if out.wants(stream) and stream not in but:
+            by_stream.setdefault(stream, []).append((stream, key))
+    for stream, wanted in by_stream.items():
+        yield from out.alone(stream, _read_again(client, wanted, out))
+
+
+def _read_again(client: Client, wanted: list[tuple[str, str]], out: Outgoing) -> Generator[Event, None, None]:
     for stream, key, found in retrieve(client, wanted):
         detached = stream == "payment_methods" and found is not None and found.get("customer") is None
         if found is None or detached:
@@ -101,8 +111,9 @@ def read_again(client: Client, changed: list[tuple[str, str]], out: Outgoing) ->
             yield from out.add(stream, found)
 
 
-def look_at(client: Client, stream: str) -> dict[str, Any]:
+def look_at(client: Client, stream: str) -> Generator[Event, None, dict[str, Any]]:
     """Return what the cursor keeps of the newest objects of a list: when the newest was made, and a digest of all."""
+    yield from ()
     return _state(next(pages(client, f"/v1/{stream}")), 0)
 
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from sources.money import exponent, to_minor
 
+_LARGEST = 100
 _DEVIATING = {"ISK": 2, "UGX": 2, "MGA": 0}
 
 
@@ -41,6 +42,9 @@ def scale_decimal(amount: str, currency: str) -> str:
     try:
         exact = Decimal(amount)
     except ArithmeticError:
-        msg = f"{amount!r} is no number"
+        msg = "it is no number"
         raise ValueError(msg) from None
+    if not exact.is_finite() or abs(exact.adjusted()) > _LARGEST:
+        msg = "it is no amount of money"
+        raise ValueError(msg)
     return f"{exact.scaleb(exponent(currency) - stripe_exponent(currency)).normalize():f}"

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Generator, Iterator, Mapping
+from typing import Any, TypeVar
 
 from sources.batch import Batch, to_json
 from sources.driver import Sync
-from sources.events import Delete, Event, Quarantined
+from sources.errors import IntegrationError
+from sources.events import Delete, Event, Failed, Quarantined
 from sources.payments.payout_items import Residual, item_of
 from sources.payments.shape import Object
 from sources.payments.streams import STREAMS
-from sources.payments.stripe_api import address, pages
-from sources.payments.stripe_objects import row_of
+from sources.payments.stripe_api import is_of_one_list, pages
+from sources.payments.stripe_embedded import pages_of, whole
+from sources.payments.stripe_objects import row_of, unused_fields
 from sources.web.client import Client
+
+T = TypeVar("T")
 
 CHILDREN = {"invoices": {"invoice_lines"}, "payouts": {"payout_items", "balance_transactions"}}
 """Streams that are read with the objects of another one."""
@@ -25,19 +29,35 @@ class Outgoing:
     Args:
         client: reads the children that don't come with their parents.
         sync: the extraction.
+        version: version of the API that the objects come from.
         replacing: whether children may exist in the warehouse and are replaced; a complete reading proves it instead.
+
+    Attributes:
+        replacing: as above.
+        has_payouts: whether bookings in the warehouse have the payouts that they went into.
+        broken: streams of which an object could not be read.
+        failed: why streams could not be read.
+        read: how many lists could be read.
     """
 
-    def __init__(self, client: Client, sync: Sync, *, replacing: bool) -> None:
+    def __init__(self, client: Client, sync: Sync, version: str, *, replacing: bool) -> None:
         self._client = client
         self._batches = {stream.name: Batch(stream, 2_000) for stream in STREAMS if stream.name in sync.streams}
         self._progress = sync.progress
-        self._replacing = replacing
+        self._version = version
+        self.replacing = replacing
+        self.has_payouts = False
         self.broken: set[str] = set()
+        self.read = 0
+        self.failed: dict[str, IntegrationError] = {}
 
     def wants(self, stream: str) -> bool:
         """Return whether objects of that kind have to be read, for their own table or for that of their children."""
         return not self._batches.keys().isdisjoint({stream} | CHILDREN.get(stream, set()))
+
+    def selects(self, stream: str) -> bool:
+        """Return whether rows of a stream are wanted."""
+        return stream in self._batches
 
     def add(self, stream: str, given: Object) -> Iterator[Event]:
         """Yield what follows from an object: its row, its children, or its quarantine."""
@@ -49,6 +69,30 @@ class Outgoing:
             yield from self._lines(row["id"], given)
         elif stream == "payouts":
             yield from self._items(row)
+
+    def alone(self, stream: str, events: Generator[Event, None, T]) -> Generator[Event, None, T | None]:
+        """Yield what is read of a stream and return what that returns; None when the stream, and no other, failed."""
+        try:
+            found = yield from events
+        except IntegrationError as error:
+            if not is_of_one_list(error):
+                raise
+            yield from self.fail({stream} | self._depending(stream), error)
+            return None
+        self.read += 1
+        return found
+
+    def _depending(self, stream: str) -> set[str]:
+        """Return the streams that can't be loaded without another one; bookings without payouts would lose theirs."""
+        children = CHILDREN.get(stream, set())
+        return children if self.has_payouts else children - {"balance_transactions"}
+
+    def fail(self, streams: Collection[str], error: IntegrationError) -> Iterator[Event]:
+        """Yield that streams can't be read."""
+        for stream in sorted(set(streams) - self.failed.keys()):
+            self.failed[stream] = error
+            if stream in self._batches:
+                yield Failed(stream, error)
 
     def delete(self, stream: str, key: str) -> Iterator[Event]:
         """Yield that an object is gone, and its children with it."""
@@ -69,10 +113,13 @@ class Outgoing:
     ) -> Generator[Event, None, dict[str, Any] | None]:
         """Add the row of an object and return it; None when it can't be read."""
         try:
-            row = {**row_of(stream, given), **(more or {})}
+            complete = whole(self._client, stream, given, unused_fields(stream))
+            row = {**row_of(stream, complete, self._version), **(more or {})}
             if stream in self._batches:
                 yield from self._batches[stream].add(row)
-        except ValueError as error:
+        except IntegrationError:
+            raise
+        except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
             self.broken |= {stream, *CHILDREN.get(stream, ())}
             key = given.get("id") if isinstance(given, Mapping) else None
             if stream in self._batches:
@@ -81,34 +128,51 @@ class Outgoing:
         return row
 
     def _lines(self, invoice: str, given: Object) -> Iterator[Event]:
-        if self._replacing:
+        """Yield the lines of an invoice in place of those of before, which stay when these can't be read."""
+        lines = given.get("lines")
+        try:
+            found = list(self._listed(invoice, lines))
+        except ValueError as error:
+            self.broken.add("invoice_lines")
+            yield Quarantined("invoice_lines", invoice, str(error), to_json(lines))
+            return
+        except IntegrationError as error:
+            if not is_of_one_list(error):
+                raise
+            yield from self.fail(CHILDREN["invoices"], error)
+            return
+        if self.replacing:
             yield Delete("invoice_lines", {"invoice_id": invoice})
-        lines = given.get("lines") or {}
-        listed: Iterable[list[Any]] = [lines.get("data") or []]
-        if lines.get("has_more"):
-            listed = pages(
-                self._client, address("v1", "invoices", invoice, "lines"), template="/v1/invoices/{id}/lines"
-            )
-        for page in listed:
-            for line in page:
-                yield from self._row("invoice_lines", line, {"invoice_id": invoice})
+        for line in found:
+            yield from self._row("invoice_lines", line, {"invoice_id": invoice})
+
+    def _listed(self, invoice: str, lines: Any) -> Iterator[Any]:
+        if lines is not None:
+            for page in pages_of(self._client, ("invoices", invoice), "lines", lines):
+                yield from page
 
     def _items(self, payout: Mapping[str, Any]) -> Iterator[Event]:
-        if not self._batches.keys() & CHILDREN["payouts"]:
+        if self._batches.keys() & CHILDREN["payouts"] <= self.failed.keys():
             return
-        if self._replacing and self.wants("payout_items"):
+        if self.replacing and self.wants("payout_items"):
             yield Delete("payout_items", {"payout_id": payout["id"]})
         residual = Residual(payout)
         asked = [("payout", payout["id"])]
-        for page in pages(self._client, "/v1/balance_transactions", asked) if payout["automatic"] else ():
-            for given in page:
-                row = yield from self._row("balance_transactions", given, {"payout_id": payout["id"]})
-                if row is None:
-                    residual.unread += 1
-                    continue
-                item = item_of(payout["id"], row)
-                residual.take(item)
-                yield from self._item(item)
+        try:
+            for page in pages(self._client, "/v1/balance_transactions", asked) if payout["automatic"] else ():
+                for given in page:
+                    row = yield from self._row("balance_transactions", given, {"payout_id": payout["id"]})
+                    if row is None:
+                        residual.unread += 1
+                        continue
+                    item = item_of(payout["id"], row)
+                    residual.take(item)
+                    yield from self._item(item)
+        except IntegrationError as error:
+            if not is_of_one_list(error):
+                raise
+            yield from self.fail(CHILDREN["payouts"], error)
+            return
         yield from self._item(residual.row())
 
     def _item(self, item: Mapping[str, Any]) -> Iterator[Event]:

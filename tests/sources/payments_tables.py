@@ -15,7 +15,8 @@ import pytest
 from demo.stripe_fake import Fake
 from demo.stripe_front import serving
 from sources.driver import Sync
-from sources.events import Cursor, Delete, Event, FullScan, Quarantined, Rows
+from sources.errors import IntegrationError
+from sources.events import Cursor, Delete, Event, Failed, FullScan, Quarantined, Rows
 from sources.payments import stripe
 from sources.payments.streams import STREAMS
 from sources.web.calls import ApiCall
@@ -65,9 +66,15 @@ class Tables:
         self.calls.clear()
         self.events = list(stripe.extract(self.connection, self.sync()))
         scanned: dict[str, set[tuple[Any, ...]]] = {}
+        failed = self.failed()
         for event in self.events:
-            self._apply(event, scanned)
+            if getattr(event, "stream", None) not in failed:
+                self._apply(event, scanned)
         return self.events
+
+    def failed(self) -> dict[str, IntegrationError]:
+        """Return the streams that could not be read, and why; nothing of them is applied."""
+        return {event.stream: event.error for event in self.events if isinstance(event, Failed)}
 
     def one(self, stream: str, *key: str) -> dict[str, Any]:
         return self.rows[stream][key]

@@ -23,6 +23,7 @@ from sources.errors import (
     Unavailable,
     UnexpectedShape,
 )
+from sources.events import FullScan
 from sources.payments import stripe
 from tests.sources.payments_tables import KEY, Tables, opened, pay
 
@@ -59,10 +60,29 @@ def fails(tables: Tables, kind: type[IntegrationError]) -> IntegrationError:
     return raised.value
 
 
+def fails_alone(tables: Tables, kind: type[IntegrationError], stream: str = "charges") -> IntegrationError:
+    """Run, and be sure that one stream alone fails, with that class of error, and keeps its rows."""
+    before = deepcopy(tables.rows[stream])
+    tables.run(HOUR)
+    assert set(tables.failed()) == {stream}
+    error = tables.failed()[stream]
+    assert type(error) is kind
+    assert ". Next: " in str(error)
+    assert KEY not in str(error)
+    assert tables.rows[stream] == before
+    return error
+
+
+def test_a_key_that_is_revoked_in_the_middle_of_a_list_changes_nothing(tables: Tables) -> None:
+    reply = Reply(401, {"error": {"message": "Expired API Key provided"}})
+    tables.fake.before = on("/v1/charges", second_page(reply))
+    fails(tables, Unauthenticated)
+    assert not any(tables.rows.values())
+
+
 @pytest.mark.parametrize(
     ("reply", "kind"),
     [
-        (Reply(401, {"error": {"message": "Expired API Key provided"}}), Unauthenticated),
         (Reply(403, {"error": {"message": "This key may not read charges"}}), Forbidden),
         (Reply(404, {"error": {}}), NotFound),
         (Reply(400, {"error": {"param": "limit"}}), Rejected),
@@ -70,18 +90,115 @@ def fails(tables: Tables, kind: type[IntegrationError]) -> IntegrationError:
         (Reply(200, b"<html>maintenance</html>"), UnexpectedShape),
         (Reply(200, {"object": "charge", "id": "ch_1"}), UnexpectedShape),
         (Reply(200, [1, 2]), UnexpectedShape),
+        (Reply(200, {"object": "list", "data": []}), UnexpectedShape),
+        (Reply(200, {"object": "list", "data": [], "has_more": None}), UnexpectedShape),
+        (Reply(200, {"object": "list", "data": [], "has_more": "false"}), UnexpectedShape),
+        (Reply(200, {"object": "list", "data": [], "has_more": 0}), UnexpectedShape),
+        (Reply(200, {"object": "list", "data": None, "has_more": False}), UnexpectedShape),
     ],
-    ids=["key revoked", "not allowed", "gone", "refused", "truncated", "page of HTML", "no list", "no object"],
-)
-def test_what_goes_wrong_in_the_middle_of_a_list_is_told_and_changes_nothing(
+    ids=["not allowed", "gone", "refused", "truncated", "page of HTML", "no list", "no object", "without has_more",
+         "has_more null", "has_more text", "has_more number", "no data"],
+)  # fmt: skip
+def test_what_goes_wrong_in_the_middle_of_a_list_fails_that_stream_alone(
     tables: Tables, reply: Reply, kind: type[IntegrationError]
 ) -> None:
+    tables.put("customers", "cus_1", name="Ann")
     tables.fake.before = on("/v1/charges", second_page(reply))
-    fails(tables, kind)
-    assert not any(tables.rows.values())
+    fails_alone(tables, kind)
+    assert not tables.rows["charges"]
+    assert len(tables.rows["balance_transactions"]) == MANY
+    assert tables.one("customers", "cus_1")["name"] == "Ann"
     tables.fake.before = lambda _call: None
+    tables.put("customers", "cus_1", "customer.updated", name="Ann Other")
     tables.run()
     assert len(tables.rows["charges"]) == MANY, "the next run succeeds without help"
+    assert tables.one("customers", "cus_1")["name"] == "Ann Other"
+    assert tables.asked().count("customers") == 0, "what was read is not read again"
+    scans = {event.stream: event.because for event in tables.events if isinstance(event, FullScan)}
+    assert scans == {"charges": "has_more was false after 2 pages"}
+    tables.run(HOUR)
+    assert tables.events == []
+
+
+@pytest.mark.parametrize("again", ["same page", "first page", "empty page"])
+def test_pages_that_do_not_move_on_delete_nothing(tables: Tables, again: str) -> None:
+    tables.run()
+    first = [Reply(200, {})]
+
+    def answer(call: Call) -> Reply | None:
+        page = sorted(tables.fake.objects["charges"].values(), key=lambda each: each["id"])[:50]
+        if again == "empty page" and "starting_after" in call.params:
+            page = []
+        if again == "same page":
+            page = page[::-1] if "starting_after" in call.params else page
+        first[0] = Reply(200, {"object": "list", "data": page, "has_more": True})
+        return first[0]
+
+    tables.cursor = None
+    tables.fake.before = on("/v1/charges", answer)
+    assert "circle" in fails_alone(tables, UnexpectedShape).got
+    assert len(tables.rows["charges"]) == MANY
+
+
+def test_a_stream_that_fails_while_changes_are_read_is_read_whole_later(tables: Tables) -> None:
+    tables.put("disputes", "dp_1", amount=100, currency="eur", status="needs_response")
+    tables.run()
+    denied = Reply(403, {"error": {"message": "no right"}})
+    tables.fake.before = lambda call: denied if "/disputes" in call.path else None
+    tables.put("disputes", "dp_1", "charge.dispute.closed", status="lost")
+    pay(tables, 500)
+    tables.fake.tell("charge.succeeded", {"object": "charge", "id": "ch_500"}, created=int(tables.now.timestamp()))
+    fails_alone(tables, Forbidden, "disputes")
+    assert ("ch_500",) in tables.rows["charges"]
+    assert tables.one("disputes", "dp_1")["status"] == "needs_response"
+    fails_alone(tables, Forbidden, "disputes")
+    tables.fake.before = lambda _call: None
+    tables.run(HOUR)
+    assert tables.one("disputes", "dp_1")["status"] == "lost"
+    assert tables.failed() == {}
+
+
+def test_without_the_right_to_read_events_everything_is_read_each_time(tables: Tables) -> None:
+    denied = Reply(403, {"error": {"message": "no right"}})
+    tables.fake.before = on("/v1/events", lambda _call: denied)
+    fails_alone(tables, Forbidden, "events")
+    charge = pay(tables, 500)
+    fails_alone(tables, Forbidden, "events")
+    tables.fake.take("charges", charge)
+    fails_alone(tables, Forbidden, "events")
+    assert (charge,) not in tables.rows["charges"]
+    tables.fake.before = lambda _call: None
+    tables.put("charges", "ch_1", "charge.updated", description="late")
+    tables.run(HOUR)
+    assert tables.one("charges", "ch_1")["description"] == "late"
+    assert tables.failed() == {}
+
+
+def test_bookings_keep_their_payouts_when_payouts_cannot_be_read(tables: Tables) -> None:
+    tables.put("payouts", "po_1", amount=5000, currency="eur", automatic=True, status="paid")
+    tables.put("balance_transactions", "txn_1", _payout="po_1")
+    denied = Reply(403, {"error": {"message": "no right"}})
+    tables.fake.before = on("/v1/payouts", lambda _call: denied)
+    tables.run()
+    assert set(tables.failed()) == {"payouts", "payout_items"}, "bookings need no payouts as long as there were none"
+    assert len(tables.rows["balance_transactions"]) == MANY
+    tables.fake.before = lambda _call: None
+    tables.run(HOUR)
+    assert tables.one("balance_transactions", "txn_1")["payout_id"] == "po_1"
+    tables.fake.before = on("/v1/payouts", lambda _call: denied)
+    pay(tables, 600)
+    tables.run(HOUR)
+    assert set(tables.failed()) == {"payouts", "payout_items", "balance_transactions"}
+    assert tables.one("balance_transactions", "txn_1")["payout_id"] == "po_1"
+    tables.fake.before = lambda _call: None
+    tables.run(HOUR)
+    assert ("txn_600",) in tables.rows["balance_transactions"]
+    assert tables.one("balance_transactions", "txn_1")["payout_id"] == "po_1"
+
+
+def test_when_no_list_can_be_read_the_run_fails(tables: Tables) -> None:
+    tables.fake.before = lambda _call: Reply(403, {"error": {"message": "no right"}})
+    fails(tables, Forbidden)
 
 
 def test_a_key_that_is_revoked_between_two_runs_is_tried_once(tables: Tables) -> None:
@@ -118,7 +235,7 @@ def test_pages_that_go_round_in_a_circle_are_left(tables: Tables, empty: bool) -
         return Reply(200, {"object": "list", "data": page, "has_more": True})
 
     tables.fake.before = on("/v1/charges", again)
-    assert "circle" in fails(tables, UnexpectedShape).got
+    assert "circle" in fails_alone(tables, UnexpectedShape).got
     assert tables.asked().count("charges") == 2
 
 
