@@ -70,8 +70,8 @@ def build(
         models: all models of the project, inputs first, as :func:`assets.model_files.load_models` gives them; what
             was built from a file that is no longer there is dropped.
         now: the time of the run, UTC.
-        broken: models that failed in an earlier attempt, and why. They stay as they were built last, and so do those
-            that read them.
+        broken: models that failed in an earlier attempt or whose files have mistakes, and why. They stay as they were
+            built last, and so do those that read them.
 
     Raises:
         ModelError: the database refused a model. On both engines the transaction can't go on after that; the attempt
@@ -85,12 +85,13 @@ def build(
         session.execute("SET LOCAL default_statistics_target = 30")  # a smaller sample serves the next model as well
     kept = session.execute("SELECT model, fingerprint, row_count FROM leat.models")
     before = {name: _Built(fingerprint, rows) for name, fingerprint, rows in kept}
-    for name in before.keys() - {model.name for model in models}:
+    for name in before.keys() - {model.name for model in models} - broken.keys():
         _drop(session, name)
         close_history(session, name)
         session.execute("DELETE FROM leat.models WHERE model = ?", (name,))
     after: dict[str, str] = {}
-    results: dict[str, ModelResult] = {}
+    read = {model.name for model in models}
+    results = {n: ModelResult(n, "failed", 0, 0.0, why) for n, why in broken.items() if n not in read}
     for model in models:
         stays = _stays(model, results, broken)
         old = before.get(model.name)

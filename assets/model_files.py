@@ -8,7 +8,7 @@ one isn't declared or loaded, its tables are read as if they were empty. ``histo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import version
@@ -121,18 +121,47 @@ def load_models(project: Project, declarations: Mapping[str, Declaration], *, ke
     return kept(project, "models", key, adapter, lambda: _load_models(project, declarations), write=keep)
 
 
-def _load_models(project: Project, declarations: Mapping[str, Declaration]) -> tuple[Model, ...]:
+def read_models(
+    project: Project, declarations: Mapping[str, Declaration], *, keep: bool = False
+) -> tuple[tuple[Model, ...], dict[str, str]]:
+    """Return the models as :func:`load_models` does, without those whose files have mistakes; and these, with why."""
+    broken: dict[str, str] = {}
+    while True:
+        try:
+            if not broken:
+                return load_models(project, declarations, keep=keep), broken
+            return _load_models(project, declarations, broken), broken
+        except DeclarationError as error:
+            found: dict[str, str] = {}
+            for path in sql_paths(project.folder / "assets" / "models"):
+                override = project.shown(path.with_name(path.stem + sql_file.OVERRIDE))
+                own = [m for m in error.mistakes if m.startswith((f"{project.shown(path)}:", f"{override}:"))]
+                if own and path.stem not in broken:
+                    found[path.stem] = "; ".join(own)
+            if not found:
+                raise
+            broken |= found
+
+
+def _load_models(
+    project: Project, declarations: Mapping[str, Declaration], without: Collection[str] = ()
+) -> tuple[Model, ...]:
     files: dict[str, SqlFile] = {}
     headers: dict[str, _Header] = {}
     mistakes: list[str] = []
     for path in sql_paths(project.folder / "assets" / "models"):
         shown = project.shown(path)
+        if path.stem in without:
+            continue
         try:
             files[path.stem] = read_sql(path, shown)
             headers[path.stem] = read_header(files[path.stem], _Header)
         except DeclarationError as error:
             mistakes += error.mistakes
-    known: dict[str, dict[str, list[str]]] = {**known_columns(declarations), ANALYTICS: {name: [] for name in files}}
+    known: dict[str, dict[str, list[str]]] = {
+        **known_columns(declarations),
+        ANALYTICS: {name: [] for name in (*files, *without)},
+    }
     absent = {name for header in headers.values() for name in header.optional if name not in declarations}
     would = {name: column_types(name) for name in sorted(absent)}
     known |= {
@@ -168,7 +197,10 @@ def _named(known: Known, header: _Header | None) -> Known:
 
 
 def _order(files: Mapping[str, SqlFile]) -> Iterable[str]:
-    graph = {name: [table.name for table in file.tables if table.schema == ANALYTICS] for name, file in files.items()}
+    graph = {
+        name: [table.name for table in file.tables if table.schema == ANALYTICS and table.name in files]
+        for name, file in files.items()
+    }
     try:
         return tuple(TopologicalSorter(graph).static_order())
     except CycleError as error:

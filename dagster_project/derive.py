@@ -57,6 +57,7 @@ class _Work:
 
     warehouse: Warehouse
     described: Described
+    missing: Mapping[str, str]
     good_runs: Mapping[str, datetime]
     stale: Mapping[str, str]
     accept: Accept | None
@@ -88,7 +89,7 @@ def derive(
         accept: makes failed checks count for nothing, after it was called with them.
 
     Raises:
-        DeclarationError: a model or a rule has a mistake.
+        DeclarationError: models have mistakes that can't be told apart by their files.
     """
     folders = (project.folder / "assets" / "models", project.folder / "quality" / "rules")
     files = files_fingerprint(path for folder in folders for path in folder.glob("*.sql"))
@@ -98,7 +99,8 @@ def derive(
         if (not always or not state.exists(session)) and is_derived(session, fingerprint, now):
             return None
     stale = {f"{name}.{stream}": text for (name, stream), text in stale_streams(declarations, good_runs, now).items()}
-    work = _Work(warehouse, _described(project, declarations), good_runs, stale, accept, now, always)
+    described, missing = _described(project, declarations)
+    work = _Work(warehouse, described, missing, good_runs, stale, accept, now, always)
     derived = _derive(work)
     if not derived.blocks and not derived.errors:  # else the next run looks again, and publishes when it is mended
         with warehouse.transaction() as session:
@@ -106,31 +108,38 @@ def derive(
     return derived
 
 
-def _described(project: Project, declarations: Mapping[str, Declaration]) -> Described:
+def _described(project: Project, declarations: Mapping[str, Declaration]) -> tuple[Described, dict[str, str]]:
+    """Return what is declared, and the models whose files have mistakes, with why."""
     from assets.lineage import personal_columns  # sqlglot is imported only when something is new
-    from assets.model_files import load_models
+    from assets.model_files import read_models
     from dagster_project.catalog import Described
-    from quality.rule_files import load_rules
+    from quality.rule_files import read_rules
 
-    models = load_models(project, declarations, keep=True)
-    rules = load_rules(project, declarations, tuple(model.name for model in models), keep=True)
+    models, missing = read_models(project, declarations, keep=True)
+    rules = read_rules(project, declarations, (*(model.name for model in models), *missing), keep=True)
     lineages = {model.name: model.lineage for model in models}
-    return Described(project, declarations, models, rules, lineages, personal_columns(models, declarations))
+    described = Described(project, declarations, models, rules, lineages, personal_columns(models, declarations))
+    return described, missing
 
 
 def _derive(work: _Work) -> Derived:
     """Try without the models that failed, for a query that fails may cost the transaction."""
     from assets.build import ModelError
+    from quality.expectations import TransactionLost
 
-    broken: dict[str, str] = {}
+    broken, untried = dict(work.missing), dict[str, str]()
     while True:
         try:
-            return _derive_without(work, broken)
+            return _derive_without(work, broken, untried)
         except ModelError as error:
             broken[error.model] = str(error)
+        except TransactionLost as lost:
+            if not lost.subject or lost.subject in untried:
+                raise
+            untried[lost.subject] = lost.why
 
 
-def _derive_without(work: _Work, broken: Mapping[str, str]) -> Derived:
+def _derive_without(work: _Work, broken: Mapping[str, str], untried: Mapping[str, str]) -> Derived:
     """On Postgres one transaction holds models and rules, so that what blocks can be taken back; see :func:`_settle`.
 
     On DuckDB a rule that fails may cost its transaction, and what blocks isn't published.
@@ -141,7 +150,7 @@ def _derive_without(work: _Work, broken: Mapping[str, str]) -> Derived:
     with work.warehouse.transaction() as session:
         if session.dialect == "postgres":
             session.execute(f"SAVEPOINT {_SAVEPOINT}")
-        built, checked = _build(session, work, broken)
+        built, checked = _build(session, work, broken, untried)
         stale = _stale(work, built)
         if session.dialect == "postgres":
             ruled = run_rules(session, declared.rules, declared.declarations, work.now, stale)
@@ -151,7 +160,7 @@ def _derive_without(work: _Work, broken: Mapping[str, str]) -> Derived:
 
 
 def _build(
-    session: Session, work: _Work, broken: Mapping[str, str]
+    session: Session, work: _Work, broken: Mapping[str, str], untried: Mapping[str, str]
 ) -> tuple[list[ModelResult], tuple[CheckResult, ...]]:
     from assets.build import build
     from dagster_project.catalog import describe
@@ -167,7 +176,7 @@ def _build(
         if m.checks and m.name in present
     ]
     unchanged = () if work.always else {result.name for result in built if result.status == "unchanged"}
-    checked = audit_models(session, tables, declared.declarations, unchanged)
+    checked = audit_models(session, tables, declared.declarations, unchanged, untried)
     describe(session, declared, work.good_runs)
     return built, checked
 
@@ -178,6 +187,7 @@ def _stale(work: _Work, built: Sequence[ModelResult]) -> dict[str, str]:
 
     stale = dict(work.stale)
     stays = {model.name: model.reason for model in built if model.stays}
+    stale |= {f"{ANALYTICS}.{name}": "it couldn't be built" for name in work.missing}
     for model in work.described.models:  # inputs come before those that read them
         old = [str(table) for table in model.inputs if str(table) in stale and str(table) not in model.optional]
         if model.name in stays:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from pipelines import state
@@ -17,7 +18,7 @@ from pipelines.declaration import Declaration
 from pipelines.results import CheckResult
 from pipelines.sql_file import ANALYTICS
 from quality.checks import CheckedTable, TableCheck, declared_tables, stream_checks
-from quality.expectations import Expectation, Verdict, unexpected_rows, validate
+from quality.expectations import Expectation, Verdict, guarded, unexpected_rows, validate
 from sources.batch import to_json
 from sources.stream import is_number
 from warehouse.session import Session, quote, sql_type
@@ -41,7 +42,7 @@ def audit(
     """
     declared = declared_tables(declarations)
     tables = stream_checks(declaration)
-    results = tuple(result for table in tables for result in _check(session, table, declared))
+    results = tuple(result for table in tables for result in _guarded(session, table, declared))
     _keep(session, f"{declaration.name}.", results)
     return results
 
@@ -51,6 +52,7 @@ def audit_models(
     tables: Sequence[CheckedTable],
     declarations: Mapping[str, Declaration],
     unchanged: Collection[str] = (),
+    broken: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[CheckResult, ...]:
     """Check models.
 
@@ -60,6 +62,7 @@ def audit_models(
         declarations: the declared integrations.
         unchanged: names of models that are as they were when they were checked last: that result is given again,
             unless a check looks at another table as well.
+        broken: subjects whose checks failed in an earlier attempt, and why; they aren't tried, only reported.
 
     Raises:
         TransactionLost: on DuckDB, a query failed while it ran.
@@ -71,7 +74,10 @@ def audit_models(
         known = kept.get(table.subject, ()) if table.table in unchanged else ()
         alone = not any(check.kind == "foreign_key" for check in table.checks)
         same = [check.name for check in table.checks] == [result.check for result in known]
-        results += known if alone and same else _check(session, table, declared)
+        if table.subject in broken:
+            results += _untried(table, broken[table.subject])
+        else:
+            results += known if alone and same else _guarded(session, table, declared)
     _keep(session, f"{ANALYTICS}.", results)
     return tuple(results)
 
@@ -100,6 +106,18 @@ def _keep(session: Session, prefix: str, results: Sequence[CheckResult]) -> None
         for place, r in enumerate(results)
     ]
     state.insert(session, "checks", rows)
+
+
+def _guarded(session: Session, table: CheckedTable, declared: frozenset[tuple[str, str]]) -> list[CheckResult]:
+    """Check a table; whatever goes wrong is the outcome of its own checks."""
+    failed: list[str] = []
+    with guarded(session, table.subject, failed.append):
+        return list(_check(session, table, declared))
+    return _untried(table, failed[0])
+
+
+def _untried(table: CheckedTable, why: str) -> list[CheckResult]:
+    return [_result(table, check, False, 0, f"it couldn't be tried: {why}") for check in table.checks]
 
 
 def _check(session: Session, table: CheckedTable, declared: frozenset[tuple[str, str]]) -> Iterator[CheckResult]:

@@ -78,6 +78,7 @@ class Rule:
         needs: the integrations that must have been loaded.
         inputs: the tables that it reads.
         sql: the query per dialect; :func:`at` gives it the time.
+        mistakes: what is wrong in its file; it can't be run then.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Rule:
     needs: tuple[str, ...]
     inputs: tuple[TableName, ...]
     sql: Mapping[Dialect, str]
+    mistakes: tuple[str, ...] = ()
 
     def at(self, now: datetime, dialect: Dialect) -> str:
         """Return the query as it is to be run at that time, UTC."""
@@ -109,40 +111,50 @@ def load_rules(
     Raises:
         DeclarationError: with all mistakes of all files.
     """
+    rules = read_rules(project, declarations, models, keep=keep)
+    mistakes = [mistake for rule in rules for mistake in rule.mistakes]
+    if mistakes:
+        raise DeclarationError(mistakes)
+    return rules
+
+
+def read_rules(
+    project: Project, declarations: Mapping[str, Declaration], models: tuple[str, ...] = (), *, keep: bool = False
+) -> tuple[Rule, ...]:
+    """Return the rules as :func:`load_rules` does; one whose file has mistakes says so, and hinders no other."""
     paths = sorted((project.folder / "quality" / "rules").glob("*.sql"))
     own = (Path(__file__), Path(sql_file.__file__))
     key = digest([*paths, *own], version("sqlglot"), known_columns(declarations), models)
     adapter = TypeAdapter(tuple[Rule, ...])
-    return kept(project, "rules", key, adapter, lambda: _load_rules(project, declarations, models), write=keep)
+    return kept(project, "rules", key, adapter, lambda: _read_rules(project, declarations, models), write=keep)
 
 
-def _load_rules(project: Project, declarations: Mapping[str, Declaration], models: tuple[str, ...]) -> tuple[Rule, ...]:
+def _read_rules(project: Project, declarations: Mapping[str, Declaration], models: tuple[str, ...]) -> tuple[Rule, ...]:
     known: dict[str, dict[str, list[str]]] = {**known_columns(declarations), ANALYTICS: {name: [] for name in models}}
-    rules: list[Rule] = []
-    mistakes: list[str] = []
-    for path in sql_paths(project.folder / "quality" / "rules"):
-        shown = project.shown(path)
-        try:
-            file = read_sql(path, shown)
-            header = read_header(file, _Header)
-        except DeclarationError as error:
-            mistakes += error.mistakes
-            continue
-        mistakes += table_mistakes(file, known)
-        mistakes += _parameter_mistakes(file, header)
-        selected = file.select.named_selects
-        for column in header.key if "*" not in selected else ():
-            if column not in selected:
-                text = f"the query gives no column {column!r}{meant(column, selected)}"
-                mistakes.append(f"{shown}:{file.header.line(('key',))}: key: {text}")
-        read = dict.fromkeys(t.schema for t in file.tables if t.schema not in (ANALYTICS, SCHEMA))
-        needs = tuple(dict.fromkeys((*read, *header.needs)))
-        fields = header.model_dump(exclude={"needs", "tolerance"})
-        sql = {dialect: _tolerant(text, header) for dialect, text in file.sql.items()}
-        rules.append(Rule(file.name, shown, needs=needs, inputs=file.tables, sql=sql, **fields))
-    if mistakes:
-        raise DeclarationError(mistakes)
-    return tuple(rules)
+    paths = sql_paths(project.folder / "quality" / "rules")
+    return tuple(_rule(path, project.shown(path), known) for path in paths)
+
+
+def _rule(path: Path, shown: str, known: Mapping[str, Mapping[str, list[str]]]) -> Rule:
+    try:
+        file = read_sql(path, shown)
+        header = read_header(file, _Header)
+    except (DeclarationError, RecursionError) as error:
+        mistakes = error.mistakes if isinstance(error, DeclarationError) else [f"{shown}:1: nested too deeply"]
+        said = {"title": path.stem, "description": "", "next_step": "Correct the file.", "owner": ""}
+        return Rule(path.stem, shown, severity="warn", key=(), needs=(), inputs=(), sql={}, mistakes=tuple(mistakes),
+                    **said)  # fmt: skip
+    mistakes = [*table_mistakes(file, known), *_parameter_mistakes(file, header)]
+    selected = file.select.named_selects
+    for column in header.key if "*" not in selected else ():
+        if column not in selected:
+            text = f"the query gives no column {column!r}{meant(column, selected)}"
+            mistakes.append(f"{shown}:{file.header.line(('key',))}: key: {text}")
+    read = dict.fromkeys(t.schema for t in file.tables if t.schema not in (ANALYTICS, SCHEMA))
+    needs = tuple(dict.fromkeys((*read, *header.needs)))
+    fields = header.model_dump(exclude={"needs", "tolerance"})
+    sql = {dialect: _tolerant(text, header) for dialect, text in file.sql.items()}
+    return Rule(file.name, shown, needs=needs, inputs=file.tables, sql=sql, mistakes=tuple(mistakes), **fields)
 
 
 def _parameter_mistakes(file: SqlFile, header: _Header) -> Iterator[str]:

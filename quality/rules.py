@@ -11,10 +11,11 @@ from typing import Any
 
 from pipelines import state
 from pipelines.declaration import Declaration
+from pipelines.mistakes import meant
 from pipelines.results import CheckResult
-from pipelines.sql_file import ANALYTICS, refusal
+from pipelines.sql_file import ANALYTICS
 from quality.audit import EVIDENCE_ROWS
-from quality.expectations import TransactionLost, savepoint, unexpected_rows, validate
+from quality.expectations import RuleError, TransactionLost, guarded, unexpected_rows, validate
 from quality.ledger import Violation, record, resolve_others, violation_key
 from quality.rule_files import Rule
 from sources.batch import to_json
@@ -23,6 +24,8 @@ from warehouse.session import Session, Warehouse, quote
 CANNOT_RUN = "rule_cannot_run"
 """The rule of the rules: one that can't be run is a violation as well."""
 _FOUND = "leat_violations_found"
+_MOST = 100_000
+"""So many violations of one rule are noted; more is a mistake in the rule, and would fill the memory."""
 
 
 def check_rules(
@@ -43,7 +46,9 @@ def check_rules(
             with warehouse.transaction() as session:
                 return run_rules(session, rules, declarations, now, stale, broken)
         except TransactionLost as lost:
-            broken[lost.rule] = lost.why
+            if not lost.subject or lost.subject in broken:
+                raise
+            broken[lost.subject] = lost.why
 
 
 def run_rules(
@@ -95,31 +100,51 @@ def _run(
     stale: Mapping[str, str],
     broken: str | None,
 ) -> _Outcome:
-    reason = _skipped(session, rule, declarations, stale)
-    if reason is not None:
-        detail = f"{rule.title}: skipped, {reason}"
-        return _Outcome(
-            rule, "skipped", CheckResult(rule.name, rule.name, rule.severity, True, 0, detail, skipped=True)
-        )
-    why = broken or _select(session, rule, now)
-    if why is not None:
+    """Run a rule; whatever goes wrong, from its file to the ledger, is the outcome of this rule alone."""
+    why = "; ".join(rule.mistakes) or broken
+    if why:
         return _failed(rule, why)
+    failed: list[str] = []
+    found: list[Violation] = []
+    with guarded(session, rule.name, failed.append):
+        reason = _skipped(session, rule, declarations, stale)
+        if reason is not None:
+            detail = f"{rule.title}: skipped, {reason}"
+            result = CheckResult(rule.name, rule.name, rule.severity, True, 0, detail, skipped=True)
+            return _Outcome(rule, "skipped", result)
+        found = _judge(session, rule, now)
+    if not failed:
+        with guarded(session, rule.name, failed.append, writes=True):
+            record(session, rule.name, found, now)
+    return _failed(rule, failed[0]) if failed else _found(rule, found)
+
+
+def _judge(session: Session, rule: Rule, now: datetime) -> list[Violation]:
+    """Return what a rule finds.
+
+    Raises:
+        RuleError: it can't be tried.
+    """
+    session.keep(_FOUND, rule.at(now, session.dialect))
     query = f"SELECT * FROM {quote(_FOUND)}"
     verdict = validate(session, query, [unexpected_rows("SELECT 1 AS found FROM {batch}")])[0]
     if verdict.error:
-        return _failed(rule, verdict.error)
-    violations = [] if verdict.met else _violations(session, rule)
-    record(session, rule.name, violations, now)
+        raise RuleError(verdict.error)
+    return [] if verdict.met else _violations(session, rule)
+
+
+def _found(rule: Rule, violations: list[Violation]) -> _Outcome:
     number = f"{len(violations)} violation{'' if len(violations) == 1 else 's'}" if violations else "it holds"
     evidence = tuple(violation.evidence for violation in violations[:EVIDENCE_ROWS])
-    detail = f"{rule.title}: {number}"
-    result = CheckResult(rule.name, rule.name, rule.severity, verdict.met, len(violations), detail, evidence)
-    return _Outcome(rule, "holds" if verdict.met else "violated", result)
+    detail, ok = f"{rule.title}: {number}", not violations
+    result = CheckResult(rule.name, rule.name, rule.severity, ok, len(violations), detail, evidence)
+    return _Outcome(rule, "holds" if ok else "violated", result)
 
 
 def _failed(rule: Rule, why: str) -> _Outcome:
+    """Return the outcome of a rule that can't be run: a warning, for it has judged nothing and withholds nothing."""
     detail = f"{rule.title}: {rule.shown} can't be run: {why}. Next: correct the query; the ledger keeps what it knew"
-    return _Outcome(rule, "failed", CheckResult(rule.name, rule.name, rule.severity, False, 0, detail), why)
+    return _Outcome(rule, "failed", CheckResult(rule.name, rule.name, "warn", False, 0, detail), why)
 
 
 def _cannot_run(outcome: _Outcome) -> Violation:
@@ -159,29 +184,20 @@ def _skipped(
     return None
 
 
-def _select(session: Session, rule: Rule, now: datetime) -> str | None:
-    """Keep what a rule selects in a temporary table; returns why that failed."""
-    with savepoint(session) as give_up:
-        try:
-            session.keep(_FOUND, rule.at(now, session.dialect))
-        except Exception as error:
-            why = refusal(error)
-            if why is None:
-                raise
-            try:
-                give_up(why)
-            except TransactionLost as lost:
-                raise TransactionLost(why, rule.name) from lost
-            return why
-    return None
-
-
 def _violations(session: Session, rule: Rule) -> list[Violation]:
     """Return what was found, one violation per key, in the order of the keys."""
     import sqlalchemy
 
     selected = f"SELECT * FROM {quote(_FOUND)}"
+    count = session.execute(f"SELECT count(*) FROM {quote(_FOUND)}")[0][0]
+    if count > _MOST:
+        msg = f"it selects {count:,} rows, more than the {_MOST:,} that a rule may find; narrow the query"
+        raise RuleError(msg)
     names = list(session.sqlalchemy().execute(sqlalchemy.text(f"{selected} WHERE 1 = 0")).keys())
+    missing = [column for column in rule.key if column not in names]
+    if missing:
+        msg = f"key: the query gives no column {missing[0]!r}{meant(missing[0], names)}"
+        raise RuleError(msg)
     found: dict[str, Violation] = {}
     for row in session.execute(f"{selected} ORDER BY {', '.join(map(quote, rule.key))}"):
         evidence = json.loads(to_json(dict(zip(names, row, strict=True))))

@@ -186,6 +186,35 @@ def test_a_model_that_fails_hinders_no_other(desk: Desk) -> None:
     assert desk.derive() is not None, "it is tried again"
 
 
+def test_a_file_with_a_mistake_hinders_no_other(desk: Desk) -> None:
+    reader = "/* ---\ndescription: Reads it.\n--- */\nSELECT id, label FROM analytics.wrong"
+    desk.file("assets/models", "wrong", LABELS)
+    desk.file("assets/models", "reader", reader)
+    desk.publish()
+    desk.file("assets/models", "wrong", LABELS.replace("FROM tally.fed", "FROM tally.fedd"))
+    desk.file("assets/models", "worse", "SELEC")
+    desk.file("quality/rules", "lost", HEAVY.replace("analytics.labels", "analytics.wrong"))
+    desk.file("quality/rules", "unreadable", "nothing")
+    desk.file("quality/rules", "heavy", HEAVY.replace("severity: error", "severity: warn"))
+    desk.load(rows("fed", row(1, "new", weight=9.0)))
+    derived, published = desk.publish()
+    assert derived is not None
+    statuses = {model.name: model.status for model in derived.models}
+    assert statuses == {"wrong": "failed", "worse": "failed", "labels": "built", "reader": "withheld"}
+    assert "assets/models/wrong.sql:5: no table 'tally.fedd'" in next(e for e in derived.errors if "fedd" in e)
+    assert published.withheld is None
+    assert desk.labels() == [(1, "new", 9.0)]
+    assert desk.tally.query("SELECT label FROM analytics.reader") == [("one",)], "as it was built last"
+    outcomes = {check.check: (check.ok, check.skipped) for check in derived.checks if "." not in check.subject}
+    assert outcomes == {"heavy": (True, False), "lost": (True, True), "unreadable": (False, False)}
+    desk.file("assets/models", "wrong", LABELS)
+    (desk.tally.folder / "assets/models/worse.sql").unlink()
+    derived, _ = desk.publish()
+    assert derived is not None
+    assert derived.errors == ()
+    assert desk.tally.query("SELECT label FROM analytics.reader") == [("new",)]
+
+
 MODEL = """/* ---
 description: Labels.
 history: true

@@ -18,6 +18,7 @@ from pipelines.results import CheckResult
 from pipelines.yaml_file import DeclarationError
 from quality.audit import audit, audit_models
 from quality.checks import check_names, model_checks
+from quality.expectations import TransactionLost
 from quality.ledger import acknowledge
 from quality.rule_files import Rule, load_rules
 from quality.rules import CANNOT_RUN, check_rules, run_rules
@@ -440,3 +441,61 @@ def test_a_broken_rule_file_says_where(tmp_path: Path) -> None:
     assert caught.value.mistakes[2].startswith(
         "quality/rules/c.sql:8: no table 'calendar.evnts'; did you mean \"events\"?"
     )
+
+
+WRONG = {
+    "unparsable": HEADER + "SELEC subject FROM version_control.commits",
+    "no_header": "SELECT 1",
+    "unknown_table": HEADER + 'SELECT "commit" FROM version_control.comits',
+    "no_key": HEADER.replace("[commit]", "[nokey]") + "SELECT * FROM version_control.commits",
+    "twice": HEADER + 'SELECT "commit", "commit" FROM version_control.commits',
+    "infinite": HEADER + "SELECT \"commit\", CAST('infinity' AS TIMESTAMPTZ) AS t FROM version_control.commits",
+    "before_christ": HEADER
+    + "SELECT \"commit\", DATE '0001-01-01' - INTERVAL 400 DAY AS d FROM version_control.commits",
+    "a_huge_number": HEADER + 'SELECT "commit", CAST(1e300 AS DOUBLE) * 1e300 AS x FROM version_control.commits',
+    "not_a_number": HEADER + "SELECT \"commit\", CAST('NaN' AS DOUBLE) AS x FROM version_control.commits",
+    "a_list": HEADER + 'SELECT "commit", ARRAY[1, 2] AS x FROM version_control.commits',
+    "an_interval": HEADER + "SELECT \"commit\", INTERVAL '40 days' AS x FROM version_control.commits",
+    "bytes": HEADER + "SELECT \"commit\", CAST('\\x00\\xff' AS BYTEA) AS x FROM version_control.commits",
+    "nested": HEADER + 'SELECT "commit", ' + "(" * 3000 + "1" + ")" * 3000 + " AS x FROM version_control.commits",
+    "too_many": HEADER + 'SELECT "commit", n FROM version_control.commits, generate_series(1, 100001) AS g(n)',
+}
+
+
+def test_whatever_is_wrong_with_a_rule_concerns_no_other(warehouse: Warehouse, tmp_path: Path) -> None:
+    from quality.rule_files import read_rules
+
+    folder = write(tmp_path, "quality/rules", {f"{name}.sql": text for name, text in {**WRONG, "z": FOUND}.items()})
+    with warehouse.transaction() as session:
+        load(session, "version_control", "001", {"commits": [commit("c1", subject=BAD)]}, NOW)
+    found = {result.check: result for result in check_rules(warehouse, read_rules(folder, both()), both(), NOW)}
+    assert found.keys() == {*WRONG, "z"}
+    assert (found["z"].ok, found["z"].failing, found["z"].blocks) == (False, 1, True)
+    certain = {"unparsable", "no_header", "unknown_table", "no_key", "nested", "too_many"}
+    failed = {name for name, result in found.items() if "can't be run" in result.detail}
+    assert certain <= failed
+    assert not any(found[name].blocks for name in failed), "what has judged nothing withholds nothing"
+    with warehouse.snapshot() as session:
+        kept = session.execute("SELECT evidence FROM leat.violations WHERE rule = ?", (CANNOT_RUN,))
+        assert {json_of(row[0])["rule"] for row in kept} == failed
+        assert session.execute("SELECT violations FROM leat.rules WHERE rule = 'z'") == [(1,)]
+
+
+def test_a_check_that_breaks_concerns_no_other(warehouse: Warehouse) -> None:
+    with warehouse.transaction() as session:
+        session.execute("CREATE SCHEMA analytics")
+        session.execute("CREATE VIEW analytics.broken AS SELECT 1 AS n, CAST('x' || '' AS INTEGER) AS m")
+        session.execute("CREATE TABLE analytics.fine AS SELECT 1 AS n")
+    tables = [model_checks("broken", [Check(unique=("n", "m")), Check(not_null=("m",))]),
+              model_checks("fine", [Check(unique=("n",))])]  # fmt: skip
+    untried: dict[str, str] = {}
+    for _ in range(2):
+        try:
+            with warehouse.transaction() as session:
+                found = audit_models(session, tables, both(), broken=untried)
+            break
+        except TransactionLost as lost:
+            untried[lost.subject] = lost.why
+    assert [(result.subject, result.ok) for result in found] == [
+        ("analytics.broken", False), ("analytics.broken", False), ("analytics.fine", True)]  # fmt: skip
+    assert all("it couldn't be tried: " in result.detail for result in found[:2])
