@@ -129,7 +129,6 @@ def apply_load(
         StreamFailed: a stream can't be applied; because a full scan would delete too much, or too many of its records
             are quarantined, for example.
     """
-    session.limit_memory()
     state.create_tables(session)
     before = state.read_state(session, declaration.name)
     events = _read(declaration, landed)

@@ -38,7 +38,7 @@ from sources.errors import IntegrationError, Transient
 from sources.events import Cursor, Event, Listed
 from sources.settings import redact
 from sources.web.calls import ApiCall
-from warehouse.session import Busy, Session, Warehouse, WarehouseError
+from warehouse.session import Busy, OutOfMemory, Session, Warehouse, WarehouseError
 
 log = logging.getLogger("leat.engine")
 
@@ -409,17 +409,23 @@ def _apply_pending(
 def _apply(engine: Engine, declaration: Declaration, landed: Landed, planned: tuple[Plan, Any], tally: _Tally) -> bool:
     """Apply a load, unless the integration has moved since it was extracted; returns whether it was applied.
 
-    When a stream fails, the transaction is rolled back and run again without it.
+    When a stream fails, the transaction is rolled back and run again without it; when its rows are too large for the
+    memory that most loads need, with more.
     """
     plan, after = planned
     engine.observe(declaration.name, "applying")
     failed: dict[str, Failure] = {}
+    large_rows = False
     try:
         if plan.rebuild or (tally.retention_due and after["load_id"]):
             engine.warehouse.forget()
         while True:
             try:
-                applied = _apply_once(engine, declaration, landed, planned, tally, failed)
+                applied = _apply_once(engine, declaration, landed, planned, tally, failed, large_rows)
+            except OutOfMemory:
+                if large_rows:
+                    raise
+                large_rows = True
             except StreamFailed as one:
                 failed[one.stream] = _failure(declaration.name, one.error)
             except _ChecksFailed as some:
@@ -444,6 +450,7 @@ def _apply_once(
     planned: tuple[Plan, Any],
     tally: _Tally,
     failed: Mapping[str, Failure],
+    large_rows: bool,
 ) -> tuple[Sequence[StreamResult], Mapping[str, Failure]] | None:
     """Apply a load in one transaction without the streams that failed.
 
@@ -456,6 +463,7 @@ def _apply_once(
     with engine.warehouse.transaction() as session:
         if _position(session, declaration) != after:
             return None
+        session.limit_memory(large_rows)
         results = applying.apply_load(session, declaration, landed, plan, datetime.now(UTC), failed)
         if results is not None and not (results and all(result.error for result in results)):
             standing = _check(engine, session, declaration, tally, [r.stream for r in results if r.changed])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 EVENTS = "leat_events"
 SEQUENCE = "_seq"
-MAX_BYTES = 32 * 2**20
+MAX_BYTES = 8 * 2**20
 """How much of a stream is written at once, unless a single row has more."""
 
 _ROWS = 5_000

@@ -28,6 +28,7 @@ from warehouse.query import Answer, Limits
 from warehouse.said import remove_values, values_removed
 from warehouse.session import (
     Dialect,
+    OutOfMemory,
     Session,
     WarehouseError,
     check_files,
@@ -66,8 +67,14 @@ class DuckDBSession:
         if params:  # written in as literals: to bind a parameter, DuckDB imports pandas, which takes half a second
             first, *rest = sql.split("?")
             sql = first + "".join(literal(value) + part for value, part in zip(params, rest, strict=True))
-        with values_removed():
-            return self.connection.execute(sql).fetchall()
+        import duckdb
+
+        try:
+            with values_removed():
+                return self.connection.execute(sql).fetchall()
+        except duckdb.OutOfMemoryException as error:
+            msg = f"{error}. Next: leave large columns out by exclude, or run it where there is more memory"
+            raise OutOfMemory(msg) from error
 
     def change(self, sql: str, params: Sequence[Any] = ()) -> int:
         """Run a changing statement and return the number of rows."""
@@ -90,9 +97,10 @@ class DuckDBSession:
         """Keep the rows of a SELECT in a temporary table."""
         self.execute(f"CREATE OR REPLACE TEMP TABLE {quote(name)} AS {select}")
 
-    def limit_memory(self) -> None:
+    def limit_memory(self, large_rows: bool = False) -> None:
         """Keep to 256 MB: measured on 10 million rows, a merge is as fast as with twice as much."""
-        self.execute("SET memory_limit = '256MB'")
+        half = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**21
+        self.execute(f"SET memory_limit = '{half if large_rows else 256}MB'")
 
     def analyze(self, schema: str, table: str) -> None:
         """Do nothing: DuckDB keeps statistics while it writes."""

@@ -95,7 +95,7 @@ class PostgresSession:
         self.execute(f"CREATE TEMP TABLE {quote(name)} ON COMMIT DROP AS {select}")
         self.execute(f"ANALYZE {quote(name)}")
 
-    def limit_memory(self) -> None:
+    def limit_memory(self, large_rows: bool = False) -> None:
         """Do nothing: the server has its own limit, ``work_mem``."""
 
     def analyze(self, schema: str, table: str) -> None:

@@ -44,6 +44,10 @@ class WarehouseError(Exception):
     """The warehouse refused or can't go on; the text says what to do next."""
 
 
+class OutOfMemory(WarehouseError):
+    """Rows so large that a vector of them takes more memory than was allowed."""
+
+
 class Session(Protocol):
     """One open transaction. Parameters are ``?`` in the order of the sequence, in statements that have no other ?."""
 
@@ -71,8 +75,11 @@ class Session(Protocol):
     def keep(self, name: str, select: str) -> None:
         """Keep the rows of a SELECT in a temporary table until the transaction ends."""
 
-    def limit_memory(self) -> None:
-        """Keep the rest of the transaction to the little memory that a merge needs; what needs more is spilled."""
+    def limit_memory(self, large_rows: bool = False) -> None:
+        """Keep the rest of the transaction to the little memory that a merge needs; what needs more is spilled.
+
+        Rows with many megabytes each, of which the engine holds some thousand at a time, may take half of the machine.
+        """
 
     def analyze(self, schema: str, table: str) -> None:
         """Let the planner know at once what is in a table that has changed a lot, where it doesn't by itself."""

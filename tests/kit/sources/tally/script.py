@@ -8,7 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from sources.batch import Batch
+from sources.batch import Batch, to_json
 from sources.driver import ConnectionModel, SetupTest, Sync, load_streams
 from sources.errors import Rejected, Unavailable
 from sources.events import Cursor, Delete, Event, Failed, FullScan, Listed, Logged, Quarantined
@@ -44,9 +44,14 @@ def follow(connection: Connection, sync: Sync, declared: tuple[Stream, ...]) -> 
 def _events(step: dict[str, Any], streams: dict[str, Any], sync: Sync) -> Iterator[Event]:
     kind = step["do"]
     if kind == "rows":
-        batch = Batch(streams[step["stream"]])
+        stream = streams[step["stream"]]
+        batch = Batch(stream)
         for row in step["rows"]:
-            yield from batch.add(typed(row))
+            try:
+                yield from batch.add(typed(row))
+            except ValueError as error:
+                shown = " ".join(str(row.get(name)) for name in stream.key)
+                yield Quarantined(stream.name, shown, str(error), to_json(row))
         yield from batch.flush()
         sync.progress(step["stream"], len(step["rows"]))
     elif kind == "delete":
