@@ -7,9 +7,11 @@ element that is there several times is a list; namespaces are left out.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
@@ -67,16 +69,17 @@ ACCEPT = {
     "xml": "application/xml, text/xml, application/atom+xml, application/rss+xml",
 }
 """What is asked for, by kind of format."""
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 
 
-def as_json(declared: Json | NdJson | Csv | Xml, body: bytes) -> bytes:
-    """Return an answer as JSON.
+def as_json(declared: Json | NdJson | Csv | Xml, body: bytes, media_type: str = "") -> bytes:
+    """Return an answer as JSON in UTF-8.
 
     Raises:
         ValueError: it isn't of the format.
     """
     if isinstance(declared, NdJson):
-        return b"[%s]" % b",".join(_lines(body))
+        return b"[%s]" % b",".join(_lines(_utf8(body, media_type)))
     if isinstance(declared, Csv):
         return b"[%s]" % b",".join(_rows(declared, body))
     if isinstance(declared, Xml):
@@ -84,7 +87,26 @@ def as_json(declared: Json | NdJson | Csv | Xml, body: bytes) -> bytes:
 
         root = parse_xml(body)
         return json.dumps({_local(root.tag): _element(root)}, ensure_ascii=False).encode()
+    return _utf8(body, media_type)
+
+
+def _utf8(body: bytes, media_type: str) -> bytes:
+    """Return JSON in UTF-8: what isn't, is in the encoding that its first bytes show, or that the media type names."""
+    encoding = json.detect_encoding(body)
+    if not encoding.startswith("utf-8"):
+        return body.decode(encoding).encode()
+    named = _CHARSET.search(media_type)
+    if named is not None and not _is_utf8(body):
+        with contextlib.suppress(LookupError):
+            return body.decode(named[1]).encode()
     return body
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        return body.isascii() or body.decode() is not None
+    except UnicodeDecodeError:
+        return False
 
 
 def _lines(body: bytes) -> Iterator[bytes]:

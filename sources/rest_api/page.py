@@ -81,7 +81,7 @@ def page_of(client: Client, endpoint: Endpoint, ask: Ask, answer: Answer) -> Pag
     if answer.status == _NO_CONTENT:
         return Page(None, b"[]", [], ask, answer.asked, answer.url, answer.headers, answer.status)
     try:
-        cut = open_envelope(as_json(endpoint.format, answer.body), endpoint)
+        cut = open_envelope(as_json(endpoint.format, answer.body, answer.headers.get("Content-Type", "")), endpoint)
     except NoRecords as error:
         raise UnexpectedShape(client.integration, answer.asked, str(error), _RECORDS) from None
     except (ValueError, RecursionError):

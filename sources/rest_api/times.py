@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -27,28 +27,39 @@ def time_of(text: str, options: ColumnOptions) -> datetime | date:
         ValueError: it says nothing of that type; the text follows the column's name.
     """
     try:
+        return _typed(_read(text, options), options)
+    except OverflowError:
+        msg = "lies outside of the years 1 to 9999, UTC"
+        raise ValueError(msg) from None
+
+
+def _read(text: str, options: ColumnOptions) -> datetime:
+    try:
         if options.unix is not None:
             return _since_1970(text, options.unix)
         if options.format is not None:
-            return _typed(datetime.strptime(text, options.format), options)  # noqa: DTZ007 - its zone is declared
+            return datetime.strptime(text, options.format)  # noqa: DTZ007 - its zone is declared
         if options.type == "date":
-            return date.fromisoformat(text)
-        return _typed(datetime.fromisoformat(text), options)
-    except (ValueError, ArithmeticError):
+            return datetime.combine(date.fromisoformat(text), time.min)
+        return datetime.fromisoformat(text)
+    except (ValueError, InvalidOperation):
         raise ValueError(_expected(options)) from None
 
 
 def _typed(moment: datetime, options: ColumnOptions) -> datetime | date:
     if options.type == "date":
         return moment.date()
-    if options.type == "timestamp":
-        if moment.tzinfo is None and options.zone is not None:
-            moment = moment.replace(tzinfo=_zone(options.zone))
+    if options.type == "datetime":
         if moment.tzinfo is not None:
-            return moment.astimezone(UTC)
-    elif moment.tzinfo is None:
+            msg = "takes datetime, which has no zone; declare it as timestamp"
+            raise ValueError(msg)
         return moment
-    raise ValueError
+    if moment.tzinfo is None:
+        if options.zone is None:
+            msg = "takes timestamp, and has no zone; declare the API's, as zone: Europe/Paris"
+            raise ValueError(msg)
+        moment = moment.replace(tzinfo=_zone(options.zone))
+    return moment.astimezone(UTC)
 
 
 @functools.cache
@@ -59,17 +70,15 @@ def _zone(name: str) -> ZoneInfo:
 def _since_1970(text: str, unit: str) -> datetime:
     within = _WITHIN.fullmatch(text)
     number = Decimal(within[1] if within else text.strip())
-    if not number.is_finite() or number.adjusted() > _LARGEST + 3:
-        raise InvalidOperation
+    if number.is_finite() and number.adjusted() > _LARGEST + 3:
+        raise OverflowError
     return _EPOCH + timedelta(microseconds=int(number * _MICROSECONDS[unit]))
 
 
 def _expected(options: ColumnOptions) -> str:
     if options.unix is not None:
-        return f"takes {'seconds' if options.unix == 's' else 'milliseconds'} since 1970, within the years 1 to 9999"
+        return f"takes {'seconds' if options.unix == 's' else 'milliseconds'} since 1970"
     if options.format is not None:
         return f"takes {options.type} in the format {options.format}"
-    if options.type == "timestamp":
-        needs = "" if options.zone else " and a zone; where the API writes none, declare it: zone: Europe/Paris"
-        return f"takes timestamp: an ISO 8601 time within the years 1 to 9999, UTC{needs}"
-    return f"takes {options.type}: an ISO 8601 {'date' if options.type == 'date' else 'time without a zone'}"
+    declare = "format, or unix" if options.type == "timestamp" else "format"
+    return f"takes {options.type} as ISO 8601; where the API writes it otherwise, declare {declare}"

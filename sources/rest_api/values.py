@@ -121,6 +121,8 @@ def _number(text: str, kind: str) -> Any:
 def _expected(text: str, options: ColumnOptions) -> str:
     got = _KINDS.get(text[0], "a number")
     needs = f"takes {options.type}, not {got}"
+    if decimal_of(options.type) and got == "text":
+        return f"takes {options.type}, not a text that is no number"
     if options.convert or got in ("a list", "an object") or options.type in ("timestamp", "datetime", "date"):
         return needs
     return f"{needs}; where the API writes it so, declare convert: true"

@@ -120,10 +120,10 @@ RECORDS: dict[str, bytes] = {
     "no key": b'{"note": "%s"}' % MARK.encode(),
     "no key either": b'{"note": 2}',
     "no UTF-8": b'{"id": 8, "note": "\xff"}',
-    "a name that is no UTF-8": b'{"id": 8, "\xff": 1}',
-    "20,000 levels": b'{"id": 8, "note": ' + b"[" * 20_000 + b"]" * 20_000 + b"}",
-    "NaN in a field": b'{"id": 8, "note": NaN}',
-    "17 MB": b'{"id": 8, "note": "%s"}' % (MARK.encode() * 900_000),
+    "a name that is no UTF-8": b'{"id": 9, "\xff": 1}',
+    "20,000 levels": b'{"id": 10, "note": ' + b"[" * 20_000 + b"]" * 20_000 + b"}",
+    "NaN in a field": b'{"id": 11, "note": NaN}',
+    "17 MB": b'{"id": 12, "note": "%s"}' % (MARK.encode() * 900_000),
 }
 """JSON of records that can't become a row, or that are none."""
 

@@ -182,6 +182,33 @@ def test_lines_of_ndjson_are_records(server: Answers, tmp_path: Path) -> None:
     assert len(shop.refused()) == 5
 
 
+@pytest.mark.parametrize(
+    ("encoding", "media_type"),
+    [("utf-8-sig", ""), ("utf-16", ""), ("utf-16-be", ""), ("utf-32-le", ""), ("latin-1", "text/json; charset=ISO-8859-1"), ("utf-8", "text/json; charset=latin-1")],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["json", "ndjson"])
+def test_json_is_read_in_every_encoding(
+    server: Answers, tmp_path: Path, kind: str, encoding: str, media_type: str
+) -> None:
+    text = '{"id":1,"name":"Zoë"}'
+    body = (f"[{text}]" if kind == "json" else text).encode(encoding)
+    server.answer = lambda _asked: (200, {"Content-Type": media_type}, body)
+    shop = server.reader(
+        tmp_path,
+        {
+            "things": {
+                "path": "things",
+                "deletes": "never",
+                "key": "id",
+                "format": kind,
+                "columns": {"id": "integer", "name": "string"},
+            }
+        },
+    )
+    shop.run()
+    assert rows(shop, "id", "name") == [(1, "Zoë")]
+
+
 FEED = """<?xml version="1.0" encoding="iso-8859-1"?>
 <feed xmlns="http://www.w3.org/2005/Atom" xmlns:ax="http://arxiv.org/schemas/atom"><title>q</title>%s</feed>"""
 ENTRY = '<entry ax:n="7"><id>%s</id><title type="text">On\n  \xe9toiles</title><published>2026-03-01T00:00:00Z</published><author><name>A</name></author><author><name>B</name></author></entry>'
