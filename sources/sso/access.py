@@ -9,7 +9,7 @@ from typing import Any
 
 from sources.driver import Sync
 from sources.errors import UnexpectedShape
-from sources.web.ask import Ask, Limits
+from sources.web.ask import Answer, Ask, Limits
 from sources.web.auth import Auth, sign_in
 from sources.web.client import Client, open_client
 from sources.web.failures import Advice
@@ -24,9 +24,25 @@ ADVICE = Advice(
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """An open SCIM service; the client renews a token that runs out in the middle of a listing."""
+    """An open SCIM service; the client renews a token that runs out in the middle of a listing.
+
+    Attributes:
+        client: speaks to it.
+        page_size: ``count`` to ask for; None to leave it to the server.
+        ignore_total: whether ``totalResults`` is known to be wrong.
+    """
 
     client: Client
+    page_size: int | None = None
+    ignore_total: bool = False
+
+    def ask(self, path: str, params: Mapping[str, Any] | None = None, template: str | None = None) -> Answer:
+        """Return the answer to a GET.
+
+        Raises:
+            IntegrationError: the service refuses or fails.
+        """
+        return self.client.send(Ask(path, params=params or {}, template=template, exact=template is not None))
 
     def read(self, path: str, params: Mapping[str, Any] | None = None, template: str | None = None) -> dict[str, Any]:
         """Return the JSON object that a GET answers.
@@ -34,7 +50,7 @@ class Access:
         Raises:
             IntegrationError: the service refuses, fails or answers anything else.
         """
-        answer = self.client.send(Ask(path, params=params or {}, template=template))
+        answer = self.ask(path, params, template)
         value = self.client.json(answer)
         if not isinstance(value, dict):
             got = f"JSON that is no object but {type(value).__name__}"
@@ -43,7 +59,9 @@ class Access:
 
 
 @contextlib.contextmanager
-def open_access(sync: Sync, url: str, auth: Auth, timeout: float) -> Iterator[Access]:
+def open_access(
+    sync: Sync, url: str, auth: Auth, timeout: float, page_size: int | None, ignore_total: bool
+) -> Iterator[Access]:
     """Open the service at a URL as the ``auth:`` block says; nothing is sent yet.
 
     Raises:
@@ -52,4 +70,4 @@ def open_access(sync: Sync, url: str, auth: Auth, timeout: float) -> Iterator[Ac
     accept = {"Accept": "application/scim+json, application/json"}
     signer, limits = sign_in(auth, sync), Limits(timeout=timeout)
     with open_client(sync, f"{url.rstrip('/')}/", signer, headers=accept, limits=limits, advice=ADVICE) as client:
-        yield Access(client)
+        yield Access(client, page_size, ignore_total)

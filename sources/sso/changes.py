@@ -15,40 +15,43 @@ from typing import Any
 from urllib.parse import quote
 
 from sources.driver import Sync
-from sources.errors import NotFound, Rejected
-from sources.events import Delete, Event
+from sources.errors import NotFound, Permanent, Rejected, Unauthenticated, UnexpectedShape
+from sources.events import Delete, Event, Listed
 from sources.sso.access import Access
-from sources.sso.listing import Listing, keep_listing, modified
+from sources.sso.attributes import attribute, modified
+from sources.sso.listing import Listing, keep_listing
 from sources.sso.loading import Loading, add_groups, add_members, add_users
 from sources.sso.membership import Role
 from sources.sso.paging import list_resources
+from sources.sso.streams import DIRECTORY
+from sources.web.address import moves
 
 _OVERLAP = timedelta(
     seconds=1
 )  # several resources may have changed in the newest second, and not all of them been seen
 
 
-def since(access: Access, users: Listing, groups: Listing, loading: Loading, page_size: int | None) -> dict[str, Any]:
+def since(access: Access, users: Listing, groups: Listing, loading: Loading) -> dict[str, Any]:
     """Return where filters go on from after a complete listing; whether they can be used at all is ``filters``."""
     listings = (users, groups)
     if loading.members.by_login or not _supports_filters(access):
         return {"filters": False}
-    if not all(_honours_filter(access, listing, page_size) for listing in listings):
+    if not all(_honours_filter(access, listing) for listing in listings):
         return {"filters": False}
     return {"filters": True, **_position(*listings)}
 
 
-def _honours_filter(access: Access, listing: Listing, page_size: int | None) -> bool:
+def _honours_filter(access: Access, listing: Listing) -> bool:
     """Return whether a filter leaves out what is known to be older than it, and nothing else."""
     if listing.newest is None or listing.oldest is None or listing.oldest > listing.newest - _OVERLAP:
         return False  # nothing that it could leave out
     after, found = listing.newest - _OVERLAP, False
     try:
-        for resource in list_resources(access, listing.kind, page_size, _condition(after)):
+        for resource in list_resources(access, listing.kind, _condition(after)):
             if (modified(resource) or after) <= after:
                 return False
             found = True
-    except Rejected:
+    except (Rejected, UnexpectedShape):
         return False
     return found
 
@@ -62,22 +65,24 @@ def _position(*listings: Listing) -> dict[str, Any]:
 def _supports_filters(access: Access) -> bool:
     """Return whether the server says so (RFC 7643, 5); one that says nothing doesn't."""
     try:
-        said = access.read("ServiceProviderConfig").get("filter")
-    except (NotFound, Rejected):
+        said = access.read("ServiceProviderConfig")
+    except (NotFound, Rejected, UnexpectedShape):
         return False
-    return isinstance(said, dict) and said.get("supported") is True
+    return attribute(said, "filter", "supported") is True
 
 
 def read_changes(
-    access: Access, sync: Sync, page_size: int | None, roles: Sequence[Role], known: Mapping[str, Any]
+    access: Access, sync: Sync, roles: Sequence[Role], known: Mapping[str, Any]
 ) -> Generator[Event, None, dict[str, Any] | None]:
     """Yield what changed; returns the part of the cursor, or None when the answers can't be believed."""
     with contextlib.ExitStack() as kept:
         conditions = {kind: _condition(_newest(known, kind) - _OVERLAP) for kind in ("Users", "Groups")}
         try:
-            users = kept.enter_context(keep_listing(access, sync.folder, "Users", page_size, conditions["Users"]))
-            groups = list_groups(kept, access, sync, page_size, conditions["Groups"])
-        except Rejected:  # 400 with invalidFilter
+            users = kept.enter_context(keep_listing(access, sync.folder, "Users", conditions["Users"]))
+            groups = list_groups(kept, access, sync, conditions["Groups"])
+        except Unauthenticated:
+            raise
+        except Permanent:  # 400 with invalidFilter, or a total that isn't that of the filter
             return None
         if not _honoured(users, known) or not _honoured(groups, known):
             return None
@@ -90,6 +95,8 @@ def read_changes(
         yield from _forget(loading)
         yield from add_members(loading)
         yield from loading.flush()
+        proof = f"{users.because} and {groups.because}, with a filter on meta.lastModified"
+        yield from (Listed(name, proof) for name in sorted(DIRECTORY & sync.streams))
         return {**known, **position}
 
 
@@ -103,7 +110,7 @@ def _newest(known: Mapping[str, Any], kind: str) -> datetime:
 
 def _honoured(listing: Listing, known: Mapping[str, Any]) -> bool:
     newest = _newest(known, listing.kind)
-    if not listing.complete or listing.oldest is None or listing.newest is None:
+    if listing.oldest is None or listing.newest is None:
         return False
     return listing.oldest > newest - _OVERLAP and listing.newest >= newest
 
@@ -120,21 +127,22 @@ def _forget(loading: Loading) -> Iterator[Event]:
             yield Delete("roles", {"id": group})
 
 
-def list_groups(
-    kept: contextlib.ExitStack, access: Access, sync: Sync, page_size: int | None, condition: str | None = None
-) -> Listing:
+def list_groups(kept: contextlib.ExitStack, access: Access, sync: Sync, condition: str | None = None) -> Listing:
     """List the groups; each is asked for alone where the listing leaves members out (RFC 7644, 3.9 lets it)."""
-    groups = kept.enter_context(keep_listing(access, sync.folder, "Groups", page_size, condition))
+    groups = kept.enter_context(keep_listing(access, sync.folder, "Groups", condition))
     if groups.count and groups.bare:
 
         def alone(resource: Any) -> Any:
-            name = resource.get("id") if isinstance(resource, dict) else None
+            name = attribute(resource, "id")
             if not isinstance(name, str):
                 return resource
+            path = quote(name, safe="")
+            if moves(path):  # no group has it as its address; what it has for members stays unread
+                return {**resource, "members": False}
             try:
-                return access.read(f"Groups/{quote(name, safe='')}", template="Groups/{id}")
+                return access.read(f"Groups/{path}", template="Groups/{id}")
             except NotFound:  # deleted a moment ago
                 return resource
 
-        groups = kept.enter_context(keep_listing(access, sync.folder, "Groups", page_size, condition, alone))
+        groups = kept.enter_context(keep_listing(access, sync.folder, "Groups", condition, alone))
     return groups

@@ -1,21 +1,25 @@
-"""A listing kept in a file while it is compared: it is loaded only when it isn't the one that is loaded already."""
+"""A listing in a file while it is compared: it is loaded only when it isn't the one that is loaded already."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from sources.errors import IntegrationError, Rejected, Unavailable, UnexpectedShape
 from sources.sso.access import Access
+from sources.sso.attributes import modified
+from sources.sso.page import line_of
 from sources.sso.paging import Ended, list_resources
 from sources.sso.records import has_attribute
 
-_ATTEMPTS = 2
+_FIRST = (None, 1, 0)
+"""What each reading counts from: a server may not count from 1 as RFC 7644 does, and skip one at the end of a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class Listing:
         digest: of all of them, in whatever order they came.
         newest: the last ``meta.lastModified``; None when one has none.
         oldest: the first one; likewise.
-        complete: whether it can prove that something is gone.
+        because: what proved that it is complete.
         bare: whether no resource has ``members``.
     """
 
@@ -39,7 +43,7 @@ class Listing:
     digest: str
     newest: datetime | None
     oldest: datetime | None
-    complete: bool
+    because: str
     bare: bool
 
     def resources(self) -> Iterator[Any]:
@@ -50,7 +54,7 @@ class Listing:
     def digest_since(self, time: datetime) -> str:
         """Return the digest of the resources that were changed after a time."""
         late = (resource for resource in self.resources() if (modified(resource) or time) > time)
-        return _digest([sha256(_line(resource).encode()).digest() for resource in late])
+        return _digest([sha256(line_of(resource).encode()).digest() for resource in late])
 
 
 @contextlib.contextmanager
@@ -58,7 +62,6 @@ def keep_listing(
     access: Access,
     folder: Path,
     kind: str,
-    page_size: int | None,
     condition: str | None = None,
     each: Callable[[Any], Any] = lambda resource: resource,
 ) -> Iterator[Listing]:
@@ -68,27 +71,55 @@ def keep_listing(
         access: the service.
         folder: where the file is.
         kind: ``Users`` or ``Groups``.
-        page_size: ``count`` to ask for; None to leave it to the server.
         condition: ``filter`` to ask for.
         each: gives the resource to keep in place of the one that was listed.
 
-    A listing that changed while it was read is read once more.
+    A listing that isn't the one that its total promises, or that has no total that could prove it, is read again.
 
     Raises:
-        IntegrationError: it can't be read to its end.
+        IntegrationError: it can't be read to its end, or nothing proves that it was.
     """
     file = folder / f"{kind}.jsonl"
     try:
-        for attempt in range(1, _ATTEMPTS + 1):
-            listing = _write(file, kind, list_resources(access, kind, page_size, condition), each)
-            if listing.complete or attempt == _ATTEMPTS:
-                break
-        yield listing
+        yield _proven(access, file, kind, condition, each)
     finally:
         file.unlink(missing_ok=True)
 
 
-def _write(file: Path, kind: str, pages: Generator[Any, None, Ended], each: Callable[[Any], Any]) -> Listing:
+def _proven(access: Access, file: Path, kind: str, condition: str | None, each: Callable[[Any], Any]) -> Listing:
+    """Read until there is a reason to believe that it is all there is; two readings that are alike are one."""
+    before: bytes | None = None
+    wrong, most = "", 0
+    for first in _FIRST:
+        try:
+            listing, ended = _write(file, kind, list_resources(access, kind, condition, first), each)
+        except (Rejected, UnexpectedShape):
+            if first != 0:
+                raise
+            break  # a server that counts from 1
+        if ended.because and listing.count >= most:
+            return listing
+        if not ended.wrong and ended.identities == before:
+            return replace(listing, because=f"{listing.count} came, twice the same")
+        before, wrong = None if ended.wrong else ended.identities, ended.wrong
+        most = listing.count  # what is fewer than the time before is believed when it stays so
+    raise _unproven(access, kind, wrong)
+
+
+def _unproven(access: Access, kind: str, wrong: str) -> IntegrationError:
+    name, asked = access.client.integration, f"GET {kind}"
+    if not wrong:
+        got = f"other {kind.lower()} each time it was listed, and no total to count by"
+        return Unavailable(name, asked, got, "try later; the directory changes while it is read")
+    advice = (
+        "ask the vendor which ones the client may not see; if the total is wrong, set connection.ignore_total: true"
+    )
+    return UnexpectedShape(name, asked, f"{wrong}, each time it was listed", advice)
+
+
+def _write(
+    file: Path, kind: str, pages: Generator[Any, None, Ended], each: Callable[[Any], Any]
+) -> tuple[Listing, Ended]:
     digests: list[bytes] = []
     times: list[datetime | None] = []
     bare = True
@@ -99,26 +130,22 @@ def _write(file: Path, kind: str, pages: Generator[Any, None, Ended], each: Call
             try:
                 resource = each(next(pages))
             except StopIteration as end:
-                complete = end.value.complete
+                ended: Ended = end.value
                 break
             if isinstance(resource, dict):  # never returned by a server that keeps to RFC 7643, 7
-                resource = {name: value for name, value in resource.items() if name.lower() != "password"}
-            text = _line(resource)
+                resource = {name: value for name, value in resource.items() if str(name).lower() != "password"}
+            text = line_of(resource)
             out.write(text)
             digests.append(sha256(text.encode()).digest())
             bare = bare and not has_attribute(resource, "members")
             times = _span(times, modified(resource))
     oldest, newest = times or [None, None]
-    return Listing(kind, file, len(digests), _digest(digests), newest, oldest, complete, bare)
+    return Listing(kind, file, len(digests), _digest(digests), newest, oldest, ended.because, bare), ended
 
 
 def _digest(digests: list[bytes]) -> str:
     """Return one digest of many, whatever their order."""
     return sha256(b"".join(sorted(digests))).hexdigest()[:32]
-
-
-def _line(resource: Any) -> str:
-    return json.dumps(resource, sort_keys=True) + "\n"
 
 
 def _span(times: list[datetime | None], time: datetime | None) -> list[datetime | None]:
@@ -128,16 +155,3 @@ def _span(times: list[datetime | None], time: datetime | None) -> list[datetime 
     if time is None or times[0] is None or times[1] is None:
         return [None, None]
     return [min(times[0], time), max(times[1], time)]
-
-
-def modified(resource: Any) -> datetime | None:
-    """Return ``meta.lastModified`` of a resource, UTC; None when there is none that can be read."""
-    meta = resource.get("meta") if isinstance(resource, dict) else None
-    text = meta.get("lastModified") if isinstance(meta, dict) else None
-    try:
-        time = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    if time is None:
-        return None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

@@ -9,7 +9,9 @@ from typing import Any
 
 from sources.batch import Batch
 from sources.driver import Sync
+from sources.errors import IntegrationError
 from sources.events import Event, Quarantined
+from sources.sso.attributes import attribute
 from sources.sso.listing import Listing
 from sources.sso.membership import Memberships, Role, permissions_of
 from sources.sso.records import group_row, user_row
@@ -36,12 +38,19 @@ class Loading:
         selected = stream in self.sync.streams
         yield from (self.batches[stream] if selected else Batch(_STREAMS[stream])).add(row)
 
-    def quarantine(self, stream: str, resource: Any, error: ValueError) -> Quarantined:
-        """Return the event for a resource that can't be understood."""
+    def quarantine(self, stream: str, resource: Any, error: Exception) -> Quarantined:
+        """Return the event for a resource that can't be understood.
+
+        Raises:
+            IntegrationError: what went wrong isn't the resource's fault.
+        """
+        if isinstance(error, IntegrationError):
+            raise error
         self.broken.add(stream)
-        found = resource if isinstance(resource, dict) else {}
-        key = str(found.get("id") or found.get("userName") or found.get("displayName") or "unknown")
-        return Quarantined(stream, key[:500], str(error)[:500], json.dumps(resource, ensure_ascii=True)[:MAX_RECORD])
+        names = (attribute(resource, name) for name in ("id", "username", "displayname"))
+        key = next((str(name) for name in names if isinstance(name, str | int) and name), "unknown")
+        reason = str(error) if isinstance(error, ValueError) else f"it can't be read ({type(error).__name__})"
+        return Quarantined(stream, key[:500], reason[:500], json.dumps(resource, ensure_ascii=True)[:MAX_RECORD])
 
     def flush(self) -> Iterator[Event]:
         """Yield what has been collected."""
@@ -56,12 +65,12 @@ def add_users(loading: Loading, users: Listing) -> Iterator[Event]:
             row = user_row(resource)
             loading.members.add_user(row)
             yield from loading.add("users", row)
-        except ValueError as error:
+        except Exception as error:
             yield loading.quarantine("users", resource, error)
             continue
         try:
             loading.members.add_groups(row["id"], resource)
-        except ValueError as error:
+        except Exception as error:
             yield loading.quarantine("group_members", resource, error)
 
 
@@ -71,7 +80,7 @@ def add_groups(loading: Loading, groups: Listing) -> Iterator[Event]:
         try:
             row = group_row(resource)
             yield from loading.add("groups", row)
-        except ValueError as error:
+        except Exception as error:
             yield loading.quarantine("groups", resource, error)
             continue
         permissions = permissions_of(row["name"], loading.roles)
@@ -81,7 +90,7 @@ def add_groups(loading: Loading, groups: Listing) -> Iterator[Event]:
             yield from loading.add("roles", role)
         try:
             loading.members.add_members(row["id"], resource)
-        except ValueError as error:
+        except Exception as error:
             yield loading.quarantine("group_members", resource, error)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,8 +22,13 @@ class Role(BaseModel):
 
 def permissions_of(name: str | None, roles: Sequence[Role]) -> list[str] | None:
     """Return what members of a group may do; None when the group is no role."""
-    found = [role for role in roles if fnmatchcase(name or "", role.group)]
+    found = [role for role in roles if _is_like(name or "", role.group)]
     return list(dict.fromkeys(word for role in found for word in role.permissions)) if found else None
+
+
+def _is_like(name: str, pattern: str) -> bool:
+    """Return whether a name is one that a pattern stands for: `*` is any text, everything else is itself."""
+    return re.fullmatch(".*".join(map(re.escape, re.split(r"\*+", pattern))), name, re.DOTALL) is not None
 
 
 @dataclass(slots=True)
@@ -55,9 +60,9 @@ class Memberships:
         """Take what a group says; a member is found by its id, else by its login.
 
         Raises:
-            ValueError: an entry has no value.
+            ValueError: an entry can't be understood; the others were taken.
         """
-        for entry in references(resource, "members"):
+        for entry in _understood(resource, "members"):
             value = entry["value"]
             kind = self._kind(entry)
             if kind == "User" and value not in self.users and value.lower() in self.logins:
@@ -69,9 +74,9 @@ class Memberships:
         """Take what a user says, where the group doesn't say it.
 
         Raises:
-            ValueError: an entry has no value.
+            ValueError: an entry can't be understood; the others were taken.
         """
-        for entry in references(resource, "groups"):
+        for entry in _understood(resource, "groups"):
             direct = str(entry.get("type") or "").lower() != "indirect"
             self.found.setdefault((entry["value"], user), ("User", direct))
 
@@ -86,3 +91,19 @@ class Memberships:
         """Yield the rows of ``group_members``."""
         for (group, member), (kind, direct) in self.found.items():
             yield {"group_id": group, "member_id": member, "member_type": kind, "direct": direct}
+
+
+def _understood(resource: Any, name: str) -> Iterator[dict[str, Any]]:
+    """Yield the entries that can be understood.
+
+    Raises:
+        ValueError: in the end, when one couldn't.
+    """
+    wrong: ValueError | None = None
+    for entry in references(resource, name):
+        if isinstance(entry, ValueError):
+            wrong = entry
+        else:
+            yield entry
+    if wrong is not None:
+        raise wrong

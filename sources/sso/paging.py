@@ -1,20 +1,21 @@
 """A listing of SCIM resources, page by page, that believes nothing of what the server says about its pages.
 
 RFC 7644, 3.4.2.4 has ``startIndex``, ``count``, ``itemsPerPage`` and ``totalResults``. Servers leave them out, count
-wrongly, ignore ``startIndex`` or fail on ``count``. So the next page begins after what came, whatever was promised; the
-listing ends where a page brings nothing new; and it is complete only when nothing says otherwise.
+wrongly, ignore ``startIndex``, count it from 0 or fail on what is beyond the end. So the next page begins after what
+came, whatever was promised; the listing ends where a page brings nothing new; and it is complete for a reason only.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from sources.errors import UnexpectedShape
+from sources.errors import IntegrationError, Permanent, Unauthenticated, Unavailable, UnexpectedShape
 from sources.sso.access import Access
+from sources.sso.attributes import attribute
+from sources.sso.page import Page, line_of, read_page
 
 MAX_PAGES = 100_000
 
@@ -24,69 +25,103 @@ class Ended:
     """How a listing ended.
 
     Attributes:
-        count: how many different resources came.
-        repeated: how many came again.
-        complete: whether nothing says that there is more, or that it changed meanwhile.
+        because: what proved that it was complete; empty when nothing did.
+        wrong: why it can't be complete; empty when it may be, though nothing proves it.
+        identities: a digest of what came, whatever its order.
     """
 
-    count: int
-    repeated: int
-    complete: bool
+    because: str
+    wrong: str
+    identities: bytes
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What came so far, counted from ``base``; None for what the server counts from by itself."""
+
+    base: int | None
+    seen: set[bytes] = field(default_factory=set)
+    totals: list[int] = field(default_factory=list)
+    received: int = 0
+    pages: int = 0
+
+    def has_all(self) -> bool:
+        """Return whether the total, which never changed, is that of what came."""
+        return set(self.totals) == {len(self.seen)}
+
+    def ended(self, beyond: Page | None) -> Ended:
+        """Return how it ended, with a page that brought nothing new; None when the server gives no page there."""
+        count, identities = len(self.seen), sha256(b"".join(sorted(self.seen))).digest()
+        if self.has_all():
+            also = "" if beyond is not None else ", and the server refuses a page beyond"
+            return Ended(f"total of {self.totals[-1]} reached{also}", "", identities)
+        if self.totals and self.totals[-1] > count:
+            return Ended("", f"{count} came where totalResults says {self.totals[-1]}", identities)
+        if not self.pages and self.base is None:
+            return Ended("the only page is empty", "", identities)
+        return Ended("", "", identities)
 
 
 def list_resources(
-    access: Access, path: str, page_size: int | None, condition: str | None = None
+    access: Access, path: str, condition: str | None = None, first: int | None = None
 ) -> Generator[Any, None, Ended]:
     """Yield each resource of a listing once, as the server gave it; returns how it ended.
 
     Args:
         access: the service.
         path: ``Users`` or ``Groups``.
-        page_size: ``count`` to ask for; None to leave it to the server.
         condition: ``filter`` to ask for.
+        first: number of the first resource; None for 1, which is then left to the server.
 
     Raises:
         UnexpectedShape: a page isn't a ListResponse, or the pages go in a circle.
     """
-    seen: set[bytes] = set()
-    start, repeated = 1, 0
-    totals: list[int] = []
+    reading = _Reading(first)
     for _ in range(MAX_PAGES):
-        params = {"startIndex": start if start > 1 else None, "count": page_size, "filter": condition}
-        page, total = _page(access, path, params)
-        totals += [] if total is None else [total]
-        before = len(seen)
-        for resource in page:
+        start = (1 if first is None else first) + reading.received
+        asked = None if first is None and not reading.received else start
+        try:
+            page = read_page(access, path, {"startIndex": asked, "count": access.page_size, "filter": condition})
+        except IntegrationError as error:
+            if not reading.received or not reading.has_all() or not _is_refusal(error):
+                raise
+            return reading.ended(None)
+        reading.totals += [] if page.total is None or access.ignore_total else [page.total]
+        before = len(reading.seen)
+        for resource in page.resources:
             key = _identity(resource)
-            if key not in seen:
-                seen.add(key)
+            if key not in reading.seen:
+                reading.seen.add(key)
                 yield resource
-        repeated += len(page) - (len(seen) - before)
-        start += len(page)
-        if len(seen) == before:
-            more = bool(totals) and totals[-1] > len(seen)
-            if page and more:
-                got = f"the same {len(page)} again from startIndex={start - len(page)} on, of {totals[-1]}"
-                raise _wrong(access, path, got)
-            return Ended(len(seen), repeated, not more and len(set(totals)) < 2)
+        if len(reading.seen) == before:
+            _refuse_circle(access, path, reading, page, start)
+            return reading.ended(page)
+        reading.received += len(page.resources)
+        reading.pages += 1
     raise _wrong(access, path, f"more than {MAX_PAGES} pages")
 
 
-def _page(access: Access, path: str, params: dict[str, Any]) -> tuple[list[Any], int | None]:
-    answer = {name.lower(): value for name, value in access.read(path, params).items()}
-    resources, total = answer.get("resources"), answer.get("totalresults")
-    known = isinstance(total, int) and not isinstance(total, bool)
-    if resources is None and known:  # RFC 7644, 3.4.2: left out when there is none
-        resources = []
-    if not isinstance(resources, list):
-        raise _wrong(access, path, "JSON that is no list of resources")
-    return resources, total if known else None
+def _is_refusal(error: IntegrationError) -> bool:
+    """Return whether a server says no to a page beyond the end; some do it by failing."""
+    failed = isinstance(error, Unavailable) and error.got.startswith("HTTP 5")
+    return failed or (isinstance(error, Permanent) and not isinstance(error, Unauthenticated))
+
+
+def _refuse_circle(access: Access, path: str, reading: _Reading, page: Page, start: int) -> None:
+    """Raise UnexpectedShape when a page holds what came before although that isn't all, or may not be."""
+    if not page.resources or reading.has_all():
+        return
+    again = f"the same {len(page.resources)} again from startIndex={start} on"
+    if reading.totals and reading.totals[-1] > len(reading.seen):
+        raise _wrong(access, path, f"{again}, of {reading.totals[-1]}")
+    if reading.pages <= 1:
+        raise _wrong(access, path, f"{again}, and no total says whether these are all")
 
 
 def _identity(resource: Any) -> bytes:
     """Return what tells one resource from another: its id; all of it when it has none."""
-    name = resource.get("id") if isinstance(resource, dict) else None
-    return sha256((f"id:{name}" if isinstance(name, str) else json.dumps(resource, sort_keys=True)).encode()).digest()
+    name = attribute(resource, "id")
+    return sha256((f"id:{name}" if isinstance(name, str) else line_of(resource)).encode()).digest()
 
 
 def _wrong(access: Access, path: str, got: str) -> UnexpectedShape:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any
+
+from sources.sso.attributes import attribute, boolean_of, instant, list_of, lowered, text_of
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:user"
 _TEXT = {
@@ -44,21 +45,21 @@ def user_row(resource: Any) -> dict[str, Any]:
     Raises:
         ValueError: it isn't a user, or an attribute isn't what RFC 7643 says.
     """
-    user = _lowered(resource, "a user")
+    user = lowered(resource, "a user")
     if not isinstance(user.get("username"), str):
         msg = "it has no userName"
         raise ValueError(msg)
-    row = _common(user) | {column: _text(name, user.get(name)) for name, column in _TEXT.items()}
-    row |= {column: _list(name, user.get(name)) for name, column in _LISTS.items()}
-    name, enterprise = _lowered(user.get("name") or {}, "name"), _lowered(user.get(ENTERPRISE) or {}, "enterprise")
-    manager = _lowered(_manager(enterprise.get("manager")), "manager")
-    row |= {column: _text(key, name.get(key)) for key, column in _NAME.items()}
-    row |= {column: _text(key, enterprise.get(key)) for key, column in _ENTERPRISE.items()}
+    row = _common(user) | {column: text_of(name, user.get(name)) for name, column in _TEXT.items()}
+    row |= {column: list_of(name, user.get(name)) for name, column in _LISTS.items()}
+    name, enterprise = lowered(user.get("name") or {}, "name"), lowered(user.get(ENTERPRISE) or {}, "enterprise")
+    manager = lowered(_manager(enterprise.get("manager")), "manager")
+    row |= {column: text_of(key, name.get(key)) for key, column in _NAME.items()}
+    row |= {column: text_of(key, enterprise.get(key)) for key, column in _ENTERPRISE.items()}
     row |= {
-        "active": _boolean(user.get("active")),
+        "active": boolean_of("active", user.get("active")),
         "email": main_email(row["emails"]),
-        "manager_id": _text("manager", manager.get("value")),
-        "manager_name": _text("manager", manager.get("displayname")),
+        "manager_id": text_of("manager", manager.get("value")),
+        "manager_name": text_of("manager", manager.get("displayname")),
     }
     extra = _unknown(resource, {*_TEXT, *_LISTS, *_ELSEWHERE})
     extra |= {f"name.{key}": value for key, value in name.items() if key not in _NAME}
@@ -72,90 +73,52 @@ def group_row(resource: Any) -> dict[str, Any]:
     Raises:
         ValueError: it isn't a group, or an attribute isn't what RFC 7643 says.
     """
-    group = _lowered(resource, "a group")
-    row = _common(group) | {column: _text(name, group.get(name)) for name, column in _GROUP.items()}
+    group = lowered(resource, "a group")
+    row = _common(group) | {column: text_of(name, group.get(name)) for name, column in _GROUP.items()}
     return row | {"extra": _unknown(resource, {*_GROUP, *(_ELSEWHERE - {"active", "name"})})}
 
 
-def references(resource: Any, attribute: str) -> Iterator[dict[str, Any]]:
-    """Yield the entries of ``members`` or ``groups``, with attribute names in lower case.
+def references(resource: Any, name: str) -> Iterator[dict[str, Any] | ValueError]:
+    """Yield the entries of ``members`` or ``groups``, with names in lower case; what is wrong with one in its place.
 
     Raises:
-        ValueError: an entry has no value.
+        ValueError: it is no list.
     """
-    for entry in _list(attribute, _lowered(resource, "a resource").get(attribute)) or []:
-        found = _lowered(entry if isinstance(entry, Mapping) else {"value": entry}, attribute)
-        if not isinstance(found.get("value"), str) or not found["value"]:
-            msg = f"an entry of {attribute} has no value"
-            raise ValueError(msg)
-        yield found
+    for entry in list_of(name, lowered(resource, "a resource").get(name)) or []:
+        try:
+            found = lowered(entry if isinstance(entry, Mapping) else {"value": entry}, name)
+            found["value"] = text_of(f"value of {name}", found.get("value"))
+        except ValueError as error:
+            yield error
+            continue
+        yield found if found["value"] else ValueError(f"an entry of {name} has no value")
 
 
-def has_attribute(resource: Any, attribute: str) -> bool:
+def has_attribute(resource: Any, name: str) -> bool:
     """Return whether a resource tells an attribute at all."""
-    return isinstance(resource, dict) and attribute in {name.lower() for name in resource}
+    return isinstance(resource, dict) and name in {str(key).lower() for key in resource}
 
 
 def main_email(emails: Any) -> str | None:
     """Return the primary address, else the first."""
     values = [entry if isinstance(entry, Mapping) else {"value": entry} for entry in emails or []]
-    values = sorted(values, key=lambda entry: entry.get("primary") is not True)
-    return next((entry["value"] for entry in values if isinstance(entry.get("value"), str)), None)
+    values = sorted(values, key=lambda entry: not _is_primary(attribute(entry, "primary")))
+    found = (attribute(entry, "value") for entry in values)
+    return next((value for value in found if isinstance(value, str)), None)
 
 
-def instant(name: str, value: Any) -> datetime | None:
-    """Return a time in UTC; one without a zone is UTC.
-
-    Raises:
-        ValueError: it is no time.
-    """
-    if value is None:
-        return None
-    text = _text(name, value) or ""
-    time = datetime.fromisoformat(text)
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+def _is_primary(value: Any) -> bool:
+    return value is True or (isinstance(value, str) and value.strip().lower() == "true")
 
 
 def _common(resource: Mapping[str, Any]) -> dict[str, Any]:
-    meta = _lowered(resource.get("meta") or {}, "meta")
+    meta = lowered(resource.get("meta") or {}, "meta")
     return {
-        "id": _text("id", resource.get("id")),
+        "id": text_of("id", resource.get("id")),
         "created_at": instant("meta.created", meta.get("created")),
         "updated_at": instant("meta.lastModified", meta.get("lastmodified")),
-        "version": _text("meta.version", meta.get("version")),
+        "version": text_of("meta.version", meta.get("version")),
     }
-
-
-def _lowered(value: Any, what: str) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        msg = f"{what} is no object but {type(value).__name__}"
-        raise ValueError(msg)
-    return {str(name).lower(): item for name, item in value.items()}
-
-
-def _text(name: str, value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, int | float) and not isinstance(value, bool):  # a number where servers keep one
-        return str(value)
-    msg = f"{name} is no text but {type(value).__name__}"
-    raise ValueError(msg)
-
-
-def _list(name: str, value: Any) -> list[Any] | None:
-    if value is None or isinstance(value, list):
-        return value or None
-    msg = f"{name} is no list but {type(value).__name__}"
-    raise ValueError(msg)
-
-
-def _boolean(value: Any) -> bool | None:
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.lower() in ("true", "false"):  # as Entra ID writes it
-        return value.lower() == "true"
-    msg = f"active is {str(value)[:40]!r}, neither true nor false"
-    raise ValueError(msg)
 
 
 def _manager(value: Any) -> Any:
@@ -163,4 +126,4 @@ def _manager(value: Any) -> Any:
 
 
 def _unknown(resource: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
-    return {name: value for name, value in resource.items() if name.lower() not in known}
+    return {name: value for name, value in resource.items() if str(name).lower() not in known}

@@ -2,12 +2,12 @@
 
 Users, groups, members and roles come by SCIM. Applications, who uses them, factors and sessions come from Canaille's
 database, and sign-ins from its log, where ``canaille_database`` and ``canaille_log`` name them; without them those
-tables stay empty. A run that finds nothing makes three or four requests: a token, and each listing with its end.
+tables stay empty. A run that finds nothing makes five requests: a token, and each listing with a page beyond its end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from hashlib import sha256
 from pathlib import Path
@@ -19,13 +19,14 @@ from pydantic import Field
 from sources.batch import to_json
 from sources.driver import ConnectionModel, SetupTest, Sync
 from sources.errors import IntegrationError, NotConfigured, Permanent, Unauthenticated
-from sources.events import Cursor, Event
+from sources.events import Cursor, Event, Failed
 from sources.settings import Secret, Setting, read_secret, read_setting
 from sources.sso.access import Access, open_access
 from sources.sso.database import check_tables, open_database, read_database
 from sources.sso.directory import read_directory
 from sources.sso.log_files import open_files
 from sources.sso.membership import Role
+from sources.sso.queries import QUERIES
 from sources.sso.security_log import read_log
 from sources.sso.streams import DIRECTORY
 from sources.web.auth import Auth, NoAuth
@@ -49,6 +50,9 @@ class Connection(ConnectionModel):
     canaille_log_timezone: str = Field(default="UTC", description="Zone of the times in that log.")
     canaille_database: Secret | None = Field(
         default=None, description="SQLAlchemy URL of Canaille's database, SQLite or Postgres."
+    )
+    ignore_total: bool = Field(
+        default=False, description="Whether to read without totalResults, for services that count wrongly."
     )
     timeout: float = Field(default=30, gt=0, le=600, description="Seconds to wait for an answer.")
 
@@ -108,34 +112,64 @@ def _beside(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
 
 
 def extract(connection: Connection, sync: Sync) -> Generator[Event]:
-    """Yield what changed since ``sync.cursor``.
+    """Yield what changed since ``sync.cursor``; a part that can't be read fails alone, and its cursor stays.
 
     Raises:
-        IntegrationError: something of it can't be read; the cursor then stays where it was.
+        NotConfigured: a setting is missing.
+        IntegrationError: nothing of it can be read.
     """
     fingerprint = _fingerprint(connection, sync)
     before = sync.cursor or {}
     fits = before.get("for") == fingerprint and before.get("format") == FORMAT
     known = before if fits and sync.streams <= set(before.get("streams") or ()) else {}
     state: dict[str, Any] = {"for": fingerprint, "format": FORMAT, "streams": sorted(sync.streams)}
-    with _open(connection, sync) as access:
-        part = known.get("directory") or {}
-        if sync.streams & DIRECTORY:
-            part = yield from read_directory(access, sync, connection.page_size, connection.roles, part)
-        state["directory"] = part
-    if connection.canaille_database is not None:
-        url = _database(connection, sync)
-        state["database"] = yield from read_database(sync, url, known.get("database") or {})
-    log = _log(connection, sync)
-    if log is not None and "login_events" in sync.streams:
-        state["log"] = yield from read_log(sync, log, _zone(connection, sync), known.get("log") or {})
+    failures: list[IntegrationError] = []
+    parts = _parts(connection, sync, known)
+    for name, (streams, events) in parts.items():
+        try:
+            state[name] = yield from events
+        except NotConfigured:
+            raise
+        except IntegrationError as error:
+            failures.append(error)
+            if len(failures) == len(parts):
+                raise failures[0] from None
+            yield from (Failed(stream, error) for stream in sorted(streams & sync.streams))
+            if name in known:
+                state[name] = known[name]
     if to_json(state) != to_json(dict(before)):
         yield Cursor(state)
 
 
+_Part = tuple[frozenset[str], Generator[Event, None, Mapping[str, Any]]]
+
+
+def _parts(connection: Connection, sync: Sync, known: Mapping[str, Any]) -> dict[str, _Part]:
+    """Return what is read, by its name in the cursor: its streams, and what yields their events."""
+    parts: dict[str, _Part] = {"directory": (DIRECTORY, _directory(connection, sync, known.get("directory") or {}))}
+    if connection.canaille_database is not None:
+        url = _database(connection, sync)
+        parts["database"] = (frozenset(QUERIES), read_database(sync, url, known.get("database") or {}))
+    log = _log(connection, sync)
+    if log is not None and "login_events" in sync.streams:
+        events = read_log(sync, log, _zone(connection, sync), known.get("log") or {})
+        parts["log"] = (frozenset({"login_events"}), events)
+    return parts
+
+
+def _directory(
+    connection: Connection, sync: Sync, known: Mapping[str, Any]
+) -> Generator[Event, None, Mapping[str, Any]]:
+    if not sync.streams & DIRECTORY:
+        return known
+    with _open(connection, sync) as access:
+        return (yield from read_directory(access, sync, connection.roles, known))
+
+
 def _open(connection: Connection, sync: Sync) -> AbstractContextManager[Access]:
     url = read_setting(connection.url, sync.integration, sync.project)
-    return open_access(sync, url, connection.auth, connection.timeout)
+    auth, total = connection.auth, connection.ignore_total
+    return open_access(sync, url, auth, connection.timeout, connection.page_size, total)
 
 
 def _fingerprint(connection: Connection, sync: Sync) -> str:

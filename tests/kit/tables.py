@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sources.driver import Driver, Sync, load_driver, load_streams
-from sources.events import Cursor, Delete, Event, FullScan, Logged, Quarantined, Rows
+from sources.events import Cursor, Delete, Event, Failed, FullScan, Logged, Quarantined, Rows
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 Key = tuple[Any, ...]
@@ -45,10 +46,16 @@ class Tables:
     def run(self, now: datetime = NOW) -> list[Event]:
         """Extract once and apply it; a failure applies nothing."""
         driver: Driver = load_driver(self.source, self.driver)
-        self.events = list(driver.extract(driver.Connection(**self.connection), self.sync(now)))
+        return self.take(driver.extract(driver.Connection(**self.connection), self.sync(now)))
+
+    def take(self, events: Iterable[Event]) -> list[Event]:
+        """Apply what an extraction yields; a failure applies nothing."""
+        self.events = list(events)
         scanned: dict[str, set[Key]] = {}
+        failed = self.failed()
         for event in self.events:
-            self._apply(event, scanned)
+            if getattr(event, "stream", None) not in failed:
+                self._apply(event, scanned)
         return self.events
 
     def _apply(self, event: Event, scanned: dict[str, set[Key]]) -> None:
@@ -76,6 +83,10 @@ class Tables:
 
     def quarantined(self) -> list[Quarantined]:
         return [event for event in self.events if isinstance(event, Quarantined)]
+
+    def failed(self) -> set[str]:
+        """Return the streams that failed as a whole: nothing of them is applied."""
+        return {event.stream for event in self.events if isinstance(event, Failed) and not event.where}
 
     def logged(self) -> list[Logged]:
         return [event for event in self.events if isinstance(event, Logged)]

@@ -81,7 +81,7 @@ class Fake:
             found = [each for each in found if datetime.fromisoformat(each["meta"]["lastModified"]) > since]
         if kind == "Groups" and not self.members_listed:
             found = [{name: value for name, value in each.items() if name != "members"} for each in found]
-        begin = 0 if self.ignores_start else int(query.get("startIndex", 1)) - 1
+        begin = 0 if self.ignores_start else max(1, int(query.get("startIndex", 1))) - 1
         answer = {"totalResults": self.total(len(found)), "Resources": found[begin : begin + self.page]}
         return {name: value for name, value in answer.items() if value is not None}
 
