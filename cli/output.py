@@ -90,7 +90,14 @@ def plain_text(value: Any) -> str:
 
 
 def print_results(results: Sequence[IntegrationResult]) -> None:
-    """Print what a run did: a row per stream that changed, a line per integration that did not."""
+    """Print what a run did: a row for each stream that changed, a line for each integration."""
+    print_changes(results)
+    for result in results:
+        say(_MARKS[result.status], f" {result.integration}: {_words(result)}")
+
+
+def print_changes(results: Sequence[IntegrationResult]) -> None:
+    """Print a row for each stream that changed."""
     rows = [
         (f"{result.integration}.{s.stream}", s.inserted, s.updated, s.deleted, s.quarantined, s.total)
         for result in results
@@ -99,8 +106,6 @@ def print_results(results: Sequence[IntegrationResult]) -> None:
     ]
     if rows:
         print_table(("stream", "inserted", "updated", "deleted", "quarantined", "total"), rows)
-    for result in results:
-        say(_MARKS[result.status], f" {result.integration}: {_words(result)}")
 
 
 _MARKS: dict[Status, Part] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,13 +10,12 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from cli.names import check_stream, complete_integration
+from cli.names import check_stream, complete_integration, complete_target
 from cli.opened import BLOCKED, BUSY, FAILED, Opened
 from cli.outcome import drift_json, print_drift, print_quarantined, reasons_of, result_json
-from cli.output import err, print_checks, print_json, print_results, say
-from cli.printable import in_one_line
+from cli.output import print_checks, print_json, print_results, say
+from cli.progress import Display, shown_progress
 from dagster_project.derive import Derived, derive
 from dagster_project.publication import Force, Published, publish_derived
 from pipelines.declaration import Declaration
@@ -25,7 +23,6 @@ from pipelines.drift import changes_since
 from pipelines.engine import Audit, Engine, Request, run_integrations
 from pipelines.record import Recorder, register
 from pipelines.results import CheckResult, IntegrationResult
-from quality.expectations import import_expectations
 from quality.standing import entries, summaries
 from warehouse.control_publications import Publication
 from warehouse.session import Session
@@ -46,16 +43,37 @@ def run(
     context: typer.Context,
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Integrations; all when none is given.", autocompletion=complete_integration),
+        typer.Argument(
+            metavar="[NAME[.STREAM]]...",
+            help="Integrations, or single streams of them; all integrations when none is given.",
+            autocompletion=complete_target,
+        ),
     ] = None,
     allow_deletes: Annotated[
         bool, typer.Option("--allow-deletes", help="Let full scans delete any share of a table.")
     ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option("--from", metavar="DATE", help="Read again what has changed from this date on; deletes nothing."),
+    ] = None,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")] = False,
     json: Json = False,
 ) -> None:
     """Load what is new, check it, rebuild models and publish."""
+    from cli.part import read_part
+
     opened: Opened = context.obj()
-    execute(opened, opened.names(names or ()), Request(allow_deletes=allow_deletes), as_json=json)
+    part = read_part(opened, names or (), since)
+    request = Request(allow_deletes=allow_deletes, only=part.only, since=part.since, dry=dry)
+    if dry:
+        from cli.dry_run import dry_run
+
+        dry_run(opened, part.names, request, as_json=json)
+        return
+    if not json:
+        for note in part.notes:
+            say(note, style="dim")
+    execute(opened, part.names, request, as_json=json)
 
 
 def reset(
@@ -98,6 +116,7 @@ def execute(
     if as_json:
         print_json(
             command=command,
+            dry_run=False,
             published=publication.published,
             withheld=None if publication.withheld is None else publication.withheld.data,
             forced=request.forced,
@@ -120,7 +139,7 @@ def execute(
             print_summary(found, since)
             _print_publication(publication, derived, command)
             print_sent(sent)
-    code = _exit_code(results, failed=derived is not None and bool(derived.errors), withheld=publication.withheld)
+    code = exit_code(results, failed=derived is not None and bool(derived.errors), withheld=publication.withheld)
     if code:
         raise typer.Exit(code)
 
@@ -132,19 +151,19 @@ def load(
     from warehouse.control import last_good_runs
 
     register(opened.store, opened.declarations)
-    recorder = Recorder(opened.store, "cli")
+    # A run of single streams says nothing of the others, which would count as fresh.
+    recorder = None if request.only or request.since else Recorder(opened.store, "cli")
     force = Force(opened.store, reason) if request.forced else None
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        display = _Display(progress, recorder)
+    with shown_progress() as progress:
+        display = Display(progress, recorder)
         engine = Engine(
             opened.project,
             opened.warehouse,
             opened.declarations,
-            audit=_auditor(opened, force),
+            audit=auditor(opened, force),
             observe=display.on_phase,
             progress=display.on_progress,
-            called=recorder.on_call,
+            called=display.on_call,
         )
         results = run_integrations(engine, names, request, display.on_result)
         task = progress.add_task("models and rules")
@@ -154,7 +173,9 @@ def load(
     return results, derived
 
 
-def _auditor(opened: Opened, force: Force | None) -> Audit:
+def auditor(opened: Opened, force: Force | None) -> Audit:
+    """Return what checks the tables of an integration; ``force`` takes failed checks, which then count for nothing."""
+
     def run_checks(session: Session, declaration: Declaration) -> tuple[CheckResult, ...]:
         from quality.audit import audit
 
@@ -164,44 +185,6 @@ def _auditor(opened: Opened, force: Force | None) -> Audit:
         return checks
 
     return run_checks
-
-
-class _Display:
-    """Shows per integration what is being done, and passes on to the recorder what it needs to know."""
-
-    def __init__(self, progress: Progress, recorder: Recorder) -> None:
-        self._progress = progress
-        self._recorder = recorder
-        self._tasks: dict[str, TaskID] = {}
-        self._counts: dict[str, int] = {}
-        self._warming: threading.Thread | None = None
-
-    def on_phase(self, integration: str, phase: str) -> None:
-        self._recorder.on_phase(integration, phase)
-        if phase == "started":
-            self._tasks[integration] = self._progress.add_task(f"{integration}: looking for news")
-        elif phase == "extracting" and self._warming is None:
-            # The checks will need it: importing takes seconds, and extracting waits for the network.
-            self._warming = threading.Thread(target=import_expectations, daemon=True)
-            self._warming.start()
-        elif phase == "checking" and self._warming is not None:
-            self._warming.join()  # two threads must not import one package at the same time
-        self._show(integration, phase)
-
-    def on_progress(self, integration: str, what: str, count: int) -> None:
-        self._counts[integration] = self._counts.get(integration, 0) + count
-        self._show(integration, f"{what} ({self._counts[integration]:,})")
-
-    def on_result(self, result: IntegrationResult) -> None:
-        self._recorder.on_result(result)
-        task = self._tasks.pop(result.integration, None)
-        if task is not None:
-            self._progress.remove_task(task)
-
-    def _show(self, integration: str, text: str) -> None:
-        task = self._tasks.get(integration)
-        if task is not None:
-            self._progress.update(task, description=in_one_line(f"{integration}: {text}"))
 
 
 def _tell_dagster(
@@ -240,7 +223,8 @@ def _print_publication(publication: Published, derived: Derived | None, command:
         say("published" if publication.published else "nothing to publish: readers have the newest version")
 
 
-def _exit_code(results: Sequence[IntegrationResult], *, failed: bool, withheld: Publication | None) -> int:
+def exit_code(results: Sequence[IntegrationResult], *, failed: bool, withheld: Publication | None) -> int:
+    """Return the code with which the command ends."""
     statuses = {result.status for result in results}
     if failed or "failed" in statuses:
         return FAILED

@@ -37,7 +37,7 @@ from pipelines.stream_failures import Failure, blaming
 from sources.stream import Column, Stream, arrow_schema
 from warehouse.session import Session, literal, quote
 
-SYNC, RESET, RETENTION = "sync", "reset", "retention"
+SYNC, RESET, BACKFILL, RETENTION = "sync", "reset", "backfill", "retention"
 _REBUILT = "_new_"
 
 _ANALYZED_FROM = 10
@@ -49,11 +49,13 @@ class Plan:
     """How a load is to be applied.
 
     Attributes:
-        kind: ``sync`` moves the cursor; ``reset`` is a complete extraction: what it did not name is gone.
+        kind: ``sync`` moves the cursor; ``reset`` is a complete extraction: what it did not name is gone; ``backfill``
+            has rows from a date on, and deletes nothing.
         streams: names of the streams that were extracted.
         keep_cursor: whether the cursor stays where it is, for a complete extraction of some streams only.
         rebuild: whether tables whose shape can't be migrated are built anew.
         any_share: whether full scans may delete any share of a table.
+        since: from when on a backfill reads, ISO 8601.
     """
 
     kind: str
@@ -61,6 +63,7 @@ class Plan:
     keep_cursor: bool = False
     rebuild: bool = False
     any_share: bool = False
+    since: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the plan as a JSON value."""
@@ -132,6 +135,10 @@ def apply_load(
     state.create_tables(session)
     before = state.read_state(session, declaration.name)
     events = _read(declaration, landed)
+    if plan.kind == BACKFILL:
+        events.deletes.clear()
+        events.scans.clear()
+        events.complete.clear()
     at = _later(session, declaration, at)
     whole = {stream: failure for stream, failure in events.failed.items() if not failure.parts}
     load = _Load(session, declaration, landed, events, plan, at, {**whole, **(failed or {})})

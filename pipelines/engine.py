@@ -19,11 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from pipelines import apply as applying
 from pipelines import retention, state
-from pipelines.apply import RESET, SYNC, Plan
+from pipelines.apply import BACKFILL, RESET, SYNC, Plan
 from pipelines.declaration import Declaration
 from pipelines.landing import Landed, land, landed_loads, next_load_id
 from pipelines.mask_key import read_mask_key
@@ -67,6 +68,15 @@ class _ChecksFailed(Exception):
         self.failures = failures
 
 
+class _TakenBack(Exception):
+    """A dry run has applied its load, and the transaction is rolled back."""
+
+    def __init__(self, results: Sequence[StreamResult], standing: Mapping[str, Failure]) -> None:
+        super().__init__("dry run")
+        self.results = results
+        self.standing = standing
+
+
 def _named(checks: Sequence[CheckResult]) -> str:
     return ", ".join(f"{c.subject}: {c.check}" for c in checks if c.blocks)
 
@@ -105,11 +115,17 @@ class Request:
         allow_deletes: whether full scans may delete any share of a table.
         reset: streams to load anew from the start; None for an ordinary run.
         forced: whether a load is applied although checks of severity error fail; they are reported.
+        only: by integration, the streams that are wanted; all where it isn't named. The cursor then stays.
+        since: for a backfill, from when on to read; nothing is deleted and the cursor stays.
+        dry: whether everything is taken back at the end.
     """
 
     allow_deletes: bool = False
     reset: frozenset[str] | None = None
     forced: bool = False
+    only: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    since: datetime | None = None
+    dry: bool = False
 
 
 @dataclass(slots=True)
@@ -122,6 +138,7 @@ class _Tally:
     failures: dict[str, Failure] = field(default_factory=dict)
     retention_due: bool = False
     forced: bool = False
+    dry: bool = False
 
     def fail(self, failures: Mapping[str, Failure]) -> None:
         """Take note of streams that failed."""
@@ -188,7 +205,7 @@ def run_integrations(
 def run_integration(engine: Engine, name: str, request: Request) -> IntegrationResult:
     """Run one integration; what goes wrong is told in the result, never raised."""
     started = time.monotonic()
-    tally = _Tally(forced=request.forced)
+    tally = _Tally(forced=request.forced, dry=request.dry)
     status: Status = "failed"
     error: BaseException | None = None
     try:
@@ -265,20 +282,24 @@ def _try(engine: Engine, declaration: Declaration, request: Request, tally: _Tal
 
 def _run(engine: Engine, declaration: Declaration, request: Request, tally: _Tally) -> None:
     shapes = {stream.name: declared_shape(declaration, stream) for stream in declaration.selected()}
-    for landed in landed_loads(_landing(engine, declaration)):
-        _apply_pending(engine, declaration, landed, shapes, tally)
-    known, after = _known(engine, declaration, tally)
-    for number, plan in enumerate(_plans(known, shapes, request)):
-        if not plan.rebuild:
+    chosen = request.only.get(declaration.name, frozenset(shapes))
+    for landed in landed_loads(_landing(engine, declaration, tally)):
+        if tally.dry:  # of one that was killed
+            landed.remove()
+        else:
+            _apply_pending(engine, declaration, landed, shapes, tally)
+    known, after = _known(engine, declaration, tally, chosen)
+    for number, plan in enumerate(_plans(known, shapes, request, chosen)):
+        if not plan.rebuild and not tally.dry:
             _prepare(engine, declaration, known, shapes, tally)
         if number:  # the load before has moved it
-            known, after = _known(engine, declaration, tally)
+            known, after = _known(engine, declaration, tally, chosen)
         streams = plan.streams - tally.failures.keys()
         if plan.kind == SYNC:  # what couldn't be read from the start doesn't go on from the cursor
             streams &= known.covered
         if streams:
             _extract(engine, declaration, (replace(plan, streams=streams), known, after), shapes, tally)
-    if tally.retention_due:
+    if tally.retention_due and not tally.dry:
         _enforce_retention(engine, declaration, tally)
 
 
@@ -297,7 +318,9 @@ def _prepare(
             tally.fail({stream.name: _failure(declaration.name, failed.error)})
 
 
-def _known(engine: Engine, declaration: Declaration, tally: _Tally) -> tuple[state.State, dict[str, Any]]:
+def _known(
+    engine: Engine, declaration: Declaration, tally: _Tally, chosen: frozenset[str]
+) -> tuple[state.State, dict[str, Any]]:
     """Return the state of an integration, and the position that a load goes on from."""
     with engine.warehouse.snapshot() as session:
         known = state.read_state(session, declaration.name)
@@ -305,24 +328,32 @@ def _known(engine: Engine, declaration: Declaration, tally: _Tally) -> tuple[sta
         after = _position(session, declaration)
         tally.retention_due = retention.is_due(session, declaration, datetime.now(UTC))
     for stream in declaration.selected():
-        if stream.name not in tally.streams:
+        if stream.name not in tally.streams and stream.name in chosen:
             tally.streams[stream.name] = StreamResult(stream.name, 0, 0, 0, 0, 0, totals.get(stream.name, 0))
     return known, after
 
 
-def _plans(known: state.State, shapes: Mapping[str, Shape], request: Request) -> list[Plan]:
-    """Return the extractions that a run needs, in order."""
+def _plans(known: state.State, shapes: Mapping[str, Shape], request: Request, chosen: frozenset[str]) -> list[Plan]:
+    """Return the extractions that a run needs, in order.
+
+    The cursor of some streams can't move without that of the others, so that a run of some leaves it: the next run
+    reads what they have brought once more.
+    """
     every = frozenset(shapes)
+    part = chosen != every
+    if request.since is not None:
+        return [Plan(BACKFILL, chosen, keep_cursor=True, since=request.since.isoformat())]
     if request.reset is not None:
         return [Plan(RESET, request.reset, keep_cursor=request.reset != every, rebuild=True, any_share=True)]
     if known.cursor is None:
-        return [Plan(RESET, every, any_share=request.allow_deletes)]
+        return [Plan(RESET, chosen, keep_cursor=part, any_share=request.allow_deletes)]
     old = {name: Shape.of_json(shape) for name, shape in known.shapes.items()}
     missing = frozenset(
         name for name, shape in shapes.items() if needs_backfill(old.get(name), shape) or name not in known.covered
     )
+    missing &= chosen
     backfill = [Plan(RESET, missing, keep_cursor=True, any_share=request.allow_deletes)] if missing else []
-    return [*backfill, Plan(SYNC, every, any_share=request.allow_deletes)]
+    return [*backfill, Plan(SYNC, chosen, keep_cursor=part, any_share=request.allow_deletes)]
 
 
 def _extract(
@@ -343,25 +374,27 @@ def _extract(
         streams=plan.streams,
         cursor=known.cursor if plan.kind == SYNC else None,
         project=engine.project.folder,
-        folder=engine.project.state / "sources" / declaration.name,
+        folder=engine.project.state / "sources" / (f"{declaration.name}.from" if plan.since else declaration.name),
         now=now,
         progress=lambda what, count: engine.progress(declaration.name, what, count),
         called=lambda call: engine.called(declaration.name, call),
         masked={stream.name: declaration.masked(stream) for stream in declaration.every_stream()},
         mask=lambda value: Shaping({}, read_mask_key(engine.project.state)).mask(value),
+        since=None if plan.since is None else datetime.fromisoformat(plan.since),
     )
     make_private(sync.folder)
     extraction = load_driver(declaration.source, declaration.driver).extract(declaration.connection, sync)
     with closing(extraction):
         events, cursor = _until_news(extraction) if plan.kind == SYNC else (extraction, None)
         if events is None:
-            if cursor is not None and cursor != known.cursor:
+            if cursor is not None and cursor != known.cursor and not (plan.keep_cursor or tally.dry):
                 with engine.warehouse.transaction() as session:
                     covered = known.covered & plan.streams
                     state.create_tables(session)
                     state.write_cursor(session, declaration.name, known.cursor_load, cursor, covered)
             return
-        landed = _landed(engine, declaration, next_load_id(now, after["load_id"]))
+        load_id = next_load_id(now, after["load_id"])
+        landed = Landed(load_id, _landing(engine, declaration, tally) / load_id)
         try:
             kept = {s: shapes[s].as_json() for s in plan.streams}
             landed.write_plan({"plan": plan.as_json(), "shapes": kept, "after": after})
@@ -417,7 +450,7 @@ def _apply(engine: Engine, declaration: Declaration, landed: Landed, planned: tu
     failed: dict[str, Failure] = {}
     large_rows = False
     try:
-        if plan.rebuild or (tally.retention_due and after["load_id"]):
+        if (plan.rebuild or (tally.retention_due and after["load_id"])) and not tally.dry:
             engine.warehouse.forget()
         while True:
             try:
@@ -430,6 +463,9 @@ def _apply(engine: Engine, declaration: Declaration, landed: Landed, planned: tu
                 failed[one.stream] = _failure(declaration.name, one.error)
             except _ChecksFailed as some:
                 failed |= some.failures
+            except _TakenBack as dry:
+                applied = dry.results, dry.standing
+                break
             else:
                 break
         if applied is None:
@@ -464,11 +500,16 @@ def _apply_once(
         if _position(session, declaration) != after:
             return None
         session.limit_memory(large_rows)
+        for stream in declaration.selected() if tally.dry and not plan.rebuild else ():
+            if stream.name in plan.streams - failed.keys():
+                applying.prepare_table(session, declaration, stream, datetime.now(UTC))
         results = applying.apply_load(session, declaration, landed, plan, datetime.now(UTC), failed)
         if results is not None and not (results and all(result.error for result in results)):
             standing = _check(engine, session, declaration, tally, [r.stream for r in results if r.changed])
         if tally.retention_due and plan.streams.issuperset(s.name for s in declaration.selected()):
             retention.mark_enforced(session, declaration, datetime.now(UTC))
+        if tally.dry:
+            raise _TakenBack(results or (), standing)
     return results or (), standing
 
 
@@ -534,9 +575,6 @@ def _check(
     return failures
 
 
-def _landing(engine: Engine, declaration: Declaration) -> Any:
-    return engine.project.state / "landing" / declaration.name
-
-
-def _landed(engine: Engine, declaration: Declaration, load_id: str) -> Landed:
-    return Landed(load_id, _landing(engine, declaration) / load_id)
+def _landing(engine: Engine, declaration: Declaration, tally: _Tally) -> Path:
+    """Return the folder of an integration's loads; those of a dry run are in one that no other run looks at."""
+    return engine.project.state / "landing" / (f"{declaration.name}.dry" if tally.dry else declaration.name)

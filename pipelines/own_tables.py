@@ -56,7 +56,7 @@ DESCRIPTIONS: Mapping[str, Described] = {
         {
             "load_id": _LOAD,
             "integration": _INTEGRATION,
-            "kind": "sync, or reset for a complete extraction.",
+            "kind": "sync; reset for a complete extraction; backfill for rows from a date on; retention.",
             "landed_at": "When its rows were on disk, UTC.",
             "applied_at": "When they were applied to the tables, UTC.",
         },

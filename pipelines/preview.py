@@ -10,7 +10,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,9 @@ def preview(
     """
     driver = load_driver(declaration.source, declaration.driver)
     with _folder(project) as folder:
-        sync = Sync(declaration.name, frozenset(streams), None, project.folder, folder, datetime.now(UTC), progress)
+        masked = {stream.name: declaration.masked(stream) for stream in declaration.every_stream()}
+        wanted, now = frozenset(streams), datetime.now(UTC)
+        sync = Sync(declaration.name, wanted, None, project.folder, folder, now, progress, masked=masked)
         looks = driver.look(declaration.connection, sync) if hasattr(driver, "look") else _looks(declaration, sync)
         for look in looks:
             yield _preview(declaration, look)
@@ -97,10 +99,7 @@ def _looks(declaration: Declaration, sync: Sync) -> Iterator[Look]:
     driver = load_driver(declaration.source, declaration.driver)
     for stream in declaration.every_stream():
         if stream.name in sync.streams:
-            alone = Sync(
-                sync.integration, frozenset({stream.name}), None, sync.project, sync.folder, sync.now, sync.progress
-            )
-            extraction = driver.extract(declaration.connection, alone)
+            extraction = driver.extract(declaration.connection, replace(sync, streams=frozenset({stream.name})))
             with closing(extraction):
                 yield _beginning(stream.name, extraction)
 

@@ -11,7 +11,8 @@ A driver module has three names:
 
 ``sources/<source>/streams.py`` has ``STREAMS``, a tuple of :class:`sources.stream.Stream`. It is empty where the user
 declares the streams; the driver then has a fourth name, ``streams(connection)``, which returns them. A driver that can
-read a little of each stream has ``look(connection, sync)``, which yields :class:`sources.looks.Look`. Nothing is
+read a little of each stream has ``look(connection, sync)``, which yields :class:`sources.looks.Look`. One that can read
+streams from a date on has ``since_streams(connection)``, which returns their names. Nothing is
 registered: files are found by name, here and in the ``sources/`` folder of a project. A driver imports heavy libraries
 inside its functions, for definitions are loaded without them.
 """
@@ -59,6 +60,8 @@ class Sync:
         project: the project folder, for settings that name files.
         folder: a private folder that outlives the run, for caches such as git mirrors; may be deleted any time.
         now: the time of the run, UTC.
+        since: with it, only records that have changed from this time on are wanted, whatever the cursor; a driver that
+            can't read so yields nothing. None for an ordinary extraction.
         progress: called with a phrase and how many records were read since the last call.
         called: called with each HTTP request that was sent, from whichever thread sent it.
         masked: by stream, the columns whose values are hashed in the warehouse. A driver writes none of them to disk,
@@ -77,6 +80,7 @@ class Sync:
     called: Callable[[ApiCall], None] = field(default=lambda _call: None)
     masked: Mapping[str, frozenset[str]] = field(default_factory=dict)
     mask: Callable[[str], str] = field(default=lambda value: sha256(value.encode()).hexdigest())
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,13 @@ def streams_of(source: str, driver: str, connection: ConnectionModel) -> tuple[S
         return canonical
     module = importlib.import_module(f"sources.{source}.{driver}")
     return cast("tuple[Stream, ...]", module.streams(connection))
+
+
+def since_streams(source: str, driver: str, connection: ConnectionModel) -> frozenset[str]:
+    """Return the names of the streams that a driver can read from a date on (:attr:`Sync.since`)."""
+    module = importlib.import_module(f"sources.{source}.{driver}")
+    named = getattr(module, "since_streams", None)
+    return frozenset() if named is None else frozenset(named(connection))
 
 
 def describe_source(source: str) -> str:

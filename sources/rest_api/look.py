@@ -136,7 +136,9 @@ class Looking:
         endpoint = self.endpoints[name]
         parent = {**row, **{n: values[0] for n, values in (endpoint.parent.each if endpoint.parent else {}).items()}}
         filled = {hole: parent[c] for hole, c in (endpoint.parent.fills() if endpoint.parent else {}).items()}
-        notes = _asked_for(of, filled)
+        masked = self.sync.masked.get(of, frozenset())
+        fills = endpoint.parent.fills().items() if endpoint.parent else ()
+        notes = _asked_for(of, {hole: "(masked)" if column in masked else parent[column] for hole, column in fills})
         try:
             ask = first_of(endpoint, first_request(endpoint, {**self._spans(endpoint), **filled}), None)
         except NoSegment as error:

@@ -28,6 +28,10 @@ def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
     yield from follow(connection, sync, load_streams("tally"))
 
 
+def since_streams(_connection: Connection) -> frozenset[str]:
+    return frozenset({"fed", "scanned"})
+
+
 def follow(connection: Connection, sync: Sync, declared: tuple[Stream, ...]) -> Iterator[Event]:
     """Yield the events of the script for these streams; lines that were read before are skipped."""
     lines = Path(connection.script).read_text(encoding="utf-8").splitlines()
@@ -46,7 +50,8 @@ def _events(step: dict[str, Any], streams: dict[str, Any], sync: Sync) -> Iterat
     if kind == "rows":
         stream = streams[step["stream"]]
         batch = Batch(stream)
-        for row in step["rows"]:
+        since = sync.since
+        for row in (r for r in step["rows"] if since is None or datetime.fromisoformat(r["seen_at"]) >= since):
             try:
                 yield from batch.add(typed(row))
             except ValueError as error:
