@@ -9,6 +9,7 @@ for module in (
     "apply_rows",
     "nothing_new",
     "git_numstat",
+    "git_refs",
     "s3_listing",
     "imap_messages",
     "rest_json",

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TypeVar
 
-from sources.errors import IntegrationError, Permanent, Unauthenticated
+from sources.errors import IntegrationError, Transient, Unauthenticated
 from sources.events import Event, Quarantined, Rows
 
 MAX_BYTES = 64 * 2**20
+OF_ALL = (Transient, Unauthenticated)
+"""Errors that a server gives for every part of it alike: it is down, or doesn't take the credentials."""
 _SMALL = 500
 _Result = TypeVar("_Result")
 
@@ -29,13 +31,18 @@ class PartFailed(Exception):
         self.error = error
 
 
-def held(events: Generator[Event, None, _Result]) -> Generator[Event, None, _Result]:
+def held(
+    events: Generator[Event, None, _Result], of_all: tuple[type[IntegrationError], ...] = OF_ALL
+) -> Generator[Event, None, _Result]:
     """Yield the events of one part once all are there, or are too many; returns what they return.
+
+    Args:
+        events: what is read of the part.
+        of_all: errors that are not about the part alone.
 
     Raises:
         PartFailed: the part failed by itself and nothing of it was yielded.
-        IntegrationError: something failed that is not about the part alone (credentials, a server that is down), or the
-            part failed after some of it was yielded.
+        IntegrationError: an error that is not about the part alone, or the part failed after some of it was yielded.
     """
     waiting: list[Event] | None = []
     size = 0
@@ -45,8 +52,8 @@ def held(events: Generator[Event, None, _Result]) -> Generator[Event, None, _Res
         except StopIteration as end:
             yield from waiting or ()
             return end.value  # type: ignore[no-any-return]
-        except Permanent as error:
-            if waiting is None or isinstance(error, Unauthenticated):
+        except IntegrationError as error:
+            if waiting is None or isinstance(error, of_all):
                 raise
             raise PartFailed(error) from error
         if waiting is None:

@@ -123,7 +123,7 @@ OCCURRENCES = Stream(
         "recurrence_id names the row of events that the occurrence's fields come from.",
         "A cancelled instance has status CANCELLED; an excluded one (EXDATE) has no row.",
         "The elapsed length is kept when an event with DTEND crosses a clock change (RFC 5545, 3.8.5.3).",
-        "At most 20,000 occurrences of one rule; the log says occurrences_bounded when there would be more.",
+        "At most 20,000 occurrences of a series; the log says occurrences_bounded when there would be more.",
     ),
 )
 

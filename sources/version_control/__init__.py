@@ -1,7 +1,7 @@
 """Version control: what happened in git repositories, read by git itself over HTTP, SSH or from a folder.
 
-Needs ``git`` 2.30 or later on the machine (2.39 to judge merges, 2.41 to count ahead and behind in one walk) and the
-right to read; nothing is ever pushed. Quirks of git that shape the driver:
+Needs ``git`` 2.30 or later on the machine (2.39 to judge merges) and the right to read; nothing is ever pushed. Quirks
+of git that shape the driver:
 
 * The tips of branches and tags are the whole truth: new commits are those reachable from new tips and not from old
   ones. Listing the tips costs one request; when none moved, nothing is fetched.

@@ -22,17 +22,18 @@ from typing import Any
 
 from sources.driver import SetupTest, Sync
 from sources.errors import IntegrationError, Transient, Unauthenticated, UnexpectedShape
-from sources.events import Cursor, Delete, Event, Logged
+from sources.events import Cursor, Delete, Event, Failed, Logged
+from sources.held import PartFailed, held
 from sources.settings import redact
 from sources.version_control.address import Remote
 from sources.version_control.connection import Connection, remotes_of
 from sources.version_control.history import Reading, history_rows, mapped_rows
-from sources.version_control.mirror import HEAD, Mirror, forget, kept, objects_at, opened, rebuild, update
+from sources.version_control.mirror import HEAD, Mirror, changed_refs, forget, kept, objects_at, opened, rebuild, update
 from sources.version_control.program import Damaged, git_version
 from sources.version_control.refs import ref_count, ref_rows, tag_rows, update_rows
 from sources.version_control.remote import Listing, list_refs
 from sources.version_control.rows import Table
-from sources.version_control.streams import FILES, REF_UPDATES, REFS, REPOSITORIES, TAGS
+from sources.version_control.streams import FILES, REF_UPDATES, REFS, REPOSITORIES, STREAMS, TAGS
 from sources.version_control.tree import file_rows
 
 __all__ = ["Connection", "extract", "setup_tests"]
@@ -104,12 +105,20 @@ def _tests_of(remote: Remote) -> Iterator[SetupTest]:
 def extract(connection: Connection, sync: Sync) -> Generator[Event, None, None]:
     """Yield what is new in each repository; nothing where nothing is.
 
+    A repository that fails keeps its rows and stops no other.
+
     Raises:
-        IntegrationError: a repository failed; all are asked for their refs before any is fetched.
+        IntegrationError: every repository failed, or the first refused the credentials, which are then tried nowhere
+            else.
     """
     remotes = remotes_of(connection, sync)
     states: dict[str, State] = dict((sync.cursor or {}).get("repositories", {}))
     listings = _listings(remotes)
+    failures = {
+        r.name: found for r, found in zip(remotes, listings, strict=True) if isinstance(found, IntegrationError)
+    }
+    if len(failures) == len(remotes):
+        raise failures[remotes[0].name]
     for name in sorted(set(states) - {remote.name for remote in remotes}):
         del states[name]
         shutil.rmtree(_folder(sync, name), ignore_errors=True)
@@ -117,18 +126,41 @@ def extract(connection: Connection, sync: Sync) -> Generator[Event, None, None]:
         yield Cursor({"repositories": dict(states)})
     for remote, listing in zip(remotes, listings, strict=True):
         state = states.get(remote.name)
-        if state is not None and _unchanged(state, listing, sync):
+        if isinstance(listing, IntegrationError) or (state is not None and _unchanged(state, listing, sync)):
             continue
-        now = yield from _repository(remote, listing, state, sync)
+        try:
+            now = yield from held(_repository(remote, listing, state, sync), of_all=())
+        except PartFailed as failed:
+            failures[remote.name] = failed.error
+            if len(failures) == len(remotes):
+                raise failed.error from failed
+            continue
         if now is not None:
             states[remote.name] = now.state(sync)
             yield Cursor({"repositories": dict(states)})
+    stream = next((stream.name for stream in STREAMS if stream.name in sync.streams), None)
+    if stream is not None:
+        yield from (Failed(stream, error, {"repository": name}) for name, error in failures.items())
 
 
-def _listings(remotes: list[Remote]) -> list[Listing]:
-    """Ask every remote; the first one alone, so that a wrong password is tried once and not once for each."""
+def _listings(remotes: list[Remote]) -> list[Listing | IntegrationError]:
+    """Ask every remote; the first one alone, so that a wrong password is tried once and not once for each.
+
+    Raises:
+        Unauthenticated: the first refused the credentials.
+    """
+
+    def ask(remote: Remote) -> Listing | IntegrationError:
+        try:
+            return list_refs(remote)
+        except IntegrationError as error:
+            return error
+
+    first = ask(remotes[0])
+    if isinstance(first, Unauthenticated):
+        raise first
     with ThreadPoolExecutor(max_workers=8) as pool:
-        return [list_refs(remotes[0]), *pool.map(list_refs, remotes[1:])]
+        return [first, *pool.map(ask, remotes[1:])]
 
 
 def _folder(sync: Sync, name: str) -> Path:
@@ -161,7 +193,15 @@ def _repository(remote: Remote, listing: Listing, state: State | None, sync: Syn
 
 
 def _read(mirror: Mirror, remote: Remote, listing: Listing, state: State | None, sync: Sync) -> Steps:
-    past: State = state or {"refs": {}, "head": None, "shallow": None, "mailmap": None, "kept": [], "streams": []}
+    past: State = state or {
+        "refs": {},
+        "default": None,
+        "head": None,
+        "shallow": None,
+        "mailmap": None,
+        "kept": [],
+        "streams": [],
+    }
     forget(mirror, past["kept"])
     known = {*past["refs"].values(), *past["kept"], *([past["head"]] if past["head"] else [])}
     sync.progress(f"fetch {remote.name}", 0)
@@ -206,14 +246,15 @@ def _small_streams(mirror: Mirror, remote: Remote, past: State, now: _Now, sync:
         yield from table.rest()
     if REF_UPDATES.name in sync.streams:
         yield from update_rows(mirror, name, past["refs"], now.refs, sync.now)
+    moved = changed_refs(past["refs"], now.refs)
     if REFS.name in sync.streams:
-        yield from ref_rows(mirror, name, now.head, now.default)
-    if TAGS.name in sync.streams and (again or _tags(past["refs"]) != _tags(now.refs)):
-        yield from tag_rows(mirror, name)
+        sync.progress(f"refs of {name}", 0)
+        counted = again or any(past[key] != value for key, value in (("head", now.head), ("shallow", now.shallow)))
+        defaults = {ref for ref in (past["default"], now.default) if ref and past["default"] != now.default}
+        yield from ref_rows(mirror, name, now.head, now.default, None if counted else defaults.union(moved))
+    if TAGS.name in sync.streams:
+        tags = {ref for ref in moved if ref.startswith("refs/tags/")}
+        yield from tag_rows(mirror, name, None if again else tags)
     if FILES.name in sync.streams and (again or past["head"] != now.head):
         there = past["head"] and not again and objects_at(mirror, [past["head"]])
         yield from file_rows(mirror, name, past["head"] if there else None, now.head)
-
-
-def _tags(refs: Mapping[str, str]) -> dict[str, str]:
-    return {ref: oid for ref, oid in refs.items() if ref.startswith("refs/tags/")}

@@ -138,17 +138,18 @@ def _sound(mirror: Mirror) -> bool:
     return True
 
 
-def objects_at(mirror: Mirror, names: Sequence[str], what: str = "") -> dict[str, str]:
+def objects_at(mirror: Mirror, names: Sequence[str], what: str = "", form: str = "%(objectname)") -> dict[str, str]:
     """Return, for each name that leads to an object in the mirror, that object.
 
     Args:
         mirror: the mirror.
         names: objects, or any other expression without white space (gitrevisions(7)).
         what: appended to each, for example ``^{commit}`` for the commits that they lead to.
+        form: what is said of the object (git-cat-file(1)).
     """
     found: dict[str, str] = {}
     unique = list(dict.fromkeys(names))
-    with mirror.git.conversation("cat-file", "--batch-check=%(objectname)") as asking:
+    with mirror.git.conversation("cat-file", f"--batch-check={form}") as asking:
         for at in range(0, len(unique), asking.AT_ONCE):
             some = unique[at : at + asking.AT_ONCE]
             asking.ask([f"{name}{what}" for name in some])

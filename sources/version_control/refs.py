@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 
 from sources.events import Delete, Event
+from sources.version_control.ahead import ahead_and_behind
 from sources.version_control.mirror import Mirror, changed_refs, objects_at
 from sources.version_control.program import git_version, text
 from sources.version_control.rows import Table
@@ -24,24 +25,36 @@ _TAG_FIELDS = (
     "contents",
 )
 _AHEAD_BEHIND = (2, 41)
+_MANY = 200
+"""Refs that are named to git one by one; beyond, it lists all."""
 
 
-def ref_rows(mirror: Mirror, name: str, head: str | None, default: str | None) -> Iterator[Event]:
-    """Yield all refs of a repository; what isn't among them is gone.
+def ref_rows(
+    mirror: Mirror, name: str, head: str | None, default: str | None, changed: Collection[str] | None
+) -> Iterator[Event]:
+    """Yield branches and tags as they are now.
+
+    Args:
+        mirror: the mirror.
+        name: the repository.
+        head: commit at HEAD; None when there is none.
+        default: the default branch.
+        changed: names of the refs to write, which may be gone; None for all, and what isn't among them is gone.
 
     Raises:
         Damaged: the mirror is damaged.
     """
     table = Table(REFS)
-    yield Delete(REFS.name, {"repository": name})
+    yield from _gone(REFS.name, name, "ref", changed)
     counted = head is not None and git_version() >= _AHEAD_BEHIND
     fields = (*_REF_FIELDS, f"ahead-behind:{head}") if counted else _REF_FIELDS
-    records = list(_records(mirror, fields, "refs/heads/", "refs/tags/"))
+    records = list(_records(mirror, fields, changed, "refs/heads/", "refs/tags/"))
     commits = objects_at(mirror, [text(record[1]) for record in records], "^{commit}")
-    for ref, target, at, peeled_at, *counts in ([text(part) for part in record] for record in records):
+    counts = ahead_and_behind(mirror, head, list(commits.values())) if head is not None and not counted else {}
+    for ref, target, at, peeled_at, *pair in ([text(part) for part in record] for record in records):
         kind = "branch" if ref.startswith("refs/heads/") else "tag"
         commit = commits.get(target)
-        ahead, behind = _ahead_behind(mirror, head, commit, counts)
+        ahead, behind = _pair(pair) if counted and commit else counts.get(commit or "", (None, None))
         merged = None if ahead is None else ahead == 0
         short = ref.split("/", 2)[2]
         when = micros(at or peeled_at)
@@ -50,50 +63,63 @@ def ref_rows(mirror: Mirror, name: str, head: str | None, default: str | None) -
     yield from table.rest()
 
 
-def _ahead_behind(
-    mirror: Mirror, head: str | None, commit: str | None, counts: list[str]
-) -> tuple[int | None, int | None]:
-    if head is None or commit is None:
-        return None, None
-    if counts:
-        pair = counts[0].split()
-    else:
-        pair = text(mirror.git.run("rev-list", "--left-right", "--count", f"{commit}...{head}")).split()
-    return (int(pair[0]), int(pair[1])) if len(pair) == 2 else (None, None)
+def _pair(parts: list[str]) -> tuple[int | None, int | None]:
+    ahead, _, behind = parts[0].partition(" ")
+    return (int(ahead), int(behind)) if ahead and behind else (None, None)
 
 
-def tag_rows(mirror: Mirror, name: str) -> Iterator[Event]:
-    """Yield all tags of a repository; what isn't among them is gone.
+def _gone(stream: str, name: str, column: str, changed: Collection[str] | None) -> Iterator[Delete]:
+    """Yield the deletes that come before what is written anew."""
+    if changed is None:
+        yield Delete(stream, {"repository": name})
+    for ref in sorted(changed or ()):
+        value = ref if column == "ref" else ref.removeprefix("refs/tags/")
+        yield Delete(stream, {"repository": name, column: value})
+
+
+def tag_rows(mirror: Mirror, name: str, changed: Collection[str] | None) -> Iterator[Event]:
+    """Yield tags as they are now.
+
+    Args:
+        mirror: the mirror.
+        name: the repository.
+        changed: full names of the tags to write, which may be gone; None for all, and what isn't among them is gone.
 
     Raises:
         Damaged: the mirror is damaged.
     """
     table = Table(TAGS)
-    yield Delete(TAGS.name, {"repository": name})
-    for record in _records(mirror, _TAG_FIELDS, "refs/tags/"):
-        ref, kind, target, tagger, email, date, signature, message = (text(part) for part in record)
-        annotated = kind == "tag"
-        on, on_kind = _peeled(mirror, target) if annotated else (target, kind)
+    yield from _gone(TAGS.name, name, "name", changed)
+    records = list(_records(mirror, _TAG_FIELDS, changed, "refs/tags/"))
+    annotated = [text(record[2]) for record in records if record[1] == b"tag"]
+    peeled = objects_at(mirror, annotated, "^{}", "%(objectname) %(objecttype)")
+    for ref, kind, target, tagger, email, date, signature, message in ([text(p) for p in r] for r in records):
+        on, _, on_kind = peeled[target].partition(" ") if target in peeled else (target, "", kind)
         when, offset = recorded(date)
-        person = (tagger, email, when, offset) if annotated else (None, None, None, None)
-        message = message.removesuffix(signature)
-        words = (message, bool(signature)) if annotated else (None, False)
-        table.add((name, ref.removeprefix("refs/tags/"), annotated, target, on, on_kind, *person, *words))
+        own = kind == "tag"
+        person = (tagger, email, when, offset) if own else (None, None, None, None)
+        words = (message.removesuffix(signature), bool(signature)) if own else (None, False)
+        table.add((name, ref.removeprefix("refs/tags/"), own, target, on, on_kind, *person, *words))
         yield from table.full()
     yield from table.rest()
 
 
-def _peeled(mirror: Mirror, target: str) -> tuple[str, str]:
-    oid = text(mirror.git.run("rev-parse", "--verify", f"{target}^{{}}")).strip()
-    return oid, text(mirror.git.run("cat-file", "-t", oid)).strip()
-
-
-def _records(mirror: Mirror, fields: tuple[str, ...], *prefixes: str) -> Iterator[list[bytes]]:
+def _records(
+    mirror: Mirror, fields: tuple[str, ...], only: Collection[str] | None, *prefixes: str
+) -> Iterator[list[bytes]]:
     """Yield the fields of each ref; messages hold line ends, so fields, not lines, are counted."""
-    out = mirror.git.run("for-each-ref", "--format=" + "".join(f"%({field})%00" for field in fields), *prefixes)
-    parts = out.split(b"\0")
+    if only is not None and not only:
+        return
+    exact = only is not None and len(only) <= _MANY and not any("\\" in ref for ref in only)  # \\xNN isn't the name
+    patterns = [ref for ref in sorted(only or ()) if ref.startswith(prefixes)] if exact else list(prefixes)
+    if not patterns:
+        return
+    form = "".join(f"%({field})%00" for field in fields)
+    parts = mirror.git.run("for-each-ref", "--format=" + form, *patterns).split(b"\0")
     for at in range(0, len(parts) - 1, len(fields)):
-        yield [parts[at].removeprefix(b"\n"), *parts[at + 1 : at + len(fields)]]
+        record = [parts[at].removeprefix(b"\n"), *parts[at + 1 : at + len(fields)]]
+        if only is None or text(record[0]) in only:
+            yield record
 
 
 def update_rows(

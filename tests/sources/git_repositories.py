@@ -12,7 +12,7 @@ from typing import Any
 
 from demo.git_history import git
 from sources.driver import Sync
-from sources.events import Cursor, Delete, FullScan, Logged, Quarantined, Rows
+from sources.events import Cursor, Delete, Failed, FullScan, Logged, Quarantined, Rows
 from sources.version_control.git import Connection, extract
 from sources.version_control.streams import STREAMS
 
@@ -54,11 +54,13 @@ class Repository:
     def raw_commit(self, header: bytes, message: bytes) -> str:
         """Write a commit of HEAD's tree with any header at all and return its name."""
         tree = self.git("rev-parse", "HEAD^{tree}")
-        raw = b"tree " + tree.encode() + b"\n" + header + b"\n\n" + message
-        command = ["git", "hash-object", "-t", "commit", "-w", "--stdin", "--literally"]
-        return (
-            subprocess.run(command, cwd=self.folder, check=True, capture_output=True, input=raw).stdout.decode().strip()
-        )
+        return self.raw("commit", b"tree " + tree.encode() + b"\n" + header + b"\n\n" + message)
+
+    def raw(self, kind: str, content: bytes) -> str:
+        """Write an object of any content at all and return its name."""
+        command = ["git", "hash-object", "-t", kind, "-w", "--stdin", "--literally"]
+        done = subprocess.run(command, cwd=self.folder, check=True, capture_output=True, input=content)
+        return done.stdout.decode().strip()
 
     def lines(self, *args: str) -> list[str]:
         return self.git(*args).splitlines()
@@ -80,6 +82,7 @@ class Warehouse:
     tables: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = field(default_factory=dict)
     cursor: Mapping[str, Any] | None = None
     logged: list[Logged] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
     runs: int = 0
 
     def load(self, *urls: str | dict[str, Any], streams: frozenset[str] = ALL, **options: Any) -> dict[str, int]:
@@ -110,6 +113,8 @@ class Warehouse:
                 self.cursor = value
             case Logged():
                 self.logged.append(event)
+            case Failed():
+                self.failed.append(event)
             case FullScan() | Quarantined():
                 raise AssertionError(event)
 
