@@ -43,16 +43,25 @@ def compact(text: bytes) -> bytes:
     return text
 
 
-def items(text: bytes) -> list[bytes]:
-    """Return the texts of the entries of a list.
+def entries(text: bytes) -> list[msgspec.Raw]:
+    """Return the entries of a list as views into it, which ``bytes`` makes texts of.
 
     Raises:
         ValueError: it is no list, or one that doesn't end where the text does.
     """
     try:
-        return [bytes(item) for item in msgspec.json.decode(text, type=list[msgspec.Raw])]
+        return msgspec.json.decode(text, type=list[msgspec.Raw])
     except (msgspec.DecodeError, RecursionError):
-        return list(_parts(text, b"["))
+        return [msgspec.Raw(part) for part in _parts(text, b"[")]
+
+
+def items(text: bytes) -> list[bytes]:
+    """Return the texts of the entries of a list.
+
+    Raises:
+        ValueError: as :func:`entries`.
+    """
+    return [bytes(entry) for entry in entries(text)]
 
 
 def members(text: bytes) -> dict[str, bytes]:

@@ -15,6 +15,7 @@ from sources.rest_api.page import Page
 from sources.rest_api.paging import Listing
 from sources.rest_api.path import parse_path, value_at
 from sources.rest_api.requests import with_params
+from sources.rest_api.shapes import joined
 from sources.web.ask import Ask
 
 _REFRESH = timedelta(days=1)
@@ -40,7 +41,7 @@ class Removed:
             return page
         path, live = parse_path(delta.removed), []
         for item in page.items:
-            record = _parsed(item)
+            record = _parsed(bytes(item))
             key = {name: value_at(record, self.endpoint.where(name)) for name in self.endpoint.key}
             key = {name: value for name, value in key.items() if self.endpoint.columns[name].parent is None}
             mark = value_at(record, path)
@@ -50,7 +51,7 @@ class Removed:
                 self.gone[json.dumps(key, default=str)] = key
             else:
                 live.append(item)
-        return replace(page, records=b"[%s]" % b",".join(live), items=live) if len(live) < page.count else page
+        return replace(page, records=joined(live), items=live) if len(live) < page.count else page
 
     def deletes(self, name: str, scope: Mapping[str, Any]) -> Iterator[Event]:
         """Yield that the records are gone; after all rows."""

@@ -39,7 +39,7 @@ class Envelope:
 
     rest: Any
     records: bytes
-    items: list[bytes]
+    items: list[msgspec.Raw]
     empty: str = ""
 
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from sources.errors import Rejected, UnexpectedShape
 from sources.json_path import value_at
 from sources.rest_api.declared import Endpoint
@@ -31,7 +33,8 @@ class Page:
     Attributes:
         rest: the answer without its list.
         records: the list as bytes of a JSON array.
-        items: its records, each as the server wrote it.
+        items: its records, each as the server wrote it, as views.
+        digest: what tells its records from those of another page.
         ask: what was asked.
         asked: the same in words.
         url: where the answer came from.
@@ -41,12 +44,16 @@ class Page:
 
     rest: Any
     records: bytes
-    items: list[bytes] = field(repr=False)
+    items: list[msgspec.Raw] = field(repr=False)
     ask: Ask
     asked: str
     url: str
     headers: Mapping[str, str]
     status: int = 200
+    digest: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digest", hashlib.sha256(self.records).digest())
 
     @property
     def is_empty(self) -> bool:
@@ -58,15 +65,10 @@ class Page:
         """How many records it has."""
         return len(self.items)
 
-    @property
-    def digest(self) -> bytes:
-        """What tells its records from those of another page."""
-        return hashlib.sha256(self.records).digest()
-
     def last(self, path: tuple[Any, ...]) -> Any:
         """Return a value of the last record; None when there is none."""
         try:
-            return value_at(json.loads(self.items[-1]), path)
+            return value_at(json.loads(bytes(self.items[-1])), path)
         except (ValueError, RecursionError, IndexError):
             return None
 

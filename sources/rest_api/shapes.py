@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import msgspec
+
 from sources import json_raw as raw
 from sources.json_path import EACH, Path
 from sources.rest_api.declared import Endpoint
@@ -21,7 +23,7 @@ def expected(endpoint: Endpoint) -> str:
     return "an object of records" if endpoint.keyed_by else "a list"
 
 
-def entries(endpoint: Endpoint, text: bytes) -> list[bytes] | None:
+def entries(endpoint: Endpoint, text: bytes) -> list[msgspec.Raw] | None:
     """Return the records in what an answer has at :func:`before_each` of ``records``; None when it has another shape.
 
     Raises:
@@ -30,14 +32,15 @@ def entries(endpoint: Endpoint, text: bytes) -> list[bytes] | None:
     path = endpoint.records_path()
     start = text.lstrip()[:1]
     if EACH in path:
-        return None if start not in (b"[", b"{") else list(_each(raw.reach(text, path[len(before_each(path)) :])))
-    if endpoint.single:
-        return [text] if start == b"{" else None
+        several = start in (b"[", b"{")
+        return list(map(msgspec.Raw, _each(raw.reach(text, path[len(before_each(path)) :])))) if several else None
     if endpoint.keyed_by is not None:
-        return list(_pairs(text)) if start == b"{" else [] if start == b"[" and not raw.items(text) else None
-    if start == b"[":
-        return raw.items(text)
-    return [text] if endpoint.format.kind == "xml" else None
+        empty = start == b"[" and not raw.entries(text)
+        return list(map(msgspec.Raw, _pairs(text))) if start == b"{" else [] if empty else None
+    if start == b"[" and not endpoint.single:
+        return raw.entries(text)
+    alone = (endpoint.single and start == b"{") or endpoint.format.kind == "xml"
+    return [msgspec.Raw(text)] if alone else None
 
 
 def nested_entries(endpoint: Endpoint, found: Iterable[bytes]) -> Iterator[bytes]:
@@ -49,9 +52,9 @@ def nested_entries(endpoint: Endpoint, found: Iterable[bytes]) -> Iterator[bytes
             yield from _each([text])
 
 
-def joined(texts: list[bytes]) -> bytes:
+def joined(found: list[msgspec.Raw]) -> bytes:
     """Return records as a JSON array."""
-    return b"[%s]" % b",".join(texts)
+    return b"[%s]" % b",".join(map(bytes, found))
 
 
 def _each(found: Iterable[bytes]) -> Iterator[bytes]:

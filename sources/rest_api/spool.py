@@ -91,7 +91,7 @@ class Spool:
 
     def add(self, page: Page) -> None:
         """Let a page wait; an empty one is only counted in the digest."""
-        self._digest.update(hashlib.sha256(page.records).digest())
+        self._digest.update(page.digest)
         if page.is_empty:
             return
         spooled = Spooled(page.ask, len(page.records), self.parent, page.records)

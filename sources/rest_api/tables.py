@@ -173,7 +173,8 @@ def _texts(records: Sequence[Record], path: Path, bad: dict[int, str]) -> Sequen
     """Return what is at a path in each record."""
     if len(path) == 1 and isinstance(path[0], str):
         name = path[0]
-        return [None if (v := (record.fields or _NOTHING).get(name)) is None else bytes(v) for record in records]
+        values = [(record.fields or _NOTHING).get(name) for record in records]
+        return [value and bytes(value) for value in values]
     found: list[bytes | None] = []
     for i, record in enumerate(records):
         try:

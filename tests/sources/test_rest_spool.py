@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec import Raw
+
 from sources.rest_api.page import Page
 from sources.rest_api.spool import Spool
 from sources.web.ask import Ask
@@ -13,12 +15,14 @@ RECORDS = b'[{"email":"%s"}]' % MARK.encode()
 
 
 def page() -> Page:
-    return Page(None, RECORDS, [RECORDS[1:-1]], Ask("things"), "GET /things", "", {})
+    return Page(None, RECORDS, [Raw(RECORDS[1:-1])], Ask("things"), "GET /things", "", {})
 
 
 def test_what_is_on_disk_says_nothing(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
-    large = Page(None, b"[%s]" % b",".join([RECORDS[1:-1]] * 600_000), [b"{}"], Ask("things"), "GET /things", "", {})
+    large = Page(
+        None, b"[%s]" % b",".join([RECORDS[1:-1]] * 600_000), [Raw(b"{}")], Ask("things"), "GET /things", "", {}
+    )
     for each in (large, page(), large):
         spool.add(each)
     files = list(tmp_path.iterdir())
