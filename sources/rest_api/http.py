@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from hashlib import sha256
 
 from pydantic import Field
@@ -21,7 +22,7 @@ from sources.rest_api.paging import Listing
 from sources.rest_api.paging_styles import Block
 from sources.rest_api.reading import Reading, State
 from sources.rest_api.requests import clock, first_request
-from sources.rest_api.since import spans_of
+from sources.rest_api.since import spans_of, state_from, takes_dates
 from sources.rest_api.spool import spool_folder
 from sources.settings import Setting, read_setting
 from sources.stream import Stream
@@ -111,6 +112,18 @@ def look(connection: Connection, sync: Sync) -> Iterator[Look]:
         yield from Looking(client, connection.endpoints, folder, sync).looks()
 
 
+def since_streams(connection: Connection) -> frozenset[str]:
+    """Return the endpoints that can be asked for what has changed from a date on, and all that are read with them."""
+    found = {n for n, e in connection.endpoints.items() if takes_dates(e) and e.parent is None}
+    while more := {n for n, e in connection.endpoints.items() if _outside(e) in found} - found:
+        found |= more
+    return frozenset(found)
+
+
+def _outside(endpoint: Endpoint) -> str | None:
+    return endpoint.nested_in or (endpoint.parent.endpoint if endpoint.parent else None)
+
+
 def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
     """Yield what changed since ``sync.cursor``; an endpoint that can't be read fails its streams alone.
 
@@ -118,6 +131,13 @@ def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
         IntegrationError: the credentials are refused, or the server can't be reached; the cursor then stays.
     """
     known = _usable(connection, sync)
+    if sync.since is not None:
+        known = {
+            name: {**state_from(endpoint, sync.since, sync.now), "streams": list(connection.endpoints)}
+            for name, endpoint in connection.endpoints.items()
+            if takes_dates(endpoint) and endpoint.parent is None
+        }
+        sync = replace(sync, streams=sync.streams & since_streams(connection))
     states: dict[str, State] = {}
     reach = Reach()
     watched = reach.watch(sync)

@@ -116,6 +116,19 @@ class Seen:
         return {"since": _text(self._floor()), "seen": seen, "again": again}
 
 
+def takes_dates(endpoint: Endpoint) -> bool:
+    """Return whether an endpoint can be asked for what has changed from a date on."""
+    incremental = endpoint.incremental
+    column = endpoint.columns.get(incremental.column) if incremental else None
+    return column is not None and column.type in ("timestamp", "datetime", "date")
+
+
+def state_from(endpoint: Endpoint, moment: datetime, now: datetime) -> dict[str, Any]:
+    """Return a state from which on an endpoint that takes dates reads what has changed since a time."""
+    kind = endpoint.columns[endpoint.incremental.column].type if endpoint.incremental else "timestamp"
+    return {"since": _text(typed(kind, moment.astimezone(UTC).isoformat())), "scanned_at": now.isoformat()}
+
+
 def spans_of(endpoint: Endpoint, since: str | None, now: datetime) -> list[dict[str, str]]:
     """Return the values of ``since`` and ``until`` of each request that together ask for everything since a value.
 
