@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sources.crm_accounting.rest import Record, Tryton
@@ -74,6 +75,12 @@ def touched(before: Marks, after: Marks) -> set[int]:
             for mark in (old, new):
                 found.update(mark[1] if mark else ())
     return found
+
+
+def changed_since(tryton: Tryton, part: Part, moment: datetime) -> set[int]:
+    """Return the ids of the records that a change of a model from a time on is a change of."""
+    found = _marks(tryton, part, _changed_since(int(moment.timestamp() * 10**6)))
+    return {owner for _, (_, owners) in found for owner in owners}
 
 
 def _marks(tryton: Tryton, part: Part, domain: tuple[Any, ...]) -> Iterator[tuple[int, Mark]]:

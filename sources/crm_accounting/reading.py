@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sources.batch import Batch, to_json
-from sources.crm_accounting.changes import Care, Marks, Part, scan, touched
+from sources.crm_accounting.changes import Care, Marks, Part, changed_since, scan, touched
 from sources.crm_accounting.kinds import Kind
 from sources.crm_accounting.known import Known
 from sources.crm_accounting.rest import Record, Tryton
@@ -55,6 +56,15 @@ class Reader:
         else:
             yield from self._some(kind, before, after)
         yield after
+
+    def read_since(self, kind: Kind, moment: datetime) -> Iterator[Event]:
+        """Yield the rows of the records that have changed from a time on, or anything that belongs to them."""
+        changed: set[int] = set()
+        for part in (Part(kind.model), *kind.parts):
+            if self.tryton.has(part.model):
+                changed |= changed_since(self.tryton, part, moment)
+        read = _Rows(kind, self.sync, replace=True)
+        yield from self._rows(kind, sorted(changed), dict.fromkeys(changed, (0, ())), read)
 
     def _some(self, kind: Kind, before: Known, after: Known) -> Iterator[Event]:
         own = after.marks[kind.model]

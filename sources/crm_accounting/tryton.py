@@ -26,6 +26,7 @@ from sources.crm_accounting.parties import PARTIES
 from sources.crm_accounting.reading import Reader
 from sources.crm_accounting.rest import Tryton
 from sources.crm_accounting.selling import DEALS, LEADS, NOTES, PRODUCTS
+from sources.crm_accounting.streams import STREAMS
 from sources.driver import ConnectionModel, SetupTest, Sync
 from sources.errors import IntegrationError, NotFound, Permanent, Unauthenticated
 from sources.events import Cursor, Event
@@ -102,6 +103,11 @@ def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
         yield SetupTest("may read all models", True, detail)
 
 
+def since_streams(_connection: Connection) -> frozenset[str]:
+    """Return the streams that can be asked for what has changed from a date on: all."""
+    return frozenset(stream.name for stream in STREAMS)
+
+
 def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
     """Yield what changed since ``sync.cursor``.
 
@@ -110,6 +116,11 @@ def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
     """
     with _open(connection, sync) as client:
         tryton = _database(client, connection)
+        if sync.since is not None:
+            reader = Reader(tryton, sync, Care(connection.overlap, connection.list_up_to))
+            for kind in _wanted(tryton, sync):
+                yield from reader.read_since(kind, sync.since)
+            return
         state = {"for": _fingerprint(client, connection), "format": FORMAT, "streams": sorted(sync.streams)}
         cursor = sync.cursor or {}
         before = remembered.load(sync.folder, cursor.get("known"))

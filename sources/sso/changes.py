@@ -100,6 +100,18 @@ def read_changes(
         return {**known, **position}
 
 
+def read_since(access: Access, sync: Sync, roles: Sequence[Role], moment: datetime) -> Iterator[Event]:
+    """Yield the users and groups that have changed from a time on; all, where the service ignores the filter."""
+    with contextlib.ExitStack() as kept:
+        users = kept.enter_context(keep_listing(access, sync.folder, "Users", _condition(moment)))
+        groups = list_groups(kept, access, sync, _condition(moment))
+        loading = Loading(sync, roles)
+        yield from add_users(loading, users)
+        yield from add_groups(loading, groups)
+        yield from add_members(loading)
+        yield from loading.flush()
+
+
 def _condition(after: datetime) -> str:
     return f'meta.lastModified gt "{after.isoformat().replace("+00:00", "Z")}"'
 

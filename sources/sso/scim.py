@@ -22,6 +22,7 @@ from sources.errors import IntegrationError, NotConfigured, Permanent, Unauthent
 from sources.events import Cursor, Event, Failed
 from sources.settings import Secret, Setting, read_secret, read_setting
 from sources.sso.access import Access, open_access
+from sources.sso.changes import read_since
 from sources.sso.database import check_tables, open_database, read_database
 from sources.sso.directory import read_directory
 from sources.sso.log_files import open_files
@@ -111,6 +112,11 @@ def _beside(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
         yield _tried("may read the database", failure, "its tables are there")
 
 
+def since_streams(_connection: Connection) -> frozenset[str]:
+    """Return the streams that a filter on ``meta.lastModified`` gives from a date on."""
+    return DIRECTORY
+
+
 def extract(connection: Connection, sync: Sync) -> Generator[Event]:
     """Yield what changed since ``sync.cursor``; a part that can't be read fails alone, and its cursor stays.
 
@@ -118,6 +124,10 @@ def extract(connection: Connection, sync: Sync) -> Generator[Event]:
         NotConfigured: a setting is missing.
         IntegrationError: nothing of it can be read.
     """
+    if sync.since is not None:
+        with _open(connection, sync) as access:
+            yield from read_since(access, sync, connection.roles, sync.since)
+        return
     fingerprint = _fingerprint(connection, sync)
     before = sync.cursor or {}
     fits = before.get("for") == fingerprint and before.get("format") == FORMAT

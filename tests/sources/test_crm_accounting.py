@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from sources.crm_accounting import tryton
+from sources.driver import Sync, load_driver
+from sources.events import Cursor, FullScan, Rows
 from tests.sources.tryton_office import decimal
 from tests.sources.tryton_site import Site, tryton_site
 
@@ -231,3 +235,23 @@ def test_without_its_file_everything_is_read_again_and_is_the_same(site: Site, t
     assert site.changes() == {}
     assert site.tables.events, "it was read"
     assert site.tables.run() == []
+
+
+def test_what_has_changed_from_a_date_on_can_be_read_again(site: Site) -> None:
+    site.changes()
+    moment = datetime.now(UTC)
+    party = site.office.party("Made since", "Sam", "sam@since.example")
+    driver = load_driver("crm_accounting", "tryton")
+    connection = driver.Connection.model_validate({"url": f"{site.front.url}/leat/", "key": {"env": "TRYTON_TEST_KEY"}})
+    names = tryton.since_streams(connection)
+    sync = Sync("crm", names, None, site.folder, site.folder, moment, since=moment - timedelta(seconds=1))
+    events = list(driver.extract(connection, sync))
+    found = [
+        row
+        for event in events
+        if isinstance(event, Rows) and event.stream == "companies"
+        for row in event.table.to_pylist()
+    ]
+    assert [row["company_id"] for row in found] == [str(party)]
+    assert not [event for event in events if isinstance(event, FullScan | Cursor)]
+    site.changes()

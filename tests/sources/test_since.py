@@ -9,9 +9,14 @@ from typing import Any
 
 import pytest
 
+from sources.driver import Sync
 from sources.events import Rows
+from sources.payments import stripe
 from sources.rest_api.http import Connection, extract, since_streams
+from sources.sso import scim
+from tests.sources.payments_tables import opened, pay
 from tests.sources.rest_answers import Asked, answering
+from tests.sources.scim_fake import Fake, serving
 
 SINCE = datetime(2026, 5, 1, tzinfo=UTC)
 _ORDERS: dict[str, Any] = {
@@ -65,3 +70,34 @@ def test_lists_that_grow_by_numbers_have_no_dates() -> None:
     assert (
         since_streams(Connection.model_validate({"url": "http://x/", "endpoints": {"orders": orders}})) == frozenset()
     )
+
+
+def test_stripe_is_asked_for_what_was_made_since(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(tmp_path, monkeypatch) as tables:
+        for number, month in enumerate((1, 5, 6)):
+            tables.now = datetime(2026, month, 2, tzinfo=UTC)
+            pay(tables, number)
+        events = list(stripe.extract(tables.connection, replace(tables.sync(), since=SINCE)))
+    assert rows_of(events, "charges", "id") == {"ch_1", "ch_2"}
+    assert {type(event) for event in events} == {Rows}
+    assert not {"balance_transactions", "payouts", "events"} & set(tables.asked())
+
+
+def test_scim_is_asked_by_last_modified(tmp_path: Path) -> None:
+    with serving(Fake(filters=True, honours=True)) as fake:
+        fake.user("ada", at="2026-03-01T00:00:00Z")
+        fake.user("bob", at="2026-06-01T00:00:00Z")
+        fake.group("admins", "id-ada", "id-bob", at="2026-06-01T00:00:00Z")
+        connection = scim.Connection.model_validate({"url": f"{fake.url}/scim"})
+        streams = scim.since_streams(connection)
+        sync = Sync("sso", streams, None, tmp_path, tmp_path, datetime.now(UTC), since=SINCE)
+        events = list(scim.extract(connection, sync))
+    assert rows_of(events, "users", "id") == {"id-bob"}
+    assert rows_of(events, "group_members", "member_id") == {"id-ada", "id-bob"}
+    assert {type(event) for event in events} == {Rows}
+
+
+def rows_of(events: list[Any], stream: str, column: str) -> set[Any]:
+    """Return the values of a column in the rows of a stream."""
+    tables = [event.table for event in events if isinstance(event, Rows) and event.stream == stream]
+    return {row[column] for table in tables for row in table.to_pylist()}
