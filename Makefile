@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := .venv/bin/uv
 STAMP := .venv/.synced
 
-.PHONY: demo demo-stop test lint bench dev clean
+.PHONY: demo demo-stop test nightly lint bench dev clean
 
 $(UV):
 	$(PYTHON) -m venv .venv
@@ -21,6 +21,10 @@ demo-stop: $(STAMP)  ## end the demo's servers
 
 test: $(STAMP)  ## run the tests, on DuckDB and on a Postgres of their own
 	.venv/bin/python -m pytest -n logical --maxprocesses 4 --dist loadgroup
+
+nightly: $(STAMP)  ## try 2,000 examples of every property, where make test tries 100
+	LEAT_EXAMPLES=2000 .venv/bin/python -m pytest -n logical --maxprocesses 4 \
+		$$(grep -rl "tests.kit.examples import" tests --include='test_*.py')
 
 lint: $(STAMP)  ## formatting, style, types, import direction
 	.venv/bin/ruff format --check .

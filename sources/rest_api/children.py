@@ -13,8 +13,8 @@ from sources.driver import Sync
 from sources.events import Delete, Event, FullScan, Listed, Masked, Quarantined
 from sources.rest_api.column import ColumnOptions
 from sources.rest_api.convert import Converter
-from sources.rest_api.follow import Memory, memory_of
-from sources.rest_api.paging import Listing, Miscounted
+from sources.rest_api.ends import Memory, Miscounted
+from sources.rest_api.paging import Listing
 from sources.rest_api.paging_styles import OnePage
 from sources.rest_api.reading import GROUP, LISTINGS, Asking, Reading, State, miscounted, read_list
 from sources.rest_api.records import Values
@@ -55,7 +55,7 @@ class _Below:
         parents: rows of the parent, as far as their columns are needed.
         complete: whether they are all there are; the rows of others are then gone.
         validators: of the lists, as the last run saw them and as this one does.
-        memory: what earlier pages had.
+        memory: what the endpoint's lists had so far.
         whole: whether every list was read.
         new: whether any has changed.
         because: why they are complete.
@@ -90,7 +90,7 @@ def read_children(
     name = converter.name
     validators = open_validators(reading.sync.folder, name, before.get("file"))
     parents, complete = _parents(converter, parent), parent is None or parent.complete
-    below = _Below(reading, converter, parents, complete, validators, memory_of(before))
+    below = _Below(reading, converter, parents, complete, validators, Memory())
     converter.complete = False
     yield from _one_by_one(below) if converter.endpoint.moves_on() else _side_by_side(below)
     for key in parent.gone if parent else ():
@@ -103,7 +103,7 @@ def read_children(
         else:
             validators.keep(gone)
     converter.complete = complete and below.whole and not converter.bad
-    yield {"file": validators.save(), "pages": below.memory.state()}
+    yield {"file": validators.save()}
 
 
 def _parents(converter: Converter, parent: Converter | None) -> list[Values]:

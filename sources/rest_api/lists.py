@@ -8,7 +8,7 @@ from typing import Any
 
 from sources.rest_api.declared import Endpoint
 from sources.rest_api.delta import Removed, first_of
-from sources.rest_api.follow import Memory
+from sources.rest_api.ends import Memory
 from sources.rest_api.page import Page
 from sources.rest_api.paging import Listing
 from sources.rest_api.spool import Spool
@@ -24,7 +24,7 @@ class Lists:
         client: asks.
         endpoint: the declaration.
         asks: the first request of each.
-        memory: what earlier pages had.
+        memory: what the endpoint's lists had so far.
         spool: where their pages wait.
         removed: takes out the records that say that something is gone.
         whole: whether they have everything, and not only what is new.

@@ -17,8 +17,9 @@ from sources.looks import Look
 from sources.rest_api.convert import Converter
 from sources.rest_api.declared import Endpoint
 from sources.rest_api.delta import first_of
+from sources.rest_api.ends import Miscounted
 from sources.rest_api.page import Page
-from sources.rest_api.paging import Listing, Miscounted
+from sources.rest_api.paging import Listing
 from sources.rest_api.records import Values
 from sources.rest_api.requests import NoSegment, clock, first_request, text_of
 from sources.rest_api.since import spans_of

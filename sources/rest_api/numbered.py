@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from sources.json_path import parse_path, value_at
 from sources.rest_api.declared import Endpoint
-from sources.rest_api.follow import End, Unproven, more_of
+from sources.rest_api.ends import End, Unproven, more_of
 from sources.rest_api.marks import number_of
 from sources.rest_api.page import Page
 from sources.rest_api.paging_styles import Offset, Pages
@@ -134,7 +134,7 @@ class Numbered:
         Raises:
             Unproven: there is such a page, and nothing else says how many records there are.
         """
-        size = asked_size(self.endpoint, self.ask) or self.given
+        size = asked_size(self.endpoint, self.ask)[1] or self.given
         says = (self.paging.total, self.paging.more, self.paging.last, getattr(self.paging, "total_pages", None))
         if self.pages and self._before < size and page.count > self._before and not any(says):
             got = (

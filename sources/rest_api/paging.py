@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 
 from sources.errors import IntegrationError, UnexpectedShape
 from sources.rest_api.declared import Endpoint
-from sources.rest_api.follow import End, Follower, Memory, Unproven
+from sources.rest_api.ends import End, Memory, Miscounted, Unproven
+from sources.rest_api.follow import Follower
 from sources.rest_api.marks import unread_mark, unread_total
 from sources.rest_api.numbered import Numbered, counted
 from sources.rest_api.page import Page, page_of
@@ -25,10 +26,6 @@ from sources.web.failures import error_of
 from sources.web.validators import NOT_MODIFIED
 
 _EMPTY_PAGES = 10
-
-
-class Miscounted(ValueError):
-    """A list has another number of records than its answers say: it changed, or they count something else."""
 
 
 @dataclass(slots=True)
@@ -91,9 +88,13 @@ class Listing:
 
     def _followed(self, ask: Ask) -> Iterator[Page]:
         """Yield pages each of which tells of the next."""
-        follower = Follower(self.client, self.endpoint, with_size(self.endpoint, ask), self.memory)
+        paging = self.endpoint.paging
         stops = frozenset(stop for stop in self._stops() if isinstance(stop, int))
         asked: set[str] = set()
+        base = with_size(self.endpoint, ask)
+        follower = (
+            Follower(self.client, self.endpoint, paging, base, self.memory) if isinstance(paging, Paged) else None
+        )
         following: Ask | End = with_size(self.endpoint, self._first(ask))
         while isinstance(following, Ask):
             token = f"{following.path} {following.params} {following.json}"
@@ -111,7 +112,7 @@ class Listing:
             if page is None:
                 return
             yield page
-            following = follower.after(page)
+            following = follower.after(page) if follower else End("the answer is the whole list")
             if isinstance(following, Ask):
                 following = replace(following, accept=ask.accept | stops)
         self._end(following, page)

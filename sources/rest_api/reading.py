@@ -18,9 +18,8 @@ from sources.events import Event, FullScan, Listed, Logged
 from sources.rest_api.convert import Converter
 from sources.rest_api.declared import Endpoint
 from sources.rest_api.delta import Removed, token_state
-from sources.rest_api.follow import Memory, memory_of
+from sources.rest_api.ends import Memory, Miscounted
 from sources.rest_api.lists import Lists
-from sources.rest_api.paging import Miscounted
 from sources.rest_api.paging_styles import OnePage
 from sources.rest_api.requests import clock, first_request
 from sources.rest_api.since import Seen, is_again, spans_of
@@ -53,7 +52,7 @@ class Asking:
         filled: values of placeholders.
         parent: the row of the parent.
         scope: columns by which rows of this list are known from those of other parents.
-        memory: what earlier pages had, where that is shared.
+        memory: what other lists of the endpoint had.
     """
 
     filled: Mapping[str, Any] = field(default_factory=dict)
@@ -94,7 +93,7 @@ def read_list(
     converter.gone += lists.removed.gone.values()
     if lists.whole or converter.rows or converter.bad or lists.removed.gone:
         yield from _proofs(converter, lists, asking.scope)
-    yield {**after, **scanned, "pages": lists.memory.state()}
+    yield {**after, **scanned}
 
 
 def _lists(reading: Reading, converter: Converter, before: Mapping[str, Any], asking: Asking) -> Lists:
@@ -108,7 +107,7 @@ def _lists(reading: Reading, converter: Converter, before: Mapping[str, Any], as
     if not endpoint.moves_on() and not converter.kept:
         asks = [if_changed(ask, before.get("etag")) for ask in asks]
     spool = Spool(reading.folder, asking.parent)
-    memory = asking.memory or memory_of(before)
+    memory = asking.memory or Memory()
     return Lists(reading.client, endpoint, asks, memory, spool, Removed(endpoint), whole, before.get("token"))
 
 

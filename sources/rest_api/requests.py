@@ -72,17 +72,17 @@ def with_params(endpoint: Endpoint, ask: Ask, params: Mapping[str, Any]) -> Ask:
     return replace(ask, json=body)
 
 
-def asked_size(endpoint: Endpoint, ask: Ask) -> int | None:
-    """Return how many records a page is asked to have, by ``paging.size`` or a parameter that is called so."""
-    size = getattr(endpoint.paging, "size", None)
+def asked_size(endpoint: Endpoint, ask: Ask) -> tuple[str | None, int | None]:
+    """Return the parameter for how many records a page is to have, declared or known by its name, and its value."""
+    size, name = getattr(endpoint.paging, "size", None), getattr(endpoint.paging, "size_param", None)
     if size is not None:
-        return int(size)
+        return name, int(size)
     given = [*ask.pairs(), *(ask.json.items() if isinstance(ask.json, dict) else ())]
-    for name, value in given:
-        word = re.sub(r"[^a-z]", "", str(name).lower())
+    for param, value in given:
+        word = re.sub(r"[^a-z]", "", str(param).lower())
         if _SIZE.fullmatch(word) and word not in _NO_SIZE and re.fullmatch(r"[1-9]\d{0,8}", str(value)):
-            return int(value)
-    return None
+            return str(param), int(value)
+    return None, None
 
 
 def fill(value: Any, filled: Mapping[str, Any]) -> Any:

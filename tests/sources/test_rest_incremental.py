@@ -238,7 +238,7 @@ def test_a_token_gives_what_has_changed(server: Answers, tmp_path: Path, style: 
     shop.run(NOW)
     assert shop.keys("feed") == [0, 1, 2, 3, 4]
     assert [event.because for event in shop.events if isinstance(event, FullScan)] == [
-        "no ['@next.link'] after pages that had one"
+        "['@delta.link'] comes with the last page"
     ]
     assert shop.run(NOW) == []
     feed.changes += [(7, True), (1, False), (8, True), (8, False), (2, False), (2, True)]
@@ -310,7 +310,8 @@ def test_the_cursor_of_an_export_is_its_token(server: Answers, tmp_path: Path) -
         ({"delta": {"field": "d"}, "incremental": {"column": "at", "param": "s"}}, "delta", "declare one of both"),
         ({"delta": {"field": "d", "removed_is": "x"}}, "removed_is", "as removed"),
         ({"paging": {"kind": "cursor"}}, "paging", "name the cursor by field"),
-        ({"paging": {"kind": "cursor", "field": "x", "more": "m", "last": "l"}}, "last", "name one of both"),
+        ({"records": "r", "paging": {"kind": "cursor", "field": "x", "more": "m", "last": "l"}}, "last", "name one of both"),
+        ({"paging": {"kind": "next_link"}}, "records", "the answer is the list itself and has no field next"),
         ({"parent": {}}, "parent", "name the endpoint that gives the rows"),
         ({"parent": {"each": {"s": ["a"]}}}, "s", "nothing uses {s}"),
         ({"parent": {"endpoint": "tickets", "values": {"s": "id"}}}, "endpoint", "'tickets' is no endpoint"),
