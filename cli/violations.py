@@ -14,6 +14,7 @@ from cli.names import complete_rule
 from cli.opened import Opened, UsageMistake, not_there
 from cli.output import Part, evidence_text, print_json, print_table, say
 from cli.run import Json
+from pipelines.verdict import may_be_published
 from quality.standing import Entry, entries, matching
 
 _SHORTEST = 4
@@ -68,7 +69,7 @@ def ack(
     with opened.warehouse.transaction() as session:
         acknowledge(session, [entry.key for entry in chosen], who, end, "" if undo else note)
     if published:  # else a check keeps readers on an older version
-        opened.warehouse.publish()
+        opened.warehouse.publish(may_be_published)
     if json:
         print_json(command="ack", violations=[entry.key for entry in chosen], by=who, until=end, note=note or None)
         return

@@ -15,6 +15,7 @@ from pipelines.derived import files_fingerprint, is_derived, mark_derived
 from pipelines.freshness import stale_streams
 from pipelines.project import Project
 from pipelines.results import CheckResult
+from pipelines.verdict import note_verdict, version_of
 from warehouse.session import Session, Warehouse
 
 if TYPE_CHECKING:
@@ -51,6 +52,10 @@ class Derived:
         return tuple(model.reason for model in self.models if model.status == "failed")
 
 
+class _Moved(Exception):
+    """Another process has written to the warehouse meanwhile."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Work:
     """What is to be brought up to date, and how."""
@@ -58,6 +63,7 @@ class _Work:
     warehouse: Warehouse
     described: Described
     missing: Mapping[str, str]
+    fingerprint: str
     good_runs: Mapping[str, datetime]
     stale: Mapping[str, str]
     accept: Accept | None
@@ -100,12 +106,8 @@ def derive(
             return None
     stale = {f"{name}.{stream}": text for (name, stream), text in stale_streams(declarations, good_runs, now).items()}
     described, missing = _described(project, declarations)
-    work = _Work(warehouse, described, missing, good_runs, stale, accept, now, always)
-    derived = _derive(work)
-    if not derived.blocks and not derived.errors:  # else the next run looks again, and publishes when it is mended
-        with warehouse.transaction() as session:
-            mark_derived(session, fingerprint, now)
-    return derived
+    work = _Work(warehouse, described, missing, fingerprint, good_runs, stale, accept, now, always)
+    return _derive(work)
 
 
 def _described(project: Project, declarations: Mapping[str, Declaration]) -> tuple[Described, dict[str, str]]:
@@ -133,6 +135,8 @@ def _derive(work: _Work) -> Derived:
             return _derive_without(work, broken, untried)
         except ModelError as error:
             broken[error.model] = str(error)
+        except _Moved:  # models that were built here may be older than a load that another process has applied
+            continue
         except TransactionLost as lost:
             if not lost.subject or lost.subject in untried:
                 raise
@@ -143,8 +147,11 @@ def _derive_without(work: _Work, broken: Mapping[str, str], untried: Mapping[str
     """On Postgres one transaction holds models and rules, so that what blocks can be taken back; see :func:`_settle`.
 
     On DuckDB a rule that fails may cost its transaction, and what blocks isn't published.
+
+    Raises:
+        _Moved: another process has changed what the models were built from, before the rules could be run.
     """
-    from quality.rules import check_rules, run_rules
+    from quality.rules import run_rules
 
     declared = work.described
     with work.warehouse.transaction() as session:
@@ -155,8 +162,42 @@ def _derive_without(work: _Work, broken: Mapping[str, str], untried: Mapping[str
         if session.dialect == "postgres":
             ruled = run_rules(session, declared.rules, declared.declarations, work.now, stale)
             return _settle(session, work, Derived(tuple(built), (*checked, *ruled)))
-    ruled = check_rules(work.warehouse, declared.rules, declared.declarations, work.now, stale)
-    return _accepted(work, Derived(tuple(built), (*checked, *ruled)))
+        version = version_of(session)
+    return _rule(work, built, checked, stale, version)
+
+
+def _rule(
+    work: _Work,
+    built: Sequence[ModelResult],
+    checked: tuple[CheckResult, ...],
+    stale: Mapping[str, str],
+    version: str,
+) -> Derived:
+    """Run the rules on the version that was built, and note the verdict in the same transaction."""
+    from quality.expectations import TransactionLost
+    from quality.rules import run_rules
+
+    declared, broken = work.described, dict[str, str]()
+    while True:
+        try:
+            with work.warehouse.transaction() as session:
+                if version_of(session) != version:
+                    raise _Moved
+                ruled = run_rules(session, declared.rules, declared.declarations, work.now, stale, broken)
+                derived = _accepted(work, Derived(tuple(built), (*checked, *ruled)))
+                _note(session, work, derived)
+                return derived
+        except TransactionLost as lost:
+            if not lost.subject or lost.subject in broken:
+                raise
+            broken[lost.subject] = lost.why
+
+
+def _note(session: Session, work: _Work, derived: Derived) -> None:
+    """Note the verdict, and that nothing is left to do unless something failed: then the next run looks again."""
+    note_verdict(session, passed=not derived.blocks, now=work.now)
+    if not derived.blocks and not derived.errors:
+        mark_derived(session, work.fingerprint, work.now)
 
 
 def _build(
@@ -210,6 +251,7 @@ def _settle(session: Session, work: _Work, derived: Derived) -> Derived:
 
     derived = _accepted(work, derived)
     if not derived.blocks:
+        _note(session, work, derived)
         return derived
     found = {table: state.read_rows(session, table) for table in _LEDGER}
     session.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")

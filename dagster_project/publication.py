@@ -14,6 +14,7 @@ import sqlalchemy
 
 from dagster_project.derive import Derived
 from pipelines.results import CheckResult
+from pipelines.verdict import may_be_published
 from sources.settings import redact
 from warehouse.control_publications import Publication, log_publication, standing_publications
 from warehouse.session import Warehouse
@@ -61,6 +62,8 @@ class Force:
 def publish_derived(store: sqlalchemy.Engine, warehouse: Warehouse, derived: Derived | None) -> Published:
     """Publish, unless a check of severity error keeps the version back; then why is recorded.
 
+    What is published is what was judged: what another process has written since waits for the verdict on it.
+
     Args:
         store: the control store.
         warehouse: the warehouse; on Postgres the transaction of the models has decided already.
@@ -71,7 +74,7 @@ def publish_derived(store: sqlalchemy.Engine, warehouse: Warehouse, derived: Der
     """
     if derived is not None and derived.blocks:
         return Published(False, _withhold(store, [check for check in derived.checks if check.blocks]))
-    published = warehouse.publish()
+    published = warehouse.publish(may_be_published)
     if derived is not None and not derived.errors:
         _clear(store, warehouse)
     return Published(published)

@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from pipelines import state
+from pipelines.verdict import may_be_published
+from warehouse.clock import is_within
 from warehouse.session import Session
 
 HOLDS_FOR = timedelta(hours=1)
@@ -33,7 +35,8 @@ def is_derived(session: Session, fingerprint: str, now: datetime) -> bool:
     if "checked_at" not in session.columns(state.SCHEMA, "derived"):  # of an earlier version of leat
         return False
     found = session.execute("SELECT mark, checked_at FROM leat.derived")
-    return [mark for mark, _at in found] == [_mark(session, fingerprint)] and now - found[0][1] < HOLDS_FOR
+    same = [mark for mark, _at in found] == [_mark(session, fingerprint)]
+    return same and is_within(found[0][1], now, HOLDS_FOR) and may_be_published(session)
 
 
 def mark_derived(session: Session, fingerprint: str, now: datetime) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from pipelines.declaration import Declaration
+from warehouse.clock import is_future
 
 
 def stale_streams(
@@ -23,6 +24,10 @@ def stale_streams(
         for stream in declaration.selected():
             within = declaration.options(stream.name).fresh_within
             read = good_runs.get(name)
-            if within is not None and read is not None and now - read > within:
+            if within is None or read is None:
+                continue
+            if is_future(read, now):
+                found[name, stream.name] = f"last read {read:%Y-%m-%d %H:%M} UTC, which is still to come"
+            elif now - read > within:
                 found[name, stream.name] = f"last read {read:%Y-%m-%d %H:%M} UTC, more than {within} ago"
     return found

@@ -151,6 +151,14 @@ DESCRIPTIONS: Mapping[str, Described] = {
         "One mark.",
         {"mark": "Which loads and files models and rules reflect.", "checked_at": "When rules were last run, UTC."},
     ),
+    "leat.verdicts": Described(
+        "The verdict on what was written last.",
+        {
+            "version": "The loads and models that were judged.",
+            "passed": "Whether readers may have them.",
+            "judged_at": "When, UTC.",
+        },
+    ),
     "leat.violations": Described("A violation of a rule.", LEDGER),
     "leat.rules": Described(
         "A rule, and how its last run ended.",

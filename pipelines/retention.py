@@ -16,6 +16,7 @@ from pipelines import as_of, state
 from pipelines.declaration import Declaration, Retain
 from pipelines.event_log import SEQUENCE
 from pipelines.merge import LOSERS, Merge
+from warehouse.clock import is_within
 from warehouse.session import Session, literal, quote
 
 EVENT = "retention_enforced"
@@ -64,7 +65,7 @@ def is_due(session: Session, declaration: Declaration, now: datetime) -> bool:
     found = session.execute(
         "SELECT enforced_at, declared FROM leat.retention WHERE integration = ?", (declaration.name,)
     )
-    return not found or found[0][1] != _declared(declaration) or now - found[0][0] >= _EVERY
+    return not found or found[0][1] != _declared(declaration) or not is_within(found[0][0], now, _EVERY)
 
 
 def mark_enforced(session: Session, declaration: Declaration, at: datetime) -> None:

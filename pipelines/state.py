@@ -68,6 +68,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     "retention": {"integration": "string", "declared": "string", "enforced_at": "timestamp"},
     "models": {"model": "string", "fingerprint": "string", "built_at": "timestamp", "row_count": "integer"},
     "derived": {"mark": "string", "checked_at": "timestamp"},
+    "verdicts": {"version": "string", "passed": "boolean", "judged_at": "timestamp"},
     "violations": {
         "rule": "string",
         "violation_key": "string",

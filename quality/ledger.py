@@ -16,6 +16,7 @@ from typing import Any, cast
 from pipelines import state
 from pipelines.results import Severity
 from sources.batch import to_json
+from warehouse.clock import is_within
 from warehouse.session import Session, sql_type
 
 FLAPS_WITHIN = timedelta(days=1)
@@ -102,8 +103,8 @@ def acknowledge(session: Session, keys: Sequence[str], by: str | None, until: da
 
 def _reopen(session: Session, seen: Iterable[tuple[str, datetime | None]], now: datetime) -> None:
     came_back = [(key, resolved_at) for key, resolved_at in seen if resolved_at is not None]
-    soon = [key for key, resolved_at in came_back if now - resolved_at < FLAPS_WITHIN]
-    late = [key for key, resolved_at in came_back if now - resolved_at >= FLAPS_WITHIN]
+    soon = [key for key, resolved_at in came_back if is_within(resolved_at, now, FLAPS_WITHIN)]
+    late = [key for key, resolved_at in came_back if not is_within(resolved_at, now, FLAPS_WITHIN)]
     change = "resolved_at = NULL, opened_at = ?, episodes = coalesce(episodes, 1) + 1, flaps = "
     _update(session, change + "coalesce(flaps, 0) + 1", (now,), soon)
     _update(session, change + "0", (now,), late)

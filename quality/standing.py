@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pipelines.state import SCHEMA
 from quality.ledger import FLAPPING_FROM, FLAPS_WITHIN
+from warehouse.clock import is_within
 from warehouse.session import Session
 
 State = Literal["open", "acknowledged", "flapping", "resolved"]
@@ -44,7 +45,9 @@ class Entry:
 
     def state(self, now: datetime) -> State:
         """Return how it stands: flapping means that it came and went at least twice within a day."""
-        if self.flaps >= FLAPPING_FROM and now - max(self.opened_at, self.resolved_at or self.opened_at) < FLAPS_WITHIN:
+        if self.flaps >= FLAPPING_FROM and is_within(
+            max(self.opened_at, self.resolved_at or self.opened_at), now, FLAPS_WITHIN
+        ):
             return "flapping"
         if self.resolved_at is not None:
             return "resolved"

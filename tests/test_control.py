@@ -10,13 +10,14 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy import Engine, create_engine, inspect, text, update
 from sqlalchemy.orm import Session
 
 from warehouse.control import (
     Counts,
     Declared,
     end_run,
+    last_good_runs,
     last_runs,
     log_events,
     open_control,
@@ -28,6 +29,8 @@ from warehouse.control import (
 )
 from warehouse.control_alert_tables import AlertMessage, AlertProblem, AlertTold
 from warehouse.control_engine import writing
+from warehouse.control_publications import blocked_since
+from warehouse.control_standing import standing_runs
 from warehouse.control_tables import Integration, IntegrationLog, IntegrationSystem, Run, Table
 from warehouse.migrations import HEAD
 from warehouse.session import WarehouseError
@@ -275,6 +278,27 @@ def test_recent_and_last_runs(control: Engine) -> None:
     assert [run.id for run in recent_runs(control, limit=1)] == ids[2:]
     assert [run.id for run in recent_runs(control, "calendar")] == [ids[1]]
     assert {name: run.id for name, run in last_runs(control).items()} == {"payments": ids[2], "calendar": ids[1]}
+
+
+def test_runs_of_a_clock_that_was_ahead_hide_no_others(control: Engine) -> None:
+    register(control, {"a": Declared("s", "", "d", "")})
+    wrong = start_run(control, "a", "cli", holds_lock=True)
+    end_run(control, wrong, "loaded")
+    later = datetime.now(UTC) + timedelta(days=400)
+    with control.begin() as connection:
+        connection.execute(update(Run).values(started_at=later, ended_at=later))
+    assert last_good_runs(control) == {}
+    right = start_run(control, "a", "cli", holds_lock=True)
+    end_run(control, right, "failed", error=("Rejected", "no"))
+    assert last_runs(control)["a"].id == right
+    assert [run.id for run in recent_runs(control)] == [right, wrong]
+    ended = standing_runs(control)["a"].ended
+    assert ended is not None
+    assert ended.status == "failed"
+    running = start_run(control, "a", "cli", holds_lock=True)
+    assert standing_runs(control)["a"].running is not None
+    end_run(control, running, "blocked")
+    assert list(blocked_since(control)) == ["a"]
 
 
 def test_overrides(control: Engine) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import sqlalchemy
 from dagster_project.derive import Derived, derive
 from dagster_project.publication import Force, Published, publish_derived, tell_forced
 from pipelines.engine import Request, run_integration
+from pipelines.freshness import stale_streams
 from pipelines.project import load_declarations
 from quality.audit import audit
 from tests.kit.project import Tally, delete, row, rows
@@ -286,3 +288,98 @@ def test_a_column_of_another_type_stops_the_model_alone(desk: Desk) -> None:
     assert "column label was string and is integer now" in derived.errors[0]
     assert derived.models[0].status == "failed"
     assert desk.tally.query("SELECT label FROM analytics.labels") == [("one",)]
+
+
+def judged_by_a_rule(desk: Desk) -> None:
+    """Let a rule of severity error judge the rows of the stream itself."""
+    desk.file("assets/models", "labels", LABELS.replace(", {range: {weight: {max: 10}}}", ""))
+    desk.file("quality/rules", "heavy", HEAVY)
+    desk.publish()
+
+
+def seen(desk: Desk) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    """Return what readers have: the stream, which Postgres shows with its load, and the model."""
+    rows_of = desk.tally.query("SELECT weight FROM tally.fed WHERE _deleted_at IS NULL")
+    return ([] if desk.tally.warehouse_url else rows_of), desk.tally.query("SELECT weight FROM analytics.labels")
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_what_one_process_withholds_no_other_publishes(desk: Desk, finished: bool) -> None:
+    judged_by_a_rule(desk)
+    before = seen(desk)
+    desk.load(rows("fed", row(1, "one", weight=2.0)))
+    ours = desk.derive()  # A has judged what is there, and is about to publish
+    assert ours is not None
+    assert not ours.blocks
+    desk.load(rows("fed", row(1, "one", weight=500.0)))  # B loads, and is killed, or judges and withholds
+    if finished:
+        assert desk.publish()[1].withheld is not None
+    publish_derived(desk.store, desk.warehouse, ours)
+    if desk.tally.warehouse_url is None:
+        assert seen(desk) == before
+    else:
+        assert seen(desk)[1] == [(2.0,)], "the models of A were committed with its verdict"
+    desk.load(rows("fed", row(1, "one", weight=3.0)))
+    assert desk.publish()[1].withheld is None
+    assert seen(desk)[1] == [(3.0,)]
+
+
+def test_a_load_between_models_and_rules_is_judged_as_well(tmp_path: Path) -> None:
+    tally = Tally(tmp_path)
+    tally.declare()
+    desk = Desk(tally, open_control(f"sqlite:///{tally.folder / 'control.db'}"))
+    desk.file("assets/models", "labels", LABELS)
+    desk.load(rows("fed", row(1, "one", weight=1.0)))
+    desk.file("quality/rules", "heavy", HEAVY)
+    judged_by_a_rule(desk)
+    desk.load(rows("fed", row(1, "one", weight=2.0)))
+    warehouse, opened = desk.warehouse, []
+
+    class Between(type(warehouse)):  # type: ignore[misc]
+        """Another process applies a load as soon as the models are built."""
+
+        def transaction(self) -> Any:
+            opened.append(1)
+            if len(opened) == 2:
+                desk.load(rows("fed", row(1, "one", weight=500.0)))
+            return super().transaction()
+
+    derived = derive(tally.project, Between(warehouse.state), load_declarations(tally.project))
+    assert derived is not None
+    assert derived.blocks, "the rule has seen the load that came in between"
+    publish_derived(desk.store, warehouse, derived)
+    assert seen(desk) == ([(1.0,)], [(1.0,)])
+
+
+def test_an_acknowledgement_publishes_nothing_that_is_not_judged(desk: Desk) -> None:
+    from pipelines.verdict import may_be_published
+
+    desk.load(rows("fed", row(1, "one", weight=2.0)))
+    assert desk.warehouse.publish(may_be_published) is False
+    with desk.warehouse.snapshot() as session:
+        assert not may_be_published(session)
+    desk.publish()
+    with desk.warehouse.snapshot() as session:
+        assert may_be_published(session)
+
+
+def test_marks_of_a_clock_that_was_ahead_count_as_unknown(desk: Desk) -> None:
+    declarations = load_declarations(desk.tally.project)
+    assert desk.derive() is None
+    with desk.warehouse.transaction() as session:
+        session.execute("UPDATE leat.derived SET checked_at = checked_at + INTERVAL '400 days'")
+    assert desk.derive() is not None, "rules are looked at again"
+    assert desk.derive() is None
+    now = datetime.now(UTC)
+    fresh = {name: replace_fresh(declared) for name, declared in declarations.items()}
+    assert stale_streams(fresh, {"tally": now}, now) == {}
+    assert "still to come" in stale_streams(fresh, {"tally": now + timedelta(days=400)}, now)["tally", "fed"]
+    assert stale_streams(fresh, {"tally": now + timedelta(minutes=1)}, now) == {}, "clocks differ a little"
+
+
+def replace_fresh(declared: Any) -> Any:
+    options = {
+        **declared.streams,
+        "fed": declared.options("fed").model_copy(update={"fresh_within": timedelta(hours=1)}),
+    }
+    return declared.model_copy(update={"streams": options})

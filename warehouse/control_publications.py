@@ -10,6 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
+from warehouse.clock import SKEW
 from warehouse.control import user_name
 from warehouse.control_engine import writing
 from warehouse.control_tables import Integration, PublicationLog, Run
@@ -68,7 +69,7 @@ def blocked_since(engine: Engine) -> dict[str, datetime]:
     """Return since when checks have kept every load of an integration from being applied, by its name."""
     good = (
         select(Run.integration_id, func.max(Run.started_at).label("at"))
-        .where(Run.status.in_(("loaded", "nothing_new")))
+        .where(Run.status.in_(("loaded", "nothing_new")), Run.started_at <= datetime.now(UTC) + SKEW)
         .group_by(Run.integration_id)
         .subquery()
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import ColumnElement, Engine, case, func, select
 from sqlalchemy.orm import Session
 
+from warehouse.clock import SKEW
 from warehouse.control_engine import find_integration, storable, writing
 from warehouse.control_tables import Integration, Run
 from warehouse.session import WarehouseError
@@ -110,16 +111,22 @@ def _close(run: Run, status: RunStatus, now: datetime) -> None:
 
 def recent_runs(engine: Engine, integration: str | None = None, limit: int = 50) -> list[RunRecord]:
     """Return the last runs, newest first; of one integration, or of all."""
-    wanted = select(Run).join(Integration).order_by(Run.started_at.desc(), Run.id.desc()).limit(limit)
+    wanted = select(Run).join(Integration).order_by(*newest_first()).limit(limit)
     if integration is not None:
         wanted = wanted.where(Integration.name == integration)
     with Session(engine) as session:
         return [_record(run) for run in session.scalars(wanted)]
 
 
+def newest_first() -> tuple[ColumnElement[Any], ...]:
+    """Return the order of runs; those that began in the future, by a clock that was wrong, come last."""
+    believable = case((Run.started_at <= datetime.now(UTC) + SKEW, 0), else_=1)
+    return (believable, Run.started_at.desc(), Run.id.desc())
+
+
 def last_runs(engine: Engine) -> dict[str, RunRecord]:
     """Return the last run of every integration that has had one, by its name."""
-    newest = func.row_number().over(partition_by=Run.integration_id, order_by=(Run.started_at.desc(), Run.id.desc()))
+    newest = func.row_number().over(partition_by=Run.integration_id, order_by=newest_first())
     ranked = select(Run.id, newest.label("place")).subquery()
     with Session(engine) as session:
         runs = session.scalars(select(Run).join(ranked, ranked.c.id == Run.id).where(ranked.c.place == 1))
@@ -127,11 +134,14 @@ def last_runs(engine: Engine) -> dict[str, RunRecord]:
 
 
 def last_good_runs(engine: Engine) -> dict[str, datetime]:
-    """Return when the last run that read its system to the end was over, by the name of the integration."""
+    """Return when the last run that read its system to the end was over, by the name of the integration.
+
+    One that would be over in the future doesn't count: the clock was wrong.
+    """
     good = (
         select(Integration.name, func.max(Run.ended_at))
         .join(Run, Run.integration_id == Integration.id)
-        .where(Run.status.in_(("loaded", "nothing_new")), Run.ended_at.is_not(None))
+        .where(Run.status.in_(("loaded", "nothing_new")), Run.ended_at <= datetime.now(UTC) + SKEW)
         .group_by(Integration.name)
     )
     with Session(engine) as session:

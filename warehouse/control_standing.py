@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
+from warehouse.clock import is_future
+from warehouse.control_runs import newest_first
 from warehouse.control_tables import Integration, Run
 
 
@@ -39,7 +41,7 @@ class Standing:
 def standing_runs(engine: Engine) -> dict[str, Standing]:
     """Return how every integration that has had a run stands, by its name."""
     runs = Run.status == "running"
-    order = (Run.started_at.desc(), Run.id.desc())
+    order = newest_first()
     ranks = func.row_number().over(partition_by=(Run.integration_id, runs), order_by=order)
     ranked = select(Run.id, ranks.label("place")).where(Run.status != "busy").subquery()
     columns = (Integration.name, Run.status, Run.started_at, Run.error_type, Run.error)
@@ -53,5 +55,6 @@ def standing_runs(engine: Engine) -> dict[str, Standing]:
 
 
 def _standing(name: str, ended: RunState | None, running: RunState | None) -> Standing:
-    newest = running is not None and (ended is None or running.started_at >= ended.started_at)
+    wrong = ended is not None and is_future(ended.started_at, datetime.now(UTC))
+    newest = running is not None and (ended is None or wrong or running.started_at >= ended.started_at)
     return Standing(name, ended, running if newest else None)

@@ -17,7 +17,7 @@ import fcntl
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -219,13 +219,15 @@ class DuckDBWarehouse:
         with self.published() as session, answered(session.connection, self.state / "query", sql, limits) as answer:
             yield answer
 
-    def publish(self) -> bool:
-        """Copy the writer's file beside the published one and rename it over."""
+    def publish(self, judge: Callable[[Session], bool] | None = None) -> bool:
+        """Copy the writer's file beside the published one and rename it over, unless the judge says no."""
         if self.is_published() and not self._to_forget.exists():
             return False
         with self._writing(), _telling_of_the_disk(self.path):
             if self._log.exists():
                 self._connect(self._writer).close()  # takes over the log and checkpoints
+            if judge is not None and not self._judged(judge):
+                return False
             if self._to_forget.exists():
                 self._rewrite()
             if self.is_published():
@@ -241,6 +243,15 @@ class DuckDBWarehouse:
                 draft.unlink(missing_ok=True)  # half a copy is of no use on a full disk
                 raise
         return True
+
+    def _judged(self, judge: Callable[[Session], bool]) -> bool:
+        if not self._writer.exists():
+            return True
+        connection = self._connect(self._writer, read_only=True)
+        try:
+            return judge(DuckDBSession(connection))
+        finally:
+            connection.close()
 
     def forget(self) -> None:
         """Remember beside the writer's file, until the next publication, that it has to be rewritten.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -232,8 +232,8 @@ class PostgresWarehouse:
         """Return True: the commit was the publication."""
         return True
 
-    def publish(self) -> bool:
-        """Do nothing: the commit was the publication."""
+    def publish(self, judge: Callable[[Session], bool] | None = None) -> bool:
+        """Do nothing: the commit was the publication, and what fails is taken back before it."""
         return False
 
     def forget(self) -> None:

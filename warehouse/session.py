@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -123,8 +123,11 @@ class Warehouse(Protocol):
     def is_published(self) -> bool:
         """Return whether readers see all that has been written."""
 
-    def publish(self) -> bool:
-        """Let readers see what has been written; returns whether there was anything new."""
+    def publish(self, judge: Callable[[Session], bool] | None = None) -> bool:
+        """Let readers see what has been written; returns whether there was anything new.
+
+        ``judge`` is asked, under the writer's lock, whether readers may have exactly what is there.
+        """
 
     def forget(self) -> None:
         """Let the next publication leave nothing in the warehouse's files of rows that are about to be dropped."""

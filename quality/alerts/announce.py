@@ -29,6 +29,7 @@ from quality.alerts.plan import News, message_id, note, plan
 from quality.alerts.problem import EVIDENCE_ROWS, Problem
 from quality.alerts.sending import remember_secrets, send
 from quality.alerts.text import Evidence, compose
+from warehouse.clock import is_within
 from warehouse.control_alert_lock import sole_sender
 from warehouse.control_alerts import (
     Message,
@@ -131,7 +132,7 @@ def _may_try(failed: Message | None, now: datetime) -> bool:
     if failed is None or failed.attempts < _AT_ONCE or failed.tried_at is None:
         return True
     pause: timedelta = min(_PAUSE * 2 ** min(failed.attempts - _AT_ONCE, 10), _LONGEST_PAUSE)
-    return now - failed.tried_at >= pause
+    return not is_within(failed.tried_at, now, pause)
 
 
 def _evidence(at: _Pass, due: Mapping[str, Sequence[News]]) -> Evidence:

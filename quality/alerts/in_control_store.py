@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from pipelines.declaration import Declaration
 from pipelines.freshness import stale_streams
 from quality.alerts.problem import EVIDENCE_ROWS, Problem
+from warehouse.clock import is_within
 from warehouse.control_publications import standing_publications
 from warehouse.control_runs import last_good_runs
 from warehouse.control_standing import Standing, standing_runs
@@ -61,7 +62,7 @@ def _publish(store: Engine) -> Iterator[Problem]:
 
 def _run(runs: Standing, warehouse: Warehouse, now: datetime) -> Iterator[Problem]:
     running, ended, name = runs.running, runs.ended, runs.integration
-    if running is not None and now - running.started_at >= _STARTING and _is_free(warehouse, name):
+    if running is not None and not is_within(running.started_at, now, _STARTING) and _is_free(warehouse, name):
         run, what, severe = running, "a run's process is gone", True
         error = "the process ended before the run did; nothing is half-applied"
     elif ended is not None and ended.status in ("failed", "blocked"):

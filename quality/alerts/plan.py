@@ -15,14 +15,17 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from quality.alerts.declaration import Alerts, Escalation, Route
 from quality.alerts.problem import Problem
 from quality.alerts.routes import route_of
 from quality.alerts.times import is_quiet, last_digest
 from quality.ledger import FLAPPING_FROM, FLAPS_WITHIN
+from warehouse.clock import is_future, is_within
 from warehouse.control_alerts import Known, Told, What
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,8 @@ def note(problems: Mapping[str, Problem], known: Mapping[str, Known], now: datet
         before = known.get(key)
         at, flaps = now, 0
         if before is not None and before.gone_at is None:
-            at, flaps = before.seen_at, before.flaps
-        elif before is not None and before.gone_at is not None and now - before.gone_at <= FLAPS_WITHIN:
+            at, flaps = now if is_future(before.seen_at, now) else before.seen_at, before.flaps
+        elif before is not None and before.gone_at is not None and is_within(before.gone_at, now, FLAPS_WITHIN):
             flaps = before.flaps + 1
         told = {} if before is None else before.told
         after = Known(key, problem.kind, problem.subject, problem.title, problem.severity, at, None,
@@ -59,14 +62,24 @@ def plan(
     """Return the news by channel, sorted by severity and subject; ``known`` has been brought up to date by `note`."""
     on = {name for name, channel in alerts.channels.items() if not channel.is_off}
     found: dict[str, list[News]] = {}
-    for key, each in known.items():
-        problem = problems.get(key)
+    for key, noted in known.items():
+        problem, each = problems.get(key), _believed(noted, now)
         for channel, what in dict(_news(alerts, problem, each, now)).items():
             if channel in on:
                 found.setdefault(channel, []).append(News(what, each, problem))
     for news in found.values():
         news.sort(key=lambda item: (item.known.severity, item.known.subject, item.known.key))  # error, then warn
     return found
+
+
+def _believed(known: Known, now: datetime) -> Known:
+    """Return what is known without times that are still to come: nobody was told of it then."""
+    told = {
+        name: replace(each, told_at=_LONG_AGO) if is_future(each.told_at, now) else each
+        for name, each in known.told.items()
+    }
+    gone = now if known.gone_at is not None and is_future(known.gone_at, now) else known.gone_at
+    return replace(known, told=told, gone_at=gone)
 
 
 def message_id(channel: str, news: Sequence[News]) -> str:
