@@ -1,8 +1,8 @@
-"""Commands that look and change nothing: ``status``, ``query``, ``check``, ``doctor``."""
+"""Commands that look and change nothing: ``status``, ``query``, ``doctor``."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -19,10 +19,6 @@ from cli.run import Json
 from pipelines.declaration import Declaration
 from pipelines.drift import SHOWN_FOR, changes_since
 from pipelines.freshness import stale_streams
-from pipelines.project import make_private
-from sources.driver import SetupTest, Sync, load_driver
-from sources.errors import IntegrationError
-from sources.settings import redact
 from warehouse.query import Limits, size_in_bytes
 from warehouse.session import Session
 
@@ -31,7 +27,6 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     app.command()(status)
     app.command()(query)
-    app.command()(check)
     app.command()(doctor)
 
 
@@ -94,7 +89,7 @@ def status(context: typer.Context, json: Json = False) -> None:
         say("\nrecords are quarantined: `leat quarantine --reasons` says why")
     violations = loaded.get("violations")
     if violations:
-        say(f"\n{_counted(violations, 'open violation')}: `leat violations --open` shows them")
+        say(f"\n{counted(violations, 'open violation')}: `leat violations --open` shows them")
 
 
 def _fresh(
@@ -156,55 +151,6 @@ def query(
         print_rows(answer.columns, answer.rows, Form.json if json else form)
 
 
-def check(
-    context: typer.Context,
-    name: Annotated[str | None, typer.Argument(help="The integration; all when none is given.")] = None,
-    json: Json = False,
-) -> None:
-    """Validate declarations, models and rules, then try each connection for real."""
-    from assets.model_files import load_models
-    from quality.alerts.file import load_alerts
-    from quality.alerts.trial import channel_tests
-    from quality.rule_files import load_rules
-
-    opened: Opened = context.obj()
-    names = opened.names([name] if name else [])
-    models = load_models(opened.project, opened.declarations)
-    rules = load_rules(opened.project, opened.declarations, tuple(model.name for model in models))
-    alerts = load_alerts(opened.project, opened.declarations)
-    tried = {each: list(_setup_tests(opened, opened.declarations[each])) for each in names}
-    if alerts is not None and name is None:
-        tried["alerts"] = list(channel_tests(alerts, opened.project))
-    ok = all(test.ok for tests in tried.values() for test in tests)
-    if json:
-        found = {each: [asdict(test) for test in tests] for each, tests in tried.items()}
-        print_json(command="check", ok=ok, models=len(models), rules=len(rules), setup_tests=found)
-    else:
-        counts = (
-            f"{_counted(len(opened.declarations), 'declaration')}, {_counted(len(models), 'model')} and "
-            f"{_counted(len(rules), 'rule')}"
-        )
-        say(("✓", "green"), f" valid: {counts}")
-        for each, tests in tried.items():
-            for test in tests:
-                say(_mark(test.ok), f" {each}: {test.name}: {test.detail}")
-    if not ok:
-        raise typer.Exit(FAILED)
-
-
-def _setup_tests(opened: Opened, declaration: Declaration) -> Iterator[SetupTest]:
-    folder = opened.project.state / "sources" / declaration.name
-    make_private(folder)
-    streams = frozenset(stream.name for stream in declaration.selected())
-    sync = Sync(declaration.name, streams, None, opened.project.folder, folder, datetime.now(UTC))
-    driver = load_driver(declaration.source, declaration.driver)
-    try:
-        for test in driver.setup_tests(declaration.connection, sync):
-            yield SetupTest(test.name, test.ok, redact(test.detail))
-    except IntegrationError as error:
-        yield SetupTest(error.asked, ok=False, detail=redact(f"{error.got}. Next: {error.next_step}"))
-
-
 def doctor(context: typer.Context, json: Json = False) -> None:
     """Look for what keeps leat from working here, and say what to do about it."""
     opened: Opened = context.obj()
@@ -214,14 +160,16 @@ def doctor(context: typer.Context, json: Json = False) -> None:
         print_json(command="doctor", ok=ok, findings=[asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            say(_mark(finding.ok), f" {finding.what}: {finding.detail}")
+            say(mark_of(finding.ok), f" {finding.what}: {finding.detail}")
     if not ok:
         raise typer.Exit(FAILED)
 
 
-def _mark(ok: bool) -> tuple[str, str]:
+def mark_of(ok: bool) -> tuple[str, str]:
+    """Return the mark before a line that says whether something is right."""
     return ("✓", "green") if ok else ("✗", "red")
 
 
-def _counted(number: int, what: str) -> str:
+def counted(number: int, what: str) -> str:
+    """Return a number with what it counts."""
     return f"{number} {what}{'' if number == 1 else 's'}"

@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from cli import alerts, docs, look, make, preview, publish, quarantine, run, violations
+from cli import alerts, check, docs, look, make, preview, publish, quarantine, run, violations
 from cli.opened import BUSY, FAILED, USAGE, UsageMistake, open_at
 from cli.output import err, print_json, styled
 from pipelines.yaml_file import DeclarationError
@@ -32,6 +32,7 @@ app = typer.Typer(
 )
 run.add_to(app)
 look.add_to(app)
+check.add_to(app)
 preview.add_to(app)
 quarantine.add_to(app)
 violations.add_to(app)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -83,6 +84,19 @@ def load_declarations(
     Raises:
         DeclarationError: with all mistakes of all files.
     """
+    declarations, mistakes = read_declarations(project, overrides)
+    if mistakes:
+        raise DeclarationError(mistakes)
+    return declarations
+
+
+def read_declarations(
+    project: Project, overrides: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+) -> tuple[dict[str, Declaration], list[str]]:
+    """Return every declaration without a mistake by name, and all mistakes of the others and of foreign keys.
+
+    A foreign key that leads to a declaration with mistakes can't be judged.
+    """
     declarations: dict[str, Declaration] = {}
     files: dict[str, YamlFile] = {}
     mistakes: list[str] = []
@@ -92,15 +106,18 @@ def load_declarations(
             declarations[path.stem] = _declaration(files[path.stem], project.shown(path))
         except DeclarationError as error:
             mistakes += error.mistakes
-    if mistakes:
-        raise DeclarationError(mistakes)
+    broken = {path.stem for path in project.declaration_paths()} - declarations.keys()
     for name, declaration in declarations.items():
         shown = project.shown(declaration.path)
         found = foreign_key_mistakes(declaration, declarations)
-        mistakes += [told(files[name], shown, loc, text) for loc, text in found]
-    if mistakes:
-        raise DeclarationError(mistakes)
-    return declarations
+        mistakes += apart_from(broken, [told(files[name], shown, loc, text) for loc, text in found])
+    return declarations, mistakes
+
+
+def apart_from(broken: Collection[str], mistakes: Iterable[str]) -> list[str]:
+    """Return the mistakes that don't speak of integrations whose own declarations have mistakes."""
+    names = re.compile(rf"\b({'|'.join(map(re.escape, broken))})\b") if broken else None
+    return [each for each in mistakes if names is None or not names.search(each.partition(": ")[2])]
 
 
 def load_declaration(

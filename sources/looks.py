@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,3 +38,26 @@ class Look:
     error: IntegrationError | None = None
     proposed: str = ""
     notes: tuple[str, ...] = ()
+
+    @property
+    def is_good(self) -> bool:
+        """Whether a load would have rows of it: it can be read, and not all of its records would be quarantined."""
+        return self.error is None and not (self.bad and not self.rows)
+
+    @property
+    def rows(self) -> int:
+        """How many rows were read."""
+        return sum(table.num_rows for table in self.tables)
+
+    @property
+    def words(self) -> str:
+        """What was found, in a sentence."""
+        if self.error is not None:
+            return str(self.error)
+        ending = "more follow" if self.more else self.complete
+        parts = [", ".join(part for part in (self.read, ending) if part), *self.notes]
+        if self.bad:
+            (reason, count), *_ = Counter(record.reason for record in self.bad).most_common(1)
+            often = f"{count:,} because {reason}" if count < len(self.bad) else reason
+            parts.append(f"{len(self.bad):,} of {len(self.bad) + self.rows:,} records would be quarantined: {often}")
+        return "; ".join(parts)

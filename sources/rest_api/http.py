@@ -6,23 +6,23 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pydantic import Field
 
 from sources.batch import to_json
 from sources.driver import ConnectionModel, SetupTest, Sync
-from sources.errors import Forbidden, IntegrationError, Permanent, Unauthenticated
+from sources.errors import Forbidden, Permanent, Unauthenticated
 from sources.events import Cursor, Event
 from sources.looks import Look
 from sources.rest_api.declared import Endpoint, personal_columns, stream_of
 from sources.rest_api.families import Families, Reach
 from sources.rest_api.look import Looking
 from sources.rest_api.mistakes import endpoint_gaps, endpoint_mistakes
-from sources.rest_api.paging import Listing
 from sources.rest_api.paging_styles import Block
 from sources.rest_api.reading import Reading, State
-from sources.rest_api.requests import clock, first_request
-from sources.rest_api.since import spans_of, state_from, takes_dates
+from sources.rest_api.since import state_from, takes_dates
 from sources.rest_api.spool import spool_folder
 from sources.settings import Setting, read_setting
 from sources.stream import Stream
@@ -74,42 +74,40 @@ def streams(connection: Connection) -> tuple[Stream, ...]:
 
 
 def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
-    """Ask each endpoint that has no parent for its first page; stops at the first step that fails."""
-    lists = {n: e for n, e in connection.endpoints.items() if e.parent is None and e.nested_in is None}
-    with _open(connection, sync) as client:
-        failures: dict[str, IntegrationError] = {}
-        for name, endpoint in lists.items():
-            try:
-                next(
-                    Listing(
-                        client,
-                        endpoint,
-                        first_request(endpoint, {**clock(sync.now), **spans_of(endpoint, None, sync.now)[0]}),
-                    ).start(),
-                    None,
-                )
-            except IntegrationError as error:
-                failures[name] = error
-                if isinstance(error, Unauthenticated) or not isinstance(error, Permanent):
-                    break
-    away = [error for error in failures.values() if not isinstance(error, Permanent)]
-    yield SetupTest("reachable", not away, str(away[0]) if away else f"{client.url} answers")
+    """Read two pages of each list, for one row below others, as a load would; stops at what concerns all of them."""
+    looks = _looks(connection, sync)
+    failures = [look.error for look in looks if look.error is not None]
+    away = [error for error in failures if not isinstance(error, Permanent)]
+    url = read_setting(connection.url, sync.integration, sync.project)
+    yield SetupTest("reachable", not away, str(away[0]) if away else f"{url} answers")
     if away:
         return
-    refused = [error for error in failures.values() if isinstance(error, Unauthenticated)]
+    refused = [error for error in failures if isinstance(error, Unauthenticated)]
     yield SetupTest("authenticated", not refused, str(refused[0]) if refused else "the API accepts the credentials")
     if refused:
         return
-    denied = [error for error in failures.values() if isinstance(error, Forbidden)]
-    yield SetupTest("may read", not denied, str(denied[0]) if denied else ", ".join(lists))
-    odd = [error for error in failures.values() if not isinstance(error, Forbidden)]
-    yield SetupTest("gives lists", not odd, str(odd[0]) if odd else "every endpoint has its list where it is declared")
+    denied = [error for error in failures if isinstance(error, Forbidden)]
+    named = ", ".join(look.stream for look in looks)
+    yield SetupTest("may read", not denied, str(denied[0]) if denied else named)
+    for look in looks:
+        if not isinstance(look.error, Forbidden):
+            yield SetupTest(f"reads {look.stream}", look.is_good, look.words)
+
+
+def _looks(connection: Connection, sync: Sync) -> list[Look]:
+    """Return a look at each stream, up to the first that can't be read for a reason that concerns all."""
+    looks: list[Look] = []
+    for each in look(connection, sync):
+        looks.append(each)
+        if isinstance(each.error, Unauthenticated) or not isinstance(each.error, Permanent | None):
+            break
+    return looks
 
 
 def look(connection: Connection, sync: Sync) -> Iterator[Look]:
     """Yield what two pages of each list have; below an endpoint, for one of its rows."""
-    with _open(connection, sync) as client, spool_folder(sync.folder) as folder:
-        yield from Looking(client, connection.endpoints, folder, sync).looks()
+    with _open(connection, sync) as client, TemporaryDirectory(prefix="look-", dir=sync.folder) as folder:
+        yield from Looking(client, connection.endpoints, Path(folder), sync).looks()
 
 
 def since_streams(connection: Connection) -> frozenset[str]:

@@ -15,7 +15,7 @@ from sources.rest_api.infer_paging import find_list, likely_paging
 from sources.rest_api.look import Brief, Seen, read_some
 from sources.rest_api.paging_styles import Offset, OnePage, Pages
 from sources.rest_api.path import write_path
-from sources.rest_api.records import open_records
+from sources.rest_api.records import open_list
 from sources.rest_api.shapes import nested_entries
 from sources.web.ask import Ask
 
@@ -65,7 +65,7 @@ def with_outer(name: str, endpoint: Endpoint, of: str, outer: Endpoint, seen: Se
     lists = [
         _parsed(nested_entries(endpoint, record.reach(endpoint.records_path())))
         for page in seen.pages
-        for record in open_records(outer, page.items, {})
+        for record in open_list(outer, bytes(page.records), {})
     ]
     records = [record for found in lists for record in found]
     inner = _with_columns(endpoint, lists)
@@ -142,7 +142,7 @@ def _parsed(items: Any) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
     for item in items:
         try:
-            value = json.loads(item)
+            value = json.loads(bytes(item))
         except (ValueError, RecursionError):
             continue
         if isinstance(value, dict):
