@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 import typer
 
 from cli.opened import Opened
-from cli.outcome import drift_json, print_drift, print_quarantined, result_json
-from cli.output import print_changes, print_checks, print_json, say
+from cli.outcome import drift_json, print_changes, print_drift, print_ending, print_quarantined, result_json
+from cli.output import print_checks, print_json, say
 from cli.progress import Display, shown_progress
 from cli.run import auditor, exit_code
 from pipelines.declaration import Declaration
@@ -98,7 +98,7 @@ def dry_run(opened: Opened, names: Sequence[str], request: Request, *, as_json: 
 
 def _print(result: IntegrationResult) -> None:
     if result.error:
-        say(("✗", "red"), f" {result.integration}: {result.error}")
+        print_ending(result)
         return
     counts = {
         "insert": sum(stream.inserted for stream in result.streams),

@@ -1,4 +1,4 @@
-"""What a run found besides rows: why it quarantined records, and fields that came or went."""
+"""What a run did: rows that changed, streams that failed, records that were quarantined, fields that came or went."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from itertools import groupby
 from typing import Any
 
 from cli.lines import print_indented
-from cli.output import say
+from cli.output import Part, print_table, say
 from pipelines.drift import APPEARED, Change
 from pipelines.quarantined import Choice, Reason, count_reasons
-from pipelines.results import IntegrationResult
+from pipelines.results import IntegrationResult, Status
 from warehouse.session import Session
 
 _REASONS = 3
@@ -43,6 +43,57 @@ def result_json(result: IntegrationResult, reasons: Reasons) -> dict[str, Any]:
         found = reasons.get((result.integration, stream["stream"]), ())[:_REASONS_IN_JSON]
         stream["reasons"] = [{"reason": each.reason, "records": each.records} for each in found]
     return value
+
+
+def print_results(results: Sequence[IntegrationResult]) -> None:
+    """Print what a run did: a row for each stream that changed, a line for each integration."""
+    print_changes(results)
+    for result in results:
+        print_ending(result)
+
+
+def print_ending(result: IntegrationResult) -> None:
+    """Print how the run of an integration ended, with a line for each stream that failed: why, and what to do next."""
+    failed = [stream for stream in result.streams if stream.error]
+    words = _words(result)
+    if failed:
+        words = words.removeprefix(f"{result.integration}: ").partition(". ")[0]
+    say(_MARKS[result.status], f" {result.integration}: {words}")
+    for stream in failed:
+        why, *steps = (stream.error or "").removeprefix(f"{result.integration}: ").split(". Next: ")
+        print_indented(f"  {stream.stream}: ", why)
+        for step in steps:
+            print_indented("    Next: ", step)
+
+
+def print_changes(results: Sequence[IntegrationResult]) -> None:
+    """Print a row for each stream that changed."""
+    rows = [
+        (f"{result.integration}.{s.stream}", s.inserted, s.updated, s.deleted, s.quarantined, s.total)
+        for result in results
+        for s in result.streams
+        if s.changed or s.quarantined
+    ]
+    if rows:
+        print_table(("stream", "inserted", "updated", "deleted", "quarantined", "total"), rows)
+
+
+_MARKS: dict[Status, Part] = {
+    "loaded": ("✓", "green"),
+    "nothing_new": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "blocked": ("✗", "red"),
+    "busy": ("…", "yellow"),
+}
+
+
+def _words(result: IntegrationResult) -> str:
+    if result.error:
+        return result.error
+    total = sum(s.total for s in result.streams)
+    if result.status == "nothing_new":
+        return f"nothing new ({total:,} rows, {result.seconds:.1f} s)"
+    return f"loaded in {result.seconds:.1f} s ({total:,} rows, load {result.load_id})"
 
 
 def print_quarantined(reasons: Reasons) -> None:

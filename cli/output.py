@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.printable import in_one_line, printable
-from pipelines.results import CheckResult, IntegrationResult, Severity, Status
+from pipelines.results import CheckResult, Severity
 
 SHAPE = 1
 Part = str | tuple[str, str]
@@ -87,43 +87,6 @@ def plain_text(value: Any) -> str:
     if isinstance(value, dict | list | tuple):
         return json.dumps(value, ensure_ascii=False, default=_plain)
     return f"\\x{bytes(value).hex()}" if isinstance(value, bytes | bytearray | memoryview) else str(value)
-
-
-def print_results(results: Sequence[IntegrationResult]) -> None:
-    """Print what a run did: a row for each stream that changed, a line for each integration."""
-    print_changes(results)
-    for result in results:
-        say(_MARKS[result.status], f" {result.integration}: {_words(result)}")
-
-
-def print_changes(results: Sequence[IntegrationResult]) -> None:
-    """Print a row for each stream that changed."""
-    rows = [
-        (f"{result.integration}.{s.stream}", s.inserted, s.updated, s.deleted, s.quarantined, s.total)
-        for result in results
-        for s in result.streams
-        if s.changed or s.quarantined
-    ]
-    if rows:
-        print_table(("stream", "inserted", "updated", "deleted", "quarantined", "total"), rows)
-
-
-_MARKS: dict[Status, Part] = {
-    "loaded": ("✓", "green"),
-    "nothing_new": ("✓", "green"),
-    "failed": ("✗", "red"),
-    "blocked": ("✗", "red"),
-    "busy": ("…", "yellow"),
-}
-
-
-def _words(result: IntegrationResult) -> str:
-    if result.error:
-        return result.error
-    total = sum(s.total for s in result.streams)
-    if result.status == "nothing_new":
-        return f"nothing new ({total:,} rows, {result.seconds:.1f} s)"
-    return f"loaded in {result.seconds:.1f} s ({total:,} rows, load {result.load_id})"
 
 
 def print_checks(checks: Sequence[CheckResult]) -> None:

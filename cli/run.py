@@ -13,8 +13,8 @@ import typer
 
 from cli.names import check_stream, complete_integration, complete_target
 from cli.opened import BLOCKED, BUSY, FAILED, Opened
-from cli.outcome import drift_json, print_drift, print_quarantined, reasons_of, result_json
-from cli.output import print_checks, print_json, print_results, say
+from cli.outcome import drift_json, print_drift, print_quarantined, print_results, reasons_of, result_json
+from cli.output import print_checks, print_json, say
 from cli.progress import Display, shown_progress
 from dagster_project.derive import Derived, derive
 from dagster_project.publication import Force, Published, publish_derived

@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -135,3 +136,20 @@ def test_both_warehouses_give_the_same(tally: Tally) -> None:
         (record,) = list_records(session, Choice("tally", key="c [x] d"), 5)
         assert (record.stream, record.record) == ("scanned", _EVENT.replace("\x00", ""))
         assert list_records(session, Choice(since=record.last_seen_at), 99) != []
+
+
+def test_a_stream_that_fails_is_said_with_why_and_what_next(tmp_path: Path) -> None:
+    leat = tally_project(tmp_path)
+    failed = {"do": "failed", "stream": "scanned"}
+    then(leat, rows("kept", row(1)), *(bad("fed", f"a/{number}", _WEIGHT) for number in range(12)), failed)
+    done = leat("run")
+    assert (done.returncode, done.stderr) == (1, "")
+    lines = done.stdout.splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("✗ tally: "))
+    assert lines[at].startswith("✗ tally: 2 streams failed, and the rows there stay as they were")
+    said = {line.split(":")[0].strip(): line for line in lines[at + 1 : at + 5] if not line.startswith("    Next")}
+    assert said.keys() == {"fed", "scanned"}
+    assert "12 of 12 records are quarantined" in said["fed"]
+    assert lines.count("    Next: take the step out") == 1
+    assert any(line.startswith("    Next: `leat quarantine tally.fed` lists them") for line in lines)
+    assert "! tally.fed: 12 records quarantined" in lines
