@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, datetime, timedelta
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
-from pipelines import drift, retention, state
+from pipelines import drift, quarantine, retention, state
 from pipelines import merge as merging
 from pipelines.declaration import Declaration
 from pipelines.event_log import SEQUENCE, landed_column
 from pipelines.landing import LOAD_ID, Landed
-from pipelines.merge import Merge
+from pipelines.merge import Merge, Scan
 from pipelines.quarantine_share import guard_quarantine
 from pipelines.results import StreamResult
 from pipelines.retention import Purged
@@ -33,9 +30,10 @@ from pipelines.shape import (
     replace_rows,
 )
 from pipelines.shaping import broken_contract
+from pipelines.staging import stage_rows
 from pipelines.stream_failures import Failure, blaming
 from sources.stream import Column, Stream, arrow_schema
-from warehouse.session import Session, literal, quote
+from warehouse.session import Session, quote, sql_type
 
 SYNC, RESET, BACKFILL, RETENTION = "sync", "reset", "backfill", "retention"
 _REBUILT = "_new_"
@@ -236,7 +234,7 @@ def _read(declaration: Declaration, landed: Landed) -> _Landed:
         elif kind == "failed":
             events.failed[stream] = Failure(**data).joined(events.failed.get(stream))
         elif kind == "quarantined":
-            events.quarantined[stream].append(data)
+            events.quarantined[stream].append({SEQUENCE: sequence, **data})
         elif kind == "log":
             events.logs.append(data)
         elif kind == "cursor":
@@ -269,7 +267,9 @@ def _left_out(load: _Load, stream: Stream, failure: Failure) -> StreamResult:
     news = 0
     reported = load.events.failed.get(stream.name)
     if reported is None or reported.parts:
-        news = _quarantine(_staged(load, stream, stream.name), load.events.quarantined[stream.name], 1, load.landed)
+        merge = _staged(load, stream, stream.name)
+        merge = quarantine.stage_reported(merge, load.events.quarantined[stream.name], load.landed)
+        news = quarantine.put_aside(merge, complete=False)
     return StreamResult(stream.name, 0, 0, 0, news, 0, total, error=failure.message)
 
 
@@ -330,26 +330,70 @@ def _merge(load: _Load, merge: Merge, stream: Stream) -> StreamResult:
     events, plan, landed = load.events, load.plan, load.landed
     deletes = _stage_deletes(merge, events, landed)
     retain = load.declaration.options(stream.name).retain
-    merge, bad = merging.drop_losers(merge, deletes)
+    merge = merging.drop_losers(merge, deletes)
     merge = retention.drop_expired(merge, retain)
-    _forget_mended(merge)
-    quarantined = _quarantine(merge, events.quarantined[stream.name], bad, landed)
+    scans, reported = _scans(load, merge, stream), events.quarantined[stream.name]
+    quarantined = 0
+    if reported or quarantine.holds(merge):
+        quarantine.forget(merge, deletes)
+        merge = quarantine.stage_reported(merge, reported, landed)
+        quarantined = quarantine.put_aside(merge, complete=Scan() in scans)
     deleted = merging.apply_deletes(merge, deletes)
     share = None if plan.any_share else load.declaration.options(stream.name).max_delete_share
-    scans: Sequence[Mapping[str, Any]] = events.scans[stream.name]
-    if scans and stream.deletes != "full_scan":
-        got = f"it claims a full scan of {stream.name}, whose deletes are {stream.deletes}"
-        raise broken_contract(merge.integration, got)
-    if plan.kind == RESET and stream.deletes != "never":
-        scans = [{}]
-    if stream.name in events.failed:  # a part of it could not be read: no listing of all of it is complete
-        scans = [where for where in events.scans[stream.name] if where]
-    deleted += sum(merging.apply_full_scan(merge, where, share) for where in scans)
+    if all(record["identity"] for record in reported):
+        deleted += sum(merging.apply_full_scan(merge, scan, share) for scan in scans)
+    elif scans and quarantined:
+        said = {"stream": stream.name, "broken": len(reported)}
+        events.logs.append({"event_type": "deletes_withheld", "data": said})
     inserted, updated = merging.upsert(merge, deletes)
+    if merge.table != stream.name:
+        inserted += _carry_over(load, merge, proven=Scan() in scans and all(record["identity"] for record in reported))
     if merge.history and (inserted or updated or deleted):
         merging.write_history(merge)
     purged = load.purged[stream.name] = retention.purge(merge, retain)
     return merging.count(merge, (inserted, updated, deleted), quarantined, purged.of_tables)
+
+
+def _scans(load: _Load, merge: Merge, stream: Stream) -> list[Scan]:
+    """Return the complete listings of a stream: those that the driver has proven, in a reset the whole of it.
+
+    Of a reset, the driver has read everything from the start. Where it has proven parts of the stream, what is in a
+    part of which nothing came is gone as well; where it has proven nothing, nothing is.
+    """
+    claims, found = load.events.scans[stream.name], load.events.complete
+    if claims and stream.deletes != "full_scan":
+        got = f"it claims a full scan of {stream.name}, whose deletes are {stream.deletes}"
+        raise broken_contract(merge.integration, got)
+    if stream.name in load.events.failed:  # a part of it could not be read: no listing of all of it is complete
+        return [Scan.of(where) for where in claims if where]
+    if load.plan.kind != RESET or stream.deletes == "never":
+        return [Scan.of(where) for where in claims]
+    if {} in claims or stream.deletes == "feed" or (stream.name in found and not claims):
+        return [Scan()]
+    parts = {tuple(sorted(where)) for where in claims}
+    return [*map(Scan.of, claims), *(Scan.of_vanished(merge, columns) for columns in parts if len(parts) == 1)]
+
+
+def _carry_over(load: _Load, merge: Merge, proven: bool) -> int:
+    """Bring rows of the old table into the one that is built anew: those that nothing proves to be gone.
+
+    That is as far as they can have the new form: not when the key or what is hashed has changed. Returns how many.
+    """
+    old = Shape.of_json(state.read_state(load.session, merge.integration).shapes[merge.stream])
+    wanted = declared_shape(load.declaration, next(s for s in load.declaration.selected() if s.name == merge.stream))
+    kept = [c for c, kind in wanted.columns.items() if c in old.columns and kind in (old.columns[c], "string")]
+    if (old.key, old.masked) != (wanted.key, wanted.masked) or not set(wanted.key) <= set(kept):
+        return 0
+    text = sql_type("string", load.session.dialect)
+    values = ", ".join(quote(c) if wanted.columns[c] == old.columns[c] else f"CAST({quote(c)} AS {text})" for c in kept)
+    listed = ", ".join(map(quote, kept))
+    which = merge.spared("t") if proven else "1 = 1"
+    return load.session.change(
+        f"INSERT INTO {merge.into} ({listed}, _load_id, _synced_at) SELECT {values}, ?, CAST(? AS TIMESTAMPTZ) "
+        f"FROM {quote(merge.integration, merge.stream)} AS t WHERE t._deleted_at IS NULL AND {which} "
+        f"AND NOT EXISTS (SELECT 1 FROM {merge.into} AS n WHERE {merge.same_key('n', 't')})",
+        (merge.load_id, merge.at),
+    )
 
 
 def _fits(stored: Shape, wanted: Shape) -> bool:
@@ -398,77 +442,9 @@ def _stage_deletes(merge: Merge, events: _Landed, landed: Landed) -> list[tuple[
     for number, (columns, rows) in enumerate(events.deletes[merge.stream].items()):
         name = f"leat_deletes_{number}"
         typed = tuple(Column(c, merge.columns[c], "") for c in columns)
-        _stage(merge.session, name, (*typed, Column(SEQUENCE, "integer", "")), rows, landed)
+        stage_rows(merge.session, name, (*typed, Column(SEQUENCE, "integer", "")), rows, landed)
         staged.append((name, columns))
     return staged
-
-
-def _forget_mended(merge: Merge) -> None:
-    """Take records out of the quarantine of which the key arrives well, as far as they are named by their key."""
-    of_stream = f"integration = {literal(merge.integration)} AND stream = {literal(merge.stream)}"
-    if merge.session.execute(f"SELECT 1 FROM leat.quarantine WHERE {of_stream} LIMIT 1"):
-        parts = ", ".join(f"CAST({quote(column)} AS VARCHAR)" for column in merge.key)
-        named = [f"SELECT concat_ws('{sign}', {parts}) FROM {merge.survivors} AS s" for sign in " /"]
-        merge.session.execute(
-            f"DELETE FROM leat.quarantine WHERE {of_stream} AND record_key IN ({' UNION ALL '.join(named)})"
-        )
-
-
-def _quarantine(merge: Merge, reported: list[dict[str, Any]], bad: int, landed: Landed) -> int:
-    """Put what the driver could not read and rows without a usable key aside; returns how many are news."""
-    if not reported and not bad:
-        return 0
-    session = merge.session
-    columns = tuple(Column(name, "string", "") for name in ("record_key", "reason", "record"))
-    rows = [{"record_key": r["key"], "reason": r["reason"], "record": r["record"]} for r in reported]
-    latest = list({row["record_key"]: row for row in rows}.values())
-    _stage(session, "leat_reported", columns, latest, landed)
-    of_stream = f"integration = {literal(merge.integration)} AND stream = {literal(merge.stream)}"
-    session.keep("leat_bad", f"SELECT * FROM leat_reported UNION ALL {merging.bad_keys(merge)}")
-    session.keep(
-        "leat_news",
-        f"SELECT b.record_key, max(b.reason) AS reason, max(b.record) AS record, min(q.first_seen_at) AS first_seen_at "
-        f"FROM leat_bad AS b LEFT JOIN leat.quarantine AS q ON q.record_key = b.record_key AND {of_stream} "
-        f"WHERE q.record_key IS NULL OR q.reason <> b.reason OR (q.record <> b.record "
-        f"AND q.record <> {literal(retention.DIGEST)} || md5(b.record)) GROUP BY b.record_key",
-    )
-    session.execute(
-        f"DELETE FROM leat.quarantine WHERE {of_stream} AND record_key IN (SELECT record_key FROM leat_news)"
-    )
-    return session.change(
-        "INSERT INTO leat.quarantine SELECT CAST(? AS VARCHAR), CAST(? AS VARCHAR), record_key, reason, record, "
-        "CAST(? AS VARCHAR), COALESCE(first_seen_at, CAST(? AS TIMESTAMPTZ)), CAST(? AS TIMESTAMPTZ) FROM leat_news",
-        (merge.integration, merge.stream, merge.load_id, merge.at, merge.at),
-    )
-
-
-def _stage(
-    session: Session, name: str, columns: tuple[Column, ...], rows: list[dict[str, Any]], landed: Landed
-) -> None:
-    """Stage rows that are at hand, by way of a parquet file in the load's folder."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    schema = arrow_schema(columns)
-    read = {column.name: _READ[_family(column.type)] for column in columns if _family(column.type) in _READ}
-    typed = [{**row, **{name: of_text(row[name]) for name, of_text in read.items()}} for row in rows]
-    # A name of its own: DuckDB takes a file that was written anew within the clock's resolution for the old one.
-    file: Path = landed.folder / f"{name}.{uuid.uuid4().hex}.parquet"
-    parquet.write_table(pa.Table.from_pylist(typed, schema=schema), file)
-    session.stage(name, [file], schema)
-
-
-_READ: Mapping[str, Callable[[str], Any]] = {
-    "timestamp": datetime.fromisoformat,
-    "datetime": datetime.fromisoformat,
-    "date": date.fromisoformat,
-    "decimal": Decimal,
-}
-"""How values of a type are read from the JSON of an event."""
-
-
-def _family(kind: str) -> str:
-    return kind.partition("(")[0]
 
 
 def _landed_at(landed: Landed) -> datetime:

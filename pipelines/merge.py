@@ -2,11 +2,10 @@
 
 The table ends up as if every event of the load had happened to it in order of arrival, in one step:
 
-1. rows without a usable key are quarantined;
-2. of several versions of a row the last one wins, and one that a later delete covers ends with it;
-3. rows that were deleted, or that a complete listing did not name, get ``_deleted_at``;
-4. rows that differ are replaced, new ones inserted; a row that is equal is not touched;
-5. with history, versions that ended are closed and new ones opened.
+1. of several versions of a row the last one wins, and one that a later delete covers ends with it;
+2. rows that were deleted, or that a complete listing did not name, get ``_deleted_at``;
+3. rows that differ are replaced, new ones inserted; a row that is equal is not touched;
+4. with history, versions that ended are closed and new ones opened.
 
 Whatever was touched carries the load's id, so each step can be told from the table itself, and merging the same load
 again touches nothing.
@@ -22,14 +21,13 @@ from typing import Any
 from pipelines.event_log import SEQUENCE
 from pipelines.results import StreamResult
 from sources.errors import Permanent
-from warehouse.session import Session, literal, quote
+from warehouse.session import Session, quote
 
-MAX_KEY_BYTES = 2000  # Postgres indexes no more than 2704 bytes
 GUARD_FROM = 10  # a full scan of a smaller table may delete any share of it
 
 LOSERS = "leat_losers"  # a temporary table: the landed rows that don't count
 _ENDED = "leat_ended"  # those among them that a later delete covers
-_BYTES = {"duckdb": "strlen", "postgres": "octet_length"}
+SPARED = "leat_spared"  # keys of broken records of the load: what is in the table stays as it is
 
 
 class SuspiciousDelete(Permanent):
@@ -53,6 +51,7 @@ class Merge:
         load_id: id of the load.
         at: when the load is applied.
         losers: whether some landed rows don't count; see :func:`drop_losers`.
+        spares: whether there is a relation :data:`SPARED`.
     """
 
     session: Session
@@ -67,6 +66,7 @@ class Merge:
     load_id: str
     at: datetime
     losers: bool = False
+    spares: bool = False
 
     @property
     def into(self) -> str:
@@ -87,6 +87,13 @@ class Merge:
         """Return the condition that two aliases have the same key."""
         return _equal(self.key, left, right)
 
+    def spared(self, alias: str, since: str | None = None) -> str:
+        """Return the condition that the row of an alias is spared, for a record that came after a sequence number."""
+        if not self.spares:
+            return "1 = 0"
+        later = "" if since is None else f" AND p.{SEQUENCE} > {since}"
+        return f"EXISTS (SELECT 1 FROM {SPARED} AS p WHERE {self.same_key('p', alias)}{later})"
+
     def mark_deleted(self, condition: str, params: Sequence[Any] = ()) -> int:
         """Mark the existing rows ``t`` of a condition that no surviving row names; returns how many."""
         return self.session.change(
@@ -96,8 +103,8 @@ class Merge:
         )
 
 
-def drop_losers(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) -> tuple[Merge, int]:
-    """Find the landed rows that don't count; returns the merge without them, and how many have no usable key.
+def drop_losers(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) -> Merge:
+    """Find the landed rows that don't count; returns the merge without them.
 
     Without a version, a row is what arrived last, and a delete is about that. With one, a delete ends all versions
     that arrived before it, and the highest of the others wins.
@@ -106,13 +113,10 @@ def drop_losers(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) ->
         merge: what is merged.
         deletes: temporary relations of deletes: name, and the columns that they name beside ``_seq``.
     """
-    session = merge.session
-    session.keep(LOSERS, f"SELECT {SEQUENCE} FROM {quote(merge.staged)} WHERE {_bad_key(merge)}")
-    bad = int(session.execute(f"SELECT count(*) FROM {LOSERS}")[0][0])
-    merge = replace(merge, losers=bad > 0)
+    merge.session.keep(LOSERS, f"SELECT {SEQUENCE} FROM {quote(merge.staged)} WHERE 1 = 0")
     if merge.version is None:
-        return _drop_deleted(_drop_older(merge), deletes), bad
-    return _drop_older(_drop_deleted(merge, deletes)), bad
+        return _drop_deleted(_drop_older(merge), deletes)
+    return _drop_older(_drop_deleted(merge, deletes))
 
 
 def _drop_older(merge: Merge) -> Merge:
@@ -148,49 +152,53 @@ def _drop_deleted(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) 
     return merge
 
 
-def _bad_key(merge: Merge) -> str:
-    missing = " OR ".join(f"{quote(column)} IS NULL" for column in merge.key)
-    size = [f"{_BYTES[merge.session.dialect]}({quote(c)})" for c in merge.key if merge.columns[c] == "string"]
-    return f"{missing} OR {' + '.join(size)} > {MAX_KEY_BYTES}" if size else missing
-
-
-def bad_keys(merge: Merge) -> str:
-    """Return a SELECT of the rows that have no usable key: record_key, reason, record."""
-    parts = ", ".join(f"COALESCE(LEFT(CAST({quote(c)} AS VARCHAR), 200), 'null')" for c in merge.key)
-    reason = f"a key column ({', '.join(merge.key)}) is null or the key is longer than {MAX_KEY_BYTES} bytes"
-    listed = ", ".join(map(quote, merge.columns))  # without the order of arrival, which is no part of the record
-    return (
-        f"SELECT concat_ws(' ', {parts}) AS record_key, {literal(reason)} AS reason, "
-        f"CAST({'row_to_json(r)' if merge.session.dialect == 'postgres' else 'to_json(r)'} AS VARCHAR) AS record "
-        f"FROM (SELECT {listed} FROM {quote(merge.staged)} WHERE {_bad_key(merge)}) AS r"
-    )
-
-
 def apply_deletes(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) -> int:
     """Mark what the source reported as gone; returns how many rows."""
+    spared = merge.spared("t", f"d.{SEQUENCE}")
     gone = sum(
-        merge.mark_deleted(f"EXISTS (SELECT 1 FROM {quote(name)} AS d WHERE {_equal(columns, 't', 'd')})")
+        merge.mark_deleted(
+            f"EXISTS (SELECT 1 FROM {quote(name)} AS d WHERE {_equal(columns, 't', 'd')} AND NOT {spared})"
+        )
         for name, columns in deletes
     )
     if all(set(columns) <= set(merge.key) for _, columns in deletes):
         return gone
     # A delete by another column may cover a landed row but not the older one in the table that it replaced.
     ended = f"SELECT 1 FROM {quote(merge.staged)} AS e JOIN {_ENDED} AS n ON n.{SEQUENCE} = e.{SEQUENCE} "
-    return gone + merge.mark_deleted(f"EXISTS ({ended} WHERE {merge.same_key('e', 't')})")
+    spared = merge.spared("t", f"e.{SEQUENCE}")
+    return gone + merge.mark_deleted(f"EXISTS ({ended} WHERE {merge.same_key('e', 't')} AND NOT {spared})")
 
 
-def apply_full_scan(merge: Merge, where: Mapping[str, Any], max_share: float | None) -> int:
-    """Mark what a complete listing did not name; returns how many rows.
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A complete listing: which rows of the table ``t`` it is about, as a condition with its parameters."""
+
+    condition: str = "1 = 1"
+    params: tuple[Any, ...] = ()
+
+    @classmethod
+    def of(cls, where: Mapping[str, Any]) -> Scan:
+        """Return the scan of the rows that have these values."""
+        return cls(" AND ".join([f"t.{quote(name)} = ?" for name in where] or ["1 = 1"]), tuple(where.values()))
+
+    @classmethod
+    def of_vanished(cls, merge: Merge, columns: Sequence[str]) -> Scan:
+        """Return the scan of the rows in whose part of the stream, by the columns, nothing has arrived at all."""
+        return cls(f"NOT EXISTS (SELECT 1 FROM {merge.survivors} AS v WHERE {_equal(columns, 't', 'v')})")
+
+
+def apply_full_scan(merge: Merge, scan: Scan, max_share: float | None) -> int:
+    """Mark what a complete listing did not name, neither well nor broken; returns how many rows.
 
     Raises:
         SuspiciousDelete: it would be a larger share than ``max_share`` (None: any share).
     """
-    condition = " AND ".join([f"t.{quote(name)} = ?" for name in where] or ["1 = 1"])
+    condition = f"{scan.condition} AND NOT {merge.spared('t')}"
     if max_share is not None:
         alive, gone = merge.session.execute(
             f"SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (SELECT 1 FROM {merge.survivors} AS s "
             f"WHERE {merge.same_key('s', 't')})) FROM {merge.into} AS t WHERE t._deleted_at IS NULL AND {condition}",
-            tuple(where.values()),
+            scan.params,
         )[0]
         if alive >= GUARD_FROM and gone > round(max_share * alive, 6):  # 0.29 * 100 is less than 29
             raise SuspiciousDelete(
@@ -200,7 +208,7 @@ def apply_full_scan(merge: Merge, where: Mapping[str, Any], max_share: float | N
                 f"look at the system; if that is right, run `leat run {merge.integration} --allow-deletes`, "
                 f"or raise streams.{merge.stream}.max_delete_share",
             )
-    return merge.mark_deleted(condition, tuple(where.values()))
+    return merge.mark_deleted(condition, scan.params)
 
 
 def upsert(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) -> tuple[int, int]:

@@ -112,6 +112,7 @@ DESCRIPTIONS: Mapping[str, Described] = {
             "load_id": "The load that last brought it.",
             "first_seen_at": "When it first came, UTC.",
             "last_seen_at": "When it last came in a new form, UTC.",
+            "digest": "A keyed hash of the record, by which it is known again.",
         },
     ),
     "leat.fields": Described(

@@ -7,23 +7,27 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipelines.shape import Shape
 from sources.batch import clean, to_json
-from sources.domain import outside
+from sources.domain import arrow_value, outside
 from sources.errors import Permanent
-from sources.events import Quarantined, Rows
+from sources.events import Masked, Quarantined, Rows
 from sources.stream import Column, arrow_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+MAX_KEY_BYTES = 2000  # Postgres indexes no more than 2704 bytes
 MAX_RECORD = 10_000
 """How much of the text of a broken record is kept."""
 
+_NO_KEY = frozenset({"", "None", "null"})
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*"|`[^`]*`""")
 _WITHHELD = "not kept, for columns of this stream are masked"
 
 
@@ -80,10 +84,30 @@ def shaped(integration: str, rows: Rows, shaping: Shaping) -> tuple[pa.Table, li
         bad = {row: f"column {field.name} {reason}" for row, reason in refused.items()} | bad
         columns.append(column)
     table = pa.Table.from_arrays(columns, schema=schema)
+    bad |= _without_key(table, shape)
     if not bad:
         return _masked(table, shape, shaping), []
     good = pa.array([row not in bad for row in range(len(table))])
     return _masked(table.filter(good), shape, shaping), list(_refused(rows.stream, given, shape, bad))
+
+
+def _without_key(table: pa.Table, shape: Shape) -> dict[int, str]:
+    """Return the rows that have no usable key."""
+    import pyarrow as pa
+    import pyarrow.compute
+
+    pc: Any = pyarrow.compute
+    unusable: Any = pa.scalar(False)
+    size: Any = pa.scalar(0)
+    for name in shape.key:
+        column = table.column(name)
+        unusable = pc.or_(unusable, pc.is_null(column))
+        if pa.types.is_string(column.type) and name not in shape.masked:
+            size = pc.add(size, pc.cast(pc.fill_null(pc.binary_length(column), 0), pa.int64()))
+    unusable = pc.or_(unusable, pc.greater(size, MAX_KEY_BYTES))
+    reason = f"a key column ({', '.join(shape.key)}) is null or the key is longer than {MAX_KEY_BYTES} bytes"
+    rows = pc.indices_nonzero(unusable).to_pylist() if isinstance(unusable, pa.ChunkedArray) else []
+    return dict.fromkeys(rows, reason)
 
 
 def _cast(column: Any, kind: pa.DataType) -> tuple[Any, dict[int, str]]:
@@ -110,8 +134,9 @@ def _refused(stream: str, given: pa.Table, shape: Shape, bad: Mapping[int, str])
     for row, reason in sorted(bad.items()):
         record = {name: _plain(given.column(name)[row]) for name in given.column_names}
         identity = {name: record[name] for name in shape.key if record[name] is not None}
-        shown = " ".join(str(identity[name])[:200] if name in identity else "" for name in shape.key)
-        yield Quarantined(stream, shown.strip(), reason, to_json(record))
+        shown = " ".join(str(identity.get(name, "null"))[:200] for name in shape.key)
+        whole = identity if len(identity) == len(shape.key) else {}
+        yield Quarantined(stream, shown, reason, to_json(record), whole)
 
 
 def _plain(scalar: Any) -> Any:
@@ -141,13 +166,38 @@ def _hashed(column: Any, mask: Callable[[str], str]) -> Any:
     return pa.array(values, pa.string()).take(encoded.indices)
 
 
-def quarantine_data(event: Quarantined, shaping: Shaping) -> dict[str, str]:
+def quarantine_data(event: Quarantined, shaping: Shaping) -> dict[str, Any]:
     """Return what is landed of a broken record: where columns are masked, nothing that may be personal."""
     digest = shaping.mask(clean(event.record))
     shape = shaping.shapes[event.stream]
     record = _WITHHELD if shape.masked else _cut(clean(event.record))
-    key = shaping.mask(event.key) if set(shape.key) & set(shape.masked) else event.key
-    return {"key": key, "reason": event.reason, "record": record, "digest": digest}
+    key = shaping.mask(event.key) if set(shape.key) & set(shape.masked) else clean(event.key)
+    identity = _identity(event, shape, shaping)
+    keyless = not identity and not _NO_KEY.isdisjoint(re.split("[ /]", event.key))
+    return {
+        **{"key": key, "reason": _said(event, shape), "record": record, "digest": digest},
+        **{"keyless": keyless, "identity": identity},
+    }
+
+
+def _identity(event: Quarantined, shape: Shape, shaping: Shaping) -> dict[str, Any]:
+    """Return the key of the row that the record would have become; nothing unless all of it is known."""
+    found: dict[str, Any] = {}
+    for name in shape.key:
+        value = event.identity.get(name)
+        try:
+            if value is not None and name in shape.masked:
+                found[name] = value if isinstance(value, Masked) else shaping.mask(str(value))
+            elif value is not None and shape.columns[name] != "json":
+                found[name] = arrow_value(shape.columns[name], value)
+        except ValueError:  # it is the key that is broken
+            return {}
+    return found if len(found) == len(shape.key) else {}
+
+
+def _said(event: Quarantined, shape: Shape) -> str:
+    """Return the reason; where columns are masked, without what is quoted in it."""
+    return _QUOTED.sub("…", clean(event.reason)) if shape.masked else clean(event.reason)
 
 
 def _cut(text: str) -> str:

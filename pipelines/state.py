@@ -54,6 +54,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "load_id": "string",
         "first_seen_at": "timestamp",
         "last_seen_at": "timestamp",
+        "digest": "string",
     },
     "fields": {
         "integration": "string",

@@ -108,12 +108,15 @@ class Quarantined:
         key: what identifies the record for a person, for example a path or a UID.
         reason: why, in words that tell what to mend; names the field and never holds a value.
         record: the record as it came, as text; bytes that aren't text are escaped.
+        identity: the key columns of the row that it would have become, if all are known; that row then stays as it
+            was. Without it, no listing proves in this load that a row of the stream is gone.
     """
 
     stream: str
     key: str
     reason: str
     record: str
+    identity: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -244,7 +244,8 @@ def test_a_full_scan_of_a_stream_that_has_none_is_refused(loads: Loads, stream: 
 
 def test_a_complete_extraction_deletes_what_it_did_not_name_unless_rows_are_never_deleted(loads: Loads) -> None:
     loads.load(*(rows(stream, thing(1), thing(2)) for stream in STREAMS))
-    loads.load(*(rows(stream, thing(2)) for stream in STREAMS), plan=Plan(RESET, EVERY))
+    proven = FullScan("scanned")
+    loads.load(*(rows(stream, thing(2)) for stream in STREAMS), proven, plan=Plan(RESET, EVERY))
     assert {stream: len(alive(loads, stream)) for stream in STREAMS} == {"fed": 1, "scanned": 1, "kept": 2}
 
 

@@ -148,7 +148,7 @@ def test_a_row_that_no_warehouse_holds_is_quarantined_and_its_neighbours_are_not
     assert good["id"].to_pylist() == [1]
     assert [(one.key, one.reason) for one in bad] == [
         ("2", "column f is NaN or an infinity"),
-        ("", "column j is no valid JSON"),
+        ("null", "a key column (id) is null or the key is longer than 2000 bytes"),
         ("4", "column at lies outside of the years 1 to 9999, UTC"),
         ("5", "column f is NaN or an infinity"),
     ]
