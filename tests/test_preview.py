@@ -103,6 +103,26 @@ def by_last(asked: Asked) -> Any:
     return {"object": "list", "data": found, "has_more": bool(following)}
 
 
+def by_entry(asked: Asked) -> Any:
+    found, following = part(asked, "from")
+    links = [{"relation": "self", "url": "x"}]
+    if following:
+        links.append({"relation": "next", "url": f"http://{asked.headers['Host']}/list?from={following}"})
+    return {"resourceType": "Bundle", "link": links, "entry": found}
+
+
+def by_nested_address(asked: Asked) -> Any:
+    found, following = part(asked, "from")
+    more = {"next": {"href": f"/list?from={following}"}} if following else {}
+    return {"_links": {"self": {"href": "/list"}, **more}, "_embedded": {"orders": found}}
+
+
+def by_odd_name(asked: Asked) -> Any:
+    found, following = part(asked, "$skiptoken")
+    more = {"@odata.nextLink": f"http://{asked.headers['Host']}/list?$skiptoken={following}"} if following else {}
+    return {"@odata.context": "x", "value": found, **more}
+
+
 def at_once(_asked: Asked) -> Any:
     return RECORDS
 
@@ -112,7 +132,21 @@ def deep(_asked: Asked) -> Any:
 
 
 @pytest.mark.parametrize(
-    "answer", [by_cursor, by_token, by_address, by_header, by_offset, by_page, by_last, at_once, deep]
+    "answer",
+    [
+        by_cursor,
+        by_token,
+        by_address,
+        by_header,
+        by_offset,
+        by_page,
+        by_last,
+        by_entry,
+        by_nested_address,
+        by_odd_name,
+        at_once,
+        deep,
+    ],
 )
 def test_what_is_proposed_loads_every_record(tmp_path: Path, server: Answers, answer: Callable[[Asked], Any]) -> None:
     server.answer = answer
@@ -135,6 +169,24 @@ def test_what_is_proposed_loads_every_record(tmp_path: Path, server: Answers, an
     reader.run()
     assert reader.keys() == [record["id"] for record in RECORDS]
     assert reader.refused() == []
+
+
+def test_a_search_by_post_is_paged_in_its_body(tmp_path: Path, server: Answers) -> None:
+    def answer(asked: Asked) -> Any:
+        at = int(asked.body.get("after", 0))
+        assert (asked.method, asked.body["filters"]) == ("POST", [{"name": "a"}])
+        following = at + SIZE
+        paging = {"paging": {"next": {"after": str(following), "link": "x"}}} if following < len(RECORDS) else {}
+        return {"total": len(RECORDS), "results": RECORDS[at:following], **paging}
+
+    server.answer = answer
+    body = {"filters": [{"name": "a"}]}
+    (seen,) = look(tmp_path, server, {"orders": {"path": "search", "method": "POST", "body": body}})
+    declared = yaml.safe_load(seen.proposed)
+    assert declared["orders"]["paging"] == {"kind": "cursor", "field": "paging.next.after", "param": "after"}
+    reader = Reader(tmp_path, declared, server.url)
+    reader.run()
+    assert len(reader.keys()) == len(RECORDS)
 
 
 DECLARED = {

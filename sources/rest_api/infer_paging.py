@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,6 +19,7 @@ _MORE = ("hasmore", "hasnext", "hasnextpage", "more")
 _TOTAL = ("total", "totalcount", "totalresults", "totalitems", "totalrecords", "totalelements", "totalsize", "count")
 _START = ("offset", "startat", "start", "skip", "from")
 _SIZE = ("limit", "maxresults", "perpage", "pagesize", "size", "count", "top", "take")
+_TOKENS = ("endcursor", "cursor", "continuation", "bookmark", "after")
 _PAGE = ("page", "currentpage", "pagenumber", "pageno", "pageindex")
 
 
@@ -38,10 +40,12 @@ def likely_paging(page: Page, endpoint: Endpoint, key: tuple[str, ...]) -> Itera
         yield LinkHeader(kind="link_header")
     more = next((write_path(path) for path, word, value in fields if word in _MORE and value is True), None)
     for path, word, value in fields:
-        if value in (None, "", False, True) or not isinstance(value, str | int):
+        if isinstance(value, list):
+            yield from _in_list_of_links(path, value)
+        if not isinstance(value, str | int) or value in ("", False, True):
             continue
         text, name = str(value), str(path[-1])
-        leads = "next" in word or word in ("endcursor", "cursor", "continuation", "bookmark", "after")
+        leads = word in _TOKENS or any("next" in _WORD.sub("", str(step).lower()) for step in path[-2:])
         if leads and re.match(r"(https?://|/|\?)", text):
             yield NextLink(kind="next_link", field=write_path(path))
         elif leads and isinstance(value, int) and "page" in word:
@@ -56,6 +60,14 @@ def likely_paging(page: Page, endpoint: Endpoint, key: tuple[str, ...]) -> Itera
     if more and key:
         last = endpoint.columns[key[0]].field or key[0] if key[0] in endpoint.columns else key[0]
         yield CursorPages(kind="cursor", last_record=last, param="starting_after", more=more)
+
+
+def _in_list_of_links(path: Path, links: list[Any]) -> Iterator[Style]:
+    """Yield how to follow a list of links, one of which is the next, as in FHIR and HAL."""
+    for link in links:
+        for relation, address in itertools.product(("rel", "relation"), ("href", "url", "uri")):
+            if isinstance(link, dict) and link.get(relation) == "next" and link.get(address):
+                yield NextLink(kind="next_link", field=f"{write_path(path)}[{relation}=next].{address}")
 
 
 def _by_number(page: Page, fields: list[tuple[Path, str, Any]]) -> Iterator[Style]:
