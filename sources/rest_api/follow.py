@@ -125,13 +125,11 @@ class Follower:
         if self._seen:
             self._check_flag(page)
             return End(f"no {where} after pages that had one")
-        if page.is_empty:
-            return End("the only page is empty", weak=True)
         mark = unread_mark(page.rest, page.headers, self.endpoint, wide=True)
         if mark:
             msg = f"no page has {where}, but the first has {mark}"
             raise Unproven(msg, f"is {mark} the field of paging?")
-        return self._one_page(page)
+        return End("the only page is empty", weak=True) if page.is_empty else self._one_page(page)
 
     def _check_flag(self, page: Page) -> None:
         name = self.paging.more or self.paging.last

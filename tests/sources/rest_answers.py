@@ -57,9 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
         every = parse_qs(parts.query, keep_blank_values=True)
         query = {name: values[-1] for name, values in every.items()}
         made = self.answers
-        asked = Asked(
-            self.command, parts.path, query, every, self.headers, json.loads(body) if body else None, len(made.asked)
-        )
+        asked = Asked(self.command, parts.path, query, every, self.headers, _parsed(body), len(made.asked))
         made.asked.append(asked)
         reply = made.answer(asked)
         status, headers, value = reply if isinstance(reply, tuple) else (200, {}, reply)
@@ -87,6 +85,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_args: object) -> None:
         pass
+
+
+def _parsed(body: bytes) -> Any:
+    """Return a body that is JSON parsed, and any other as text."""
+    try:
+        return json.loads(body) if body else None
+    except ValueError:
+        return body.decode()
 
 
 @contextmanager

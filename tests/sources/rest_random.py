@@ -77,9 +77,8 @@ class Api:
         start, token = self._start(asked, ids, size)
         wanted = size
         if self.style in ("cursor", "next_link", "link_header", "next_header", "last_record") and self.uneven:
-            size = max(
-                0 if self.style not in ("last_record",) else 1, size - self.uneven[self.asked % len(self.uneven)]
-            )
+            least = 1 if start == 0 or self.style == "last_record" else 0  # an empty first page is an empty list
+            size = max(least, size - self.uneven[self.asked % len(self.uneven)])
         size = len(ids) if self.style == "none" else size
         shown = [{"id": each, "v": self.rows[each]} for each in ids[start : start + size]]
         if not shown and ids and self.style in ("pages", "offset") and token > 0:
@@ -126,6 +125,7 @@ class Api:
         self._total(body, start, ids)
         if self.list_at:
             value = shown or {"list": [], "null": None, "absent": ...}[self.empty]
+            body.pop("items", None)
             if value is not ...:
                 self._put(body, self.list_at, "", value)
             return 200, headers, json.dumps(body)
