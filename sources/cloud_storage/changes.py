@@ -14,7 +14,7 @@ from sources.cloud_storage.pages import LATEST, MARKER, OBJECT, OLD_MARKER, OLDE
 from sources.cloud_storage.sorted_lines import Listing, differences, key_of, line_batches
 from sources.cloud_storage.tables import BATCH, Scope, rows_of, tables_of
 from sources.driver import Sync
-from sources.events import Delete, Event, FullScan, Quarantined
+from sources.events import Delete, Event, FullScan, Listed, Quarantined
 
 LISTED = ("objects", "object_versions", "delete_markers")
 _FEW = 9
@@ -48,6 +48,7 @@ def changes(old: Listing | None, new: Listing, scope: Scope, sync: Sync) -> Iter
             difference.changed = []
     yield from _rows(difference.changed, scope, sync)
     yield from (event for event in difference.gone if event.stream in sync.streams)
+    yield from (Listed(name, f"{scope.bucket}: {new.because}") for name in LISTED if name in sync.streams)
 
 
 def everything(listing: Listing, scope: Scope, sync: Sync) -> Iterator[Event]:
@@ -57,8 +58,11 @@ def everything(listing: Listing, scope: Scope, sync: Sync) -> Iterator[Event]:
         for event in _rows(lines, scope, sync):
             understood = understood and not isinstance(event, Quarantined)
             yield event
-    if understood:
-        yield from (FullScan(name, {"bucket": scope.bucket}) for name in LISTED if name in sync.streams)
+    for name in LISTED:
+        if name in sync.streams and understood:
+            yield FullScan(name, {"bucket": scope.bucket}, because=listing.because)
+        elif name in sync.streams:
+            yield Listed(name, f"{scope.bucket}: {listing.because}")
 
 
 def _rows(lines: list[bytes], scope: Scope, sync: Sync) -> Iterator[Event]:

@@ -14,9 +14,10 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from html import unescape
 from operator import itemgetter
 from urllib.parse import unquote_to_bytes
+
+from sources.cloud_storage.s3_text import unescaped
 
 OBJECT, LATEST, OLDER, MARKER, OLD_MARKER = b"O", b"V", b"v", b"D", b"d"
 """Kinds of lines: an object without versions; the newest version and others; a marker that is newest and others."""
@@ -27,7 +28,8 @@ _LEAF = re.compile(rb"<([A-Za-z]+)>([^<]*)</\1>|<([A-Za-z]+)\s*/>|<[^>]*>")
 _ENCODED = re.compile(rb"[\x00-\x20%\x7f]")
 _UNPLAIN = re.compile(rb"[\x00-\x20%+&\x7f]")
 _UNPLAIN_NAME = re.compile(rb"[\t\r\n&]")
-_ROOT = re.compile(rb"^\s*(?:<\?xml[^>]*\?>\s*)?<(\w+)[ >]")
+_ROOT = re.compile(rb"^(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>\s*)?<(\w+)[ >]")
+_ENTRY = re.compile(rb"<(?:\w+:)?(?:Contents|Version|DeleteMarker)(?=[\s/>:])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +38,15 @@ class Page:
 
     Attributes:
         lines: an entry each, without a line end, in the order of the server.
-        prefixes: the common prefixes, where a delimiter was asked for.
+        prefixes: the common prefixes, where a delimiter was asked for; bytes that are no UTF-8 are surrogates.
         after: the parameters that ask for the next page; None on the last.
+        ended: whether the answer says that it is the last, where it is.
     """
 
     lines: list[bytes]
     prefixes: list[str]
     after: dict[str, str] | None
+    ended: bool = True
 
 
 def parse_page(body: bytes) -> Page:
@@ -59,15 +63,27 @@ def parse_page(body: bytes) -> Page:
     body = body.replace(b"&#34;", b'"').replace(b"&quot;", b'"')  # around etags
     encoded = b"<EncodingType>url</EncodingType>" in body
     lines = [line for tag in _KINDS for line in _lines(body, tag, encoded)]
+    if len(lines) != len(_ENTRY.findall(body)):
+        msg = "the listing has entries in a form that can't be read"
+        raise ValueError(msg)
     prefixes = [
-        _decoded(text, encoded).decode() for text in re.findall(rb"<CommonPrefixes>\s*<Prefix>([^<]*)</Prefix>", body)
+        _decoded(text, encoded).decode("utf-8", "surrogateescape")
+        for text in re.findall(rb"<CommonPrefixes>\s*<Prefix>([^<]*)</Prefix>", body)
     ]
-    return Page(lines, prefixes, _after(body, encoded))
+    counted = _text(body, b"KeyCount").strip()
+    if counted.isdecimal() and int(counted) > len(lines) + len(prefixes):
+        msg = f"it counts {counted} keys and has {len(lines) + len(prefixes)}"
+        raise ValueError(msg)
+    truncated = _text(body, b"IsTruncated").strip().lower()
+    return Page(lines, prefixes, _after(body, encoded) if truncated == "true" else None, truncated == "false")
 
 
-def _after(body: bytes, encoded: bool) -> dict[str, str] | None:
-    if _text(body, b"IsTruncated") != "true":
-        return None
+def _after(body: bytes, encoded: bool) -> dict[str, str]:
+    """Return where a page that isn't the last says to go on.
+
+    Raises:
+        ValueError: it doesn't say it.
+    """
     token = _text(body, b"NextContinuationToken")
     if token:
         return {"continuation-token": token}
@@ -75,14 +91,14 @@ def _after(body: bytes, encoded: bool) -> dict[str, str] | None:
     if not key:
         msg = "it says that there is more, but not where to go on"
         raise ValueError(msg)
-    marker = _decoded(key.encode(), encoded).decode()
+    marker = _decoded(key.encode("utf-8", "surrogateescape"), encoded).decode("utf-8", "surrogateescape")
     version = _text(body, b"NextVersionIdMarker")
     return {"key-marker": marker, **({"version-id-marker": version} if version else {})}
 
 
 def _text(body: bytes, name: bytes) -> str:
     found = re.search(rb"<%s>([^<]*)</%s>" % (name, name), body)
-    return unescape(found[1].decode("utf-8", "replace")) if found else ""
+    return unescaped(found[1]).decode("utf-8", "surrogateescape") if found else ""
 
 
 def _lines(body: bytes, tag: bytes, encoded: bool) -> Iterator[bytes]:
@@ -114,7 +130,7 @@ def _joined(entries: list[tuple[bytes, ...]], kinds: tuple[bytes, bytes], encode
         keys = [line_key(key, encoded) for key in keys]
     owners = [entry[7:] for entry in entries]
     if _UNPLAIN_NAME.search(b"".join(map(b"".join, owners))):
-        owners = [tuple(b" ".join(_plain(text).split()) for text in owner) for owner in owners]
+        owners = [tuple(b" ".join(unescaped(text).split()) for text in owner) for owner in owners]
     current, older = kinds
     for key, (_, version, latest, etag, size, modified, kept, *_), owner in zip(keys, entries, owners, strict=True):
         kind = older if latest == b"false" else current
@@ -152,11 +168,5 @@ def encode_key(key: bytes) -> bytes:
 
 
 def _decoded(text: bytes, encoded: bool) -> bytes:
-    text = _plain(text)
+    text = unescaped(text)
     return unquote_to_bytes(text.replace(b"+", b" ")) if encoded else text
-
-
-def _plain(text: bytes) -> bytes:
-    return (
-        unescape(text.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape") if b"&" in text else text
-    )

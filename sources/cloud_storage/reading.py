@@ -15,8 +15,10 @@ from sources.cloud_storage.store import FORMAT, Store, open_store
 from sources.cloud_storage.summary import Summary, summary_of
 from sources.cloud_storage.tables import Scope
 from sources.cloud_storage.totals import SUMMED, quota_rows, report_events, run_rows, usage_rows, whole_streams
+from sources.cloud_storage.trouble import Trouble
 from sources.driver import Sync
-from sources.events import Cursor, Event, FullScan
+from sources.errors import IntegrationError, Unauthenticated
+from sources.events import Cursor, Event, Failed, FullScan
 
 Row = Mapping[str, Any]
 
@@ -37,9 +39,14 @@ class Listable:
 
 
 def read_storage(
-    sync: Sync, about: Any, declared: Declared, buckets: Sequence[Listable], whole: Mapping[str, Sequence[Row]]
+    sync: Sync,
+    about: Any,
+    declared: Declared,
+    buckets: Sequence[Listable],
+    whole: Mapping[str, Sequence[Row]],
+    trouble: Trouble | None = None,
 ) -> Iterator[Event]:
-    """Yield what changed since the cursor, and the new cursor.
+    """Yield what changed since the cursor, and the new cursor. A bucket that can't be listed fails alone.
 
     Args:
         sync: the extraction.
@@ -47,23 +54,42 @@ def read_storage(
         declared: what the declaration says of owners, quotas and backups.
         buckets: the buckets.
         whole: streams that are read whole each time, by name.
+        trouble: buckets that could not be read so far, and why.
+
+    Raises:
+        IntegrationError: no bucket can be read, or the server can't be reached.
     """
+    trouble = Trouble() if trouble is None else trouble
     store = open_store(sync, [about, declared.model_dump()])
     state: dict[str, Any] = {"for": store.about, "format": FORMAT, "streams": sorted(sync.streams), "listings": {}}
     summaries: dict[str, Summary] = {}
     if sync.streams & {*LISTED, *SUMMED}:
         for bucket in buckets:
-            yield from _read_bucket(bucket, store, declared, sync, state, summaries)
-        for name in sorted(set((sync.cursor or {}).get("listings") or ()) - {bucket.name for bucket in buckets}):
-            streams = [stream for stream in (*LISTED, "restore_tests") if stream in sync.streams]
-            yield from (FullScan(stream, {"bucket": name}) for stream in streams)
-    rows = dict(whole)
+            if bucket.name not in trouble.failed:
+                yield from _read_bucket(bucket, store, declared, sync, state, summaries, trouble)
+        trouble.check(len(buckets))
+        yield from _absent(store, sync, state, {bucket.name for bucket in buckets}, trouble)
+    rows: dict[str, Sequence[Row]] = {}
+    rows |= {name: [row for row in each if row.get("bucket") not in trouble.failed] for name, each in whole.items()}
     if sync.streams & SUMMED:
         usage = usage_rows(summaries, sync)
         rows |= {"usage_daily": usage, "quotas": quota_rows(declared, usage), "backup_runs": run_rows(summaries)}
-    yield from whole_streams(rows, store.known, state, sync)
+    yield from whole_streams(rows, store.known, state, sync, trouble.failed)
     if to_json(state) != to_json(dict(sync.cursor or {})):
         yield Cursor(state)
+
+
+def _absent(store: Store, sync: Sync, state: dict[str, Any], names: set[str], trouble: Trouble) -> Iterator[Event]:
+    """Yield which buckets could not be read, their place in the cursor as it was, and which there are no more."""
+    streams = [stream for stream in (*LISTED, "restore_tests") if stream in sync.streams]
+    known: Mapping[str, Any] = store.known.get("listings") or {}
+    for name, error in sorted(trouble.failed.items()):
+        yield from (Failed(stream, error, {"bucket": name}) for stream in streams)
+        if name in known:
+            state["listings"][name] = known[name]
+    for name in sorted(set((sync.cursor or {}).get("listings") or ()) - names - set(trouble.failed)):
+        because = "the account has no such bucket any more"
+        yield from (FullScan(stream, {"bucket": name}, because) for stream in streams)
 
 
 def _read_bucket(
@@ -73,9 +99,13 @@ def _read_bucket(
     sync: Sync,
     state: dict[str, Any],
     summaries: dict[str, Summary],
+    trouble: Trouble,
 ) -> Iterator[Event]:
     old = store.listing(bucket.name)
-    new = store.keep(bucket.name, bucket.list(store.folder, store.folder / "new.lines"))
+    listed = trouble.tried(bucket.name, lambda: bucket.list(store.folder, store.folder / "new.lines"))
+    if listed is None:
+        return
+    new = store.keep(bucket.name, listed)
     state["listings"][bucket.name] = [new.digest, new.count]
     scope = Scope(bucket.name, declared.owners_of(bucket.name))
     yield from changes(old, new, scope, sync)
@@ -85,7 +115,14 @@ def _read_bucket(
     summaries[bucket.name] = summary
     if "restore_tests" in sync.streams and (old is None or old.digest != new.digest):
         before = _summary(store, old, scope, declared) if old else None
-        yield from report_events(bucket.name, summary, before, bucket.read, sync)
+        try:
+            yield from list(report_events(bucket.name, summary, before, bucket.read, sync))
+        except Unauthenticated:
+            raise
+        except IntegrationError as error:
+            yield Failed("restore_tests", error, {"bucket": bucket.name})
+            known = (store.known.get("listings") or {}).get(bucket.name)
+            state["listings"] |= {bucket.name: known or ["", 0]}  # so that the next run reads the reports
 
 
 def _summary(store: Store, listing: Listing, scope: Scope, declared: Declared) -> Summary:

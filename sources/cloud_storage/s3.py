@@ -1,8 +1,8 @@
 """Driver for servers of the S3 API: AWS S3, MinIO, SeaweedFS, Ceph, Cloudflare R2 and others.
 
 Buckets are listed completely each time, sharded by prefix with requests in flight. One that keeps versions is listed by
-versions, which tells objects, older versions and delete markers at once. A bucket that the account may not read stops
-the run: what is left out in silence would look deleted.
+versions, which tells objects, older versions and delete markers at once. A bucket that the account may not read fails
+alone: its rows stay as they were, and the run says so.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from pydantic import Field
 
 from sources.cloud_storage.declared import Backup, Declared, Owner, Quota, Reports
 from sources.cloud_storage.reading import Listable, Row, read_storage
-from sources.cloud_storage.s3_buckets import Told, list_buckets, read_buckets
+from sources.cloud_storage.s3_buckets import Told, list_buckets, read_bucket
 from sources.cloud_storage.s3_calls import Bucket, Place, checked, fetcher, open_bucket, open_server
 from sources.cloud_storage.shards import list_bucket
 from sources.cloud_storage.sorted_lines import Listing
+from sources.cloud_storage.trouble import Trouble
 from sources.driver import ConnectionModel, SetupTest, Sync
 from sources.errors import IntegrationError, NotConfigured, Permanent, Unauthenticated, UnexpectedShape
 from sources.events import Event
 from sources.settings import Secret, Setting, read_secret, read_setting
+from sources.web.address import moves
 from sources.web.client import Client, Limits
 from sources.web.sigv4 import Keys
 
@@ -82,7 +84,8 @@ def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
         yield SetupTest("may list buckets", failure is None, str(failure) if failure else names)
         if failure is None:
             yield _try("may list objects", [partial(fetcher(bucket, False), {"max-keys": "1"}) for bucket in buckets])
-            yield _try("may read settings", [lambda: list(read_buckets(buckets, rows, sync.streams))])
+            pairs = zip(buckets, rows, strict=True)
+            yield _try("may read settings", [partial(read_bucket, bucket, row, sync.streams) for bucket, row in pairs])
 
 
 def _try(name: str, tries: list[Callable[[], object]]) -> SetupTest:
@@ -98,19 +101,24 @@ def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
     """Yield what changed since ``sync.cursor``.
 
     Raises:
-        IntegrationError: a bucket can't be read; the cursor then stays where it was.
+        IntegrationError: no bucket can be read; the cursor then stays where it was.
     """
     place = _place(connection, sync)
     with open_server(sync, place) as client, ExitStack() as stack:
         rows = _rows(connection, place, client)
         buckets = [stack.enter_context(open_bucket(sync, place, client, str(row["bucket"]))) for row in rows]
-        told = list(read_buckets(buckets, rows, sync.streams))
-        listable = [
-            Listable(bucket.name, partial(_list, bucket, each.versioned, connection, sync), partial(_read, bucket))
-            for bucket, each in zip(buckets, told, strict=True)
-        ]
+        trouble = Trouble()
+        told: list[Told] = []
+        listable: list[Listable] = []
+        for bucket, row in zip(buckets, rows, strict=True):
+            each = trouble.tried(bucket.name, partial(read_bucket, bucket, row, sync.streams))
+            versioned = each is not None and each.versioned
+            told += [] if each is None else [each]
+            reading = partial(_list, bucket, versioned, connection, sync)
+            listable.append(Listable(bucket.name, reading, partial(_read, bucket)))
+        trouble.check(len(buckets))
         about = [place.url, place.virtual, connection.buckets]
-        yield from read_storage(sync, about, connection.declared(), listable, _whole(told))
+        yield from read_storage(sync, about, connection.declared(), listable, _whole(told), trouble)
 
 
 def _whole(told: list[Told]) -> dict[str, list[Row]]:
@@ -131,6 +139,9 @@ def _list(bucket: Bucket, versioned: bool, connection: Connection, sync: Sync, f
 
 
 def _read(bucket: Bucket, key: str) -> bytes:
+    if any(part and moves(part) for part in key.split("/")):
+        msg = "a part of its name is a step, so that no address leads to it"
+        raise ValueError(msg)
     answer = bucket.client.send(bucket.ask({}, key))
     return checked(bucket.client, answer, bucket.name, "s3:GetObject") or b""
 

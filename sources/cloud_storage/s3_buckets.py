@@ -58,6 +58,9 @@ def list_buckets(client: Client, path: str) -> list[Row]:
         body = checked(client, answer, None, "s3:ListAllMyBuckets")
         root = root_of(client, answer.asked, body or b"", "ListAllMyBucketsResult")
         for element in root.iter("Bucket"):
+            if not element.findtext("Name"):
+                got = "a bucket without a Name"
+                raise UnexpectedShape(client.integration, answer.asked, got, "look at the server's log")
             created = time_of(element.findtext("CreationDate"))
             row = {"bucket": element.findtext("Name"), "created_at": created}
             found.append({**row, "region": element.findtext("BucketRegion"), "owner_id": root.findtext("Owner/ID")})
@@ -71,20 +74,19 @@ def list_buckets(client: Client, path: str) -> list[Row]:
         params = {"continuation-token": token}
 
 
-def read_buckets(buckets: Sequence[Bucket], rows: Sequence[Row], streams: frozenset[str]) -> Iterator[Told]:
-    """Yield what each bucket says of itself.
+def read_bucket(bucket: Bucket, row: Row, streams: frozenset[str]) -> Told:
+    """Return what a bucket says of itself.
 
     Raises:
-        IntegrationError: a bucket refuses, or is gone.
+        IntegrationError: it refuses, or is gone.
     """
-    for bucket, row in zip(buckets, rows, strict=True):
-        wanted = [name for name, (_, need) in _ASKED.items() if need is None or need & streams]
-        answers = bucket.client.each([bucket.ask({name: ""}) for name in wanted])
-        told = {
-            name: (answer.asked, checked(bucket.client, answer, bucket.name, _ASKED[name][0]))
-            for name, answer in zip(wanted, answers, strict=True)
-        }
-        yield _told(bucket, row, told, list(_uploads(bucket)) if "multipart_uploads" in streams else [])
+    wanted = [name for name, (_, need) in _ASKED.items() if need is None or need & streams]
+    answers = bucket.client.each([bucket.ask({name: ""}) for name in wanted])
+    told = {
+        name: (answer.asked, checked(bucket.client, answer, bucket.name, _ASKED[name][0]))
+        for name, answer in zip(wanted, answers, strict=True)
+    }
+    return _told(bucket, row, told, list(_uploads(bucket)) if "multipart_uploads" in streams else [])
 
 
 def _told(bucket: Bucket, row: Row, told: Mapping[str, tuple[str, bytes | None]], uploads: list[Row]) -> Told:
@@ -164,7 +166,7 @@ def _uploads(bucket: Bucket) -> Iterator[Row]:
                 "owner_id": upload.findtext("Owner/ID"),
                 "initiator_id": upload.findtext("Initiator/ID"),
             }
-        if root.findtext("IsTruncated") != "true":
+        if (root.findtext("IsTruncated") or "").strip().lower() != "true":
             return
         key, upload_id = root.findtext("NextKeyMarker") or "", root.findtext("NextUploadIdMarker") or ""
         if (key, upload_id) in seen:

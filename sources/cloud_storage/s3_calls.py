@@ -81,7 +81,8 @@ class Bucket:
     def ask(self, params: Mapping[str, str], key: str = "") -> Ask:
         """Return a request for the bucket, or for an object."""
         path = self.path + ("/" + quote(key, safe="/-_.~") if key else "")
-        return Ask(path or "/", params=params, accept=ANSWERED, template=f"/{{bucket}}{'/{key}' if key else ''}")
+        pairs = {name: value.encode("utf-8", "surrogateescape") for name, value in params.items()}
+        return Ask(path or "/", params=pairs, accept=ANSWERED, template=f"/{{bucket}}{'/{key}' if key else ''}")
 
 
 @contextmanager

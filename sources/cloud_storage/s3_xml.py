@@ -36,14 +36,18 @@ def root_of(client: Client, asked: str, body: bytes, name: str) -> Element:
     return root
 
 
-def time_of(text: str | None) -> datetime | None:
-    """Return a time in ISO 8601."""
-    return datetime.fromisoformat(text) if text else None
+def time_of(text: str | None) -> Any:
+    """Return a time in ISO 8601; what isn't one as it is, so that its row is quarantined."""
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return text
 
 
-def number_of(text: str | None) -> int | None:
-    """Return a whole number; None for what isn't one."""
-    return int(text) if text and text.strip().isdigit() else None
+def number_of(text: str | None) -> Any:
+    """Return a whole number; what isn't one as it is, so that its row is quarantined."""
+    digits = (text or "").strip()
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 19 else digits or None
 
 
 def tree_of(element: Element) -> Any:

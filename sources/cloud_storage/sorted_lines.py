@@ -62,11 +62,12 @@ class Pieces:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A complete listing: a sorted file, how many lines it has, and a digest of them."""
+    """A complete listing: a sorted file, how many lines it has, a digest of them, and what proved that it is all."""
 
     path: Path
     count: int
     digest: str
+    because: str = ""
 
 
 def merge_pieces(pieces: Iterable[Piece], path: Path) -> Listing:

@@ -7,7 +7,7 @@ one that no cursor names was left by a run that was killed, and is removed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ class Store:
     def keep(self, bucket: str, listing: Listing) -> Listing:
         """Give a new listing its name."""
         path = self.path(bucket, listing.digest, "lines")
-        return Listing(listing.path.replace(path), listing.count, listing.digest)
+        return replace(listing, path=listing.path.replace(path))
 
 
 def open_store(sync: Sync, about: Any) -> Store:

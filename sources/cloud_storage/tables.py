@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 from sources.cloud_storage.pages import LATEST, MARKER, OBJECT, OLD_MARKER, OLDER
 from sources.cloud_storage.streams import DELETE_MARKERS, OBJECT_VERSIONS, OBJECTS
+from sources.errors import IntegrationError
 from sources.events import Quarantined, Rows
 
 if TYPE_CHECKING:
@@ -21,6 +22,14 @@ _KINDS = {
     OBJECT_VERSIONS.name: (LATEST, OLDER),
     DELETE_MARKERS.name: (MARKER, OLD_MARKER),
 }
+
+
+REFUSED = b"!"
+"""What the size of a line begins with that stands for an entry which can't be a row; the reason follows."""
+
+
+class Refused(ValueError):
+    """A line that no row can be made of; says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +46,16 @@ def tables_of(lines: list[bytes], scope: Scope) -> Iterator[pa.Table | Quarantin
         return
     try:
         yield _table(lines, scope)
-    except (ValueError, ArithmeticError) as error:
+    except IntegrationError:
+        raise
+    except Exception as error:
         if len(lines) > 1:
             half = len(lines) // 2
             yield from tables_of(lines[:half], scope)
             yield from tables_of(lines[half:], scope)
             return
         text = lines[0].decode("utf-8", "backslashreplace").replace("\x00", "\\x00")
-        yield Quarantined(_stream_of(lines[0]), text.split("\t")[0][:500], _reason(error), text[:4000])
+        yield Quarantined(_stream_of(lines[0]), text.split("\t")[0][:500], _reason(lines[0], error), text[:4000])
 
 
 def rows_of(table: pa.Table, stream: str) -> Iterator[Rows]:
@@ -76,6 +87,9 @@ def _table(lines: list[bytes], scope: Scope) -> pa.Table:
     if pc.any(encoded).as_py():
         columns["key"] = pa.array([_key(value) for value in columns["key"].to_pylist()], pa.binary())
     columns = {name: column.cast(pa.string()) for name, column in columns.items()}
+    if pc.any(pc.equal(columns["key"], "")).as_py():
+        msg = "the server's entry has no Key"
+        raise Refused(msg)
     for name in _FIELDS[3:]:
         columns[name] = pc.if_else(pc.equal(columns[name], ""), pa.scalar(None, pa.string()), columns[name])
     versions, kind = columns["version_id"], columns["kind"]
@@ -112,7 +126,7 @@ def _key(text: bytes) -> bytes:
     key = unquote_to_bytes(text)
     if b"\x00" in key:
         msg = "its name holds a NUL, which no warehouse can store"
-        raise ValueError(msg)
+        raise Refused(msg)
     return key
 
 
@@ -121,5 +135,21 @@ def _stream_of(line: bytes) -> str:
     return next((stream for stream, kinds in _KINDS.items() if kind and kind[0] in kinds), OBJECTS.name)
 
 
-def _reason(error: Exception) -> str:
-    return f"the server's entry can't be understood: {str(error).splitlines()[0][:200]}"
+def _reason(line: bytes, error: Exception) -> str:
+    """Return what is wrong with an entry: which field, and not what it holds."""
+    values = dict(zip(_FIELDS, line.split(b"\t"), strict=False))
+    size = values.get("size", b"")
+    if size.startswith(REFUSED):
+        return size.removeprefix(REFUSED).decode()
+    if not values.get("key"):
+        return "the server's entry has no Key"
+    if isinstance(error, Refused):
+        return str(error)
+    for name in _FIELDS:
+        try:
+            (unquote_to_bytes(values.get(name, b"")) if name == "key" else values.get(name, b"")).decode()
+        except UnicodeDecodeError:
+            return f"{name} is no text in UTF-8"
+    if size and not size.isdigit():
+        return "size is no number"
+    return "last_modified is no time" if values.get("last_modified") else f"it can't be read ({type(error).__name__})"

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from sources.batch import to_json
 from sources.cloud_storage.declared import Declared
 from sources.cloud_storage.store import digest
 from sources.cloud_storage.streams import STREAMS
 from sources.cloud_storage.summary import Summary
 from sources.driver import Sync
-from sources.events import Delete, Event, FullScan, Quarantined
+from sources.errors import IntegrationError, NotFound
+from sources.events import Delete, Event, Failed, FullScan, Quarantined
 from sources.replacing import Replacement
 
 SUMMED = frozenset({"usage_daily", "quotas", "backup_runs", "restore_tests"})
@@ -20,6 +22,9 @@ SUMMED = frozenset({"usage_daily", "quotas", "backup_runs", "restore_tests"})
 
 MOST_BYTES = 65_536
 """Size of a report, at most."""
+
+_OF_ALL = frozenset({"quotas", "backup_runs"})
+"""Streams whose rows add up several buckets."""
 
 _REPORT = ("backup", "run", "tested_at", "ok", "detail", "tested_by_email")
 
@@ -65,23 +70,57 @@ def run_rows(summaries: Mapping[str, Summary]) -> list[dict[str, Any]]:
 
 
 def whole_streams(
-    rows: Mapping[str, Sequence[Mapping[str, Any]]], known: Mapping[str, Any], state: dict[str, Any], sync: Sync
+    rows: Mapping[str, Sequence[Mapping[str, Any]]],
+    known: Mapping[str, Any],
+    state: dict[str, Any],
+    sync: Sync,
+    failed: Mapping[str, IntegrationError],
 ) -> Iterator[Event]:
-    """Yield the streams, each whole, whose rows aren't those of the run before; puts their digests into the state."""
-    out = Replacement(sync, STREAMS)
+    """Yield the streams, each whole, whose rows aren't those of the run before; puts their digests into the state.
+
+    Of buckets that failed nothing is said but that; what adds them all up fails as a whole.
+    """
     before: Mapping[str, str] = known.get("whole") or {}
-    state["whole"] = {name: digest(each) for name, each in rows.items() if name in sync.streams}
-    for name, now in state["whole"].items():
-        if before.get(name) == now:
+    state["whole"] = {}
+    for name in [name for name in rows if name in sync.streams]:
+        if name in _OF_ALL and failed:
+            yield Failed(name, next(iter(failed.values())))
+            state["whole"] |= {name: before[name]} if name in before else {}
             continue
-        if name == "usage_daily":
-            buckets = sorted({row["bucket"] for row in rows[name]} | set(known.get("listings") or ()))
-            yield from (Delete(name, {"bucket": bucket, "day": sync.now.date()}) for bucket in buckets)
-        for row in rows[name]:
+        yield from (Failed(name, error, {"bucket": bucket}) for bucket, error in sorted(failed.items()))
+        now = digest([list(rows[name]), sorted(failed)] if failed else rows[name])
+        state["whole"][name] = now
+        if before.get(name) != now:
+            yield from _replaced(name, rows[name], known, sync, failed)
+
+
+def _replaced(
+    name: str,
+    rows: Sequence[Mapping[str, Any]],
+    known: Mapping[str, Any],
+    sync: Sync,
+    failed: Mapping[str, IntegrationError],
+) -> Iterator[Event]:
+    """Yield all rows of a stream, and that there are no others but those of buckets that failed."""
+    out = Replacement(sync, STREAMS)
+    of_rows = {row["bucket"] for row in rows} if name not in _OF_ALL else set()
+    buckets = (of_rows | set(known.get("listings") or ())) - set(failed)
+    if name == "usage_daily":
+        yield from (Delete(name, {"bucket": bucket, "day": sync.now.date()}) for bucket in sorted(buckets))
+    understood = True
+    for row in rows:
+        try:
             yield from out.add(name, row)
-        yield from out.flush()
-        if name != "usage_daily":
-            yield FullScan(name)
+        except ValueError as error:
+            understood = False
+            yield Quarantined(name, str(row.get("key") or row.get("bucket")), str(error), to_json(row)[:4000])
+    yield from out.flush()
+    if name != "usage_daily" and understood:
+        because = "every bucket was asked"
+        if failed:
+            yield from (FullScan(name, {"bucket": bucket}, because) for bucket in sorted(buckets))
+        else:
+            yield FullScan(name, because=because)
 
 
 def report_events(
@@ -94,11 +133,14 @@ def report_events(
     for key, etag in now.reports.items():
         if key in before and before[key] == etag:
             continue
-        content = read(key)
+        content = b""
         try:
+            content = read(key)
             row = _report(bucket, key, content)
             yield from out.add("restore_tests", row)
-        except ValueError as error:
+        except NotFound:  # deleted since the bucket was listed
+            understood = False
+        except (ValueError, OverflowError) as error:
             understood = False
             record = content[:4000].decode("utf-8", "backslashreplace")
             yield Quarantined("restore_tests", f"{bucket}/{key}", f"no report of a restore test: {error}", record)
@@ -107,7 +149,7 @@ def report_events(
         gone = sorted(before.keys() - now.reports.keys())
         yield from (Delete("restore_tests", {"bucket": bucket, "key": key}) for key in gone)
     elif understood:
-        yield FullScan("restore_tests", {"bucket": bucket})
+        yield FullScan("restore_tests", {"bucket": bucket}, because="every report in the listing was read")
 
 
 def _report(bucket: str, key: str, content: bytes) -> dict[str, Any]:
@@ -125,7 +167,11 @@ def _report(bucket: str, key: str, content: bytes) -> dict[str, Any]:
     if missing:
         msg = f"it lacks {', '.join(missing)}"
         raise ValueError(msg)
-    tested_at = datetime.fromisoformat(str(value["tested_at"]))
+    try:
+        tested_at = datetime.fromisoformat(str(value["tested_at"]))
+    except ValueError:
+        msg = "its tested_at is no time"
+        raise ValueError(msg) from None
     if tested_at.tzinfo is None:
         msg = "its tested_at has no zone"
         raise ValueError(msg)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -13,13 +14,16 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from sources.cloud_storage.pages import OBJECT, encode_key
 from sources.cloud_storage.sorted_lines import Listing, Pieces, merge_pieces
+from sources.cloud_storage.tables import REFUSED
 from sources.errors import UnexpectedShape
+from sources.web.address import moves
 from sources.web.client import Ask, Client
 from sources.web.multistatus import Multistatus, Resource, parse_multistatus, propfind_body
 from sources.web.safe_xml import clark
 
 PROPERTIES = ("D:resourcetype", "D:getetag", "D:getcontentlength", "D:getlastmodified", "D:owner")
 _AT_A_TIME = 1_000
+_STEP = b"a part of the folder's name is a step, so that no address leads to it"
 
 
 def ask(path: str, names: tuple[str, ...], depth: str) -> Ask:
@@ -66,6 +70,9 @@ def list_folder(client: Client, root: str, folder: Path, target: Path, progress:
             answers = client.each(ask(path, PROPERTIES, "1") for path in part)
             for path, answer in zip(part, answers, strict=True):
                 members = parsed(client, path, answer.status, answer.body).resources
+                if not members:
+                    got = "an answer about nothing, not even the folder"
+                    raise UnexpectedShape(client.integration, f"PROPFIND {path}", got, "look at the server's log")
                 lines = [line for member in members if (line := _line(client, root, path, member))]
                 pieces.add(lines)
                 progress(len(lines))
@@ -75,13 +82,18 @@ def list_folder(client: Client, root: str, folder: Path, target: Path, progress:
                         following.append(found)
         level = following
     pieces.flush()
-    return merge_pieces(pieces.done, target)
+    return replace(merge_pieces(pieces.done, target), because=f"an answer for each of {len(seen)} folders")
 
 
 def _folders(path: str, members: tuple[Resource, ...]) -> Iterator[str]:
     for member in members:
-        if is_folder(member) and _name(member.path).startswith(_name(path)):
+        if is_folder(member) and _name(member.path).startswith(_name(path)) and not _is_odd(path, member):
             yield member.path if member.path.endswith("/") else member.path + "/"
+
+
+def _is_odd(path: str, member: Resource) -> bool:
+    """Return whether a folder can't be asked for: a part of its name beneath another is a step, or nothing."""
+    return any(moves(part) for part in member.path.rstrip("/").split("/")[path.rstrip("/").count("/") + 1 :])
 
 
 def is_folder(resource: Resource) -> bool:
@@ -91,17 +103,19 @@ def is_folder(resource: Resource) -> bool:
 
 
 def _line(client: Client, root: str, path: str, member: Resource) -> bytes | None:
-    """Return the line of a file; None for a folder.
+    """Return the line of a file, or of a folder that can't be asked for, which is to be quarantined; None for others.
 
     Raises:
-        UnexpectedShape: a member can't be read, or isn't beneath the folder.
+        UnexpectedShape: a member can't be read, or isn't beneath the folder: it may be a folder, with files in it.
     """
-    if is_folder(member):
+    if is_folder(member) and not _is_odd(path, member):
         return None
     key, above = _name(member.path), _name(root)
     if member.status != 200 or not key.startswith(above):
         got = f"status {member.status} for {urlsplit(member.path).path!r}"
         raise UnexpectedShape(client.integration, f"PROPFIND {path}", got, "look at the server's log")
+    if is_folder(member):
+        return b"\t".join((encode_key(key[len(above) :]), b"", OBJECT, b"", REFUSED + _STEP, b"", b"", b"", b""))
     etag = (member.text("D:getetag") or "").removeprefix("W/").strip('"')
     owner = member.properties.get(clark("D:owner"))
     who = " ".join("".join(owner.itertext()).split()) if owner is not None else ""
@@ -118,6 +132,8 @@ def _name(path: str) -> bytes:
 def _time(text: str | None) -> str:
     """Return an HTTP date (RFC 9110, 5.6.7) as ISO 8601; what isn't one, as it is, to be quarantined."""
     try:
-        return f"{parsedate_to_datetime(text).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if text else ""
-    except ValueError:
+        time = parsedate_to_datetime(text or "")
+        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except Exception:  # the parser has raised nearly anything in its time
         return text or ""
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}"

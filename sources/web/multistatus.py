@@ -64,7 +64,17 @@ def _resource(url: str, element: Element) -> Resource:
         if _status(propstat) == 200:
             found |= {child.tag: child for prop in propstat.iter(clark("D:prop")) for child in prop}
     own = element.find(clark("D:status"))
-    return Resource(urlsplit(urljoin(url, href)).path, 200 if own is None else _status(element), found)
+    return Resource(_path(url, href), 200 if own is None else _status(element), found)
+
+
+def _path(url: str, href: str) -> str:
+    """Return the path of an href: a whole URL, a path, or relative to an address (RFC 4918, 8.3).
+
+    A path may begin with two slashes, and have characters in it that servers forget to encode.
+    """
+    if href.startswith("/"):
+        return href.replace("?", "%3F").replace("#", "%23")
+    return urlsplit(urljoin(url, href)).path
 
 
 def _status(element: Element) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlsplit
 
 from sources.web.credentials import digest
 
@@ -114,13 +114,13 @@ def _path(url: str, service: str) -> str:
     """Return the path as it is signed: S3 quotes it once, every other service twice."""
     path = urlsplit(url).path or "/"
     if service in ("s3", "s3express"):
-        return quote(unquote(path), safe="/-_.~")
+        return quote(unquote_to_bytes(path), safe="/-_.~")
     return quote(path, safe="/-_.~")
 
 
 def _query(url: str) -> str:
     """Return the query as it is signed: quoted, and sorted as it is quoted."""
-    pairs = parse_qsl(urlsplit(url).query, keep_blank_values=True)
+    pairs = parse_qsl(urlsplit(url).query, keep_blank_values=True, encoding="latin-1")  # bytes, whatever they mean
     return "&".join(
         f"{name}={value}" for name, value in sorted((_quoted(name), _quoted(value)) for name, value in pairs)
     )
@@ -136,4 +136,4 @@ def _host(url: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return quote(text, safe="-_.~")
+    return quote(text, safe="-_.~", encoding="latin-1")
