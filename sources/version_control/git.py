@@ -22,7 +22,7 @@ from typing import Any
 
 from sources.driver import SetupTest, Sync
 from sources.errors import IntegrationError, Transient, Unauthenticated, UnexpectedShape
-from sources.events import Cursor, Delete, Event, Failed, Logged
+from sources.events import Cursor, Delete, Event, Failed, Logged, Quarantined
 from sources.held import PartFailed, held
 from sources.settings import redact
 from sources.version_control.address import Remote
@@ -51,9 +51,10 @@ class _Now:
     shallow: str | None
     mailmap: str | None
     kept: tuple[str, ...]
+    unread: Mapping[str, str]
 
     def state(self, sync: Sync) -> dict[str, Any]:
-        return {
+        state = {
             "refs": dict(self.refs),
             "default": self.default,
             "head": self.head,
@@ -62,6 +63,7 @@ class _Now:
             "kept": list(self.kept),
             "streams": sorted(sync.streams),
         }
+        return state | ({"unread": dict(self.unread)} if self.unread else {})
 
 
 Steps = Generator[Event, None, _Now | None]
@@ -170,7 +172,7 @@ def _folder(sync: Sync, name: str) -> Path:
 def _unchanged(state: State, listing: Listing, sync: Sync) -> bool:
     """Return whether the refs are those that were read; a shallow history may deepen without a sign."""
     return (
-        state["refs"] == listing.refs
+        {**state["refs"], **state.get("unread", {})} == listing.refs
         and state["default"] == (listing.default if listing.default in listing.refs else None)
         and (listing.default is not None or state["head"] == listing.head)
         and state["shallow"] is None
@@ -205,7 +207,7 @@ def _read(mirror: Mirror, remote: Remote, listing: Listing, state: State | None,
     forget(mirror, past["kept"])
     known = {*past["refs"].values(), *past["kept"], *([past["head"]] if past["head"] else [])}
     sync.progress(f"fetch {remote.name}", 0)
-    refs = update(mirror, remote, listing, known)
+    refs, unread = update(mirror, remote, listing, known, past.get("unread", {}))
     more = kept(mirror)
     default = listing.default if listing.default in refs else None
     target = refs[default] if default else more.get(HEAD)
@@ -213,7 +215,8 @@ def _read(mirror: Mirror, remote: Remote, listing: Listing, state: State | None,
     head = commits.get(target) if target else None
     mailmap = f"{head}:.mailmap"
     blob = objects_at(mirror, [mailmap]).get(mailmap) if head else None
-    now = _Now(refs, default, head, mirror.shallow_mark(), blob, tuple(oid for ref, oid in more.items() if ref != HEAD))
+    keeping = tuple(oid for ref, oid in more.items() if ref != HEAD)
+    now = _Now(refs, default, head, mirror.shallow_mark(), blob, keeping, unread)
     if state is not None and now.state(sync) | {"kept": past["kept"]} == dict(past) and not now.kept:
         return None
     objects = objects_at(mirror, list(refs.values()))
@@ -223,6 +226,9 @@ def _read(mirror: Mirror, remote: Remote, listing: Listing, state: State | None,
     mirror = replace(mirror, git=mirror.git.having({"mailmap.blob": mailmap} if head else {}))
     if now.shallow and now.shallow != past["shallow"]:
         yield Logged("shallow_history", {"repository": remote.name, "boundary": len(mirror.shallow())})
+    for ref in sorted(unread.items() - past.get("unread", {}).items()):
+        reason = "the server lists the ref and can't deliver what it leads to; look for damage there with git fsck"
+        yield Quarantined(REFS.name, f"{remote.name} {ref[0]}", reason, " ".join(ref))
     again = not sync.streams <= set(past["streams"])
     yield from _small_streams(mirror, remote, past, now, sync, again)
     reading = Reading(mirror, remote.name, sync.streams, sync.progress)

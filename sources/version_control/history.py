@@ -53,6 +53,8 @@ def history_rows(reading: Reading, new: Sequence[str], old: Sequence[str]) -> It
     Raises:
         Damaged: the mirror is damaged.
     """
+    if not new:
+        return
     if reading.wanted & {COMMITS.name, COMMIT_PARENTS.name, COMMIT_FILES.name, MERGES.name, AUTHORS.name}:
         yield from _commit_rows(reading, new, old)
     yield from _author_rows(reading)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sources.errors import IntegrationError, Unavailable
 from sources.version_control.address import Remote
+from sources.version_control.apart import undeliverable
 from sources.version_control.program import Damaged, Git, GitFailed, text
 from sources.version_control.remote import Listing, list_refs, talk
 
@@ -82,14 +83,19 @@ def rebuild(mirror: Mirror) -> None:
     mirror.git.run("init", "-q", "--bare", "--template=", "--initial-branch=leat-none")
 
 
-def update(mirror: Mirror, remote: Remote, listing: Listing, known: set[str]) -> dict[str, str]:
-    """Fetch what changed and return the branches and tags as fetched, which may be newer than the listing.
+def update(
+    mirror: Mirror, remote: Remote, listing: Listing, known: set[str], unread: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Fetch what changed; return the branches and tags as fetched, which may be newer than the listing.
+
+    Returned beside them are the refs, with their objects, that the remote lists and can't deliver.
 
     Args:
         mirror: the mirror.
         remote: where to fetch from.
         listing: what the remote listed.
         known: objects at refs that were read and applied; tips of the mirror beyond them are kept.
+        unread: refs that the remote couldn't deliver before, with their objects.
 
     Raises:
         IntegrationError: the remote failed.
@@ -100,18 +106,28 @@ def update(mirror: Mirror, remote: Remote, listing: Listing, known: set[str]) ->
     if listing.default is None and listing.head is not None:
         specs.append(f"+HEAD:{HEAD}")  # detached: no branch may lead there
     deeper = ["--unshallow"] if mirror.shallow() else ["--update-shallow"]
-    flags = ("--prune", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--quiet")
+    flags = ("--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--quiet", *deeper)
+    without = [ref for ref, oid in unread.items() if listing.refs.get(ref) == oid]
+
+    def fetch(some: Sequence[str]) -> None:
+        talk(remote, mirror.folder, "fetch", "fetch", *flags, "--", remote.url, *(f"+{ref}:{ref}" for ref in some))
+
+    def fetch_all() -> None:
+        left = (f"^{ref}" for ref in without)
+        talk(remote, mirror.folder, "fetch", "fetch", "--prune", *flags, "--", remote.url, *specs, *left)
+
     try:
-        talk(remote, mirror.folder, "fetch", "fetch", *flags, *deeper, "--", remote.url, *specs)
-    except IntegrationError:
+        fetch_all()
+    except IntegrationError as error:
         list_refs(remote)  # the remote's own failure says more than a fetch that broke off
         if not _sound(mirror):
             msg = "git fsck finds objects missing"
             raise Damaged(msg) from None
-        raise
+        without += undeliverable([ref for ref in listing.refs if ref not in without], fetch, error)
+        fetch_all()
     if len(list((mirror.folder / "objects/pack").glob("*.pack"))) > _MANY_PACKS:
         mirror.git.run("repack", "--geometric=2", "-d", "-q")
-    return mirror.refs("refs/heads/", "refs/tags/")
+    return mirror.refs("refs/heads/", "refs/tags/"), {ref: listing.refs[ref] for ref in sorted(without)}
 
 
 def kept(mirror: Mirror) -> dict[str, str]:
@@ -149,6 +165,8 @@ def objects_at(mirror: Mirror, names: Sequence[str], what: str = "", form: str =
     """
     found: dict[str, str] = {}
     unique = list(dict.fromkeys(names))
+    if not unique:
+        return found
     with mirror.git.conversation("cat-file", f"--batch-check={form}") as asking:
         for at in range(0, len(unique), asking.AT_ONCE):
             some = unique[at : at + asking.AT_ONCE]

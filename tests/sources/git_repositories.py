@@ -83,12 +83,14 @@ class Warehouse:
     cursor: Mapping[str, Any] | None = None
     logged: list[Logged] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
+    quarantined: list[Quarantined] = field(default_factory=list)
     runs: int = 0
 
     def load(self, *urls: str | dict[str, Any], streams: frozenset[str] = ALL, **options: Any) -> dict[str, int]:
         """Extract and apply; return how many rows came, by stream."""
         connection = Connection.model_validate({"repositories": urls, **options})
         self.runs += 1
+        self.quarantined.clear()
         now = START + timedelta(hours=self.runs)
         sync = Sync("version_control", streams, self.cursor, self.folder, self.folder / "state", now)
         came: dict[str, int] = {}
@@ -115,7 +117,9 @@ class Warehouse:
                 self.logged.append(event)
             case Failed():
                 self.failed.append(event)
-            case FullScan() | Quarantined():
+            case Quarantined():
+                self.quarantined.append(event)
+            case FullScan():
                 raise AssertionError(event)
 
     def rows(self, stream: str, **where: Any) -> list[dict[str, Any]]:

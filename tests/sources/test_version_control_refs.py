@@ -40,6 +40,12 @@ def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return log
 
 
+def commands(started: Path) -> list[str]:
+    """Return the commands that were started, but for those of each octopus merge, and the version, asked for once."""
+    apart = ("merge-tree", "commit-tree", "version")
+    return sorted(word for word in started.read_text().split() if word not in apart)
+
+
 def history(repository: Repository, commits: int, tags: int, seed: int = 1) -> None:
     """Write a history of branches and merges with light and annotated tags all over it."""
     chosen = random.Random(seed)  # noqa: S311 - a history that is the same each time
@@ -50,6 +56,7 @@ def history(repository: Repository, commits: int, tags: int, seed: int = 1) -> N
             parents = chosen.sample(range(max(1, n - 9), n), chosen.choice([1, 1, 2, 3]))
         data = f"mark :{n}\ncommitter A <a@demo.example> {1_600_000_000 + n} +0000\ndata 2\nx\n"
         data += "".join(f"{'merge' if at else 'from'} :{parent}\n" for at, parent in enumerate(parents))
+        data += "M 100644 inline file\ndata 1\nx\n" if n == 1 else ""
         lines.append(f"commit refs/heads/b{n % 7}\n{data}")
     lines.append(f"reset refs/heads/main\nfrom :{commits}\n")
     for number in range(tags):
@@ -93,7 +100,7 @@ def test_one_new_tag_costs_the_same_among_few_refs_and_many(tmp_path: Path, star
             repository.git("tag", *(["-a", "-m", "x"] if name == "noted" else []), f"new-{name}", "main~3")
             started.write_text("")
             came = warehouse.load(str(repository.folder))
-            processes[tags, name] = started.read_text().split()
+            processes[tags, name] = commands(started)
             assert (came["refs"], came["tags"], came["ref_updates"]) == (1, 1, 1)
     for name in ("light", "noted"):
         assert processes[6, name] == processes[90, name]
@@ -111,8 +118,7 @@ def test_a_first_run_and_a_moved_head_start_as_many_processes_whatever_the_refs(
             started.write_text("")
             came = warehouse.load(str(repository.folder))
             assert came["refs"] == tags + 8
-            merges = ("merge-tree", "commit-tree")  # one for each octopus that a tag leads to
-            processes.append(sorted(word for word in started.read_text().split() if word not in merges))
+            processes.append(commands(started))
             repository.git("reset", "-q", "--hard")
             repository.commit("next", {"a": str(tags)})
     assert processes[0] == processes[2]
@@ -249,6 +255,40 @@ def test_odd_tags_are_loaded(repository: Repository, warehouse: Warehouse) -> No
     assert len(warehouse.rows("tags")) == 2 * len(ODD_TAGGERS) * len(targets)
     assert {(row["object"], row["object_type"]) for row in warehouse.rows("tags")} == set(targets.items())
     assert {row["commit"] for row in warehouse.rows("refs", kind="tag")} == {commit, None}
+
+
+DAMAGED_TAGS = {
+    "no tag": b"garbage\n",
+    "of another type": b"object %s\ntype tree\ntag t\ntagger " + PERSON + b"\n\nm\n",
+    "of nothing": b"object " + b"1" * 40 + b"\ntype commit\ntag t\ntagger " + PERSON + b"\n\nm\n",
+    "without a name": b"object %s\ntype commit\ntagger " + PERSON + b"\n\nm\n",
+}
+
+
+def test_refs_that_cannot_be_delivered_are_quarantined(repository: Repository, warehouse: Warehouse) -> None:
+    commit = repository.commit("one", {"a": "a"})
+    for number in range(20):
+        repository.git("tag", f"good{number}")
+    for name, content in DAMAGED_TAGS.items():
+        tag = repository.raw("tag", content.replace(b"%s", commit.encode()))
+        path = repository.folder / ".git/refs/tags" / name.replace(" ", "-")
+        path.write_text(tag + "\n")  # git itself refuses to make such a ref
+    warehouse.load(str(repository.folder))
+    assert warehouse.commits() == {commit}
+    assert {row["name"] for row in warehouse.rows("tags")} == {f"good{number}" for number in range(20)}
+    expected = sorted(f"app refs/tags/{name.replace(' ', '-')}" for name in DAMAGED_TAGS)
+    assert [item.key for item in warehouse.quarantined] == expected
+    assert warehouse.load(str(repository.folder)) == {}
+    new = repository.commit("two", {"a": "b"})
+    repository.git("tag", "-d", "good3")
+    warehouse.load(str(repository.folder))
+    assert warehouse.commits() == {commit, new}
+    assert len(warehouse.rows("tags")) == 19
+    assert warehouse.quarantined == []
+    for name in DAMAGED_TAGS:
+        (repository.folder / ".git/refs/tags" / name.replace(" ", "-")).write_text(new + "\n")
+    warehouse.load(str(repository.folder))
+    assert len(warehouse.rows("tags")) == 19 + len(DAMAGED_TAGS)
 
 
 def test_notes_and_replacements_change_nothing(repository: Repository, warehouse: Warehouse) -> None:
