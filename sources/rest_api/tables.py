@@ -118,7 +118,7 @@ class Tables:
         import pyarrow as pa
 
         options = (owner or self._endpoint).columns[there or column]
-        if self._is_text and not options.convert:
+        if (self._is_text or column == self._endpoint.keyed_by) and not options.convert:
             options = options.model_copy(update={"convert": True})
         fitted = fit(column, options, pa.array(texts, pa.string()))
         columns[column] = fitted.values

@@ -41,7 +41,7 @@ def _read(text: str, options: ColumnOptions) -> datetime:
             return datetime.strptime(text, options.format)  # noqa: DTZ007 - its zone is declared
         if options.type == "date":
             return datetime.combine(date.fromisoformat(text), time.min)
-        return datetime.fromisoformat(text)
+        return datetime.fromisoformat(text.upper())  # RFC 3339 also allows t and z
     except (ValueError, InvalidOperation):
         raise ValueError(_expected(options)) from None
 

@@ -86,6 +86,21 @@ def test_an_object_of_records_gives_their_names(
     assert shop.refused() == []
 
 
+def test_names_of_records_may_be_numbers(server: Answers, tmp_path: Path) -> None:
+    """MediaWiki: {"query": {"pages": {"15580374": {"title": "Main Page"}}}}."""
+    body = {"query": {"pages": {"15580374": {"pageid": 15580374, "title": "Main Page"}}}}
+    shop = read(
+        server,
+        tmp_path,
+        body,
+        records="query.pages",
+        keyed_by="id",
+        key="id",
+        columns={"id": "integer", "title": "string"},
+    )
+    assert rows(shop, "id", "title", "extra") == [(15580374, "Main Page", '{"pageid":15580374}')]
+
+
 def test_lists_of_lists_have_columns_by_position(server: Answers, tmp_path: Path) -> None:
     """Binance: GET /api/v3/klines, whose prices are text."""
     columns = {
@@ -256,6 +271,8 @@ def test_elements_of_xml_are_records(server: Answers, tmp_path: Path, many: int)
         ({"type": "timestamp", "unix": "ms"}, '"/Date(1503435956000+0200)/"', datetime(2017, 8, 22, 21, 5, 56, tzinfo=UTC)),
         ({"type": "timestamp", "unix": "s"}, "-62135596800", datetime(1, 1, 1, tzinfo=UTC)),
         ({"type": "timestamp", "zone": "Europe/Paris"}, '"2026-07-01T10:00:00"', datetime(2026, 7, 1, 8, tzinfo=UTC)),
+        ({"type": "timestamp"}, '"2026-07-01t10:00:00z"', datetime(2026, 7, 1, 10, tzinfo=UTC)),
+        ({"type": "timestamp"}, '"2026-07-01 10:00:00+0000"', datetime(2026, 7, 1, 10, tzinfo=UTC)),
         ({"type": "timestamp", "zone": "Europe/Paris"}, '"2026-07-01T10:00:00Z"', datetime(2026, 7, 1, 10, tzinfo=UTC)),
         ({"type": "timestamp", "zone": "Europe/Paris"}, '"2026-10-25T02:30:00"', datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),
         ({"type": "timestamp", "format": "%d/%m/%Y %H:%M", "zone": "America/New_York"}, '"24/12/2026 18:00"', datetime(2026, 12, 24, 23, tzinfo=UTC)),
