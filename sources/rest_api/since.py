@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sources import json_raw as raw
+from sources.rest_api.column import ColumnOptions
 from sources.rest_api.declared import Endpoint, Incremental
 from sources.rest_api.fit import compute
 
@@ -102,7 +103,8 @@ class Seen:
 
     def _floor(self) -> Any:
         overlap = self.incremental.overlap
-        if self.endpoint.columns[self.incremental.column].type == "datetime":
+        column = self.endpoint.columns[self.incremental.column]
+        if column.type == "datetime" or column.zone:
             overlap = max(overlap, _CLOCK_BACK)
         return self.newest - overlap if overlap else self.newest
 
@@ -193,18 +195,23 @@ def _text(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
+def _form(column: ColumnOptions) -> str:
+    """Return the form in which an API takes a column's values unless declared otherwise: that in which it gives them."""
+    return column.unix or column.format or ("%Y-%m-%dT%H:%M:%S" if column.zone else "iso")
+
+
 def written(endpoint: Endpoint, value: Any) -> str:
     """Return a value in the form in which the API takes it."""
     incremental = endpoint.incremental
     column = endpoint.columns[incremental.column] if incremental else None
-    form = (incremental.format if incremental else None) or (column.unix if column else None) or "iso"
+    form = (incremental.format if incremental else None) or (_form(column) if column else "iso")
     if not isinstance(value, date) or form == "iso":
         return _text(value)
     moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day, tzinfo=UTC)
     if form in ("s", "ms"):
         seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         return str(int(seconds) if form == "s" else int(seconds * 1000))
-    zone = incremental.zone if incremental else None
+    zone = (incremental.zone if incremental else None) or (column.zone if column else None)
     if zone and isinstance(value, datetime) and value.tzinfo:
         moment = value.astimezone(ZoneInfo(zone))
     return moment.strftime("%Y-%m-%d" if form == "date" else form)

@@ -322,3 +322,31 @@ def test_a_mistake_names_its_place(more: dict[str, Any], where: str, words: str)
     endpoint = {"path": "x", "key": "id", "columns": {"id": "integer", "at": "timestamp"}, **more}
     made = Connection.model_validate({"url": "https://api.example.com", "endpoints": {"tickets": endpoint}})
     assert [loc[-1] for loc, text in made.mistakes() if words in text] == [where], list(made.mistakes())
+
+
+@pytest.mark.parametrize(
+    ("column", "at", "since"),
+    [
+        ({"type": "timestamp", "zone": "America/New_York"}, "2026-02-01T10:00:00", "2026-02-01T09:00:00"),
+        (
+            {"type": "timestamp", "format": "%d/%m/%Y %H:%M", "zone": "America/New_York"},
+            "01/02/2026 10:00",
+            "01/02/2026 09:00",
+        ),
+        (
+            {"type": "timestamp", "format": "%Y-%m-%d %H:%M:%S %z"},
+            "2026-02-01 10:00:00 +0100",
+            "2026-02-01 09:00:00 +0000",
+        ),
+        ({"type": "date", "format": "%Y%m%d"}, 20260201, "20260201"),
+    ],
+)
+def test_an_api_is_asked_in_the_form_in_which_it_writes(
+    server: Answers, tmp_path: Path, column: dict[str, Any], at: Any, since: str
+) -> None:
+    """Local times are asked for from an hour before: that hour comes twice in autumn."""
+    server.answer = lambda _asked: [{"id": 1, "at": at}]
+    shop = tickets(server, tmp_path, {"param": "since"}, at=column)
+    shop.run()
+    assert shop.run() == []
+    assert server.asked[-1].query["since"] == since
