@@ -196,7 +196,7 @@ def _text(value: Any) -> str:
 
 
 def _form(column: ColumnOptions) -> str:
-    """Return the form in which an API takes a column's values unless declared otherwise: that in which it gives them."""
+    """Return the form in which an API takes values of a column unless declared otherwise: that of its records."""
     return column.unix or column.format or ("%Y-%m-%dT%H:%M:%S" if column.zone else "iso")
 
 
