@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sources.rest_api.marks import flag_of
 from sources.rest_api.page import Page
@@ -40,6 +41,12 @@ class Memory:
     flagged: bool = False
 
 
+def said(page: Page, name: str) -> Any:
+    """Return what a field of an answer says, or else the header of that name; :data:`ABSENT` when there is neither."""
+    value = value_at(page.rest, parse_path(name), ABSENT)
+    return page.headers.get(name, ABSENT) if value is ABSENT else value
+
+
 def more_of(page: Page, paging: Paged) -> bool | None:
     """Return whether the answer says that there are more pages; None when no field says it.
 
@@ -48,7 +55,7 @@ def more_of(page: Page, paging: Paged) -> bool | None:
     """
     for name, sense in ((paging.more, True), (paging.last, False)):
         if name is not None:
-            value = value_at(page.rest, parse_path(name), ABSENT)
+            value = said(page, name)
             if value is ABSENT or value is None:
                 return None
             flag = flag_of(value)

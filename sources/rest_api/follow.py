@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sources.rest_api.declared import Endpoint
-from sources.rest_api.ends import ABSENT, End, Memory, Miscounted, Unproven, more_of
+from sources.rest_api.ends import ABSENT, End, Memory, Miscounted, Unproven, more_of, said
 from sources.rest_api.marks import number_of, unread_mark
 from sources.rest_api.page import Page, page_of
 from sources.rest_api.paging_styles import CursorPages, NextHeader, NextLink, Paged
@@ -174,7 +174,7 @@ class Follower:
 
     def _counted(self, page: Page) -> bool:
         total = self.paging.total
-        return total is not None and number_of(value_at(page.rest, parse_path(total))) == page.count
+        return total is not None and number_of(said(page, total)) == page.count
 
 
 def _leads(target: Any) -> bool:

@@ -193,4 +193,5 @@ def _is_read(path: Path, read: list[Path]) -> bool:
 
 
 def _headers_read(endpoint: Endpoint) -> set[str]:
-    return {name.lower() for name in (getattr(endpoint.paging, "header", ""), *endpoint.paging.ignore)}
+    paging = endpoint.paging
+    return {name.lower() for name in (getattr(paging, "header", ""), *paging.reads(), *paging.ignore)}

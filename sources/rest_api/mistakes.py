@@ -42,9 +42,10 @@ def _paging(endpoint: Endpoint) -> Found:
         return
     if (paging.size is None) != (paging.size_param is None):
         yield ("paging",), "size and size_param belong together"
-    if endpoint.records is None and paging.reads() and not (endpoint.single or endpoint.keyed_by):
-        text = f"the answer is the list itself and has no field {paging.reads()[0]}; name the field of the list"
-        yield ("records",), f"{text} as records"
+    fields = [name for name in paging.reads() if "-" not in name]  # a header may say it
+    if endpoint.records is None and fields and not (endpoint.single or endpoint.keyed_by):
+        text = f"the answer is the list itself and has no field {fields[0]}; name the field of the list as records"
+        yield ("records",), text
     if paging.more and paging.last:
         yield ("paging", "last"), "more says the same the other way round; name one of both"
     if isinstance(paging, CursorPages) and (paging.field is None) == (paging.last_record is None):

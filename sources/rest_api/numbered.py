@@ -10,9 +10,8 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from sources.json_path import parse_path, value_at
 from sources.rest_api.declared import Endpoint
-from sources.rest_api.ends import End, Unproven, more_of
+from sources.rest_api.ends import ABSENT, End, Unproven, more_of, said
 from sources.rest_api.marks import number_of
 from sources.rest_api.page import Page
 from sources.rest_api.paging_styles import Offset, Pages
@@ -150,8 +149,8 @@ def counted(page: Page, name: str, before: int | None) -> int | None:
     Raises:
         Unproven: it is no whole number.
     """
-    value = value_at(page.rest, parse_path(name))
-    if value is None:
+    value = said(page, name)
+    if value is None or value is ABSENT:
         return before
     number = number_of(value)
     if number is None or number < 0:

@@ -95,9 +95,13 @@ class Listing:
         follower = (
             Follower(self.client, self.endpoint, paging, base, self.memory) if isinstance(paging, Paged) else None
         )
+        page: Page | None = None
         following: Ask | End = with_size(self.endpoint, self._first(ask))
         while isinstance(following, Ask):
             token = f"{following.path} {following.params} {following.json}"
+            if token in asked and "repeat" in self._stops():
+                self._end(End(f"page {self.pages} leads back to one that was read"), page)
+                return
             if token in asked:
                 msg = "the API leads back to a page that was read before"
                 raise Unproven(msg, "tell the vendor; it never ends")

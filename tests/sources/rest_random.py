@@ -77,7 +77,7 @@ class Api:
         start, token = self._start(asked, ids, size)
         wanted = size
         if self.style in ("cursor", "next_link", "link_header", "next_header", "last_record") and self.uneven:
-            least = 1 if start == 0 or self.style == "last_record" else 0  # an empty first page is an empty list
+            least = 2 if start == 0 else 1 if self.style == "last_record" else 0  # of fewer, nothing can be tried
             size = max(least, size - self.uneven[self.asked % len(self.uneven)])
         size = len(ids) if self.style == "none" else size
         shown = [{"id": each, "v": self.rows[each]} for each in ids[start : start + size]]

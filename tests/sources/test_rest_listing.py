@@ -329,3 +329,84 @@ def test_other_ends_can_be_declared(server: Answers, tmp_path: Path, stop_on: in
     server.answer = lambda _asked: (404, {}, {})
     with pytest.raises(NotFound):
         shop.run()
+
+
+def test_a_total_may_be_in_a_header(server: Answers, tmp_path: Path) -> None:
+    def answer(asked: Asked) -> Any:
+        at = (int(asked.query["page"]) - 1) * 2
+        return 200, {"X-WP-Total": "5", "X-WP-TotalPages": "3"}, rows(*range(at, min(at + 2, 5)))
+
+    server.answer = answer
+    paging = {"kind": "pages", "total": "X-WP-Total", "total_pages": "X-WP-TotalPages"}
+    shop = listed(server, tmp_path, paging, records=None)
+    shop.run()
+    assert shop.keys("things") == [0, 1, 2, 3, 4]
+    assert because(shop) == ["total of 5 reached, and nothing after it"]
+
+
+def test_a_cursor_that_repeats_can_be_the_end(server: Answers, tmp_path: Path) -> None:
+    def answer(asked: Asked) -> Any:
+        at = {"*": 0, "A": 2, "B": 4}[asked.query["mark"]]
+        return {"items": rows(*range(at, min(at + 2, 4))), "next": ["A", "B", "B"][at // 2]}
+
+    server.answer = answer
+    paging = {"kind": "cursor", "field": "next", "param": "mark", "stop_on": "repeat"}
+    shop = listed(server, tmp_path, paging, params={"mark": "*"})
+    shop.run()
+    assert shop.keys("things") == [0, 1, 2, 3]
+    assert because(shop) == ["page 3 leads back to one that was read"]
+
+
+def test_a_cursor_goes_into_a_nested_body(server: Answers, tmp_path: Path) -> None:
+    def answer(asked: Asked) -> Any:
+        at = int(asked.body["variables"]["after"] or 0)
+        info = {"endCursor": str(at + 2), "hasNextPage": at + 2 < 5}
+        return {"data": {"issues": {"nodes": rows(*range(at, min(at + 2, 5))), "pageInfo": info}}}
+
+    server.answer = answer
+    paging = {"kind": "cursor", "field": "data.issues.pageInfo.endCursor", "more": "data.issues.pageInfo.hasNextPage"}
+    body = {
+        "query": "query ($after: String) { issues(after: $after) { nodes {id} } }",
+        "variables": {"first": 2, "after": None},
+    }
+    more = {"method": "POST", "body": body, "records": "data.issues.nodes"}
+    shop = listed(server, tmp_path, {**paging, "param": "variables.after"}, **more)
+    shop.run()
+    assert shop.keys("things") == [0, 1, 2, 3, 4]
+    assert [each.body["variables"] for each in server.asked] == [{"first": 2, "after": at} for at in (None, "2", "4")]
+    assert {each.body["query"] for each in server.asked} == {body["query"]}
+
+
+@pytest.mark.parametrize("method", [None, "GET"])
+def test_the_next_link_of_a_post(server: Answers, tmp_path: Path, method: str | None) -> None:
+    def answer(asked: Asked) -> Any:
+        at = int(asked.query.get("at", 0))
+        return {"items": rows(at, at + 1), "next": f"/things?at={at + 2}" if at < 4 else None}
+
+    server.answer = answer
+    paging = {"kind": "next_link", **({"method": method} if method else {})}
+    shop = listed(server, tmp_path, paging, method="POST", body={"a": 1})
+    shop.run()
+    assert shop.keys("things") == [0, 1, 2, 3, 4, 5]
+    assert [(each.method, each.body) for each in server.asked[1:]] == [
+        (method or "POST", None if method else {"a": 1})
+    ] * 2
+
+
+def test_pages_and_params_of_a_post_can_go_into_its_query(server: Answers, tmp_path: Path) -> None:
+    def answer(asked: Asked) -> Any:
+        at = int(asked.query["offset"])
+        return {"items": rows(*range(at, min(at + 2, 5))), "total": 5}
+
+    server.answer = answer
+    more = {"method": "POST", "body": {"a": 1}, "params": {"state": ["x", "y"]}, "params_in": "query"}
+    shop = listed(server, tmp_path, OFFSET, **more)
+    shop.run()
+    assert shop.keys("things") == [0, 1, 2, 3, 4]
+    assert {(str(each.body), str(each.every["state"])) for each in server.asked} == {("{'a': 1}", "['x', 'y']")}
+
+
+def test_pages_that_alternate_with_fresh_cursors_end(server: Answers, tmp_path: Path) -> None:
+    server.answer = lambda asked: {"items": rows(asked.number % 2), "next": str(asked.number)}
+    with pytest.raises(UnexpectedShape, match="page 3 is the same page as page 1"):
+        listed(server, tmp_path, CURSOR).run()
