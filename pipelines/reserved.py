@@ -49,7 +49,7 @@ def reserved_mistakes(declaration: Declaration) -> Found:
             if text is not None:
                 yield _where(declaration, stream.name, column.name), text
         if stream.name in versioned:
-            yield from _of_history(stream, columns)
+            yield from _of_history(stream, columns, bool(load_streams(declaration.source)))
         yield from ((where, text) for text in _size_mistakes(columns))
 
 
@@ -70,12 +70,12 @@ def _column_mistake(name: str) -> str | None:
     return None
 
 
-def _of_history(stream: Stream, columns: Sequence[Column]) -> Found:
+def _of_history(stream: Stream, columns: Sequence[Column], canonical: bool) -> Found:
     for name in HISTORY_COLUMNS:
         if name in {column.name for column in columns} and name not in _OF_ENGINE:
             text = f"a history has a column {name} of its own, and so has {stream.name}"
-            then = f"call that own_{name}, with {name} as its field, or leave it out by exclude"
-            yield ("streams", stream.name, "history"), f"{text}; {then}"
+            rename = "" if canonical else f"call that own_{name}, with {name} as its field, or "
+            yield ("streams", stream.name, "history"), f"{text}; {rename}leave it out by exclude: [{name}]"
 
 
 def _size_mistakes(columns: Sequence[Column]) -> Iterator[str]:

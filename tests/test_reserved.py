@@ -46,7 +46,10 @@ HISTORY = "streams:\n  prices: {history: true}\n"
     ("text", "said"),
     [
         (PRICES + HISTORY, "yaml:15: streams.prices.history: a history has a column valid_from of its own"),
-        (PRICES + HISTORY, "call that own_valid_from, with valid_from as its field, or leave it out by exclude"),
+        (
+            PRICES + HISTORY,
+            "call that own_valid_from, with valid_from as its field, or leave it out by exclude: [valid_from]",
+        ),
         (of("items", "ctid: string"), "yaml:11: connection.endpoints.items.columns.ctid: ctid is a name that Postgres"),
         (
             of("prices", "price: integer") + of("prices_as_of") + HISTORY,
@@ -71,6 +74,15 @@ def test_a_name_or_a_size_that_no_table_can_have(tmp_path: Path, text: str, said
 )
 def test_what_looks_odd_and_is_fine(tmp_path: Path, text: str) -> None:
     assert mistakes(tmp_path, HEAD + text) == []
+
+
+def test_a_column_of_a_source_can_be_left_out_of_a_history(tmp_path: Path) -> None:
+    text = "source: crm_accounting\ndriver: tryton\nconnection:\n  url: http://localhost/\n  database: d\n"
+    text += "  key: {env: KEY}\nstreams:\n  taxes: {history: true}\n"
+    assert any(
+        "streams.taxes.history: a history has" in m and m.endswith("by exclude: [valid_from]")
+        for m in mistakes(tmp_path, text)
+    ), mistakes(tmp_path, text)
 
 
 def wide(kinds: dict[str, str]) -> Declaration:
