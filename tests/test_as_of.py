@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 import sqlalchemy
 
-from pipelines.apply import RESET, Plan, prepare_tables
+from pipelines.apply import RESET, Plan, prepare_table
 from sources.events import Delete
 from tests.kit.loads import START, Loads, declaration
 from tests.kit.project import Tally, delete, row
@@ -25,6 +25,11 @@ from warehouse.session import literal
 def loads(warehouse_url: str | None, tmp_path: Path) -> Iterator[Loads]:
     with opened(warehouse_url) as session:
         yield Loads(session, tmp_path, declaration({"fed": {"history": True}}))
+
+
+def prepare(loads: Loads) -> None:
+    for stream in loads.declaration.selected():
+        prepare_table(loads.session, loads.declaration, stream, loads.at)
 
 
 def as_of(loads: Loads, moment: str) -> list[tuple[Any, ...]]:
@@ -74,14 +79,14 @@ def test_it_follows_the_declaration(loads: Loads) -> None:
     loads.load(rows("fed", thing(1)))
     first = loads.at
     loads.declaration = declaration({"fed": {"history": True, "exclude": ["weight", "tags"]}})
-    prepare_tables(loads.session, loads.declaration, loads.at)
+    prepare(loads)
     assert "weight" not in columns(loads)
     assert len(as_of(loads, literal(first))) == 1
     loads.declaration = declaration({"fed": {"history": True}})
-    prepare_tables(loads.session, loads.declaration, loads.at)
+    prepare(loads)
     assert "weight" in columns(loads)
     loads.declaration = declaration({})
-    prepare_tables(loads.session, loads.declaration, loads.at)
+    prepare(loads)
     loads.load(rows("fed", thing(1, "unversioned")))
     assert functions(loads) == []
     assert loads.read("SELECT * FROM leat.histories") == []

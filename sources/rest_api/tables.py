@@ -155,8 +155,9 @@ class Tables:
     def _quarantined(self, record: Record, row: pa.Table | None, reason: str) -> Quarantined:
         """Return a record that is no row: identified by its key, by its digest where the key isn't whole."""
         key = [] if row is None else [row.column(name)[0].as_py() for name in self._stream.key]
-        shown = " ".join(map(str, key)) if key and None not in key else f"record {record.digest()[:16]}"
-        return Quarantined(self._name, shown, reason, record.shown())
+        whole = dict(zip(self._stream.key, key, strict=True)) if key and None not in key else {}
+        shown = " ".join(map(str, key)) if whole else f"record {record.digest()[:16]}"
+        return Quarantined(self._name, shown, reason, record.shown(), whole)
 
     def _refused(self, record: Record, reason: str) -> Read:
         return Read(self._stream.schema().empty_table(), [self._quarantined(record, None, reason)], ())
