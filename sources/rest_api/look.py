@@ -14,6 +14,7 @@ from sources.driver import Sync
 from sources.errors import IntegrationError, UnexpectedShape
 from sources.events import Event, Quarantined, Rows
 from sources.looks import Look
+from sources.rest_api.column import ColumnOptions
 from sources.rest_api.convert import Converter
 from sources.rest_api.declared import Endpoint
 from sources.rest_api.delta import first_of
@@ -29,6 +30,8 @@ from sources.web.client import Client
 
 PAGES = 2
 """So many pages of a list are looked at."""
+_WINDOWS = 4
+"""So many windows of time are looked at, from the last one on, until one has records."""
 
 
 class _Enough(Exception):
@@ -140,20 +143,21 @@ class Looking:
         masked = self.sync.masked.get(of, frozenset())
         fills = endpoint.parent.fills().items() if endpoint.parent else ()
         notes = _asked_for(of, {hole: "(masked)" if column in masked else parent[column] for hole, column in fills})
+        children = [n for n, e in self.endpoints.items() if e.parent and e.parent.endpoint == name]
+        kept = {c for n in children if self._is_needed(n) for c in _of_parent(self.endpoints[n])}
+        self.sync.progress(name, 0)
+        brief, proposed = Brief(self.client), ""
         try:
-            ask = first_of(endpoint, first_request(endpoint, {**self._spans(endpoint), **filled}), None)
+            ask, seen = self._first(brief, endpoint, filled)
         except NoSegment as error:
             yield Look(name, "nothing", notes=(*notes, str(error)))
             return
-        self.sync.progress(name, 0)
-        brief, proposed = Brief(self.client), ""
-        seen = read_some(brief, endpoint, ask)
         if not endpoint.columns:
             endpoint, seen, more = completed(brief, endpoint, ask, seen)
-            endpoint = with_parent(endpoint, of, above) if endpoint.columns else endpoint
+            endpoint = (
+                with_parent(endpoint, of, above, kept - endpoint.columns.keys()) if endpoint.columns else endpoint
+            )
             notes, proposed = (*notes, *more), propose(name, endpoint)
-        children = [n for n, e in self.endpoints.items() if e.parent and e.parent.endpoint == name]
-        kept = {c for n in children if self._is_needed(n) for c in _of_parent(self.endpoints[n])}
         nested = {n: e for n, e in self.endpoints.items() if e.nested_in == name and n in self.sync.streams}
         given = {n: e for n, e in nested.items() if e.columns}
         converter = Converter(name, endpoint, given, True, tuple(sorted(kept & set(endpoint.columns))))
@@ -184,15 +188,34 @@ class Looking:
     def _below(self, name: str, converter: Converter) -> Iterator[Look]:
         """Yield a look at an endpoint that is asked for each row of another: for the first that was read."""
         row = next(iter(converter.values.values()), None)
-        if row is not None:
+        missing = sorted(_of_parent(self.endpoints[name]) - converter.endpoint.columns.keys())
+        if missing:
+            if name in self.sync.streams:
+                note = f"{converter.name} has no column {', '.join(missing)} yet: declare it, and look again"
+                yield Look(name, "nothing", notes=(note,))
+        elif row is not None:
             yield from self._at(name, row, converter.name, converter.endpoint)
         elif name in self.sync.streams:
             note = f"no row of {converter.name} was read that has a value for each placeholder"
             yield Look(name, "nothing", notes=(note,))
 
-    def _spans(self, endpoint: Endpoint) -> dict[str, Any]:
-        spans = spans_of(endpoint, None, self.sync.now)[-1] if endpoint.columns else {}
-        return {**clock(self.sync.now), **spans}
+    def _first(self, brief: Brief, endpoint: Endpoint, filled: Values) -> tuple[Ask, Seen]:
+        """Return the first request of a list, and its first pages; of several windows of time the last with records.
+
+        Raises:
+            NoSegment: a value can't be part of the path.
+        """
+        dated = endpoint
+        if endpoint.incremental is not None and not endpoint.columns:  # what grows is a time most often
+            column = {endpoint.incremental.column: ColumnOptions(type="timestamp")}
+            dated = endpoint.model_copy(update={"columns": column})
+        spans = spans_of(dated, None, self.sync.now)[-_WINDOWS:]
+        while True:
+            values = {**clock(self.sync.now), **spans.pop(), **filled}
+            ask = first_of(endpoint, first_request(endpoint, values), None)
+            seen = read_some(brief, endpoint, ask)
+            if not spans or seen.error is not None or any(page.count for page in seen.pages):
+                return ask, seen
 
 
 def _asked_for(of: str, filled: Mapping[str, Any]) -> tuple[str, ...]:

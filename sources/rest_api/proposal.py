@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from sources.looks import Look
@@ -36,28 +36,34 @@ def completed(brief: Brief, endpoint: Endpoint, ask: Ask, seen: Seen) -> tuple[E
     return whole, seen, tuple(_notes(whole, records))
 
 
-def with_parent(endpoint: Endpoint, name: str, outer: Endpoint | None) -> Endpoint:
+def with_parent(endpoint: Endpoint, name: str, outer: Endpoint | None, wanted: Collection[str] = ()) -> Endpoint:
     """Return an endpoint with columns for the values by which rows of one parent are known from those of another.
 
     Args:
         endpoint: the endpoint that is asked for each row of another, or nested in its records.
         name: of the other.
         outer: the other; None where the declaration lists all values.
+        wanted: names of columns that those below this one ask for, and no field has.
     """
     parent = endpoint.parent
     each = {column: values[0] for column, values in (parent.each if parent else {}).items()}
     named = parent.values.values() if parent else outer.key if outer else ()
     columns = outer.columns if outer else {}
+    there = [column for column in named if column in columns]
+    one = next(iter(wanted), None) if len(wanted) == len(there) == 1 else None
     taken = {
-        f"{name.removesuffix('s')}_{column}": ColumnOptions(type=columns[column].type, parent=column)
-        for column in named
-        if column in columns
+        one or f"{_singular(name)}_{column}": ColumnOptions(type=columns[column].type, parent=column)
+        for column in there
     }
     taken |= {
         column: ColumnOptions(type="integer" if isinstance(value, int) else "string", parent=column)
         for column, value in each.items()
     }
     return endpoint.model_copy(update={"columns": {**taken, **endpoint.columns}, "key": (*taken, *endpoint.key)})
+
+
+def _singular(name: str) -> str:
+    return f"{name[:-3]}y" if name.endswith("ies") else name.removesuffix("s")
 
 
 def with_outer(name: str, endpoint: Endpoint, of: str, outer: Endpoint, seen: Seen) -> Look:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from sources.looks import Look
+from sources.rest_api.http import Connection, look
 from tests.docs_blocks import blocks
 from tests.sources.rest_answers import Answers, answering
 from tests.sources.rest_shop import Reader
@@ -99,3 +102,40 @@ def test_graph(server: Answers, tmp_path: Path) -> None:
     shop.run(NOW)
     assert shop.keys("users") == ["user-0", "user-2", "user-4", "user-9"]
     assert "token_expired" in shop.logged()
+
+
+def looked_at(reader: Reader, *left_out: str) -> dict[str, Look]:
+    """Return what a look at each endpoint finds, without some keys of its declaration."""
+    if left_out:
+        reader.endpoints = {
+            name: {key: value for key, value in each.items() if key not in left_out}
+            for name, each in reader.endpoints.items()
+        }
+    connection = Connection.model_validate({**reader.more, "url": reader.url, "endpoints": reader.endpoints})
+    return {each.stream: each for each in look(connection, replace(reader.sync(), now=NOW))}
+
+
+@pytest.mark.parametrize("draft", [False, True])
+def test_each_is_looked_at_first(server: Answers, tmp_path: Path, draft: bool) -> None:
+    left_out, paged = (("columns", "key", "records"), ("paging",)) if draft else ((), ())
+    hub = server.answer = GitHub()
+    for number in range(1, 131):
+        hub.issue("tools", number, f"2026-01-01T00:{number // 60:02d}:{number % 60:02d}Z", comments=2)
+    hub.off.clear()
+    found = looked_at(declared(0, server, tmp_path), *left_out, *paged)
+    assert {name: each.error for name, each in found.items()} == dict.fromkeys(("repositories", "issues", "comments"))
+    assert all(each.is_good and each.rows for each in found.values())
+    crm = server.answer = HubSpot()
+    crm.contacts = {f"c{n}": NOW - timedelta(hours=5 * n) for n in range(500)}
+    (contacts,) = looked_at(declared(1, server, tmp_path), *left_out).values()
+    assert (contacts.error, contacts.rows > 0) == (None, True)
+    graph = server.answer = Graph(server.url)
+    graph.changes = [(f"user-{n}", True) for n in range(5)]
+    (users,) = looked_at(declared(2, server, tmp_path), *left_out, *paged).values()
+    assert (users.error, users.rows) == (None, 4)
+    if draft:
+        proposed = [yaml.safe_load(each.proposed) for each in (*found.values(), contacts, users)]
+        paging = {name: each.get("paging", {}).get("kind") for one in proposed for name, each in one.items()}
+        assert paging == {"repositories": None, "issues": "link_header", "comments": None, "contacts": "cursor",
+                          "users": "next_link"}  # fmt: skip
+        assert proposed[-1]["users"]["paging"]["field"] == "['@odata.nextLink']"
