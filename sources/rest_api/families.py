@@ -16,7 +16,8 @@ from sources.events import Event, Failed
 from sources.rest_api.children import read_children
 from sources.rest_api.convert import Converter
 from sources.rest_api.declared import Endpoint
-from sources.rest_api.reading import Reading, State, read_list
+from sources.rest_api.listed import Reading, State
+from sources.rest_api.reading import read_list
 from sources.web.calls import ApiCall
 
 Named = tuple[str, State]

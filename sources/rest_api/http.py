@@ -18,10 +18,10 @@ from sources.events import Cursor, Event
 from sources.looks import Look
 from sources.rest_api.declared import Endpoint, personal_columns, stream_of
 from sources.rest_api.families import Families, Reach
+from sources.rest_api.listed import Reading, State
 from sources.rest_api.look import Looking
 from sources.rest_api.mistakes import endpoint_gaps, endpoint_mistakes
 from sources.rest_api.paging_styles import Block
-from sources.rest_api.reading import Reading, State
 from sources.rest_api.since import state_from, takes_dates
 from sources.rest_api.spool import spool_folder
 from sources.settings import Setting, read_setting

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, replace
 
 from sources.errors import IntegrationError, UnexpectedShape
 from sources.rest_api.declared import Endpoint
-from sources.rest_api.ends import End, Memory, Miscounted, Unproven
+from sources.rest_api.ends import End, Memory, Unproven
 from sources.rest_api.follow import Follower
-from sources.rest_api.marks import unread_mark, unread_total
 from sources.rest_api.numbered import Numbered, counted
 from sources.rest_api.page import Page, page_of
-from sources.rest_api.paging_styles import Offset, OnePage, Paged, Pages
-from sources.rest_api.requests import with_params
+from sources.rest_api.paging_styles import Offset, Paged, Pages
+from sources.rest_api.proof import check_marks, check_total
+from sources.rest_api.requests import with_size
 from sources.web.ask import Answer, Ask
 from sources.web.client import Client
 from sources.web.failures import error_of
@@ -201,22 +201,9 @@ class Listing:
             Unproven: it has a mark of another page, or the total that is declared was never there.
             Miscounted: the total is another number.
         """
-        paging = self.endpoint.paging
-        weak = end.weak or isinstance(paging, OnePage)
         if page is not None:
-            mark = unread_mark(page.rest, page.headers, self.endpoint)
-            if mark is None and weak:
-                mark = unread_total(page.rest, page.headers, self.endpoint, self.rows, self.pages)
-            if mark:
-                got = f"page {self.pages} is the last by what is declared, but has {mark}, which nothing reads"
-                raise Unproven(got, f"declare paging by {mark}, or name it in paging.ignore if it leads nowhere")
-        if isinstance(paging, Paged) and paging.total and self.rows:
-            if not self._totals:
-                msg = f"no page has {paging.total}"
-                raise Unproven(msg, "correct paging.total, or leave it out")
-            if self._totals != {self.rows}:
-                msg = f"{self.rows} records where it says {', '.join(map(str, sorted(self._totals)))}"
-                raise Miscounted(msg)
+            check_marks(page, self.endpoint, end, self.rows, self.pages)
+        check_total(self.endpoint.paging, self._totals, self.rows)
         self.because = end.because
 
     def _first(self, ask: Ask) -> Ask:
@@ -229,11 +216,3 @@ class Listing:
     def _error(self, answer: Answer) -> IntegrationError:
         client = self.client
         return error_of(client.integration, answer.asked, answer.status, answer.headers, answer.body, client.advice)
-
-
-def with_size(endpoint: Endpoint, ask: Ask) -> Ask:
-    """Return a request that asks for pages of the declared size."""
-    paging = endpoint.paging
-    if isinstance(paging, Paged) and paging.size_param and paging.size:
-        return with_params(endpoint, ask, {paging.size_param: paging.size})
-    return ask

@@ -6,42 +6,23 @@ that hasn't changed yields nothing. An endpoint that can be asked for what is ne
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from sources.driver import Sync
-from sources.errors import IntegrationError, Unavailable, UnexpectedShape
 from sources.events import Event, FullScan, Listed, Logged
 from sources.rest_api.convert import Converter
 from sources.rest_api.declared import Endpoint
 from sources.rest_api.delta import Removed, token_state
-from sources.rest_api.ends import Memory, Miscounted
+from sources.rest_api.ends import Memory
+from sources.rest_api.listed import Reading, State, grouped, read_into_spool
 from sources.rest_api.lists import Lists
 from sources.rest_api.paging_styles import OnePage
 from sources.rest_api.requests import clock, first_request
 from sources.rest_api.since import Seen, is_again, spans_of
 from sources.rest_api.spool import Spool
-from sources.web.client import Client
 from sources.web.validators import if_changed
-
-GROUP = 16 * 2**20
-"""Bytes of JSON that are made into tables at a time; memory is bounded by it."""
-LISTINGS = 3
-"""How often a list is read while it changes."""
-
-State = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What reading an endpoint needs: the connection, a folder for pages, and the extraction."""
-
-    client: Client
-    folder: Path
-    sync: Sync
 
 
 @dataclass(slots=True)
@@ -153,11 +134,11 @@ def _is_due(endpoint: Endpoint, before: Mapping[str, Any], now: datetime) -> boo
 def _whole(reading: Reading, converter: Converter, lists: Lists, before: Mapping[str, Any]) -> Iterator[Event | State]:
     """Yield all rows of a list and its state; nothing when it is the same as before."""
     known, spool = before.get("digest"), lists.spool
-    again = yield from _listed(reading, converter, lists, known is None)
+    again = yield from read_into_spool(reading, converter, lists, known is None)
     if lists.unchanged or lists.skipped:
         return
     changed = known is None or spool.digest != known
-    for event in _grouped(converter, spool) if changed or converter.kept else ():
+    for event in grouped(converter, spool) if changed or converter.kept else ():
         if changed:
             yield event
     if not changed:
@@ -178,13 +159,13 @@ def _changes(
 ) -> Iterator[Event | State]:
     """Yield the rows that have changed since a token was given, and the state with the next one."""
     delta = converter.endpoint.delta
-    yield from _listed(reading, converter, lists, lists.token is None)
+    yield from read_into_spool(reading, converter, lists, lists.token is None)
     if lists.expired:
         yield Logged("token_expired", {"endpoint": converter.name})
         lists.start_anew()
-        yield from _listed(reading, converter, lists, True)
+        yield from read_into_spool(reading, converter, lists, True)
     converter.replace = not lists.whole
-    yield from _grouped(converter, lists.spool)
+    yield from grouped(converter, lists.spool)
     news = bool(converter.rows or converter.bad or lists.removed.gone or lists.whole)
     if delta is None or lists.skipped or lists.listing is None:
         return
@@ -193,57 +174,10 @@ def _changes(
         yield {**state, "refused": converter.refused or before.get("refused", "")}
 
 
-def _listed(reading: Reading, converter: Converter, lists: Lists, at_once: bool) -> Generator[Event, None, int]:
-    """Read a list into a spool, again while it changes, and return how often that was; yields rows where it is large.
-
-    Raises:
-        IntegrationError: it can't be read, or doesn't have as many records as it says.
-    """
-    wrong: list[str] = []
-    for again in range(LISTINGS):
-        lists.spool.restart()
-        converter.rows = converter.bad = 0
-        try:
-            for page in lists.pages():
-                lists.spool.add(page)
-                reading.sync.progress(converter.name, 0)
-                if at_once and lists.spool.size >= GROUP:
-                    yield from converter.events(lists.spool.take())
-        except Miscounted as error:
-            wrong.append(str(error))
-            if not again:
-                yield Logged("listing_changed", {"endpoint": converter.name})
-        else:
-            return again
-    raise miscounted(reading, converter.name, wrong)
-
-
-def miscounted(reading: Reading, name: str, wrong: list[str]) -> IntegrationError:
-    """Return the error for a list whose count is wrong each time: transient where it changes, else permanent."""
-    got = f"{wrong[-1]}, {len(wrong)} times"
-    if len(set(wrong)) > 1:
-        advice = "try later; the list changes while it is read"
-        return Unavailable(reading.sync.integration, f"listing {name}", got, advice)
-    advice = "correct paging.total: it counts something else, or the account may not read all records"
-    return UnexpectedShape(reading.sync.integration, f"listing {name}", got, advice)
-
-
-def _grouped(converter: Converter, spool: Spool) -> Iterator[Event]:
-    """Yield the events of the pages that wait, some at a time."""
-    group, size = [], 0
-    for page in spool.take():
-        group.append(page)
-        size += page.size
-        if size >= GROUP:
-            yield from converter.events(group)
-            group, size = [], 0
-    yield from converter.events(group)
-
-
 def _since(reading: Reading, converter: Converter, lists: Lists, before: Mapping[str, Any]) -> Iterator[Event | State]:
     """Yield the rows since the last time and the new state; nothing when they are those that were read then."""
     spool = lists.spool
-    yield from _listed(reading, converter, lists, True)
+    yield from read_into_spool(reading, converter, lists, True)
     fresh = bool(converter.rows or converter.bad)
     if lists.skipped:
         return

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 from sources.json_path import parse_path
 from sources.rest_api.declared import Endpoint
 from sources.rest_api.formats import ACCEPT
+from sources.rest_api.paging_styles import Paged
 from sources.web.ask import Ask
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -70,6 +71,14 @@ def with_params(endpoint: Endpoint, ask: Ask, params: Mapping[str, Any]) -> Ask:
     for name, value in params.items():
         body = _put(body, tuple(map(str, parse_path(name))), value)
     return replace(ask, json=body)
+
+
+def with_size(endpoint: Endpoint, ask: Ask) -> Ask:
+    """Return a request that asks for pages of the declared size."""
+    paging = endpoint.paging
+    if isinstance(paging, Paged) and paging.size_param and paging.size:
+        return with_params(endpoint, ask, {paging.size_param: paging.size})
+    return ask
 
 
 def asked_size(endpoint: Endpoint, ask: Ask) -> tuple[str | None, int | None]:

@@ -124,6 +124,8 @@ def test_a_listing_ends_for_a_reason(
         (PAGES, [{"items": rows(1, 2), "total": "many"}], "total is no number"),
         (PAGES, [{"items": rows(1, 2), "total": 2}, {"items": rows(3, 4), "total": 2}, {"items": []}], "4 records where it says 2"),
         (PAGES, [{"items": rows(1, 2), "total": 4}, {"items": rows(3), "total": 4}, {"items": []}], "3 records where it says 4"),
+        (PAGES, [{"items": [], "total": 4}], "0 records where it says 4"),
+        ({**CURSOR, "total": "total"}, [{"items": rows(1), "total": 4, "next": None}], "1 records where it says 4"),
         ({"kind": "pages", "size": 3, "size_param": "n"}, [{"items": rows(1)}, {"items": rows(2, 3)}], "page 1 has 1 records, fewer than the 3 asked for, and page 2 has 2"),
         ({"kind": "pages"}, [{"items": rows(1), "has_more": True}, {"items": [], "has_more": True}], "page 2 is the last by what is declared, but has has_more"),
         ({"kind": "pages"}, [{"items": rows(1)}, {"items": rows(2)}, {"items": rows(1)}], "page 3 is the same page as page 1"),
