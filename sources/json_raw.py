@@ -71,14 +71,36 @@ def members(text: bytes) -> dict[str, bytes]:
         ValueError: it is no object, or one that doesn't end where the text does; TwiceNamed when it can't be told which
             of two values counts.
     """
+    whole = _whole(text)
+    if whole is not None:
+        return {name: bytes(value) for name, value in whole.items()}
+    found: dict[str, bytes] = {}
+    for name, value in _pairs(text):
+        if found.setdefault(name, value) != value:
+            msg = f"has two fields {name[:80]!r} with different values"
+            raise TwiceNamed(msg)
+    return found
+
+
+def pairs(text: bytes) -> list[tuple[str, bytes]]:
+    """Return the names and texts of the members of an object, also of those that are there twice.
+
+    Raises:
+        ValueError: it is no object, or one that doesn't end where the text does.
+    """
+    whole = _whole(text)
+    return list(_pairs(text)) if whole is None else [(name, bytes(value)) for name, value in whole.items()]
+
+
+def _whole(text: bytes) -> dict[str, msgspec.Raw] | None:
+    """Return the members of an object in which nothing is odd."""
     try:
         found = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, RecursionError):
-        return _members(text)
-    whole = msgspec.json.encode(found)
-    if len(whole) != len(text) and _size(whole) != _size(text):  # a name is there twice, or is written with escapes
-        return _members(text)
-    return {name: bytes(value) for name, value in found.items()}
+        return None
+    size = len(msgspec.json.encode(found))
+    lost = size != len(text) and _size(msgspec.json.encode(found)) != _size(text)
+    return None if lost else found  # a name is there twice, or is written with escapes
 
 
 def quote(name: str) -> bytes:
@@ -137,19 +159,13 @@ def _size(text: bytes) -> int:
     return len(msgspec.json.format(text, indent=-1))
 
 
-def _members(text: bytes) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
+def _pairs(text: bytes) -> Iterator[tuple[str, bytes]]:
     for part in _parts(text, b"{"):
         name = _NAME.match(part)
         if name is None:
             msg = "a member of an object has no name"
             raise ValueError(msg)
-        key = json.loads(name[1].decode("utf-8", "surrogateescape"), strict=False)
-        value = part[name.end() :]
-        if found.setdefault(key, value) != value:
-            msg = f"has two fields {key[:80]!r} with different values"
-            raise TwiceNamed(msg)
-    return found
+        yield json.loads(name[1].decode("utf-8", "surrogateescape"), strict=False), part[name.end() :]
 
 
 def _parts(text: bytes, opening: bytes) -> Iterator[bytes]:

@@ -40,7 +40,7 @@ def entries(endpoint: Endpoint, text: bytes) -> list[msgspec.Raw] | None:
     if start == b"[" and not endpoint.single:
         return raw.entries(text)
     alone = (endpoint.single and start == b"{") or endpoint.format.kind == "xml"
-    return [msgspec.Raw(text)] if alone else None
+    return raw.entries(b"[%s]" % text) if alone else None
 
 
 def nested_entries(endpoint: Endpoint, found: Iterable[bytes]) -> Iterator[bytes]:
@@ -67,5 +67,5 @@ def _each(found: Iterable[bytes]) -> Iterator[bytes]:
 
 def _pairs(text: bytes) -> Iterator[bytes]:
     """Yield pairs of a name and a record, as JSON."""
-    for name, value in raw.members(text).items():
+    for name, value in raw.pairs(text):
         yield b"[%s,%s]" % (raw.quote(name), value)

@@ -7,15 +7,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sources import domain
-from sources.events import Delete, Event, Quarantined, Rows
+from sources.events import Event, Quarantined, Rows
 from sources.rest_api.convert import Converter
 from sources.rest_api.declared import Endpoint
 from sources.rest_api.spool import Spooled
 from sources.web.ask import Ask
+from tests.kit.examples import examples
 from tests.kit.odd_values import MARK, RECORDS, REFUSED, TAKEN
 
 GOOD = (b'{"id": 1, "note": "one"}', b'{"id":3,"note":"three"}')
@@ -219,21 +220,21 @@ COLUMNS = {
 }  # fmt: skip
 
 
-@settings(max_examples=100, deadline=None)
-@given(
-    st.lists(st.dictionaries(st.sampled_from([*COLUMNS, "id", "z"]), JSON) | JSON, max_size=4),
-    st.booleans(),
-    st.booleans(),
-)
-def test_whatever_comes_its_neighbours_are_loaded(odd: list[Any], convert: bool, together: bool) -> None:
+@examples()
+@given(st.lists(st.dictionaries(st.sampled_from([*COLUMNS, "id", "z"]), JSON) | JSON, max_size=4), st.booleans())
+def test_whatever_comes_its_neighbours_are_loaded(odd: list[Any], convert: bool) -> None:
     """Records are loaded or refused, each of them, and alike whether read at once or one by one."""
     declared = endpoint({name: {"type": kind, "convert": convert} for name, kind in COLUMNS.items()})
     texts = [json.dumps(record).encode() for record in [{"id": 10**9}, *odd, {"id": 10**9 + 1, "a": "x"}]]
-    pages = [b"[%s]" % b",".join(texts)] if together else [b"[%s]" % text for text in texts]
-    events = converted(declared, *pages)
+    events = converted(declared, b"[%s]" % b",".join(texts))
     assert len(rows(events)) + len(refused(events)) == len(texts)
     assert {10**9, 10**9 + 1} <= {row["id"] for row in rows(events)}
     for row in rows(events):
-        for name in ("g", "extra"):
-            assert row[name] is None or json.loads(row[name]) is not ...
-    assert not [event for event in events if isinstance(event, Delete)]
+        assert [name for name in ("g", "extra") if row[name] is not None and not _is_json(row[name])] == []
+    alone = [event for text in texts for event in converted(declared, b"[%s]" % text)]
+    assert rows(alone) == rows(events)
+    assert [(each.key, each.reason) for each in refused(alone)] == [(e.key, e.reason) for e in refused(events)]
+
+
+def _is_json(text: str) -> bool:
+    return json.loads(text) is not ...
