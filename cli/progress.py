@@ -21,18 +21,25 @@ def shown_progress() -> Progress:
 
 
 class Display:
-    """Shows per integration what is being done, and passes on to the recorder what it needs to know."""
+    """Shows per integration what is being done, and passes on to the recorder what it needs to know.
 
-    def __init__(self, progress: Progress, recorder: Recorder | None = None) -> None:
+    ``parts`` are integrations of which single streams are run. Such a run says nothing of the others, which would count
+    as fresh, so that it is no run of the integration: only the log has it.
+    """
+
+    def __init__(
+        self, progress: Progress, recorder: Recorder | None = None, parts: frozenset[str] = frozenset()
+    ) -> None:
         self._progress = progress
         self._recorder = recorder
+        self._parts = parts
         self._tasks: dict[str, TaskID] = {}
         self._counts: dict[str, int] = {}
         self._warming: threading.Thread | None = None
 
     def on_phase(self, integration: str, phase: str) -> None:
         """Show the phase of a run that begins."""
-        if self._recorder is not None:
+        if self._recorder is not None and integration not in self._parts:
             self._recorder.on_phase(integration, phase)
         if phase == "started":
             self._tasks[integration] = self._progress.add_task(f"{integration}: looking for news")
@@ -46,7 +53,7 @@ class Display:
 
     def on_call(self, integration: str, call: ApiCall) -> None:
         """Pass on that a request was sent."""
-        if self._recorder is not None:
+        if self._recorder is not None and integration not in self._parts:
             self._recorder.on_call(integration, call)
 
     def on_progress(self, integration: str, what: str, count: int) -> None:
@@ -56,7 +63,9 @@ class Display:
 
     def on_result(self, result: IntegrationResult) -> None:
         """Show no longer what has ended."""
-        if self._recorder is not None:
+        if self._recorder is not None and result.integration in self._parts:
+            self._recorder.on_part(result)
+        elif self._recorder is not None:
             self._recorder.on_result(result)
         task = self._tasks.pop(result.integration, None)
         if task is not None:

@@ -151,11 +151,9 @@ def load(
     from warehouse.control import last_good_runs
 
     register(opened.store, opened.declarations)
-    # A run of single streams says nothing of the others, which would count as fresh.
-    recorder = None if request.only or request.since else Recorder(opened.store, "cli")
     force = Force(opened.store, reason) if request.forced else None
     with shown_progress() as progress:
-        display = Display(progress, recorder)
+        display = Display(progress, Recorder(opened.store, "cli"), frozenset(request.only))
         engine = Engine(
             opened.project,
             opened.warehouse,

@@ -96,6 +96,12 @@ class Recorder:
         if result.status != "nothing_new":
             control.log_events(self.store, result.integration, [(f"run_{result.status}", _event(result))])
 
+    def on_part(self, result: IntegrationResult) -> None:
+        """Record in the log that single streams were run: that is no run of the integration."""
+        streams = sorted(stream.stream for stream in result.streams)
+        event = {"status": result.status, "streams": streams, **_event(result)}
+        control.log_events(self.store, result.integration, [("run_part", event)])
+
 
 def _fields(call: ApiCall) -> dict[str, Any]:
     values = {name: getattr(call, name) for name in _FIELDS}

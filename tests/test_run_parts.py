@@ -11,6 +11,7 @@ import pytest
 from pipelines.engine import Request
 from tests.kit.command import differs, documented_json, tally_project, then
 from tests.kit.project import Tally, delete, full_scan, labels, row, rows
+from warehouse.control import open_control
 
 ONE = Request(only={"tally": frozenset({"fed"})})
 MAY = datetime(2026, 5, 1, tzinfo=UTC)
@@ -124,6 +125,11 @@ def test_the_command_runs_parts(tmp_path: Path) -> None:
     assert [each["stream"] for each in one["integrations"][0]["streams"]] == ["kept"]
     assert leat.json("query", "SELECT count(*) AS n FROM tally.kept")["rows"] == [{"n": 1}]
     assert leat.json("status")["integrations"][0]["last_run"] is None, "it says nothing of the other streams"
+    store = open_control(f"sqlite:///{tmp_path / '.leat' / 'control.db'}")
+    with store.connect() as connection:
+        logged = connection.exec_driver_sql("SELECT event_type, event_data FROM integration_log").all()
+    store.dispose()
+    assert [(kind, '"kept"' in str(data)) for kind, data in logged] == [("run_part", True)]
     filled = leat("run", "tally", "--from", "2026-05-01")
     assert "tally: not read from a date on, for there is no way to ask for it: kept" in filled.stdout
     assert leat.json("query", "SELECT id FROM tally.fed")["rows"] == [{"id": 2}]
