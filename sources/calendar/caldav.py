@@ -18,14 +18,13 @@ from sources.batch import to_json
 from sources.calendar.client import Client, open_account
 from sources.calendar.discovery import Calendar, find_roots, is_wanted, list_calendars
 from sources.calendar.hidden import hidden_files, quarantine_hidden
+from sources.calendar.listing import listing_rows
 from sources.calendar.reading import read_calendar, window_of
-from sources.calendar.shares import shares_of
-from sources.calendar.streams import OF_A_FILE, STREAMS
+from sources.calendar.streams import OF_A_FILE
 from sources.driver import ConnectionModel, SetupTest, Sync
 from sources.errors import Forbidden, IntegrationError, NotFound, Permanent, Unauthenticated
-from sources.events import Cursor, Delete, Event, Failed, FullScan, Listed
+from sources.events import Cursor, Delete, Event, Failed, Listed
 from sources.held import PartFailed, held
-from sources.replacing import Replacement
 from sources.settings import Secret, Setting, read_secret, read_setting
 
 FORMAT = 1
@@ -120,7 +119,7 @@ def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
         if because and "events" in sync.streams:
             yield Listed("events", "; ".join(sorted(because)))
         yield from _failed(failures, sync)
-        yield from _listing(client, calendars, known, state, sync)
+        yield from listing_rows(client, calendars, known, state, sync)
         gone = set(_paths(sync.cursor)) - after.keys() - failures.keys()
         yield from (Delete(name, {"calendar": path}) for path in sorted(gone) for name in (*OF_A_FILE, "shares"))
         state["calendars"] = after
@@ -214,39 +213,3 @@ def _wanted(client: Client, connection: Connection, calendars: list[Calendar]) -
             "write a calendar's name or path",
         )
     return wanted
-
-
-def _listing(
-    client: Client, calendars: list[Calendar], known: Mapping[str, Any], state: dict[str, Any], sync: Sync
-) -> Iterator[Event]:
-    """Yield the calendars and their shares where they are not as the cursor says; puts their digests into the state.
-
-    Where the server fails on a calendar nothing is claimed to be gone.
-    """
-    out = Replacement(sync, STREAMS)
-    listed = [calendar for calendar in calendars if calendar.failure is None]
-    rows = [calendar.row for calendar in listed]
-    state["listing"] = _digest(rows) if len(listed) == len(calendars) else None
-    if known.get("listing") != state["listing"] or state["listing"] is None:
-        for row in rows:
-            yield from out.add("calendars", row)
-        yield from out.flush()
-        if "calendars" in sync.streams and state["listing"] is not None:
-            yield FullScan(
-                "calendars", because="every listing names the folder that was asked for, and isn't cut short"
-            )
-    shares = shares_of(client, listed) if "shares" in sync.streams else {}
-    before = known.get("shares") or {}
-    unlisted = {calendar.path for calendar in calendars} - shares.keys()
-    state["shares"] = {path: _digest(found) for path, found in shares.items()}
-    state["shares"] |= {path: before[path] for path in unlisted if path in before}
-    for path, found in shares.items():
-        if before.get(path) != state["shares"][path]:
-            yield Delete("shares", {"calendar": path})
-            for row in found:
-                yield from out.add("shares", row)
-    yield from out.flush()
-
-
-def _digest(value: Any) -> str:
-    return sha256(to_json(value).encode()).hexdigest()[:16]

@@ -26,7 +26,6 @@ from sources.web.safe_xml import clark
 
 INVALID_TOKEN = frozenset({403, 409, 410, 412, 418, 507})
 """What servers answer to a token they no longer know; RFC 6578 says 403 with ``valid-sync-token``."""
-MAX_PAGES = 10_000
 
 
 @dataclass(slots=True)
@@ -106,7 +105,8 @@ def _pages(
     asked = f"REPORT sync-collection {calendar.path}"
     listed: dict[str, str] = {}
     tombs: set[str] = set()
-    for _ in range(MAX_PAGES):
+    seen = {token}
+    while True:
         page = multistatus(client, asked, answer)
         more = False
         for resource in page.resources:
@@ -125,9 +125,10 @@ def _pages(
                 got = f"{len(listed)} files and no sync-token, which says that the answer is whole"
                 raise UnexpectedShape(client.integration, asked, got, step)
             return listed, tombs, page.token
-        if page.token is None or page.token == token:
+        if page.token is None or page.token in seen:
             break
         token = page.token
+        seen.add(token)
         answer = _sync_collection(client, calendar, token, frozenset())
         if answer.status != 207:
             raise_for(client, asked, answer)

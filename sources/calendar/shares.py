@@ -101,12 +101,12 @@ def _from_radicale(client: Client, calendars: Sequence[Calendar]) -> Iterator[di
     try:
         shares = list(json.loads(answer.body).get("Content") or [])
         yield from [_radicale_share(share) for share in shares]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UnexpectedShape(
             client.integration,
             "POST /.sharing/v1/all/list",
-            f"{type(error).__name__}",
-            "update Radicale or this driver",
+            "an answer that isn't the list of shares that Radicale documents",
+            "update Radicale or leat",
         ) from None
 
 

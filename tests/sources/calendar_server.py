@@ -39,6 +39,8 @@ class Calendars:
         files: the content of each file of each calendar.
         version: raised with every change.
         syncs: whether there is sync-collection.
+        page: how many files an answer to sync-collection holds; the rest comes when it is asked for (RFC 6578, 3.6).
+        changes: version, calendar and file of each change that :meth:`put` and :meth:`delete` made.
         charset: what a GET declares.
     """
 
@@ -46,6 +48,8 @@ class Calendars:
     version: int = 1
     syncs: bool = True
     charset: str = "utf-8"
+    page: int = 10**9
+    changes: list[tuple[int, str, str]] = field(default_factory=list)
     lie: Callable[[str, str, str], Reply | None] = lambda *_: None
 
     def __call__(self, method: str, path: str, body: str) -> Reply | None:
@@ -64,14 +68,40 @@ class Calendars:
         if method == "REPORT" and "calendar-multiget" in body:
             return self._multiget(path, body)
         if method == "REPORT":
-            return multistatus(*self.listed(path), token=f"t{self.version}")
+            return self._synced(path, re.search(r"sync-token>t(\d+)(?:p(\d+))?<", body))
         return self._propfind(path, body)
+
+    def put(self, path: str, name: str, content: bytes) -> None:
+        """Write a file."""
+        self.version += 1
+        self.files[path][name] = content
+        self.changes.append((self.version, path, name))
+
+    def delete(self, path: str, name: str) -> None:
+        """Remove a file."""
+        self.version += 1
+        del self.files[path][name]
+        self.changes.append((self.version, path, name))
+
+    def _synced(self, path: str, token: re.Match[str] | None) -> Reply:
+        since, place = (0, 0) if token is None else (int(token[1]), int(token[2] or 0))
+        names = sorted({name for version, at, name in self.changes if at == path and version > since})
+        names = sorted(self.files[path]) if since == 0 else names
+        some, more = names[place : place + self.page], len(names) > place + self.page
+        full = response(path, status="HTTP/1.1 507 Insufficient Storage")
+        token_after = f"t{since}p{place + self.page}" if more else f"t{self.version}"
+        return multistatus(*(self.file(path, name) for name in some), *([full] if more else ()), token=token_after)
 
     def listed(self, path: str) -> list[str]:
         """Return the responses for the files of a calendar."""
-        return [
-            response(path + name, f"<getetag>{hash(content)}</getetag>") for name, content in self.files[path].items()
-        ]
+        return [self.file(path, name) for name in self.files[path]]
+
+    def file(self, path: str, name: str) -> str:
+        """Return the response for a file, or that it is gone."""
+        content = self.files[path].get(name)
+        if content is None:
+            return response(path + name, status="HTTP/1.1 404 Not Found")
+        return response(path + name, f"<getetag>{hash(content)}</getetag>")
 
     def calendar(self, path: str) -> str:
         """Return the response for a calendar."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sources.calendar import caldav
 from sources.errors import Forbidden, IntegrationError, UnexpectedShape
@@ -37,9 +42,8 @@ def tables(server: Faulty, tmp_path: Path) -> Tables:
 
 def change(calendars: Calendars) -> None:
     """Change a file of each calendar."""
-    calendars.version += 1
     for path, name in ((A, "a1"), (B, "b1")):
-        calendars.files[path]["1.ics"] = simple(name, "Changed")
+        calendars.put(path, "1.ics", simple(name, "Changed"))
 
 
 def failed(tables: Tables) -> dict[str, str]:
@@ -213,6 +217,124 @@ def test_what_proves_a_listing_is_said(calendars: Calendars, tables: Tables, syn
     calendars.version += 1
     tables.run()
     assert set(summaries(tables)) == ({"a1", "a2", "b1"} if syncs else {"a2", "b1"})
+
+
+Lie = Callable[[str, str, str], Reply | None]
+
+
+def _drops(calendars: Calendars, read: Mapping[str, Mapping[str, str]]) -> Lie:
+    """Return a server that leaves one of the files that were read out of every whole listing."""
+
+    def lie(method: str, path: str, body: str) -> Reply | None:
+        if path not in calendars.files or "getetag" not in body or "<D:sync-token>t" in body or "multiget" in body:
+            return None
+        left_out = next((name for name in calendars.files[path] if name in read[path]), "")
+        some = [calendars.file(path, name) for name in calendars.files[path] if name != left_out]
+        is_sync = "sync-collection" in body
+        token = f"t{calendars.version}" if is_sync else None
+        return multistatus(*([] if is_sync else [calendars.calendar(path)]), *some, token=token)
+
+    return lie
+
+
+LIES: dict[str, Callable[[Calendars, Mapping[str, Mapping[str, str]]], Lie]] = {
+    "none": lambda _, __: lambda *_: None,
+    "expired tokens": lambda _, __: lambda method, path, body: (410, {}, b"") if "<D:sync-token>t" in body else None,
+    "a file left out of a whole listing": _drops,
+    "an empty multiget": lambda _, __: lambda method, path, body: multistatus() if "multiget" in body else None,
+    "no multiget": lambda _, __: lambda method, path, body: (501, {}, b"") if "multiget" in body else None,
+    "one calendar forbidden": lambda _, __: lambda method, path, body: (403, {}, b"") if path.startswith(A) else None,
+    "an empty home": lambda _, __: lambda method, path, body: multistatus() if path == HOME else None,
+    "one calendar broken in the home": lambda c, _: (
+        lambda method, path, body: (
+            multistatus(response(HOME, "<resourcetype/>"), response(A, status="HTTP/1.1 500 No"), c.calendar(B))
+            if path == HOME
+            else None
+        )
+    ),
+    "files forbidden": lambda _, __: (
+        lambda method, path, body: (403, {}, b"") if "multiget" in body or method == "GET" else None
+    ),
+}
+_STEP = st.tuples(st.sampled_from([A, B]), st.integers(0, 4), st.integers(0, 3))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    runs=st.lists(
+        st.tuples(st.lists(_STEP, max_size=6), st.sampled_from(sorted(LIES)), st.booleans(), st.integers(1, 4)),
+        max_size=6,
+    )
+)
+def test_whatever_a_server_does_rows_are_its_own_or_as_they_were(server: Faulty, tmp_path: Path, runs: Any) -> None:
+    calendars = server.fault = Calendars({A: {}, B: {}})
+    tables = Tables(caldav.Connection.model_validate({"url": server.url}), tmp_path)
+    for number, (steps, lie, syncs, page) in enumerate(runs):
+        for path, name, content in steps:
+            if content:
+                calendars.put(path, f"{name}.ics", simple(f"{path}{name}", f"{number}-{content}"))
+            elif f"{name}.ics" in calendars.files[path]:
+                calendars.delete(path, f"{name}.ics")
+        before = {path: rows(tables, path) for path in (A, B)}
+        calendars.lie, calendars.syncs, calendars.page = LIES[lie](calendars, before), syncs, page
+        failures: set[str] = {A, B}
+        with suppress(IntegrationError):
+            tables.run(NOW + timedelta(days=number))
+            failures = set(failed(tables))
+        for path in (A, B):
+            expected = {n: summary(content) for n, content in calendars.files[path].items()}
+            if path in failures:
+                assert rows(tables, path) == before[path]
+            elif lie == "files forbidden":
+                assert set(rows(tables, path).items()) <= {*expected.items(), *before[path].items()}
+                assert before[path].keys() & expected.keys() <= rows(tables, path).keys()
+            else:
+                assert rows(tables, path) == expected
+    calendars.lie = lambda *_: None
+    tables.run(NOW + timedelta(days=len(runs)))
+    for path in (A, B):
+        assert rows(tables, path) == {name: summary(content) for name, content in calendars.files[path].items()}
+
+
+def rows(tables: Tables, path: str) -> dict[str, str]:
+    return {row["href"].rpartition("/")[2]: row["summary"] for row in tables.table("events") if row["calendar"] == path}
+
+
+def summary(content: bytes) -> str:
+    return content.decode().partition("SUMMARY:")[2].partition("\r\n")[0]
+
+
+_MAY_SHARE = "<current-user-privilege-set><privilege><share-map/></privilege></current-user-privilege-set>"
+_SHARE = {"ShareType": "map", "PathMapped": A, "PathOrToken": "/u/a/", "User": "u", "Permissions": "r"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "loaded", "quarantined"),
+    [
+        ((500, {}, b""), None, 0),
+        ((200, {}, b"<html>"), None, 0),
+        ((200, {}, b'{"Content": ' + b"[" * 100_000), None, 0),
+        ((200, {}, b'{"Content": [{}]}'), None, 0),
+        ((200, {}, json.dumps({"Content": [_SHARE | {"EnabledByOwner": "yes", "EnabledByUser": 1}]}).encode()), 0, 1),
+        ((200, {}, json.dumps({"Content": [_SHARE | {"EnabledByOwner": True, "EnabledByUser": True}]}).encode()), 1, 0),
+    ],
+)
+def test_shares_fail_alone(
+    calendars: Calendars, tables: Tables, answer: Reply, loaded: int | None, quarantined: int
+) -> None:
+    home = response(HOME, "<resourcetype/>")
+    mine = calendars.calendar(A).replace("</prop>", _MAY_SHARE + "</prop>")
+    calendars.lie = lambda method, path, _: (
+        answer if method == "POST" else multistatus(home, mine, calendars.calendar(B)) if path == HOME else None
+    )
+    tables.run()
+    assert summaries(tables) == {"a1": "Meeting", "a2": "Meeting", "b1": "Meeting"}
+    assert len(tables.table("calendars")) == 2
+    assert [event.stream for event in tables.events if isinstance(event, Failed)] == (
+        ["shares"] if loaded is None else []
+    )
+    assert len([row for row in tables.table("shares") if row["origin"] == "radicale"]) == (loaded or 0)
+    assert len(tables.quarantined()) == quarantined
 
 
 def test_an_empty_calendar_is_empty(calendars: Calendars, tables: Tables) -> None:
