@@ -127,8 +127,23 @@ def _beginning(stream: str, events: Iterator[Event]) -> Look:
     except IntegrationError as failure:
         error = failure
     rows = sum(table.num_rows for table in tables)
-    words = f"the first {rows:,} rows" if not ended else f"all {rows:,} rows" if error is None else f"{rows:,} rows"
-    return Look(stream, words, tuple(tables), tuple(bad), complete if ended else "", not ended, error)
+    return Look(
+        stream,
+        _counted(rows, all_of_it=ended and error is None),
+        tuple(tables),
+        tuple(bad),
+        complete if ended else "",
+        not ended,
+        error,
+    )
+
+
+def _counted(rows: int, *, all_of_it: bool) -> str:
+    if not rows:
+        return "no rows"
+    if rows == 1:
+        return "the only row" if all_of_it else "one row"
+    return f"all {rows:,} rows" if all_of_it else f"the first {rows:,} rows"
 
 
 def _preview(declaration: Declaration, look: Look) -> Preview:

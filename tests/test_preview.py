@@ -348,6 +348,7 @@ def test_any_source_is_read_to_its_first_rows_and_nothing_is_written(tmp_path: P
     assert (done.returncode, done.stderr) == (0, "")
     for said in ("the first 5 rows; more follow", "5 fit, 1 would be quarantined", "column weight is odd", "(masked)"):
         assert said in done.stdout, done.stdout
+    assert "read         no rows" in leat("preview", "tally.scanned").stdout
     failed = leat("preview", "tally.kept")
     assert (failed.returncode, "Next: take the step out" in failed.stdout) == (1, True)
     assert sorted(path.name for path in (tmp_path / ".leat").iterdir()) == ["logs", "sources"]
