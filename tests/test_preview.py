@@ -200,13 +200,13 @@ DECLARED = {
 
 def test_two_pages_of_a_declared_list_are_read(tmp_path: Path, server: Answers) -> None:
     server.answer = by_cursor
-    columns = {**DECLARED["columns"], "note": "integer", "day": "integer"}
+    columns = {**DECLARED["columns"], "note": "integer", "paid": "integer"}
     (seen,) = look(tmp_path, server, {"orders": {**DECLARED, "columns": columns}}, streams={"orders": {"mask": True}})
     assert len(server.asked) == 2
     assert seen.read == "2 pages with 20 and 20 records"
     assert (seen.more, seen.good, len(seen.quarantined), seen.proposed) == (True, 0, 1, "")
     ((reason, count),) = seen.quarantined
-    assert (count, "day" in reason, "2026" in reason) == (40, True, False)
+    assert (count, "paid takes integer, not true or false" in reason, "ORD" in reason) == (40, True, False)
 
 
 def test_masked_values_are_not_shown(tmp_path: Path, server: Answers) -> None:

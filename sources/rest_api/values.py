@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
-_KINDS = {'"': "text", "[": "a list", "{": "an object", "t": "true", "f": "false"}
+_KINDS = {'"': "text", "[": "a list", "{": "an object", "t": "true or false", "f": "true or false"}
 _TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _ESCAPE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\(?:u[0-9a-fA-F]{4}|.)|[\x00-\x1f]", re.DOTALL
