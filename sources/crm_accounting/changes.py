@@ -15,11 +15,12 @@ from typing import Any
 
 from sources.crm_accounting.rest import Record, Tryton
 from sources.crm_accounting.values import follow, from_stamp, stamp
-from sources.errors import UnexpectedShape
 
 Mark = tuple[int, tuple[int, ...]]
 """When a record was last changed, in microseconds, and the ids of the records that it belongs to."""
 Marks = dict[int, Mark]
+UNREADABLE = 0
+"""Stands for a time of change that can't be read: such a record is read again in each run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,12 @@ class Part:
     Attributes:
         model: name of the model.
         path: names of fields that lead to the record, or records, that it belongs to; empty for the record itself.
+        streams: the streams that can't be read without it; empty for all of the record.
     """
 
     model: str
     path: str = ""
+    streams: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ def touched(before: Marks, after: Marks) -> set[int]:
     found: set[int] = set()
     for number in before.keys() | after.keys():
         old, new = before.get(number), after.get(number)
-        if old != new:
+        if old != new or (new is not None and new[0] == UNREADABLE):
             for mark in (old, new):
                 found.update(mark[1] if mark else ())
     return found
@@ -86,17 +89,22 @@ def changed_since(tryton: Tryton, part: Part, moment: datetime) -> set[int]:
 def _marks(tryton: Tryton, part: Part, domain: tuple[Any, ...]) -> Iterator[tuple[int, Mark]]:
     fields = ["create_date", "write_date", *([part.path] if part.path else [])]
     for record in tryton.listing(part.model, fields, domain):
-        yield record["id"], _mark(tryton, part, record)
+        yield record["id"], _mark(part, record)
 
 
-def _mark(tryton: Tryton, part: Part, record: Record) -> Mark:
-    changed = stamp(record["write_date"] or record["create_date"])
+def _mark(part: Part, record: Record) -> Mark:
     owner = follow(record, part.path) if part.path else record["id"]
-    if changed is None or not isinstance(owner, int | list | None):
-        got = f"record {record['id']} without a time or with an odd {part.path}"
-        raise UnexpectedShape(tryton.client.integration, f"listing {part.model}", got, "look at the record in Tryton")
-    owners = owner if isinstance(owner, list) else [] if owner is None else [owner]
-    return changed, tuple(owners)
+    owners = owner if isinstance(owner, list) else [owner]
+    return _changed(record), tuple(one for one in owners if isinstance(one, int))
+
+
+def _changed(record: Record) -> int:
+    """Return when a record was changed; one odd record must not stop the others."""
+    try:
+        written = record.get("write_date")
+        return stamp(record.get("create_date") if written is None else written) or UNREADABLE
+    except (ValueError, KeyError, TypeError, OverflowError):
+        return UNREADABLE
 
 
 def _changed_since(microseconds: int) -> tuple[Any, ...]:

@@ -6,12 +6,13 @@ In Tryton a credit note is an invoice with a negative total; here its amounts ar
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 from sources.crm_accounting.changes import Part
 from sources.crm_accounting.kinds import Kind, Row
 from sources.crm_accounting.rest import Record
-from sources.crm_accounting.values import day_of, decimal_of, exact, follow, key, money, times
+from sources.crm_accounting.values import day_of, decimal_of, exact, follow, key, money, reference, times
 
 
 def _rows(record: Record) -> Iterator[Row]:
@@ -37,7 +38,7 @@ def _rows(record: Record) -> Iterator[Row]:
             "due_on": min(
                 filter(None, (day_of(line["maturity_date"]) for line in record["lines_to_pay"])), default=None
             ),
-            "paid_on": day_of(record["reconciled"]),
+            "paid_on": _paid_on(record),
             "untaxed_amount": amount(record["untaxed_amount"]),
             "tax_amount": amount(record["tax_amount"]),
             "amount": amount(record["total_amount"]),
@@ -76,6 +77,36 @@ def _rows(record: Record) -> Iterator[Row]:
         yield "payments", _payment(record, stream, line, sign if record["type"] == "out" else -sign)
 
 
+def _paid_on(record: Record) -> date | None:
+    """Return when a document was paid in full; None when it was cancelled, credited or written off instead.
+
+    Tryton's ``reconciled`` is the day on which what was to be paid was matched with anything: with money, or with
+    entries that only take it back.
+    """
+    day = day_of(record["reconciled"])
+    if day is None or record["state"] == "cancelled":
+        return None
+    matched = [line["move"] for to_pay in record["lines_to_pay"] for line in _matched(to_pay)]
+    return day if any(_moves_money(move) for move in matched) else None
+
+
+def _matched(line: Record) -> list[Record]:
+    """Return the lines that a line was matched with, itself among them."""
+    return (line["reconciliation"] or {}).get("lines") or []
+
+
+def _moves_money(move: Record) -> bool:
+    """Return whether an entry is money that came or went: no document, no cancellation, nothing written off."""
+    kind, _ = reference(move["origin"])
+    return follow(move, "journal.type") not in _OF_DOCUMENTS and kind not in _TAKING_BACK
+
+
+def _is_settled(line: Record) -> bool:
+    """Return whether a payment was matched with what it pays, and not with the entry that cancels it."""
+    cancelled = f"account.move,{key(line['move'])}"
+    return line["reconciliation"] is not None and all(other["move"]["origin"] != cancelled for other in _matched(line))
+
+
 def _whose(stream: str, record: Record) -> dict[str, Any]:
     if stream == "invoices":
         return {"invoice_id": key(record), "customer_id": key(record["party"])}
@@ -105,13 +136,18 @@ def _payment(record: Record, stream: str, line: Record, sign: int) -> dict[str, 
         "method": follow(line, "move.journal.rec_name"),
         "description": line["description"] or follow(line, "move.description"),
         "entry_id": key(line["move"]),
-        "settled": line["reconciliation"] is not None,
+        "settled": _is_settled(line),
     }
 
 
 _LINE = ("type", "product", "account", "description", "quantity", "unit.rec_name", "unit_price", "amount", "taxes")
 _PAYMENT = ("party", "date", "debit", "credit", "amount_second_currency", "second_currency.code", "description",
-            "reconciliation", "move.journal.rec_name", "move.description")  # fmt: skip
+            "reconciliation.lines.move.origin", "move.journal.rec_name", "move.description")  # fmt: skip
+_TO_PAY = ("maturity_date", "reconciliation.lines.move.origin", "reconciliation.lines.move.journal.type")
+_OF_DOCUMENTS = ("revenue", "expense", "write-off", "situation")
+"""Types of journals in which documents and corrections are entered, and no payments."""
+_TAKING_BACK = ("account.move", "account.move.reconcile.write_off")
+"""What entries come from that cancel another one, or write something off."""
 
 INVOICES = Kind(
     model="account.invoice",
@@ -125,7 +161,7 @@ INVOICES = Kind(
     fields=(
         *("type", "number", "state", "reference", "description", "party", "company.currency.code", "currency.code"),
         *("invoice_date", "untaxed_amount", "tax_amount", "total_amount", "amount_to_pay", "reconciled", "move"),
-        *("origin_invoices", "lines_to_pay.maturity_date", "taxes.tax", "taxes.base", "taxes.amount"),
+        *("origin_invoices", "taxes.tax", "taxes.base", "taxes.amount", *(f"lines_to_pay.{name}" for name in _TO_PAY)),
         *(f"lines.{name}" for name in _LINE),
         *(f"payment_lines.{name}" for name in _PAYMENT),
         *("create_date", "write_date"),

@@ -29,7 +29,12 @@ class Known:
 
 
 def load(folder: Path, name: str | None) -> dict[str, Known]:
-    """Return what is remembered by kind; nothing when the file isn't there or isn't what the cursor names."""
+    """Return what is remembered by kind; nothing when the file isn't there or isn't what the cursor names.
+
+    Other files are removed, unless there is no cursor: the extraction may be one of some streams beside it.
+    """
+    if name is None:
+        return {}
     for file in folder.glob("known-*.json"):
         if file.name != f"known-{name}.json":
             file.unlink()

@@ -150,7 +150,7 @@ PARTIES = Kind(
         Part("party.contact_mechanism", "party"),
         Part("party.identifier", "party"),
         Part("party.party-party.category", "party"),
-        Part("account.invoice", "party"),
+        Part("account.invoice", "party", frozenset({"customers", "vendors"})),
     ),
     lookups=("party.category",),
     complete=_complete,

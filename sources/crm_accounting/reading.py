@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import product
+from typing import Any
 
 from sources.batch import Batch, to_json
 from sources.crm_accounting.changes import Care, Marks, Part, changed_since, scan, touched
@@ -14,7 +16,8 @@ from sources.crm_accounting.known import Known
 from sources.crm_accounting.rest import Record, Tryton
 from sources.crm_accounting.streams import STREAMS
 from sources.driver import Sync
-from sources.events import Delete, Event, FullScan, Quarantined, Rows
+from sources.errors import IntegrationError, NotConfigured, Permanent, Unauthenticated
+from sources.events import Delete, Event, Failed, FullScan, Quarantined, Rows
 
 _STREAMS = {stream.name: stream for stream in STREAMS}
 _MAX_RECORD = 10_000
@@ -31,30 +34,59 @@ class Reader:
         tryton: where to ask.
         sync: the extraction.
         care: how to look for changes.
+        failures: why models could not be read.
+        read_kinds: models that could be read.
     """
 
     tryton: Tryton
     sync: Sync
     care: Care
+    failures: list[IntegrationError] = field(default_factory=list)
+    read_kinds: list[str] = field(default_factory=list)
     _names: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
 
     def read(self, kind: Kind, before: Known | None) -> Iterator[Event | Known]:
         """Yield the events of a kind and, last, what is to be remembered.
 
+        A kind that can't be read is a failure of its own streams: what was remembered of it stays, so that the next
+        run finds what changed meanwhile.
+
         Args:
             kind: what to read.
             before: what is remembered; None reads everything.
         """
+        try:
+            yield from self._read(kind, before)
+            self.read_kinds.append(kind.model)
+        except IntegrationError as error:
+            if not _is_of_one_model(error):
+                raise
+            self.failures.append(error)
+            yield from (Failed(name, error) for name in kind.streams if name in self.sync.streams)
+            if before is not None:
+                yield before
+
+    def _read(self, kind: Kind, before: Known | None) -> Iterator[Event | Known]:
         after = Known({}, self._borrowed(kind))
-        parts = [part for part in (Part(kind.model), *kind.parts) if self.tryton.has(part.model)]
-        for part in parts:
+        reader = self
+        for part in (Part(kind.model), *kind.parts):
+            if not self.tryton.has(part.model):
+                continue
             known = None if before is None else before.marks.get(part.model)
-            after.marks[part.model] = scan(self.tryton, part, known, self.care)
+            try:
+                after.marks[part.model] = scan(self.tryton, part, known, self.care)
+            except IntegrationError as error:
+                if not part.streams or not _is_of_one_model(error):
+                    raise
+                after.marks[part.model] = {}  # all that belongs to it is read again when it can be read
+                reader = replace(reader, tryton=reader.tryton.without(part.model))
+                self.failures.append(error)
+                yield from (Failed(name, error) for name in sorted(part.streams & self.sync.streams))
         own = after.marks[kind.model]
         if before is None or self._too_many(before.marks[kind.model], own):
-            yield from self._all(kind, own)
+            yield from reader._all(kind, own)
         else:
-            yield from self._some(kind, before, after)
+            yield from reader._some(kind, before, after)
         yield after
 
     def read_since(self, kind: Kind, moment: datetime) -> Iterator[Event]:
@@ -80,7 +112,8 @@ class Reader:
         read = _Rows(kind, self.sync, replace=False)
         yield from self._rows(kind, sorted(own), own, read)
         if not read.quarantined:
-            yield from (FullScan(name) for name in kind.streams if name in self.sync.streams)
+            because = f"{kind.model} was listed to its end: {self.tryton.ended.get(kind.model, 'nothing was there')}"
+            yield from (FullScan(name, because=because) for name in kind.streams if name in self.sync.streams)
 
     def _rows(self, kind: Kind, numbers: Sequence[int], own: Marks, read: _Rows) -> Iterator[Event]:
         """Yield rows of records; one that was deleted since it was listed is forgotten."""
@@ -88,11 +121,26 @@ class Reader:
         for page in self.tryton.read(kind.model, kind.fields, numbers):
             self.sync.progress(f"read {kind.model}", len(page))
             found |= {record["id"] for record in page}
-            for record in kind.complete(self.tryton, page):
-                yield from read.add(record)
+            for record, error in self._completed(kind, page):
+                yield from read.add(record) if error is None else read.refuse(record, error)
         yield from read.flush()
         for number in set(numbers) - found:
             del own[number]
+
+    def _completed(self, kind: Kind, records: list[Record]) -> Iterator[tuple[Record, Exception | None]]:
+        """Yield records with what takes requests of its own; one that stops that comes with the error, alone."""
+        try:
+            found = list(kind.complete(self.tryton, records))
+        except IntegrationError:
+            raise
+        except Exception as error:  # a record may hold anything
+            if len(records) == 1:
+                yield records[0], error
+                return
+            for record in records:
+                yield from self._completed(kind, [record])
+            return
+        yield from ((record, None) for record in found)
 
     def _borrowed(self, kind: Kind) -> str:
         """Return a digest of the names that the rows of a kind borrow."""
@@ -104,6 +152,11 @@ class Reader:
 
     def _too_many(self, before: Marks, own: Marks) -> bool:
         return len(before.keys() - own.keys()) * _MANY > len(before) >= _MANY
+
+
+def _is_of_one_model(error: IntegrationError) -> bool:
+    """Return whether other models can be read after this failure."""
+    return isinstance(error, Permanent) and not isinstance(error, Unauthenticated | NotConfigured)
 
 
 class _Rows:
@@ -118,12 +171,11 @@ class _Rows:
     def add(self, record: Record) -> Iterator[Event]:
         """Yield the events of a record; one that can't be understood is quarantined, and its last good rows stay."""
         try:
-            rows = [(name, row) for name, row in self._kind.rows(record) if name in self._batches]
-            for name, row in rows:
-                list(Batch(_STREAMS[name]).add(row))  # raises when a value doesn't fit its column
-        except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
-            self.quarantined += 1
-            yield self._broken(record, error)
+            rows = self._checked(record)
+        except IntegrationError:
+            raise
+        except Exception as error:  # a record may hold anything
+            yield from self.refuse(record, error)
             return
         if self._replace:
             yield from self.deletes(record["id"])
@@ -139,8 +191,30 @@ class _Rows:
         for batch in self._batches.values():
             yield from batch.flush()
 
-    def _broken(self, record: Record, error: Exception) -> Quarantined:
+    def _checked(self, record: Record) -> list[tuple[str, Any]]:
+        """Return the rows of a record; raises when it makes no sense, or a value doesn't fit its column."""
+        rows = [(name, row) for name, row in self._kind.rows(record) if name in self._batches]
+        for name, row in rows:
+            list(Batch(_STREAMS[name]).add(row))
+        return rows
+
+    def refuse(self, record: Record, error: Exception) -> Iterator[Quarantined]:
+        """Yield the quarantine of a record; its last good rows stay."""
+        self.quarantined += 1
         stream = next(iter(self._batches), next(iter(self._kind.streams)))
-        words = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        name = f"{self._kind.model},{record['id']}"
-        return Quarantined(stream, name, words[:500], to_json(record)[:_MAX_RECORD])
+        words = str(error) if isinstance(error, ValueError) else f"it isn't as Tryton has it ({type(error).__name__})"
+        culprit = self._culprit(record)
+        reason = f"field {culprit}: {words}" if culprit else words
+        yield Quarantined(stream, f"{self._kind.model},{record['id']}", reason[:500], to_json(record)[:_MAX_RECORD])
+
+    def _culprit(self, record: Record) -> str | None:
+        """Return the field without which the record would make sense, or would fail otherwise."""
+        nothings: tuple[Any, ...] = (None, [])
+        for name, nothing in product((one for one in record if one != "id"), nothings):
+            try:
+                self._checked({**record, name: nothing})
+            except Exception as error:  # it isn't this one
+                del error
+                continue
+            return name
+        return next((name for name in self._kind.fields if name.partition(".")[0] not in record), None)

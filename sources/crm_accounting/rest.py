@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sources.errors import Forbidden, UnexpectedShape
@@ -32,11 +32,17 @@ class Tryton:
         client: the connection; its address ends with the name of the database.
         context: Tryton's context of every request.
         models: names of the models that it has; which, depends on the modules that are installed.
+        ended: why the last listing of a model was complete.
     """
 
     client: Client
     context: Mapping[str, Any]
     models: frozenset[str] = frozenset()
+    ended: dict[str, str] = field(default_factory=dict)
+
+    def without(self, model: str) -> Tryton:
+        """Return the same database without a model."""
+        return replace(self, models=self.models - {model})
 
     def has(self, model: str) -> bool:
         """Return whether the module of a model is installed."""
@@ -51,7 +57,7 @@ class Tryton:
         Raises:
             IntegrationError: it can't be read to its end.
         """
-        last, more = 0, True
+        last, more, count = 0, True, 0
         while more:
             page, more = self._page(model, fields, [*domain, ["id", ">", last]])
             ids = [record["id"] for record in page]
@@ -63,7 +69,9 @@ class Tryton:
                     "look for a proxy between here and Tryton that drops the query or caches answers",
                 )
             yield from page
+            count += len(page)
             last = ids[-1] if ids else last
+            self.ended[model] = f"no record above id {last}" if not page else f"total of {count} reached"
 
     def read(self, model: str, fields: Sequence[str], ids: Sequence[int]) -> Iterator[list[Record]]:
         """Yield the records with these ids, a page at a time; the ones that are gone are missing."""
@@ -98,8 +106,10 @@ class Tryton:
                 f"no {', '.join(sorted(missing))}",
                 f"give the key's user read access to these fields of {model}",
             )
-        complete = answer.headers.get("Content-Range", "").endswith(f"/{len(page)}")
-        return page, bool(page) and not complete
+        total = _total(answer.headers.get("Content-Range", ""))
+        if total and not page:
+            raise self._shape(answer.asked, f"no records of {total} that are there by Content-Range")
+        return page, bool(page) and total != len(page)
 
     def holds(self, model: str, number: int) -> bool:
         """Return whether a model has exactly so many records, one at least.
@@ -137,6 +147,12 @@ class Tryton:
 
     def _shape(self, asked: str, got: str) -> UnexpectedShape:
         return UnexpectedShape(self.client.integration, asked, got, self.client.advice.shape)
+
+
+def _total(written: str) -> int | None:
+    """Return the total that a Content-Range such as ``records 0-12/12`` gives; None when it gives none."""
+    total = written.rpartition("/")[2].strip()
+    return int(total) if total.isascii() and total.isdigit() else None
 
 
 def _encoded(value: Any) -> str:

@@ -134,6 +134,8 @@ def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
                     after[kind.model] = found
                 else:
                     yield found
+        if reader.failures and not reader.read_kinds:
+            raise reader.failures[0]  # that is the server's fault, and of no model
         if after != before or not _fits(cursor, state):
             yield Cursor({**state, "known": remembered.save(sync.folder, after)})
 

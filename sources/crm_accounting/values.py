@@ -8,6 +8,8 @@ from typing import Any
 
 from sources.money import to_minor
 
+_LARGEST = 100
+"""Digits of a number; one such as 1e999999999 would fill the memory when it is written out."""
 _PARTS = ("year", "month", "day", "hour", "minute", "second", "microsecond")
 
 
@@ -45,7 +47,7 @@ def day_of(value: Any) -> date | None:
 
 def _numbers(value: Any, kind: str, parts: tuple[str, ...]) -> Any:
     if not isinstance(value, dict) or value.get("__class__") != kind:
-        msg = f"{str(value)[:80]!r} is no {kind}"
+        msg = f"it is no {kind}"
         raise ValueError(msg)
     return [value[part] for part in parts]
 
@@ -61,10 +63,13 @@ def decimal_of(value: Any) -> Decimal | None:
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return None if value is None else Decimal(value)
     try:
-        return Decimal(str(value))
-    except InvalidOperation as error:
-        msg = f"{str(value)[:80]!r} is no number"
-        raise ValueError(msg) from error
+        number = Decimal(str(value))
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite() or abs(number.adjusted()) > _LARGEST:
+        msg = "it is no number"
+        raise ValueError(msg)
+    return number
 
 
 def money(value: Any, currency: str | None) -> int | None:
@@ -77,7 +82,7 @@ def money(value: Any, currency: str | None) -> int | None:
     if amount is None:
         return None
     if currency is None:
-        msg = f"the amount {amount} has no currency"
+        msg = "it is an amount without a currency"
         raise ValueError(msg)
     return to_minor(amount, currency)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sources.driver import Driver, Sync, load_driver, load_streams
+from sources.errors import IntegrationError
 from sources.events import Cursor, Delete, Event, Failed, FullScan, Logged, Quarantined, Rows
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -57,6 +58,10 @@ class Tables:
             if getattr(event, "stream", None) not in failed:
                 self._apply(event, scanned)
         return self.events
+
+    def failed(self) -> dict[str, IntegrationError]:
+        """Return the streams that could not be read at all, and why; nothing of them is applied."""
+        return {event.stream: event.error for event in self.events if isinstance(event, Failed) and not event.where}
 
     def _apply(self, event: Event, scanned: dict[str, set[Key]]) -> None:
         if isinstance(event, Rows):

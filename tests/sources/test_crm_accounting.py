@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sources.crm_accounting import tryton
+from sources.crm_accounting.invoicing import _is_settled, _paid_on
 from sources.driver import Sync, load_driver
 from sources.events import Cursor, FullScan, Rows
 from tests.sources.tryton_office import decimal
@@ -104,7 +106,7 @@ def test_an_amount_in_an_unknown_currency_is_quarantined_alone(site: Site) -> No
     assert set(site.changes()) == {"leads", "lead_stages"}
     (found,) = site.tables.quarantined()
     assert found.key == f"sale.opportunity,{broken}"
-    assert "PTS" in found.reason
+    assert found.reason == "field amount: the currency is no currency of ISO 4217"
     assert json.loads(found.record)["description"] == "Paid in points"
     assert site.row("leads", lead_id=str(good))["currency"] == "EUR"
     site.office.change("sale.opportunity", good, currency=points)
@@ -172,6 +174,59 @@ def test_an_invoice_from_draft_to_paid_and_credited(site: Site) -> None:
     assert site.row("invoice_lines", document_id=str(credit))["amount"] == 500
     site.office.delete("account.invoice", credit)
     assert set(site.changes()) == {"credit_notes", "invoice_lines"}
+
+
+def test_a_cancelled_invoice_was_not_paid(site: Site) -> None:
+    site.office.change("company.company", 1, cancel_invoice_out=True)
+    party = site.office.party("Never Pays")
+    invoice = site.office.invoice(party, "40.00")
+    site.office.post(invoice)
+    site.office.press("account.invoice", invoice, "cancel")
+    site.changes()
+    row = site.row("invoices", invoice_id=str(invoice))
+    assert (row["status"], row["paid_on"], row["open_amount"]) == ("cancelled", None, 0)
+    reconciled = site.office.find("account.invoice", [["id", "=", invoice]], "reconciled")[0]["reconciled"]
+    assert reconciled is not None, "Tryton matches it with the entry that cancels it"
+
+
+INVOICE = {"origin": "account.invoice,1", "journal": {"type": "revenue"}}
+MONEY = {"origin": None, "journal": {"type": "cash"}}
+CLEARING = {"origin": "account.payment,4", "journal": {"type": "general"}}
+CANCELS = {"origin": "account.move,7", "journal": {"type": "revenue"}}
+CREDIT = {"origin": "account.invoice,2", "journal": {"type": "revenue"}}
+WRITTEN_OFF = {"origin": None, "journal": {"type": "write-off"}}
+
+
+@pytest.mark.parametrize(
+    ("state", "matched", "paid"),
+    [
+        ("paid", [INVOICE, MONEY], True),
+        ("posted", [INVOICE, CLEARING], True),
+        ("paid", [INVOICE, MONEY, WRITTEN_OFF], True),
+        ("paid", [INVOICE, CREDIT, MONEY], True),
+        ("paid", [INVOICE, CREDIT], False),
+        ("paid", [INVOICE, WRITTEN_OFF], False),
+        ("cancelled", [INVOICE, CANCELS], False),
+        ("cancelled", [INVOICE, MONEY], False),
+    ],
+)
+def test_only_money_pays_an_invoice(state: str, matched: list[Any], paid: bool) -> None:
+    day = date(2026, 5, 12)
+    reconciliation = {"id": 9, "lines": [{"id": n, "move": move} for n, move in enumerate(matched)]}
+    record = {
+        "state": state,
+        "reconciled": {"__class__": "date", "year": 2026, "month": 5, "day": 12},
+        "lines_to_pay": [{"id": 1, "maturity_date": None, "reconciliation": reconciliation}],
+    }
+    assert _paid_on(record) == (day if paid else None)
+    assert _paid_on({**record, "reconciled": None}) is None
+
+
+def test_a_payment_that_was_cancelled_is_not_settled() -> None:
+    line = {"move": {"id": 7}, "reconciliation": {"lines": [{"move": MONEY}, {"move": INVOICE}]}}
+    assert _is_settled(line)
+    assert not _is_settled({**line, "reconciliation": {"lines": [{"move": MONEY}, {"move": CANCELS}]}})
+    assert not _is_settled({**line, "reconciliation": None})
 
 
 def _others(site: Site, invoice: int) -> set[str]:

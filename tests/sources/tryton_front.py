@@ -30,17 +30,20 @@ class Front:
         url: its address.
         before: called before a request is forwarded.
         after: returns the answer to give for the one that came, as JSON bytes; None cuts the connection.
+        refused: the status with which a request is refused; None forwards it.
         seen: every request.
     """
 
     url: str
     before: Callable[[Seen], None] = lambda _seen: None
     after: Callable[[Seen, bytes], bytes | None] = lambda _seen, body: body
+    refused: Callable[[Seen], int | None] = lambda _seen: None
     seen: list[Seen] = field(default_factory=list)
 
     def clear(self) -> None:
         """Forward everything again."""
         self.before, self.after = lambda _seen: None, lambda _seen, body: body
+        self.refused = lambda _seen: None
         self.seen.clear()
 
 
@@ -59,6 +62,12 @@ def in_front_of(target: str) -> Iterator[Front]:
             seen = Seen(model, urlsafe_b64decode(domain).decode(), number)
             front.seen.append(seen)
             front.before(seen)
+            if status := front.refused(seen):
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                self.close_connection = True
+                return
             kept = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection", "accept-encoding")}
             with contextlib.suppress(requests.ConnectionError):
                 came = requests.request(self.command, f"{target}{self.path}", data=sent, headers=kept, timeout=60)
