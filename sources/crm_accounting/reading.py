@@ -91,6 +91,14 @@ class Reader:
 
     def read_since(self, kind: Kind, moment: datetime) -> Iterator[Event]:
         """Yield the rows of the records that have changed from a time on, or anything that belongs to them."""
+        try:
+            yield from self._read_since(kind, moment)
+        except IntegrationError as error:
+            if not _is_of_one_model(error):
+                raise
+            yield from (Failed(name, error) for name in kind.streams if name in self.sync.streams)
+
+    def _read_since(self, kind: Kind, moment: datetime) -> Iterator[Event]:
         changed: set[int] = set()
         for part in (Part(kind.model), *kind.parts):
             if self.tryton.has(part.model):

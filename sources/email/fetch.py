@@ -169,7 +169,7 @@ def _broken(
     key = {"account": session.account, "mailbox": mailbox.name, "uidvalidity": uidvalidity, "uid": one.uid}
     own = own_id(key, None)
     remember(reader.index, key, own, own, one.flags, one.received_at)
-    return Quarantined("messages", _name(session, mailbox, one.uid), reason, _beginning(raw))
+    return Quarantined("messages", _name(session, mailbox, one.uid), reason, _beginning(raw), key)
 
 
 def _name(session: Session, mailbox: Mailbox, uid: int) -> str:

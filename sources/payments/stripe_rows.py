@@ -35,7 +35,7 @@ class Outgoing:
     Attributes:
         replacing: as above.
         has_payouts: whether bookings in the warehouse have the payouts that they went into.
-        broken: streams of which an object could not be read.
+        broken: streams of which an object could not be read, and none says which row of them it would have been.
         failed: why streams could not be read.
         read: how many lists could be read.
     """
@@ -43,6 +43,7 @@ class Outgoing:
     def __init__(self, client: Client, sync: Sync, version: str, *, replacing: bool) -> None:
         self._client = client
         self._batches = {stream.name: Batch(stream, 2_000) for stream in STREAMS if stream.name in sync.streams}
+        self._keys = {stream.name: stream.key for stream in STREAMS}
         self._progress = sync.progress
         self._version = version
         self.replacing = replacing
@@ -120,10 +121,13 @@ class Outgoing:
         except IntegrationError:
             raise
         except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
-            self.broken |= {stream, *CHILDREN.get(stream, ())}
             key = given.get("id") if isinstance(given, Mapping) else None
+            identity = {"id": key, **(more or {})} if isinstance(key, str) and key else {}
+            self.broken |= CHILDREN.get(stream, set()) | (set() if identity else {stream})
             if stream in self._batches:
-                yield Quarantined(stream, str(key or f"an object of {stream} without id"), str(error), to_json(given))
+                name = str(key or f"an object of {stream} without id")
+                of_key = {column: identity[column] for column in self._keys[stream] if column in identity}
+                yield Quarantined(stream, name, str(error), to_json(given), of_key)
             return None
         return row
 

@@ -59,10 +59,6 @@ class Tables:
                 self._apply(event, scanned)
         return self.events
 
-    def failed(self) -> dict[str, IntegrationError]:
-        """Return the streams that could not be read at all, and why; nothing of them is applied."""
-        return {event.stream: event.error for event in self.events if isinstance(event, Failed) and not event.where}
-
     def _apply(self, event: Event, scanned: dict[str, set[Key]]) -> None:
         if isinstance(event, Rows):
             for row in event.table.to_pylist():
@@ -88,6 +84,10 @@ class Tables:
 
     def quarantined(self) -> list[Quarantined]:
         return [event for event in self.events if isinstance(event, Quarantined)]
+
+    def failures(self) -> dict[str, IntegrationError]:
+        """Return why streams failed as a whole."""
+        return {event.stream: event.error for event in self.events if isinstance(event, Failed) and not event.where}
 
     def failed(self) -> set[str]:
         """Return the streams that failed as a whole: nothing of them is applied."""

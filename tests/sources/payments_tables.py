@@ -97,7 +97,9 @@ class Tables:
                 del table[key]
         elif isinstance(event, FullScan):
             table = self.rows[event.stream]
-            for key in table.keys() - scanned.get(event.stream, set()):
+            broken = [q.identity for q in self.quarantined() if q.stream == event.stream]
+            spared = {tuple(one.get(name) for name in KEYS[event.stream]) for one in broken}
+            for key in table.keys() - scanned.get(event.stream, set()) - spared:
                 del table[key]
         elif isinstance(event, Cursor):
             self.cursor = json.loads(json.dumps(event.value))

@@ -192,8 +192,8 @@ def test_a_server_stopped_mid_page(site: Site, fresh: Tables) -> None:
 def fails_alone(tables: Tables, kind: type[IntegrationError], *streams: str) -> IntegrationError:
     """Run, and be sure that only these streams fail, with that class of error."""
     tables.run()
-    assert {stream: type(error) for stream, error in tables.failed().items()} == dict.fromkeys(streams, kind)
-    return tables.failed()[streams[0]]
+    assert {stream: type(error) for stream, error in tables.failures().items()} == dict.fromkeys(streams, kind)
+    return tables.failures()[streams[0]]
 
 
 @pytest.mark.parametrize("answer", [b"[{", b'{"id": 1}', b'[{"name": "no id"}]', b"<html>"])
@@ -223,7 +223,7 @@ def test_without_the_right_to_read_a_model_the_others_are_loaded(site: Site, fre
     fails_alone(fresh, Forbidden, *of_invoices, "products", "customers", "vendors")
     site.front.clear()
     fresh.run()
-    assert fresh.failed() == {}
+    assert fresh.failures() == {}
     assert (str(lamp),) in fresh.rows["products"]
     assert (str(party),) in fresh.rows["customers"]
     site.tables.run()
