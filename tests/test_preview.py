@@ -333,6 +333,7 @@ def test_names_that_become_the_same_stay_apart() -> None:
         ([{"group": "a", "user": 1}, {"group": "a", "user": 2}, {"group": "b", "user": 1}], ("group", "user")),
         ([{"id": None, "order_id": 1}, {"id": 2, "order_id": 2}], ("order_id",)),
         ([{"total": 1.5}, {"total": 2.5}], ()),
+        ([*({"n": n} for n in range(19)), {"n": [1]}], ("n",)),
         ([], ()),
     ],
 )
@@ -374,3 +375,41 @@ def test_what_is_proposed_is_printed_as_it_is_to_be_written(tmp_path: Path, serv
     path.write_text(text + proposed + "\n")
     assert load_declaration(path, "shop.yaml").selected()[0].key == ("id",)
     assert json.loads(leat("run", "--json").stdout)["integrations"][0]["streams"][0]["total"] == len(RECORDS)
+
+
+ODD = [None, True, 0, -1, 1.5, 10**400, "", "x", "\x00", "\ud800", "2026-01-01", [], [[]], {}, {"": {"": None}}, "[0]"]
+NAMES = [
+    "",
+    "id",
+    "ID",
+    "a.b",
+    "a\n# b: c",
+    "['x']",
+    "extra",
+    "_",
+    "é",
+    "x" * 300,
+    "1",
+    "on",
+    "null",
+    "- a",
+    "{x}",
+    "a: b",
+]
+
+
+@pytest.mark.parametrize("shift", range(4))
+def test_odd_records_give_a_proposal_that_can_be_read(tmp_path: Path, server: Answers, shift: int) -> None:
+    records = [
+        {"n": number, **{name: ODD[(place + number * (shift + 1)) % len(ODD)] for place, name in enumerate(NAMES)}}
+        for number in range(len(ODD))
+    ]
+    content = json.dumps({"the list": records, "next": None}, allow_nan=False)
+    server.answer = lambda _asked: (200, {}, content)
+    (seen,) = look(tmp_path, server, {"orders": {"path": "list"}})
+    declared = yaml.safe_load(seen.proposed)["orders"]
+    assert declared["records"] == "the list"
+    assert len(declared["columns"]) == len(NAMES) + 1
+    reader = Reader(tmp_path, {"orders": declared}, server.url)
+    reader.run()
+    assert reader.events

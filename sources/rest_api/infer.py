@@ -70,7 +70,7 @@ def _is_full(lists: Sequence[Sequence[Any]]) -> bool:
 
 
 def _differ(columns: Sequence[Sequence[Any]]) -> bool:
-    rows = list(zip(*columns, strict=True))
+    rows = [repr(row) for row in zip(*columns, strict=True)]  # a value may be a list where most are none
     return len(set(rows)) == len(rows)
 
 

@@ -86,7 +86,7 @@ def propose(name: str, endpoint: Endpoint) -> str:
     columns = said.pop("columns", {})
     lines = [f"{name}:", *(f"  {key}: {_flow(_short(value))}" for key, value in said.items())]
     if columns:
-        lines += ["  columns:", *(f"    {column}: {_flow(_short(value))}" for column, value in columns.items())]
+        lines += ["  columns:", *(f"    {_flow(column)}: {_flow(_short(value))}" for column, value in columns.items())]
     growing = growing_columns(endpoint.columns) if endpoint.parent is None and not endpoint.nested_in else []
     if growing and endpoint.incremental is None:
         others = f" (or {', '.join(growing[1:])})" if growing[1:] else ""
