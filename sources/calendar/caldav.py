@@ -27,8 +27,8 @@ from sources.events import Cursor, Delete, Event, Failed, Listed
 from sources.held import PartFailed, held
 from sources.settings import Secret, Setting, read_secret, read_setting
 
-FORMAT = 1
-"""Raised when the cursor changes its meaning; an older one is then read as none."""
+FORMAT = 2
+"""Raised when the cursor changes its meaning, or files are read in another way; an older one is then read as none."""
 
 
 class Connection(ConnectionModel):

@@ -35,6 +35,7 @@ class Parsed:
         skipped: how many components of other kinds it holds, by name.
         recurring: whether its occurrences depend on the window.
         bounded: UIDs of series that were cut short.
+        has_broken: whether an event can't be read: what it was before is not to be taken away.
     """
 
     rows: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {name: [] for name in OF_A_FILE})
@@ -42,6 +43,7 @@ class Parsed:
     skipped: Counter[str] = field(default_factory=Counter)
     recurring: bool = False
     bounded: list[str] = field(default_factory=list)
+    has_broken: bool = False
 
 
 def parse_file(
@@ -77,6 +79,7 @@ def _take(parsed: Parsed, href: str, node: Node, events: dict[str, dict[str, Eve
         key = "" if original is None else identity(original)
     except Exception as error:
         parsed.quarantined.append(_quarantined("events", href, node, reason_of(error, "the event")))
+        parsed.has_broken = True
         return
     series = events.setdefault(event.uid, {})
     other = series.get(key)
@@ -96,6 +99,7 @@ def _add_series(
             rows = _rows_of(parsed, calendar, href, etag, event)
         except Exception as error:
             parsed.quarantined.append(_quarantined("events", href, event.node, reason_of(error, "the event")))
+            parsed.has_broken = True
             continue
         kept.append(event)
         for name, found in rows.items():

@@ -138,7 +138,10 @@ class _Reading:
         (self.recurring.add if parsed.recurring else self.recurring.discard)(file.name)
         streams = OF_A_FILE if fresh else _OF_THE_WINDOW
         if file.name in self._known:
-            yield from _forget(self._sync, streams, where)
+            uids = sorted({row["uid"] for row in parsed.rows["events"]})
+            wheres = [{**where, "uid": uid} for uid in uids] if parsed.has_broken else [where]
+            for each in wheres:
+                yield from _forget(self._sync, streams, each)
         for name in streams:
             for row in parsed.rows[name]:
                 yield from self._out.add(name, row)

@@ -337,6 +337,29 @@ def test_shares_fail_alone(
     assert len(tables.quarantined()) == quarantined
 
 
+def test_an_event_that_breaks_keeps_its_rows_in_a_file_of_several(calendars: Calendars, tables: Tables) -> None:
+    def event(uid: str, start: str) -> tuple[str, ...]:
+        return "BEGIN:VEVENT", f"UID:{uid}", f"DTSTART:{start}", "RRULE:FREQ=DAILY;COUNT=2", "END:VEVENT"
+
+    def two(first: str, second: str) -> bytes:
+        return ics(*event("x", first), *event("y", second))
+
+    def found() -> list[tuple[str, int]]:
+        return [(row["uid"], row["starts_at"].day) for row in tables.table("occurrences") if row["uid"] in "xy"]
+
+    calendars.put(A, "both.ics", two("20260312T100000Z", "20260312T100000Z"))
+    tables.run()
+    assert found() == [("x", 12), ("x", 13), ("y", 12), ("y", 13)]
+    calendars.put(A, "both.ics", two("20260320T100000Z", "soon"))
+    tables.run()
+    assert found() == [("x", 20), ("x", 21), ("y", 12), ("y", 13)]
+    tables.run(NOW + timedelta(days=1))
+    assert found() == [("x", 20), ("x", 21), ("y", 12), ("y", 13)]
+    calendars.put(A, "both.ics", ics("UID:x", "DTSTART:20260322T100000Z"))
+    tables.run(NOW + timedelta(days=1))
+    assert found() == [("x", 22)]
+
+
 def test_an_empty_calendar_is_empty(calendars: Calendars, tables: Tables) -> None:
     tables.run()
     calendars.files[A].clear()
