@@ -10,11 +10,12 @@ from typing import Any
 from sources.batch import Batch, to_json
 from sources.calendar.components import Node, decode, split
 from sources.calendar.ical import Event, parse_event, zones_of
-from sources.calendar.occurrences import expand, recurs, span_of
+from sources.calendar.occurrences import expand, recurs
 from sources.calendar.parts import alarm_rows, attachment_rows, attendee_rows
 from sources.calendar.reasons import Unreadable, reason_of
 from sources.calendar.rows import busy_row, event_key, event_row, occurrence_row
 from sources.calendar.rules import Window
+from sources.calendar.spans import span_of
 from sources.calendar.streams import OF_A_FILE, STREAMS
 from sources.calendar.times import identity
 from sources.calendar.zones import Zones

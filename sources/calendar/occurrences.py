@@ -3,8 +3,6 @@
 ::
 
     DTSTART, RRULE, RDATE ── less EXDATE and EXRULE ── changed instances in their places ── THISANDFUTURE moves the rest
-
-Ends follow RFC 5545, 3.8.5.3: DTEND keeps the elapsed length, DURATION the nominal one.
 """
 
 from __future__ import annotations
@@ -12,31 +10,13 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sources.calendar.ical import Event
-from sources.calendar.reasons import Unreadable
 from sources.calendar.rules import MAX_OCCURRENCES, Rule, Window
+from sources.calendar.spans import Span, end_of, length_of, span_of
 from sources.calendar.stepping import WorkExceeded, times_of
 from sources.calendar.times import identity, instant, moved, off_wall, on_wall, plain
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Start and end as the event gives them: both dates, or both datetimes of the same kind."""
-
-    start: date
-    end: date
-    nominal: timedelta | None
-
-    def moved_to(self, start: date) -> date:
-        """Return the end of the same span that begins at another time."""
-        if not isinstance(start, datetime) or start.tzinfo is None:
-            return start + (plain(self.end) - plain(self.start))
-        if self.nominal is not None:
-            days = timedelta(days=self.nominal.days)
-            return ((start + days).astimezone(UTC) + (self.nominal - days)).astimezone(start.tzinfo)
-        return (start.astimezone(UTC) + (instant(self.end) - instant(self.start))).astimezone(start.tzinfo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,40 +27,6 @@ class Occurrence:
     event: Event
     start: date
     end: date
-
-
-def span_of(event: Event) -> Span:
-    """Return start and end of an event; without DTEND and DURATION a day for a date, nothing for a time.
-
-    Raises:
-        Unreadable: the end is before the start, they are of different kinds, or not in the years 1 to 9999.
-    """
-    try:
-        return _span_of(event)
-    except OverflowError:
-        msg = "DTSTART, DTEND or DURATION leads outside of the years 1 to 9999"
-        raise Unreadable(msg) from None
-
-
-def _span_of(event: Event) -> Span:
-    start, end, nominal = event.when("DTSTART"), event.when("DTEND"), event.when("DURATION")
-    instant(start)
-    whole_days = not isinstance(start, datetime)
-    if end is None and nominal is None:
-        return Span(start, start + timedelta(days=1) if whole_days else start, None)
-    if end is None:
-        span = Span(start, start, nominal)
-        days = timedelta(days=-(-nominal // timedelta(days=1)))  # a date lasts whole days
-        end = start + days if whole_days else span.moved_to(start) if start.tzinfo else start + nominal
-    else:
-        nominal = None
-    if whole_days is isinstance(end, datetime) or (not whole_days and (start.tzinfo is None) != (end.tzinfo is None)):
-        msg = "DTSTART and DTEND are of different kinds (date, time, time without a zone)"
-        raise Unreadable(msg)
-    if instant(end) < instant(start):
-        msg = f"it ends before it starts: {'DTEND' if nominal is None else 'DURATION'} leads to before DTSTART"
-        raise Unreadable(msg)
-    return Span(start, end, nominal)
 
 
 def recurs(event: Event) -> bool:
@@ -179,7 +125,7 @@ class _Series:
                 _, by, event = later[place - 1]
                 start = off_wall(moved(on_wall(original, original), by), original)
             span = spans[id(event)]
-            end = self._ends.get(key) or (span.end if start == span.start else _end(span, start))
+            end = self._ends.get(key) or (span.end if start == span.start else end_of(span, start))
             if end is not None and _touches(start, end, self.window):
                 found[key] = Occurrence(key, event, start, end)
         return found
@@ -256,26 +202,12 @@ class _Series:
 
     def _reach(self) -> tuple[datetime, datetime]:
         """Return from when until when the rules are expanded: as far as length and moves can lead into the window."""
-        span = span_of(self.master)
         by = [change[1] for change in self._later()] if self.changed else []
-        longest = max(instant(span.end) - instant(span.start), *(_length(event) for event in self.changed), timedelta())
+        longest = max(length_of(event) for event in (self.master, *self.changed))
         day = timedelta(days=2)  # more than any zone is away from UTC
         begin = moved(self.window.start, -(longest + max([timedelta(), *by]) + day))
         end = moved(self.window.end, day - min([timedelta(), *by]))
         return begin.replace(tzinfo=None), end.replace(tzinfo=None)
-
-
-def _length(event: Event) -> timedelta:
-    span = span_of(event)
-    return instant(span.end) - instant(span.start)
-
-
-def _end(span: Span, start: date) -> date | None:
-    """Return the end of an occurrence; None when that is after the year 9999."""
-    try:
-        return span.moved_to(start)
-    except OverflowError:
-        return None
 
 
 def _is_ahead(rule: Rule, start: date) -> bool:

@@ -7,8 +7,9 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from sources.calendar.ical import Event
-from sources.calendar.occurrences import Occurrence, recurs, span_of
+from sources.calendar.occurrences import Occurrence, recurs
 from sources.calendar.reasons import unreadable
+from sources.calendar.spans import span_of
 from sources.calendar.times import identity, instant, plain, zone_of
 from sources.calendar.values import email_of, first, instant_of, parameter, text_of, whole_number
 

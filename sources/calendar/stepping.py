@@ -14,6 +14,7 @@ from datetime import date, datetime, time, timedelta
 from itertools import product
 from typing import TypeVar
 
+from sources.calendar.days import Days, days_of_year
 from sources.calendar.rules import Rule
 
 _Item = TypeVar("_Item", datetime, timedelta)
@@ -21,7 +22,6 @@ MAX_WORK = 800_000
 """Days, periods and candidates that are looked at for one rule; takes about a second."""
 
 _UNITS = {"HOURLY": 3600, "MINUTELY": 60, "SECONDLY": 1}
-_FILTERS = ("BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO")
 
 
 class WorkExceeded(Exception):
@@ -94,20 +94,8 @@ class _Steps:
 
     def __init__(self, rule: Rule, start: datetime) -> None:
         self._rule, self._start, self._work = rule, start, _Work()
-        by = {name: frozenset(values) for name, values in rule.by.items()}
-        days = rule.days
-        if not days and not any(name in by for name in _FILTERS[1:]):
-            if rule.frequency == "YEARLY":
-                by.setdefault("BYMONTH", frozenset({start.month}))
-            if rule.frequency in ("YEARLY", "MONTHLY"):
-                by["BYMONTHDAY"] = frozenset({start.day})
-            if rule.frequency == "WEEKLY":
-                days = ((0, start.weekday()),)
-        self._by = by
-        placed = rule.frequency in ("YEARLY", "MONTHLY")  # elsewhere a place says nothing
-        self._weekdays = frozenset(day for place, day in days if not (place and placed))
-        self._placed = frozenset((place, day) for place, day in days if place and placed)
-        self._of_month = rule.frequency == "MONTHLY" or "BYMONTH" in by
+        self._by = by = {name: frozenset(values) for name, values in rule.by.items()}
+        self._days = Days(rule, start)
         hours = sorted(by.get("BYHOUR", {start.hour}))
         minutes, seconds = sorted(by.get("BYMINUTE", {start.minute})), sorted(by.get("BYSECOND", {start.second}))
         self._times = [time(*parts) for parts in product(hours, minutes, seconds)]
@@ -151,7 +139,7 @@ class _Steps:
             while at // 12 <= date.max.year:
                 year, month = at // 12, at % 12 + 1
                 yearly = rule.frequency == "YEARLY"
-                yield date(year, month, 1), _days_of_year(year) if yearly else calendar.monthrange(year, month)[1]
+                yield date(year, month, 1), days_of_year(year) if yearly else calendar.monthrange(year, month)[1]
                 at += step
             return
         step = rule.interval * (7 if rule.frequency == "WEEKLY" else 1)
@@ -192,7 +180,7 @@ class _Steps:
         by, day = self._by, moment.date()
         second_of_day = moment.hour * 3600 + moment.minute * 60 + moment.second
         if day != self._wanted_day:
-            if not self._is_wanted(day):
+            if not self._days.wants(day):
                 return 86_400 - second_of_day
             self._wanted_day = day
         if "BYHOUR" in by and moment.hour not in by["BYHOUR"]:
@@ -209,48 +197,5 @@ class _Steps:
         for number in range(length):
             self._work.take(1)
             day = date.fromordinal(ordinal + number)
-            if self._is_wanted(day):
+            if self._days.wants(day):
                 yield day
-
-    def _is_wanted(self, day: date) -> bool:
-        by = self._by
-        if "BYMONTH" in by and day.month not in by["BYMONTH"]:
-            return False
-        if "BYMONTHDAY" in by:
-            length = calendar.monthrange(day.year, day.month)[1]
-            if day.day not in by["BYMONTHDAY"] and day.day - length - 1 not in by["BYMONTHDAY"]:
-                return False
-        if "BYYEARDAY" in by:
-            number = day.timetuple().tm_yday
-            if number not in by["BYYEARDAY"] and number - _days_of_year(day.year) - 1 not in by["BYYEARDAY"]:
-                return False
-        if (self._weekdays or self._placed) and day.weekday() not in self._weekdays and not self._is_placed(day):
-            return False
-        return "BYWEEKNO" not in by or not by["BYWEEKNO"].isdisjoint(_week_numbers(day, self._rule.week_start))
-
-    def _is_placed(self, day: date) -> bool:
-        """Return whether a day is, for example, the last Sunday of its month or year."""
-        if self._of_month:
-            number, length = day.day, calendar.monthrange(day.year, day.month)[1]
-        else:
-            number, length = day.timetuple().tm_yday, _days_of_year(day.year)
-        places = ((number - 1) // 7 + 1, -((length - number) // 7 + 1))
-        return any((place, day.weekday()) in self._placed for place in places)
-
-
-def _days_of_year(year: int) -> int:
-    return 366 if calendar.isleap(year) else 365
-
-
-def _week_numbers(day: date, week_start: int) -> tuple[int, int]:
-    """Return the number of a day's week, counted from the first and from the last of its week's year.
-
-    The first week of a year is the one with at least four days in it (RFC 5545, 3.3.10).
-    """
-    fourth = day.toordinal() - (day.weekday() - week_start) % 7 + 3  # the day that says which year the week belongs to
-    if not 1 <= fourth <= date.max.toordinal():
-        return 1, -1
-    middle = date.fromordinal(fourth)
-    number = (middle.timetuple().tm_yday - 1) // 7 + 1
-    weeks = (_days_of_year(middle.year) - middle.timetuple().tm_yday) // 7 + number
-    return number, number - weeks - 1
