@@ -55,9 +55,9 @@ def print_results(results: Sequence[IntegrationResult]) -> None:
 def print_ending(result: IntegrationResult) -> None:
     """Print how the run of an integration ended, with a line for each stream that failed: why, and what to do next."""
     failed = [stream for stream in result.streams if stream.error]
-    words = _words(result)
+    words = _words(result).removeprefix(f"{result.integration}: ")
     if failed:
-        words = words.removeprefix(f"{result.integration}: ").partition(". ")[0]
+        words = words.partition(". ")[0]
     say(_MARKS[result.status], f" {result.integration}: {words}")
     for stream in failed:
         why, *steps = (stream.error or "").removeprefix(f"{result.integration}: ").split(". Next: ")
@@ -110,7 +110,7 @@ def print_drift(changes: Sequence[Change], *, dated: bool = False) -> None:
         when = f" ({each.at:%Y-%m-%d})" if dated else ""
         print_indented("! ", f"{each.integration}.{each.stream}: {each.words}{when}")
     if any(each.kind == APPEARED for each in changes):
-        say("  values of new fields are in `extra`; declare a column to have one of their own")
+        say("  values of new fields are in the column `extra`")
 
 
 def drift_json(changes: Sequence[Change]) -> list[dict[str, Any]]:
