@@ -37,6 +37,7 @@ class Converter:
         values: rows of the parent that were read, as far as they are remembered.
         seen: collects the newest records, where the list grows.
         complete: whether ``values`` has every row that the system has.
+        chunk: bytes of records that are made into a table at a time.
         hidden: columns of the parent whose values are on no disk and in no error.
         gone: keys of rows that the system says are gone.
     """
@@ -55,12 +56,13 @@ class Converter:
     seen: Seen | None = None
     complete: bool = False
     hidden: frozenset[str] = frozenset()
+    chunk: int = CHUNK
     gone: list[Values] = field(default_factory=list)
 
     def events(self, pages: list[Spooled]) -> Iterator[Event]:
         """Yield the events of some pages, and remove them."""
         tables = Tables(self.name, self.endpoint, None)
-        for records in _chunks(self._records(pages)):
+        for records in _chunks(self._records(pages), self.chunk):
             yield from self._of_chunk(tables, records)
 
     def _records(self, pages: list[Spooled]) -> Iterator[Record]:
@@ -120,12 +122,12 @@ class Converter:
             yield Delete(name, {column: row[parent] for column, parent in taken.items()})
 
 
-def _chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
+def _chunks(records: Iterable[Record], largest: int) -> Iterator[list[Record]]:
     """Yield records by so many that their texts are bounded."""
     chunk: list[Record] = []
     size = 0
     for record in records:
-        if chunk and size + record.size > CHUNK:
+        if chunk and size + record.size > largest:
             yield chunk
             chunk, size = [], 0
         chunk.append(record)

@@ -29,6 +29,8 @@ Tree = dict[str, Any]
 """Names that are declared, and below each the same; None where the whole value is a column's."""
 
 
+_KEY = 500
+"""How much of a key is shown."""
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -157,7 +159,7 @@ class Tables:
         key = [] if row is None else [row.column(name)[0].as_py() for name in self._stream.key]
         whole = dict(zip(self._stream.key, key, strict=True)) if key and None not in key else {}
         shown = " ".join(map(str, key)) if whole else f"record {record.digest()[:16]}"
-        return Quarantined(self._name, shown, reason, record.shown(), whole)
+        return Quarantined(self._name, shown[:_KEY], reason, record.shown(), whole)
 
     def _refused(self, record: Record, reason: str) -> Read:
         return Read(self._stream.schema().empty_table(), [self._quarantined(record, None, reason)], ())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sources import domain
 from sources.events import Event, Quarantined, Rows
-from sources.rest_api.convert import Converter
+from sources.rest_api.convert import CHUNK, Converter
 from sources.rest_api.declared import Endpoint
 from sources.rest_api.spool import Spooled
 from sources.web.ask import Ask
@@ -26,8 +26,10 @@ def endpoint(columns: Mapping[str, Any], **more: Any) -> Endpoint:
     return Endpoint.model_validate({"path": "v1/things", "key": "id", "columns": {"id": "integer", **columns}, **more})
 
 
-def converted(declared: Endpoint, *pages: bytes, nested: Mapping[str, Endpoint] = {}) -> list[Event]:
-    converter = Converter("things", declared, nested, True, ())
+def converted(
+    declared: Endpoint, *pages: bytes, nested: Mapping[str, Endpoint] = {}, chunk: int = CHUNK
+) -> list[Event]:
+    converter = Converter("things", declared, nested, True, (), chunk=chunk)
     return list(converter.events([Spooled(Ask("v1/things"), len(page), {}, page) for page in pages]))
 
 
@@ -174,11 +176,11 @@ def test_plain_values_and_lists_of_values_are_records() -> None:
     ]
 
 
-def test_a_large_page_is_cut_and_small_ones_are_put_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sources.rest_api.convert.CHUNK", 100)
+def test_a_large_page_is_cut_and_small_ones_are_put_together() -> None:
     declared = endpoint({"note": "string"})
     large = json.dumps([{"id": n, "note": "x" * 30} for n in range(10)]).encode()
-    events = converted(declared, large, *(json.dumps([{"id": n, "note": "y"}]).encode() for n in range(10, 20)))
+    small = (json.dumps([{"id": n, "note": "y"}]).encode() for n in range(10, 20))
+    events = converted(declared, large, *small, chunk=100)
     assert [row["id"] for row in rows(events)] == list(range(20))
     sizes = [event.table.num_rows for event in events if isinstance(event, Rows)]
     assert max(sizes) < 10
