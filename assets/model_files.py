@@ -24,7 +24,7 @@ from sqlglot.schema import MappingSchema
 from assets import lineage, own_loads
 from assets.lineage import column_lineage
 from assets.own_loads import loads_read
-from pipelines import sql_file
+from pipelines import portable, sql_file
 from pipelines.cached import digest, kept
 from pipelines.declaration import Check, Declaration, Flag, Names
 from pipelines.mistakes import meant
@@ -35,6 +35,7 @@ from pipelines.sql_file import (
     TableName,
     column_types,
     known_columns,
+    present,
     read_header,
     read_sql,
     sql_paths,
@@ -46,7 +47,9 @@ from warehouse.session import Dialect
 
 Materialized = Literal["table", "view"]
 Known = Mapping[str, Mapping[str, list[str]]]
-_OWN = tuple(Path(module) for module in (__file__, lineage.__file__, own_loads.__file__, sql_file.__file__))
+_OWN = tuple(
+    Path(module) for module in (__file__, lineage.__file__, own_loads.__file__, sql_file.__file__, portable.__file__)
+)
 """What makes models of files: another version of it may make others."""
 
 
@@ -297,7 +300,7 @@ def _qualified(file: SqlFile, known: Known) -> exp.Query | None:
         schema.setdefault(table.schema, {})[table.name] = dict.fromkeys(columns, "unknown")
     try:
         query = qualify(
-            file.select.copy(), dialect="duckdb", schema=MappingSchema(schema, normalize=False), identify=False
+            present(file.select), dialect="duckdb", schema=MappingSchema(schema, normalize=False), identify=False
         )
     except SqlglotError as error:
         found = re.search(r"'(\w+)'|: (\w+)$", str(error).split("\n", maxsplit=1)[0])

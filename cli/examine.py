@@ -95,10 +95,11 @@ def _warehouse(opened: Opened) -> Finding:
     kind = opened.warehouse.dialect
     try:
         with opened.warehouse.snapshot() as session:
-            session.execute("SELECT 1")
+            by_language = session.execute("SELECT 'a' < 'B'")[0][0]  # by code points, capitals come first
     except (WarehouseError, Busy) as error:
         return Finding("warehouse", ok=False, detail=str(error))
-    return Finding("warehouse", ok=True, detail=f"{kind} can be opened")
+    note = "; it orders texts by a language, DuckDB by code points: see docs/operations.md" if by_language else ""
+    return Finding("warehouse", ok=True, detail=f"{kind} can be opened{note}")
 
 
 def _store(opened: Opened) -> Finding:

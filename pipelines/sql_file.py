@@ -28,6 +28,7 @@ from sqlglot.optimizer.scope import traverse_scope
 
 from pipelines.declaration import NAME, Declaration
 from pipelines.mistakes import meant, validation_mistakes
+from pipelines.portable import is_made_up, made_equal, mistakes, past_of
 from pipelines.shape import HISTORY_COLUMNS, SYSTEM_COLUMNS
 from pipelines.state import TABLES
 from pipelines.yaml_file import MAX_BYTES, DeclarationError, YamlFile, parse_yaml
@@ -42,11 +43,12 @@ _HEADER = re.compile(r"\s*/\* ---[ \t]*\n(.*?)\n?[ \t]*--- \*/", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class TableName:
-    """A table that a query reads, and the line that names it."""
+    """A table that a query reads, the line that names it, and whether the query reads its past."""
 
     schema: str
     name: str
     line: int
+    past: bool = False
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.name}"
@@ -107,10 +109,14 @@ def read_sql(path: Path, shown: str) -> SqlFile:
     skipped = text[: found.end()].count("\n")
     body = "\n" * skipped + text[found.end() :]
     select = _parse(body, shown)
+    _refuse_functions(select, shown)
     tables = tuple(_qualify(select))
     override = path.with_name(path.stem + OVERRIDE)
-    postgres = _overridden(override, shown, select) if override.exists() else _postgres(shown, select, override)
-    sql = {"duckdb": select.sql("duckdb", identify=True, comments=False), "postgres": postgres}
+    if override.exists():
+        postgres, ours = _overridden(override, shown, select), select
+    else:
+        postgres, ours = _postgres(shown, select, override), made_equal(select, "duckdb")
+    sql = {"duckdb": ours.sql("duckdb", identify=True, comments=False), "postgres": postgres}
     named = {column.name[1:] for column in select.find_all(exp.Column) if column.name.startswith("$")}
     lines = {name: body[: body.find(f"${name}")].count("\n") + 1 for name in sorted(named)}
     texts = cast("Mapping[Dialect, str]", sql)
@@ -213,6 +219,8 @@ def refusal(error: Exception) -> str | None:
 def _table_mistake(table: TableName, known: Mapping[str, Mapping[str, object]]) -> str | None:
     if table.schema in known:
         if table.name in known[table.schema]:
+            if table.past and table.schema != ANALYTICS and f"{table.name}_history" not in known[table.schema]:
+                return f"{table} has no past. Next: declare `{table.name}: {{history: true}}` under streams"
             return None
         kind = "model" if table.schema == ANALYTICS else "table"
         listed = ", ".join(known[table.schema]) or "none"
@@ -263,17 +271,49 @@ def _qualify(select: exp.Query) -> Iterator[TableName]:
     seen: set[tuple[str, str]] = set()
     for scope in traverse_scope(select):
         for source in scope.sources.values():
-            if isinstance(source, exp.Table) and isinstance(source.this, exp.Identifier):
+            past = past_of(source) if isinstance(source, exp.Table) else None
+            if isinstance(source, exp.Table) and (past or isinstance(source.this, exp.Identifier)):
+                name = past or source.name
                 if not source.db:
                     source.set("db", exp.to_identifier(ANALYTICS))
-                if (source.db, source.name) not in seen:
-                    seen.add((source.db, source.name))
-                    yield TableName(source.db, source.name, source.this.meta.get("line", 1))
+                if (source.db, name) not in seen:
+                    seen.add((source.db, name))
+                    yield TableName(source.db, name, source.this.meta.get("line", 1), past is not None)
+
+
+def present(select: exp.Query) -> exp.Query:
+    """Return the query with tables in the place of the functions that give their past, for the columns are the same."""
+    select = select.copy()
+    for table in list(select.find_all(exp.Table)):
+        past = past_of(table)
+        if past is not None:
+            table.set("this", exp.to_identifier(past))
+    return select
+
+
+def _refuse_functions(select: exp.Query, shown: str) -> None:
+    """Refuse table functions that don't read tables: what they give changes without a load, and has no lineage."""
+    wrong = [
+        f"{shown}:{table.this.meta.get('line', 1)}: {table.this.sql('duckdb')[:60]} isn't a table, and nothing "
+        "says when it changes. Next: name a table, the past of one as schema.table_as_of(moment), or declare a source"
+        for table in select.find_all(exp.Table)
+        if isinstance(table.this, exp.Func) and past_of(table) is None and not is_made_up(table.this)
+    ]
+    if wrong:
+        raise DeclarationError(wrong)
 
 
 def _postgres(shown: str, select: exp.Query, override: Path) -> str:
+    found = [
+        f"{shown}:{line}: {text}. Next: write it otherwise, or add {override.name}"
+        for line, text in mistakes(select)
+    ]
+    if found:
+        raise DeclarationError(found)
     try:
-        return select.sql("postgres", identify=True, comments=False, unsupported_level=ErrorLevel.RAISE)
+        return made_equal(select, "postgres").sql(
+            "postgres", identify=True, comments=False, unsupported_level=ErrorLevel.RAISE
+        )
     except UnsupportedError as error:
         what = str(error).split("\n", maxsplit=1)[0]
         raise DeclarationError([f"{shown}:1: {what}. Next: write it otherwise, or add {override.name}"]) from error

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
-from pipelines import sql_file
+from pipelines import portable, sql_file
 from pipelines.cached import digest, kept
 from pipelines.declaration import Declaration, duration
 from pipelines.mistakes import meant
@@ -123,7 +123,7 @@ def read_rules(
 ) -> tuple[Rule, ...]:
     """Return the rules as :func:`load_rules` does; one whose file has mistakes says so, and hinders no other."""
     paths = sorted((project.folder / "quality" / "rules").glob("*.sql"))
-    own = (Path(__file__), Path(sql_file.__file__))
+    own = (Path(__file__), Path(sql_file.__file__), Path(portable.__file__))
     key = digest([*paths, *own], version("sqlglot"), known_columns(declarations), models)
     adapter = TypeAdapter(tuple[Rule, ...])
     return kept(project, "rules", key, adapter, lambda: _read_rules(project, declarations, models), write=keep)

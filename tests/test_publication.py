@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 import sqlalchemy
 
+from assets.model_files import load_models
 from dagster_project.derive import Derived, derive
 from dagster_project.publication import Force, Published, publish_derived, tell_forced
 from pipelines.engine import Request, run_integration
 from pipelines.freshness import stale_streams
 from pipelines.project import load_declarations
+from pipelines.yaml_file import DeclarationError
 from quality.audit import audit
 from tests.kit.project import Tally, delete, row, rows
 from warehouse.connect import open_warehouse
@@ -268,8 +270,6 @@ def test_a_model_has_a_past(desk: Desk) -> None:
     ],
 )
 def test_mistakes_of_a_history(tmp_path: Path, header: str, mistake: str) -> None:
-    from assets.model_files import load_models
-    from pipelines.yaml_file import DeclarationError
 
     tally = Tally(tmp_path)
     tally.declare()
@@ -383,3 +383,50 @@ def replace_fresh(declared: Any) -> Any:
         "fed": declared.options("fed").model_copy(update={"fresh_within": timedelta(hours=1)}),
     }
     return declared.model_copy(update={"streams": options})
+
+
+BY_FUNCTION = """/* ---
+description: How many there are.
+--- */
+SELECT count(*) AS n, max(label) AS label FROM tally.fed_as_of(now())
+"""
+
+
+def test_a_model_that_reads_the_past_of_a_table_follows_the_table(tally: Tally) -> None:
+    tally.declare("{fed: {history: true}}")
+    desk = Desk(tally, open_control(f"sqlite:///{tally.folder / 'control.db'}"))
+    desk.file("assets/models", "counted", BY_FUNCTION)
+    desk.file("assets/models", "again", BY_FUNCTION.replace("tally.fed_as_of(now())", "tally.fed"))
+    for number in (1, 2):
+        desk.load(rows("fed", row(number, f"{number}")))
+        derived, _ = desk.publish()
+        assert derived is not None
+        assert derived.errors == ()
+        assert tally.query("SELECT * FROM analytics.counted") == tally.query("SELECT * FROM analytics.again")
+    (_, model) = load_models(tally.project, load_declarations(tally.project))
+    assert (model.name, [str(table) for table in model.inputs]) == ("counted", ["tally.fed"])
+    assert model.lineage["label"] == (("tally.fed", "label"),) or list(model.lineage["label"]) == [
+        ("tally.fed", "label")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("tally.fedd_as_of(now())", "tests/q.sql:4: no table 'tally.fedd'; did you mean"),
+        ("tally.scanned_as_of(now())", "q.sql:4: tally.scanned has no past. Next: declare `scanned: {history: true}`"),
+        ("read_csv('/etc/passwd')", "q.sql:4: READ_CSV('/etc/passwd') isn't a table"),
+        ("read_parquet('x.parquet')", "isn't a table, and nothing says when it changes. Next: "),
+        ("duckdb_settings()", "isn't a table"),
+        ("glob('*')", "isn't a table"),
+    ],
+)
+def test_a_table_function_is_a_table_or_refused(tmp_path: Path, table: str, said: str) -> None:
+    tally = Tally(tmp_path)
+    tally.declare("{fed: {history: true}}")
+    folder = tmp_path / "assets" / "models"
+    folder.mkdir(parents=True)
+    (folder / "q.sql").write_text(f"/* ---\ndescription: d\n--- */\nSELECT 1 AS n FROM {table} AS f\n")
+    with pytest.raises(DeclarationError) as caught:
+        load_models(tally.project, load_declarations(tally.project))
+    assert said.removeprefix("tests/") in str(caught.value)

@@ -15,6 +15,7 @@ from warehouse.postgres_query import answered
 from warehouse.query import Answer, Limits
 from warehouse.said import remove_values, values_removed
 from warehouse.session import (
+    FOLDING,
     Busy,
     Dialect,
     Session,
@@ -55,6 +56,8 @@ class PostgresSession:
 
     def _run(self, sql: str, params: Sequence[Any]) -> Any:
         cursor: Any = self.raw.cursor()
+        if FOLDING in sql and self.raw.server_version < 170_000:
+            sql = sql.replace(f'"{FOLDING}"', '"und-x-icu"')
         with values_removed():
             if params:
                 cursor.execute(sql.replace("%", "%%").replace("?", "%s"), list(params))

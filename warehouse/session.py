@@ -36,6 +36,10 @@ _DECIMAL: Mapping[Dialect, re.Pattern[str]] = {
 _MAX_DIGITS = 38  # Postgres takes more, DuckDB doesn't
 
 
+FOLDING = "pg_c_utf8"
+"""The collation of Postgres by which LOWER and UPPER fold all of Unicode; before Postgres 17 another one does."""
+
+
 class Busy(Exception):
     """Someone else is doing this now; trying again later will work."""
 

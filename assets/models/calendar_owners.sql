@@ -15,7 +15,7 @@ checks:
   - not_null: [calendar]
 --- */
 WITH owned AS (
-    SELECT calendar, name, timezone, REPLACE(LOWER(REGEXP_REPLACE(owner, '^.*?([^/]*)/?$', '\1')), '%40', '@') AS login
+    SELECT calendar, name, timezone, REPLACE(LOWER(REGEXP_REPLACE(REGEXP_REPLACE(owner, '/$', ''), '^.*/', '')), '%40', '@') AS login
     FROM calendar.calendars
     WHERE _deleted_at IS NULL
 ),

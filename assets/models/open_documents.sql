@@ -159,7 +159,7 @@ utc AS (
     WHERE integration = 'crm_accounting'
 ),
 aged AS (
-    SELECT o.*, DATE_DIFF('day', o.part_due_on, COALESCE(t.day, u.day)) AS days_overdue
+    SELECT o.*, CAST(COALESCE(t.day, u.day) - o.part_due_on AS BIGINT) AS days_overdue
     FROM open_parts AS o
     CROSS JOIN utc AS u
     LEFT JOIN today AS t ON t.entity_id = o.entity_id

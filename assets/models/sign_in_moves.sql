@@ -89,8 +89,8 @@ moves AS (
 measured AS (
     SELECT
         *,
-        CAST(ROUND(kilometres) AS BIGINT) AS whole,
-        CAST(ROUND(kilometres * 60 / CASE WHEN minutes < 1 THEN 1 ELSE minutes END) AS BIGINT) AS speed
+        CAST(FLOOR(kilometres + 0.5) AS BIGINT) AS whole,
+        CAST(FLOOR(kilometres * 60 / CASE WHEN minutes < 1 THEN 1 ELSE minutes END + 0.5) AS BIGINT) AS speed
     FROM moves
 )
 SELECT
