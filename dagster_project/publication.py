@@ -121,6 +121,8 @@ def _clear(store: sqlalchemy.Engine, warehouse: Warehouse) -> None:
     if standing.withheld is None and not standing.forced:
         return
     with warehouse.snapshot() as session:
+        if not may_be_published(session):  # another process has written something else meanwhile
+            return
         wrong = session.execute("SELECT 1 FROM leat.checks WHERE NOT ok AND severity = 'error' LIMIT 1")
     if not wrong:
         log_publication(store, "publish_clean", {})

@@ -315,6 +315,7 @@ def test_what_one_process_withholds_no_other_publishes(desk: Desk, finished: boo
     if finished:
         assert desk.publish()[1].withheld is not None
     publish_derived(desk.store, desk.warehouse, ours)
+    assert (standing_publications(desk.store).withheld is not None) is finished
     if desk.tally.warehouse_url is None:
         assert seen(desk) == before
     else:
