@@ -10,6 +10,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from sources.calendar.client import Client
 from sources.calendar.dav import members, propfind
+from sources.calendar.lines import zone_id
 from sources.errors import Forbidden, IntegrationError, NotFound, UnexpectedShape
 from sources.web.multistatus import Resource
 from sources.web.safe_xml import clark
@@ -182,7 +183,7 @@ def _has_sync(resource: Resource) -> bool:
 
 def _timezone(resource: Resource) -> str | None:
     match = re.search(r"^TZID[^:\r\n]*:([^\r\n]+)", resource.text("C:calendar-timezone") or "", re.MULTILINE)
-    return match.group(1).strip() if match else None
+    return zone_id(match.group(1)) or None if match else None
 
 
 def _kinds(resource: Resource) -> set[str]:

@@ -360,6 +360,16 @@ def test_an_event_that_breaks_keeps_its_rows_in_a_file_of_several(calendars: Cal
     assert found() == [("x", 22)]
 
 
+def test_the_zone_of_a_calendar_is_called_what_it_calls_itself(calendars: Calendars, tables: Tables) -> None:
+    text = "BEGIN:VTIMEZONE\nTZID:(UTC+01:00) Amsterdam\\, Berlin\\, Bern\nEND:VTIMEZONE"
+    zone = f'<C:calendar-timezone xmlns:C="urn:ietf:params:xml:ns:caldav">{text}</C:calendar-timezone>'
+    mine = calendars.calendar(A).replace("</prop>", zone + "</prop>")
+    home = response(HOME, "<resourcetype/>")
+    calendars.lie = lambda _, path, __: multistatus(home, mine, calendars.calendar(B)) if path == HOME else None
+    tables.run()
+    assert [row["timezone"] for row in tables.table("calendars")] == ["(UTC+01:00) Amsterdam, Berlin, Bern", None]
+
+
 def test_an_empty_calendar_is_empty(calendars: Calendars, tables: Tables) -> None:
     tables.run()
     calendars.files[A].clear()
