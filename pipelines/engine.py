@@ -398,7 +398,9 @@ def _extract(
         try:
             kept = {s: shapes[s].as_json() for s in plan.streams}
             landed.write_plan({"plan": plan.as_json(), "shapes": kept, "after": after})
-            shaping = Shaping({name: shapes[name] for name in plan.streams}, read_mask_key(engine.project.state))
+            excluding = frozenset(name for name in plan.streams if declaration.options(name).exclude)
+            wanted = {name: shapes[name] for name in plan.streams}
+            shaping = Shaping(wanted, read_mask_key(engine.project.state), excluding)
             land(landed, declaration.name, events, shaping, lambda phase: engine.observe(declaration.name, phase))
         except BaseException:
             landed.remove()

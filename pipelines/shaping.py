@@ -28,7 +28,7 @@ MAX_RECORD = 10_000
 
 _NO_KEY = frozenset({"", "None", "null"})
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*"|`[^`]*`""")
-_WITHHELD = "not kept, for columns of this stream are masked"
+_WITHHELD = "not kept, for columns of this stream are masked or left out"
 
 
 class BrokenContract(Permanent):
@@ -49,10 +49,12 @@ class Shaping:
     Attributes:
         shapes: the selected streams.
         mask_key: the key of the hash that replaces masked values.
+        excluding: streams of which columns are left out, so that no record of theirs is written as it came.
     """
 
     shapes: Mapping[str, Shape]
     mask_key: bytes
+    excluding: frozenset[str] = frozenset()
 
     def mask(self, value: str) -> str:
         """Return the keyed hash of a value: equal values stay equal, across streams and integrations too."""
@@ -167,15 +169,16 @@ def _hashed(column: Any, mask: Callable[[str], str]) -> Any:
 
 
 def quarantine_data(event: Quarantined, shaping: Shaping) -> dict[str, Any]:
-    """Return what is landed of a broken record: where columns are masked, nothing that may be personal."""
+    """Return what is landed of a broken record: where columns are masked or left out, nothing that may be personal."""
     digest = shaping.mask(clean(event.record))
     shape = shaping.shapes[event.stream]
-    record = _WITHHELD if shape.masked else _cut(clean(event.record))
+    private = bool(shape.masked) or event.stream in shaping.excluding
+    record = _WITHHELD if private else _cut(clean(event.record))
     key = shaping.mask(event.key) if set(shape.key) & set(shape.masked) else clean(event.key)
     identity = _identity(event, shape, shaping)
     keyless = not identity and not _NO_KEY.isdisjoint(re.split("[ /]", event.key))
     return {
-        **{"key": key, "reason": _said(event, shape), "record": record, "digest": digest},
+        **{"key": key, "reason": _said(event, private), "record": record, "digest": digest},
         **{"keyless": keyless, "identity": identity},
     }
 
@@ -195,9 +198,9 @@ def _identity(event: Quarantined, shape: Shape, shaping: Shaping) -> dict[str, A
     return found if len(found) == len(shape.key) else {}
 
 
-def _said(event: Quarantined, shape: Shape) -> str:
-    """Return the reason; where columns are masked, without what is quoted in it."""
-    return _QUOTED.sub("…", clean(event.reason)) if shape.masked else clean(event.reason)
+def _said(event: Quarantined, private: bool) -> str:
+    """Return the reason; where columns are masked or left out, without what is quoted in it."""
+    return _QUOTED.sub("…", clean(event.reason)) if private else clean(event.reason)
 
 
 def _cut(text: str) -> str:

@@ -15,7 +15,9 @@ from pipelines.shaping import Shaping, quarantine_data
 from sources.driver import add_sources
 from sources.events import Delete, FullScan, Listed, Masked, Quarantined, Rows
 from tests.kit.loads import Loads, declaration
-from tests.kit.project import SOURCES
+from tests.kit.project import SOURCES, Tally, everything_written
+from tests.kit.project import row as project_row
+from tests.kit.project import rows as project_rows
 from tests.test_apply import EVERY, HISTORY, STREAMS, alive, opened, rows, thing
 
 add_sources(SOURCES)
@@ -166,6 +168,22 @@ def test_of_masked_columns_nothing_is_kept_in_clear() -> None:
     assert len(set(apart)) == 2, "and different records stay apart"
     clear = quarantine_data(event, masked())
     assert (clear["key"], clear["record"], clear["reason"]) == (event.key, event.record, event.reason)
+
+
+def test_of_a_stream_with_columns_left_out_no_record_is_kept() -> None:
+    shaping = Shaping(masked().shapes, b"key", frozenset({"s"}))
+    data = quarantine_data(Quarantined("s", "1", f"column n takes integer, not '{SECRET}'", SECRET), shaping)
+    assert SECRET not in str(data)
+    assert data["key"] == "1"
+
+
+def test_a_column_that_is_left_out_is_not_in_the_quarantine_either(tally: Tally) -> None:
+    tally.declare("{fed: {exclude: [label]}}")
+    odd = {"do": "quarantine", "stream": "fed", "key": "2", "reason": "odd", "record": f"label={SECRET}"}
+    tally.then(project_rows("fed", project_row(1, SECRET)), odd)
+    assert tally.run().status == "loaded"
+    assert tally.query("SELECT record_key FROM leat.quarantine") == [("2",)]
+    assert not [text for text in everything_written(tally.folder / ".leat") if SECRET.encode() in text]
 
 
 @pytest.mark.parametrize(
