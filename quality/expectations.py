@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from pipelines.sql_file import refusal
 from warehouse.session import Session
 
 UNEXPECTED_ROWS = "unexpected_rows_expectation"
@@ -197,6 +196,8 @@ def guarded(session: Session, subject: str, failed: Callable[[str], None], *, wr
 
 
 def _why(error: Exception) -> str:
+    from pipelines.sql_file import refusal  # sqlglot with it, which a run with nothing new does without
+
     said = refusal(error)
     if said is not None:
         return said
