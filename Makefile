@@ -23,7 +23,7 @@ test: $(STAMP)  ## run the tests, on DuckDB and on a Postgres of their own
 	.venv/bin/python -m pytest -n logical --maxprocesses 4 --dist loadgroup
 
 nightly: $(STAMP)  ## try 2,000 examples of every property, where make test tries 100
-	LEAT_EXAMPLES=2000 .venv/bin/python -m pytest -n logical --maxprocesses 4 \
+	LEAT_EXAMPLES=2000 .venv/bin/python -m pytest -n logical --maxprocesses 4 --timeout 3600 \
 		$$(grep -rl "tests.kit.examples import" tests --include='test_*.py')
 
 lint: $(STAMP)  ## formatting, style, types, import direction
