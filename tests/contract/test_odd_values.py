@@ -14,7 +14,6 @@ import pytest
 
 from pipelines.declaration import Declaration
 from sources.batch import Batch, to_json
-from sources.domain import MAX_FIELD_BYTES
 from sources.events import Event, Quarantined, Rows
 from sources.stream import TYPES, Column, Stream
 from tests.contract.world import drivers
@@ -108,7 +107,7 @@ def places(stream: Stream) -> Iterator[tuple[int, str, Any]]:
         for i, value in enumerate(ODD):
             number += 2
             yield number, columns[i % len(columns)], value
-    yield number + 2, "unknown", "x" * (MAX_FIELD_BYTES + 1)
+    yield from ((number + 2 * (i + 1), "unknown", value) for i, value in enumerate(ODD))
 
 
 def odd_columns(stream: Stream) -> Iterator[Event]:
