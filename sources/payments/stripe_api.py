@@ -83,6 +83,11 @@ def pages(client: Client, path: str, params: Params = (), template: str | None =
         seen.add(last[-1])
 
 
+def ended(count: int) -> str:
+    """Return what proved that a list of so many pages was complete."""
+    return f"has_more was false after {count} page{'' if count == 1 else 's'}"
+
+
 def page_of(client: Client, answer: Answer) -> tuple[list[Any], bool]:
     """Return the objects of a page, and whether there are more.
 

@@ -13,8 +13,8 @@ from hashlib import sha256
 from typing import Any
 
 from sources.batch import to_json
-from sources.events import Event
-from sources.payments.stripe_api import pages, retrieve, stream_of
+from sources.events import Event, Listed
+from sources.payments.stripe_api import ended, pages, retrieve, stream_of
 from sources.payments.stripe_rows import Outgoing
 from sources.web.client import Client
 
@@ -63,11 +63,14 @@ def read_events(client: Client, seen: Seen, out: Outgoing) -> Generator[Event, N
     known = dict(seen.ids)
     since = [("created[gte]", seen.newest - OVERLAP)] if seen.newest else []
     changed: dict[tuple[str, str], None] = {}
+    count, is_new = 0, False
     for page in pages(client, "/v1/events", since):
+        count += 1
         for event in page:
             key, created, subject = _parts(event)
             if key in known:
                 continue
+            is_new = True
             if key is not None and created is not None:
                 seen.add(key, created)
             stream = stream_of(subject.get("object"))
@@ -76,6 +79,8 @@ def read_events(client: Client, seen: Seen, out: Outgoing) -> Generator[Event, N
             yield from out.add("events", event)
         if not since and not out.wants("events") and min(_times(page), default=0) < seen.newest - OVERLAP:
             break  # the first time, only the newest are needed to go on from
+    if is_new and out.selects("events"):
+        yield Listed("events", ended(count))
     return list(changed)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Generator, Iterator, Mapping
 from typing import Any
 
 from sources.events import Event, FullScan
-from sources.payments.stripe_api import PAGE, address, page_of, pages
+from sources.payments.stripe_api import PAGE, address, ended, page_of, pages
 from sources.payments.stripe_rows import Outgoing
 from sources.web.client import Ask, Client
 
@@ -44,7 +44,7 @@ def read_everything(client: Client, out: Outgoing, lists: Collection[str] = (*LI
     for stream in filter(out.wants, LISTS):
         if stream in lists:
             count = yield from out.alone(stream, _read(client, stream, [], out))
-            because[stream] = f"has_more was false after {count} pages"
+            because[stream] = ended(count or 0)
             if stream in _INSIDE:
                 because[_INSIDE[stream]] = f"{stream} were read to their end, and the list of each to its own"
     if METHODS in lists and out.wants(METHODS):

@@ -15,8 +15,9 @@ from demo.dovecot import start_dovecot
 from demo.process import running
 from sources.email import imap
 from sources.email.rows import Fetched, Unreadable, read_message
+from sources.email.streams import OF_A_MESSAGE
 from sources.errors import NotConfigured
-from sources.events import Failed
+from sources.events import Failed, FullScan, Listed
 from tests.sources.email_messages import KEY, multipart, part, read, with_head
 from tests.sources.email_scripted import mailbox_of, scripted
 from tests.sources.email_tables import Tables, mail, signed_in
@@ -219,3 +220,12 @@ def test_a_listing_that_was_cut_off_deletes_nothing(tmp_path: Path) -> None:
         cut = False
         tables.run()
     assert tables.subjects() == ["one", "two"]
+
+
+def test_every_listing_says_what_proved_it(tmp_path: Path) -> None:
+    with scripted(mailbox_of()) as port:
+        events = declared(port, tmp_path).run()
+    because = {event.stream: event.because for event in events if isinstance(event, FullScan | Listed)}
+    assert because["mailboxes"] == "the server ended LIST with OK after 1 mailboxes"
+    assert because["messages"] == "the server ended the FETCH of each of 1 mailboxes up to UIDNEXT with OK"
+    assert set(because) == {"mailboxes", *OF_A_MESSAGE}

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from demo.stripe_fake import Call, Reply, list_reply
 from sources.errors import Forbidden
+from sources.events import FullScan, Listed
 from sources.payments.stripe_objects import _SHAPES, row_of
 from tests.sources.payments_tables import NOON, Tables, at, opened, pay
 
@@ -194,3 +195,15 @@ def test_an_object_that_is_none_is_quarantined_alone(tables: Tables, record: Any
     tables.run()
     assert set(tables.rows["charges"]) == {(good,)}
     assert [event.stream for event in tables.quarantined()] == ["charges"]
+
+
+def test_every_listing_says_what_proved_it(tables: Tables) -> None:
+    for number in range(101):
+        pay(tables, number)
+    tables.fake.tell("charge.succeeded", {"object": "charge", "id": "ch_1"}, created=at(NOON))
+    events = tables.run()
+    because = {event.stream: event.because for event in events if isinstance(event, FullScan | Listed)}
+    assert because["charges"] == "has_more was false after 2 pages"
+    assert because["events"] == because["invoices"] == "has_more was false after 1 page"
+    assert because["payment_methods"] == "has_more was false for each of 0 customers"
+    assert set(because) == tables.streams
