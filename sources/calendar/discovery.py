@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
@@ -196,10 +197,11 @@ def _hrefs(client: Client, resource: Resource, name: str) -> Iterator[str]:
     holder = resource.properties.get(clark(name))
     for element in () if holder is None else holder.iter(clark("D:href")):
         text = (element.text or "").strip()
-        if text:
+        with suppress(ValueError):  # no address at all
             url = urljoin(client.url, text)
             same = urlsplit(url).netloc == urlsplit(client.url).netloc
-            yield urlsplit(url).path if same else url
+            if text:
+                yield urlsplit(url).path if same else url
 
 
 def _local(tag: str) -> str:

@@ -105,8 +105,9 @@ class _Reading:
             self._sync.progress("files of calendars", 1)
             if file.failure is not None:
                 yield from self._unreadable(file, fresh)
-            elif file.content is None:
-                yield from self._drop(file.name)
+            elif file.content is None:  # if it went after it was listed, the next listing says so
+                yield Logged("listed_file_missing", {"href": self._calendar.path + file.name})
+                self.unread.add(file.name)
             else:
                 yield from self._replace(file, file.content, fresh or file.name in self.unread)
 

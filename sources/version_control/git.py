@@ -39,6 +39,8 @@ from sources.version_control.tree import file_rows
 __all__ = ["Connection", "extract", "setup_tests"]
 
 State = Mapping[str, Any]
+_UNREADABLE = (Damaged, ValueError, LookupError, TypeError, ArithmeticError, RuntimeError)
+"""What reading a repository may raise when something in it, or in git's answers, isn't as it should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,14 +186,18 @@ def _repository(remote: Remote, listing: Listing, state: State | None, sync: Syn
     with opened(remote, _folder(sync, remote.name)) as mirror:
         try:
             return (yield from _read(mirror, remote, listing, state, sync))
-        except Damaged as error:
-            yield Logged("mirror_rebuilt", {"repository": remote.name, "reason": redact(str(error))})
+        except _UNREADABLE as error:
+            yield Logged("mirror_rebuilt", {"repository": remote.name, "reason": _said(error)})
         rebuild(mirror)
         try:
             return (yield from _read(mirror, remote, listing, state, sync))
-        except Damaged as error:
+        except _UNREADABLE as error:
             step = "look for damage in the source with git fsck"
-            raise remote.failed(UnexpectedShape, "read a new mirror of", redact(str(error)), step) from error
+            raise remote.failed(UnexpectedShape, "read a new mirror of", _said(error), step) from error
+
+
+def _said(error: Exception) -> str:
+    return redact(str(error)) if isinstance(error, Damaged) else f"git's answer can't be read ({type(error).__name__})"
 
 
 def _read(mirror: Mirror, remote: Remote, listing: Listing, state: State | None, sync: Sync) -> Steps:

@@ -370,6 +370,30 @@ def test_the_zone_of_a_calendar_is_called_what_it_calls_itself(calendars: Calend
     assert [row["timezone"] for row in tables.table("calendars")] == ["(UTC+01:00) Amsterdam, Berlin, Bern", None]
 
 
+def test_a_file_that_is_listed_and_missing_is_logged_and_tried_again(calendars: Calendars, tables: Tables) -> None:
+    tables.run()
+    change(calendars)
+    missing = response(A + "1.ics", status="HTTP/1.1 404 Not Found")
+    calendars.lie = lambda _, path, body: multistatus(missing) if "multiget" in body and path == A else None
+    tables.run()
+    assert summaries(tables) == {"a1": "Meeting", "a2": "Meeting", "b1": "Changed"}
+    assert [event.data["href"] for event in tables.logged()] == [A + "1.ics"]
+    calendars.lie = lambda *_: None
+    tables.run(NOW + timedelta(days=1))
+    assert summaries(tables)["a1"] == "Changed"
+    calendars.delete(A, "1.ics")
+    tables.run(NOW + timedelta(days=1))
+    assert set(summaries(tables)) == {"a2", "b1"}
+
+
+def test_an_address_that_is_none_stops_nothing(calendars: Calendars, tables: Tables) -> None:
+    mine = calendars.calendar(A).replace("</prop>", "<owner><href>http://[bad</href></owner></prop>")
+    home = response(HOME, "<resourcetype/>")
+    calendars.lie = lambda _, path, __: multistatus(home, mine) if path == HOME else None
+    tables.run()
+    assert set(summaries(tables)) == {"a1", "a2"}
+
+
 def test_an_empty_calendar_is_empty(calendars: Calendars, tables: Tables) -> None:
     tables.run()
     calendars.files[A].clear()

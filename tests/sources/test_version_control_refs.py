@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.git_history import git
 from sources.errors import NotFound, UnexpectedShape
 from tests.sources.git_repositories import Repository, Warehouse, new_repository
 
@@ -341,12 +342,23 @@ def test_a_repository_that_is_away_keeps_its_rows_and_stops_no_other(
     assert warehouse.failed == []
 
 
+@pytest.mark.parametrize(
+    ("command", "broken"),
+    [
+        ("log", "exit 3"),
+        ("log", "printf '\\001a\\000b\\000'; exit 0"),
+        ("log", "printf ':100644 x\\000'; exit 0"),
+        ("rev-list", "echo nonsense; exit 0"),
+    ],
+)
 def test_a_repository_that_fails_in_the_middle_leaves_nothing_behind(
-    both: tuple[str, str], warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+    both: tuple[str, str], warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, command: str, broken: str
 ) -> None:
-    """Its commits can't be listed, which is found after its refs were."""
+    """Its commits or its refs can't be listed, by damage or by a git that answers something else."""
+    git(Path(both[0]), "tag", "old", "main~1")  # somewhere else than HEAD, so that it is counted
     before = {stream: dict(rows) for stream, rows in warehouse.tables.items()}
-    shim(monkeypatch, warehouse.folder.parent, 'case "$GIT_DIR $1" in *app.git*" log") exit 3;; esac')
+    line = f'case "$GIT_DIR $1" in *app.git*" {command}") {broken};; esac'
+    shim(monkeypatch, warehouse.folder.parent, line)
     warehouse.load(*both)
     assert [(event.where, type(event.error)) for event in warehouse.failed] == [
         ({"repository": "app"}, UnexpectedShape)
