@@ -305,8 +305,7 @@ def _refuse_functions(select: exp.Query, shown: str) -> None:
 
 def _postgres(shown: str, select: exp.Query, override: Path) -> str:
     found = [
-        f"{shown}:{line}: {text}. Next: write it otherwise, or add {override.name}"
-        for line, text in mistakes(select)
+        f"{shown}:{line}: {text}. Next: write it otherwise, or add {override.name}" for line, text in mistakes(select)
     ]
     if found:
         raise DeclarationError(found)

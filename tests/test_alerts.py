@@ -251,6 +251,14 @@ def test_reminders_are_off_unless_declared(office: Office, hook: Webhook) -> Non
     assert titles(hook)[1] == "leat: 1 still there (charge_without_invoice)"
 
 
+def test_a_clock_that_was_ahead_silences_nobody_afterwards(office: Office, hook: Webhook) -> None:
+    office.declare(ONE + "remind: P1D\n")
+    office.violate(1)
+    office.pass_(days=400)
+    assert [len(office.pass_(days=days)) for days in (-400, 0.5, 0.5)] == [1, 0, 1]
+    assert titles(hook)[1] == "leat: 1 still there (charge_without_invoice)"
+
+
 def test_what_flaps_is_told_once_until_it_has_settled(office: Office, hook: Webhook) -> None:
     said = []
     for _ in range(6):
