@@ -78,7 +78,7 @@ class Api:
         wanted = size
         if self.style in ("cursor", "next_link", "link_header", "next_header", "last_record") and self.uneven:
             least = 2 if start == 0 else 1 if self.style == "last_record" else 0  # of fewer, nothing can be tried
-            size = max(least, size - self.uneven[self.asked % len(self.uneven)])
+            size = min(size, max(least, size - self.uneven[self.asked % len(self.uneven)]))
         size = len(ids) if self.style == "none" else size
         shown = [{"id": each, "v": self.rows[each]} for each in ids[start : start + size]]
         if not shown and ids and self.style in ("pages", "offset") and token > 0:
