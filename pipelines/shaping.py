@@ -80,8 +80,8 @@ def shaped(integration: str, rows: Rows, shaping: Shaping) -> tuple[pa.Table, li
         try:
             column, refused = _cast(given.column(field.name), field.type)
         except (pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
-            got = f"column {field.name} of {rows.stream} is {given.schema.field(field.name).type}, not {field.type}"
-            raise broken_contract(integration, got) from error
+            what = f"column {field.name} is {given.schema.field(field.name).type}, not {field.type}"
+            raise broken_contract(integration, f"rows of {rows.stream} are not in its schema: {what}") from error
         refused |= outside(shape.columns[field.name], column)
         bad = {row: f"column {field.name} {reason}" for row, reason in refused.items()} | bad
         columns.append(column)
@@ -120,7 +120,9 @@ def _cast(column: Any, kind: pa.DataType) -> tuple[Any, dict[int, str]]:
         return column, {}
     try:
         return column.cast(kind), {}
-    except pa.ArrowInvalid:
+    except pa.ArrowInvalid as error:
+        if not _are_alike(column.type, kind):
+            raise pa.ArrowTypeError(str(kind)) from error
         values: list[Any] = []
         bad = {}
         for row, value in enumerate(column):
@@ -130,6 +132,17 @@ def _cast(column: Any, kind: pa.DataType) -> tuple[Any, dict[int, str]]:
                 values.append(pa.scalar(None, kind))
                 bad[row] = f"does not fit into {kind}"
         return pa.array(values, kind), bad
+
+
+def _are_alike(one: pa.DataType, other: pa.DataType) -> bool:
+    """Return whether values of one type can be too large for the other, and are no values of quite another type."""
+    import pyarrow as pa
+
+    is_a: Any = pa.types
+    kinds = (is_a.is_integer, is_a.is_floating, is_a.is_temporal, is_a.is_decimal)
+    texts = (is_a.is_string, is_a.is_large_string, is_a.is_binary, is_a.is_large_binary)
+    both_text = any(is_text(one) for is_text in texts) and is_a.is_string(other)
+    return both_text or any(is_kind(one) and is_kind(other) for is_kind in kinds)
 
 
 def _refused(stream: str, given: pa.Table, shape: Shape, bad: Mapping[int, str]) -> Iterator[Quarantined]:

@@ -174,8 +174,10 @@ def test_a_value_that_does_not_fit_its_type_is_one_bad_row(column: pa.Array, kin
 
 
 def test_a_column_of_another_type_is_the_drivers_fault() -> None:
-    with pytest.raises(BrokenContract, match="column x of things is list<item: int64>, not int64"):
+    with pytest.raises(BrokenContract, match=r"rows of things are not in its schema: column x is list<.*>, not int64"):
         shaped("x", Rows("things", pa.table({"id": [1], "x": [[1]]})), shaping(id="integer", x="integer"))
+    with pytest.raises(BrokenContract, match="column x is string, not int64"):
+        shaped("x", Rows("things", pa.table({"id": [1], "x": ["one"]})), shaping(id="integer", x="integer"))
 
 
 def test_the_record_of_a_quarantined_row_is_bounded_and_says_how_long_it_was() -> None:
