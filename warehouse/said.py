@@ -23,10 +23,11 @@ _NAMES = ("Catalog Error", "Binder Error", "Parser Error", "IO Error", "Permissi
           "Dependency Error", "Not implemented Error")  # fmt: skip
 """Errors of DuckDB that are about a statement or the disk, and name tables and files but no values."""
 _WORDED = re.compile(
-    r"(?:Could not|Can't|Cannot|Failed to|Type \w+ with value|Malformed|Invalid|Mismatch|Overflow|Error in"
-    r"|\w+\.\w+ is known from|leat\.loads has no load)"
+    r"(?:Could not|Can't|Cannot|Failed to|Type \w+ with value|Malformed|Invalid|Mismatch|Overflow|Error in)"
 )
-"""How errors about input begin that DuckDB words itself, and those of the functions of a table's past."""
+"""How errors about input begin that DuckDB words itself."""
+_OF_THE_PAST = re.compile(r"\w+\.\w+ is known from [0-9 :.+-]{8,40} on|leat\.loads has no load \w{0,40}")
+"""What the functions of a table's past say: a time or a load of leat's own, and no value of a row."""
 _DATA = "22"
 """The class of SQLSTATE for data that doesn't fit."""
 
@@ -46,6 +47,8 @@ def _of_duckdb(text: str) -> str:
     first = text.strip().split("\n", maxsplit=1)[0]
     kind, _, what = first.partition(": ")
     if kind in _NAMES:
+        return first
+    if _OF_THE_PAST.fullmatch(what):
         return first
     if kind == "Invalid Input Error" and not _WORDED.match(what):  # whatever a query gave to error()
         return f"{kind}: …"
