@@ -153,11 +153,12 @@ def land(landed: Landed, integration: str, events: Iterator[Event], shaping: Sha
     """
     os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
     os.environ.setdefault("RUNTIME__LOG_LEVEL", "ERROR")
+    # Pieces have their size already; dlt would count rows alone. Set by dlt.config, it would double dlt's look-ups.
+    os.environ["DATA_WRITER__BUFFER_MAX_ITEMS"] = "1"
     # dlt uses pandas as soon as sys.modules has it, even half imported by another thread: wait for the whole.
     importlib.import_module("pandas")
     import dlt
 
-    dlt.config["data_writer.buffer_max_items"] = 1  # pieces have their size already; dlt would count rows alone
     source = _dlt_source(integration, lambda: items(integration, events, shaping))
     pipeline = dlt.pipeline(
         integration,
