@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
@@ -347,7 +347,8 @@ def _merge(load: _Load, merge: Merge, stream: Stream) -> StreamResult:
         events.logs.append({"event_type": "deletes_withheld", "data": said})
     inserted, updated = merging.upsert(merge, deletes)
     if merge.table != stream.name:
-        inserted += _carry_over(load, merge, proven=Scan() in scans and all(record["identity"] for record in reported))
+        proven = Scan() in scans and all(record["identity"] for record in reported)
+        inserted += _carry_over(load, merge, deletes, proven=proven)
     if merge.history and (inserted or updated or deleted):
         merging.write_history(merge)
     purged = load.purged[stream.name] = retention.purge(merge, retain)
@@ -374,7 +375,7 @@ def _scans(load: _Load, merge: Merge, stream: Stream) -> list[Scan]:
     return [*map(Scan.of, claims), *(Scan.of_vanished(merge, columns) for columns in parts if len(parts) == 1)]
 
 
-def _carry_over(load: _Load, merge: Merge, proven: bool) -> int:
+def _carry_over(load: _Load, merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]], proven: bool) -> int:
     """Bring rows of the old table into the one that is built anew: those that nothing proves to be gone.
 
     That is as far as they can have the new form: not when the key or what is hashed has changed. Returns how many.
@@ -387,7 +388,7 @@ def _carry_over(load: _Load, merge: Merge, proven: bool) -> int:
     text = sql_type("string", load.session.dialect)
     values = ", ".join(quote(c) if wanted.columns[c] == old.columns[c] else f"CAST({quote(c)} AS {text})" for c in kept)
     listed = ", ".join(map(quote, kept))
-    which = merge.spared("t") if proven else "1 = 1"
+    which = merge.spared("t") if proven else merging.not_deleted(merge, deletes)
     return load.session.change(
         f"INSERT INTO {merge.into} ({listed}, _load_id, _synced_at) SELECT {values}, ?, CAST(? AS TIMESTAMPTZ) "
         f"FROM {quote(merge.integration, merge.stream)} AS t WHERE t._deleted_at IS NULL AND {which} "

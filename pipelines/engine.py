@@ -8,11 +8,13 @@ applied; unless its driver has left its part of the cursor where it was, the nex
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import json
 import logging
 import random
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -299,6 +301,9 @@ def _run(engine: Engine, declaration: Declaration, request: Request, tally: _Tal
             streams &= known.covered
         if streams:
             _extract(engine, declaration, (replace(plan, streams=streams), known, after), shapes, tally)
+    if tally.dry:
+        with contextlib.suppress(OSError):
+            _landing(engine, declaration, tally).rmdir()
     if tally.retention_due and not tally.dry:
         _enforce_retention(engine, declaration, tally)
 
@@ -382,6 +387,8 @@ def _extract(
         mask=lambda value: Shaping({}, read_mask_key(engine.project.state)).mask(value),
         since=None if plan.since is None else datetime.fromisoformat(plan.since),
     )
+    if plan.since:  # what drivers remember belongs to the cursor, which this load doesn't move
+        shutil.rmtree(sync.folder, ignore_errors=True)
     make_private(sync.folder)
     extraction = load_driver(declaration.source, declaration.driver).extract(declaration.connection, sync)
     with closing(extraction):

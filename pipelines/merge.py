@@ -152,6 +152,16 @@ def _drop_deleted(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) 
     return merge
 
 
+def not_deleted(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) -> str:
+    """Return the condition that the source has not reported the row ``t`` as gone, or that it is spared."""
+    spared = merge.spared("t", f"d.{SEQUENCE}")
+    reported = [
+        f"EXISTS (SELECT 1 FROM {quote(name)} AS d WHERE {_equal(columns, 't', 'd')} AND NOT {spared})"
+        for name, columns in deletes
+    ]
+    return f"NOT ({' OR '.join(reported)})" if reported else "1 = 1"
+
+
 def apply_deletes(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) -> int:
     """Mark what the source reported as gone; returns how many rows."""
     spared = merge.spared("t", f"d.{SEQUENCE}")

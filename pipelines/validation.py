@@ -31,6 +31,10 @@ def semantic_mistakes(declaration: Declaration, *, draft: bool = False) -> Found
         if name in streams and (streams[name].columns or not draft):
             for loc, text in _stream_mistakes(streams[name], options):
                 yield ("streams", name, *loc), text
+            clear = declaration.masked(streams[name]) & declaration.connection.columns_in_cursor(name)
+            for column in sorted(clear):
+                text = f"{column} says from when on to ask, so its values can't be hashed; choose another column there"
+                yield ("streams", name, "mask"), text
         elif name not in streams:
             yield ("streams", name), f"unknown stream{meant(name, streams)}; known: {', '.join(streams)}"
 

@@ -48,6 +48,10 @@ class ConnectionModel(BaseModel):
         """Yield the same of what is left open, which a run needs and a preview fills in."""
         yield from ()
 
+    def columns_in_cursor(self, _stream: str) -> frozenset[str]:
+        """Return the columns of a stream whose values the driver writes into its cursor, in clear."""
+        return frozenset()
+
 
 @dataclass(frozen=True, slots=True)
 class Sync:

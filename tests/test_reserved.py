@@ -28,6 +28,15 @@ def of(name: str, *columns: str) -> str:
     return ENDPOINT.format(name=name, columns="".join(f"        {column}\n" for column in columns))
 
 
+def test_a_column_that_says_from_when_on_to_ask_can_not_be_hashed(tmp_path: Path) -> None:
+    by = "incremental: {column: seen, param: since}\n      deletes: never"
+    text = HEAD + of("orders", "seen: {type: string, personal: true}").replace("key: id\n", f"key: id\n      {by}\n")
+    assert mistakes(tmp_path, text) == []
+    found = mistakes(tmp_path, f"{text}streams:\n  orders: {{mask: true}}\n")
+    assert len(found) == 1
+    assert "streams.orders.mask: seen says from when on to ask" in found[0]
+
+
 def mistakes(folder: Path, text: str) -> list[str]:
     (folder / "pipelines").mkdir(exist_ok=True)
     (folder / "pipelines" / "shop.yaml").write_text(text)

@@ -10,10 +10,10 @@ from typing import Any
 
 from sources.errors import UnexpectedShape
 from sources.events import Delete, Event
+from sources.json_path import parse_path, value_at
 from sources.rest_api.declared import Delta, Endpoint
 from sources.rest_api.page import Page
 from sources.rest_api.paging import Listing
-from sources.rest_api.path import parse_path, value_at
 from sources.rest_api.requests import with_params
 from sources.rest_api.shapes import joined
 from sources.web.ask import Ask

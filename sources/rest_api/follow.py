@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sources.json_path import parse_path, value_at, write_path
 from sources.rest_api.declared import Endpoint
 from sources.rest_api.ends import ABSENT, End, Memory, Miscounted, Unproven, more_of, said
 from sources.rest_api.marks import number_of, unread_mark
 from sources.rest_api.page import Page, page_of
 from sources.rest_api.paging_styles import CursorPages, NextHeader, NextLink, Paged
-from sources.rest_api.path import parse_path, value_at, write_path
 from sources.rest_api.requests import asked_size, with_params
 from sources.web.ask import Ask
 from sources.web.client import Client

@@ -66,6 +66,11 @@ class Connection(ConnectionModel):
         for loc, text in endpoint_gaps(self.endpoints):
             yield ("endpoints", *loc), text
 
+    def columns_in_cursor(self, stream: str) -> frozenset[str]:
+        """Return the column by which an endpoint is asked for what is new."""
+        incremental = self.endpoints[stream].incremental
+        return frozenset() if incremental is None else frozenset({incremental.column})
+
 
 def streams(connection: Connection) -> tuple[Stream, ...]:
     """Return the streams that a connection declares."""

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
+from sources.json_path import write_path
 from sources.rest_api.column import ColumnOptions
-from sources.rest_api.path import write_path
 from sources.stream import EXTRA
 
 _KEYS = ("id", "uuid", "guid", "uid", "key", "number", "code", "slug", "name", "sku", "email")

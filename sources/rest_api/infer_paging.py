@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sources.json_path import Path, write_path
 from sources.rest_api.declared import Endpoint
 from sources.rest_api.page import Page
 from sources.rest_api.paging_styles import CursorPages, LinkHeader, NextHeader, NextLink, Offset, Pages, Style
-from sources.rest_api.path import Path, write_path
 from sources.web.headers import link_of
 
 _DEPTH = 4

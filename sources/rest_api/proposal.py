@@ -7,6 +7,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from sources.json_path import write_path
 from sources.looks import Look
 from sources.rest_api.column import ColumnOptions
 from sources.rest_api.declared import Endpoint
@@ -14,7 +15,6 @@ from sources.rest_api.infer import growing_columns, infer_columns, infer_key, va
 from sources.rest_api.infer_paging import find_list, likely_paging
 from sources.rest_api.look import Brief, Seen, read_some
 from sources.rest_api.paging_styles import Offset, OnePage, Pages
-from sources.rest_api.path import write_path
 from sources.rest_api.records import open_list
 from sources.rest_api.shapes import nested_entries
 from sources.web.ask import Ask
