@@ -159,8 +159,11 @@ def test_a_model_with_history_can_be_asked_as_of_a_moment(both: Both) -> None:
 
 
 def test_rules_find_the_same_and_the_same_is_quarantined(both: Both) -> None:
-    """What was resolved, and how often it came back, is of each warehouse alone: of what its runs have seen."""
-    of_its_runs = ("first_seen_at", "last_seen_at", "opened_at", "episodes", "flaps")
+    """What was resolved, and how often it came back, is of each warehouse alone: of what its runs have seen.
+
+    So is the digest of a broken record, which is keyed by the project's own key.
+    """
+    of_its_runs = ("first_seen_at", "last_seen_at", "opened_at", "episodes", "flaps", "digest")
     for table, where in (("violations", "resolved_at IS NULL"), ("quarantine", "1 = 1")):
         found = [rows(warehouse, "leat", table, where) for warehouse in (both.duckdb, both.postgres)]
         assert found[0], f"an empty leat.{table} proves nothing"
