@@ -154,7 +154,7 @@ def land(landed: Landed, integration: str, events: Iterator[Event], shaping: Sha
     os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
     os.environ.setdefault("RUNTIME__LOG_LEVEL", "ERROR")
     # Pieces have their size already; dlt would count rows alone. Set by dlt.config, it would double dlt's look-ups.
-    os.environ["DATA_WRITER__BUFFER_MAX_ITEMS"] = "1"
+    os.environ.setdefault("DATA_WRITER__BUFFER_MAX_ITEMS", "1")
     # dlt uses pandas as soon as sys.modules has it, even half imported by another thread: wait for the whole.
     importlib.import_module("pandas")
     import dlt
