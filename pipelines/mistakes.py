@@ -100,7 +100,7 @@ def _keys_at(model: type[BaseModel], loc: Loc) -> list[str]:
             for found in _models_in(each.model_fields[str(part)].annotation)
         ]
         models = inside or models  # the name of a stream, the number of an item
-    return [name for each in models for name in each.model_fields if name not in ("name", "path")]
+    return [name for each in models for name, field in each.model_fields.items() if not field.exclude]
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

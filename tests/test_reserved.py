@@ -37,6 +37,11 @@ def test_a_column_that_says_from_when_on_to_ask_can_not_be_hashed(tmp_path: Path
     assert "streams.orders.mask: seen says from when on to ask" in found[0]
 
 
+def test_the_path_of_an_endpoint_is_suggested(tmp_path: Path) -> None:
+    found = mistakes(tmp_path, (HEAD + of("orders")).replace("path: items", "pth: items"))
+    assert any('unknown key; did you mean "path"?' in line for line in found)
+
+
 def mistakes(folder: Path, text: str) -> list[str]:
     (folder / "pipelines").mkdir(exist_ok=True)
     (folder / "pipelines" / "shop.yaml").write_text(text)
