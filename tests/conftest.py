@@ -18,6 +18,7 @@ import pytest
 from demo.postgres import postgres_url as url_of
 from demo.postgres import start_postgres, stop_postgres
 from demo.process import Process
+from sources import settings
 
 if TYPE_CHECKING:
     from tests.kit.project import Tally
@@ -48,6 +49,14 @@ def _group_of(item: pytest.Item) -> str | None:
         if not of_session & set(definitions[name][-1].argnames):  # the one that others are made of
             return name
     return item.nodeid.partition("::")[0] if "module" in shared.values() else None
+
+
+@pytest.fixture(autouse=True)
+def forgotten_secrets() -> Iterator[None]:
+    """Forget the secrets that a test read, so that a word in one test isn't blanked out of the messages of others."""
+    before = set(settings._secrets_read)
+    yield
+    settings._secrets_read.intersection_update(before)
 
 
 @pytest.fixture(scope="session")
