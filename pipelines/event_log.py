@@ -7,7 +7,7 @@ letters of theirs, so that nothing on the way can take them for others or rename
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pipelines.shaping import Shaping, broken_contract, quarantine_data, shaped
@@ -63,7 +63,7 @@ class _Log:
         if event.stream not in self._shaping.shapes:
             return
         for part in _parts(event.table):
-            table, refused = shaped(self._integration, Rows(event.stream, part), self._shaping)
+            table, refused = shaped(self._integration, replace(event, table=part), self._shaping)
             yield from self._add_table(event.stream, table)
             for one in refused:
                 yield from self.add_event(one)

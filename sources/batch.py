@@ -149,7 +149,7 @@ class Batch:
     def flush(self) -> Iterator[Rows]:
         """Yield what has been collected, if anything."""
         if self._values:
-            yield Rows(self._stream.name, self._take())
+            yield Rows(self._stream.name, self._take(), judged=True)
 
     def _take(self) -> pa.Table:
         import pyarrow as pa

@@ -201,7 +201,7 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def outside(kind: str, column: Array) -> dict[int, str]:
+def outside(kind: str, column: Array, *, valid_json: bool = False) -> dict[int, str]:
     """Return the rows of an Arrow column of a kind whose values are outside of its domain, and why.
 
     Whole columns are looked at at once; a value on its own only where a whole look can't tell.
@@ -209,6 +209,8 @@ def outside(kind: str, column: Array) -> dict[int, str]:
     Args:
         kind: the leat type.
         column: an array or a chunked array of that kind's Arrow type.
+        valid_json: whether the texts of ``json`` were read by a JSON parser already; whether a warehouse can hold the
+            numbers and strings in them is judged all the same.
     """
     import pyarrow as pa
 
@@ -217,7 +219,7 @@ def outside(kind: str, column: Array) -> dict[int, str]:
     if column.null_count == len(column):
         return {}
     if kind in ("string", "json"):
-        return _outside_text(kind, column)
+        return _outside_text(kind, column, valid_json)
     if kind == "float":
         return _where(_compute().invert(_compute().is_finite(column)), _NOT_FINITE)
     if kind in ("timestamp", "datetime", "date"):
@@ -249,7 +251,7 @@ def _outside_time(kind: str, column: Array) -> dict[int, str]:
     return _where(pc.or_(pc.less(numbers, bounds[0]), pc.greater(numbers, bounds[1])), _NO_TIME)
 
 
-def _outside_text(kind: str, column: Array) -> dict[int, str]:
+def _outside_text(kind: str, column: Array, valid_json: bool) -> dict[int, str]:
     import pyarrow as pa
 
     pc = _compute()
@@ -263,7 +265,7 @@ def _outside_text(kind: str, column: Array) -> dict[int, str]:
     odd = pc.match_substring_regex(column, _ODD)
     if pc.max(pc.binary_length(column)).as_py() > MAX_JSON_DEPTH * 2:
         odd = pc.or_(odd, pc.greater(pc.count_substring_regex(column, _OPENING), MAX_JSON_DEPTH))
-    doubtful = {*_where(odd, ""), *_invalid_json(column)} - bad.keys()
+    doubtful = {*_where(odd, ""), *([] if valid_json else _invalid_json(column))} - bad.keys()
     found = {row: json_problem(column[row].as_py()) for row in doubtful}
     return bad | {row: reason for row, reason in found.items() if reason is not None}
 

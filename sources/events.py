@@ -18,10 +18,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """New or changed rows of a stream, in the stream's Arrow schema (see :class:`sources.batch.Batch`)."""
+    """New or changed rows of a stream, in the stream's Arrow schema (see :class:`sources.batch.Batch`).
+
+    Args:
+        stream: the stream.
+        table: the rows.
+        judged: whether each value was found to be in its type's domain (:mod:`sources.domain`) when it was put into the
+            table, as Batch does; it isn't judged once more when it is landed.
+    """
 
     stream: str
     table: pa.Table
+    judged: bool = False
 
 
 class Masked(str):

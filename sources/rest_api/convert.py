@@ -8,7 +8,7 @@ from typing import Any
 
 from sources.events import Delete, Event, Quarantined, Rows
 from sources.rest_api.declared import Endpoint
-from sources.rest_api.records import Record, Values, open_list, open_records
+from sources.rest_api.records import Record, Records, Values, open_list, open_records
 from sources.rest_api.shapes import nested_entries
 from sources.rest_api.since import Seen
 from sources.rest_api.spool import Spooled
@@ -65,13 +65,13 @@ class Converter:
         for records in _chunks(self._records(pages), self.chunk):
             yield from self._of_chunk(tables, records)
 
-    def _records(self, pages: list[Spooled]) -> Iterator[Record]:
+    def _records(self, pages: list[Spooled]) -> Iterator[Records]:
         for page in pages:
             text = page.read()
             page.remove()
-            yield from open_list(self.endpoint, text, page.parent)
+            yield open_list(self.endpoint, text, page.parent)
 
-    def _of_chunk(self, tables: Tables, records: list[Record]) -> Iterator[Event]:
+    def _of_chunk(self, tables: Tables, records: Records) -> Iterator[Event]:
         read = tables.read(records)
         self.rows += len(read.table)
         self.bad += len(read.bad)
@@ -81,14 +81,14 @@ class Converter:
         if self.seen is not None:
             self.seen.add(read.table, read.digests)
         if self.wanted:
-            yield Rows(self.name, read.table)
+            yield Rows(self.name, read.table, judged=True)
             yield from read.bad
         for name, endpoint in self.nested.items():
             if self.replace:
                 yield from self._deletes(name, endpoint, read)
             yield from self._nested(name, endpoint, records)
 
-    def _nested(self, name: str, endpoint: Endpoint, records: list[Record]) -> Iterator[Event]:
+    def _nested(self, name: str, endpoint: Endpoint, records: Records) -> Iterator[Event]:
         """Yield the rows of lists in records."""
         found: list[Record] = []
         outer: list[Record] = []
@@ -103,8 +103,8 @@ class Converter:
                 continue
             found += open_records(endpoint, texts, {})
             outer += [record] * len(texts)
-        inner = Tables(name, endpoint, self.endpoint).read(found, outer)
-        yield Rows(name, inner.table)
+        inner = Tables(name, endpoint, self.endpoint).read(Records.of(found), Records.of(outer))
+        yield Rows(name, inner.table, judged=True)
         yield from inner.bad
         if inner.bad:
             self.bad_nested.add(name)
@@ -122,15 +122,16 @@ class Converter:
             yield Delete(name, {column: row[parent] for column, parent in taken.items()})
 
 
-def _chunks(records: Iterable[Record], largest: int) -> Iterator[list[Record]]:
+def _chunks(parts: Iterable[Records], largest: int) -> Iterator[Records]:
     """Yield records by so many that their texts are bounded."""
-    chunk: list[Record] = []
+    chunk: list[Records] = []
     size = 0
-    for record in records:
-        if chunk and size + record.size > largest:
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(record)
-        size += record.size
+    for part in parts:
+        for piece in part.pieces(largest):
+            if chunk and size + piece.size > largest:
+                yield Records.joined(chunk)
+                chunk, size = [], 0
+            chunk.append(piece)
+            size += piece.size
     if chunk:
-        yield chunk
+        yield Records.joined(chunk)

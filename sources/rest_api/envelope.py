@@ -97,7 +97,8 @@ def _cut(text: bytes, path: Path) -> tuple[Any, bytes | None]:
 def _members(text: bytes, step: Any) -> dict[str, Any]:
     """Return the members of an object; whether a name is there twice is looked at only where it occurs twice."""
     with contextlib.suppress(msgspec.DecodeError, RecursionError):
-        if text.count(b'"%s"' % str(step).encode()) == 1:
+        name = b'"%s"' % str(step).encode()
+        if 0 <= text.find(name) == text.rfind(name):  # several times as fast as counting
             return msgspec.json.decode(text, type=dict[str, msgspec.Raw])
     return dict(raw.members(text))
 

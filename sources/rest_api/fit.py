@@ -18,7 +18,7 @@ Array = Any
 """A pyarrow array; the stubs of its functions take no more exact type."""
 
 _BOUNDED = frozenset({"float", "timestamp", "datetime", "date"})
-"""Types whose Arrow types hold more than their domain; texts are sound already."""
+"""Types whose values are judged better one by one: the reason names what stands there."""
 _NUMBERS = r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 _FEW_DIGITS = r"^[-.0-9]{1,38}$"
 
@@ -55,8 +55,14 @@ def fit(name: str, options: ColumnOptions, texts: Array) -> Fitted:
         return Fitted(pa.nulls(len(texts), _arrow_type(options.type)))
     try:
         fast = _FAST["decimal" if decimal_of(options.type) else options.type](texts, options)
-        if fast is not None and not (options.type in _BOUNDED and domain.outside(options.type, fast)):
-            return Fitted(fast)
+        if fast is not None:
+            outside = domain.outside(options.type, fast, valid_json=True)
+            if not outside:
+                return Fitted(fast)
+            if options.type not in _BOUNDED:
+                good = pa.array([row not in outside for row in range(len(fast))])
+                bad = {row: f"column {name} {reason}" for row, reason in outside.items()}
+                return Fitted(pc.if_else(good, fast, pa.scalar(None, fast.type)), bad)
     except pa.ArrowInvalid:  # a value doesn't fit, or is written in a way that Arrow doesn't read
         pass
     return _one_by_one(name, options, texts)
@@ -161,7 +167,9 @@ def _one_by_one(name: str, options: ColumnOptions, texts: Array) -> Fitted:
         except (ValueError, ArithmeticError, RecursionError) as error:
             values.append(None)
             wrong[i] = str(error) if type(error) is ValueError else "can't be read"
+    array = pa.array(values, _arrow_type(options.type))
+    wrong |= domain.outside(options.type, array, valid_json=True)
     bad = {}
     if wrong:
         bad = {row: f"column {name} {wrong[i]}" for row, i in enumerate(encoded.indices.to_pylist()) if i in wrong}
-    return Fitted(pa.array(values, _arrow_type(options.type)).take(encoded.indices), bad)
+    return Fitted(array.take(encoded.indices), bad)

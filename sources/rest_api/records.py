@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, overload
 
 import msgspec
 
@@ -76,7 +76,85 @@ class Record:
                 yield from raw.reach(bytes(value), path[1:])
 
 
-def open_list(endpoint: Endpoint, text: bytes, parent: Values) -> list[Record]:
+_NOTHING: Mapping[str, msgspec.Raw] = {}
+
+
+@dataclass(slots=True)
+class Records(Sequence[Record]):
+    """Records that become rows together; a :class:`Record` is made of a plain one only when it is asked for.
+
+    Attributes:
+        fields: of each record its fields; none where it has none.
+        parents: of each the row of the parent for which the list was asked.
+        size: how long their texts are, about.
+        opened: those that were opened on their own, by their place.
+    """
+
+    fields: list[Mapping[str, msgspec.Raw]]
+    parents: list[Values]
+    size: int
+    opened: dict[int, Record] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, records: Iterable[Record]) -> Records:
+        """Return records that were opened on their own."""
+        opened = dict(enumerate(records))
+        several = opened.values()
+        fields = [record.fields or _NOTHING for record in several]
+        return cls(fields, [record.parent for record in several], sum(record.size for record in several), opened)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Records]) -> Records:
+        """Return the records of all parts, in order."""
+        if len(parts) == 1:
+            return parts[0]
+        whole = cls([], [], sum(part.size for part in parts))
+        for part in parts:
+            start = len(whole)
+            whole.fields += part.fields
+            whole.parents += part.parents
+            whole.opened |= {start + place: record for place, record in part.opened.items()}
+        return whole
+
+    def __len__(self) -> int:
+        return len(self.fields)
+
+    @overload
+    def __getitem__(self, place: int) -> Record: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Records: ...
+
+    def __getitem__(self, place: int | slice) -> Record | Records:
+        if isinstance(place, int):
+            place = range(len(self))[place]
+            opened = self.opened.get(place)
+            return opened or Record(self.fields[place], self._usual, parent=self.parents[place])
+        start, stop, _ = place.indices(len(self))
+        opened_there = {at - start: record for at, record in self.opened.items() if start <= at < stop}
+        size = self.size * (stop - start) // max(len(self), 1)
+        return Records(self.fields[start:stop], self.parents[start:stop], size, opened_there)
+
+    @property
+    def _usual(self) -> int:
+        return self.size // max(len(self), 1)
+
+    def pieces(self, largest: int) -> Iterator[Records]:
+        """Yield the records in pieces of a size, or of one record where that is larger."""
+        if self.size <= largest:
+            yield self
+            return
+        start = size = 0
+        for place in range(len(self)):
+            one = self.opened[place].size if place in self.opened else self._usual
+            if size + one > largest and place > start:
+                yield self[start:place]
+                start, size = place, 0
+            size += one
+        yield self[start:]
+
+
+def open_list(endpoint: Endpoint, text: bytes, parent: Values) -> Records:
     """Return the records of a JSON array: all at once where nothing in it is odd, else each on its own.
 
     Raises:
@@ -85,15 +163,15 @@ def open_list(endpoint: Endpoint, text: bytes, parent: Values) -> list[Record]:
     if endpoint.keyed_by is None:
         try:
             text = raw.compact(text)
-            found = msgspec.json.decode(text, type=list[dict[str, msgspec.Raw]])
+            found = msgspec.json.decode(text, type=list[Mapping[str, msgspec.Raw]])
         except (ValueError, RecursionError, msgspec.DecodeError):
             pass
         else:
             size = len(text) // len(found) + 1 if found else 0
             lost = len(msgspec.json.encode(found)) != len(text)  # a name that is there twice, or escapes in a name
-            if not lost and _NUL not in text and size <= _USUAL:
-                return [Record(fields, size, parent=parent) for fields in found]
-    return list(open_records(endpoint, raw.items(text), parent))
+            if not lost and (b"\\" not in text or _NUL not in text) and size <= _USUAL:
+                return Records(found, [parent] * len(found), len(text))
+    return Records.of(open_records(endpoint, raw.items(text), parent))
 
 
 def open_records(endpoint: Endpoint, texts: Iterable[bytes], parent: Values) -> Iterator[Record]:

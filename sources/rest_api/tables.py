@@ -7,23 +7,27 @@ the server wrote it. A record that doesn't fit, whatever the reason, is quaranti
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from sources import domain
 from sources import json_raw as raw
 from sources.errors import IntegrationError
 from sources.events import Quarantined
 from sources.json_path import Path, write_path
 from sources.rest_api.declared import Endpoint, stream_of
-from sources.rest_api.fit import Array, compute, fit
+from sources.rest_api.fit import Array, Fitted, compute, fit
 from sources.rest_api.formats import TEXT
-from sources.rest_api.records import Record
+from sources.rest_api.records import Record, Records
 from sources.stream import EXTRA
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from sources.rest_api.column import ColumnOptions
 
 Tree = dict[str, Any]
 """Names that are declared, and below each the same; None where the whole value is a column's."""
@@ -31,7 +35,10 @@ Tree = dict[str, Any]
 
 _KEY = 500
 """How much of a key is shown."""
-_NOTHING: Mapping[str, Any] = {}
+_LARGE = 2**20
+"""Bytes from which on columns are fitted several at a time."""
+_THREADS = 4
+_MISSING = msgspec.Raw(b"")
 
 
 _NO_RECORD = {"csv": "a line has to have as many cells as there are names, in the declared encoding"}
@@ -65,15 +72,15 @@ class Tables:
         self._own.pop(endpoint.keyed_by or "", None)
         self._tree = _tree(self._own.values())
         self._is_text = (outer or endpoint).format.kind in TEXT
-        self._flat = self._tree is not None and all(below is None for below in self._tree.values())
+        self._flat = all(len(path) == 1 and isinstance(path[0], str) for path in self._own.values())
         self._any = any(not path or str(path[0]).isdecimal() for path in self._own.values())
 
-    def read(self, records: Sequence[Record], outer: Sequence[Record] = ()) -> Read:
+    def read(self, records: Records, outer: Records | None = None) -> Read:
         """Return records as a table, and those that can't be rows.
 
         Args:
             records: the records.
-            outer: for each the one in which it is nested, where it is.
+            outer: for each the one in which it is nested; None where it isn't.
         """
         try:
             return self._read(records, outer)
@@ -83,63 +90,77 @@ class Tables:
             if len(records) == 1:
                 return self._refused(records[0], f"can't become a row ({type(error).__name__})")
         half = len(records) // 2
-        return _joined(self.read(records[:half], outer[:half]), self.read(records[half:], outer[half:]))
+        above = (None, None) if outer is None else (outer[:half], outer[half:])
+        return _joined(self.read(records[:half], above[0]), self.read(records[half:], above[1]))
 
-    def _read(self, records: Sequence[Record], outer: Sequence[Record]) -> Read:
+    def _read(self, records: Records, outer: Records | None) -> Read:
         import pyarrow as pa
 
         bad: dict[int, str] = {}
+        texts: dict[Path, Array] = {}
+        fits: dict[str, tuple[ColumnOptions, Array]] = {}
         columns: dict[str, Array] = {}
         for column, path in self._own.items():
-            self._fit(columns, column, _texts(records, path, bad), bad)
-        if self._endpoint.keyed_by is not None:
-            self._fit(columns, self._endpoint.keyed_by, [record.name for record in records], bad)
+            if path not in texts:
+                texts[path] = _texts(records, path, bad)
+            fits[column] = self._endpoint.columns[column], texts[path]
+        if (name := self._endpoint.keyed_by) is not None:
+            options = self._endpoint.columns[name].model_copy(update={"convert": True})
+            fits[name] = options, pa.array([record.name for record in records], pa.string())
         for column, parent in self._of_parent.items():
-            above = None if self._outer is None else self._outer.columns[parent].parent
+            kind = self._stream.schema().field(column).type
+            if self._outer is None or outer is None:
+                columns[column] = pa.array([row[parent] for row in records.parents], kind)
+                continue
+            above = self._outer.columns[parent].parent
             if above is not None:  # the record has it from the row for which it was asked
-                kind = self._stream.schema().field(column).type
-                columns[column] = pa.array([record.parent[above] for record in outer], kind)
-            elif self._outer is not None:
-                self._fit(columns, column, _texts(outer, self._outer.where(parent), bad), bad, self._outer, parent)
+                columns[column] = pa.array([row[above] for row in outer.parents], kind)
             else:
-                kind = self._stream.schema().field(column).type
-                columns[column] = pa.array([record.parent[parent] for record in records], kind)
-        columns[EXTRA] = pa.array([self._extra(record) for record in records], pa.string())
+                fits[column] = self._outer.columns[parent], _texts(outer, self._outer.where(parent), bad)
+        columns |= self._fitted(fits, bad)
+        columns[EXTRA] = self._extras(records, texts, bad)
         schema = self._stream.schema()
         return self._sorted_out(records, pa.table([columns[name] for name in schema.names], schema=schema), bad)
 
-    def _fit(
-        self,
-        columns: dict[str, Array],
-        column: str,
-        texts: Sequence[bytes | None],
-        bad: dict[int, str],
-        owner: Endpoint | None = None,
-        there: str = "",
-    ) -> None:
+    def _fitted(self, fits: Mapping[str, tuple[ColumnOptions, Array]], bad: dict[int, str]) -> dict[str, Array]:
+        """Return columns in their types, several at a time: Arrow doesn't hold the interpreter while it works."""
+
+        def one(column: str) -> Fitted:
+            options, texts = fits[column]
+            if self._is_text and not options.convert:
+                options = options.model_copy(update={"convert": True})
+            return fit(column, options, texts)
+
+        if sum(texts.nbytes for _, texts in fits.values()) < _LARGE:
+            fitted = list(map(one, fits))
+        else:
+            with ThreadPoolExecutor(_THREADS) as pool:
+                fitted = list(pool.map(one, fits))
+        for each in fitted:
+            for row, reason in each.bad.items():
+                bad.setdefault(row, reason)
+        return {column: each.values for column, each in zip(fits, fitted, strict=True)}
+
+    def _extras(self, records: Records, texts: Mapping[Path, Array], bad: dict[int, str]) -> Array:
+        """Return what isn't declared, as JSON objects; null where there is nothing."""
         import pyarrow as pa
 
-        options = (owner or self._endpoint).columns[there or column]
-        if (self._is_text or column == self._endpoint.keyed_by) and not options.convert:
-            options = options.model_copy(update={"convert": True})
-        fitted = fit(column, options, pa.array(texts, pa.string()))
-        columns[column] = fitted.values
-        for row, reason in fitted.bad.items():
-            bad.setdefault(row, reason)
+        tree = self._tree
+        taken = sum(len(column) - column.null_count for column in texts.values())
+        if tree is None or (self._flat and sum(map(len, records.fields)) == taken):
+            return pa.nulls(len(records), pa.string())
+        left = [_left(fields, tree) for fields in records.fields]
+        found = pa.array([msgspec.json.encode(each) if each else None for each in left], pa.string())
+        for row, reason in domain.outside("json", found, valid_json=True).items():
+            bad.setdefault(row, f"a field that isn't declared {reason}")
+        return found
 
-    def _extra(self, record: Record) -> bytes | None:
-        """Return what isn't declared, as a JSON object."""
-        if record.fields is None or self._tree is None or (self._flat and record.fields.keys() <= self._tree.keys()):
-            return None
-        left = _left(record.fields, self._tree)
-        return msgspec.json.encode(left) if left else None
-
-    def _sorted_out(self, records: Sequence[Record], table: pa.Table, bad: dict[int, str]) -> Read:
+    def _sorted_out(self, records: Records, table: pa.Table, bad: dict[int, str]) -> Read:
         """Take out the rows that don't fit, lack a part of the key, or are of records that are no objects."""
         import pyarrow as pa
 
         pc = compute()
-        for i, record in enumerate(records):
+        for i, record in records.opened.items():
             if record.wrong is not None:
                 bad[i] = record.wrong
             elif not self._any and not record.is_object:
@@ -172,12 +193,13 @@ def _joined(first: Read, second: Read) -> Read:
     return Read(table, [*first.bad, *second.bad], [*first.digests, *second.digests])
 
 
-def _texts(records: Sequence[Record], path: Path, bad: dict[int, str]) -> Sequence[bytes | None]:
+def _texts(records: Records, path: Path, bad: dict[int, str]) -> Array:
     """Return what is at a path in each record."""
     if len(path) == 1 and isinstance(path[0], str):
         name = path[0]
-        values = [(record.fields or _NOTHING).get(name) for record in records]
-        return [value and bytes(value) for value in values]
+        return _column([fields.get(name, _MISSING) for fields in records.fields])
+    import pyarrow as pa
+
     found: list[bytes | None] = []
     for i, record in enumerate(records):
         try:
@@ -185,7 +207,19 @@ def _texts(records: Sequence[Record], path: Path, bad: dict[int, str]) -> Sequen
         except ValueError as error:
             found.append(None)
             bad.setdefault(i, f"{write_path(path[:-1])} {error}")
-    return found
+    return pa.array(found, pa.string())
+
+
+def _column(values: Sequence[msgspec.Raw]) -> Array:
+    """Return texts as an Arrow column, null for an empty one; no object is made of each."""
+    import numpy as np
+    import pyarrow as pa
+
+    sizes = np.fromiter(map(len, values), np.int64, len(values))
+    ends = np.concatenate([[0], np.cumsum(sizes)])
+    there = pa.array(sizes > 0).buffers()[1]
+    offsets = pa.py_buffer(ends.astype(np.int32, casting="same_kind").tobytes())
+    return pa.Array.from_buffers(pa.string(), len(values), [there, offsets, pa.py_buffer(b"".join(values))])
 
 
 def _tree(paths: Iterable[Path]) -> Tree | None:

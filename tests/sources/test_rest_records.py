@@ -187,6 +187,43 @@ def test_a_large_page_is_cut_and_small_ones_are_put_together() -> None:
     assert len(sizes) < 15
 
 
+def test_odd_pages_and_plain_ones_of_several_parents_are_one_table() -> None:
+    columns = {"note": "string", "data": "json", "again": {"type": "string", "field": "note"}}
+    declared = endpoint({**columns, "owner": {"type": "integer", "parent": "id"}})
+    plain = b'[{"id": 1, "note": "a", "data": {"b": [1.10, null]}}, {"id": 2, "data": null, "more": {"c": 1}}]'
+    odd = b'[{"id": 3, "note": "\\u0000x"}, 5, {"id": 4, "note": "d", "id": 4}]'
+    pages = ((plain, {"id": 7}), (odd, {"id": 8}), (plain.replace(b'"id": ', b'"id": 1'), {"id": 9}))
+    for chunk in (CHUNK, 60, 1):
+        spooled = [Spooled(Ask("v1/things"), len(page), parent, page) for page, parent in pages]
+        events = list(Converter("things", declared, {}, True, (), chunk=chunk).events(spooled))
+        assert [(row["id"], row["note"], row["again"], row["owner"]) for row in rows(events)] == [
+            *((1, "a", "a", 7), (2, None, None, 7), (3, "\ufffdx", "\ufffdx", 8), (4, "d", "d", 8)),
+            *((11, "a", "a", 9), (12, None, None, 9)),
+        ]
+        assert [row["data"] for row in rows(events)][:2] == ['{"b":[1.10,null]}', None]
+        assert [row["extra"] for row in rows(events)] == [
+            None,
+            '{"more":{"c":1}}',
+            None,
+            None,
+            None,
+            '{"more":{"c":1}}',
+        ]
+        assert [(each.reason, each.record) for each in refused(events)] == [("a record has to be a JSON object", "5")]
+
+
+@pytest.mark.parametrize("odd", [b'"' + b"x" * (16 * 2**20) + b'"', b"[" * 501 + b"]" * 501, b"1" * 2000])
+def test_a_value_that_no_warehouse_holds_is_refused_before_it_is_landed(odd: bytes) -> None:
+    small = b",".join(b'{"id": %d, "x": {}}' % number for number in range(2, 400))
+    for columns in ({"x": "json"}, {"note": "string"}):
+        events = converted(endpoint(columns), b'[{"id": 1, "x": [%s]}, %s]' % (odd, small))
+        assert len(rows(events)) == 398
+        (one,) = refused(events)
+        assert "column x" in one.reason or "a field" in one.reason
+        assert one.identity == {"id": 1}
+        assert all(event.judged for event in events if isinstance(event, Rows))
+
+
 class _Poison(dict[str, Any]):
     """Fields that can't be looked at: stands for whatever goes wrong that nobody has thought of."""
 
@@ -200,7 +237,7 @@ def test_what_nobody_has_thought_of_is_refused_alone() -> None:
 
     declared = endpoint({"note": "string"})
     records = open_list(declared, b"[%s]" % b",".join(b'{"id": %d}' % n for n in range(9)), {})
-    records[5].fields = _Poison(records[5].fields or {})
+    records.fields[5] = _Poison(records.fields[5])
     read = Tables("things", declared, None).read(records)
     assert read.table.column("id").to_pylist() == [0, 1, 2, 3, 4, 6, 7, 8]
     assert [each.reason for each in read.bad] == ["can't become a row (MemoryError)"]
