@@ -17,11 +17,11 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Literal
 
-from assets.model_files import Model
-from assets.model_history import TypeChange, close_history, keep_history
-from pipelines import state
-from pipelines.sql_file import ANALYTICS, TableName, refusal, without
-from warehouse.session import Session, quote
+from leat.assets.model_files import Model
+from leat.assets.model_history import TypeChange, close_history, keep_history
+from leat.pipelines.declare.sql_file import ANALYTICS, TableName, refusal, without
+from leat.pipelines.load import state
+from leat.warehouse.session import Session, quote
 
 Status = Literal["built", "unchanged", "skipped", "failed", "withheld"]
 _NEW = "_new_"  # before the name: no model is called like that
@@ -67,7 +67,7 @@ def build(
 
     Args:
         session: an open transaction.
-        models: all models of the project, inputs first, as :func:`assets.model_files.load_models` gives them; what
+        models: all models of the project, inputs first, as :func:`leat.assets.model_files.load_models` gives them; what
             was built from a file that is no longer there is dropped.
         now: the time of the run, UTC.
         broken: models that failed in an earlier attempt or whose files have mistakes, and why. They stay as they were

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
-from pipelines.declaration import Declaration
-from pipelines.sql_file import ANALYTICS
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.declare.sql_file import ANALYTICS
 
 if TYPE_CHECKING:
-    from assets.model_files import Model
+    from leat.assets.model_files import Model
 
 Lineage = Mapping[str, Sequence[tuple[str, str]]]
 _Sources = frozenset[tuple[str, str]]

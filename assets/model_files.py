@@ -21,15 +21,15 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
-from assets import lineage, own_loads
-from assets.lineage import column_lineage
-from assets.own_loads import loads_read
-from pipelines import portable, sql_file
-from pipelines.cached import digest, kept
-from pipelines.declaration import Check, Declaration, Flag, Names
-from pipelines.mistakes import meant
-from pipelines.project import Project
-from pipelines.sql_file import (
+from leat.assets import lineage, own_loads
+from leat.assets.lineage import column_lineage
+from leat.assets.own_loads import loads_read
+from leat.pipelines.declare import portable, sql_file
+from leat.pipelines.declare.cache import digest, kept
+from leat.pipelines.declare.declaration import Check, Declaration, Flag, Names
+from leat.pipelines.declare.diagnostics import meant
+from leat.pipelines.declare.project import Project
+from leat.pipelines.declare.sql_file import (
     ANALYTICS,
     SqlFile,
     TableName,
@@ -41,9 +41,9 @@ from pipelines.sql_file import (
     sql_paths,
     table_mistakes,
 )
-from pipelines.yaml_file import DeclarationError
-from sources.driver import source_names
-from warehouse.session import Dialect
+from leat.pipelines.declare.yaml_file import DeclarationError
+from leat.sources.driver import source_names
+from leat.warehouse.session import Dialect
 
 Materialized = Literal["table", "view"]
 Known = Mapping[str, Mapping[str, list[str]]]
@@ -82,7 +82,7 @@ class Model:
         optional: of these, by ``schema.table``, the ones that it can do without, with the leat types of their columns.
         sql: the query per dialect.
         lineage: for each column, the columns of the inputs that its values come from (see
-            :func:`assets.lineage.column_lineage`); empty when an input isn't declared, so that its columns are unknown.
+            :func:`leat.assets.lineage.column_lineage`); empty when an input isn't declared: its columns are unknown.
         history: whether every version of a row is kept.
         key: the columns of its first check ``unique``; empty when it has none.
     """

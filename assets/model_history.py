@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from assets.model_files import Model
-from pipelines import as_of
-from pipelines.shape import HISTORY_COLUMNS, widens
-from pipelines.sql_file import ANALYTICS
-from warehouse.session import Session, literal, quote, sql_type
+from leat.assets.model_files import Model
+from leat.pipelines.declare.sql_file import ANALYTICS
+from leat.pipelines.load import as_of
+from leat.pipelines.load.table_schema import HISTORY_COLUMNS, widens
+from leat.warehouse.session import Session, literal, quote, sql_type
 
 _TIMES: Mapping[str, str] = {
     "valid_from": "From when on this version of the row held, UTC.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from pipelines import state
+from leat.pipelines.load import state
 
 
 def loads_read(query: exp.Query) -> tuple[str, ...] | None:

@@ -71,9 +71,9 @@ def run_raw(folder: Path, rows: int, generation: int) -> None:
 
 def run_leat(folder: Path, rows: int, generation: int) -> None:
     """Go the whole way of a load with a source that yields the batches."""
-    from pipelines.engine import Engine, Request, run_integration
-    from pipelines.project import load_declarations, open_project
-    from warehouse.connect import open_warehouse
+    from leat.pipelines.declare.project import load_declarations, open_project
+    from leat.pipelines.load.run import Engine, Request, run_integration
+    from leat.warehouse.connect import open_warehouse
 
     os.environ |= {"BENCH_ROWS": str(rows), "BENCH_GENERATION": str(generation)}
     project = open_project(folder)
@@ -121,12 +121,12 @@ def prepare(folder: Path) -> None:
     )
     (source / "__init__.py").touch()
     (source / "streams.py").write_text(
-        "from sources.stream import Column, Stream\n"
+        "from leat.sources.stream import Column, Stream\n"
         f"STREAMS = (Stream('rows', 'A row.', ({columns}), ('id',), 'feed'),)\n"
     )
     (source / "arrow.py").write_text(
         "import os\nimport pyarrow as pa\nfrom bench.apply_rows import batches\n"
-        "from sources.driver import ConnectionModel\nfrom sources.events import Cursor, Rows\n\n\n"
+        "from leat.sources.driver import ConnectionModel\nfrom leat.sources.events import Cursor, Rows\n\n\n"
         "class Connection(ConnectionModel):\n    pass\n\n\n"
         "def extract(connection, sync):\n"
         "    for table in batches(int(os.environ['BENCH_ROWS']), int(os.environ['BENCH_GENERATION'])):\n"
@@ -152,8 +152,8 @@ def one(way: str, folder: str, rows: str, generation: str) -> None:
     import pandas as pd  # noqa: F401
     from pyarrow import parquet  # noqa: F401
 
-    import pipelines.engine  # noqa: F401
-    import warehouse.connect  # noqa: F401
+    import leat.pipelines.load.run
+    import leat.warehouse.connect  # noqa: F401
 
     started = time.monotonic()
     {"raw": run_raw, "leat": run_leat, "dlt": run_dlt}[way](Path(folder), int(rows), int(generation))

@@ -19,11 +19,11 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from demo.git_history import long_history, write_repository
-from sources.driver import Sync
-from sources.events import Rows
-from sources.version_control.git import Connection, extract
-from sources.version_control.streams import STREAMS
+from leat.demo.seed.git_history import long_history, write_repository
+from leat.sources.driver import Sync
+from leat.sources.events import Rows
+from leat.sources.version_control.git.driver import Connection, extract
+from leat.sources.version_control.streams import STREAMS
 
 _CLEAN = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "LC_ALL": "C"}
 

@@ -20,12 +20,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from demo.git_history import git, long_history, write_repository
-from sources.driver import Sync
-from sources.events import Cursor
-from sources.version_control import program
-from sources.version_control.git import Connection, extract
-from sources.version_control.streams import STREAMS
+from leat.demo.seed.git_history import git, long_history, write_repository
+from leat.sources.driver import Sync
+from leat.sources.events import Cursor
+from leat.sources.version_control.git import program
+from leat.sources.version_control.git.driver import Connection, extract
+from leat.sources.version_control.streams import STREAMS
 
 NAMES = frozenset(stream.name for stream in STREAMS)
 

@@ -29,12 +29,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from demo.dovecot import give_to_server, mail_folder, start_dovecot
-from demo.process import running
-from sources.driver import Sync
-from sources.email import imap
-from sources.email.streams import STREAMS
-from sources.events import Cursor, Rows
+from leat.demo.servers.dovecot import give_to_server, mail_folder, start_dovecot
+from leat.demo.servers.process import running
+from leat.sources.driver import Sync
+from leat.sources.email.imap import driver as imap
+from leat.sources.email.streams import STREAMS
+from leat.sources.events import Cursor, Rows
 
 _PASSWORD = "bench-password"  # noqa: S105 - of a server that lives for a minute
 _BATCH = 500

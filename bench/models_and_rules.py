@@ -22,16 +22,16 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from assets.build import build
-from assets.model_files import Model, load_models
-from demo.company import start_company, stop_company
-from demo.postgres import postgres_url, start_postgres
-from demo.process import stop
-from pipelines.declaration import Declaration
-from pipelines.project import load_declarations, open_project
-from quality.rule_files import Rule, load_rules
-from warehouse.connect import open_warehouse
-from warehouse.session import Session, Warehouse, quote, sql_type
+from leat.assets.build import build
+from leat.assets.model_files import Model, load_models
+from leat.demo.company import start_company, stop_company
+from leat.demo.servers.postgres import postgres_url, start_postgres
+from leat.demo.servers.process import stop
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.declare.project import load_declarations, open_project
+from leat.quality.rule_files import Rule, load_rules
+from leat.warehouse.connect import open_warehouse
+from leat.warehouse.session import Session, Warehouse, quote, sql_type
 
 ROOT = Path(__file__).parent.parent
 WHOLE = {"accounts", "company", "taxes", "lifecycle_rules"}
@@ -146,7 +146,7 @@ def _loaded(folder: Path) -> Iterator[dict[str, str]]:
 def main() -> None:
     """Load the demo into both engines, and measure."""
     copies = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-    leat = [sys.executable, "-m", "cli.main", "--project", str(ROOT), "run"]
+    leat = [sys.executable, "-m", "leat.cli.main", "--project", str(ROOT), "run"]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         postgres = start_postgres(folder / "postgres", fsync=False)

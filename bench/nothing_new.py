@@ -20,7 +20,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from demo.company import start_company, stop_company
+from leat.demo.company import start_company, stop_company
 
 ROOT = Path(__file__).parent.parent
 RUNS = 7
@@ -38,7 +38,7 @@ def seconds(argv: list[str], env: dict[str, str]) -> float:
 
 def main() -> None:
     """Measure and print the account."""
-    leat = [sys.executable, "-m", "cli.main", "--project", str(ROOT)]
+    leat = [sys.executable, "-m", "leat.cli.main", "--project", str(ROOT)]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "demo"
         start_company(folder, ROOT, (), lambda _what: None)
@@ -48,7 +48,7 @@ def main() -> None:
             for _ in range(2):
                 subprocess.run([*leat, "run"], check=True, env=env, stdout=subprocess.DEVNULL)
             bare = seconds([sys.executable, "-c", "pass"], env)
-            imports = seconds([sys.executable, "-c", "import cli.main"], env)
+            imports = seconds([sys.executable, "-c", "import leat.cli.main"], env)
             whole = seconds([*leat, "run"], env)
             told = subprocess.run([*leat, "run", "--json"], check=True, env=env, stdout=subprocess.PIPE).stdout
             by_hand = _by_hand(values, env)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.rest_server import PAGE, write_pages
-from demo.process import Process, free_port, start, stop
+from leat.demo.servers.process import Process, free_port, start, stop
 
 COLUMNS = {
     **dict.fromkeys(("number", "status", "email", "currency", "note"), "string"),
@@ -41,9 +41,9 @@ def run_read_json(folder: Path, _url: str) -> None:
 
 
 def run_leat(folder: Path, url: str) -> None:
-    from pipelines.engine import Engine, Request, run_integration
-    from pipelines.project import load_declarations, open_project
-    from warehouse.connect import open_warehouse
+    from leat.pipelines.declare.project import load_declarations, open_project
+    from leat.pipelines.load.run import Engine, Request, run_integration
+    from leat.warehouse.connect import open_warehouse
 
     project = open_project(declare(folder / "leat", url))
     warehouse = open_warehouse(None, project.state)
@@ -55,9 +55,9 @@ def run_leat(folder: Path, url: str) -> None:
 
 def run_extract(folder: Path, url: str) -> None:
     """Extract alone, with what the environment says of requests in flight and of the rate."""
-    from pipelines.project import load_declarations, open_project
-    from sources.driver import Sync
-    from sources.rest_api.http import extract
+    from leat.pipelines.declare.project import load_declarations, open_project
+    from leat.sources.driver import Sync
+    from leat.sources.rest_api.http import extract
 
     more: dict[str, Any] = json.loads(os.environ.get("BENCH_CONNECTION", "{}"))
     project = open_project(declare(folder / f"extract-{len(os.environ.get('BENCH_CONNECTION', ''))}", url, **more))
@@ -123,9 +123,9 @@ def one(way: str, folder: str, url: str) -> None:
     import pandas as pd  # noqa: F401
     from pyarrow import parquet  # noqa: F401
 
-    import pipelines.engine  # noqa: F401
-    import sources.rest_api.http  # noqa: F401
-    import warehouse.connect  # noqa: F401
+    import leat.pipelines.load.run
+    import leat.sources.rest_api.http
+    import leat.warehouse.connect  # noqa: F401
 
     wall, cpu = time.monotonic(), time.process_time()
     WAYS[way](Path(folder), url)

@@ -33,9 +33,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from demo.process import stop
-from demo.seaweedfs import start_seaweedfs
-from sources.web.sigv4 import Keys, SigV4, signed_headers
+from leat.demo.servers.process import stop
+from leat.demo.servers.seaweedfs import start_seaweedfs
+from leat.sources.http.sigv4 import Keys, SigV4, signed_headers
 
 KEYS = Keys("bench", "not-a-secret-at-all")
 FOLDERS, IN_FLIGHT, RUNS = 20, 8, 3
@@ -110,9 +110,9 @@ def by_leat(url: str, bucket: str, folder: Path) -> tuple[int, float]:
     import pyarrow.compute  # noqa: F401
     import requests  # noqa: F401
 
-    from sources.cloud_storage import s3
-    from sources.driver import Sync
-    from sources.events import Cursor, Rows
+    from leat.sources.cloud_storage.s3 import driver as s3
+    from leat.sources.driver import Sync
+    from leat.sources.events import Cursor, Rows
 
     os.environ["BENCH_SECRET"] = KEYS.secret_key
     connection = s3.Connection.model_validate(

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.lineage import Lineage, personal_columns
-from assets.model_files import Model, load_models
-from pipelines.declaration import Declaration
-from pipelines.project import Project, load_declarations, open_project
-from pipelines.sql_file import ANALYTICS, TableName
-from quality.rule_files import Rule, load_rules
-from warehouse.connect import open_warehouse
-from warehouse.control_file import overrides_in_file
-from warehouse.session import Dialect, Warehouse
+from leat.assets.lineage import Lineage, personal_columns
+from leat.assets.model_files import Model, load_models
+from leat.control.overrides_file import overrides_in_file
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.declare.project import Project, load_declarations, open_project
+from leat.pipelines.declare.sql_file import ANALYTICS, TableName
+from leat.quality.rule_files import Rule, load_rules
+from leat.warehouse.connect import open_warehouse
+from leat.warehouse.session import Dialect, Warehouse
 
 POOL = "warehouse"
 """The pool of every step that writes the warehouse; its limit is in ``dagster.yaml``."""
@@ -66,7 +66,7 @@ class Compiled:
 
     def current(self) -> Compiled:
         """Return this with the declarations as they are now, for a run: with the overrides of any control store."""
-        from warehouse.control import open_control, overrides  # SQLAlchemy isn't imported for definitions
+        from leat.control.store import open_control, overrides  # SQLAlchemy isn't imported for definitions
 
         store = open_control(self.project.control_url)
         try:
@@ -76,7 +76,7 @@ class Compiled:
 
     def good_runs(self) -> dict[str, datetime]:
         """Return when each integration was last read to the end, UTC."""
-        from warehouse.control import last_good_runs, open_control
+        from leat.control.store import last_good_runs, open_control
 
         store = open_control(self.project.control_url)
         try:
@@ -104,7 +104,7 @@ def project_folder() -> Path:
     """Return ``LEAT_PROJECT``, else the current folder if it has declarations, else the folder of leat itself."""
     named = os.environ.get("LEAT_PROJECT")
     here = Path.cwd()
-    return Path(named) if named else here if (here / "pipelines").is_dir() else Path(__file__).parent.parent
+    return Path(named) if named else here if (here / "pipelines").is_dir() else Path(__file__).resolve().parents[1]
 
 
 def compile_project(project: Project, declarations: Mapping[str, Declaration]) -> Compiled:

@@ -1,4 +1,4 @@
-"""The project as Dagster sees it: ``dagster dev -m dagster_project.definitions``, on the project of ``LEAT_PROJECT``.
+"""The project as Dagster sees it: ``dagster dev -m leat.dagster_project.definitions``, on ``LEAT_PROJECT``.
 
 Loading it reads files and nothing else: no network, no secrets, and neither dlt nor Great Expectations.
 """
@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import dagster as dg
 
-from dagster_project.compiled import Compiled, compile_folder, project_folder
-from dagster_project.derived_assets import derived_assets
-from dagster_project.ingested import ingested_assets
-from dagster_project.schedules import integration_job, integration_schedule
-from dagster_project.sensors import alert_sensors
+from leat.dagster_project.compiled import Compiled, compile_folder, project_folder
+from leat.dagster_project.derived_assets import derived_assets
+from leat.dagster_project.ingested import ingested_assets
+from leat.dagster_project.schedules import integration_job, integration_schedule
+from leat.dagster_project.sensors import alert_sensors
 
 
 def definitions(compiled: Compiled) -> dg.Definitions:

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from dagster_project.compiled import POOL, Compiled
-from dagster_project.derive import Derived, derive
-from dagster_project.model_specs import model_check_specs, model_specs, rule_check_specs, rules_spec
-from dagster_project.outcomes import checked, derived_outcomes
-from dagster_project.steps import Told, again_later, earlier_checks, failed, logging_to, tell
-from pipelines.yaml_file import DeclarationError
-from warehouse.session import Busy, Warehouse
+from leat.dagster_project.compiled import POOL, Compiled
+from leat.dagster_project.model_specs import model_check_specs, model_specs, rule_check_specs, rules_spec
+from leat.dagster_project.outcomes import checked, derived_outcomes
+from leat.dagster_project.steps import Told, again_later, earlier_checks, failed, logging_to, tell
+from leat.pipelines.declare.yaml_file import DeclarationError
+from leat.runs.refresh import Derived, derive
+from leat.warehouse.session import Busy, Warehouse
 
 if TYPE_CHECKING:
-    from dagster_project.publication import Published
+    from leat.runs.publish import Published
 
 STEP = "models_and_rules"
 
@@ -75,8 +75,8 @@ def derive_and_publish(context: dg.AssetExecutionContext, compiled: Compiled) ->
 
 
 def _publish(compiled: Compiled, warehouse: Warehouse, derived: Derived | None) -> "Published":
-    from dagster_project.publication import publish_derived  # SQLAlchemy isn't imported for definitions
-    from warehouse.control import open_control
+    from leat.control.store import open_control
+    from leat.runs.publish import publish_derived  # SQLAlchemy isn't imported for definitions
 
     store = open_control(compiled.project.control_url)
     try:

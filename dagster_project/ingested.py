@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from dagster_project.compiled import POOL, Compiled
-from dagster_project.derived_assets import derive_and_publish, derived_specs
-from dagster_project.outcomes import checked, stream_outcomes
-from dagster_project.steps import Told, again_later, earlier_checks, failed, logging_to, tell
-from dagster_project.stream_specs import stream_check_specs, stream_specs
-from pipelines.declaration import Declaration
-from pipelines.engine import Engine, Request, run_integration
-from pipelines.results import CheckResult, IntegrationResult
-from warehouse.session import Session
+from leat.dagster_project.compiled import POOL, Compiled
+from leat.dagster_project.derived_assets import derive_and_publish, derived_specs
+from leat.dagster_project.outcomes import checked, stream_outcomes
+from leat.dagster_project.steps import Told, again_later, earlier_checks, failed, logging_to, tell
+from leat.dagster_project.stream_specs import stream_check_specs, stream_specs
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.load.results import CheckResult, IntegrationResult
+from leat.pipelines.load.run import Engine, Request, run_integration
+from leat.warehouse.session import Session
 
 _CONFIG = {
     "allow_deletes": dg.Field(
@@ -87,8 +87,8 @@ def _check(compiled: Compiled, declaration: Declaration) -> tuple[CheckResult, .
 
 
 def _run(context: dg.AssetExecutionContext, compiled: Compiled, name: str) -> IntegrationResult:
-    from pipelines.record import Recorder, register  # SQLAlchemy isn't imported for definitions
-    from warehouse.control import open_control
+    from leat.control.store import open_control
+    from leat.runs.recorder import Recorder, register  # SQLAlchemy isn't imported for definitions
 
     store = open_control(compiled.project.control_url)
     try:
@@ -117,7 +117,7 @@ def _run(context: dg.AssetExecutionContext, compiled: Compiled, name: str) -> In
 
 
 def _audit(session: Session, declaration: Declaration, compiled: Compiled) -> tuple[CheckResult, ...]:
-    from quality.audit import audit
+    from leat.quality.audit import audit
 
     return audit(session, declaration, compiled.declarations)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pipelines.project import Project
+from leat.pipelines.declare.project import Project
 
 WORKSPACE = Path(__file__).parent.parent / "workspace.yaml"
 """Names the code location, so that schedules are the same ones however the UI was started."""

@@ -8,11 +8,11 @@ from typing import Any
 
 import dagster as dg
 
-from assets.model_files import Model
-from dagster_project.compiled import VIOLATIONS, Compiled, files_version
-from dagster_project.stream_specs import PERSONAL, check_spec, table_column
-from pipelines.sql_file import ANALYTICS, OVERRIDE, TableName
-from quality.checks import CheckName, model_checks
+from leat.assets.model_files import Model
+from leat.dagster_project.compiled import VIOLATIONS, Compiled, files_version
+from leat.dagster_project.stream_specs import PERSONAL, check_spec, table_column
+from leat.pipelines.declare.sql_file import ANALYTICS, OVERRIDE, TableName
+from leat.quality.checks import CheckName, model_checks
 
 
 def model_specs(compiled: Compiled) -> list[dg.AssetSpec]:

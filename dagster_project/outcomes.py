@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 
 import dagster as dg
 
-from dagster_project.compiled import VIOLATIONS, Compiled
-from dagster_project.derive import Derived
-from dagster_project.model_specs import model_lineage, model_schema
-from dagster_project.stream_specs import check_id
-from pipelines import state
-from pipelines.declaration import Declaration
-from pipelines.results import CheckResult, IntegrationResult
-from pipelines.sql_file import ANALYTICS
-from warehouse.session import Session
+from leat.dagster_project.compiled import VIOLATIONS, Compiled
+from leat.dagster_project.model_specs import model_lineage, model_schema
+from leat.dagster_project.stream_specs import check_id
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.declare.sql_file import ANALYTICS
+from leat.pipelines.load import state
+from leat.pipelines.load.results import CheckResult, IntegrationResult
+from leat.runs.refresh import Derived
+from leat.warehouse.session import Session
 
 _NEVER_CHANGED = "empty"
 

@@ -11,18 +11,18 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from dagster_project.compiled import compile_project
-from dagster_project.derive import Derived
-from dagster_project.derived_assets import derived_specs
-from dagster_project.instance import instance_folder
-from dagster_project.outcomes import Checked, Outcome, checked, derived_outcomes, stream_outcomes
-from dagster_project.runless import record_check, record_outcome
-from dagster_project.stream_specs import stream_specs
-from pipelines import state
-from pipelines.declaration import Declaration
-from pipelines.project import Project
-from pipelines.results import IntegrationResult, StreamResult
-from warehouse.connect import open_warehouse
+from leat.dagster_project.compiled import compile_project
+from leat.dagster_project.derived_assets import derived_specs
+from leat.dagster_project.instance import instance_folder
+from leat.dagster_project.outcomes import Checked, Outcome, checked, derived_outcomes, stream_outcomes
+from leat.dagster_project.runless import record_check, record_outcome
+from leat.dagster_project.stream_specs import stream_specs
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.declare.project import Project
+from leat.pipelines.load import state
+from leat.pipelines.load.results import IntegrationResult, StreamResult
+from leat.runs.refresh import Derived
+from leat.warehouse.connect import open_warehouse
 
 log = logging.getLogger("leat.report")
 
@@ -37,7 +37,7 @@ def report(
     """Record materializations and checks as a Dagster run would, with the same data versions.
 
     Args:
-        project: the project; the instance is that of :func:`dagster_project.instance.instance_folder`.
+        project: the project; the instance is that of :func:`leat.dagster_project.instance.instance_folder`.
         declarations: its integrations.
         results: what the run did for each of them.
         derived: what it did for models and rules; None when they were up to date.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from dagster_project.outcomes import Checked, Outcome
+from leat.dagster_project.outcomes import Checked, Outcome
 
 _NONE = "NULL"  # what Dagster writes for an input without an event
 

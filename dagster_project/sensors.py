@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from dagster_project.compiled import Compiled
-from dagster_project.steps import failed
-from pipelines.yaml_file import DeclarationError
-from quality.alerts.file import alerts_path
-from sources.settings import redact
+from leat.dagster_project.compiled import Compiled
+from leat.dagster_project.steps import failed
+from leat.pipelines.declare.yaml_file import DeclarationError
+from leat.quality.alerts.file import alerts_path
+from leat.sources.settings import redact
 
 _AT_ONCE, _REGULARLY = 30, 60
 """Seconds between two evaluations at least; a pass that finds nothing new takes a tenth of one."""
@@ -53,8 +53,8 @@ def _tell(compiled: Compiled) -> str:
     Raises:
         Failure: the declarations have mistakes, which the tick shows.
     """
-    from quality.alerts.announce import announce  # neither SQLAlchemy nor Apprise is imported for definitions
-    from warehouse.control import open_control
+    from leat.control.store import open_control
+    from leat.quality.alerts.announce import announce  # neither SQLAlchemy nor Apprise is imported for definitions
 
     store = open_control(compiled.project.control_url)
     try:

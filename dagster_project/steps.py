@@ -9,11 +9,11 @@ from contextlib import contextmanager
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from dagster_project.outcomes import Checked, Outcome
-from dagster_project.runless import record_check, record_outcome
-from sources.errors import IntegrationError
-from sources.settings import redact
-from warehouse.session import Busy
+from leat.dagster_project.outcomes import Checked, Outcome
+from leat.dagster_project.runless import record_check, record_outcome
+from leat.sources.errors import IntegrationError
+from leat.sources.settings import redact
+from leat.warehouse.session import Busy
 
 Told = dg.MaterializeResult[None] | dg.AssetCheckResult
 Specs = Mapping[dg.AssetKey, dg.AssetSpec]

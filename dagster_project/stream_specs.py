@@ -9,12 +9,12 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_project.compiled import Compiled, files_version, group_name
-from pipelines.declaration import Declaration
-from pipelines.shape import SYSTEM_COLUMNS
-from quality.checks import CheckName, check_names
-from sources.driver import load_driver
-from sources.stream import Deletes, Stream
+from leat.dagster_project.compiled import Compiled, files_version, group_name
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.load.table_schema import SYSTEM_COLUMNS
+from leat.quality.checks import CheckName, check_names
+from leat.sources.driver import source_module
+from leat.sources.stream import Deletes, Stream
 
 PERSONAL = "personal_data"
 """Tag of columns that hold personal data, and of the tables that have such columns."""
@@ -34,8 +34,8 @@ _SYSTEM = {
 
 def stream_specs(compiled: Compiled, declaration: Declaration) -> list[dg.AssetSpec]:
     """Return the assets of an integration, in the order of its source."""
-    module = load_driver(declaration.source, declaration.driver)
-    source = files_version(list(Path(str(module.__file__)).parent.glob("*.py")))  # type: ignore[attr-defined]
+    folder = Path(str(source_module(declaration.source).__file__)).parent
+    source = files_version(list(folder.rglob("*.py")))
     return [_spec(compiled, declaration, stream, source) for stream in declaration.selected()]
 
 

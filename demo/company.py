@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from demo.site import open_site, write_private
-from demo.systems import Variables, openers
+from leat.demo.site import open_site, write_private
+from leat.demo.systems import Variables, openers
 
 _AT_ONCE = 3
 """Servers that are started side by side; each of them keeps a processor busy for seconds."""

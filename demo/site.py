@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from demo.process import Process, free_port, is_listening, is_running, stop
-from demo.story import Story, tell
+from leat.demo.servers.process import Process, free_port, is_listening, is_running, stop
+from leat.demo.story import Story, tell
 
 
 @dataclass(frozen=True, slots=True)

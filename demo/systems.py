@@ -6,23 +6,24 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from demo import calendar_seed, git_seed, sso_seed
-from demo.canaille import DATABASE, LOG, start_canaille
-from demo.crm_accounting_seed import seed_crm_accounting
-from demo.datasette_server import start_datasette
-from demo.email_seed import mail_accounts, seed_email
-from demo.git_server import start_git_server
-from demo.localstripe import start_localstripe
-from demo.mail_devel import start_mail_devel
-from demo.radicale import start_radicale
-from demo.seaweedfs import start_seaweedfs
-from demo.site import Site
-from demo.storage_seed import seed_storage
-from demo.stripe_front import start_stripe_front
-from demo.stripe_seed import seed_payments
-from demo.support_seed import seed_support
-from demo.tryton import DATABASE as TRYTON
-from demo.tryton import start_tryton
+from leat.demo.seed import calendar, sso
+from leat.demo.seed import git as git_seed
+from leat.demo.seed.crm_accounting import seed_crm_accounting
+from leat.demo.seed.email import mail_accounts, seed_email
+from leat.demo.seed.storage import seed_storage
+from leat.demo.seed.stripe import seed_payments
+from leat.demo.seed.support import seed_support
+from leat.demo.servers.canaille import DATABASE, LOG, start_canaille
+from leat.demo.servers.datasette_server import start_datasette
+from leat.demo.servers.git_server import start_git_server
+from leat.demo.servers.mail_devel import start_mail_devel
+from leat.demo.servers.radicale import start_radicale
+from leat.demo.servers.seaweedfs import start_seaweedfs
+from leat.demo.site import Site
+from leat.demo.stripe.front import start_stripe_front
+from leat.demo.stripe.localstripe import start_localstripe
+from leat.demo.tryton.server import DATABASE as TRYTON
+from leat.demo.tryton.server import start_tryton
 
 OFFICE = "office"
 """The account that reads everything."""
@@ -50,12 +51,12 @@ def openers(checkout: Path, repositories: Sequence[str]) -> dict[str, Callable[[
 
 def open_calendars(site: Site) -> Variables:
     """Open Radicale, with a calendar of everybody's and one of the team's."""
-    people = (OFFICE, *calendar_seed.PEOPLE, *calendar_seed.LEAVERS)
+    people = (OFFICE, *calendar.PEOPLE, *calendar.LEAVERS)
     users = dict.fromkeys(people, site.password)
     folder = site.folder / "radicale"
     server, _ = site.running("radicale", lambda port: start_radicale(folder, users, port))
     url = f"http://127.0.0.1:{server.port}/"
-    calendar_seed.seed_calendars(url, folder, users, site.story.began_at)
+    calendar.seed_calendars(url, folder, users, site.story.began_at)
     return {
         "CALENDAR_URL": url,
         "CALENDAR_USERNAME": OFFICE,
@@ -143,14 +144,14 @@ def open_support(site: Site) -> Variables:
 def open_sso(site: Site) -> Variables:
     """Open Canaille, with everybody's account and who has signed in."""
     folder = site.folder / "canaille"
-    accounts = sso_seed.accounts_of(site.story, site.password)
+    accounts = sso.accounts_of(site.story, site.password)
     server, _ = site.running("canaille", lambda port: start_canaille(folder, accounts, port))
     url = f"http://127.0.0.1:{server.port}"
-    sso_seed.seed_sso(url, folder, site.story, site.password)
+    sso.seed_sso(url, folder, site.story, site.password)
     return {
         "SSO_URL": f"{url}/scim/v2",
         "SSO_TOKEN_URL": f"{url}/oauth/token",
-        "SSO_CLIENT_ID": sso_seed.READER,
+        "SSO_CLIENT_ID": sso.READER,
         "SSO_CLIENT_SECRET": site.password,
         "SSO_LOG": str(folder / LOG),
         "SSO_DATABASE": f"sqlite:///{folder / DATABASE}",

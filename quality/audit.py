@@ -13,15 +13,15 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from pipelines import state
-from pipelines.declaration import Declaration
-from pipelines.results import CheckResult
-from pipelines.sql_file import ANALYTICS
-from quality.checks import CheckedTable, TableCheck, declared_tables, stream_checks
-from quality.expectations import Expectation, Verdict, guarded, unexpected_rows, validate
-from sources.batch import to_json
-from sources.stream import is_number
-from warehouse.session import Session, quote, sql_type
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.declare.sql_file import ANALYTICS
+from leat.pipelines.load import state
+from leat.pipelines.load.results import CheckResult
+from leat.quality.checks import CheckedTable, TableCheck, declared_tables, stream_checks
+from leat.quality.expectations import Expectation, Verdict, guarded, unexpected_rows, validate
+from leat.sources.batch import to_json
+from leat.sources.stream import is_number
+from leat.warehouse.session import Session, quote, sql_type
 
 EVIDENCE_ROWS = 5
 _PYTHON: Mapping[str, tuple[type, ...]] = {
@@ -58,7 +58,7 @@ def audit_models(
 
     Args:
         session: an open transaction.
-        tables: the models, made by :func:`quality.checks.model_checks`.
+        tables: the models, made by :func:`leat.quality.checks.model_checks`.
         declarations: the declared integrations.
         unchanged: names of models that are as they were when they were checked last: that result is given again,
             unless a check looks at another table as well.

@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from pipelines.declaration import Check, Declaration, Range, Scalar
-from pipelines.results import Severity
-from pipelines.sql_file import ANALYTICS
+from leat.pipelines.declare.declaration import Check, Declaration, Range, Scalar
+from leat.pipelines.declare.sql_file import ANALYTICS
+from leat.pipelines.load.results import Severity
 
 
 class CheckName(NamedTuple):
@@ -31,7 +31,7 @@ class TableCheck:
         name: its name, unique for the table.
         kind: the key by which it is declared.
         description: what must be true, in words.
-        severity: see :class:`pipelines.results.CheckResult`.
+        severity: see :class:`leat.pipelines.load.results.CheckResult`.
         columns: the columns that it is about.
         values: for accepted_values, the values.
         bounds: for range and row_count, the bounds.
@@ -75,7 +75,7 @@ class CheckedTable:
 
 
 def check_names(declaration: Declaration) -> dict[str, list[CheckName]]:
-    """Return the checks of each selected stream, in the order in which :func:`quality.audit.audit` gives results."""
+    """Return the checks of each selected stream, in the order of :func:`leat.quality.audit.audit`."""
     return {
         table.table: [CheckName(check.name, check.description, check.severity) for check in table.checks]
         for table in stream_checks(declaration)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from warehouse.session import Session
+from leat.warehouse.session import Session
 
 UNEXPECTED_ROWS = "unexpected_rows_expectation"
 _UNUSED = ("altair", "scipy.stats")
@@ -196,7 +196,7 @@ def guarded(session: Session, subject: str, failed: Callable[[str], None], *, wr
 
 
 def _why(error: Exception) -> str:
-    from pipelines.sql_file import refusal  # sqlglot with it, which a run with nothing new does without
+    from leat.pipelines.declare.sql_file import refusal  # sqlglot with it, which a run with nothing new does without
 
     said = refusal(error)
     if said is not None:

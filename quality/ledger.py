@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from pipelines import state
-from pipelines.results import Severity
-from sources.batch import to_json
-from warehouse.clock import is_within
-from warehouse.session import Session, sql_type
+from leat.pipelines.load import state
+from leat.pipelines.load.results import Severity
+from leat.sources.batch import to_json
+from leat.warehouse.clock import is_within
+from leat.warehouse.session import Session, sql_type
 
 FLAPS_WITHIN = timedelta(days=1)
 """One that comes back so soon after its resolution has flapped."""

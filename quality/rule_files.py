@@ -17,13 +17,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
-from pipelines import portable, sql_file
-from pipelines.cached import digest, kept
-from pipelines.declaration import Declaration, duration
-from pipelines.mistakes import meant
-from pipelines.project import Project
-from pipelines.results import Severity
-from pipelines.sql_file import (
+from leat.pipelines.declare import portable, sql_file
+from leat.pipelines.declare.cache import digest, kept
+from leat.pipelines.declare.declaration import Declaration, duration
+from leat.pipelines.declare.diagnostics import meant
+from leat.pipelines.declare.project import Project
+from leat.pipelines.declare.sql_file import (
     ANALYTICS,
     SqlFile,
     TableName,
@@ -34,9 +33,10 @@ from pipelines.sql_file import (
     sql_paths,
     table_mistakes,
 )
-from pipelines.state import SCHEMA
-from pipelines.yaml_file import DeclarationError
-from warehouse.session import Dialect, sql_type
+from leat.pipelines.declare.yaml_file import DeclarationError
+from leat.pipelines.load.results import Severity
+from leat.pipelines.load.state import SCHEMA
+from leat.warehouse.session import Dialect, sql_type
 
 
 def _as_list(value: Any) -> Any:

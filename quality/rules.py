@@ -9,17 +9,17 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from pipelines import state
-from pipelines.declaration import Declaration
-from pipelines.mistakes import meant
-from pipelines.results import CheckResult
-from pipelines.sql_file import ANALYTICS
-from quality.audit import EVIDENCE_ROWS
-from quality.expectations import RuleError, TransactionLost, guarded, unexpected_rows, validate
-from quality.ledger import Violation, record, resolve_others, violation_key
-from quality.rule_files import Rule
-from sources.batch import to_json
-from warehouse.session import Session, Warehouse, quote
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.declare.diagnostics import meant
+from leat.pipelines.declare.sql_file import ANALYTICS
+from leat.pipelines.load import state
+from leat.pipelines.load.results import CheckResult
+from leat.quality.audit import EVIDENCE_ROWS
+from leat.quality.expectations import RuleError, TransactionLost, guarded, unexpected_rows, validate
+from leat.quality.ledger import Violation, record, resolve_others, violation_key
+from leat.quality.rule_files import Rule
+from leat.sources.batch import to_json
+from leat.warehouse.session import Session, Warehouse, quote
 
 CANNOT_RUN = "rule_cannot_run"
 """The rule of the rules: one that can't be run is a violation as well."""

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from sources.domain import MAX_FIELD_BYTES, arrow_value, written_json_problem
-from sources.events import Rows
-from sources.stream import EXTRA, Stream
+from leat.sources.domain import MAX_FIELD_BYTES, arrow_value, written_json_problem
+from leat.sources.events import Rows
+from leat.sources.stream import EXTRA, Stream
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -102,7 +102,7 @@ def clean(text: str) -> str:
 
 
 class Batch:
-    """Collects records of one stream and gives them back as :class:`sources.events.Rows`.
+    """Collects records of one stream and gives them back as :class:`leat.sources.events.Rows`.
 
     Usage::
 

@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 from typing import Any
 
-from sources.stream import decimal_of
+from leat.sources.stream import decimal_of
 
 Array = Any
 """A pyarrow array; the stubs of its functions take no more exact type."""
@@ -169,7 +169,7 @@ def json_problem(text: str) -> str | None:
 
 
 def written_json_problem(text: str) -> str | None:
-    """Return the same for the JSON of :func:`sources.batch.to_json`, of which little can be wrong."""
+    """Return the same for the JSON of :func:`leat.sources.batch.to_json`, of which little can be wrong."""
     if len(text) <= _SHORT:
         return None
     deep = text.count("[") + text.count("{") > MAX_JSON_DEPTH and _depth(text) > MAX_JSON_DEPTH

@@ -1,4 +1,4 @@
-"""What a driver is, and how one is found: ``sources/<source>/<driver>.py`` beside ``sources/<source>/streams.py``.
+"""What a driver is, and how one is found: ``sources/<source>/<driver>.py``, a large one in ``<driver>/driver.py``.
 
 A driver module has three names:
 
@@ -7,14 +7,15 @@ A driver module has three names:
 ``setup_tests(connection, sync)``
     yields one :class:`SetupTest` after another (``reachable``, ``authenticated``, …), each tried for real;
 ``extract(connection, sync)``
-    yields events (:mod:`sources.events`) from ``sync.cursor`` on.
+    yields events (:mod:`leat.sources.events`) from ``sync.cursor`` on.
 
-``sources/<source>/streams.py`` has ``STREAMS``, a tuple of :class:`sources.stream.Stream`. It is empty where the user
-declares the streams; the driver then has a fourth name, ``streams(connection)``, which returns them. A driver that can
-read a little of each stream has ``look(connection, sync)``, which yields :class:`sources.looks.Look`. One that can read
-streams from a date on has ``since_streams(connection)``, which returns their names. Nothing is
-registered: files are found by name, here and in the ``sources/`` folder of a project. A driver imports heavy libraries
-inside its functions, for definitions are loaded without them.
+``sources/<source>/streams.py`` has ``STREAMS``, a tuple of :class:`leat.sources.stream.Stream`. It is empty where the
+user declares the streams; the driver then has a fourth name, ``streams(connection)``, which returns them. A driver that
+can read a little of each stream has ``look(connection, sync)``, which yields :class:`leat.sources.look.Look`. One that
+can read streams from a date on has ``since_streams(connection)``, which returns their names. Nothing is registered:
+files are found by name, here and in the ``sources/`` folder of a project, whose modules are imported as
+``leat.project_sources.<source>``: neither hides one of the other. A driver imports heavy libraries inside its
+functions, for definitions are loaded without them.
 """
 
 from __future__ import annotations
@@ -25,14 +26,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict
 
-import sources
-from sources.events import Event
-from sources.stream import Stream
-from sources.web.calls import ApiCall
+import leat.project_sources
+import leat.sources
+from leat.sources.events import Event
+from leat.sources.http.calls import ApiCall
+from leat.sources.stream import Stream
 
 
 class ConnectionModel(BaseModel):
@@ -60,7 +63,7 @@ class Sync:
     Attributes:
         integration: name of the declaration.
         streams: names of the selected streams; events of others are dropped, so a driver may skip their work.
-        cursor: the value of the last applied :class:`sources.events.Cursor`; None for everything from the start.
+        cursor: the value of the last applied :class:`leat.sources.events.Cursor`; None for everything from the start.
         project: the project folder, for settings that name files.
         folder: a private folder that outlives the run, for caches such as git mirrors; may be deleted any time.
         now: the time of the run, UTC.
@@ -70,7 +73,7 @@ class Sync:
         called: called with each HTTP request that was sent, from whichever thread sent it.
         masked: by stream, the columns whose values are hashed in the warehouse. A driver writes none of them to disk,
             in no file name, reason or error: it writes what ``mask`` returns, and gives that as
-            :class:`sources.events.Masked`.
+            :class:`leat.sources.events.Masked`.
         mask: returns the keyed hash of a value, as the warehouse has it.
     """
 
@@ -113,29 +116,41 @@ class Driver(Protocol):
 
 
 def add_sources(folder: Path) -> None:
-    """Let a project bring sources of its own: ``<project>/sources/<source>/`` beside those of leat."""
-    if folder.is_dir() and str(folder) not in sources.__path__:
-        sources.__path__.append(str(folder))
+    """Let a project bring sources of its own: ``<project>/sources/<source>/``."""
+    folder = folder.resolve()
+    known = leat.project_sources.__path__
+    if folder.is_dir() and folder != _shipped().resolve() and str(folder) not in known:
+        known.append(str(folder))
+
+
+def _shipped() -> Path:
+    return Path(leat.sources.__path__[0])
 
 
 def source_names() -> list[str]:
     """Return the names of all sources, sorted."""
-    return sorted({path.parent.name for folder in sources.__path__ for path in Path(folder).glob("*/streams.py")})
+    folders = [_shipped(), *map(Path, leat.project_sources.__path__)]
+    return sorted({path.parent.name for folder in folders for path in folder.glob("*/streams.py")})
 
 
 def driver_names(source: str) -> list[str]:
     """Return the names of the drivers of a source, sorted: its modules that define ``extract``."""
-    return sorted(
-        path.stem
-        for folder in sources.__path__
-        for path in (Path(folder) / source).glob("*.py")
-        if "\ndef extract(" in path.read_text(encoding="utf-8")
-    )
+    folders = [Path(folder) / source for folder in _package(source).__path__]
+    alone = {path.stem: path for folder in folders for path in folder.glob("*.py")}
+    large = {path.parent.name: path for folder in folders for path in folder.glob("*/driver.py")}
+    found = {**alone, **large}
+    return sorted(name for name, path in found.items() if "\ndef extract(" in path.read_text(encoding="utf-8"))
+
+
+def _package(source: str) -> ModuleType:
+    """Return the package that a source is in: leat's own, or that of the project."""
+    return leat.sources if (_shipped() / source / "streams.py").is_file() else leat.project_sources
 
 
 def load_streams(source: str) -> tuple[Stream, ...]:
     """Return the canonical streams of a source, in the order in which it declares them."""
-    return cast("tuple[Stream, ...]", importlib.import_module(f"sources.{source}.streams").STREAMS)
+    module = importlib.import_module(f"{_package(source).__name__}.{source}.streams")
+    return cast("tuple[Stream, ...]", module.STREAMS)
 
 
 def streams_of(source: str, driver: str, connection: ConnectionModel) -> tuple[Stream, ...]:
@@ -143,22 +158,30 @@ def streams_of(source: str, driver: str, connection: ConnectionModel) -> tuple[S
     canonical = load_streams(source)
     if canonical:
         return canonical
-    module = importlib.import_module(f"sources.{source}.{driver}")
+    module: Any = load_driver(source, driver)
     return cast("tuple[Stream, ...]", module.streams(connection))
 
 
 def since_streams(source: str, driver: str, connection: ConnectionModel) -> frozenset[str]:
     """Return the names of the streams that a driver can read from a date on (:attr:`Sync.since`)."""
-    module = importlib.import_module(f"sources.{source}.{driver}")
+    module = load_driver(source, driver)
     named = getattr(module, "since_streams", None)
     return frozenset() if named is None else frozenset(named(connection))
 
 
+def source_module(source: str) -> ModuleType:
+    """Return the package of a source."""
+    return importlib.import_module(f"{_package(source).__name__}.{source}")
+
+
 def describe_source(source: str) -> str:
     """Return the first sentence of a source's docstring: what kind of system it is."""
-    return (importlib.import_module(f"sources.{source}").__doc__ or "").strip().split("\n")[0]
+    return (source_module(source).__doc__ or "").strip().split("\n")[0]
 
 
 def load_driver(source: str, driver: str) -> Driver:
     """Return the module of a driver."""
-    return cast("Driver", importlib.import_module(f"sources.{source}.{driver}"))
+    folders = _package(source).__path__
+    is_large = any((Path(folder) / source / driver / "driver.py").is_file() for folder in folders)
+    name = f"{_package(source).__name__}.{source}.{driver}"
+    return cast("Driver", importlib.import_module(f"{name}.driver" if is_large else name))

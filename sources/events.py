@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sources.errors import IntegrationError
+from leat.sources.errors import IntegrationError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """New or changed rows of a stream, in the stream's Arrow schema (see :class:`sources.batch.Batch`).
+    """New or changed rows of a stream, in the stream's Arrow schema (see :class:`leat.sources.batch.Batch`).
 
     Args:
         stream: the stream.
         table: the rows.
-        judged: whether each value was found to be in its type's domain (:mod:`sources.domain`) when it was put into the
-            table, as Batch does; it isn't judged once more when it is landed.
+        judged: whether each value was found to be in its type's domain (:mod:`leat.sources.domain`) when it was put
+            into the table, as Batch does; it isn't judged once more when it is landed.
     """
 
     stream: str

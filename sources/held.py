@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TypeVar
 
-from sources.errors import IntegrationError, Transient, Unauthenticated
-from sources.events import Event, Quarantined, Rows
+from leat.sources.errors import IntegrationError, Transient, Unauthenticated
+from leat.sources.events import Event, Quarantined, Rows
 
 MAX_BYTES = 64 * 2**20
 OF_ALL = (Transient, Unauthenticated)

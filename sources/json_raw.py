@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from sources.json_path import EACH, Chosen, Path
+from leat.sources.json_path import EACH, Chosen, Path
 
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{},]', re.DOTALL)
 _NAME = re.compile(rb'\s*("[^"\\]*+(?:\\.[^"\\]*+)*+")\s*:\s*', re.DOTALL)

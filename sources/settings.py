@@ -16,7 +16,7 @@ from urllib.parse import quote, quote_plus
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from sources.errors import NotConfigured
+from leat.sources.errors import NotConfigured
 
 _secrets_read: set[str] = set()
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Type = str
 """A column type: one of :data:`TYPES`, or ``decimal(18,4)``: an exact number of at most 18 digits, 4 of them behind the
 point. ``timestamp`` is an instant, UTC, in microseconds; ``datetime`` is a wall-clock time without a zone; ``json`` is
-JSON text. What a column of each type holds is in :mod:`sources.domain`."""
+JSON text. What a column of each type holds is in :mod:`leat.sources.domain`."""
 
 TYPES = ("string", "integer", "float", "boolean", "timestamp", "datetime", "date", "json")
 MAX_DIGITS = 38

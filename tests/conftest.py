@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 
-from demo.postgres import postgres_url as url_of
-from demo.postgres import start_postgres, stop_postgres
-from demo.process import Process
-from sources import settings
+from leat.demo.servers.postgres import postgres_url as url_of
+from leat.demo.servers.postgres import start_postgres, stop_postgres
+from leat.demo.servers.process import Process
+from leat.sources import settings
 
 if TYPE_CHECKING:
     from tests.kit.project import Tally

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from pipelines import state
-from pipelines.declaration import Declaration
-from pipelines.project import Project
-from pipelines.shape import SYSTEM_COLUMNS
-from sources.driver import ConnectionModel, load_streams
-from warehouse.connect import open_warehouse
-from warehouse.session import Session, Warehouse, quote, sql_type
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.declare.project import Project
+from leat.pipelines.load import state
+from leat.pipelines.load.table_schema import SYSTEM_COLUMNS
+from leat.sources.driver import ConnectionModel, load_streams
+from leat.warehouse.connect import open_warehouse
+from leat.warehouse.session import Session, Warehouse, quote, sql_type
 
 ENGINES = ("duckdb", "postgres")
 REPOSITORY = Path(__file__).parent.parent

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assets.build import build
-from assets.model_files import Model, load_models
-from pipelines.project import Project
-from quality.rule_files import Rule, load_rules
+from leat.assets.build import build
+from leat.assets.model_files import Model, load_models
+from leat.pipelines.declare.project import Project
+from leat.quality.rule_files import Rule, load_rules
+from leat.warehouse.session import Session
 from tests.loaded import REPOSITORY, declare, load, project
 from tests.money_shop import NOW, Shop
-from warehouse.session import Session
 
 INTEGRATIONS = ("payments", "crm_accounting", "email", "cloud_storage", "sso")
 MODELS = (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import state
+from leat.pipelines.load import state
 from tests.kit.alerting import START, Office
 from tests.kit.webhook import Webhook, webhook
 
@@ -119,10 +119,10 @@ def test_a_run_that_may_pass_is_a_warning_and_busy_is_nothing(office: Office, ho
 
 @both_stores
 def test_a_run_whose_process_is_gone_is_told(office: Office, hook: Webhook) -> None:
-    from pipelines.project import load_declarations
-    from pipelines.record import register
-    from warehouse.connect import open_warehouse
-    from warehouse.control import start_run
+    from leat.control.store import start_run
+    from leat.pipelines.declare.project import load_declarations
+    from leat.runs.recorder import register
+    from leat.warehouse.connect import open_warehouse
 
     register(office.store, load_declarations(office.project))
     start_run(office.store, "tally", "dagster", holds_lock=True)
@@ -141,7 +141,7 @@ def test_a_run_whose_process_is_gone_is_told(office: Office, hook: Webhook) -> N
 
 
 def test_a_version_that_is_kept_back_is_told(office: Office, hook: Webhook) -> None:
-    from warehouse.control_publications import log_publication
+    from leat.control.publications import log_publication
 
     reason = {"subject": "analytics.shelves", "check": "unique_shelf", "failing": 3, "detail": "3 rows broke it"}
     log_publication(office.store, "publish_withheld", {"reasons": [reason], "since": START.isoformat()})

@@ -9,10 +9,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from dagster_project.compiled import Compiled, compile_project
-from dagster_project.definitions import definitions
-from dagster_project.sensors import alert_sensors
-from pipelines.project import load_declarations
+from leat.dagster_project.compiled import Compiled, compile_project
+from leat.dagster_project.definitions import definitions
+from leat.dagster_project.sensors import alert_sensors
+from leat.pipelines.declare.project import load_declarations
 from tests.kit.alerting import Office
 from tests.kit.project import row, rows
 from tests.kit.webhook import Webhook, webhook

@@ -11,11 +11,11 @@ import jsonschema
 import pytest
 import yaml
 
-from pipelines.project import Project
-from pipelines.yaml_file import DeclarationError
-from quality.alerts.declaration import Alerts
-from quality.alerts.file import load_alerts
-from quality.alerts.schema import alerts_schema
+from leat.pipelines.declare.project import Project
+from leat.pipelines.declare.yaml_file import DeclarationError
+from leat.quality.alerts.declaration import Alerts
+from leat.quality.alerts.file import load_alerts
+from leat.quality.alerts.schema import alerts_schema
 from tests.kit.command import ROOT, tally_project, then
 from tests.kit.forked import leat_forked
 from tests.kit.project import row, rows

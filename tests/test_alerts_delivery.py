@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 from imapclient import IMAPClient
 
-from demo.mail_devel import start_mail_devel
-from demo.process import free_port, running
-from quality.alerts.delivery import NotDelivered, deliver, readable
+from leat.control.alerts import messages
+from leat.demo.servers.mail_devel import start_mail_devel
+from leat.demo.servers.process import free_port, running
+from leat.quality.alerts.delivery import NotDelivered, deliver, readable
 from tests.kit.alerting import Office
 from tests.kit.child import CONTEXT
 from tests.kit.project import everything_written
 from tests.kit.webhook import Webhook, webhook
-from warehouse.control_alerts import messages
 
 ONE = "channels: {hook: {url: {env: HOOK}}}\ndefault: hook\n"
 PASSWORD = "mail-password-of-the-tests"
@@ -140,7 +140,7 @@ def _pass_and_die(office: Office, hook_url: str) -> None:
     """Make a pass that is killed when the webhook has the message, before it is marked."""
     os.environ["HOOK"] = hook_url
     office.prepare()
-    from quality.alerts import announce as module
+    from leat.quality.alerts import announce as module
 
     def killed(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What a load does to the tables: each sentence of pipelines/merge.py and sources/events.py, on both engines."""
+"""What a load does to the tables: each sentence of pipelines/load/merge.py and sources/events.py, on both engines."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.apply import RESET, SYNC, Plan
-from pipelines.stream_failures import StreamFailed
-from sources.batch import Batch
-from sources.driver import add_sources, load_streams
-from sources.events import Cursor, Delete, Event, FullScan, Logged, Quarantined, Rows
+from leat.pipelines.load.apply import RESET, SYNC, Plan
+from leat.pipelines.load.stream_failures import StreamFailed
+from leat.sources.batch import Batch
+from leat.sources.driver import add_sources, load_streams
+from leat.sources.events import Cursor, Delete, Event, FullScan, Logged, Quarantined, Rows
+from leat.warehouse.duckdb.warehouse import DuckDBSession
+from leat.warehouse.postgres.warehouse import PostgresSession, PostgresWarehouse
+from leat.warehouse.session import Session
 from tests.kit.loads import START, Loads, declaration
 from tests.kit.model import Model, Refused
 from tests.kit.project import SOURCES
-from warehouse.duckdb_file import DuckDBSession
-from warehouse.postgres import PostgresSession, PostgresWarehouse
-from warehouse.session import Session
 
 add_sources(SOURCES)
 STREAMS = {stream.name: stream for stream in load_streams("tally")}

@@ -12,13 +12,13 @@ import psycopg2
 import pytest
 import sqlalchemy
 
-from pipelines.apply import RESET, Plan, prepare_table
-from sources.events import Delete
+from leat.pipelines.load.apply import RESET, Plan, prepare_table
+from leat.sources.events import Delete
+from leat.warehouse.session import literal
 from tests.kit.loads import START, Loads, declaration
 from tests.kit.project import Tally, delete, row
 from tests.kit.project import rows as script_rows
 from tests.test_apply import opened, rows, thing
-from warehouse.session import literal
 
 
 @pytest.fixture

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from dagster_project.derive import derive
-from pipelines.catalog import declared_mark
-from pipelines.catalog_tables import ALL
-from pipelines.declaration import Declaration
-from pipelines.own_tables import DESCRIPTIONS
-from pipelines.project import Project
-from pipelines.state import TABLES
+from leat.catalog.store import declared_mark
+from leat.catalog.tables import ALL
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.declare.project import Project
+from leat.pipelines.load.state import TABLES
+from leat.pipelines.load.system_tables import DESCRIPTIONS
+from leat.runs.refresh import derive
+from leat.warehouse.session import Warehouse
 from tests.loaded import ENGINES, declare, load, utc, warehouse_of, write
-from warehouse.session import Warehouse
 
 FIRST = """/* ---
 description: "Commits by author. What's more: a quote."

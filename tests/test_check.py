@@ -73,8 +73,8 @@ def test_an_api_is_tried_as_a_load_reads_it(tmp_path: Path, server: Answers) -> 
         "wrong": {"path": "wrong", "key": "id", "columns": {"id": "integer"}},
         "gone": {"path": "gone", "key": "id", "columns": {"id": "integer"}},
     }  # fmt: skip
-    from sources.driver import SetupTest
-    from sources.rest_api.http import setup_tests
+    from leat.sources.driver import SetupTest
+    from leat.sources.rest_api.http import setup_tests
 
     reader = server.reader(tmp_path, endpoints)
     tests: dict[str, SetupTest] = {test.name: test for test in setup_tests(reader.connection(), reader.sync())}

@@ -16,12 +16,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from demo.git_history import git
+from leat.control.store import open_control, set_override
+from leat.demo.seed.git_history import git
+from leat.warehouse.connect import open_warehouse
 from tests.kit.child import wait_until
 from tests.kit.command import LEAT, Leat, differs, documented_json, tally_project, then
 from tests.kit.project import row, rows
-from warehouse.connect import open_warehouse
-from warehouse.control import open_control, set_override
 
 Said = dict[str, subprocess.CompletedProcess[str]]
 _REFUSED = r"(?i)read-only|read only|read-write|disabled|locked|denied|cannot commit|does not exist"

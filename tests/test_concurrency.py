@@ -12,13 +12,13 @@ from typing import Any, get_args
 import psycopg2
 import pytest
 
-from pipelines.engine import Request, run_integration, run_integrations
-from pipelines.results import IntegrationResult
+from leat.pipelines.load.results import IntegrationResult
+from leat.pipelines.load.run import Request, run_integration, run_integrations
+from leat.warehouse.connect import open_warehouse
+from leat.warehouse.locks import LockKind, advisory_key, file_lock
+from leat.warehouse.session import Busy, Warehouse
 from tests.kit.child import Reader, result_of, run_to_end, start_run, wait_until
 from tests.kit.project import Tally, delete, row, rows
-from warehouse.connect import open_warehouse
-from warehouse.locks import LockKind, advisory_key, file_lock
-from warehouse.session import Busy, Warehouse
 
 STREAMS = ("fed", "scanned", "kept")
 

@@ -13,7 +13,12 @@ import pytest
 from sqlalchemy import Engine, create_engine, inspect, text, update
 from sqlalchemy.orm import Session
 
-from warehouse.control import (
+from leat.control.alert_tables import AlertMessage, AlertProblem, AlertTold
+from leat.control.engine import writing
+from leat.control.latest_runs import standing_runs
+from leat.control.migrations import HEAD
+from leat.control.publications import blocked_since
+from leat.control.store import (
     Counts,
     Declared,
     end_run,
@@ -27,13 +32,8 @@ from warehouse.control import (
     set_override,
     start_run,
 )
-from warehouse.control_alert_tables import AlertMessage, AlertProblem, AlertTold
-from warehouse.control_engine import writing
-from warehouse.control_publications import blocked_since
-from warehouse.control_standing import standing_runs
-from warehouse.control_tables import Integration, IntegrationLog, IntegrationSystem, Run, Table
-from warehouse.migrations import HEAD
-from warehouse.session import WarehouseError
+from leat.control.tables import Integration, IntegrationLog, IntegrationSystem, Run, Table
+from leat.warehouse.session import WarehouseError
 
 PAYMENTS = Declared("payments", "Charges and what follows them.", "stripe", "Our shop")
 CALENDAR = Declared("calendar", "Events.", "caldav", "")
@@ -57,9 +57,9 @@ def control(url: str) -> Iterator[Engine]:
 def test_head_is_the_newest_revision() -> None:
     from alembic.script import ScriptDirectory
 
-    import warehouse.migrations
+    import leat.control.migrations
 
-    scripts = ScriptDirectory(str(Path(warehouse.migrations.__file__).parent))
+    scripts = ScriptDirectory(str(Path(leat.control.migrations.__file__).parent))
     assert scripts.get_current_head() == HEAD
     assert sorted(script.revision for script in scripts.walk_revisions())[-1] == HEAD  # they are compared as text
 
@@ -78,10 +78,10 @@ def test_migrations_can_be_undone(control: Engine) -> None:
     from alembic import command
     from alembic.config import Config
 
-    import warehouse.migrations
+    import leat.control.migrations
 
     config = Config()
-    config.set_main_option("script_location", str(Path(warehouse.migrations.__file__).parent))
+    config.set_main_option("script_location", str(Path(leat.control.migrations.__file__).parent))
     with control.begin() as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, "base")
@@ -102,7 +102,7 @@ def test_the_rfc_has_its_indexes(control: Engine) -> None:
 def test_opening_a_current_store_needs_no_alembic(url: str) -> None:
     open_control(url).dispose()
     code = (
-        "import sys; from warehouse.control import open_control; open_control(sys.argv[1]); "
+        "import sys; from leat.control.store import open_control; open_control(sys.argv[1]); "
         "sys.exit(any(name.split('.')[0] == 'alembic' for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code, url], check=False).returncode == 0
@@ -110,7 +110,7 @@ def test_opening_a_current_store_needs_no_alembic(url: str) -> None:
 
 def test_two_processes_open_a_new_store_at_once(url: str) -> None:
     code = (
-        "import sys; from warehouse.control import Declared, open_control, register; "
+        "import sys; from leat.control.store import Declared, open_control, register; "
         "import alembic.command; print('ready', flush=True); sys.stdin.read(); "
         "e = open_control(sys.argv[1]); register(e, {'payments': Declared('payments', '', 'stripe', '')})"
     )

@@ -14,13 +14,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from dagster_project.compiled import VIOLATIONS, Compiled, compile_folder, compile_project
-from dagster_project.definitions import definitions
-from dagster_project.derive import derive
-from dagster_project.instance import prepare_instance
-from dagster_project.report import report
-from pipelines.engine import Request, run_integration
-from pipelines.project import load_declarations
+from leat.dagster_project.compiled import VIOLATIONS, Compiled, compile_folder, compile_project
+from leat.dagster_project.definitions import definitions
+from leat.dagster_project.instance import prepare_instance
+from leat.dagster_project.report import report
+from leat.pipelines.declare.project import load_declarations
+from leat.pipelines.load.run import Request, run_integration
+from leat.runs.refresh import derive
 from tests.kit.project import Tally, full_scan, row, rows
 
 REPOSITORY = Path(__file__).parent.parent
@@ -292,7 +292,7 @@ def test_deletes_can_be_allowed_for_one_run(shown: Shown) -> None:
 
 
 def test_runs_are_recorded_as_dagsters(shown: Shown) -> None:
-    from warehouse.control import open_control, recent_runs
+    from leat.control.store import open_control, recent_runs
 
     shown.tally.then({"do": "calls", "count": 2, "path": "/v1/things"})
     shown.run()
@@ -310,7 +310,7 @@ def test_runs_are_recorded_as_dagsters(shown: Shown) -> None:
 def test_overrides_of_the_control_store_hold_for_runs_and_definitions(
     shown: Shown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from warehouse.control import open_control, set_override
+    from leat.control.store import open_control, set_override
 
     shown.tally.then(rows("fed", row(1, weight=1.0)))
     shown.run()
@@ -403,7 +403,7 @@ def test_a_report_that_fails_is_only_logged(
 
 
 def test_a_secret_stays_out_of_a_runs_log(shown: Shown, capfd: pytest.CaptureFixture[str]) -> None:
-    from sources.settings import Named, read_secret
+    from leat.sources.settings import Named, read_secret
 
     path = shown.tally.folder / "token"
     path.write_text("hunter2-hunter2")
@@ -419,7 +419,7 @@ def test_a_secret_stays_out_of_a_runs_log(shown: Shown, capfd: pytest.CaptureFix
 
 LOADED = """
 import sys
-from dagster_project.definitions import defs
+from leat.dagster_project.definitions import defs
 defs.resolve_asset_graph()
 heavy = {"dlt", "great_expectations", "pandas", "pyarrow", "duckdb", "psycopg2", "sqlalchemy", "caldav"}
 print(sorted(heavy & set(sys.modules)))

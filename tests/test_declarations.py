@@ -11,11 +11,11 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.cron import is_cron
-from pipelines.declaration import Declaration
-from pipelines.project import Project, load_declaration, load_declarations, open_project
-from pipelines.yaml_file import MAX_BYTES, DeclarationError
-from sources.driver import add_sources, source_names
+from leat.pipelines.declare.cron import is_cron
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.declare.project import Project, load_declaration, load_declarations, open_project
+from leat.pipelines.declare.yaml_file import MAX_BYTES, DeclarationError
+from leat.sources.driver import add_sources, source_names
 from tests.kit.project import SOURCES
 
 TALLY = "source: tally\ndriver: script\nconnection: {script: s}\n"

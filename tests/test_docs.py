@@ -13,16 +13,16 @@ import click
 import pytest
 import typer
 
-import sources.errors
-from assets.model_files import _Header as ModelHeader
-from cli.main import app
-from pipelines.declaration import Check, Declaration, StreamOptions
-from pipelines.document import documented_sources
-from pipelines.project import load_declaration
-from pipelines.shape import HISTORY_COLUMNS, SYSTEM_COLUMNS
-from pipelines.state import TABLES
-from quality.rule_files import _Header as RuleHeader
-from sources.driver import driver_names
+import leat.sources.errors
+from leat.assets.model_files import _Header as ModelHeader
+from leat.catalog.document import documented_sources
+from leat.cli.main import app
+from leat.pipelines.declare.declaration import Check, Declaration, StreamOptions
+from leat.pipelines.declare.project import load_declaration
+from leat.pipelines.load.state import TABLES
+from leat.pipelines.load.table_schema import HISTORY_COLUMNS, SYSTEM_COLUMNS
+from leat.quality.rule_files import _Header as RuleHeader
+from leat.sources.driver import driver_names, load_driver
 from tests.docs_blocks import blocks
 
 ROOT = Path(__file__).parent.parent
@@ -47,7 +47,11 @@ def code_of(*folders: str) -> Iterator[str]:
 def test_pages_made_from_code_are_fresh() -> None:
     # in a process of its own: other tests add sources to this one
     told = subprocess.run(
-        [sys.executable, "-m", "pipelines.document", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "leat.catalog.document", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert told.returncode == 0, told.stdout + told.stderr
 
@@ -105,7 +109,7 @@ def test_own_tables_and_system_columns_are_documented() -> None:
 def test_errors_and_log_events_are_documented() -> None:
     operations = text_of(DOCS / "operations.md")
     classes = [name for text in code_of(*CODE) for name in re.findall(r"^class (\w+)\(Permanent\)", text, re.MULTILINE)]
-    classes += [name for name in vars(sources.errors) if name in ("RateLimited", "Unavailable", "TimedOut")]
+    classes += [name for name in vars(leat.sources.errors) if name in ("RateLimited", "Unavailable", "TimedOut")]
     events = [event for text in code_of("sources") for event in re.findall(r'Logged\(\s*"(\w+)"', text)]
     assert len(classes) > 10
     assert [name for name in (*classes, *events) if f"`{name}`" not in operations] == []
@@ -115,7 +119,7 @@ def test_errors_and_log_events_are_documented() -> None:
 def test_setup_tests_are_documented(source: str) -> None:
     page = text_of(DOCS / "integrations" / f"{source}.md")
     for driver in driver_names(source):
-        tree = ast.parse((ROOT / "sources" / source / f"{driver}.py").read_text(encoding="utf-8"))
+        tree = ast.parse(Path(str(load_driver(source, driver).__file__)).read_text(encoding="utf-8"))
         calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "SetupTest"]
         names = {n.value.strip(": ") for c in calls for n in ast.walk(c.args[0]) if isinstance(n, ast.Constant)}
         assert names
@@ -164,7 +168,7 @@ def test_pages_speak_of_no_machine() -> None:
 
 
 def test_what_is_planted_in_the_demo_is_documented() -> None:
-    from demo.story.planted import PLANTED
+    from leat.demo.story.planted import PLANTED
 
     page = (ROOT / "docs" / "demo.md").read_text(encoding="utf-8")
     rows = [f"| `{p.kind}` | {p.subject} | {', '.join(p.systems)} | {p.story} |" for p in PLANTED]

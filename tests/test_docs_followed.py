@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from leat.warehouse.connect import open_warehouse
 from tests.docs_blocks import blocks, settled
-from warehouse.connect import open_warehouse
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

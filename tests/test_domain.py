@@ -12,16 +12,16 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipelines.shape import widens
-from sources.batch import Batch
-from sources.domain import MAX_FIELD_BYTES, MAX_JSON_DEPTH, MAX_JSON_DIGITS, arrow_value, json_problem, outside
-from sources.driver import add_sources, load_streams
-from sources.events import Rows
-from sources.stream import Column, Stream, arrow_schema, column_type
+from leat.pipelines.load.table_schema import widens
+from leat.sources.batch import Batch
+from leat.sources.domain import MAX_FIELD_BYTES, MAX_JSON_DEPTH, MAX_JSON_DIGITS, arrow_value, json_problem, outside
+from leat.sources.driver import add_sources, load_streams
+from leat.sources.events import Rows
+from leat.sources.stream import Column, Stream, arrow_schema, column_type
+from leat.warehouse.session import leat_type, sql_type
 from tests.kit.loads import Loads, declaration
 from tests.kit.project import SOURCES
 from tests.test_apply import opened
-from warehouse.session import leat_type, sql_type
 
 add_sources(SOURCES)
 VALUES = load_streams("typed")[0]

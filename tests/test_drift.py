@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from pipelines.drift import SIZEABLE, Change, changes_since
+from leat.pipelines.load.drift import SIZEABLE, Change, changes_since
+from leat.warehouse.connect import open_warehouse
 from tests.kit.command import tally_project, then
 from tests.kit.project import Tally, delete, full_scan, row, rows
-from warehouse.connect import open_warehouse
 
 _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 

@@ -13,14 +13,14 @@ import psycopg2
 import pytest
 import sqlalchemy
 
-from demo.postgres import postgres_url as url_of
-from demo.postgres import start_postgres, stop_postgres
-from demo.process import Process
-from pipelines.engine import Request, run_integration
-from pipelines.event_log import EVENTS, landed_stream
-from pipelines.landing import landed_loads
-from pipelines.results import IntegrationResult
-from sources.driver import add_sources
+from leat.demo.servers.postgres import postgres_url as url_of
+from leat.demo.servers.postgres import start_postgres, stop_postgres
+from leat.demo.servers.process import Process
+from leat.pipelines.load.event_log import EVENTS, landed_stream
+from leat.pipelines.load.landing import landed_loads
+from leat.pipelines.load.results import IntegrationResult
+from leat.pipelines.load.run import Request, run_integration
+from leat.sources.driver import add_sources
 from tests.kit.child import Point, run_to_end
 from tests.kit.project import Tally, delete, full_scan, labels, row, rows
 from tests.kit.proxy import Proxy, proxy
@@ -220,10 +220,10 @@ DRIVER = '''
 """A source of one test."""
 import pyarrow as pa
 from pathlib import Path
-from sources.driver import ConnectionModel
-from sources.errors import *
-from sources.events import *
-from sources.tally.streams import FED
+from leat.sources.driver import ConnectionModel
+from leat.sources.errors import *
+from leat.sources.events import *
+from leat.project_sources.tally.streams import FED
 
 
 class Connection(ConnectionModel):
@@ -260,7 +260,7 @@ def driven(tally: Tally, request: pytest.FixtureRequest) -> Any:
         folder = tally.folder / "sources" / name
         folder.mkdir(parents=True)
         (folder / "__init__.py").write_text('"""A source."""\n')
-        (folder / "streams.py").write_text("from sources.tally.streams import *\n")
+        (folder / "streams.py").write_text("from leat.project_sources.tally.streams import *\n")
         (folder / "own.py").write_text(DRIVER + textwrap.indent(textwrap.dedent(lines), "    "))
         add_sources(folder.parent)
         (tally.folder / "pipelines" / "tally.yaml").write_text(f"source: {name}\ndriver: own\n")

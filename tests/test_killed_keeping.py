@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from leat.control.publications import standing_publications
+from leat.control.store import open_control
 from tests.kit.child import CONTEXT, Point, Reader, _arm, run_to_end
 from tests.kit.project import Tally, row, rows
 from tests.test_publication import LABELS, Desk
-from warehouse.control import open_control
-from warehouse.control_publications import standing_publications
 
 KEPT = "SELECT count(*), min(id) FROM tally.kept UNION ALL SELECT count(*), min(id) FROM tally.kept_history"
 PURGING = [

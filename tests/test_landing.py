@@ -8,14 +8,14 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from pipelines.event_log import MAX_BYTES, items, landed_column, landed_stream
-from pipelines.landing import IncompleteLanding, Landed
-from pipelines.shape import Shape
-from pipelines.shaping import MAX_RECORD, BrokenContract, Shaping, quarantine_data, shaped
-from sources.events import Quarantined, Rows
+from leat.pipelines.load.event_log import MAX_BYTES, items, landed_column, landed_stream
+from leat.pipelines.load.landing import IncompleteLanding, Landed
+from leat.pipelines.load.shaping import MAX_RECORD, BrokenContract, Shaping, quarantine_data, shaped
+from leat.pipelines.load.table_schema import Shape
+from leat.sources.events import Quarantined, Rows
+from leat.warehouse.session import WarehouseError
 from tests.kit.project import Tally, row, rows
 from tests.test_apply import opened
-from warehouse.session import WarehouseError
 
 ODD_COLUMNS = (
     *("name_", "a__b", "id_", "x1_", "c0", "c_6964", "dlt_load_id", "leat_digest", "record_key", "place"),

@@ -12,12 +12,12 @@ from typing import Any
 import psycopg2
 import pytest
 
-from assets.build import ModelError, ModelResult, build
-from assets.lineage import personal_columns
-from assets.model_files import Model, load_models
-from pipelines.yaml_file import DeclarationError
+from leat.assets.build import ModelError, ModelResult, build
+from leat.assets.lineage import personal_columns
+from leat.assets.model_files import Model, load_models
+from leat.pipelines.declare.yaml_file import DeclarationError
+from leat.warehouse.session import Session, Warehouse
 from tests.loaded import ENGINES, REPOSITORY, both, declare, load, project, utc, warehouse_of, write
-from warehouse.session import Session, Warehouse
 
 NOW = utc(2026, 11, 20, 9)
 HEADER = "/* ---\ndescription: A test.\n--- */\n"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from assets.build import build
-from assets.model_files import Model
+from leat.assets.build import build
+from leat.assets.model_files import Model
 from tests.kit.shipped import some_models
 from tests.loaded import ENGINES, load, utc, warehouse_of
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from leat.warehouse.session import Warehouse
 from tests.kit.shipped import Rows, built, only, some_models
 from tests.loaded import ENGINES, utc, warehouse_of
-from warehouse.session import Warehouse
 
 NOW = utc(2026, 7, 20, 9)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from assets.build import build
-from assets.model_files import load_models
+from leat.assets.build import build
+from leat.assets.model_files import load_models
 from tests.loaded import ENGINES, REPOSITORY, both, declare, load, project, utc, warehouse_of
 
 NOW = utc(2026, 11, 20, 9)

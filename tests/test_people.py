@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from leat.warehouse.session import Warehouse
 from tests.kit.people import LONG_AGO, NOW, Row, Tables, leaver, load_company, rows_of, user
 from tests.loaded import ENGINES, warehouse_of
-from warehouse.session import Warehouse
 
 
 @pytest.fixture(params=ENGINES)

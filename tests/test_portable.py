@@ -15,9 +15,9 @@ import psycopg2
 import pytest
 from sqlglot import exp
 
-from pipelines.portable import FUNCTIONS, SYNTAX
-from pipelines.sql_file import SqlFile, read_sql
-from pipelines.yaml_file import DeclarationError
+from leat.pipelines.declare.portable import FUNCTIONS, SYNTAX
+from leat.pipelines.declare.sql_file import SqlFile, read_sql
+from leat.pipelines.declare.yaml_file import DeclarationError
 
 T = "(VALUES (1, 'a', 1.5), (2, 'B', NULL), (NULL, NULL, -2.5), (2, 'ä', 0.0)) AS t(n, s, x)"
 TEXTS = "(VALUES ('a'), ('B'), ('ab'), ('Z'), (''), (NULL), ('äö'), ('a b'), ('%_'), ('a\\b')) AS t(s)"

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from pipelines.preview import ROWS, Preview, preview
-from pipelines.project import Project, load_declaration
-from pipelines.yaml_file import DeclarationError
-from sources.rest_api.infer import infer_columns, infer_key
+from leat.pipelines.declare.project import Project, load_declaration
+from leat.pipelines.declare.yaml_file import DeclarationError
+from leat.pipelines.load.preview import ROWS, Preview, preview
+from leat.sources.rest_api.infer import infer_columns, infer_key
 from tests.kit.command import Leat, differs, documented_json, tally_project, then
 from tests.kit.project import row, rows
 from tests.sources.rest_answers import Answers, Asked, answering

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 import sqlalchemy
 
-from assets.model_files import load_models
-from dagster_project.derive import Derived, derive
-from dagster_project.publication import Force, Published, publish_derived, tell_forced
-from pipelines.engine import Request, run_integration
-from pipelines.freshness import stale_streams
-from pipelines.project import load_declarations
-from pipelines.yaml_file import DeclarationError
-from quality.audit import audit
+from leat.assets.model_files import load_models
+from leat.control.publications import standing_publications
+from leat.control.store import open_control
+from leat.pipelines.declare.project import load_declarations
+from leat.pipelines.declare.yaml_file import DeclarationError
+from leat.pipelines.load.freshness import stale_streams
+from leat.pipelines.load.run import Request, run_integration
+from leat.quality.audit import audit
+from leat.runs.publish import Force, Published, publish_derived, tell_forced
+from leat.runs.refresh import Derived, derive
+from leat.warehouse.connect import open_warehouse
 from tests.kit.project import Tally, delete, row, rows
-from warehouse.connect import open_warehouse
-from warehouse.control import open_control
-from warehouse.control_publications import standing_publications
 
 LABELS = """/* ---
 description: Labels.
@@ -353,7 +353,7 @@ def test_a_load_between_models_and_rules_is_judged_as_well(tmp_path: Path) -> No
 
 
 def test_an_acknowledgement_publishes_nothing_that_is_not_judged(desk: Desk) -> None:
-    from pipelines.verdict import may_be_published
+    from leat.pipelines.load.verdict import may_be_published
 
     desk.load(rows("fed", row(1, "one", weight=2.0)))
     assert desk.warehouse.publish(may_be_published) is False

@@ -13,17 +13,17 @@ from typing import Any
 
 import pytest
 
-from pipelines.declaration import Check, Declaration
-from pipelines.results import CheckResult
-from pipelines.yaml_file import DeclarationError
-from quality.audit import audit, audit_models
-from quality.checks import check_names, model_checks
-from quality.expectations import TransactionLost
-from quality.ledger import acknowledge
-from quality.rule_files import Rule, load_rules
-from quality.rules import CANNOT_RUN, check_rules, run_rules
+from leat.pipelines.declare.declaration import Check, Declaration
+from leat.pipelines.declare.yaml_file import DeclarationError
+from leat.pipelines.load.results import CheckResult
+from leat.quality.audit import audit, audit_models
+from leat.quality.checks import check_names, model_checks
+from leat.quality.expectations import TransactionLost
+from leat.quality.ledger import acknowledge
+from leat.quality.rule_files import Rule, load_rules
+from leat.quality.rules import CANNOT_RUN, check_rules, run_rules
+from leat.warehouse.session import Session, Warehouse
 from tests.loaded import ENGINES, REPOSITORY, both, declare, load, utc, warehouse_of, write
-from warehouse.session import Session, Warehouse
 
 NOW = utc(2026, 11, 20, 9)
 HEADER = "/* ---\ntitle: No bad rows\nseverity: error\nowner: data\nkey: [commit]\nnext_step: Mend it.\n--- */\n"
@@ -196,7 +196,8 @@ def test_names_are_stable_and_known_without_great_expectations() -> None:
         ("not_null_tree_2", "tree always has a value.", "warn"),
         ("row_count", "The number of rows is at least 1.", "error"),
     ]
-    code = "import sys, quality.checks, quality.audit, quality.rules; sys.exit('great_expectations' in sys.modules)"
+    modules = "leat.quality.checks, leat.quality.audit, leat.quality.rules"
+    code = f"import sys, {modules}; sys.exit('great_expectations' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0
 
 
@@ -228,7 +229,7 @@ def test_models_are_checked_too(warehouse: Warehouse) -> None:
 def test_what_no_check_uses_is_imported_by_its_first_use() -> None:
     code = """
 import sys
-from quality.expectations import import_expectations
+from leat.quality.expectations import import_expectations
 import_expectations()
 assert not {"altair", "scipy.stats"} & set(sys.modules), "a quarter of the time again"
 import great_expectations.expectations.core.expect_column_kl_divergence_to_be_less_than as user
@@ -243,8 +244,8 @@ assert altair.Chart is user.alt.Chart and scipy.stats.entropy is user.stats.entr
 def test_nothing_is_printed_or_written(tmp_path: Path) -> None:
     code = """
 import duckdb
-from quality.expectations import Expectation, unexpected_rows, validate
-from warehouse.duckdb_file import DuckDBSession
+from leat.quality.expectations import Expectation, unexpected_rows, validate
+from leat.warehouse.duckdb.warehouse import DuckDBSession
 connection = duckdb.connect(); connection.execute("BEGIN")
 verdicts = validate(DuckDBSession(connection), "SELECT 1 AS a", [
     Expectation("expect_column_values_to_be_unique", {"column": "a"}),
@@ -463,7 +464,7 @@ WRONG = {
 
 
 def test_whatever_is_wrong_with_a_rule_concerns_no_other(warehouse: Warehouse, tmp_path: Path) -> None:
-    from quality.rule_files import read_rules
+    from leat.quality.rule_files import read_rules
 
     folder = write(tmp_path, "quality/rules", {f"{name}.sql": text for name, text in {**WRONG, "z": FOUND}.items()})
     with warehouse.transaction() as session:

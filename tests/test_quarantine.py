@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from pipelines.quarantined import Choice, Reason, count_reasons, list_records, streams_in_quarantine
+from leat.pipelines.load.quarantined import Choice, Reason, count_reasons, list_records, streams_in_quarantine
+from leat.warehouse.connect import open_warehouse
 from tests.kit.command import Leat, differs, documented_json, tally_project, then
 from tests.kit.project import Tally, row, rows
-from warehouse.connect import open_warehouse
 
 _WEIGHT = "column weight takes a number, not text"
 _ANY_SHARE = "{fed: {max_quarantine_share: 1}, scanned: {max_quarantine_share: 1}, kept: {max_quarantine_share: 1}}"

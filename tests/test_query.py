@@ -19,14 +19,14 @@ from typing import Any
 import psycopg2
 import pytest
 
-from cli import output, rows
-from cli.printable import printable
-from cli.rows import Form, print_rows
+from leat.cli import output, rows
+from leat.cli.rows import Form, print_rows
+from leat.runs.printable import printable
+from leat.warehouse.connect import open_warehouse
+from leat.warehouse.query import Limits, size_in_bytes
+from leat.warehouse.session import Warehouse, WarehouseError
 from tests.kit.child import wait_until
 from tests.kit.command import LEAT, Leat, tally_project
-from warehouse.connect import open_warehouse
-from warehouse.query import Limits, size_in_bytes
-from warehouse.session import Warehouse, WarehouseError
 
 ENDLESS = {
     "duckdb": "SELECT count(*) FROM range(100000000) a, range(100000000) b WHERE hash(a.range + b.range) = 1",

@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import Engine, event, text
 from sqlalchemy.orm import Session
 
-from pipelines.record import Recorder, register
-from pipelines.results import IntegrationResult
-from sources.settings import Named, read_secret
-from sources.web.calls import ApiCall as Called
+from leat.control.store import open_control
+from leat.control.tables import ApiCall
+from leat.pipelines.load.results import IntegrationResult
+from leat.runs.recorder import Recorder, register
+from leat.sources.http.calls import ApiCall as Called
+from leat.sources.settings import Named, read_secret
 from tests.kit.project import Tally
-from warehouse.control import open_control
-from warehouse.control_tables import ApiCall
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 CALL = Called(NOW, "tally.example", "GET", "/v1/things", 200, 1, 1.5, 100, rate_limit=10, version_served="2")

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from pipelines.declaration import Declaration
-from pipelines.project import Project, load_declarations
-from pipelines.reserved import MAX_COLUMNS, reserved_mistakes
-from pipelines.yaml_file import DeclarationError
-from sources.batch import Batch
-from sources.driver import add_sources
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.declare.project import Project, load_declarations
+from leat.pipelines.declare.reserved import MAX_COLUMNS, reserved_mistakes
+from leat.pipelines.declare.yaml_file import DeclarationError
+from leat.sources.batch import Batch
+from leat.sources.driver import add_sources
 from tests.kit.loads import Loads
 from tests.kit.project import SOURCES
 from tests.test_apply import opened
@@ -114,7 +114,7 @@ def wide(kinds: dict[str, str]) -> Declaration:
 
 
 def _connection(endpoints: Any) -> Any:
-    from sources.rest_api.http import Connection
+    from leat.sources.rest_api.http import Connection
 
     return Connection.model_validate({"url": "https://api.example.com/", "endpoints": endpoints})
 

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from pipelines.apply import RESET, Plan, enforce_retention
-from pipelines.project import load_declaration
-from pipelines.retention import DIGEST, is_due
-from pipelines.yaml_file import DeclarationError
-from sources.events import Cursor, Delete, FullScan, Quarantined
+from leat.pipelines.declare.project import load_declaration
+from leat.pipelines.declare.yaml_file import DeclarationError
+from leat.pipelines.load.apply import RESET, Plan, enforce_retention
+from leat.pipelines.load.retention import DIGEST, is_due
+from leat.sources.events import Cursor, Delete, FullScan, Quarantined
+from leat.warehouse.session import literal
 from tests.kit.loads import START, Loads, declaration
 from tests.kit.project import Tally, row
 from tests.kit.project import rows as script_rows
 from tests.test_apply import alive, opened, rows, thing, versions
-from warehouse.session import literal
 
 WEEK = timedelta(days=7)
 BY_TIME = {"rows": "P7D", "by": "seen_at"}

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from leat.warehouse.session import Warehouse
 from tests.kit.people import NOW, Row, leaver, load_company, rule, user, violations
 from tests.loaded import ENGINES, warehouse_of
-from warehouse.session import Warehouse
 
 GONE, SINCE = leaver("gone", "gone@x.org", 10)
 JUST, JUST_SINCE = leaver("just", "just@x.org", 0.01)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from pipelines.engine import Request
+from leat.control.store import open_control
+from leat.pipelines.load.run import Request
 from tests.kit.command import differs, documented_json, tally_project, then
 from tests.kit.project import Tally, delete, full_scan, labels, row, rows
-from warehouse.control import open_control
 
 ONE = Request(only={"tally": frozenset({"fed"})})
 MAY = datetime(2026, 5, 1, tzinfo=UTC)

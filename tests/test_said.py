@@ -10,11 +10,11 @@ import psycopg2
 import pytest
 import sqlalchemy
 
+from leat.warehouse.connect import open_warehouse
+from leat.warehouse.error_text import without_values
+from leat.warehouse.session import Warehouse
 from tests.kit.command import tally_project, then
 from tests.kit.project import row, rows
-from warehouse.connect import open_warehouse
-from warehouse.said import without_values
-from warehouse.session import Warehouse
 
 PLANTED = "078-05-1120"
 NUMBERS = 9876543210

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from pipelines.schema import SCHEMA_FILE
-from pipelines.yaml_file import parse_yaml, read_yaml
+from leat.pipelines.declare.json_schema import SCHEMA_FILE
+from leat.pipelines.declare.yaml_file import parse_yaml, read_yaml
 
 PROJECT = Path(__file__).parent.parent
 
@@ -26,7 +26,9 @@ def schema() -> Draft202012Validator:
 
 def test_the_schema_is_fresh() -> None:
     # in a process of its own: other tests add sources to this one
-    made = subprocess.run([sys.executable, "-m", "pipelines.schema"], cwd=PROJECT, capture_output=True, check=True)
+    made = subprocess.run(
+        [sys.executable, "-m", "leat.pipelines.declare.json_schema"], cwd=PROJECT, capture_output=True, check=True
+    )
     stale = made.stdout.decode() != SCHEMA_FILE.read_text(encoding="utf-8")
     assert not stale, "pipelines/schema.json is stale; run: leat schema --write"
 

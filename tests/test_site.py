@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.site.lineage import picture
+from leat.catalog.site.lineage import picture
 from tests.kit.command import Leat, tally_project, then
 from tests.kit.pages import Page, broken_links, pages_of
 from tests.kit.project import row, rows

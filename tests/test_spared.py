@@ -9,11 +9,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipelines.apply import RESET, SYNC, Plan
-from pipelines.shape import Shape
-from pipelines.shaping import Shaping, quarantine_data
-from sources.driver import add_sources
-from sources.events import Delete, FullScan, Listed, Masked, Quarantined, Rows
+from leat.pipelines.load.apply import RESET, SYNC, Plan
+from leat.pipelines.load.shaping import Shaping, quarantine_data
+from leat.pipelines.load.table_schema import Shape
+from leat.sources.driver import add_sources
+from leat.sources.events import Delete, FullScan, Listed, Masked, Quarantined, Rows
 from tests.kit.loads import Loads, declaration
 from tests.kit.project import SOURCES, Tally, everything_written
 from tests.kit.project import row as project_row

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.results import CheckResult, IntegrationResult
+from leat.pipelines.load.results import CheckResult, IntegrationResult
 from tests.kit.project import Tally, full_scan, labels, row, rows
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from sources.settings import redact, remember_secret
+from leat.control.store import open_control
+from leat.sources.settings import redact, remember_secret
+from leat.warehouse.connect import open_warehouse
+from leat.warehouse.session import WarehouseError
+from leat.warehouse.url import check_postgres_url, passwords_in, shown_url
 from tests.kit.command import tally_project
-from warehouse.connect import open_warehouse
-from warehouse.control import open_control
-from warehouse.session import WarehouseError
-from warehouse.url import check_postgres_url, passwords_in, shown_url
 
 AMBIGUOUS = [
     "postgresql://u:planted/secret@127.0.0.1:1/db",

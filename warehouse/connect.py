@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from warehouse.duckdb_file import DuckDBWarehouse
-from warehouse.postgres import PostgresWarehouse
-from warehouse.session import Warehouse
-from warehouse.url import check_postgres_url
+from leat.warehouse.duckdb.warehouse import DuckDBWarehouse
+from leat.warehouse.postgres.warehouse import PostgresWarehouse
+from leat.warehouse.session import Warehouse
+from leat.warehouse.url import check_postgres_url
 
 
 def open_warehouse(url: str | None, state: Path) -> Warehouse:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from warehouse.session import Busy
+from leat.warehouse.session import Busy
 
 LockKind = Literal["writer", "integration", "migration", "alerts"]
 """What a lock in Postgres is for; locks of different kinds never meet, whatever they are called."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
-from warehouse.session import WarehouseError
+from leat.warehouse.session import WarehouseError
 
 T = TypeVar("T")
 FETCHED = 1000

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import sqlalchemy
 
-    from warehouse.query import Answer, Limits
+    from leat.warehouse.query import Answer, Limits
 
 Dialect = Literal["duckdb", "postgres"]
 
@@ -165,7 +165,7 @@ def literal(value: str | int | float | Decimal | datetime | date | None) -> str:
 
 
 def sql_type(leat_type: str, dialect: Dialect) -> str:
-    """Return the SQL type of a leat type (see :data:`sources.stream.Type`)."""
+    """Return the SQL type of a leat type (see :data:`leat.sources.stream.Type`)."""
     if leat_type.startswith("decimal("):
         return leat_type.replace("decimal", "numeric" if dialect == "postgres" else "DECIMAL")
     return _TYPES[leat_type][dialect == "postgres"]
@@ -202,5 +202,5 @@ def check_files(name: str, files: Sequence[Path], columns: Collection[str]) -> N
 
 
 def field_types(schema: pa.Schema) -> dict[str, str]:
-    """Return leat type by column name of an Arrow schema made by :func:`sources.stream.arrow_schema`."""
+    """Return leat type by column name of an Arrow schema made by :func:`leat.sources.stream.arrow_schema`."""
     return {field.name: (field.metadata or {})[b"leat.type"].decode() for field in schema}

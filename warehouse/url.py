@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, unquote
 
-from warehouse.session import WarehouseError
+from leat.warehouse.session import WarehouseError
 
 _SCHEME = re.compile(r"postgres(?:ql)?(?:\+\w+)?://", re.IGNORECASE)
 _HOSTS = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:@\[\]%]*)(?::(\d*))?")

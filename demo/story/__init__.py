@@ -2,7 +2,7 @@
 
 Demo Lamps sells lamps in a web shop. An order leaves traces in every system: a charge, an invoice and its entries in
 the books, a receipt by mail, a PDF in the storage. All of it follows from the day that the company began, so that two
-seedings on the same day are the same. Not all of it fits together: :mod:`demo.story.planted` lists what doesn't.
+seedings on the same day are the same. Not all of it fits together: :mod:`leat.demo.story.planted` lists what doesn't.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from demo.story.files import FILES, File
-from demo.story.mails import Mail, write_mails
-from demo.story.people import GROUPS, PEOPLE, Group, Person
-from demo.story.planted import PLANTED, Planted
-from demo.story.trade import CUSTOMERS, LEADS, ORDERS, PRODUCTS, TICKETS, Customer, Lead, Order, Product, Ticket
+from leat.demo.story.files import FILES, File
+from leat.demo.story.mails import Mail, write_mails
+from leat.demo.story.people import GROUPS, PEOPLE, Group, Person
+from leat.demo.story.planted import PLANTED, Planted
+from leat.demo.story.trade import CUSTOMERS, LEADS, ORDERS, PRODUCTS, TICKETS, Customer, Lead, Order, Product, Ticket
 
 __all__ = [
     "Customer",

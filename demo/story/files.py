@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from demo.story.trade import ORDERS
+from leat.demo.story.trade import ORDERS
 
 BUCKET = "company"
 ARCHIVE = "archive"

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from demo.story.people import SHOP
-from demo.story.trade import GHOST_RECEIPT, Customer, Order
+from leat.demo.story.people import SHOP
+from leat.demo.story.trade import GHOST_RECEIPT, Customer, Order
 
 
 @dataclass(frozen=True, slots=True)

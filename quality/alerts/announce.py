@@ -19,19 +19,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
-from pipelines.declaration import Declaration
-from pipelines.project import Project
-from quality.alerts.declaration import Alerts
-from quality.alerts.file import load_alerts
-from quality.alerts.finding import find_problems
-from quality.alerts.in_warehouse import evidence_of
-from quality.alerts.plan import News, message_id, note, plan
-from quality.alerts.problem import EVIDENCE_ROWS, Problem
-from quality.alerts.sending import remember_secrets, send
-from quality.alerts.text import Evidence, compose
-from warehouse.clock import is_within
-from warehouse.control_alert_lock import sole_sender
-from warehouse.control_alerts import (
+from leat.control.alert_lock import sole_sender
+from leat.control.alerts import (
     Message,
     begin_message,
     drop_failed,
@@ -40,7 +29,18 @@ from warehouse.control_alerts import (
     messages,
     note_problems,
 )
-from warehouse.session import Busy, Warehouse
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.declare.project import Project
+from leat.quality.alerts.declaration import Alerts
+from leat.quality.alerts.file import load_alerts
+from leat.quality.alerts.finding import find_problems
+from leat.quality.alerts.in_warehouse import evidence_of
+from leat.quality.alerts.plan import News, message_id, note, plan
+from leat.quality.alerts.problem import EVIDENCE_ROWS, Problem
+from leat.quality.alerts.sending import remember_secrets, send
+from leat.quality.alerts.text import Evidence, compose
+from leat.warehouse.clock import is_within
+from leat.warehouse.session import Busy, Warehouse
 
 log = logging.getLogger("leat.alerts")
 

@@ -16,9 +16,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from pipelines.declaration import Duration, Names
-from pipelines.results import Severity
-from sources.settings import Secret, read_secret
+from leat.pipelines.declare.declaration import Duration, Names
+from leat.pipelines.load.results import Severity
+from leat.sources.settings import Secret, read_secret
 
 Kind = Literal["violation", "check", "run", "freshness", "publish", "drift"]
 """What is wrong: a rule found something, a check of a table failed, a run failed, a table is too old, a new version is
@@ -68,7 +68,7 @@ class Channel(_Model):
         return not self.required and self.url.env is not None and not os.environ.get(self.url.env)
 
     def read_url(self, name: str, folder: Path) -> str:
-        """Return the URL, and remember it and the secrets in it for :func:`sources.settings.redact`.
+        """Return the URL, and remember it and the secrets in it for :func:`leat.sources.settings.redact`.
 
         Raises:
             NotConfigured: the variable or the file isn't there.

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from sources.settings import redact, remember_secret
+from leat.sources.settings import redact, remember_secret
 
 if TYPE_CHECKING:
     import apprise

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from pipelines.declaration import Declaration
-from pipelines.mistakes import meant, told, validation_mistakes
-from pipelines.project import Project
-from pipelines.yaml_file import DeclarationError, Loc, read_yaml
-from quality.alerts.declaration import Alerts, Escalation
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.declare.diagnostics import meant, told, validation_mistakes
+from leat.pipelines.declare.project import Project
+from leat.pipelines.declare.yaml_file import DeclarationError, Loc, read_yaml
+from leat.quality.alerts.declaration import Alerts, Escalation
 
-_OF_ALL_RULES = "rule_cannot_run"  # quality.rules.CANNOT_RUN; importing that takes as long as a run
+_OF_ALL_RULES = "rule_cannot_run"  # leat.quality.rules.CANNOT_RUN; importing that takes as long as a run
 
 
 def alerts_path(project: Project) -> Path:

@@ -7,11 +7,11 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
-from pipelines.declaration import Declaration
-from quality.alerts.in_control_store import problems_in_control_store
-from quality.alerts.in_warehouse import problems_in_warehouse
-from quality.alerts.problem import Problem
-from warehouse.session import Warehouse
+from leat.pipelines.declare.declaration import Declaration
+from leat.quality.alerts.in_control_store import problems_in_control_store
+from leat.quality.alerts.in_warehouse import problems_in_warehouse
+from leat.quality.alerts.problem import Problem
+from leat.warehouse.session import Warehouse
 
 
 def find_problems(

@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
-from pipelines.declaration import Declaration
-from pipelines.freshness import stale_streams
-from quality.alerts.problem import EVIDENCE_ROWS, Problem
-from warehouse.clock import is_within
-from warehouse.control_publications import standing_publications
-from warehouse.control_runs import last_good_runs
-from warehouse.control_standing import Standing, standing_runs
-from warehouse.session import Busy, Warehouse
+from leat.control.latest_runs import Standing, standing_runs
+from leat.control.publications import standing_publications
+from leat.control.runs import last_good_runs
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.load.freshness import stale_streams
+from leat.quality.alerts.problem import EVIDENCE_ROWS, Problem
+from leat.warehouse.clock import is_within
+from leat.warehouse.session import Busy, Warehouse
 
 _MAY_PASS = frozenset({"RateLimited", "Unavailable", "TimedOut"})
 _STARTING = timedelta(minutes=2)

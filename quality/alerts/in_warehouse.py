@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pipelines.drift import SHOWN_FOR, changes_since
-from pipelines.state import SCHEMA
-from quality.alerts.problem import EVIDENCE_ROWS, Problem
-from warehouse.session import Session
+from leat.pipelines.load.drift import SHOWN_FOR, changes_since
+from leat.pipelines.load.state import SCHEMA
+from leat.quality.alerts.problem import EVIDENCE_ROWS, Problem
+from leat.warehouse.session import Session
 
 _LONGEST_TITLE = 500
 _VIOLATIONS = """

@@ -17,13 +17,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from quality.alerts.declaration import Alerts, Escalation, Route
-from quality.alerts.problem import Problem
-from quality.alerts.routes import route_of
-from quality.alerts.times import is_quiet, last_digest
-from quality.ledger import FLAPPING_FROM, FLAPS_WITHIN
-from warehouse.clock import is_future, is_within
-from warehouse.control_alerts import Known, Told, What
+from leat.control.alerts import Known, Told, What
+from leat.quality.alerts.declaration import Alerts, Escalation, Route
+from leat.quality.alerts.problem import Problem
+from leat.quality.alerts.routes import route_of
+from leat.quality.alerts.times import is_quiet, last_digest
+from leat.quality.ledger import FLAPPING_FROM, FLAPS_WITHIN
+from leat.warehouse.clock import is_future, is_within
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 

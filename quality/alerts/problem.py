@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pipelines.results import Severity
-from quality.alerts.declaration import Kind
+from leat.pipelines.load.results import Severity
+from leat.quality.alerts.declaration import Kind
 
 EVIDENCE_ROWS = 5
 

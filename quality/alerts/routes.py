@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
-from quality.alerts.declaration import Alerts, Route
-from quality.alerts.problem import Problem
+from leat.quality.alerts.declaration import Alerts, Route
+from leat.quality.alerts.problem import Problem
 
 
 def route_of(alerts: Alerts, problem: Problem) -> Route:

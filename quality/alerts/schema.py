@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipelines.schema import without_titles
-from quality.alerts.declaration import Alerts
+from leat.pipelines.declare.json_schema import without_titles
+from leat.quality.alerts.declaration import Alerts
 
 
 def alerts_schema() -> dict[str, Any]:

@@ -6,12 +6,12 @@ import contextlib
 import logging
 from datetime import datetime
 
-from pipelines.project import Project
-from quality.alerts.declaration import Alerts, Channel
-from quality.alerts.delivery import NotDelivered, deliver, remember_url
-from sources.errors import NotConfigured
-from sources.settings import redact
-from warehouse.control_alerts import Message
+from leat.control.alerts import Message
+from leat.pipelines.declare.project import Project
+from leat.quality.alerts.declaration import Alerts, Channel
+from leat.quality.alerts.delivery import NotDelivered, deliver, remember_url
+from leat.sources.errors import NotConfigured
+from leat.sources.settings import redact
 
 log = logging.getLogger("leat.alerts")
 

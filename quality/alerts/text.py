@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from quality.alerts.plan import News
-from quality.alerts.problem import EVIDENCE_ROWS
-from sources.settings import redact
-from warehouse.control_alerts import What
+from leat.control.alerts import What
+from leat.quality.alerts.plan import News
+from leat.quality.alerts.problem import EVIDENCE_ROWS
+from leat.sources.settings import redact
 
 Evidence = Mapping[str, Sequence[Mapping[str, Any]]]
 """Rows by the key of the problem."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from quality.alerts.declaration import Digest, QuietHours
+from leat.quality.alerts.declaration import Digest, QuietHours
 
 
 def last_digest(digest: Digest, now: datetime) -> datetime:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipelines.project import Project
-from quality.alerts.declaration import Alerts
-from quality.alerts.delivery import readable
-from sources.driver import SetupTest
-from sources.errors import NotConfigured
+from leat.pipelines.declare.project import Project
+from leat.quality.alerts.declaration import Alerts
+from leat.quality.alerts.delivery import readable
+from leat.sources.driver import SetupTest
+from leat.sources.errors import NotConfigured
 
 
 def channel_tests(alerts: Alerts, project: Project) -> Iterator[SetupTest]:

@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from quality.audit import expectations_of, impossible, rows_of
-from quality.checks import CheckedTable
-from quality.expectations import Expectation, results_of, unexpected_rows
-from quality.rule_files import Rule
-from warehouse.session import Session, literal
+from leat.quality.audit import expectations_of, impossible, rows_of
+from leat.quality.checks import CheckedTable
+from leat.quality.expectations import Expectation, results_of, unexpected_rows
+from leat.quality.rule_files import Rule
+from leat.warehouse.session import Session, literal
 
 RULES_SUITE = "leat.rules"
 _RUN = "published"
@@ -135,7 +135,7 @@ def _validated(suite: _Suite, run: Any) -> Any:
 def _site(context: Any, folder: Path) -> Any:
     from great_expectations.render.renderer.site_builder import SiteBuilder
 
-    module = "quality.data_docs.views"
+    module = "leat.quality.data_docs.views"
     page: Mapping[str, Any] = {"view": {"module_name": module, "class_name": "OfflinePageView"}}
     index = {
         "class_name": "DefaultSiteIndexBuilder",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sources.stream import Column, Stream
+from leat.sources.stream import Column, Stream
 
 _CALENDAR = Column("calendar", "string", "Path of the calendar on the server; its identity.")
 _HREF = Column("href", "string", "Path of the file on the server that holds the event.")

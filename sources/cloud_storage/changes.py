@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
-from sources.cloud_storage.pages import LATEST, MARKER, OBJECT, OLD_MARKER, OLDER
-from sources.cloud_storage.sorted_lines import Listing, differences, key_of, line_batches
-from sources.cloud_storage.tables import BATCH, Scope, rows_of, tables_of
-from sources.driver import Sync
-from sources.events import Delete, Event, FullScan, Listed, Quarantined
+from leat.sources.cloud_storage.s3.pages import LATEST, MARKER, OBJECT, OLD_MARKER, OLDER
+from leat.sources.cloud_storage.sorted_lines import Listing, differences, key_of, line_batches
+from leat.sources.cloud_storage.tables import BATCH, Scope, rows_of, tables_of
+from leat.sources.driver import Sync
+from leat.sources.events import Delete, Event, FullScan, Listed, Quarantined
 
 LISTED = ("objects", "object_versions", "delete_markers")
 _FEW = 9

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sources.batch import to_json
-from sources.cloud_storage.changes import LISTED, changes
-from sources.cloud_storage.declared import Declared
-from sources.cloud_storage.sorted_lines import Listing
-from sources.cloud_storage.store import FORMAT, Store, open_store
-from sources.cloud_storage.summary import Summary, summary_of
-from sources.cloud_storage.tables import Scope
-from sources.cloud_storage.totals import SUMMED, quota_rows, report_events, run_rows, usage_rows, whole_streams
-from sources.cloud_storage.trouble import Trouble
-from sources.driver import Sync
-from sources.errors import IntegrationError, Unauthenticated
-from sources.events import Cursor, Event, Failed, FullScan
+from leat.sources.batch import to_json
+from leat.sources.cloud_storage.changes import LISTED, changes
+from leat.sources.cloud_storage.declared import Declared
+from leat.sources.cloud_storage.sorted_lines import Listing
+from leat.sources.cloud_storage.store import FORMAT, Store, open_store
+from leat.sources.cloud_storage.summary import Summary, summary_of
+from leat.sources.cloud_storage.tables import Scope
+from leat.sources.cloud_storage.totals import SUMMED, quota_rows, report_events, run_rows, usage_rows, whole_streams
+from leat.sources.cloud_storage.trouble import Trouble
+from leat.sources.driver import Sync
+from leat.sources.errors import IntegrationError, Unauthenticated
+from leat.sources.events import Cursor, Event, Failed, FullScan
 
 Row = Mapping[str, Any]
 
@@ -30,7 +30,7 @@ class Listable:
     Attributes:
         name: its name.
         list: lists it; given a folder for pieces and the file to write.
-        read: gives the content of an object, of not much more than :data:`sources.cloud_storage.totals.MOST_BYTES`.
+        read: gives the content of an object, not much larger than :data:`leat.sources.cloud_storage.totals.MOST_BYTES`.
     """
 
     name: str

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
-from sources.cloud_storage.pages import Page, encode_key
-from sources.cloud_storage.sorted_lines import Listing, Piece, Pieces, key_of, merge_pieces
+from leat.sources.cloud_storage.s3.pages import Page, encode_key
+from leat.sources.cloud_storage.sorted_lines import Listing, Piece, Pieces, key_of, merge_pieces
 
 Fetch = Callable[[Mapping[str, str]], Page]
 """Asks for a page: prefix, delimiter, and where to go on."""

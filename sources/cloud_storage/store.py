@@ -12,9 +12,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from sources.batch import to_json
-from sources.cloud_storage.sorted_lines import Listing
-from sources.driver import Sync
+from leat.sources.batch import to_json
+from leat.sources.cloud_storage.sorted_lines import Listing
+from leat.sources.driver import Sync
 
 FORMAT = 1
 """Raised when the cursor or the lines change their meaning; older ones are then read as none."""

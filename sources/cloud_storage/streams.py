@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sources.stream import Column, Stream
+from leat.sources.stream import Column, Stream
 
 _BUCKET = Column("bucket", "string", "Name of the bucket; of a WebDAV server, the path of the folder that is read.")
 _KEY = Column("key", "string", "Name of the object in its bucket, folders included.")

@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sources.cloud_storage.declared import Declared
-from sources.cloud_storage.pages import LATEST, OBJECT, OLDER
-from sources.cloud_storage.sorted_lines import line_batches
-from sources.cloud_storage.tables import BATCH, Scope, tables_of
-from sources.events import Quarantined
+from leat.sources.cloud_storage.declared import Declared
+from leat.sources.cloud_storage.s3.pages import LATEST, OBJECT, OLDER
+from leat.sources.cloud_storage.sorted_lines import line_batches
+from leat.sources.cloud_storage.tables import BATCH, Scope, tables_of
+from leat.sources.events import Quarantined
 
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 

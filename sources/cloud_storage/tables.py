@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
-from sources.cloud_storage.pages import LATEST, MARKER, OBJECT, OLD_MARKER, OLDER
-from sources.cloud_storage.streams import DELETE_MARKERS, OBJECT_VERSIONS, OBJECTS
-from sources.errors import IntegrationError
-from sources.events import Quarantined, Rows
+from leat.sources.cloud_storage.s3.pages import LATEST, MARKER, OBJECT, OLD_MARKER, OLDER
+from leat.sources.cloud_storage.streams import DELETE_MARKERS, OBJECT_VERSIONS, OBJECTS
+from leat.sources.errors import IntegrationError
+from leat.sources.events import Quarantined, Rows
 
 if TYPE_CHECKING:
     import pyarrow as pa

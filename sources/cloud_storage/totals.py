@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sources.batch import to_json
-from sources.cloud_storage.declared import Declared
-from sources.cloud_storage.store import digest
-from sources.cloud_storage.streams import STREAMS
-from sources.cloud_storage.summary import Summary
-from sources.driver import Sync
-from sources.errors import IntegrationError, NotFound
-from sources.events import Delete, Event, Failed, FullScan, Quarantined
-from sources.replacing import Replacement
+from leat.sources.batch import to_json
+from leat.sources.cloud_storage.declared import Declared
+from leat.sources.cloud_storage.store import digest
+from leat.sources.cloud_storage.streams import STREAMS
+from leat.sources.cloud_storage.summary import Summary
+from leat.sources.driver import Sync
+from leat.sources.errors import IntegrationError, NotFound
+from leat.sources.events import Delete, Event, Failed, FullScan, Quarantined
+from leat.sources.multi_batch import Replacement
 
 SUMMED = frozenset({"usage_daily", "quotas", "backup_runs", "restore_tests"})
 """Streams that need what a listing adds up to."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from sources.errors import IntegrationError, NotConfigured, Transient, Unauthenticated
+from leat.sources.errors import IntegrationError, NotConfigured, Transient, Unauthenticated
 
 Result = TypeVar("Result")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sources.crm_accounting.crm_streams import ARCHIVED, CURRENCY, NAME, TIMES
-from sources.stream import Column, Stream
+from leat.sources.crm_accounting.crm_streams import ARCHIVED, CURRENCY, NAME, TIMES
+from leat.sources.stream import Column, Stream
 
 ENTITY_ID = Column("entity_id", "string", "Whose books these are; company.entity_id.")
 ENTRY_ID = Column("entry_id", "string", "The journal entry; journal_entries.entry_id.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sources.stream import Column, Stream
+from leat.sources.stream import Column, Stream
 
 CREATED = Column("created_at", "timestamp", "When the record was made.")
 UPDATED = Column("updated_at", "timestamp", "When the record was last changed; when it was made, if it never was.")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sources.crm_accounting.book_streams import ENTITY_ID, ENTRY_ID
-from sources.crm_accounting.crm_streams import CURRENCY, TIMES
-from sources.stream import Column, Stream
+from leat.sources.crm_accounting.book_streams import ENTITY_ID, ENTRY_ID
+from leat.sources.crm_accounting.crm_streams import CURRENCY, TIMES
+from leat.sources.stream import Column, Stream
 
 _DOCUMENT = Column("document", "string", "Stream of the document: invoices, bills or credit_notes.")
 _DOCUMENT_ID = Column("document_id", "string", "The document, in the stream that document names.")

@@ -5,7 +5,7 @@ There is no ``items``: what is invoiced are the ``products`` of the CRM, which w
 
 from __future__ import annotations
 
-from sources.crm_accounting.book_streams import (
+from leat.sources.crm_accounting.book_streams import (
     ACCOUNTS,
     COMPANY,
     CUSTOMERS,
@@ -14,7 +14,7 @@ from sources.crm_accounting.book_streams import (
     TAXES,
     VENDORS,
 )
-from sources.crm_accounting.crm_streams import (
+from leat.sources.crm_accounting.crm_streams import (
     ACTIVITIES,
     ASSOCIATIONS,
     COMPANIES,
@@ -24,7 +24,7 @@ from sources.crm_accounting.crm_streams import (
     LEADS,
     PRODUCTS,
 )
-from sources.crm_accounting.invoice_streams import BILLS, CREDIT_NOTES, INVOICE_LINES, INVOICES, PAYMENTS
+from leat.sources.crm_accounting.invoice_streams import BILLS, CREDIT_NOTES, INVOICE_LINES, INVOICES, PAYMENTS
 
 STREAMS = (
     COMPANIES, CONTACTS, ASSOCIATIONS, LEADS, LEAD_STAGES, DEALS, PRODUCTS, ACTIVITIES,

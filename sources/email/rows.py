@@ -10,15 +10,15 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sources.email.addresses import Address, addresses_of
-from sources.email.bounces import bounces_of
-from sources.email.dates import instant
-from sources.email.ids import first_id, ids_of
-from sources.email.parts import Attachment, Content, content_of
-from sources.email.preview import preview
-from sources.email.structure import parse
-from sources.email.text import header_text
-from sources.errors import IntegrationError
+from leat.sources.email.mime.addresses import Address, addresses_of
+from leat.sources.email.mime.bounces import bounces_of
+from leat.sources.email.mime.dates import instant
+from leat.sources.email.mime.ids import first_id, ids_of
+from leat.sources.email.mime.parts import Attachment, Content, content_of
+from leat.sources.email.mime.preview import preview
+from leat.sources.email.mime.structure import parse
+from leat.sources.email.mime.text import header_text
+from leat.sources.errors import IntegrationError
 
 ROLES = ("from", "sender", "reply-to", "to", "cc", "bcc")
 _MOST_HEADERS, _LONGEST_HEADER = 500, 65_536

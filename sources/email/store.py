@@ -7,13 +7,13 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
-from sources.errors import NotConfigured
+from leat.sources.errors import NotConfigured
 
 
 def store_in(folder: Path, integration: str) -> Callable[[bytes], str]:
     """Return a function that keeps content in a folder under its hash, and returns its path below the folder.
 
-    It raises :class:`sources.errors.NotConfigured` when the folder can't be written.
+    It raises :class:`leat.sources.errors.NotConfigured` when the folder can't be written.
     """
 
     def store(content: bytes) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sources.stream import Column, Stream
+from leat.sources.stream import Column, Stream
 
 _ACCOUNT = Column("account", "string", "Login of the account that was read.", personal=True)
 _MAILBOX = Column("mailbox", "string", "Name of the mailbox, as people see it.")

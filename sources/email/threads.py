@@ -13,9 +13,9 @@ from hashlib import sha256
 from itertools import pairwise
 from typing import Any
 
-from sources.email.index import Index, microseconds, moment_of
-from sources.events import Delete, Event
-from sources.replacing import Replacement
+from leat.sources.email.imap.index import Index, microseconds, moment_of
+from leat.sources.events import Delete, Event
+from leat.sources.multi_batch import Replacement
 
 _LONGEST_CHAIN = 10_000
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sources.payments.columns import (
+from leat.sources.payments.columns import (
     BALANCE,
     CREATED,
     CURRENCY,
@@ -15,7 +15,7 @@ from sources.payments.columns import (
     time,
     value,
 )
-from sources.stream import Column, Stream
+from leat.sources.stream import Column, Stream
 
 BALANCE_TRANSACTIONS = Stream(
     name="balance_transactions",

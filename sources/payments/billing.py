@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sources.payments.columns import (
+from leat.sources.payments.columns import (
     CHARGE,
     CREATED,
     CURRENCY,
@@ -17,7 +17,7 @@ from sources.payments.columns import (
     time,
     value,
 )
-from sources.stream import Column, Stream
+from leat.sources.stream import Column, Stream
 
 CUSTOMERS = Stream(
     name="customers",

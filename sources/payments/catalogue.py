@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sources.payments.columns import (
+from leat.sources.payments.columns import (
     CREATED,
     CURRENCY,
     CUSTOMER,
@@ -15,7 +15,7 @@ from sources.payments.columns import (
     time,
     value,
 )
-from sources.stream import Column, Stream
+from leat.sources.stream import Column, Stream
 
 SUBSCRIPTIONS = Stream(
     name="subscriptions",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sources.stream import Column
+from leat.sources.stream import Column
 
 ID = Column("id", "string", "Identity of the object at the provider.")
 CREATED = Column("created_at", "timestamp", "When it was made; later changes don't move it.")

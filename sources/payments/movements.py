@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sources.payments.columns import (
+from leat.sources.payments.columns import (
     BALANCE,
     CHARGE,
     CREATED,
@@ -19,7 +19,7 @@ from sources.payments.columns import (
     time,
     value,
 )
-from sources.stream import Stream
+from leat.sources.stream import Stream
 
 PAYMENT_INTENTS = Stream(
     name="payment_intents",

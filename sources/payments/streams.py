@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sources.payments.balance import BALANCE_TRANSACTIONS, PAYOUT_ITEMS, PAYOUTS
-from sources.payments.billing import CUSTOMERS, INVOICE_LINES, INVOICES, PAYMENT_METHODS
-from sources.payments.catalogue import EVENTS, PRICES, PRODUCTS, SUBSCRIPTIONS
-from sources.payments.movements import CHARGES, DISPUTES, PAYMENT_INTENTS, REFUNDS
+from leat.sources.payments.balance import BALANCE_TRANSACTIONS, PAYOUT_ITEMS, PAYOUTS
+from leat.sources.payments.billing import CUSTOMERS, INVOICE_LINES, INVOICES, PAYMENT_METHODS
+from leat.sources.payments.catalogue import EVENTS, PRICES, PRODUCTS, SUBSCRIPTIONS
+from leat.sources.payments.movements import CHARGES, DISPUTES, PAYMENT_INTENTS, REFUNDS
 
 STREAMS = (
     CUSTOMERS,

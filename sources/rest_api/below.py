@@ -8,18 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sources.driver import Sync
-from sources.events import Masked
-from sources.rest_api.column import ColumnOptions
-from sources.rest_api.convert import Converter
-from sources.rest_api.ends import Memory, Miscounted
-from sources.rest_api.listed import LISTINGS, Reading, miscounted
-from sources.rest_api.paging import Listing
-from sources.rest_api.paging_styles import OnePage
-from sources.rest_api.records import Values
-from sources.rest_api.requests import NoSegment, clock, first_request, text_of
-from sources.rest_api.spool import Spool
-from sources.web.validators import Validators, if_changed
+from leat.sources.driver import Sync
+from leat.sources.events import Masked
+from leat.sources.http.validators import Validators, if_changed
+from leat.sources.rest_api.column import ColumnOptions
+from leat.sources.rest_api.convert import Converter
+from leat.sources.rest_api.ends import Memory, Miscounted
+from leat.sources.rest_api.listed import LISTINGS, Reading, miscounted
+from leat.sources.rest_api.paging import Listing
+from leat.sources.rest_api.paging_styles import OnePage
+from leat.sources.rest_api.records import Values
+from leat.sources.rest_api.requests import NoSegment, clock, first_request, text_of
+from leat.sources.rest_api.spool import Spool
 
 
 @dataclass(frozen=True, slots=True)

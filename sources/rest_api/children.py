@@ -7,17 +7,17 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sources.events import Delete, Event, FullScan, Listed, Quarantined
-from sources.rest_api.below import Below, List, filled_of, gone_of, name_of, parents_of, read_one, scope_of, taking
-from sources.rest_api.convert import Converter
-from sources.rest_api.ends import Memory
-from sources.rest_api.listed import GROUP, Reading, State
-from sources.rest_api.reading import Asking, read_list
-from sources.rest_api.records import Values
-from sources.rest_api.requests import NoSegment
-from sources.rest_api.spool import Spooled
-from sources.web.flight import in_order
-from sources.web.validators import open_validators
+from leat.sources.events import Delete, Event, FullScan, Listed, Quarantined
+from leat.sources.http.concurrency import in_order
+from leat.sources.http.validators import open_validators
+from leat.sources.rest_api.below import Below, List, filled_of, gone_of, name_of, parents_of, read_one, scope_of, taking
+from leat.sources.rest_api.convert import Converter
+from leat.sources.rest_api.ends import Memory
+from leat.sources.rest_api.listed import GROUP, Reading, State
+from leat.sources.rest_api.reading import Asking, read_list
+from leat.sources.rest_api.records import Values
+from leat.sources.rest_api.requests import NoSegment
+from leat.sources.rest_api.spool import Spooled
 
 
 def read_children(

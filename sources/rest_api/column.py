@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from sources.json_path import FieldPath
-from sources.rest_api.paging_styles import Block
-from sources.stream import DECIMAL, TYPES, column_type
+from leat.sources.json_path import FieldPath
+from leat.sources.rest_api.paging_styles import Block
+from leat.sources.stream import DECIMAL, TYPES, column_type
 
 ColumnType = Annotated[
     str,

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sources.events import Delete, Event, Quarantined, Rows
-from sources.rest_api.declared import Endpoint
-from sources.rest_api.records import Record, Records, Values, open_list, open_records
-from sources.rest_api.shapes import nested_entries
-from sources.rest_api.since import Seen
-from sources.rest_api.spool import Spooled
-from sources.rest_api.tables import Read, Tables
-from sources.web.credentials import digest
+from leat.sources.events import Delete, Event, Quarantined, Rows
+from leat.sources.http.credentials import digest
+from leat.sources.rest_api.declared import Endpoint
+from leat.sources.rest_api.records import Record, Records, Values, open_list, open_records
+from leat.sources.rest_api.shapes import nested_entries
+from leat.sources.rest_api.spool import Spooled
+from leat.sources.rest_api.tables import Read, Tables
+from leat.sources.rest_api.watermark import Seen
 
 CHUNK = 16 * 2**20
 """Bytes of records that are made into a table at a time, whether that are many pages or a part of one."""

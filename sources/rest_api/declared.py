@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from sources.batch import to_json
-from sources.json_path import FieldPath, Path, parse_path
-from sources.rest_api.column import ColumnOptions, ColumnType
-from sources.rest_api.formats import Format, Json
-from sources.rest_api.paging_styles import Block, OnePage, Paging
-from sources.stream import Column, Stream
+from leat.sources.batch import to_json
+from leat.sources.json_path import FieldPath, Path, parse_path
+from leat.sources.rest_api.column import ColumnOptions, ColumnType
+from leat.sources.rest_api.formats import Format, Json
+from leat.sources.rest_api.paging_styles import Block, OnePage, Paging
+from leat.sources.stream import Column, Stream
 
 
 def _short(value: Any) -> Any:

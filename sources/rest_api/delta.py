@@ -8,15 +8,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sources.errors import UnexpectedShape
-from sources.events import Delete, Event
-from sources.json_path import parse_path, value_at
-from sources.rest_api.declared import Delta, Endpoint
-from sources.rest_api.page import Page
-from sources.rest_api.paging import Listing
-from sources.rest_api.requests import with_params
-from sources.rest_api.shapes import joined
-from sources.web.ask import Ask
+from leat.sources.errors import UnexpectedShape
+from leat.sources.events import Delete, Event
+from leat.sources.http.request import Ask
+from leat.sources.json_path import parse_path, value_at
+from leat.sources.rest_api.declared import Delta, Endpoint
+from leat.sources.rest_api.page import Page
+from leat.sources.rest_api.paging import Listing
+from leat.sources.rest_api.requests import with_params
+from leat.sources.rest_api.shapes import joined
 
 _REFRESH = timedelta(days=1)
 """After this long a new token is taken although nothing has changed: tokens get too old."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sources.json_path import parse_path, value_at
-from sources.rest_api.marks import flag_of
-from sources.rest_api.page import Page
-from sources.rest_api.paging_styles import Paged
+from leat.sources.json_path import parse_path, value_at
+from leat.sources.rest_api.marks import flag_of
+from leat.sources.rest_api.page import Page
+from leat.sources.rest_api.paging_styles import Paged
 
 ABSENT = object()
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
-from sources import json_raw as raw
-from sources.json_path import Path, write_path
-from sources.rest_api.declared import Endpoint
-from sources.rest_api.shapes import before_each, entries, expected, joined
+from leat.sources import json_raw as raw
+from leat.sources.json_path import Path, write_path
+from leat.sources.rest_api.declared import Endpoint
+from leat.sources.rest_api.shapes import before_each, entries, expected, joined
 
 _BLANKS = b" \t\r\n"
 _MARK = b"\xef\xbb\xbf"

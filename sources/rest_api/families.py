@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from sources.driver import Sync
-from sources.errors import IntegrationError, NotConfigured, RateLimited, TimedOut, Unauthenticated, Unavailable
-from sources.events import Event, Failed
-from sources.rest_api.children import read_children
-from sources.rest_api.convert import Converter
-from sources.rest_api.declared import Endpoint
-from sources.rest_api.listed import Reading, State
-from sources.rest_api.reading import read_list
-from sources.web.calls import ApiCall
+from leat.sources.driver import Sync
+from leat.sources.errors import IntegrationError, NotConfigured, RateLimited, TimedOut, Unauthenticated, Unavailable
+from leat.sources.events import Event, Failed
+from leat.sources.http.calls import ApiCall
+from leat.sources.rest_api.children import read_children
+from leat.sources.rest_api.convert import Converter
+from leat.sources.rest_api.declared import Endpoint
+from leat.sources.rest_api.listed import Reading, State
+from leat.sources.rest_api.reading import read_list
 
 Named = tuple[str, State]
 """The state of an endpoint for the cursor."""

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sources import domain
-from sources.rest_api.values import value_of
-from sources.stream import Column, arrow_schema, decimal_of
+from leat.sources import domain
+from leat.sources.rest_api.values import value_of
+from leat.sources.stream import Column, arrow_schema, decimal_of
 
 if TYPE_CHECKING:
-    from sources.rest_api.column import ColumnOptions
+    from leat.sources.rest_api.column import ColumnOptions
 
 Array = Any
 """A pyarrow array; the stubs of its functions take no more exact type."""

@@ -10,16 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sources.json_path import parse_path, value_at, write_path
-from sources.rest_api.declared import Endpoint
-from sources.rest_api.ends import ABSENT, End, Memory, Miscounted, Unproven, more_of, said
-from sources.rest_api.marks import number_of, unread_mark
-from sources.rest_api.page import Page, page_of
-from sources.rest_api.paging_styles import CursorPages, NextHeader, NextLink, Paged
-from sources.rest_api.requests import asked_size, with_params
-from sources.web.ask import Ask
-from sources.web.client import Client
-from sources.web.headers import link_of
+from leat.sources.http.client import Client
+from leat.sources.http.headers import link_of
+from leat.sources.http.request import Ask
+from leat.sources.json_path import parse_path, value_at, write_path
+from leat.sources.rest_api.declared import Endpoint
+from leat.sources.rest_api.ends import ABSENT, End, Memory, Miscounted, Unproven, more_of, said
+from leat.sources.rest_api.marks import number_of, unread_mark
+from leat.sources.rest_api.page import Page, page_of
+from leat.sources.rest_api.paging_styles import CursorPages, NextHeader, NextLink, Paged
+from leat.sources.rest_api.requests import asked_size, with_params
 
 _REFUSALS = frozenset(range(400, 500)) - {401, 407, 408, 425, 429}
 _OTHER_LINKS = frozenset(

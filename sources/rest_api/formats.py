@@ -17,9 +17,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from sources import json_raw as raw
-from sources.domain import MAX_FIELD_BYTES
-from sources.rest_api.paging_styles import Block
+from leat.sources import json_raw as raw
+from leat.sources.domain import MAX_FIELD_BYTES
+from leat.sources.rest_api.paging_styles import Block
 
 
 class Json(Block):
@@ -83,7 +83,7 @@ def as_json(declared: Json | NdJson | Csv | Xml, body: bytes, media_type: str = 
     if isinstance(declared, Csv):
         return b"[%s]" % b",".join(_rows(declared, body))
     if isinstance(declared, Xml):
-        from sources.web.safe_xml import parse_xml
+        from leat.sources.http.safe_xml import parse_xml
 
         root = parse_xml(body)
         return json.dumps({_local(root.tag): _element(root)}, ensure_ascii=False).encode()

@@ -11,23 +11,23 @@ from tempfile import TemporaryDirectory
 
 from pydantic import Field
 
-from sources.batch import to_json
-from sources.driver import ConnectionModel, SetupTest, Sync
-from sources.errors import Forbidden, Permanent, Unauthenticated
-from sources.events import Cursor, Event
-from sources.looks import Look
-from sources.rest_api.declared import Endpoint, personal_columns, stream_of
-from sources.rest_api.families import Families, Reach
-from sources.rest_api.listed import Reading, State
-from sources.rest_api.look import Looking
-from sources.rest_api.mistakes import endpoint_gaps, endpoint_mistakes
-from sources.rest_api.paging_styles import Block
-from sources.rest_api.since import state_from, takes_dates
-from sources.rest_api.spool import spool_folder
-from sources.settings import Setting, read_setting
-from sources.stream import Stream
-from sources.web.auth import Auth, NoAuth, sign_in
-from sources.web.client import Advice, Client, Limits, Version, open_client
+from leat.sources.batch import to_json
+from leat.sources.driver import ConnectionModel, SetupTest, Sync
+from leat.sources.errors import Forbidden, Permanent, Unauthenticated
+from leat.sources.events import Cursor, Event
+from leat.sources.http.auth import Auth, NoAuth, sign_in
+from leat.sources.http.client import Advice, Client, Limits, Version, open_client
+from leat.sources.look import Look
+from leat.sources.rest_api.declared import Endpoint, personal_columns, stream_of
+from leat.sources.rest_api.diagnostics import endpoint_gaps, endpoint_mistakes
+from leat.sources.rest_api.families import Families, Reach
+from leat.sources.rest_api.listed import Reading, State
+from leat.sources.rest_api.look import Looking
+from leat.sources.rest_api.paging_styles import Block
+from leat.sources.rest_api.spool import spool_folder
+from leat.sources.rest_api.watermark import state_from, takes_dates
+from leat.sources.settings import Setting, read_setting
+from leat.sources.stream import Stream
 
 FORMAT = 2
 """Raised when the cursor changes its meaning; an older one is then read as none."""

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sources.json_path import write_path
-from sources.rest_api.column import ColumnOptions
-from sources.stream import EXTRA
+from leat.sources.json_path import write_path
+from leat.sources.rest_api.column import ColumnOptions
+from leat.sources.stream import EXTRA
 
 _KEYS = ("id", "uuid", "guid", "uid", "key", "number", "code", "slug", "name", "sku", "email")
 _CHANGED = re.compile(r"(last_?)?(updated|modified|changed|edited|update|modification|write)(_?(at|on|date|time|ts))?")

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sources.json_path import Path, write_path
-from sources.rest_api.declared import Endpoint
-from sources.rest_api.page import Page
-from sources.rest_api.paging_styles import CursorPages, LinkHeader, NextHeader, NextLink, Offset, Pages, Style
-from sources.web.headers import link_of
+from leat.sources.http.headers import link_of
+from leat.sources.json_path import Path, write_path
+from leat.sources.rest_api.declared import Endpoint
+from leat.sources.rest_api.page import Page
+from leat.sources.rest_api.paging_styles import CursorPages, LinkHeader, NextHeader, NextLink, Offset, Pages, Style
 
 _DEPTH = 4
 _WORD = re.compile(r"[^a-z0-9]")

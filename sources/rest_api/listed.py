@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sources.driver import Sync
-from sources.errors import IntegrationError, Unavailable, UnexpectedShape
-from sources.events import Event, Logged
-from sources.rest_api.convert import Converter
-from sources.rest_api.ends import Miscounted
-from sources.rest_api.lists import Lists
-from sources.rest_api.spool import Spool
-from sources.web.client import Client
+from leat.sources.driver import Sync
+from leat.sources.errors import IntegrationError, Unavailable, UnexpectedShape
+from leat.sources.events import Event, Logged
+from leat.sources.http.client import Client
+from leat.sources.rest_api.convert import Converter
+from leat.sources.rest_api.ends import Miscounted
+from leat.sources.rest_api.lists import Lists
+from leat.sources.rest_api.spool import Spool
 
 GROUP = 16 * 2**20
 """Bytes of JSON that are made into tables at a time; memory is bounded by it."""

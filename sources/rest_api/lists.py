@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sources.rest_api.declared import Endpoint
-from sources.rest_api.delta import Removed, first_of
-from sources.rest_api.ends import Memory
-from sources.rest_api.page import Page
-from sources.rest_api.paging import Listing
-from sources.rest_api.spool import Spool
-from sources.web.ask import Ask
-from sources.web.client import Client
+from leat.sources.http.client import Client
+from leat.sources.http.request import Ask
+from leat.sources.rest_api.declared import Endpoint
+from leat.sources.rest_api.delta import Removed, first_of
+from leat.sources.rest_api.ends import Memory
+from leat.sources.rest_api.page import Page
+from leat.sources.rest_api.paging import Listing
+from leat.sources.rest_api.spool import Spool
 
 
 @dataclass(slots=True)

@@ -10,23 +10,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from sources.driver import Sync
-from sources.errors import IntegrationError, UnexpectedShape
-from sources.events import Event, Quarantined, Rows
-from sources.looks import Look
-from sources.rest_api.column import ColumnOptions
-from sources.rest_api.convert import Converter
-from sources.rest_api.declared import Endpoint
-from sources.rest_api.delta import first_of
-from sources.rest_api.ends import Miscounted
-from sources.rest_api.page import Page
-from sources.rest_api.paging import Listing
-from sources.rest_api.records import Values
-from sources.rest_api.requests import NoSegment, clock, first_request, text_of
-from sources.rest_api.since import spans_of
-from sources.rest_api.spool import Spool
-from sources.web.ask import Answer, Ask
-from sources.web.client import Client
+from leat.sources.driver import Sync
+from leat.sources.errors import IntegrationError, UnexpectedShape
+from leat.sources.events import Event, Quarantined, Rows
+from leat.sources.http.client import Client
+from leat.sources.http.request import Answer, Ask
+from leat.sources.look import Look
+from leat.sources.rest_api.column import ColumnOptions
+from leat.sources.rest_api.convert import Converter
+from leat.sources.rest_api.declared import Endpoint
+from leat.sources.rest_api.delta import first_of
+from leat.sources.rest_api.ends import Miscounted
+from leat.sources.rest_api.page import Page
+from leat.sources.rest_api.paging import Listing
+from leat.sources.rest_api.records import Values
+from leat.sources.rest_api.requests import NoSegment, clock, first_request, text_of
+from leat.sources.rest_api.spool import Spool
+from leat.sources.rest_api.watermark import spans_of
 
 PAGES = 2
 """So many pages of a list are looked at."""
@@ -135,7 +135,7 @@ class Looking:
             of: name of that.
             above: the endpoint of that name.
         """
-        from sources.rest_api.proposal import completed, propose, with_parent
+        from leat.sources.rest_api.proposal import completed, propose, with_parent
 
         endpoint = self.endpoints[name]
         parent = {**row, **{n: values[0] for n, values in (endpoint.parent.each if endpoint.parent else {}).items()}}
@@ -177,7 +177,7 @@ class Looking:
         seen: Seen,
         events: Iterable[Event],
     ) -> Iterator[Look]:
-        from sources.rest_api.proposal import with_outer
+        from leat.sources.rest_api.proposal import with_outer
 
         for name, endpoint in nested.items():
             if name in given:

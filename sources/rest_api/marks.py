@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sources.json_path import Path, parse_path, value_at, write_path
-from sources.rest_api.declared import Endpoint
-from sources.web.headers import link_of
+from leat.sources.http.headers import link_of
+from leat.sources.json_path import Path, parse_path, value_at, write_path
+from leat.sources.rest_api.declared import Endpoint
 
 _DEPTH = 3
 _WORD = re.compile(r"[^a-z0-9]")

@@ -10,13 +10,13 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from sources.rest_api.declared import Endpoint
-from sources.rest_api.ends import ABSENT, End, Unproven, more_of, said
-from sources.rest_api.marks import number_of
-from sources.rest_api.page import Page
-from sources.rest_api.paging_styles import Offset, Pages
-from sources.rest_api.requests import asked_size, with_params
-from sources.web.ask import Ask
+from leat.sources.http.request import Ask
+from leat.sources.rest_api.declared import Endpoint
+from leat.sources.rest_api.ends import ABSENT, End, Unproven, more_of, said
+from leat.sources.rest_api.marks import number_of
+from leat.sources.rest_api.page import Page
+from leat.sources.rest_api.paging_styles import Offset, Pages
+from leat.sources.rest_api.requests import asked_size, with_params
 
 _BEYOND = frozenset({400, 404, 410, 416, 422})
 """Statuses by which servers say that a page is beyond the last: they end a list whose total was reached."""

@@ -10,14 +10,14 @@ from typing import Any
 
 import msgspec
 
-from sources.errors import Rejected, UnexpectedShape
-from sources.json_path import value_at
-from sources.rest_api.declared import Endpoint
-from sources.rest_api.envelope import NoRecords, open_envelope
-from sources.rest_api.formats import as_json
-from sources.rest_api.marks import failure_of
-from sources.web.ask import Answer, Ask
-from sources.web.client import Client
+from leat.sources.errors import Rejected, UnexpectedShape
+from leat.sources.http.client import Client
+from leat.sources.http.request import Answer, Ask
+from leat.sources.json_path import value_at
+from leat.sources.rest_api.declared import Endpoint
+from leat.sources.rest_api.envelope import NoRecords, open_envelope
+from leat.sources.rest_api.formats import as_json
+from leat.sources.rest_api.marks import failure_of
 
 _NO_CONTENT = 204
 _RECORDS = (

@@ -11,19 +11,19 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from sources.errors import IntegrationError, UnexpectedShape
-from sources.rest_api.declared import Endpoint
-from sources.rest_api.ends import End, Memory, Unproven
-from sources.rest_api.follow import Follower
-from sources.rest_api.numbered import Numbered, counted
-from sources.rest_api.page import Page, page_of
-from sources.rest_api.paging_styles import Offset, Paged, Pages
-from sources.rest_api.proof import check_marks, check_total
-from sources.rest_api.requests import with_size
-from sources.web.ask import Answer, Ask
-from sources.web.client import Client
-from sources.web.failures import error_of
-from sources.web.validators import NOT_MODIFIED
+from leat.sources.errors import IntegrationError, UnexpectedShape
+from leat.sources.http.client import Client
+from leat.sources.http.failures import error_of
+from leat.sources.http.request import Answer, Ask
+from leat.sources.http.validators import NOT_MODIFIED
+from leat.sources.rest_api.declared import Endpoint
+from leat.sources.rest_api.ends import End, Memory, Unproven
+from leat.sources.rest_api.follow import Follower
+from leat.sources.rest_api.numbered import Numbered, counted
+from leat.sources.rest_api.page import Page, page_of
+from leat.sources.rest_api.paging_styles import Offset, Paged, Pages
+from leat.sources.rest_api.proof import check_marks, check_total
+from leat.sources.rest_api.requests import with_size
 
 _EMPTY_PAGES = 10
 

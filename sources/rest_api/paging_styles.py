@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from sources.json_path import FieldPath
+from leat.sources.json_path import FieldPath
 
 
 class Block(BaseModel):

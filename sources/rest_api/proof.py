@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sources.rest_api.declared import Endpoint
-from sources.rest_api.ends import End, Miscounted, Unproven
-from sources.rest_api.marks import unread_mark, unread_total
-from sources.rest_api.page import Page
-from sources.rest_api.paging_styles import OnePage, Paged, Style
+from leat.sources.rest_api.declared import Endpoint
+from leat.sources.rest_api.ends import End, Miscounted, Unproven
+from leat.sources.rest_api.marks import unread_mark, unread_total
+from leat.sources.rest_api.page import Page
+from leat.sources.rest_api.paging_styles import OnePage, Paged, Style
 
 
 def check_marks(page: Page, endpoint: Endpoint, end: End, rows: int, pages: int) -> None:

@@ -7,17 +7,17 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from sources.json_path import write_path
-from sources.looks import Look
-from sources.rest_api.column import ColumnOptions
-from sources.rest_api.declared import Endpoint
-from sources.rest_api.infer import growing_columns, infer_columns, infer_key, value_of
-from sources.rest_api.infer_paging import find_list, likely_paging
-from sources.rest_api.look import Brief, Seen, read_some
-from sources.rest_api.paging_styles import Offset, OnePage, Pages
-from sources.rest_api.records import open_list
-from sources.rest_api.shapes import nested_entries
-from sources.web.ask import Ask
+from leat.sources.http.request import Ask
+from leat.sources.json_path import write_path
+from leat.sources.look import Look
+from leat.sources.rest_api.column import ColumnOptions
+from leat.sources.rest_api.declared import Endpoint
+from leat.sources.rest_api.infer import growing_columns, infer_columns, infer_key, value_of
+from leat.sources.rest_api.infer_paging import find_list, likely_paging
+from leat.sources.rest_api.look import Brief, Seen, read_some
+from leat.sources.rest_api.paging_styles import Offset, OnePage, Pages
+from leat.sources.rest_api.records import open_list
+from leat.sources.rest_api.shapes import nested_entries
 
 _TRIES = 3
 _NO_KEY = "no field has another value in each record: name as key the columns that identify a row"

@@ -11,18 +11,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sources.events import Event, FullScan, Listed, Logged
-from sources.rest_api.convert import Converter
-from sources.rest_api.declared import Endpoint
-from sources.rest_api.delta import Removed, token_state
-from sources.rest_api.ends import Memory
-from sources.rest_api.listed import Reading, State, grouped, read_into_spool
-from sources.rest_api.lists import Lists
-from sources.rest_api.paging_styles import OnePage
-from sources.rest_api.requests import clock, first_request
-from sources.rest_api.since import Seen, is_again, spans_of
-from sources.rest_api.spool import Spool
-from sources.web.validators import if_changed
+from leat.sources.events import Event, FullScan, Listed, Logged
+from leat.sources.http.validators import if_changed
+from leat.sources.rest_api.convert import Converter
+from leat.sources.rest_api.declared import Endpoint
+from leat.sources.rest_api.delta import Removed, token_state
+from leat.sources.rest_api.ends import Memory
+from leat.sources.rest_api.listed import Reading, State, grouped, read_into_spool
+from leat.sources.rest_api.lists import Lists
+from leat.sources.rest_api.paging_styles import OnePage
+from leat.sources.rest_api.requests import clock, first_request
+from leat.sources.rest_api.spool import Spool
+from leat.sources.rest_api.watermark import Seen, is_again, spans_of
 
 
 @dataclass(slots=True)

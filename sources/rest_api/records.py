@@ -9,12 +9,12 @@ from typing import Any, overload
 
 import msgspec
 
-from sources import json_raw as raw
-from sources.batch import clean
-from sources.domain import MAX_FIELD_BYTES
-from sources.json_path import EACH, Path
-from sources.rest_api.declared import Endpoint
-from sources.rest_api.values import sound
+from leat.sources import json_raw as raw
+from leat.sources.batch import clean
+from leat.sources.domain import MAX_FIELD_BYTES
+from leat.sources.json_path import EACH, Path
+from leat.sources.rest_api.declared import Endpoint
+from leat.sources.rest_api.values import sound
 
 Values = Mapping[str, Any]
 

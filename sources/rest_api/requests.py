@@ -9,11 +9,11 @@ from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import quote, unquote
 
-from sources.json_path import parse_path
-from sources.rest_api.declared import Endpoint
-from sources.rest_api.formats import ACCEPT
-from sources.rest_api.paging_styles import Paged
-from sources.web.ask import Ask
+from leat.sources.http.request import Ask
+from leat.sources.json_path import parse_path
+from leat.sources.rest_api.declared import Endpoint
+from leat.sources.rest_api.formats import ACCEPT
+from leat.sources.rest_api.paging_styles import Paged
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _SIZE = re.compile(

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from sources import json_raw as raw
-from sources.json_path import EACH, Path
-from sources.rest_api.declared import Endpoint
+from leat.sources import json_raw as raw
+from leat.sources.json_path import EACH, Path
+from leat.sources.rest_api.declared import Endpoint
 
 
 def before_each(path: Path) -> Path:

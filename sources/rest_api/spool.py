@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sources.rest_api.page import Page
-from sources.web.ask import Ask
+from leat.sources.http.request import Ask
+from leat.sources.rest_api.page import Page
 
 _PREFIX = "pages-"
 _IN_MEMORY = 16 * 2**20

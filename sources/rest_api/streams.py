@@ -1,5 +1,5 @@
 """A REST API has no streams of its own: ``connection.endpoints`` of a declaration names them."""
 
-from sources.stream import Stream
+from leat.sources.stream import Stream
 
 STREAMS: tuple[Stream, ...] = ()

@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sources import domain
-from sources import json_raw as raw
-from sources.errors import IntegrationError
-from sources.events import Quarantined
-from sources.json_path import Path, write_path
-from sources.rest_api.declared import Endpoint, stream_of
-from sources.rest_api.fit import Array, Fitted, compute, fit
-from sources.rest_api.formats import TEXT
-from sources.rest_api.records import Record, Records
-from sources.stream import EXTRA
+from leat.sources import domain
+from leat.sources import json_raw as raw
+from leat.sources.errors import IntegrationError
+from leat.sources.events import Quarantined
+from leat.sources.json_path import Path, write_path
+from leat.sources.rest_api.declared import Endpoint, stream_of
+from leat.sources.rest_api.fit import Array, Fitted, compute, fit
+from leat.sources.rest_api.formats import TEXT
+from leat.sources.rest_api.records import Record, Records
+from leat.sources.stream import EXTRA
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from sources.rest_api.column import ColumnOptions
+    from leat.sources.rest_api.column import ColumnOptions
 
 Tree = dict[str, Any]
 """Names that are declared, and below each the same; None where the whole value is a column's."""

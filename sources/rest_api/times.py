@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
-    from sources.rest_api.column import ColumnOptions
+    from leat.sources.rest_api.column import ColumnOptions
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST = 12

@@ -11,12 +11,12 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sources.domain import MAX_FIELD_BYTES, MAX_JSON_DEPTH, arrow_value
-from sources.rest_api.times import time_of
-from sources.stream import decimal_of
+from leat.sources.domain import MAX_FIELD_BYTES, MAX_JSON_DEPTH, arrow_value
+from leat.sources.rest_api.times import time_of
+from leat.sources.stream import decimal_of
 
 if TYPE_CHECKING:
-    from sources.rest_api.column import ColumnOptions
+    from leat.sources.rest_api.column import ColumnOptions
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}

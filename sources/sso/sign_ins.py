@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sources.stream import Column, Stream
+from leat.sources.stream import Column, Stream
 
 SESSIONS = Stream(
     name="sessions",

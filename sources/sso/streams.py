@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sources.sso.sign_ins import DEVICES, LOGIN_EVENTS, POLICIES, SESSIONS
-from sources.stream import Column, Stream
+from leat.sources.sso.sign_ins import DEVICES, LOGIN_EVENTS, POLICIES, SESSIONS
+from leat.sources.stream import Column, Stream
 
 _TIMES = (
     Column("created_at", "timestamp", "When it was made, where the provider says."),

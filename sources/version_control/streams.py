@@ -6,7 +6,7 @@ Object names are hexadecimal. A path or name that isn't UTF-8 has its odd bytes 
 
 from __future__ import annotations
 
-from sources.stream import Column, Stream
+from leat.sources.stream import Column, Stream
 
 _REPOSITORY = Column("repository", "string", "Name of the repository: declared, or the last part of its URL.")
 _COMMIT = Column("commit", "string", "Name (hash) of the commit.")

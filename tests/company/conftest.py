@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from dotenv import dotenv_values
 
-from demo.git_history import git
-from demo.postgres import postgres_url
-from demo.process import Process
+from leat.demo.seed.git_history import git
+from leat.demo.servers.postgres import postgres_url
+from leat.demo.servers.process import Process
+from leat.warehouse.connect import open_warehouse
+from leat.warehouse.session import Warehouse
 from tests.kit.command import ROOT, Leat
-from warehouse.connect import open_warehouse
-from warehouse.session import Warehouse
 
 INTEGRATIONS = tuple(path.stem for path in sorted((ROOT / "pipelines").glob("*.yaml")))
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from imapclient import IMAPClient
 
-from demo.site import open_site
-from demo.systems import ALERTED, open_email
-from quality.alerts.delivery import deliver
+from leat.demo.site import open_site
+from leat.demo.systems import ALERTED, open_email
+from leat.quality.alerts.delivery import deliver
 
 
 def test_alerts_of_the_demo_arrive_where_no_declaration_reads(tmp_path: Path) -> None:

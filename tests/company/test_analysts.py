@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import duckdb
 import pytest
 
-from demo.postgres import postgres_url as url_of
-from demo.process import Process
+from leat.demo.servers.postgres import postgres_url as url_of
+from leat.demo.servers.process import Process
 from tests.company.conftest import Both, Demo
 from tests.docs_blocks import blocks
 from tests.kit.command import ROOT

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from leat.warehouse.connect import open_warehouse
 from tests.company.conftest import Demo
 from tests.kit.pages import broken_links, pages_of
-from warehouse.connect import open_warehouse
 
 
 def rows(demo: Demo, sql: str) -> list[tuple[Any, ...]]:

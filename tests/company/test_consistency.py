@@ -11,9 +11,9 @@ import pytest
 from dotenv import dotenv_values
 from imapclient import IMAPClient
 
-from demo.story.files import BUCKET
-from demo.story.planted import PLANTED
-from demo.systems import ALERTED
+from leat.demo.story.files import BUCKET
+from leat.demo.story.planted import PLANTED
+from leat.demo.systems import ALERTED
 from tests.company.conftest import Demo
 
 pytestmark = pytest.mark.timeout(600)  # the whole company has to be started

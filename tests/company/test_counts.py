@@ -16,7 +16,7 @@ import requests
 import stripe
 from dotenv import dotenv_values
 
-from demo.git_history import git
+from leat.demo.seed.git_history import git
 from tests.company.conftest import Demo
 
 pytestmark = pytest.mark.timeout(600)  # the whole company has to be started

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from demo.company import start_company, stop_company
-from demo.process import free_port, is_listening, is_running, running, start
+from leat.demo.company import start_company, stop_company
+from leat.demo.servers.process import free_port, is_listening, is_running, running, start
 from tests.company.conftest import INTEGRATIONS, Demo, copied_project
 
 pytestmark = pytest.mark.timeout(600)  # the whole company has to be started

@@ -16,9 +16,9 @@ import pytest
 import stripe
 from dotenv import dotenv_values
 
+from leat.warehouse.connect import open_warehouse
+from leat.warehouse.session import quote
 from tests.company.conftest import Demo
-from warehouse.connect import open_warehouse
-from warehouse.session import quote
 
 pytestmark = pytest.mark.timeout(600)  # the whole company has to be started
 

@@ -14,11 +14,11 @@ import pytest
 import stripe
 from dotenv import dotenv_values
 
-from demo.story.planted import PLANTED
+from leat.demo.story.planted import PLANTED
+from leat.warehouse.connect import open_warehouse
+from leat.warehouse.session import Session
 from tests.company.conftest import Demo
 from tests.money_told import SUBJECTS
-from warehouse.connect import open_warehouse
-from warehouse.session import Session
 
 pytestmark = pytest.mark.timeout(600)  # the whole company has to be started
 

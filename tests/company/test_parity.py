@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from assets.build import build
-from assets.model_files import load_models
-from pipelines.project import load_declarations, open_project
+from leat.assets.build import build
+from leat.assets.model_files import load_models
+from leat.pipelines.declare.project import load_declarations, open_project
+from leat.warehouse.session import Session, Warehouse, quote
 from tests.company.conftest import Both
-from warehouse.session import Session, Warehouse, quote
 
 pytestmark = pytest.mark.timeout(600)  # the whole company has to be started
 

@@ -12,11 +12,11 @@ import pytest
 import requests
 from dotenv import dotenv_values
 
-from demo.git_history import git
-from demo.story.people import SHOP
-from demo.story.planted import PLANTED
+from leat.demo.seed.git_history import git
+from leat.demo.story.people import SHOP
+from leat.demo.story.planted import PLANTED
+from leat.warehouse.connect import open_warehouse
 from tests.company.conftest import Demo
-from warehouse.connect import open_warehouse
 
 pytestmark = pytest.mark.timeout(600)  # the whole company has to be started
 

@@ -19,10 +19,10 @@ import pytest
 import requests
 from dotenv import dotenv_values
 
-from demo.story.files import BUCKET, OWNERS, QUOTAS
+from leat.demo.story.files import BUCKET, OWNERS, QUOTAS
+from leat.warehouse.connect import open_warehouse
+from leat.warehouse.session import quote
 from tests.company.conftest import Demo
-from warehouse.connect import open_warehouse
-from warehouse.session import quote
 
 pytestmark = pytest.mark.timeout(600)  # the whole company has to be started
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import requests
 from dateutil.rrule import rrulestr
 
-from demo.radicale import start_radicale, storage_folder
+from leat.demo.servers.radicale import start_radicale, storage_folder
 from tests.contract.served import served
 from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Row, Step, World
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import boto3
 
-from demo.seaweedfs import start_seaweedfs
+from leat.demo.servers.seaweedfs import start_seaweedfs
 from tests.contract.served import served
 from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Row, Step, World
 

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 
 import requests
 
-from demo.wsgidav_server import start_wsgidav
+from leat.demo.servers.wsgidav_server import start_wsgidav
 from tests.contract.served import served
 from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Row, Step, World
 

@@ -9,8 +9,8 @@ from contextlib import ExitStack
 import psycopg2
 import pytest
 
-from demo.postgres import postgres_url as url_of
-from demo.process import Process
+from leat.demo.servers.postgres import postgres_url as url_of
+from leat.demo.servers.process import Process
 from tests.contract.course import Course, run_course
 from tests.contract.world import drivers, world_file
 

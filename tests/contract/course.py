@@ -19,20 +19,20 @@ from typing import Any
 
 from pyarrow import Schema, parquet
 
-from pipelines import state
-from pipelines.engine import Engine, Request, run_integration
-from pipelines.event_log import landed_stream
-from pipelines.project import Project, load_declarations
-from pipelines.record import Recorder, register
-from pipelines.results import IntegrationResult
-from sources.driver import SetupTest, Sync, load_driver, streams_of
-from sources.events import Event
-from sources.stream import Stream
+from leat.control.store import open_control
+from leat.pipelines.declare.project import Project, load_declarations
+from leat.pipelines.load import state
+from leat.pipelines.load.event_log import landed_stream
+from leat.pipelines.load.results import IntegrationResult
+from leat.pipelines.load.run import Engine, Request, run_integration
+from leat.runs.recorder import Recorder, register
+from leat.sources.driver import SetupTest, Sync, load_driver, streams_of
+from leat.sources.events import Event
+from leat.sources.stream import Stream
+from leat.warehouse.connect import open_warehouse
+from leat.warehouse.session import Warehouse, quote
 from tests.contract.evidence import found, kept, written
 from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Step, World
-from warehouse.connect import open_warehouse
-from warehouse.control import open_control
-from warehouse.session import Warehouse, quote
 
 DUCKDB, POSTGRES, MASKED = "duckdb", "postgres", "masked"
 Table = dict[tuple[Any, ...], dict[str, Any]]

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from demo.tryton import start_tryton
+from leat.demo.tryton.server import start_tryton
 from tests.contract.served import served
 from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Step, World
 from tests.sources.tryton_office import Office, decimal

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pyarrow import ArrowInvalid, parquet
 
-from warehouse.session import Session, quote
+from leat.warehouse.session import Session, quote
 
 
 def written(folder: Path, leave_out: Sequence[Path] = ()) -> Iterator[tuple[str, bytes]]:

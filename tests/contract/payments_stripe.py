@@ -10,10 +10,10 @@ from typing import Any
 
 import requests
 
-from demo.localstripe import start_localstripe
-from demo.process import running
-from demo.stripe_front import start_stripe_front
-from demo.stripe_shapes import KINDS
+from leat.demo.servers.process import running
+from leat.demo.stripe.front import start_stripe_front
+from leat.demo.stripe.localstripe import start_localstripe
+from leat.demo.stripe.shapes import KINDS
 from tests.contract.served import served
 from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Row, Step, World
 

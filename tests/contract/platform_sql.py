@@ -12,9 +12,7 @@ from urllib.parse import urlsplit
 import psycopg2
 import sqlalchemy
 
-from tests.contract.proxy import POSTGRES, proxied
-from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Step, World
-from warehouse.control import (
+from leat.control.store import (
     Declared,
     end_run,
     log_events,
@@ -24,6 +22,8 @@ from warehouse.control import (
     set_override,
     start_run,
 )
+from tests.contract.proxy import POSTGRES, proxied
+from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Step, World
 
 TABLES = ("integration_system", "integration", "integration_config", "integration_log", "run", "api_call")
 _SHOP = {"shop": Declared("payments", "Charges.", "stripe", "Our shop")}

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
-from demo.process import free_port
+from leat.demo.servers.process import free_port
 
 HTTP = rb"(?m)^[A-Z]{3,20} \S+ HTTP/1\.[01]\r$"
 """An HTTP request (RFC 9112, section 3)."""

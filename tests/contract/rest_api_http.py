@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 
-from demo.api_server import start_api_server
+from leat.demo.servers.api_server import start_api_server
 from tests.contract.served import served
 from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Row, Step, World
 

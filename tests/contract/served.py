@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from demo.process import Process, stop
+from leat.demo.servers.process import Process, stop
 from tests.contract.proxy import HTTP, Proxy, proxied
 
 

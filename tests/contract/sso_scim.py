@@ -13,8 +13,8 @@ from typing import Any
 
 import requests
 
-from demo.canaille import DATABASE, LOG, Accounts, service_account, start_canaille
-from demo.canaille_browser import Browser
+from leat.demo.servers.canaille import DATABASE, LOG, Accounts, service_account, start_canaille
+from leat.demo.servers.canaille_browser import Browser
 from tests.contract.served import served
 from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Row, Step, World
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sources import errors
-from sources.errors import Permanent, Transient
+from leat.sources import errors
+from leat.sources.errors import Permanent, Transient
 from tests.contract.course import DUCKDB, POSTGRES, Course, Place
 
 

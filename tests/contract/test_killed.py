@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from pipelines.engine import Engine
-from pipelines.project import Project, load_declarations
+from leat.pipelines.declare.project import Project, load_declarations
+from leat.pipelines.load.run import Engine
+from leat.warehouse.connect import open_warehouse
+from leat.warehouse.session import quote
 from tests.contract.course import declare
 from tests.contract.world import Keys, World, drivers, world_file
 from tests.kit.child import Point, run_to_end
-from warehouse.connect import open_warehouse
-from warehouse.session import quote
 
 EXTRACTING, EXTRACTED = Point("event", nth=1), Point("observe", "extracted")
 LANDED, COMMITTING, APPLIED = (Point("observe", phase) for phase in ("landed", "committing", "applied"))

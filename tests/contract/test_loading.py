@@ -8,13 +8,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipelines.event_log import SEQUENCE, landed_column
-from pipelines.mask_key import read_mask_key
-from pipelines.project import load_declarations
-from pipelines.shape import SYSTEM_COLUMNS
-from pipelines.shaping import Shaping
-from sources.events import Cursor, Delete, FullScan, Quarantined, Rows
-from sources.stream import arrow_schema
+from leat.pipelines.declare.project import load_declarations
+from leat.pipelines.load.event_log import SEQUENCE, landed_column
+from leat.pipelines.load.mask_key import read_mask_key
+from leat.pipelines.load.shaping import Shaping
+from leat.pipelines.load.table_schema import SYSTEM_COLUMNS
+from leat.sources.events import Cursor, Delete, FullScan, Quarantined, Rows
+from leat.sources.stream import arrow_schema
 from tests.contract.course import DUCKDB, MASKED, POSTGRES, Course, Place, Stage, left_out
 from tests.contract.world import Keys, Row
 

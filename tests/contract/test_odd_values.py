@@ -12,15 +12,15 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipelines.declaration import Declaration
-from sources.batch import Batch, to_json
-from sources.events import Event, Quarantined, Rows
-from sources.stream import TYPES, Column, Stream
+from leat.pipelines.declare.declaration import Declaration
+from leat.sources.batch import Batch, to_json
+from leat.sources.events import Event, Quarantined, Rows
+from leat.sources.stream import TYPES, Column, Stream
+from leat.warehouse.session import Session, quote
 from tests.contract.world import drivers
 from tests.kit.loads import Loads, declaration
 from tests.kit.odd_values import MARK, TEXTS
 from tests.test_apply import opened
-from warehouse.session import Session, quote
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SOURCES = sorted({source for source, _ in drivers()})
@@ -135,7 +135,7 @@ def declared(source: str) -> Declaration:
         streams = declaration(source=source).every_stream()
         odd = {s.name for s in streams if "valid_from" in {column.name for column in s.columns}}
         return declaration({s.name: {**every, "history": s.name not in odd} for s in streams}, source)
-    from sources.rest_api.http import Connection
+    from leat.sources.rest_api.http import Connection
 
     columns = {f"a_{i}": kind for i, kind in enumerate((*TYPES, *DECIMALS))}
     endpoints = {"things": {"path": "things", "key": "id", "columns": {"id": "integer", **columns}}}

@@ -21,7 +21,7 @@ def refuse(event, args):
         raise RuntimeError(f"{event} while definitions are loaded")
 sys.addaudithook(refuse)
 from pathlib import Path
-from pipelines.project import load_declarations, open_project
+from leat.pipelines.declare.project import load_declarations, open_project
 declarations = load_declarations(open_project(Path(sys.argv[1])))
 print(*declarations)
 heavy = {"dlt", "great_expectations", "pandas", "duckdb", "dagster"} & set(sys.modules)

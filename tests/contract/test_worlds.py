@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from sources.driver import driver_names, source_names
+from leat.sources.driver import driver_names, source_names
 from tests.contract.world import drivers, world_file
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from demo.git_history import git
-from demo.git_server import start_git_server
-from demo.process import stop
+from leat.demo.seed.git_history import git
+from leat.demo.servers.git_server import start_git_server
+from leat.demo.servers.process import stop
 from tests.contract.proxy import HTTP, Proxy, proxied
 from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Row, Step, World
 

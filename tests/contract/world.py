@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from sources.driver import driver_names, source_names
+from leat.sources.driver import driver_names, source_names
 from tests.kit.project import SOURCES
 
 SECRET = "planted-9f3kQx7Zt-secret"

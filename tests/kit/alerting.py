@@ -13,14 +13,14 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from pipelines import state
-from pipelines.project import Project, load_declarations
-from quality.alerts.announce import Sent, announce
+from leat.control.runs import RunStatus
+from leat.control.store import Counts, end_run, open_control, start_run
+from leat.pipelines.declare.project import Project, load_declarations
+from leat.pipelines.load import state
+from leat.quality.alerts.announce import Sent, announce
+from leat.warehouse.connect import open_warehouse
+from leat.warehouse.session import Session
 from tests.kit.project import Tally
-from warehouse.connect import open_warehouse
-from warehouse.control import Counts, end_run, open_control, start_run
-from warehouse.control_runs import RunStatus
-from warehouse.session import Session
 
 START = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 RULE = "charge_without_invoice"
@@ -127,7 +127,7 @@ class Office:
 
     def ran(self, status: RunStatus, error: tuple[str, str] | None = None) -> None:
         """Record a run that has ended."""
-        from pipelines.record import register
+        from leat.runs.recorder import register
 
         register(self.store, load_declarations(self.project))
         run = start_run(self.store, "tally", "cli", holds_lock=True)

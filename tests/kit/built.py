@@ -8,10 +8,10 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from assets.build import build
-from assets.model_files import load_models
+from leat.assets.build import build
+from leat.assets.model_files import load_models
+from leat.warehouse.session import Warehouse, quote
 from tests.loaded import REPOSITORY, declare, load, project
-from warehouse.session import Warehouse, quote
 
 Row = dict[str, Any]
 

@@ -19,11 +19,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipelines.engine import Engine, Request, run_integration
-from sources.driver import load_driver
-from sources.events import Event
+from leat.pipelines.load.run import Engine, Request, run_integration
+from leat.sources.driver import load_driver
+from leat.sources.events import Event
+from leat.warehouse.session import WarehouseError
 from tests.kit.project import Tally
-from warehouse.session import WarehouseError
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["pytest", "tests.kit.warm"])
@@ -154,7 +154,8 @@ def _fill_the_disk(size: int) -> None:
 
 
 def _arm_sql(what: str, count: Callable[[], None]) -> None:
-    from warehouse import duckdb_file, postgres
+    from leat.warehouse.duckdb import warehouse as duckdb_file
+    from leat.warehouse.postgres import warehouse as postgres
 
     connect = duckdb_file.DuckDBWarehouse._connect
 

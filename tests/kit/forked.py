@@ -39,6 +39,6 @@ def _main(folder: str, argv: list[str], env: Mapping[str, str], files: Mapping[s
     for descriptor, name in enumerate(STREAMS):
         flags = os.O_RDONLY if descriptor == 0 else os.O_WRONLY | os.O_CREAT
         os.dup2(os.open(files[name], flags), descriptor)
-    from cli.main import main
+    from leat.cli.main import main
 
     main()

@@ -9,16 +9,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipelines.apply import SYNC, Plan, apply_load
-from pipelines.declaration import Declaration
-from pipelines.event_log import items
-from pipelines.landing import Landed, next_load_id
-from pipelines.results import StreamResult
-from pipelines.shape import declared_shape
-from pipelines.shaping import Shaping
-from sources.driver import ConnectionModel
-from sources.events import Event
-from warehouse.session import Session
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.load.apply import SYNC, Plan, apply_load
+from leat.pipelines.load.event_log import items
+from leat.pipelines.load.landing import Landed, next_load_id
+from leat.pipelines.load.results import StreamResult
+from leat.pipelines.load.shaping import Shaping
+from leat.pipelines.load.table_schema import declared_shape
+from leat.sources.driver import ConnectionModel
+from leat.sources.events import Event
+from leat.warehouse.session import Session
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

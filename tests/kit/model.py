@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.merge import GUARD_FROM
-from pipelines.results import StreamResult
-from sources.events import Delete, Event, FullScan, Rows
-from sources.stream import Stream
+from leat.pipelines.load.merge import GUARD_FROM
+from leat.pipelines.load.results import StreamResult
+from leat.sources.events import Delete, Event, FullScan, Rows
+from leat.sources.stream import Stream
 
 Key = tuple[Any, ...]
 Values = dict[str, Any]

@@ -10,16 +10,16 @@ from typing import Any
 
 import sqlalchemy
 
-from assets.build import build
-from assets.model_files import Model, load_models
-from pipelines import state
-from pipelines.declaration import Declaration
-from pipelines.project import load_declarations
-from pipelines.shape import SYSTEM_COLUMNS
-from quality.rule_files import Rule, load_rules
-from sources.driver import load_streams
+from leat.assets.build import build
+from leat.assets.model_files import Model, load_models
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.declare.project import load_declarations
+from leat.pipelines.load import state
+from leat.pipelines.load.table_schema import SYSTEM_COLUMNS
+from leat.quality.rule_files import Rule, load_rules
+from leat.sources.driver import load_streams
+from leat.warehouse.session import Session, quote, sql_type
 from tests.loaded import REPOSITORY, declare, load, project, utc
-from warehouse.session import Session, quote, sql_type
 
 NOW = utc(2026, 11, 20, 9)
 LONG_AGO = NOW - timedelta(days=400)

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipelines.engine import Engine, Request, run_integration
-from pipelines.project import Project, load_declarations
-from pipelines.results import IntegrationResult
-from sources.driver import add_sources
-from warehouse.connect import open_warehouse
-from warehouse.session import Warehouse
+from leat.pipelines.declare.project import Project, load_declarations
+from leat.pipelines.load.results import IntegrationResult
+from leat.pipelines.load.run import Engine, Request, run_integration
+from leat.sources.driver import add_sources
+from leat.warehouse.connect import open_warehouse
+from leat.warehouse.session import Warehouse
 
 SOURCES = Path(__file__).parent / "sources"
 
@@ -40,8 +40,9 @@ class Tally:
 
         Args:
             streams: its ``streams:`` block, in one line.
-            version: Python that makes a tuple of streams out of the names of :mod:`sources.tally.streams` and
-                ``replace``: what a new version of leat declares instead of them.
+            version: Python that makes a tuple of streams out of the names of
+                :mod:`leat.project_sources.tally.streams` and ``replace``: what a new version
+                of leat declares instead of them.
         """
         add_sources(SOURCES)
         source = "tally" if version is None else self._write_source(version)
@@ -57,10 +58,10 @@ class Tally:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "__init__.py").write_text('"""A version of tally."""\n')
         (folder / "streams.py").write_text(
-            f"from dataclasses import replace\nfrom sources.tally.streams import *\nSTREAMS = {version}\n"
+            f"from dataclasses import replace\nfrom leat.project_sources.tally.streams import *\nSTREAMS = {version}\n"
         )
         (folder / "script.py").write_text(
-            "from sources.tally.script import Connection, follow, setup_tests\n"
+            "from leat.project_sources.tally.script import Connection, follow, setup_tests\n"
             f"from sources.{name}.streams import STREAMS\n\n\n"
             "def extract(connection, sync):\n    yield from follow(connection, sync, STREAMS)\n"
         )

@@ -8,11 +8,11 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from assets.build import build
-from assets.model_files import Model, load_models
-from sources.driver import load_streams
+from leat.assets.build import build
+from leat.assets.model_files import Model, load_models
+from leat.sources.driver import load_streams
+from leat.warehouse.session import Warehouse
 from tests.loaded import REPOSITORY, declare, load, project
-from warehouse.session import Warehouse
 
 Rows = list[dict[str, Any]]
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sources.driver import Driver, Sync, load_driver, load_streams
-from sources.errors import IntegrationError
-from sources.events import Cursor, Delete, Event, Failed, FullScan, Logged, Quarantined, Rows
+from leat.sources.driver import Driver, Sync, load_driver, load_streams
+from leat.sources.errors import IntegrationError
+from leat.sources.events import Cursor, Delete, Event, Failed, FullScan, Logged, Quarantined, Rows
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 Key = tuple[Any, ...]

@@ -14,11 +14,11 @@ import psycopg2  # noqa: F401
 import requests  # noqa: F401
 import sqlalchemy  # noqa: F401
 
-import pipelines.engine  # noqa: F401
+import leat.pipelines.load.run  # noqa: F401
 import tests.kit.child  # noqa: F401
-from pipelines.landing import Landed, land
-from pipelines.shaping import Shaping
-from sources.events import Cursor
+from leat.pipelines.load.landing import Landed, land
+from leat.pipelines.load.shaping import Shaping
+from leat.sources.events import Cursor
 
 with tempfile.TemporaryDirectory() as _folder:
     _landed = Landed("20000101T000000000000", Path(_folder) / "landing" / "load")

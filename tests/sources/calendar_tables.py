@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sources.calendar import caldav
-from sources.calendar.streams import STREAMS
-from sources.driver import Sync
-from sources.events import Cursor, Delete, Event, FullScan, Logged, Quarantined, Rows
+from leat.sources.calendar.caldav import driver as caldav
+from leat.sources.calendar.streams import STREAMS
+from leat.sources.driver import Sync
+from leat.sources.events import Cursor, Delete, Event, FullScan, Logged, Quarantined, Rows
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 KEYS = {stream.name: stream.key for stream in STREAMS}

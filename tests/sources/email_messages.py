@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from sources.batch import Batch
-from sources.email.rows import Fetched, Read, read_message
-from sources.email.streams import STREAMS
+from leat.sources.batch import Batch
+from leat.sources.email.rows import Fetched, Read, read_message
+from leat.sources.email.streams import STREAMS
 
 KEY = {"account": "a", "mailbox": "INBOX", "uidvalidity": 1, "uid": 1}
 

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sources.driver import Sync
-from sources.email import imap
-from sources.email.streams import STREAMS
-from sources.events import Cursor, Delete, Event, FullScan, Logged, Quarantined, Rows
+from leat.sources.driver import Sync
+from leat.sources.email.imap import driver as imap
+from leat.sources.email.streams import STREAMS
+from leat.sources.events import Cursor, Delete, Event, FullScan, Logged, Quarantined, Rows
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 KEYS = {stream.name: stream.key for stream in STREAMS}

@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from demo.git_history import git
-from sources.driver import Sync
-from sources.events import Cursor, Delete, Failed, FullScan, Logged, Quarantined, Rows
-from sources.version_control.git import Connection, extract
-from sources.version_control.streams import STREAMS
+from leat.demo.seed.git_history import git
+from leat.sources.driver import Sync
+from leat.sources.events import Cursor, Delete, Failed, FullScan, Logged, Quarantined, Rows
+from leat.sources.version_control.git.driver import Connection, extract
+from leat.sources.version_control.streams import STREAMS
 
 ALL = frozenset(stream.name for stream in STREAMS)
 KEYS = {stream.name: stream.key for stream in STREAMS}

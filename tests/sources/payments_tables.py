@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from demo.stripe_fake import Fake
-from demo.stripe_front import serving
-from sources.driver import Sync
-from sources.errors import IntegrationError
-from sources.events import Cursor, Delete, Event, Failed, FullScan, Quarantined, Rows
-from sources.payments import stripe
-from sources.payments.streams import STREAMS
-from sources.web.calls import ApiCall
+from leat.demo.stripe.fake import Fake
+from leat.demo.stripe.front import serving
+from leat.sources.driver import Sync
+from leat.sources.errors import IntegrationError
+from leat.sources.events import Cursor, Delete, Event, Failed, FullScan, Quarantined, Rows
+from leat.sources.http.calls import ApiCall
+from leat.sources.payments.streams import STREAMS
+from leat.sources.payments.stripe import driver as stripe
 
 KEY = "sk_test_planted-Stripe-7261"
 KEYS = {stream.name: stream.key for stream in STREAMS}

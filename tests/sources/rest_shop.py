@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from demo.api_server.handler import ApiServer
-from sources.driver import Sync
-from sources.events import Cursor, Delete, Event, Failed, FullScan, Logged, Quarantined, Rows
-from sources.rest_api.http import Connection, extract
-from sources.web.calls import ApiCall
+from leat.demo.servers.api_server.handler import ApiServer
+from leat.sources.driver import Sync
+from leat.sources.events import Cursor, Delete, Event, Failed, FullScan, Logged, Quarantined, Rows
+from leat.sources.http.calls import ApiCall
+from leat.sources.rest_api.http import Connection, extract
 
 ORDERS: dict[str, Any] = {
     "path": "v1/orders",

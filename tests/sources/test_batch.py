@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sources.batch import Batch, clean, to_json
-from sources.stream import Column, Stream, Type
+from leat.sources.batch import Batch, clean, to_json
+from leat.sources.stream import Column, Stream, Type
 
 KINDS: tuple[Type, ...] = ("string", "integer", "float", "boolean", "timestamp", "datetime", "date", "json")
 STREAM = Stream(

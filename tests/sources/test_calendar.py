@@ -12,13 +12,13 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from demo.calendar_seed import GUEST, LEAVERS, OWNER, PEOPLE, seed_calendars
-from demo.process import Process, running, stop
-from demo.radicale import start_radicale, storage_folder
-from demo.xandikos import start_xandikos
-from sources.calendar import caldav
-from sources.errors import NotFound, Unauthenticated, Unavailable
-from sources.events import Cursor, Delete, Rows
+from leat.demo.seed.calendar import GUEST, LEAVERS, OWNER, PEOPLE, seed_calendars
+from leat.demo.servers.process import Process, running, stop
+from leat.demo.servers.radicale import start_radicale, storage_folder
+from leat.demo.servers.xandikos import start_xandikos
+from leat.sources.calendar.caldav import driver as caldav
+from leat.sources.errors import NotFound, Unauthenticated, Unavailable
+from leat.sources.events import Cursor, Delete, Rows
 from tests.sources.calendar_tables import NOW, Tables, ics, simple
 
 PASSWORD = "planted-Passw0rd-7261"
@@ -162,9 +162,9 @@ def test_without_sync_collection_etags_are_compared(server: Server, tables: Tabl
     for name in ("kept", "changed", "deleted"):
         server.put(f"{name}.ics", simple(name))
     tables.run()
-    from sources.calendar.changes import changes_since
-    from sources.calendar.client import open_account
-    from sources.calendar.discovery import Calendar, find_roots, list_calendars
+    from leat.sources.calendar.caldav.changes import changes_since
+    from leat.sources.calendar.caldav.client import open_account
+    from leat.sources.calendar.caldav.discovery import Calendar, find_roots, list_calendars
 
     account = server.auth or (None, None)
     with open_account(tables.sync(), server.url, account[0], account[1], 30) as client:

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import requests
 
-from demo.process import running
-from demo.xandikos import start_xandikos
-from sources.calendar import caldav
-from sources.errors import (
+from leat.demo.servers.process import running
+from leat.demo.servers.xandikos import start_xandikos
+from leat.sources.calendar.caldav import driver as caldav
+from leat.sources.errors import (
     Forbidden,
     IntegrationError,
     NotConfigured,
@@ -27,7 +27,7 @@ from sources.errors import (
     Unavailable,
     UnexpectedShape,
 )
-from sources.events import Cursor, Delete, Event, Logged
+from leat.sources.events import Cursor, Delete, Event, Logged
 from tests.sources.calendar_faults import Faulty, Reply, faulty
 from tests.sources.calendar_tables import NOW, Tables, simple
 

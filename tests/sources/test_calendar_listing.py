@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sources.calendar import caldav
-from sources.errors import Forbidden, IntegrationError, UnexpectedShape
-from sources.events import Delete, Failed, FullScan, Listed
+from leat.sources.calendar.caldav import driver as caldav
+from leat.sources.errors import Forbidden, IntegrationError, UnexpectedShape
+from leat.sources.events import Delete, Failed, FullScan, Listed
 from tests.sources.calendar_faults import Faulty, Reply, faulty
 from tests.sources.calendar_server import HOME, Calendars, multistatus, response
 from tests.sources.calendar_tables import NOW, Tables, ics, simple

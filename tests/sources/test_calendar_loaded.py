@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from pipelines.engine import Engine, Request, run_integration
-from pipelines.project import Project, load_declarations
-from pipelines.results import IntegrationResult
+from leat.pipelines.declare.project import Project, load_declarations
+from leat.pipelines.load.results import IntegrationResult
+from leat.pipelines.load.run import Engine, Request, run_integration
+from leat.warehouse.connect import open_warehouse
 from tests.sources.calendar_corpus import LOADED, QUARANTINED
 from tests.sources.calendar_faults import Faulty, Reply, faulty
 from tests.sources.calendar_server import HOME, Calendars
 from tests.sources.calendar_tables import ics, simple
-from warehouse.connect import open_warehouse
 
 A, B = HOME + "a/", HOME + "b/"
 

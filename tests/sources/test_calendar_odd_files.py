@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sources.calendar import caldav
+from leat.sources.calendar.caldav import driver as caldav
 from tests.sources.calendar_corpus import ENCODINGS, LOADED, QUARANTINED, P
 from tests.sources.calendar_faults import Faulty, faulty
 from tests.sources.calendar_server import HOME, Calendars

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from sources.calendar.files import parse_file
-from sources.calendar.rules import MAX_OCCURRENCES, Window
-from sources.calendar.times import instant
+from leat.sources.calendar.ics.files import parse_file
+from leat.sources.calendar.ics.rules import MAX_OCCURRENCES, Window
+from leat.sources.calendar.ics.times import instant
 from tests.sources.calendar_tables import ics
 
 WINDOW = Window(datetime(2026, 8, 31, tzinfo=UTC), datetime(2027, 11, 30, tzinfo=UTC))

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sources.calendar.files import Parsed, parse_file
-from sources.calendar.rules import MAX_OCCURRENCES, Window
+from leat.sources.calendar.ics.files import Parsed, parse_file
+from leat.sources.calendar.ics.rules import MAX_OCCURRENCES, Window
 from tests.sources.calendar_tables import ics
 
 WINDOW = Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))

@@ -17,12 +17,12 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from demo.moto_server import start_moto
-from demo.process import running
-from demo.wsgidav_server import files_of, start_wsgidav
-from sources.cloud_storage.pages import parse_page
-from sources.errors import NotConfigured, NotFound, Unauthenticated
-from sources.web.sigv4 import Keys, SigV4, signed_headers
+from leat.demo.servers.moto_server import start_moto
+from leat.demo.servers.process import running
+from leat.demo.servers.wsgidav_server import files_of, start_wsgidav
+from leat.sources.cloud_storage.s3.pages import parse_page
+from leat.sources.errors import NotConfigured, NotFound, Unauthenticated
+from leat.sources.http.sigv4 import Keys, SigV4, signed_headers
 from tests.kit.tables import NOW, Tables
 
 SECRET = "planted-secret-81273"
@@ -209,8 +209,8 @@ def test_nothing_new_imports_nothing_heavy(s3: Any, tables: Tables, moto: str) -
 import json, sys
 from datetime import datetime
 from pathlib import Path
-from sources.cloud_storage import s3
-from sources.driver import Sync
+from leat.sources.cloud_storage import s3
+from leat.sources.driver import Sync
 connection = s3.Connection.model_validate(json.loads({json.dumps(json.dumps(tables.connection))}))
 folder = Path({str(tables.folder)!r})
 cursor = json.loads({json.dumps(json.dumps(tables.cursor))})

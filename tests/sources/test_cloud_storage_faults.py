@@ -10,12 +10,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from sources.cloud_storage.changes import everything
-from sources.cloud_storage.pages import Page
-from sources.cloud_storage.shards import Fetch, list_bucket
-from sources.cloud_storage.tables import Scope
-from sources.driver import Sync
-from sources.errors import (
+from leat.sources.cloud_storage.changes import everything
+from leat.sources.cloud_storage.s3.pages import Page
+from leat.sources.cloud_storage.shards import Fetch, list_bucket
+from leat.sources.cloud_storage.tables import Scope
+from leat.sources.driver import Sync
+from leat.sources.errors import (
     Forbidden,
     IntegrationError,
     NotFound,
@@ -25,7 +25,7 @@ from sources.errors import (
     Unavailable,
     UnexpectedShape,
 )
-from sources.events import Delete, Event, Failed, FullScan, Listed, Rows
+from leat.sources.events import Delete, Event, Failed, FullScan, Listed, Rows
 from tests.kit.tables import NOW, Tables
 from tests.sources.bucket_fake import OLD, Objects, refused, serving
 from tests.sources.calendar_faults import Reply, faulty

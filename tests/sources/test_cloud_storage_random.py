@@ -16,9 +16,9 @@ from urllib.parse import quote, quote_plus, unquote_to_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.cloud_storage.pages import Page, parse_page
-from sources.cloud_storage.shards import list_bucket
-from sources.cloud_storage.sorted_lines import key_of
+from leat.sources.cloud_storage.s3.pages import Page, parse_page
+from leat.sources.cloud_storage.shards import list_bucket
+from leat.sources.cloud_storage.sorted_lines import key_of
 from tests.kit.examples import examples
 
 ODDITIES = ("none", "no flag", "no place", "same place", "circle", "counts more", "cut off", "another form")

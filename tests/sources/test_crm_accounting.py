@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from sources.crm_accounting import tryton
-from sources.crm_accounting.invoicing import _is_settled, _paid_on
-from sources.driver import Sync, load_driver
-from sources.events import Cursor, FullScan, Rows
+from leat.sources.crm_accounting.tryton import driver as tryton
+from leat.sources.crm_accounting.tryton.invoicing import _is_settled, _paid_on
+from leat.sources.driver import Sync, load_driver
+from leat.sources.events import Cursor, FullScan, Rows
 from tests.sources.tryton_office import decimal
 from tests.sources.tryton_site import Site, tryton_site
 

@@ -13,12 +13,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from demo.tryton import allow, revoke
-from sources.crm_accounting import tryton
-from sources.crm_accounting.changes import Care
-from sources.crm_accounting.reading import Reader, _Rows
-from sources.errors import Forbidden, IntegrationError, Unauthenticated, Unavailable, UnexpectedShape
-from sources.events import Delete, FullScan, Quarantined
+from leat.demo.tryton.server import allow, revoke
+from leat.sources.crm_accounting.tryton import driver as tryton
+from leat.sources.crm_accounting.tryton.changes import Care
+from leat.sources.crm_accounting.tryton.reading import Reader, _Rows
+from leat.sources.errors import Forbidden, IntegrationError, Unauthenticated, Unavailable, UnexpectedShape
+from leat.sources.events import Delete, FullScan, Quarantined
 from tests.kit.tables import Tables
 from tests.sources.tryton_front import Seen
 from tests.sources.tryton_site import KEY, Site, tables_of, tryton_site

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from demo.crm_accounting_seed import seed_crm_accounting
-from demo.process import running
-from demo.story import tell
-from demo.tryton import start_tryton
+from leat.demo.seed.crm_accounting import seed_crm_accounting
+from leat.demo.servers.process import running
+from leat.demo.story import tell
+from leat.demo.tryton.server import start_tryton
 from tests.kit.tables import Tables
 
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from imapclient.exceptions import ProtocolError
 
-from sources.email.answers import _parsed, _plain, items_by_uid
-from sources.email.flags import flags_text
+from leat.sources.email.imap.answers import _parsed, _plain, items_by_uid
+from leat.sources.email.imap.flags import flags_text
 
 ITEMS = [
     *("UID 7", "UID 8", "UID 007", "UID (7)", "uid 9", "RFC822.SIZE 120", "RFC822.SIZE NIL", "MODSEQ (12)", "X Y"),

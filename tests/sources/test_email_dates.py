@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sources.email.dates import instant
+from leat.sources.email.mime.dates import instant
 from tests.sources.email_messages import message, with_head
 
 NOON = datetime(2026, 5, 12, 12, tzinfo=UTC)

@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from demo.dovecot import Tls, set_users, start_dovecot
-from demo.process import free_port, running
-from sources.email import imap
-from sources.errors import (
+from leat.demo.servers.dovecot import Tls, set_users, start_dovecot
+from leat.demo.servers.process import free_port, running
+from leat.sources.email.imap import driver as imap
+from leat.sources.errors import (
     Forbidden,
     IntegrationError,
     NotConfigured,
@@ -32,7 +32,7 @@ from sources.errors import (
     Unavailable,
     UnexpectedShape,
 )
-from sources.events import Cursor, Rows
+from leat.sources.events import Cursor, Rows
 from tests.kit.proxy import Proxy, proxy
 from tests.sources.email_scripted import mailbox_of, scripted
 from tests.sources.email_tables import Tables, mail, signed_in

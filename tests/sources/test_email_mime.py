@@ -11,10 +11,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sources.batch import Batch
-from sources.email.addresses import Address, _parsed_addresses, addresses_of
-from sources.email.preview import preview
-from sources.email.streams import STREAMS
+from leat.sources.batch import Batch
+from leat.sources.email.mime.addresses import Address, _parsed_addresses, addresses_of
+from leat.sources.email.mime.preview import preview
+from leat.sources.email.streams import STREAMS
 from tests.sources.email_messages import message, multipart, part, rows, with_head
 
 

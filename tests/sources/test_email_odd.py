@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from demo.dovecot import start_dovecot
-from demo.process import running
-from sources.email import imap
-from sources.email.rows import Fetched, Unreadable, read_message
-from sources.email.streams import OF_A_MESSAGE
-from sources.errors import NotConfigured
-from sources.events import Failed, FullScan, Listed
+from leat.demo.servers.dovecot import start_dovecot
+from leat.demo.servers.process import running
+from leat.sources.email.imap import driver as imap
+from leat.sources.email.rows import Fetched, Unreadable, read_message
+from leat.sources.email.streams import OF_A_MESSAGE
+from leat.sources.errors import NotConfigured
+from leat.sources.events import Failed, FullScan, Listed
 from tests.sources.email_messages import KEY, multipart, part, read, with_head
 from tests.sources.email_scripted import mailbox_of, scripted
 from tests.sources.email_tables import Tables, mail, signed_in

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sources.email.addresses import Address, addresses_of
-from sources.email.words import decode_words
+from leat.sources.email.mime.addresses import Address, addresses_of
+from leat.sources.email.mime.words import decode_words
 from tests.sources.email_messages import message, rows, with_head
 
 

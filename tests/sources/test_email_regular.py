@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sources.email.regular import read_regular
-from sources.email.structure import _parse
+from leat.sources.email.mime.regular import read_regular
+from leat.sources.email.mime.structure import _parse
 
 PIECES = [
     *(

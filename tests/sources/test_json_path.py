@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.json_path import EACH, Path, parse_path, value_at, values_at, write_path
+from leat.sources.json_path import EACH, Path, parse_path, value_at, values_at, write_path
 
 DOCUMENT = {
     "data": {"items": [{"sku": "A"}, {"sku": "B"}]},

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources import json_raw as raw
-from sources.json_path import parse_path
+from leat.sources import json_raw as raw
+from leat.sources.json_path import parse_path
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.money import exponent, to_minor
+from leat.sources.money import exponent, to_minor
 
 
 @pytest.mark.parametrize(

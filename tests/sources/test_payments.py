@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sources.events import Delete, FullScan, Logged
+from leat.sources.events import Delete, FullScan, Logged
 from tests.sources.payments_tables import Tables, at, opened, pay
 
 HOUR = timedelta(hours=1)

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from demo.stripe_fake import Call, Reply
-from sources.driver import SetupTest
-from sources.errors import (
+from leat.demo.stripe.fake import Call, Reply
+from leat.sources.driver import SetupTest
+from leat.sources.errors import (
     Forbidden,
     IntegrationError,
     NotFound,
@@ -23,8 +23,8 @@ from sources.errors import (
     Unavailable,
     UnexpectedShape,
 )
-from sources.events import FullScan
-from sources.payments import stripe
+from leat.sources.events import FullScan
+from leat.sources.payments.stripe import driver as stripe
 from tests.sources.payments_tables import KEY, Tables, opened, pay
 
 HOUR = timedelta(hours=1)

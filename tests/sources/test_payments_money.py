@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from demo.stripe_fake import Reply
-from sources.money import exponent
-from sources.payments.stripe_money import from_stripe, scale_decimal, stripe_exponent
+from leat.demo.stripe.fake import Reply
+from leat.sources.money import exponent
+from leat.sources.payments.stripe.money import from_stripe, scale_decimal, stripe_exponent
 from tests.sources.payments_tables import Tables, at, opened, pay
 
 

@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 import requests
 
-from demo.localstripe import start_localstripe
-from demo.process import Process, stop
-from demo.story import tell
-from demo.story.trade import PAYOUT_SHORT
-from demo.stripe_front import start_stripe_front
-from demo.stripe_seed import seed_payments
-from pipelines.engine import Engine, Request, run_integration
-from pipelines.project import Project, load_declarations
-from pipelines.results import IntegrationResult
-from quality.audit import audit
-from warehouse.connect import open_warehouse
+from leat.demo.seed.stripe import seed_payments
+from leat.demo.servers.process import Process, stop
+from leat.demo.story import tell
+from leat.demo.story.trade import PAYOUT_SHORT
+from leat.demo.stripe.front import start_stripe_front
+from leat.demo.stripe.localstripe import start_localstripe
+from leat.pipelines.declare.project import Project, load_declarations
+from leat.pipelines.load.results import IntegrationResult
+from leat.pipelines.load.run import Engine, Request, run_integration
+from leat.quality.audit import audit
+from leat.warehouse.connect import open_warehouse
 
 KEY = "sk_test_planted-Stripe-7263"
 STORY = tell(datetime.now(UTC))

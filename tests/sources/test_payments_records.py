@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from demo.stripe_fake import Call, Reply, list_reply
-from sources.errors import Forbidden
-from sources.events import FullScan, Listed
-from sources.payments.stripe_objects import _SHAPES, row_of
+from leat.demo.stripe.fake import Call, Reply, list_reply
+from leat.sources.errors import Forbidden
+from leat.sources.events import FullScan, Listed
+from leat.sources.payments.stripe.objects import _SHAPES, row_of
 from tests.sources.payments_tables import NOON, Tables, at, opened, pay
 
 

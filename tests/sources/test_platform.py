@@ -11,20 +11,9 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import Engine, create_engine, text
 
-from pipelines.engine import Engine as PipelineEngine
-from pipelines.engine import Request, run_integrations
-from pipelines.project import Project, load_declarations
-from pipelines.record import Recorder
-from pipelines.record import register as register_declarations
-from sources.driver import Sync, add_sources
-from sources.errors import Forbidden, IntegrationError, NotConfigured, NotFound, Unavailable, UnexpectedShape
-from sources.events import Cursor, Event, FullScan, Rows
-from sources.platform.sql import Connection, extract, setup_tests
-from sources.platform.streams import STREAMS
-from sources.settings import redact
-from tests.kit.project import SOURCES
-from warehouse.connect import open_warehouse
-from warehouse.control import (
+from leat.control.calls import KEPT
+from leat.control.engine import find_integration, writing
+from leat.control.store import (
     Declared,
     end_run,
     log_events,
@@ -34,9 +23,20 @@ from warehouse.control import (
     set_override,
     start_run,
 )
-from warehouse.control_calls import KEPT
-from warehouse.control_engine import find_integration, writing
-from warehouse.control_tables import IntegrationLog
+from leat.control.tables import IntegrationLog
+from leat.pipelines.declare.project import Project, load_declarations
+from leat.pipelines.load.run import Engine as PipelineEngine
+from leat.pipelines.load.run import Request, run_integrations
+from leat.runs.recorder import Recorder
+from leat.runs.recorder import register as register_declarations
+from leat.sources.driver import Sync, add_sources
+from leat.sources.errors import Forbidden, IntegrationError, NotConfigured, NotFound, Unavailable, UnexpectedShape
+from leat.sources.events import Cursor, Event, FullScan, Rows
+from leat.sources.platform.sql.driver import Connection, extract, setup_tests
+from leat.sources.platform.streams import STREAMS
+from leat.sources.settings import redact
+from leat.warehouse.connect import open_warehouse
+from tests.kit.project import SOURCES
 
 ALL = frozenset(stream.name for stream in STREAMS)
 DECLARED = {

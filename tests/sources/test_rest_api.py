@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from demo.api_server.handler import ApiServer, serving
-from demo.api_server.state import Fault, Rate, State
-from pipelines.project import load_declaration
-from pipelines.yaml_file import DeclarationError
-from sources.errors import (
+from leat.demo.servers.api_server.handler import ApiServer, serving
+from leat.demo.servers.api_server.state import Fault, Rate, State
+from leat.pipelines.declare.project import load_declaration
+from leat.pipelines.declare.yaml_file import DeclarationError
+from leat.sources.errors import (
     Forbidden,
     NotFound,
     RateLimited,
@@ -25,7 +25,7 @@ from sources.errors import (
     Unavailable,
     UnexpectedShape,
 )
-from sources.events import Cursor, FullScan, Rows
+from leat.sources.events import Cursor, FullScan, Rows
 from tests.sources.rest_shop import ORDERS, order, reader
 
 ROOT = Path(__file__).parents[2]
@@ -486,7 +486,7 @@ def test_pages_are_under_way_side_by_side(server: ApiServer, tmp_path: Path) -> 
 
 
 def test_a_change_of_the_declaration_reads_everything_again() -> None:
-    from sources.rest_api.declared import Endpoint, stream_of
+    from leat.sources.rest_api.declared import Endpoint, stream_of
 
     def version(**more: Any) -> int:
         return stream_of("orders", Endpoint.model_validate({**ORDERS, **more})).schema_version

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from pipelines.engine import Engine, Request, run_integration
-from pipelines.project import load_declarations, open_project
-from pipelines.results import IntegrationResult
+from leat.pipelines.declare.project import load_declarations, open_project
+from leat.pipelines.load.results import IntegrationResult
+from leat.pipelines.load.run import Engine, Request, run_integration
+from leat.warehouse.connect import open_warehouse
 from tests.sources.rest_answers import Answers, Asked, answering
-from warehouse.connect import open_warehouse
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from sources.looks import Look
-from sources.rest_api.http import Connection, look
+from leat.sources.look import Look
+from leat.sources.rest_api.http import Connection, look
 from tests.docs_blocks import blocks
 from tests.sources.rest_answers import Answers, answering
 from tests.sources.rest_shop import Reader

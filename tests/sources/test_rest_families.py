@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from sources.errors import Unauthenticated, Unavailable
-from sources.events import Delete, Failed, FullScan
+from leat.sources.errors import Unauthenticated, Unavailable
+from leat.sources.events import Delete, Failed, FullScan
 from tests.sources.rest_answers import Answers, Asked, answering
 from tests.sources.rest_shop import Reader
 

@@ -8,13 +8,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.events import Quarantined
-from sources.rest_api.convert import Converter
-from sources.rest_api.declared import Endpoint
-from sources.rest_api.envelope import open_envelope
-from sources.rest_api.formats import as_json
-from sources.rest_api.spool import Spooled
-from sources.web.ask import Ask
+from leat.sources.events import Quarantined
+from leat.sources.http.request import Ask
+from leat.sources.rest_api.convert import Converter
+from leat.sources.rest_api.declared import Endpoint
+from leat.sources.rest_api.envelope import open_envelope
+from leat.sources.rest_api.formats import as_json
+from leat.sources.rest_api.spool import Spooled
 from tests.kit.examples import examples
 
 RECORDS: list[dict[str, Any]] = [

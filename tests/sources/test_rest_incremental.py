@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from sources.errors import UnexpectedShape
-from sources.events import Cursor, Delete, FullScan
-from sources.rest_api.declared import Endpoint
-from sources.rest_api.http import Connection
-from sources.rest_api.since import spans_of
+from leat.sources.errors import UnexpectedShape
+from leat.sources.events import Cursor, Delete, FullScan
+from leat.sources.rest_api.declared import Endpoint
+from leat.sources.rest_api.http import Connection
+from leat.sources.rest_api.watermark import spans_of
 from tests.sources.rest_answers import Answers, Asked, answering
 from tests.sources.rest_shop import Reader
 

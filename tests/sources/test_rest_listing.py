@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from sources.errors import NotFound, Rejected, UnexpectedShape
-from sources.events import FullScan
+from leat.sources.errors import NotFound, Rejected, UnexpectedShape
+from leat.sources.events import FullScan
 from tests.sources.rest_answers import Answers, Asked, answering
 from tests.sources.rest_shop import Reader
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from pipelines.engine import Engine, Request, run_integration
-from pipelines.project import Project, load_declarations
-from pipelines.results import IntegrationResult
+from leat.pipelines.declare.project import Project, load_declarations
+from leat.pipelines.load.results import IntegrationResult
+from leat.pipelines.load.run import Engine, Request, run_integration
+from leat.warehouse.connect import open_warehouse
 from tests.loaded import ENGINES
 from tests.sources.rest_answers import Answers, Asked, answering
-from warehouse.connect import open_warehouse
 
 SECRET = "s3cret"
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.engine import Engine, Request, run_integration
-from pipelines.project import Project, load_declarations
+from leat.pipelines.declare.project import Project, load_declarations
+from leat.pipelines.load.run import Engine, Request, run_integration
+from leat.warehouse.connect import open_warehouse
 from tests.kit.odd_values import MARK, RECORDS, REFUSED, TAKEN
 from tests.loaded import ENGINES
 from tests.sources.rest_answers import Answers, answering
-from warehouse.connect import open_warehouse
 
 KINDS = {kind: f"x{place}" for place, kind in enumerate(REFUSED)}
 

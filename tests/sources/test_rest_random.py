@@ -11,7 +11,7 @@ import pytest
 from hypothesis import event, given, note
 from hypothesis import strategies as st
 
-from sources.errors import IntegrationError
+from leat.sources.errors import IntegrationError
 from tests.kit.examples import examples
 from tests.sources.rest_answers import Answers, answering
 from tests.sources.rest_random import CHANGES, Api, Change, apis

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources import domain
-from sources.events import Event, Quarantined, Rows
-from sources.rest_api.convert import CHUNK, Converter
-from sources.rest_api.declared import Endpoint
-from sources.rest_api.spool import Spooled
-from sources.web.ask import Ask
+from leat.sources import domain
+from leat.sources.events import Event, Quarantined, Rows
+from leat.sources.http.request import Ask
+from leat.sources.rest_api.convert import CHUNK, Converter
+from leat.sources.rest_api.declared import Endpoint
+from leat.sources.rest_api.spool import Spooled
 from tests.kit.examples import examples
 from tests.kit.odd_values import MARK, RECORDS, REFUSED, TAKEN
 
@@ -232,8 +232,8 @@ class _Poison(dict[str, Any]):
 
 
 def test_what_nobody_has_thought_of_is_refused_alone() -> None:
-    from sources.rest_api.records import open_list
-    from sources.rest_api.tables import Tables
+    from leat.sources.rest_api.records import open_list
+    from leat.sources.rest_api.tables import Tables
 
     declared = endpoint({"note": "string"})
     records = open_list(declared, b"[%s]" % b",".join(b'{"id": %d}' % n for n in range(9)), {})

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from pipelines.project import load_declaration
-from pipelines.yaml_file import DeclarationError
-from sources.errors import UnexpectedShape
-from sources.rest_api.http import Connection
+from leat.pipelines.declare.project import load_declaration
+from leat.pipelines.declare.yaml_file import DeclarationError
+from leat.sources.errors import UnexpectedShape
+from leat.sources.rest_api.http import Connection
 from tests.sources.rest_answers import Answers, answering
 from tests.sources.rest_shop import Reader
 

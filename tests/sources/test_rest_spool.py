@@ -6,9 +6,9 @@ from pathlib import Path
 
 from msgspec import Raw
 
-from sources.rest_api.page import Page
-from sources.rest_api.spool import Spool
-from sources.web.ask import Ask
+from leat.sources.http.request import Ask
+from leat.sources.rest_api.page import Page
+from leat.sources.rest_api.spool import Spool
 from tests.kit.odd_values import MARK
 
 RECORDS = b'[{"email":"%s"}]' % MARK.encode()

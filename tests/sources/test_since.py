@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from sources.driver import Sync
-from sources.events import Rows
-from sources.payments import stripe
-from sources.rest_api.http import Connection, extract, since_streams
-from sources.sso import scim
+from leat.sources.driver import Sync
+from leat.sources.events import Rows
+from leat.sources.payments.stripe import driver as stripe
+from leat.sources.rest_api.http import Connection, extract, since_streams
+from leat.sources.sso.scim import driver as scim
 from tests.sources.payments_tables import opened, pay
 from tests.sources.rest_answers import Asked, answering
 from tests.sources.scim_fake import Fake, serving

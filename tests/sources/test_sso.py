@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from sources.errors import IntegrationError, Unauthenticated, Unavailable, UnexpectedShape
-from sources.events import Cursor, Failed, FullScan, Rows
-from sources.sso.membership import Role, permissions_of
+from leat.sources.errors import IntegrationError, Unauthenticated, Unavailable, UnexpectedShape
+from leat.sources.events import Cursor, Failed, FullScan, Rows
+from leat.sources.sso.scim.membership import Role, permissions_of
 from tests.kit.tables import NOW, Tables
 from tests.sources.scim_fake import ENTERPRISE, Fake, serving
 

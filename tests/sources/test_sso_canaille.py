@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 import sqlalchemy
 
-from demo.canaille import DATABASE, LOG, start_canaille
-from demo.canaille_browser import Browser
-from demo.process import running
-from sources.driver import load_driver
-from sources.errors import NotConfigured, NotFound, Unavailable, UnexpectedShape
-from sources.events import Event, Failed, FullScan, Quarantined, Rows
-from sources.sso.database import read_database
-from sources.sso.queries import QUERIES
-from sources.sso.streams import DIRECTORY
-from sources.web.calls import ApiCall
+from leat.demo.servers.canaille import DATABASE, LOG, start_canaille
+from leat.demo.servers.canaille_browser import Browser
+from leat.demo.servers.process import running
+from leat.sources.driver import load_driver
+from leat.sources.errors import NotConfigured, NotFound, Unavailable, UnexpectedShape
+from leat.sources.events import Event, Failed, FullScan, Quarantined, Rows
+from leat.sources.http.calls import ApiCall
+from leat.sources.sso.canaille.database import read_database
+from leat.sources.sso.canaille.queries import QUERIES
+from leat.sources.sso.streams import DIRECTORY
 from tests.contract.proxy import HTTP, Proxy, proxied
 from tests.contract.sso_scim import ACCOUNTS, READER, SHOP, Server
 from tests.contract.world import SECRET

@@ -16,13 +16,13 @@ from typing import Any, cast
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sources.driver import Sync
-from sources.errors import IntegrationError
-from sources.sso.access import ADVICE, Access
-from sources.sso.directory import read_directory
-from sources.web.client import Answer, Ask, Client, Limits
-from sources.web.exchange import Wire
-from sources.web.failures import error_of
+from leat.sources.driver import Sync
+from leat.sources.errors import IntegrationError
+from leat.sources.http.client import Answer, Ask, Client, Limits
+from leat.sources.http.exchange import Wire
+from leat.sources.http.failures import error_of
+from leat.sources.sso.scim.access import ADVICE, Access
+from leat.sources.sso.scim.directory import read_directory
 from tests.kit.examples import examples
 from tests.kit.tables import NOW, Tables
 

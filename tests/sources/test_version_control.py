@@ -19,12 +19,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from demo.git_history import git, long_history, write_repository
-from demo.git_seed import GUS, MALLORY, seed_repositories
-from demo.git_server import start_git_server
-from demo.process import Process, free_port, running
-from sources.driver import Sync
-from sources.errors import (
+from leat.demo.seed.git import GUS, MALLORY, seed_repositories
+from leat.demo.seed.git_history import git, long_history, write_repository
+from leat.demo.servers.git_server import start_git_server
+from leat.demo.servers.process import Process, free_port, running
+from leat.sources.driver import Sync
+from leat.sources.errors import (
     Forbidden,
     IntegrationError,
     NotConfigured,
@@ -36,8 +36,8 @@ from sources.errors import (
     Unavailable,
     UnexpectedShape,
 )
-from sources.version_control.address import parts_of, repository_name
-from sources.version_control.git import Connection, setup_tests
+from leat.sources.version_control.git.address import parts_of, repository_name
+from leat.sources.version_control.git.driver import Connection, setup_tests
 from tests.sources.git_repositories import ALL, START, Repository, Warehouse, new_repository
 
 PASSWORD = "planted-Zu8kqP-password"
@@ -759,7 +759,7 @@ def test_a_web_page_is_no_repository(warehouse: Warehouse, tmp_path: Path) -> No
     (tmp_path / "page" / "info").mkdir()
     (tmp_path / "page" / "info" / "refs").write_text("<html>")
     command = ["python3", "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(tmp_path / "page"), str(port)]
-    from demo.process import start
+    from leat.demo.servers.process import start
 
     with running(start("page", command, tmp_path / "page-server", port)), pytest.raises(UnexpectedShape):
         warehouse.load(f"http://127.0.0.1:{port}/")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from demo.git_history import git
-from sources.errors import NotFound, UnexpectedShape
+from leat.demo.seed.git_history import git
+from leat.sources.errors import NotFound, UnexpectedShape
 from tests.sources.git_repositories import Repository, Warehouse, new_repository
 
 PERSON = b"A <a@demo.example> 1700000000 +0000"

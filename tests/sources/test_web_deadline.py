@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from sources.errors import IntegrationError, Rejected, TimedOut, UnexpectedShape
-from sources.web.address import Address
-from sources.web.client import Limits
+from leat.sources.errors import IntegrationError, Rejected, TimedOut, UnexpectedShape
+from leat.sources.http.address import Address
+from leat.sources.http.client import Limits
 from tests.kit.raw_server import RawServer, answer, raw_server
 from tests.sources.web_client import client_of
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from demo.api_server.handler import ApiServer, serving
-from demo.api_server.state import Fault, Rate, State
-from demo.process import free_port
-from sources.errors import (
+from leat.demo.servers.api_server.handler import ApiServer, serving
+from leat.demo.servers.api_server.state import Fault, Rate, State
+from leat.demo.servers.process import free_port
+from leat.sources.errors import (
     Forbidden,
     NotConfigured,
     NotFound,
@@ -24,7 +24,7 @@ from sources.errors import (
     Unavailable,
     UnexpectedShape,
 )
-from sources.web.client import Ask, Limits, Version
+from leat.sources.http.client import Ask, Limits, Version
 from tests.sources.web_client import client_of
 
 THINGS = [{"id": number, "name": f"thing {number}"} for number in range(50)]

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.errors import RateLimited
-from sources.web.ask import Limits
-from sources.web.budget import Budget
-from sources.web.failures import Advice, error_of
-from sources.web.headers import LONGEST_WAIT, Quota, link_of, location_of, moment_of, quota_of, retry_after
+from leat.sources.errors import RateLimited
+from leat.sources.http.budget import Budget
+from leat.sources.http.failures import Advice, error_of
+from leat.sources.http.headers import LONGEST_WAIT, Quota, link_of, location_of, moment_of, quota_of, retry_after
+from leat.sources.http.request import Limits
 from tests.kit.examples import examples
 from tests.kit.raw_server import RawServer, answer, raw_server
 from tests.sources.web_client import client_of

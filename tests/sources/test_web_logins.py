@@ -18,10 +18,10 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from pydantic import ValidationError
 
-from sources.errors import IntegrationError, Unauthenticated, UnexpectedShape
-from sources.settings import redact
-from sources.web.client import Ask
-from sources.web.sigv4 import Keys, SigV4
+from leat.sources.errors import IntegrationError, Unauthenticated, UnexpectedShape
+from leat.sources.http.client import Ask
+from leat.sources.http.sigv4 import Keys, SigV4
+from leat.sources.settings import redact
 from tests.kit.raw_server import RawServer, answer, raw_server
 from tests.sources.web_client import AUTH, client_of
 

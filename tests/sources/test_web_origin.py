@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 import pytest
 
-from sources.errors import IntegrationError, NotConfigured, Rejected
-from sources.rest_api.declared import Endpoint
-from sources.rest_api.requests import NoSegment, first_request
-from sources.web.address import Address, below, fits, follow, is_public, moves, origin
-from sources.web.client import Ask, Client, Limits
+from leat.sources.errors import IntegrationError, NotConfigured, Rejected
+from leat.sources.http.address import Address, below, fits, follow, is_public, moves, origin
+from leat.sources.http.client import Ask, Client, Limits
+from leat.sources.rest_api.declared import Endpoint
+from leat.sources.rest_api.requests import NoSegment, first_request
 from tests.kit.raw_server import RawServer, answer, raw_server
 from tests.sources.web_client import client_of
 

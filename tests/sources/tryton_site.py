@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from demo.process import running
-from demo.tryton import start_tryton
+from leat.demo.servers.process import running
+from leat.demo.tryton.server import start_tryton
 from tests.kit.tables import Tables
 from tests.sources.tryton_front import Front, in_front_of
 from tests.sources.tryton_office import Office

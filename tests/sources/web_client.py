@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from sources.driver import Sync
-from sources.web.auth import Auth, sign_in
-from sources.web.calls import ApiCall
-from sources.web.client import Client, Limits, Version, open_client
+from leat.sources.driver import Sync
+from leat.sources.http.auth import Auth, sign_in
+from leat.sources.http.calls import ApiCall
+from leat.sources.http.client import Client, Limits, Version, open_client
 
 AUTH: TypeAdapter[Any] = TypeAdapter(Auth)
 

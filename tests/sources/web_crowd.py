@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from sources.web.client import Ask, Limits
+from leat.sources.http.client import Ask, Limits
 from tests.sources.web_client import client_of
 
 if __name__ == "__main__":

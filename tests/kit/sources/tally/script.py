@@ -8,12 +8,12 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from sources.batch import Batch, to_json
-from sources.driver import ConnectionModel, SetupTest, Sync, load_streams
-from sources.errors import Rejected, Unavailable
-from sources.events import Cursor, Delete, Event, Failed, FullScan, Listed, Logged, Quarantined
-from sources.stream import Stream
-from sources.web.calls import ApiCall
+from leat.sources.batch import Batch, to_json
+from leat.sources.driver import ConnectionModel, SetupTest, Sync, load_streams
+from leat.sources.errors import Rejected, Unavailable
+from leat.sources.events import Cursor, Delete, Event, Failed, FullScan, Listed, Logged, Quarantined
+from leat.sources.http.calls import ApiCall
+from leat.sources.stream import Stream
 
 
 class Connection(ConnectionModel):

@@ -1,6 +1,6 @@
 """Two streams of every column type: one whose deletes are fed, one that is scanned, one that only grows."""
 
-from sources.stream import Column, Stream
+from leat.sources.stream import Column, Stream
 
 COLUMNS = (
     Column("shelf", "string", "Where it stands."),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sources.tally.script import Connection, follow, setup_tests
-from sources.typed.streams import STREAMS
+from leat.project_sources.tally.script import Connection, follow, setup_tests
+from leat.project_sources.typed.streams import STREAMS
 
-from sources.driver import Sync
-from sources.events import Event
+from leat.sources.driver import Sync
+from leat.sources.events import Event
 
 __all__ = ["Connection", "setup_tests"]
 

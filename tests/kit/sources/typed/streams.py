@@ -1,6 +1,6 @@
 """One stream with a column of every type."""
 
-from sources.stream import TYPES, Column, Stream
+from leat.sources.stream import TYPES, Column, Stream
 
 DECIMALS = ("decimal(18,4)", "decimal(38,0)", "decimal(38,38)")
 

@@ -1,0 +1,1 @@
+"""Fills each server with the story of the demo company."""

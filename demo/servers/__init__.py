@@ -1,0 +1,1 @@
+"""Real servers as processes on loopback; the tests use them as well."""

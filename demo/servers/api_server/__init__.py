@@ -1,0 +1,27 @@
+"""A small web API of leat's own, for what no server at hand does: it is a stand-in, not a real system.
+
+It gives out tokens by OAuth 2, counts requests against a limit, has versions that end, pages in every style, and fails
+in every way that is switched on at ``/_control``. It is used by tests and by the demo; on loopback only.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from leat.demo.servers.process import Process, free_port, start
+
+
+def start_api_server(folder: Path, port: int | None = None) -> Process:
+    """Start the server as a process and wait until it listens.
+
+    Args:
+        folder: where it keeps its collections, in ``state.json``; what is there already is served again.
+        port: TCP port on 127.0.0.1; None for a free one.
+    """
+    folder = folder.resolve()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    port = port or free_port()
+    return start(
+        "api_server", [sys.executable, "-m", "leat.demo.servers.api_server", str(folder), str(port)], folder, port
+    )

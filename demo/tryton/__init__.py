@@ -1,0 +1,1 @@
+"""Tryton as a process on loopback, and the demo company's books in it."""

@@ -1,0 +1,1 @@
+"""leat: external systems declared in YAML, loaded completely or not at all, checked against each other."""

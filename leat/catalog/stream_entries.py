@@ -1,0 +1,132 @@
+"""What the catalog says of streams and their histories, and of leat's own tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+
+from leat.catalog.examples import history_example, plain_name, stream_example
+from leat.catalog.store import CATALOG, Row
+from leat.catalog.tables import ALL, DESCRIBED
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.declare.project import Project
+from leat.pipelines.load.state import SCHEMA
+from leat.pipelines.load.state import TABLES as OWN
+from leat.pipelines.load.system_tables import DESCRIPTIONS, Described
+from leat.pipelines.load.table_schema import HISTORY_COLUMNS, SYSTEM_COLUMNS, SYSTEM_DESCRIPTIONS
+from leat.sources.stream import Column
+from leat.warehouse.session import Session, leat_type
+
+Actual = Mapping[tuple[str, str], Mapping[str, str]]
+"""Leat type by column name in order, by schema and table, of the tables that there are."""
+
+
+def actual_columns(session: Session) -> dict[tuple[str, str], dict[str, str]]:
+    """Return the columns of every table and view of the warehouse, by one query."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    rows = session.execute(
+        "SELECT table_schema, table_name, column_name, CASE WHEN data_type = 'numeric' THEN "
+        "concat('numeric(', numeric_precision, ',', numeric_scale, ')') ELSE data_type END "
+        "FROM information_schema.columns "
+        "WHERE table_catalog = current_database() ORDER BY table_schema, table_name, ordinal_position"
+    )
+    for schema, table, column, kind in rows:
+        found.setdefault((schema, table), {})[column] = leat_type(kind, session.dialect)
+    return found
+
+
+def integration_entries(project: Project, declarations: Mapping[str, Declaration]) -> Iterator[Row]:
+    """Yield the rows of ``catalog.integrations``."""
+    for name, declared in declarations.items():
+        said = declared.description or None
+        yield (name, declared.source, declared.driver, said, declared.schedule, project.shown(declared.path))
+
+
+def table_entries(project: Project, declarations: Mapping[str, Declaration]) -> Iterator[Row]:
+    """Yield the rows of ``catalog.declared_tables`` for integrations and leat's own tables."""
+    for declaration in declarations.values():
+        shown = project.shown(declaration.path)
+        of = (declaration.source, declaration.driver, None)
+        for stream in declaration.selected():
+            options = declaration.options(stream.name)
+            fresh = options.fresh_within
+            within = (None, None) if fresh is None else (_iso(fresh), round(fresh.total_seconds()))
+            history = f"{stream.name}_history"
+            keyed = (", ".join(stream.key), stream.deletes)
+            said = " ".join((stream.description, *stream.quirks))
+            yield (
+                *(declaration.name, stream.name, "stream", said, declaration.name, stream.name, *of, *keyed, *within),
+                *(history if options.history else None, stream_example(declaration, stream), shown),
+            )
+            if options.history:
+                said = f"Every version of: {stream.description}"
+                example = history_example(declaration, stream)
+                yield (
+                    *(declaration.name, history, "history", said, declaration.name, stream.name, *of, keyed[0], None),
+                    *(None, None, None, example, shown),
+                )
+    for schema, table, described, _ in _own():
+        kind = "engine" if schema == SCHEMA else "catalog"
+        example = f"SELECT * FROM {plain_name(schema, table)} LIMIT 10"
+        yield (schema, table, kind, described.table, *[None] * 10, example, None)
+
+
+def column_entries(declarations: Mapping[str, Declaration], actual: Actual) -> Iterator[Row]:
+    """Yield the rows of ``catalog.columns`` for integrations and leat's own tables."""
+    for declaration in declarations.values():
+        for stream in declaration.selected():
+            columns, masked = declaration.columns(stream), declaration.masked(stream)
+            yield from _columns(declaration.name, stream.name, columns, SYSTEM_COLUMNS, masked, actual)
+            if declaration.options(stream.name).history:
+                name = f"{stream.name}_history"
+                yield from _columns(declaration.name, name, columns, HISTORY_COLUMNS, masked, actual)
+    for schema, table, described, types in _own():
+        for position, (column, kind) in enumerate(types.items(), 1):
+            yield (schema, table, column, position, kind, described.columns.get(column, ""), False, False)
+
+
+def history_lineage(declarations: Mapping[str, Declaration]) -> Iterator[Row]:
+    """Yield the rows of ``catalog.lineage`` from streams to their histories."""
+    for declaration in declarations.values():
+        for stream in declaration.selected():
+            if declaration.options(stream.name).history:
+                names = [None, *(column.name for column in declaration.columns(stream)), "_load_id"]
+                for name in names:
+                    yield (declaration.name, stream.name, name, declaration.name, f"{stream.name}_history", name)
+
+
+def in_order(names: Iterable[str], actual: Mapping[str, str]) -> list[str]:
+    """Return names in the order of the table where it exists, and those that it lacks behind them."""
+    places = {name: place for place, name in enumerate(actual)}
+    return sorted(names, key=lambda name: places.get(name, len(places)))
+
+
+def _columns(
+    schema: str,
+    table: str,
+    columns: Sequence[Column],
+    system: Mapping[str, str],
+    masked: frozenset[str],
+    actual: Actual,
+) -> Iterator[Row]:
+    told: dict[str, tuple[str, str, bool, bool]] = {
+        c.name: (c.type, c.description, c.personal or c.name in masked, c.name in masked) for c in columns
+    }
+    told |= {name: (kind, SYSTEM_DESCRIPTIONS[name], False, False) for name, kind in system.items()}
+    for position, name in enumerate(in_order(told, actual.get((schema, table), {})), 1):
+        yield (schema, table, name, position, *told[name])
+
+
+def _own() -> Iterator[tuple[str, str, Described, Mapping[str, str]]]:
+    for table, types in OWN.items():
+        yield SCHEMA, table, DESCRIPTIONS.get(f"{SCHEMA}.{table}", Described("", {})), types
+    for table, types in ALL.items():
+        yield CATALOG, table, DESCRIBED[table], types
+
+
+def _iso(length: timedelta) -> str:
+    """Return a length of time in ISO 8601, as pydantic does: ``PT1H``, ``P1D``."""
+    days, seconds = length.days, length.seconds
+    parts = [(seconds // 3600, "H"), (seconds % 3600 // 60, "M"), (seconds % 60, "S")]
+    clock = "".join(f"{number}{unit}" for number, unit in parts if number)
+    return f"P{f'{days}D' if days else ''}{f'T{clock}' if clock else ''}" if length else "PT0S"

@@ -1,0 +1,147 @@
+"""The tables and views of the schema ``catalog``: what a row is, and the type and meaning of each column.
+
+A column of one name means the same in all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from leat.pipelines.load.system_tables import Described
+
+_MEANINGS: Mapping[str, tuple[str, str]] = {
+    "schema_name": ("string", "Schema of the table: the integration, analytics for models, leat or catalog."),
+    "table_name": ("string", "Name of the table."),
+    "kind": ("string", "Of a table: stream, history, model, engine or catalog. Of a check: as it is declared."),
+    "description": (
+        "string",
+        "What a row is, what a column means, what a check or rule says, what a system is to its owner.",
+    ),
+    "integration": ("string", "The integration that a table belongs to."),
+    "stream": ("string", "The stream of the integration, also for its history."),
+    "source": ("string", "The kind of system."),
+    "driver": ("string", "The vendor's API or the protocol by which it is read."),
+    "schedule": ("string", "When it runs by itself: a cron expression in UTC; null: only by hand."),
+    "owner": ("string", "Who answers for it."),
+    "key": ("string", "The columns that identify a row or a violation, separated by commas."),
+    "deletes": ("string", "How deletes become known: feed, full_scan, or never."),
+    "row_count": ("integer", "How many rows there are, deleted ones left out; null where it isn't counted."),
+    "last_changed_at": ("timestamp", "When a load last changed a row, or the model was last built; UTC."),
+    "last_load_at": ("timestamp", "When a load of the integration was last applied, UTC."),
+    "last_good_run_at": ("timestamp", "When it was last read to the end, new rows or none, as of the last load; UTC."),
+    "fresh_within": ("string", "How old the table may get, ISO 8601; null where nothing is declared."),
+    "fresh_within_seconds": ("integer", "The same in seconds."),
+    "history_table": ("string", "The table of all versions of its rows, in the same schema; null where none is kept."),
+    "example_query": ("string", "A query of the table that runs on DuckDB and Postgres."),
+    "declared_in": ("string", "The file that declares it, relative to the project."),
+    "column_name": ("string", "Name of the column."),
+    "position": ("integer", "Where the column stands in the table, from 1."),
+    "type": ("string", "leat's type of the column (docs/warehouse.md); null for a model that isn't built yet."),
+    "personal": ("boolean", "Whether its values are, or come from, personal data."),
+    "masked": ("boolean", "Whether its values are replaced by a keyed hash."),
+    "from_schema": ("string", "Schema of the table that is read."),
+    "from_table": ("string", "The table that is read."),
+    "from_column": ("string", "The column that values come from; null: the table as a whole is read."),
+    "to_schema": ("string", "Schema of the table that is made."),
+    "to_table": ("string", "The table that is made."),
+    "to_column": ("string", "The column that values go to; null: the table as a whole is made."),
+    "check_name": ("string", "Name of the check, unique for the table."),
+    "severity": ("string", "warn, or error: then readers of DuckDB keep the version before."),
+    "columns": ("string", "The columns that a check is about, separated by commas."),
+    "target_schema": ("string", "Of a foreign key: schema of the table that must have the value."),
+    "target_table": ("string", "Of a foreign key: the table that must have the value."),
+    "target_column": ("string", "Of a foreign key: the column that must have the value."),
+    "ok": ("boolean", "Whether it held when it was last checked; null before."),
+    "failing": ("integer", "How many rows broke it."),
+    "detail": ("string", "What was found, in words."),
+    "checked_at": ("timestamp", "When it was last checked, UTC."),
+    "rule": ("string", "Name of the rule."),
+    "title": ("string", "What must be true, in a few words."),
+    "next_step": ("string", "What whoever gets a violation does."),
+    "needs": ("string", "The integrations that must have been loaded, separated by commas."),
+    "outcome": ("string", "How its last run ended: holds, violated, skipped or failed; null before."),
+    "open_violations": ("integer", "How many of its violations are open."),
+    "violation_key": ("string", "Identity of the violation; joins to leat.violations."),
+    "evidence": ("json", "The row that the rule selected."),
+    "first_seen_at": ("timestamp", "When it was first found, UTC."),
+    "opened_at": ("timestamp", "When it was found this time, after it had been resolved; UTC."),
+    "last_seen_at": ("timestamp", "When it was last found, UTC."),
+    "acknowledged_by": ("string", "Who knows of it; null when nobody has said so."),
+    "acknowledged_until": ("timestamp", "Until when it is kept quiet, UTC."),
+    "acknowledged_note": ("string", "What they said about it."),
+    "mark": ("string", "A hash of what is written, and of the form in which it is."),
+}
+
+_TABLES: Mapping[str, tuple[str, str]] = {
+    "integrations": (
+        "A declared integration.",
+        "integration source driver description schedule declared_in",
+    ),
+    "declared_tables": (
+        "What is declared of a table; catalog.tables says more.",
+        "schema_name table_name kind description integration stream source driver owner key deletes fresh_within "
+        "fresh_within_seconds history_table example_query declared_in",
+    ),
+    "columns": (
+        "A column of a table.",
+        "schema_name table_name column_name position type description personal masked",
+    ),
+    "lineage": (
+        "That values of one column, or rows of one table, are made of another.",
+        "from_schema from_table from_column to_schema to_table to_column",
+    ),
+    "declared_checks": (
+        "A check as it is declared; catalog.checks says more.",
+        "schema_name table_name check_name kind description severity columns target_schema target_table target_column",
+    ),
+    "declared_rules": (
+        "A rule as it is declared; catalog.rules says more.",
+        "rule title description next_step severity owner key needs declared_in",
+    ),
+    "rule_inputs": ("That a rule reads a table.", "rule schema_name table_name"),
+    "good_runs": ("The last run of an integration that read it to the end.", "integration last_good_run_at"),
+    "written": ("One mark.", "mark"),
+}
+_VIEWS: Mapping[str, tuple[str, str]] = {
+    "freshness": (
+        "How fresh a stream is.",
+        "schema_name table_name last_changed_at last_load_at last_good_run_at fresh_within fresh_within_seconds",
+    ),
+    "tables": (
+        "A table of the warehouse.",
+        "schema_name table_name kind description integration stream source driver owner key deletes row_count "
+        "last_changed_at fresh_within history_table example_query declared_in",
+    ),
+    "checks": (
+        "A check of a table, and what it last found.",
+        "schema_name table_name check_name kind description severity columns target_schema target_table target_column "
+        "ok failing detail checked_at",
+    ),
+    "rules": (
+        "A rule, and how its last run ended.",
+        "rule title description next_step severity owner key needs outcome detail open_violations checked_at "
+        "declared_in",
+    ),
+    "open_violations": (
+        "A violation of a rule that isn't resolved.",
+        "rule title severity owner violation_key evidence first_seen_at opened_at last_seen_at acknowledged_by "
+        "acknowledged_until acknowledged_note next_step",
+    ),
+}
+
+TABLES: Mapping[str, Mapping[str, str]] = {
+    table: {column: _MEANINGS[column][0] for column in listed.split()} for table, (_, listed) in _TABLES.items()
+}
+"""Leat type by column, of each table that is written."""
+
+ALL: Mapping[str, Mapping[str, str]] = {
+    **TABLES,
+    **{view: {column: _MEANINGS[column][0] for column in listed.split()} for view, (_, listed) in _VIEWS.items()},
+}
+"""Leat type by column, of each table and view."""
+
+DESCRIBED: Mapping[str, Described] = {
+    name: Described(text, {column: _MEANINGS[column][1] for column in listed.split()})
+    for name, (text, listed) in {**_TABLES, **_VIEWS}.items()
+}
+"""What each table and view means."""

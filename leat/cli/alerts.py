@@ -1,0 +1,132 @@
+"""``leat alerts``: what lasts and what was sent; ``leat alerts test`` tries the channels."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from leat.cli.output import err, print_json, print_table, say
+from leat.cli.run import Json
+from leat.runs.workspace import FAILED, Opened, UsageMistake
+from leat.sources.settings import redact
+
+if TYPE_CHECKING:
+    from leat.quality.alerts.announce import Sent
+    from leat.quality.alerts.declaration import Alerts
+
+_MESSAGES = 20
+_NONE = "no alerts are declared; write quality/alerts.yaml, docs/alerts.md shows how"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    group = typer.Typer(invoke_without_command=True, help="Show what problems last and what was sent of them.")
+    group.callback()(show)
+    group.command("test")(test)
+    app.add_typer(group, name="alerts")
+
+
+def show(context: typer.Context, json: Json = False) -> None:
+    """Show what problems last and what was sent of them."""
+    if context.invoked_subcommand is not None:
+        return
+    from leat.control.alerts import known_problems, messages
+
+    opened: Opened = context.obj()
+    channels = _channels(_declared(opened))
+    lasting = [each for each in known_problems(opened.store).values() if each.gone_at is None]
+    lasting.sort(key=lambda each: (each.severity, each.subject, each.seen_at, each.key))
+    sent = messages(opened.store, "sending", "sent", "failed", limit=_MESSAGES)
+    if json:
+        problems = [
+            {"kind": p.kind, "subject": p.subject, "title": p.title, "severity": p.severity, "since": p.seen_at,
+             "told": sorted(name for name, told in p.told.items() if told.what != "recovered")}
+            for p in lasting
+        ]  # fmt: skip
+        told = [{name: getattr(message, name) for name in _FIELDS} for message in sent]
+        print_json(command="alerts", channels=channels, problems=problems, messages=told)
+        return
+    for channel in channels:
+        say(f"channel {channel['channel']}: {channel['state']}")
+    columns = ("severity", "kind", "subject", "problem", "noticed", "told")
+    told_to = [", ".join(n for n, told in p.told.items() if told.what != "recovered") or None for p in lasting]
+    rows = [(p.severity, p.kind, p.subject, p.title, p.seen_at, to) for p, to in zip(lasting, told_to, strict=True)]
+    print_table(columns, rows, title="\nProblems that last")
+    print_table(_FIELDS, [[getattr(m, name) for name in _FIELDS] for m in sent], title="\nMessages, the newest first")
+
+
+_FIELDS = ("created_at", "channel", "title", "status", "attempts", "sent_at", "error")
+
+
+def test(
+    context: typer.Context,
+    channel: Annotated[str | None, typer.Argument(help="The channel; all that are on when none is given.")] = None,
+    json: Json = False,
+) -> None:
+    """Send a test message to a channel, and say whether it was taken."""
+    from leat.quality.alerts.announce import Sent
+    from leat.quality.alerts.sending import send, trial_message
+
+    opened: Opened = context.obj()
+    alerts = _declared(opened)
+    if channel is not None and channel not in alerts.channels:
+        msg = f"no channel {channel!r} is declared; declared: {', '.join(alerts.channels)}"
+        raise UsageMistake(msg)
+    names = [channel] if channel else [name for name, each in alerts.channels.items() if not each.is_off]
+    done: list[Sent] = []
+    for name in names:
+        message = trial_message(name, datetime.now(UTC))
+        done.append(Sent(name, message.title, send(alerts.channels[name], message, opened.project)))
+    if json:
+        print_json(command="alerts test", ok=all(each.error is None for each in done), sent=list(map(asdict, done)))
+    else:
+        print_sent(done)
+        for name in alerts.channels.keys() - {each.channel for each in done} if channel is None else ():
+            say(f"- {name}: off, {alerts.channels[name].url.env} is not set")
+    if any(each.error for each in done):
+        raise typer.Exit(FAILED)
+
+
+def print_sent(sent: list[Sent]) -> None:
+    """Print which messages were sent, and which weren't taken."""
+    for each in sent:
+        if each.error is None:
+            say(("✓", "green"), f" told {each.channel}: {each.title}")
+        else:
+            say(("✗", "red"), f" {each.channel}: {each.error}")
+
+
+def tell(opened: Opened) -> list[Sent]:
+    """Tell people what there is to tell at the end of a run, which fails for nothing that goes wrong here."""
+    from leat.quality.alerts.file import alerts_path
+
+    if not alerts_path(opened.project).exists():
+        return []
+    from leat.quality.alerts.announce import announce
+
+    try:
+        return announce(opened.project, opened.store, opened.warehouse, opened.declarations, datetime.now(UTC))
+    except Exception as error:
+        import logging
+
+        log = logging.getLogger("leat.alerts")
+        log.exception("nothing was sent")
+        err.print(redact(f"no alerts were sent: {error}"), style="red")
+        return []
+
+
+def _declared(opened: Opened) -> Alerts:
+    from leat.quality.alerts.file import load_alerts
+
+    alerts = load_alerts(opened.project, opened.declarations)
+    if alerts is None:
+        raise UsageMistake(_NONE)
+    return alerts
+
+
+def _channels(alerts: Alerts) -> list[dict[str, Any]]:
+    off = "off, its variable is not set"
+    return [{"channel": n, "state": off if each.is_off else "on"} for n, each in alerts.channels.items()]

@@ -1,0 +1,116 @@
+"""``leat check``: everything that is declared, in one round; then each connection, for real."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Annotated, TypeVar
+
+import typer
+
+from leat.cli.look import counted, mark_of
+from leat.cli.names import complete_integration
+from leat.cli.output import print_json, say
+from leat.cli.run import Json
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.declare.project import apart_from, make_private, read_declarations
+from leat.pipelines.declare.yaml_file import DeclarationError
+from leat.runs.workspace import FAILED, Opened
+from leat.sources.driver import SetupTest, Sync, load_driver
+from leat.sources.errors import IntegrationError
+from leat.sources.settings import redact
+
+_Loaded = TypeVar("_Loaded")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command()(check)
+
+
+def check(
+    context: typer.Context,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Integrations; all when none is given.", autocompletion=complete_integration),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Validate declarations, models and rules, then try each connection for real."""
+    from leat.quality.alerts.file import load_alerts
+    from leat.quality.alerts.trial import channel_tests
+
+    opened: Opened = context.obj()
+    valid = _validate(opened)
+    asked = opened.names(names or [])
+    tried = {each: list(_setup_tests(opened, opened.declarations[each])) for each in asked}
+    alerts = load_alerts(opened.project, opened.declarations)
+    if alerts is not None and not names:
+        tried["alerts"] = list(channel_tests(alerts, opened.project))
+    ok = all(test.ok for tests in tried.values() for test in tests)
+    if json:
+        found = {each: [asdict(test) for test in tests] for each, tests in tried.items()}
+        print_json(command="check", ok=ok, models=valid.models, rules=valid.rules, setup_tests=found)
+    else:
+        counts = [counted(len(opened.declarations), "declaration"), counted(valid.models, "model")]
+        say(("✓", "green"), f" valid: {', '.join(counts)} and {counted(valid.rules, 'rule')}")
+        for each, tests in tried.items():
+            for test in tests:
+                say(mark_of(test.ok), f" {each}: {test.name}: {test.detail}")
+    if not ok:
+        raise typer.Exit(FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Valid:
+    """How many models and rules there are."""
+
+    models: int
+    rules: int
+
+
+def _validate(opened: Opened) -> _Valid:
+    """Validate all files.
+
+    Raises:
+        DeclarationError: with the mistakes of all of them; what follows from a broken declaration is left out.
+    """
+    from leat.assets.model_files import load_models
+    from leat.control.store import overrides
+    from leat.quality.alerts.file import load_alerts
+    from leat.quality.rule_files import load_rules
+
+    project = opened.project
+    declarations, mistakes = read_declarations(project, overrides(opened.store))
+    broken = {path.stem for path in project.declaration_paths()} - declarations.keys()
+
+    def found(load: Callable[[], Sequence[_Loaded]]) -> Sequence[_Loaded]:
+        try:
+            return load()
+        except DeclarationError as error:
+            mistakes.extend(apart_from(broken, error.mistakes))
+            return ()
+
+    models = found(lambda: load_models(project, declarations))
+    named = tuple(path.stem for path in (project.folder / "assets" / "models").glob("*.sql") if "." not in path.stem)
+    rules = found(lambda: load_rules(project, declarations, named))
+    found(lambda: [load_alerts(project, declarations)])
+    if mistakes:
+        raise DeclarationError(list(dict.fromkeys(mistakes)))
+    return _Valid(len(models), len(rules))
+
+
+def _setup_tests(opened: Opened, declaration: Declaration) -> Iterator[SetupTest]:
+    folder = opened.project.state / "sources" / declaration.name
+    make_private(folder)
+    streams = frozenset(stream.name for stream in declaration.selected())
+    masked: Mapping[str, frozenset[str]] = {s.name: declaration.masked(s) for s in declaration.every_stream()}
+    now = datetime.now(UTC)
+    sync = Sync(declaration.name, streams, None, opened.project.folder, folder, now, masked=masked)
+    driver = load_driver(declaration.source, declaration.driver)
+    try:
+        for test in driver.setup_tests(declaration.connection, sync):
+            yield SetupTest(test.name, test.ok, redact(test.detail))
+    except IntegrationError as error:
+        yield SetupTest(error.asked, ok=False, detail=redact(f"{error.got}. Next: {error.next_step}"))

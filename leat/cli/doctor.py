@@ -1,0 +1,109 @@
+"""What ``leat doctor`` looks at: the things that keep leat from working, each with what to do about it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import stat
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from leat.pipelines.declare.yaml_file import DeclarationError
+from leat.runs.workspace import Opened
+from leat.sources.settings import Named
+from leat.warehouse.session import Busy, WarehouseError
+
+_ENOUGH_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    ok: bool
+    detail: str
+
+
+def examine(opened: Opened) -> Iterator[Finding]:
+    """Yield one finding after another; nothing is changed but what opening the control store changes."""
+    yield Finding("python", ok=True, detail=f"{platform.python_version()} on {platform.system()}")
+    yield _git()
+    yield from _state(opened)
+    yield _declared(opened)
+    yield from _variables(opened)
+    yield _warehouse(opened)
+    yield _store(opened)
+
+
+def _git() -> Finding:
+    path = shutil.which("git")
+    if path is None:
+        return Finding("git", ok=False, detail="not found; the driver version_control/git needs it")
+    version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    return Finding("git", ok=True, detail=version)
+
+
+def _state(opened: Opened) -> Iterator[Finding]:
+    state = opened.project.state
+    open_to_others = stat.S_IMODE(state.stat().st_mode) & 0o077
+    detail = f"{state} can be read by others; `chmod 700` it" if open_to_others else f"{state}, private"
+    yield Finding("state folder", ok=not open_to_others, detail=detail)
+    free = shutil.disk_usage(state).free
+    enough = free >= _ENOUGH_BYTES
+    yield Finding(
+        "disk", ok=enough, detail=f"{free / 1e9:.1f} GB free{'' if enough else '; a load needs room to land'}"
+    )
+
+
+def _declared(opened: Opened) -> Finding:
+    try:
+        return Finding("declarations", ok=True, detail=", ".join(opened.declarations))
+    except DeclarationError as error:
+        return Finding("declarations", ok=False, detail=str(error))
+
+
+def _variables(opened: Opened) -> Iterator[Finding]:
+    try:
+        declarations = opened.declarations
+    except DeclarationError:
+        return
+    for name, declaration in declarations.items():
+        missing = sorted({n.env for n in _named(declaration.connection) if n.env and n.env not in os.environ})
+        if missing:
+            listed = ", ".join(missing)
+            yield Finding(f"variables of {name}", ok=False, detail=f"{listed} not set; set them or write them in .env")
+
+
+def _named(value: Any) -> Iterator[Named]:
+    if isinstance(value, Named):
+        yield value
+    elif isinstance(value, BaseModel):
+        for field in type(value).model_fields:
+            yield from _named(getattr(value, field))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _named(item)
+
+
+def _warehouse(opened: Opened) -> Finding:
+    kind = opened.warehouse.dialect
+    try:
+        with opened.warehouse.snapshot() as session:
+            by_language = session.execute("SELECT 'a' < 'B'")[0][0]  # by code points, capitals come first
+    except (WarehouseError, Busy) as error:
+        return Finding("warehouse", ok=False, detail=str(error))
+    note = "; it orders texts by a language, DuckDB by code points: see docs/operations.md" if by_language else ""
+    return Finding("warehouse", ok=True, detail=f"{kind} can be opened{note}")
+
+
+def _store(opened: Opened) -> Finding:
+    try:
+        return Finding("control store", ok=True, detail=f"{opened.store.dialect.name} can be opened")
+    except WarehouseError as error:
+        return Finding("control store", ok=False, detail=str(error))

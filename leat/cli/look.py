@@ -1,0 +1,175 @@
+"""Commands that look and change nothing: ``status``, ``query``, ``doctor``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from leat.cli.doctor import Finding, examine
+from leat.cli.outcome import drift_json, print_drift
+from leat.cli.output import print_json, print_table, say
+from leat.cli.publish import print_standing, standing
+from leat.cli.rows import Form, print_rows
+from leat.cli.run import Json
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.load.drift import SHOWN_FOR, changes_since
+from leat.pipelines.load.freshness import stale_streams
+from leat.runs.workspace import FAILED, Opened, UsageMistake
+from leat.warehouse.query import Limits, size_in_bytes
+from leat.warehouse.session import Session
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command()(status)
+    app.command()(query)
+    app.command()(doctor)
+
+
+def status(context: typer.Context, json: Json = False) -> None:
+    """Show what is loaded, how fresh it is, and how the last runs ended."""
+    from leat.control.store import last_good_runs, last_runs
+
+    opened: Opened = context.obj()
+    runs, good_runs = last_runs(opened.store), last_good_runs(opened.store)
+    loaded = _loaded(opened)
+    stale = stale_streams(opened.declarations, good_runs, datetime.now(UTC))
+    integrations: list[dict[str, Any]] = []
+    for name, declaration in opened.declarations.items():
+        run = runs.get(name)
+        integrations.append(
+            {
+                "integration": name,
+                "source": f"{declaration.source}/{declaration.driver}",
+                "schedule": declaration.schedule,
+                "last_run": run.started_at if run else None,
+                "last_status": run.status if run else None,
+                "error": run.error if run else None,
+                "streams": [
+                    _stream_status(
+                        declaration, s.name, loaded, _fresh(declaration, s.name, good_runs, stale) if run else None
+                    )
+                    for s in declaration.selected()
+                ],
+            }
+        )
+    changes = loaded.get("drift", [])
+    if json:
+        violations = loaded.get("violations", 0)
+        print_json(
+            command="status",
+            integrations=integrations,
+            violations=violations,
+            drift=drift_json(changes),
+            publication=standing(opened),
+        )
+        return
+    rows = [
+        (f"{i['integration']}.{s['stream']}", s["rows"], s["quarantined"], s["deletes"], s["last_load"], s["fresh"])
+        for i in integrations
+        for s in i["streams"]
+    ]
+    print_table(("stream", "rows", "quarantined", "deletes", "last changed", "fresh"), rows)
+    columns = ("integration", "driver", "schedule", "last run", "ended")
+    keys = ("integration", "source", "schedule", "last_run", "last_status")
+    say()
+    print_table(columns, [[i[key] for key in keys] for i in integrations])
+    for integration in integrations:
+        if integration["error"]:
+            say("\n", ("✗", "red"), f" {integration['error']}")
+    print_standing(opened)
+    if changes:
+        say()
+        print_drift(changes, dated=True)
+    if any(s["quarantined"] for i in integrations for s in i["streams"]):
+        say("\nrecords are quarantined: `leat quarantine --reasons` says why")
+    violations = loaded.get("violations")
+    if violations:
+        say(f"\n{counted(violations, 'open violation')}: `leat violations --open` shows them")
+
+
+def _fresh(
+    declaration: Declaration, stream: str, good_runs: Mapping[str, datetime], stale: Collection[tuple[str, str]]
+) -> str | None:
+    if declaration.options(stream).fresh_within is None:
+        return None
+    return "yes" if declaration.name in good_runs and (declaration.name, stream) not in stale else "no"
+
+
+def _stream_status(declaration: Declaration, stream: str, loaded: dict[Any, Any], fresh: str | None) -> dict[str, Any]:
+    total, last_load, quarantined = loaded.get((declaration.name, stream), (None, None, 0))
+    deletes = next(s.deletes for s in declaration.selected() if s.name == stream)
+    values = {"rows": total, "last_load": last_load, "quarantined": quarantined, "deletes": deletes, "fresh": fresh}
+    return {"stream": stream, **values}
+
+
+def _loaded(opened: Opened) -> dict[Any, Any]:
+    """Return (rows, when last changed, quarantined) by (integration, stream), and how many violations are open."""
+    if opened.project.warehouse_url is None and not (opened.project.state / "warehouse.duckdb").exists():
+        return {}  # nothing has been published yet
+    with opened.warehouse.published() as session:
+        return _read_loaded(session)
+
+
+def _read_loaded(session: Session) -> dict[Any, Any]:
+    if not session.columns("leat", "load_streams"):
+        return {}
+    rows = session.execute(
+        "SELECT s.integration, s.stream, s.total, l.applied_at, (SELECT count(*) FROM leat.quarantine AS q "
+        "WHERE q.integration = s.integration AND q.stream = s.stream) FROM leat.load_streams AS s JOIN leat.loads AS l "
+        "ON l.integration = s.integration AND l.load_id = s.load_id WHERE s.load_id = (SELECT max(n.load_id) "
+        "FROM leat.load_streams AS n WHERE n.integration = s.integration AND n.stream = s.stream)"
+    )
+    found: dict[Any, Any] = {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
+    found["violations"] = session.execute("SELECT count(*) FROM leat.violations WHERE resolved_at IS NULL")[0][0]
+    found["drift"] = changes_since(session, datetime.now(UTC) - SHOWN_FOR)
+    return found
+
+
+def query(
+    context: typer.Context,
+    sql: Annotated[str, typer.Argument(help="One SELECT; - reads it from standard input.")],
+    form: Annotated[Form, typer.Option("--format", help="How rows are printed.")] = Form.table,
+    json: Json = False,
+    timeout: Annotated[float, typer.Option("--timeout", min=0.001, help="Seconds of work that it may take.")] = 600,
+    memory: Annotated[str, typer.Option("--memory", help="Memory that it may take.")] = "1GB",
+    disk: Annotated[str, typer.Option("--disk", help="Disk for what doesn't fit into memory.")] = "10GB",
+) -> None:
+    """Run a read-only query on the published version of the warehouse."""
+    opened: Opened = context.obj()
+    try:
+        limits = Limits(timeout, size_in_bytes(memory), size_in_bytes(disk))
+    except ValueError as error:
+        msg = f"--memory and --disk: {error}"
+        raise UsageMistake(msg) from error
+    text = typer.get_text_stream("stdin").read() if sql == "-" else sql
+    with opened.warehouse.query(text, limits) as answer:
+        print_rows(answer.columns, answer.rows, Form.json if json else form)
+
+
+def doctor(context: typer.Context, json: Json = False) -> None:
+    """Look for what keeps leat from working here, and say what to do about it."""
+    opened: Opened = context.obj()
+    findings: list[Finding] = list(examine(opened))
+    ok = all(finding.ok for finding in findings)
+    if json:
+        print_json(command="doctor", ok=ok, findings=[asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            say(mark_of(finding.ok), f" {finding.what}: {finding.detail}")
+    if not ok:
+        raise typer.Exit(FAILED)
+
+
+def mark_of(ok: bool) -> tuple[str, str]:
+    """Return the mark before a line that says whether something is right."""
+    return ("✓", "green") if ok else ("✗", "red")
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number with what it counts."""
+    return f"{number} {what}{'' if number == 1 else 's'}"

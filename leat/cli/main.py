@@ -1,0 +1,126 @@
+"""``leat``: reads the command line, runs the command, turns every failure into a message and an exit code.
+
+Exit codes: 0 ok, 1 failed, 2 usage, 3 a blocking check failed, 75 busy, try later, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leat.cli import alerts, check, docs, look, make, preview, publish, quarantine, run, violations
+from leat.cli.output import err, print_json, styled
+from leat.pipelines.declare.yaml_file import DeclarationError
+from leat.runs.workspace import BUSY, FAILED, USAGE, UsageMistake, open_at
+from leat.sources.errors import IntegrationError
+from leat.sources.settings import redact
+from leat.warehouse.session import Busy, WarehouseError
+
+app = typer.Typer(
+    help="Load external systems, declared in YAML, into a warehouse that is never half written.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+run.add_to(app)
+look.add_to(app)
+check.add_to(app)
+preview.add_to(app)
+quarantine.add_to(app)
+violations.add_to(app)
+make.add_to(app)
+publish.add_to(app)
+docs.add_to(app)
+alerts.add_to(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib import metadata
+
+        typer.echo(f"leat {metadata.version('leat')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _project(
+    context: typer.Context,
+    project: Annotated[
+        Path, typer.Option("--project", help="The project folder.", file_okay=False, envvar="LEAT_PROJECT")
+    ] = Path(),
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    if not context.resilient_parsing:
+        context.obj = lambda: open_at(project)
+        context.meta["project"] = project
+
+
+class _Interrupted(BaseException):
+    """Ctrl+C; of a kind that no library takes for its own: Typer would end without a word, and wait for threads."""
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise _Interrupted
+
+
+def main() -> None:
+    """Run the command line and end the process.
+
+    Taking a thousand modules apart at exit takes longer than a run that finds nothing new, and nothing needs it.
+    """
+    gc.freeze()
+    gc.enable()
+    signal.signal(signal.SIGINT, _interrupt)
+    code = _code()
+    logging.shutdown()
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
+
+
+def _code() -> int:
+    try:
+        app()
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # Typer would call it a failure
+            return 0
+        return end.code if isinstance(end.code, int) else 0 if end.code is None else FAILED
+    except (UsageMistake, DeclarationError) as error:
+        return _told(error, USAGE)
+    except Busy as error:
+        return _told(error, BUSY)
+    except (IntegrationError, WarehouseError) as error:
+        return _told(error, FAILED)
+    except BrokenPipeError:  # the reader of our output has seen enough
+        return 0
+    except _Interrupted:
+        err.print("stopped; nothing is half-applied, the next run goes on from here")
+        return 130  # threads may still wait for a server; a landing that is not complete is removed next time
+    except Exception as error:
+        logging.getLogger("leat").exception("unexpected")
+        return _told(f"{type(error).__name__}: {error}. Next: .leat/logs/leat.log has the whole story", FAILED)
+    return 0
+
+
+def _told(error: Exception | str, code: int) -> int:
+    text = redact(str(error))
+    if "--json" in sys.argv:
+        kind = "Error" if isinstance(error, str) else type(error).__name__
+        print_json(error={"type": kind, "message": text, "exit_code": code})
+    err.print(styled(text, style="red"))
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""What the command line prints: tables for people, one JSON object per call for programs.
+
+The JSON shape is versioned: every object has ``"leat": 1``. Fields may be added within a version, never changed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from leat.pipelines.load.results import CheckResult, Severity
+from leat.runs.printable import in_one_line, printable
+
+SHAPE = 1
+Part = str | tuple[str, str]
+"""A piece of a line: text, or text and its style."""
+
+
+class _Plain(Console):
+    """A console for which text is never markup, and that ends quietly when the reader has seen enough."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+_PLAIN: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
+out = _Plain(width=None if sys.stdout.isatty() else 100_000, **_PLAIN)
+err = _Plain(stderr=True, soft_wrap=True, **_PLAIN)
+
+
+def say(*parts: Part, style: str = "", whole: bool = False) -> None:
+    """Print a line to stdout, made of pieces that may have a style; nothing in them is markup or a command.
+
+    ``whole`` leaves it to the terminal to break the line, so that what is copied from it has no breaks.
+    """
+    out.print(styled(*parts, style=style), soft_wrap=whole)
+
+
+def styled(*parts: Part, style: str = "") -> Text:
+    """Return pieces as one text; nothing in them is markup or a command to the terminal."""
+    pieces = [printable(p) if isinstance(p, str) else (printable(p[0]), p[1]) for p in parts]
+    return Text.assemble(*pieces, style=style)
+
+
+def print_json(**fields: Any) -> None:
+    """Print one JSON object with the version of its shape."""
+    sys.stdout.write(json.dumps({"leat": SHAPE, **fields}, ensure_ascii=False, default=_plain) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime | date) else str(value)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
+    """Print a table to stdout; numbers are aligned right, null is shown as a dim dash."""
+    listed = [list(row) for row in rows]
+    heading = None if title is None else styled(title)
+    table = Table(title=heading, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for i, column in enumerate(columns):
+        numeric = any(isinstance(row[i], int | float) and not isinstance(row[i], bool) for row in listed)
+        table.add_column(Text(in_one_line(column)), justify="right" if numeric else "left", overflow="fold")
+    for row in listed:
+        table.add_row(*(Text("-", style="dim") if cell is None else Text(cell_text(cell)) for cell in row))
+    out.print(table)
+
+
+def cell_text(cell: Any) -> str:
+    """Return a value in one line: times to the second, yes and no as SQL writes them, everything else as it is."""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, datetime):
+        return f"{cell:%Y-%m-%d %H:%M:%S}"
+    return in_one_line(plain_text(cell))
+
+
+def plain_text(value: Any) -> str:
+    """Return the text of a value as both engines write it: JSON for what has parts, hexadecimal for bytes."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict | list | tuple):
+        return json.dumps(value, ensure_ascii=False, default=_plain)
+    return f"\\x{bytes(value).hex()}" if isinstance(value, bytes | bytearray | memoryview) else str(value)
+
+
+def print_checks(checks: Sequence[CheckResult]) -> None:
+    """Print how many checks held, and each of a table that did not, with its first evidence.
+
+    Of rules, whose subject is their name, only why one was skipped is told: what they found is in the ledger.
+    """
+    failed = [check for check in checks if not check.ok]
+    skipped = [check for check in checks if check.skipped]
+    if checks:
+        held = len(checks) - len(failed) - len(skipped)
+        say(f"{held} of {len(checks)} checks hold" + (f", {len(skipped)} skipped" if skipped else ""))
+    for check in skipped:
+        say(f"- {check.subject}: {check.detail}", style="dim")
+    colours: dict[Severity, str] = {"error": "red", "warn": "yellow"}
+    for check in failed:
+        if "." not in check.subject and check.failing:
+            continue
+        counted = f" ({check.failing} rows)" if check.failing else ""
+        said = f" {check.subject}: {check.check}{counted}: {check.detail}"
+        say((check.severity, colours[check.severity]), said)
+        for row in check.evidence[:3]:
+            say("      " + evidence_text(row), style="dim")
+
+
+def evidence_text(evidence: Mapping[str, Any]) -> str:
+    """Return evidence in one line; what is null is left out."""
+    return in_one_line(", ".join(f"{name}={plain_text(v)}" for name, v in evidence.items() if v is not None))

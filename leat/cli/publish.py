@@ -1,0 +1,73 @@
+"""``leat publish``: let readers have the newest version, or with ``--force`` one that checks keep back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from leat.cli.output import say
+from leat.cli.run import Json, execute
+from leat.pipelines.load.run import Request
+from leat.runs.workspace import Opened, UsageMistake
+
+
+def standing(opened: Opened) -> dict[str, Any]:
+    """Return what checks keep back, and what was forced, in JSON's terms."""
+    from leat.control.publications import blocked_since, standing_publications
+
+    found = standing_publications(opened.store)
+    return {
+        "withheld": None if found.withheld is None else found.withheld.data,
+        "forced": [{"at": each.at, "by": each.by, **each.data} for each in found.forced],
+        "blocked": [{"integration": name, "since": at} for name, at in blocked_since(opened.store).items()],
+    }
+
+
+def print_standing(opened: Opened) -> None:
+    """Print why readers don't have the newest version, since when, and what to do next."""
+    from leat.control.publications import blocked_since, standing_publications
+    from leat.runs.publish import tell_forced, tell_withheld
+
+    found = standing_publications(opened.store)
+    if found.withheld is not None:
+        say("\n", ("not published", "red"), f": {tell_withheld(found.withheld)}")
+    for name, since in blocked_since(opened.store).items():
+        if name in opened.declarations:
+            say("\n", ("not loaded", "red"), f": {_tell_blocked(name, since)}")
+    for forced in found.forced:
+        say("\n", ("forced", "yellow"), f": {tell_forced(forced)}")
+
+
+def _tell_blocked(name: str, since: datetime) -> str:
+    return (
+        f"{name}, whose own checks have failed since {since:%Y-%m-%d %H:%M:%S} UTC; readers keep its old rows. "
+        f"Next: mend the data or the check and run again, or `leat publish --force {name} --reason '…'`"
+    )
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command()(publish)
+
+
+def publish(
+    context: typer.Context,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="With --force: integrations whose own checks keep their load back; they are loaded first."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Publish in spite of failed checks; who did it is kept in the log.")
+    ] = False,
+    reason: Annotated[str, typer.Option("--reason", help="With --force: why, for the log.")] = "",
+    json: Json = False,
+) -> None:
+    """Bring models and rules up to date and publish what passes, without loading anything."""
+    if not force and (names or reason):
+        msg = "names and --reason belong to --force; `leat run NAME` loads an integration whose checks count"
+        raise UsageMistake(msg)
+    opened: Opened = context.obj()
+    asked = opened.names(names) if names else []
+    execute(opened, asked, Request(forced=force), as_json=json, command="publish", reason=reason)

@@ -1,0 +1,107 @@
+"""The result of a query as people read it, or exactly as it is for programs; rows are written as they come."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from typing import Any
+
+from rich.cells import cell_len
+
+from leat.cli.output import SHAPE, cell_text, out, plain_text, print_table, say
+from leat.runs.printable import in_one_line
+
+SHOWN = 1000
+"""So many rows are shown to people; programs get all."""
+_IN_MEMORY = 16_000_000  # bytes
+_GAP = 2  # blanks between the columns of a table
+
+
+class Form(StrEnum):
+    """How rows are printed."""
+
+    table = "table"
+    records = "records"
+    csv = "csv"
+    json = "json"
+
+
+def print_rows(columns: Sequence[str], rows: Iterator[tuple[Any, ...]], form: Form) -> None:
+    """Print the result of a query. A table that is wider than the terminal is printed as records, a line per value."""
+    if form is Form.csv:
+        _print_csv(columns, rows)
+    elif form is Form.json:
+        _print_json(columns, rows)
+    else:
+        listed = list(itertools.islice(rows, SHOWN))
+        if form is Form.records or _width(columns, listed) > out.width:
+            _print_records(columns, listed)
+        else:
+            print_table(columns, listed)
+        if next(rows, None) is not None:
+            say(f"These are the first {SHOWN:,} rows; `--format csv` prints all of them.", style="dim")
+
+
+def _width(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> int:
+    widths = [
+        max(cell_len(in_one_line(name)), *(cell_len(_shown(row[i])) for row in rows), 0)
+        for i, name in enumerate(columns)
+    ]
+    return sum(widths) + _GAP * (len(widths) - 1)
+
+
+def _print_records(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    names = [in_one_line(name) for name in columns]
+    widest = max(map(cell_len, names), default=0)
+    for number, row in enumerate(rows, 1):
+        say((f"row {number}", "bold"))
+        for name, cell in zip(names, row, strict=True):
+            blanks = " " * (widest - cell_len(name))
+            say((f"  {name}{blanks}  ", "dim"), (_shown(cell), "dim" if cell is None else ""), whole=True)
+    if not rows:
+        say("no rows")
+
+
+def _shown(cell: Any) -> str:
+    return "-" if cell is None else cell_text(cell)
+
+
+def _print_csv(columns: Sequence[str], rows: Iterator[tuple[Any, ...]]) -> None:
+    """Write RFC 4180, with Postgres' difference between nothing for null and "" for a text without characters."""
+    for row in itertools.chain([columns], rows):
+        sys.stdout.write(",".join(map(_csv_field, row)) + "\r\n")
+
+
+def _csv_field(value: Any) -> str:
+    if value is None:
+        return ""
+    text = plain_text(value)
+    quoted = not text or text != text.strip() or any(c in text for c in ',"\r\n')
+    return '"' + text.replace('"', '""') + '"' if quoted else text
+
+
+def _print_json(columns: Sequence[str], rows: Iterator[tuple[Any, ...]]) -> None:
+    """Write one object once the last row has come, so that a query that fails midway writes none."""
+    head = json.dumps({"leat": SHAPE, "command": "query", "columns": list(columns)}, ensure_ascii=False)
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8", errors="surrogatepass") as file:
+        file.write(head[:-1] + ', "rows": [')
+        for number, row in enumerate(rows):
+            record = {name: _finite(value) for name, value in zip(columns, row, strict=True)}
+            file.write((", " if number else "") + json.dumps(record, ensure_ascii=False, default=_json))
+        file.write("]}\n")
+        file.seek(0)
+        shutil.copyfileobj(file, sys.stdout)
+
+
+def _finite(value: Any) -> Any:
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _json(value: Any) -> str:
+    return value.isoformat() if hasattr(value, "isoformat") else plain_text(value)

@@ -1,0 +1,161 @@
+"""``leat violations`` and ``leat ack``: what doesn't fit together, and who looks after it."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from leat.cli.names import complete_rule
+from leat.cli.output import Part, evidence_text, print_json, print_table, say
+from leat.cli.run import Json
+from leat.pipelines.load.verdict import may_be_published
+from leat.quality.violation_report import Entry, entries, matching
+from leat.runs.workspace import Opened, UsageMistake, not_there
+
+_SHORTEST = 4
+_SHOWN = 8
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command()(violations)
+    app.command()(ack)
+
+
+def violations(
+    context: typer.Context,
+    only_open: Annotated[bool, typer.Option("--open", help="Leave out what is resolved.")] = False,
+    rule: Annotated[
+        str | None, typer.Option("--rule", help="Only those of this rule.", autocompletion=complete_rule)
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show what the rules have found, with its evidence."""
+    opened: Opened = context.obj()
+    found = _entries(opened, only_open=only_open, rule=rule)
+    now = datetime.now(UTC)
+    if json:
+        print_json(command="violations", violations=[{**asdict(entry), "state": entry.state(now)} for entry in found])
+        return
+    for entry in found:
+        _print(entry, now)
+    counted = sum(entry.resolved_at is None for entry in found)
+    say(f"{counted} open" + ("" if only_open else f", {len(found) - counted} resolved"))
+
+
+def ack(
+    context: typer.Context,
+    keys: Annotated[list[str], typer.Argument(help="Ids of violations, or their first characters.")],
+    by: Annotated[str | None, typer.Option("--by", help="Who looks after it; you, when not given.")] = None,
+    until: Annotated[
+        str, typer.Option("--until", help="A date, a time with zone, or a duration such as P7D or PT4H.")
+    ] = "P7D",
+    note: Annotated[str, typer.Option("--note", help="What is being done about it.")] = "",
+    undo: Annotated[bool, typer.Option("--undo", help="Take the acknowledgement back.")] = False,
+    json: Json = False,
+) -> None:
+    """Acknowledge violations: who looks after them, and until when nobody is told of them again."""
+    from leat.quality.ledger import acknowledge
+
+    opened: Opened = context.obj()
+    chosen = _chosen(_entries(opened, only_open=False, rule=None), keys)
+    who, end = (None, None) if undo else (by or getpass.getuser(), _time(until, datetime.now(UTC)))
+    published = opened.warehouse.is_published()
+    with opened.warehouse.transaction() as session:
+        acknowledge(session, [entry.key for entry in chosen], who, end, "" if undo else note)
+    if published:  # else a check keeps readers on an older version
+        opened.warehouse.publish(may_be_published)
+    if json:
+        print_json(command="ack", violations=[entry.key for entry in chosen], by=who, until=end, note=note or None)
+        return
+    for entry in chosen:
+        what = "no longer acknowledged" if undo else f"acknowledged by {who} until {end:%Y-%m-%d %H:%M} UTC"
+        say(f"{entry.key[:_SHOWN]} {entry.rule}: {what}")
+
+
+def _entries(opened: Opened, *, only_open: bool, rule: str | None) -> list[Entry]:
+    with opened.warehouse.snapshot() as session:
+        found = entries(session, only_open=only_open, rule=rule)
+    rules = opened.project.folder / "quality" / "rules"
+    if rule is not None and not found and not (rules / f"{rule}.sql").exists():
+        listed = sorted(path.stem for path in rules.glob("*.sql"))
+        msg = not_there(f"there is no rule {rule!r}, and no violation of one", rule, listed, "rules")
+        raise UsageMistake(msg)
+    return found
+
+
+def _chosen(found: Sequence[Entry], keys: Sequence[str]) -> list[Entry]:
+    chosen: dict[str, Entry] = {}
+    for prefix in keys:
+        hits = matching(found, prefix) if len(prefix) >= _SHORTEST else []
+        if len(hits) != 1:
+            what = (
+                f"{len(hits)} violations begin with {prefix!r}" if len(prefix) >= _SHORTEST else f"{prefix!r} is short"
+            )
+            msg = f"{what}; give more of the id that `leat violations` shows"
+            raise UsageMistake(msg)
+        chosen[hits[0].key] = hits[0]
+    return list(chosen.values())
+
+
+def _time(text: str, now: datetime) -> datetime:
+    from leat.pipelines.declare.declaration import duration
+
+    try:
+        end: datetime = now + duration(text) if text.startswith("P") else datetime.fromisoformat(text)
+    except (ValueError, OverflowError) as error:
+        msg = f"--until {text!r} is neither a date, a time nor a duration such as P7D"
+        raise UsageMistake(msg) from error
+    end = end if end.tzinfo else end.replace(tzinfo=UTC)
+    if not now < end <= now + timedelta(days=3660):
+        msg = f"--until {text!r} is not in the next ten years"
+        raise UsageMistake(msg)
+    return end
+
+
+def _print(entry: Entry, now: datetime) -> None:
+    state = entry.state(now)
+    colour = {"open": "red" if entry.severity == "error" else "yellow", "flapping": "magenta"}.get(state, "dim")
+    owner = f" ({entry.owner})" if entry.owner else ""
+    words = {
+        "open": f"since {entry.opened_at:%Y-%m-%d %H:%M}",
+        "acknowledged": f"by {entry.acknowledged_by} until {_day(entry.acknowledged_until)}",
+        "flapping": f"{entry.episodes} times since {entry.first_seen_at:%Y-%m-%d %H:%M}",
+        "resolved": f"{entry.first_seen_at:%Y-%m-%d %H:%M} to {_day(entry.resolved_at)}",
+    }
+    head: tuple[Part, ...] = ((entry.key[:_SHOWN], "bold"), " ", (state, colour))
+    say(*head, f" {entry.severity} {entry.rule}{owner}: {entry.title}, {words[state]}")
+    say("         " + evidence_text(entry.evidence), style="dim")
+    if entry.acknowledged_note and state == "acknowledged":
+        say(f"         note: {entry.acknowledged_note}")
+    if state == "open" and entry.next_step:
+        say(f"         next: {entry.next_step}")
+
+
+def _day(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M}" if at else ""
+
+
+def print_summary(found: Sequence[Entry], since: datetime) -> None:
+    """Print how many violations each rule has, errors first; nothing when there are none."""
+    from leat.quality.violation_report import summaries
+
+    now = datetime.now(UTC)
+    told = summaries(found, since, now)
+    if not told:
+        return
+    resolved = sum(entry.resolved_at is not None and entry.resolved_at >= since for entry in found)
+    rows = [(s.rule, s.open, s.new or None, s.acknowledged or None, s.severity, s.owner, s.title) for s in told]
+    say()
+    print_table(("rule", "open", "new", "acknowledged", "severity", "owner", "what must be true"), rows)
+    counted = sum(s.open for s in told)
+    say(
+        f"{counted} open violation{'' if counted == 1 else 's'} of {len(told)} rule{'' if len(told) == 1 else 's'}"
+        + (f", {resolved} resolved by this run" if resolved else "")
+        + ": `leat violations --open` shows the evidence"
+    )

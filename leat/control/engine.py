@@ -1,0 +1,123 @@
+"""Open the control store: SQLite in the project's state folder, or the Postgres that ``LEAT_CONTROL`` names."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.orm import Session
+
+from leat.control.migrations import is_current, migrate
+from leat.control.tables import Integration
+from leat.warehouse.locks import file_lock
+from leat.warehouse.session import WarehouseError
+from leat.warehouse.url import check_postgres_url, is_postgres
+
+_BUSY_MS = 30_000
+_NEXT_STEP = "check LEAT_CONTROL; it takes postgresql://user:password@host/database or sqlite:////path/control.db"
+
+
+def open_control(url: str) -> Engine:
+    """Open a control store, made or brought to the newest schema first where need be.
+
+    A SQLite file is made with mode 0600, its folder with 0700. Several processes may do this at once.
+
+    Raises:
+        WarehouseError: the URL is wrong, the store can't be opened, or it was made by a newer leat.
+        Busy: another process has been migrating it for a minute.
+    """
+    try:
+        engine = _engine(check_postgres_url(url, "LEAT_CONTROL") if is_postgres(url) else url)
+        with engine.begin() as connection:
+            current = is_current(connection)
+        if not current:
+            _migrate(engine)
+    except ArgumentError as error:
+        msg = f"the URL of the control store can't be read; {_NEXT_STEP}"
+        raise WarehouseError(msg) from error
+    except (DBAPIError, OSError) as error:
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        msg = f"the control store can't be opened: {str(reason).strip()}; {_NEXT_STEP}"
+        raise WarehouseError(msg) from error
+    return engine
+
+
+@contextlib.contextmanager
+def writing(engine: Engine) -> Iterator[Session]:
+    """Give a session whose transaction is committed at the end of the block, and undone when the block raises.
+
+    On SQLite it holds the write lock from its start, for a transaction that reads first can't always get it later.
+    """
+    with Session(engine.execution_options(leat_writes=True), autoflush=False) as session, session.begin():
+        yield session
+
+
+def find_integration(session: Session, name: str) -> Integration:
+    """Return the row of an integration.
+
+    Raises:
+        WarehouseError: it has not been registered.
+    """
+    row = session.scalar(select(Integration).filter_by(name=name))
+    if row is None:
+        msg = f"the control store doesn't know the integration {name}; register it first"
+        raise WarehouseError(msg)
+    return row
+
+
+def storable(message: str) -> str:
+    """Return text that Postgres and SQLite can keep: without NUL and lone surrogates."""
+    return message.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def _engine(url: str) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        return create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
+    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
+        msg = f"neither Postgres nor a SQLite file; {_NEXT_STEP}"
+        raise ArgumentError(msg)
+    _create_file(Path(str(parsed.database)))
+    engine = create_engine(parsed, hide_parameters=True)
+    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _create_file(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def _set_pragmas(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # else sqlite3 starts and ends transactions by itself
+    for pragma in (f"busy_timeout = {_BUSY_MS}", "foreign_keys = on", "synchronous = normal"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("leat_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _migrate(engine: Engine) -> None:
+    with contextlib.ExitStack() as stack:
+        if engine.dialect.name == "sqlite":
+            stack.enter_context(file_lock(Path(f"{engine.url.database}.lock"), 60, "the control store"))
+            _use_wal(engine)
+        migrate(stack.enter_context(writing(engine)).connection())
+
+
+def _use_wal(engine: Engine) -> None:
+    """Let readers and the writer go on beside each other; the file keeps this setting."""
+    raw = engine.raw_connection()
+    try:
+        raw.cursor().execute("PRAGMA journal_mode = wal")
+    finally:
+        raw.close()

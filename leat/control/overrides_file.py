@@ -1,0 +1,33 @@
+"""Read the overrides of a control store that is a SQLite file, without SQLAlchemy, network or a migration.
+
+Dagster's definitions are loaded often and must load anywhere; a control store on Postgres is only asked when a run
+needs it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+_PREFIX = "sqlite:///"
+_QUERY = "SELECT i.name, c.key, c.value FROM integration_config c JOIN integration i ON i.id = c.integration_id"
+_TABLE = "SELECT 1 FROM sqlite_master WHERE name = 'integration_config'"
+
+
+def overrides_in_file(url: str) -> dict[str, dict[str, str]]:
+    """Return what :func:`leat.control.store.overrides` does; nothing for a store on Postgres, or before the first run.
+
+    Args:
+        url: the URL of the control store.
+    """
+    path = Path(url.removeprefix(_PREFIX))
+    found: dict[str, dict[str, str]] = {}
+    if not url.startswith(_PREFIX) or not path.is_file():
+        return found
+    with closing(sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True)) as connection:
+        if connection.execute(_TABLE).fetchone():
+            for integration, key, value in connection.execute(_QUERY):
+                found.setdefault(integration, {})[key] = value
+    return found

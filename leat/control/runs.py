@@ -1,0 +1,164 @@
+"""The runs in the control store; callers import these names from :mod:`leat.control.store`."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Engine, case, func, select
+from sqlalchemy.orm import Session
+
+from leat.control.engine import find_integration, storable, writing
+from leat.control.tables import Integration, Run
+from leat.warehouse.clock import SKEW
+from leat.warehouse.session import WarehouseError
+
+RunStatus = Literal["loaded", "nothing_new", "failed", "blocked", "busy"]
+"""How a run ended; see :class:`leat.pipelines.load.results.IntegrationResult`."""
+
+Trigger = Literal["cli", "dagster"]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Rows that a run touched, over all of its streams."""
+
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    quarantined: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run; ``status`` is ``running`` or a :data:`RunStatus`, ``seconds`` is None while it runs."""
+
+    id: str
+    integration: str
+    trigger: str
+    started_at: datetime
+    ended_at: datetime | None
+    status: str
+    counts: Counts
+    load_id: str | None
+    seconds: float | None
+    error_type: str | None
+    error: str | None
+
+
+def start_run(engine: Engine, integration: str, trigger: Trigger, *, holds_lock: bool) -> str:
+    """Record that a run starts and return its id; ids sort by time.
+
+    Args:
+        engine: the store.
+        integration: its name; it must have been registered.
+        trigger: who started the run.
+        holds_lock: whether the caller holds the lock of the integration. Then every run that is still ``running`` has
+            lost its process, and is closed as ``failed`` with the error type ``Killed``.
+    """
+    now = datetime.now(UTC)
+    run_id = f"{now:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
+    with writing(engine) as session:
+        row = find_integration(session, integration)
+        if holds_lock:
+            for lost in session.scalars(select(Run).filter_by(integration_id=row.id, status="running")):
+                lost.error_type, lost.error = "Killed", "the process ended before the run did; nothing is half-applied"
+                _close(lost, "failed", now)
+        session.add(
+            Run(id=run_id, integration_id=row.id, trigger=trigger, started_at=now, status="running"),
+        )
+    return run_id
+
+
+def end_run(
+    engine: Engine,
+    run_id: str,
+    status: RunStatus,
+    counts: Counts | None = None,
+    load_id: str | None = None,
+    error: tuple[str, str] | None = None,
+) -> None:
+    """Record how a run ended.
+
+    Args:
+        engine: the store.
+        run_id: what :func:`start_run` returned.
+        status: how it ended.
+        counts: rows that it touched; None for no rows.
+        load_id: the last load that it applied, if any.
+        error: class and message of the error, when it failed.
+    """
+    counts = counts or Counts()
+    with writing(engine) as session:
+        run = session.get(Run, run_id)
+        if run is None:
+            msg = f"the control store has no run {run_id}"
+            raise WarehouseError(msg)
+        run.rows_inserted, run.rows_updated = counts.inserted, counts.updated
+        run.rows_deleted, run.rows_quarantined = counts.deleted, counts.quarantined
+        run.load_id = load_id
+        run.error_type, run.error = (error[0][:255], storable(error[1])) if error else (None, None)
+        _close(run, status, datetime.now(UTC))
+
+
+def _close(run: Run, status: RunStatus, now: datetime) -> None:
+    run.status = status
+    run.ended_at = max(now, run.started_at)  # clocks are set back at times
+    run.seconds = (run.ended_at - run.started_at).total_seconds()
+
+
+def recent_runs(engine: Engine, integration: str | None = None, limit: int = 50) -> list[RunRecord]:
+    """Return the last runs, newest first; of one integration, or of all."""
+    wanted = select(Run).join(Integration).order_by(*newest_first()).limit(limit)
+    if integration is not None:
+        wanted = wanted.where(Integration.name == integration)
+    with Session(engine) as session:
+        return [_record(run) for run in session.scalars(wanted)]
+
+
+def newest_first() -> tuple[ColumnElement[Any], ...]:
+    """Return the order of runs; those that began in the future, by a clock that was wrong, come last."""
+    believable = case((Run.started_at <= datetime.now(UTC) + SKEW, 0), else_=1)
+    return (believable, Run.started_at.desc(), Run.id.desc())
+
+
+def last_runs(engine: Engine) -> dict[str, RunRecord]:
+    """Return the last run of every integration that has had one, by its name."""
+    newest = func.row_number().over(partition_by=Run.integration_id, order_by=newest_first())
+    ranked = select(Run.id, newest.label("place")).subquery()
+    with Session(engine) as session:
+        runs = session.scalars(select(Run).join(ranked, ranked.c.id == Run.id).where(ranked.c.place == 1))
+        return {run.integration.name: _record(run) for run in runs}
+
+
+def last_good_runs(engine: Engine) -> dict[str, datetime]:
+    """Return when the last run that read its system to the end was over, by the name of the integration.
+
+    One that would be over in the future doesn't count: the clock was wrong.
+    """
+    good = (
+        select(Integration.name, func.max(Run.ended_at))
+        .join(Run, Run.integration_id == Integration.id)
+        .where(Run.status.in_(("loaded", "nothing_new")), Run.ended_at <= datetime.now(UTC) + SKEW)
+        .group_by(Integration.name)
+    )
+    with Session(engine) as session:
+        return {name: ended if ended.tzinfo else ended.replace(tzinfo=UTC) for name, ended in session.execute(good)}
+
+
+def _record(run: Run) -> RunRecord:
+    return RunRecord(
+        id=run.id,
+        integration=run.integration.name,
+        trigger=run.trigger,
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        status=run.status,
+        counts=Counts(run.rows_inserted, run.rows_updated, run.rows_deleted, run.rows_quarantined),
+        load_id=run.load_id,
+        seconds=run.seconds,
+        error_type=run.error_type,
+        error=run.error,
+    )

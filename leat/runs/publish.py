@@ -1,0 +1,130 @@
+"""Whether readers get what was brought up to date: published, kept back because of a check, or forced by somebody.
+
+What becomes of a publication is kept in the control store, so that ``leat status`` tells it when the process is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy
+
+from leat.control.publications import Publication, log_publication, standing_publications
+from leat.pipelines.load.results import CheckResult
+from leat.pipelines.load.verdict import may_be_published
+from leat.runs.refresh import Derived
+from leat.sources.settings import redact
+from leat.warehouse.session import Warehouse
+
+NEXT_STEP = "mend the data or the check and run again, or `leat publish --force --reason '…'`"
+_DETAIL = 500  # characters of a reason
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What became of a publication.
+
+    Attributes:
+        published: whether readers see something new.
+        withheld: why, if the newest version is kept back.
+    """
+
+    published: bool
+    withheld: Publication | None = None
+
+    @property
+    def told(self) -> str | None:
+        """What is kept back, since when, why, and what to do next; None when nothing is."""
+        return None if self.withheld is None else tell_withheld(self.withheld)
+
+
+@dataclass(frozen=True, slots=True)
+class Force:
+    """Somebody wants what checks would keep back. Called with those checks, it records that before it is done.
+
+    Attributes:
+        store: the control store.
+        reason: what they said.
+    """
+
+    store: sqlalchemy.Engine
+    reason: str
+
+    def __call__(self, checks: Iterable[CheckResult]) -> None:
+        """Record that these checks failed and don't count."""
+        data = {"reasons": _reasons(check for check in checks if check.blocks), "reason": redact(self.reason)}
+        log_publication(self.store, "publish_forced", data)
+
+
+def publish_derived(store: sqlalchemy.Engine, warehouse: Warehouse, derived: Derived | None) -> Published:
+    """Publish, unless a check of severity error keeps the version back; then why is recorded.
+
+    What is published is what was judged: what another process has written since waits for the verdict on it.
+
+    Args:
+        store: the control store.
+        warehouse: the warehouse; on Postgres the transaction of the models has decided already.
+        derived: what was brought up to date; None when nothing had to be.
+
+    Raises:
+        Busy: another process writes the warehouse.
+    """
+    if derived is not None and derived.blocks:
+        return Published(False, _withhold(store, [check for check in derived.checks if check.blocks]))
+    published = warehouse.publish(may_be_published)
+    if derived is not None and not derived.errors:
+        _clear(store, warehouse)
+    return Published(published)
+
+
+def tell_withheld(withheld: Publication) -> str:
+    """Return in words what is kept back, since when, why, and what to do next."""
+    since = datetime.fromisoformat(withheld.data["since"])
+    reasons = "; ".join(_in_words(reason) for reason in withheld.data["reasons"])
+    return f"readers keep the old version since {since:%Y-%m-%d %H:%M:%S} UTC: {reasons}. Next: {NEXT_STEP}"
+
+
+def tell_forced(forced: Publication) -> str:
+    """Return in words what was forced, by whom, when and why."""
+    said = f", who said: {forced.data['reason']}" if forced.data["reason"] else ", who gave no reason"
+    reasons = "; ".join(_in_words(reason) for reason in forced.data["reasons"])
+    return f"at {forced.at:%Y-%m-%d %H:%M:%S} UTC by {forced.by}{said}. In spite of: {reasons}"
+
+
+def _in_words(reason: Mapping[str, Any]) -> str:
+    where = reason["subject"] if reason["subject"] == reason["check"] else f"{reason['subject']}: {reason['check']}"
+    return f"{where} ({reason['detail']})"
+
+
+def _reasons(failed: Iterable[CheckResult]) -> list[dict[str, Any]]:
+    return [
+        {"subject": c.subject, "check": c.check, "failing": c.failing, "detail": redact(c.detail)[:_DETAIL]}
+        for c in failed
+    ]
+
+
+def _withhold(store: sqlalchemy.Engine, failed: Iterable[CheckResult]) -> Publication:
+    """Record why a version is kept back, unless that is known already; returns what stands."""
+    known, reasons = standing_publications(store).withheld, _reasons(failed)
+    if known is not None and known.data["reasons"] == reasons:
+        return known
+    since = datetime.now(UTC).isoformat() if known is None else known.data["since"]
+    return log_publication(store, "publish_withheld", {"reasons": reasons, "since": since})
+
+
+def _clear(store: sqlalchemy.Engine, warehouse: Warehouse) -> None:
+    """Record that what readers see is as it should be, if that is news."""
+    standing = standing_publications(store)
+    if standing.withheld is None and not standing.forced:
+        return
+    with warehouse.snapshot() as session:
+        if not may_be_published(session):  # another process has written something else meanwhile
+            return
+        wrong = session.execute("SELECT 1 FROM leat.checks WHERE NOT ok AND severity = 'error' LIMIT 1")
+    if not wrong:
+        log_publication(store, "publish_clean", {})
+    elif standing.withheld is not None:  # what was forced is as it was
+        log_publication(store, "publish_resumed", {})

@@ -1,0 +1,136 @@
+"""Keeps the control store up to date with what the engine does: a run begins, a run ends, and what happened in it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import sqlalchemy
+
+from leat.control import store as control
+from leat.control.store import Counts, Declared, Trigger
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.load.results import IntegrationResult
+from leat.sources.http.calls import ApiCall
+from leat.sources.settings import redact
+
+log = logging.getLogger("leat.record")
+
+_CALLS_AT_ONCE = 1000
+_FIELDS = tuple(each.name for each in fields(ApiCall))
+
+
+@dataclass(slots=True)
+class _Running:
+    """A run, and its API calls that haven't been written yet."""
+
+    run: str
+    calls: list[ApiCall] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """Writes the runs of one process to the control store; safe to be used from several threads.
+
+    Attributes:
+        store: the control store.
+        trigger: who started the runs.
+    """
+
+    store: sqlalchemy.Engine
+    trigger: Trigger
+    _running: dict[str, _Running] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def on_phase(self, integration: str, phase: str) -> None:
+        """Record that a run has begun; for :attr:`leat.pipelines.load.run.Engine.observe`."""
+        if phase == "started":
+            run = control.start_run(self.store, integration, self.trigger, holds_lock=True)
+            with self._lock:
+                self._running[integration] = _Running(run)
+
+    def on_call(self, integration: str, call: ApiCall) -> None:
+        """Record an API call of a run; for :attr:`leat.pipelines.load.run.Engine.called`.
+
+        Calls are kept back until there are a thousand, or the run ends. What can't be written is logged and lost: a
+        run doesn't fail for it.
+        """
+        with self._lock:
+            running = self._running.get(integration)
+        if running is None:  # a request that outlived its run
+            return
+        with running.lock:  # also while they are written, so that they don't pile up
+            running.calls.append(call)
+            if len(running.calls) >= _CALLS_AT_ONCE:
+                self._write_calls(running)
+
+    def _write_calls(self, running: _Running) -> None:
+        calls, running.calls = running.calls, []
+        if not calls:
+            return
+        try:
+            control.record_calls(self.store, running.run, [_fields(call) for call in calls])
+        except Exception:
+            log.exception("%d API calls of run %s were not recorded", len(calls), running.run)
+
+    def on_result(self, result: IntegrationResult) -> None:
+        """Record how a run ended, and in the log what is worth keeping of it."""
+        with self._lock:
+            running = self._running.pop(result.integration, None)
+        if running is None:  # another process had the lock
+            running = _Running(control.start_run(self.store, result.integration, self.trigger, holds_lock=False))
+        with running.lock:
+            self._write_calls(running)  # first: once a run has ended, its calls are read
+        counts = Counts(
+            inserted=sum(s.inserted for s in result.streams),
+            updated=sum(s.updated for s in result.streams),
+            deleted=sum(s.deleted for s in result.streams),
+            quarantined=sum(s.quarantined for s in result.streams),
+        )
+        error = (result.error_type or "Error", result.error) if result.error else None
+        control.end_run(self.store, running.run, result.status, counts, result.load_id, error)
+        if result.status != "nothing_new":
+            control.log_events(self.store, result.integration, [(f"run_{result.status}", _event(result))])
+
+    def on_part(self, result: IntegrationResult) -> None:
+        """Record in the log that single streams were run: that is no run of the integration."""
+        streams = sorted(stream.stream for stream in result.streams)
+        event = {"status": result.status, "streams": streams, **_event(result)}
+        control.log_events(self.store, result.integration, [("run_part", event)])
+
+
+def _fields(call: ApiCall) -> dict[str, Any]:
+    values = {name: getattr(call, name) for name in _FIELDS}
+    return {**values, "host": redact(call.host), "path": redact(call.path)}
+
+
+def register(store: sqlalchemy.Engine, declarations: Mapping[str, Declaration]) -> None:
+    """Make the control store know the declared systems and integrations."""
+    from leat.sources.driver import describe_source
+
+    declared = {
+        name: Declared(
+            system=declaration.source,
+            system_description=describe_source(declaration.source),
+            driver=declaration.driver,
+            description=declaration.description,
+            enabled=declaration.enabled,
+        )
+        for name, declaration in declarations.items()
+    }
+    control.register(store, declared)
+
+
+def _event(result: IntegrationResult) -> dict[str, Any]:
+    event: dict[str, Any] = {"seconds": result.seconds}
+    if result.load_id:
+        event["load_id"] = result.load_id
+    if result.error:
+        event |= {"error_type": result.error_type, "error": result.error}
+    streams = {s.stream: [s.inserted, s.updated, s.deleted, s.quarantined] for s in result.streams if s.changed}
+    failed = [f"{check.subject}: {check.check}" for check in result.checks if not check.ok]
+    return event | ({"rows": streams} if streams else {}) | ({"failed_checks": failed} if failed else {})

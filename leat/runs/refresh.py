@@ -1,0 +1,268 @@
+"""What follows a load, for the command line and Dagster: models are rebuilt, their checks and the rules are run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from leat.catalog.store import declared_mark
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.declare.project import Project
+from leat.pipelines.load import state
+from leat.pipelines.load.freshness import stale_streams
+from leat.pipelines.load.results import CheckResult
+from leat.pipelines.load.verdict import note_verdict, version_of
+from leat.pipelines.load.watermark import files_fingerprint, is_derived, mark_derived
+from leat.warehouse.session import Session, Warehouse
+
+if TYPE_CHECKING:
+    from leat.assets.build import ModelResult
+    from leat.catalog.describe import Described
+
+_SAVEPOINT = "leat_models"
+_LEDGER = ("violations", "rules", "checks")
+
+
+Accept = Callable[[Sequence[CheckResult]], None]
+"""Called with the checks that failed, before what they are about is committed in spite of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """What was rebuilt, and what the checks of models and the rules found.
+
+    ``accepted`` says that somebody wants it in spite of failed checks.
+    """
+
+    models: tuple[ModelResult, ...]
+    checks: tuple[CheckResult, ...]
+    accepted: bool = False
+
+    @property
+    def blocks(self) -> bool:
+        """Whether a check of severity error failed, and that counts."""
+        return not self.accepted and any(check.blocks for check in self.checks)
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """Why models couldn't be built."""
+        return tuple(model.reason for model in self.models if model.status == "failed")
+
+
+class _Moved(Exception):
+    """Another process has written to the warehouse meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is to be brought up to date, and how."""
+
+    warehouse: Warehouse
+    described: Described
+    missing: Mapping[str, str]
+    fingerprint: str
+    good_runs: Mapping[str, datetime]
+    stale: Mapping[str, str]
+    accept: Accept | None
+    now: datetime
+    always: bool
+
+
+def derive(
+    project: Project,
+    warehouse: Warehouse,
+    declarations: Mapping[str, Declaration],
+    good_runs: Mapping[str, datetime] = MappingProxyType({}),
+    *,
+    always: bool = False,
+    accept: Accept | None = None,
+) -> Derived | None:
+    """Bring models, their checks and the violations up to date; returns None when they are.
+
+    A model that the database refuses stays as it was built last, with those that read it; all others are rebuilt. When
+    a check of severity error fails, all models stay as they were on Postgres; on DuckDB the caller must not publish. A
+    kill between the transactions costs nothing: what is missing is done by the next run.
+
+    Args:
+        project: the project.
+        warehouse: its warehouse.
+        declarations: its integrations.
+        good_runs: when each was last read to the end; rules that read what is stale are skipped.
+        always: whether checks and rules run even if nothing is missing.
+        accept: makes failed checks count for nothing, after it was called with them.
+
+    Raises:
+        DeclarationError: models have mistakes that can't be told apart by their files.
+    """
+    folders = (project.folder / "assets" / "models", project.folder / "quality" / "rules")
+    files = files_fingerprint(path for folder in folders for path in folder.glob("*.sql"))
+    fingerprint = f"{files} {declared_mark(declarations)}"
+    now = datetime.now(UTC)
+    with warehouse.snapshot() as session:
+        if (not always or not state.exists(session)) and is_derived(session, fingerprint, now):
+            return None
+    stale = {f"{name}.{stream}": text for (name, stream), text in stale_streams(declarations, good_runs, now).items()}
+    described, missing = _described(project, declarations)
+    work = _Work(warehouse, described, missing, fingerprint, good_runs, stale, accept, now, always)
+    return _derive(work)
+
+
+def _described(project: Project, declarations: Mapping[str, Declaration]) -> tuple[Described, dict[str, str]]:
+    """Return what is declared, and the models whose files have mistakes, with why."""
+    from leat.assets.lineage import personal_columns  # sqlglot is imported only when something is new
+    from leat.assets.model_files import read_models
+    from leat.catalog.describe import Described
+    from leat.quality.rule_files import read_rules
+
+    models, missing = read_models(project, declarations, keep=True)
+    rules = read_rules(project, declarations, (*(model.name for model in models), *missing), keep=True)
+    lineages = {model.name: model.lineage for model in models}
+    described = Described(project, declarations, models, rules, lineages, personal_columns(models, declarations))
+    return described, missing
+
+
+def _derive(work: _Work) -> Derived:
+    """Try without the models that failed, for a query that fails may cost the transaction."""
+    from leat.assets.build import ModelError
+    from leat.quality.expectations import TransactionLost
+
+    broken, untried = dict(work.missing), dict[str, str]()
+    while True:
+        try:
+            return _derive_without(work, broken, untried)
+        except ModelError as error:
+            broken[error.model] = str(error)
+        except _Moved:  # models that were built here may be older than a load that another process has applied
+            continue
+        except TransactionLost as lost:
+            if not lost.subject or lost.subject in untried:
+                raise
+            untried[lost.subject] = lost.why
+
+
+def _derive_without(work: _Work, broken: Mapping[str, str], untried: Mapping[str, str]) -> Derived:
+    """On Postgres one transaction holds models and rules, so that what blocks can be taken back; see :func:`_settle`.
+
+    On DuckDB a rule that fails may cost its transaction, and what blocks isn't published.
+
+    Raises:
+        _Moved: another process has changed what the models were built from, before the rules could be run.
+    """
+    from leat.quality.rules import run_rules
+
+    declared = work.described
+    with work.warehouse.transaction() as session:
+        if session.dialect == "postgres":
+            session.execute(f"SAVEPOINT {_SAVEPOINT}")
+        built, checked = _build(session, work, broken, untried)
+        stale = _stale(work, built)
+        if session.dialect == "postgres":
+            ruled = run_rules(session, declared.rules, declared.declarations, work.now, stale)
+            return _settle(session, work, Derived(tuple(built), (*checked, *ruled)))
+        version = version_of(session)
+    return _rule(work, built, checked, stale, version)
+
+
+def _rule(
+    work: _Work,
+    built: Sequence[ModelResult],
+    checked: tuple[CheckResult, ...],
+    stale: Mapping[str, str],
+    version: str,
+) -> Derived:
+    """Run the rules on the version that was built, and note the verdict in the same transaction."""
+    from leat.quality.expectations import TransactionLost
+    from leat.quality.rules import run_rules
+
+    declared, broken = work.described, dict[str, str]()
+    while True:
+        try:
+            with work.warehouse.transaction() as session:
+                if version_of(session) != version:
+                    raise _Moved
+                ruled = run_rules(session, declared.rules, declared.declarations, work.now, stale, broken)
+                derived = _accepted(work, Derived(tuple(built), (*checked, *ruled)))
+                _note(session, work, derived)
+                return derived
+        except TransactionLost as lost:
+            if not lost.subject or lost.subject in broken:
+                raise
+            broken[lost.subject] = lost.why
+
+
+def _note(session: Session, work: _Work, derived: Derived) -> None:
+    """Note the verdict, and that nothing is left to do unless something failed: then the next run looks again."""
+    note_verdict(session, passed=not derived.blocks, now=work.now)
+    if not derived.blocks and not derived.errors:
+        mark_derived(session, work.fingerprint, work.now)
+
+
+def _build(
+    session: Session, work: _Work, broken: Mapping[str, str], untried: Mapping[str, str]
+) -> tuple[list[ModelResult], tuple[CheckResult, ...]]:
+    from leat.assets.build import build
+    from leat.catalog.describe import describe
+    from leat.quality.audit import audit_models
+    from leat.quality.checks import model_checks
+
+    declared = work.described
+    built = build(session, declared.models, work.now, broken)
+    present = {result.name for result in built if result.status in ("built", "unchanged")}
+    tables = [
+        model_checks(m.name, m.checks, declared.personal[m.name])
+        for m in declared.models
+        if m.checks and m.name in present
+    ]
+    unchanged = () if work.always else {result.name for result in built if result.status == "unchanged"}
+    checked = audit_models(session, tables, declared.declarations, unchanged, untried)
+    describe(session, declared, work.good_runs)
+    return built, checked
+
+
+def _stale(work: _Work, built: Sequence[ModelResult]) -> dict[str, str]:
+    """Return the tables that are older than declared, or than what they are made of, and why."""
+    from leat.pipelines.declare.sql_file import ANALYTICS
+
+    stale = dict(work.stale)
+    stays = {model.name: model.reason for model in built if model.stays}
+    stale |= {f"{ANALYTICS}.{name}": "it couldn't be built" for name in work.missing}
+    for model in work.described.models:  # inputs come before those that read them
+        old = [str(table) for table in model.inputs if str(table) in stale and str(table) not in model.optional]
+        if model.name in stays:
+            stale[f"{ANALYTICS}.{model.name}"] = "it couldn't be built"
+        elif old:
+            stale[f"{ANALYTICS}.{model.name}"] = f"{old[0]}, {stale[old[0]]}"
+    return stale
+
+
+def _accepted(work: _Work, derived: Derived) -> Derived:
+    if not derived.blocks or work.accept is None:
+        return derived
+    work.accept([check for check in derived.checks if check.blocks])
+    return replace(derived, accepted=True)
+
+
+def _settle(session: Session, work: _Work, derived: Derived) -> Derived:
+    """Take the models back if a check of severity error failed, and keep what was found: the ledger of this run."""
+    from leat.catalog.describe import describe
+
+    derived = _accepted(work, derived)
+    if not derived.blocks:
+        _note(session, work, derived)
+        return derived
+    found = {table: state.read_rows(session, table) for table in _LEDGER}
+    session.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+    state.create_tables(session)
+    for table, rows in found.items():
+        state.replace_rows(session, table, rows)
+    describe(session, work.described, work.good_runs)
+    models = [
+        replace(model, status="withheld", reason="a check of severity error failed; it stays as it was")
+        if model.status == "built"
+        else model
+        for model in derived.models
+    ]
+    return replace(derived, models=tuple(models))

@@ -1,0 +1,64 @@
+"""What was found out about files before, kept in the state folder, so that it isn't found out again while they stay.
+
+Parsing the queries of a project takes seconds. The cache may be deleted any time; nothing that is wrong is kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from leat.pipelines.declare.project import Project, make_private
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+T = TypeVar("T")
+
+
+def digest(files: Iterable[Path], *values: Any) -> str:
+    """Return a hash of the names and contents of files, and of JSON values."""
+    found = hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode())
+    for file in files:
+        found.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return found.hexdigest()
+
+
+def kept(project: Project, name: str, key: str, adapter: TypeAdapter[T], make: Callable[[], T], *, write: bool) -> T:
+    """Return what was kept under a name, if it has that key; else make it, and keep it.
+
+    Args:
+        project: the project, which may have no state folder yet.
+        name: name of the file in the cache.
+        key: changes when what it is made of does.
+        adapter: turns it to JSON and back.
+        make: makes it; what it raises is passed on, and nothing is kept.
+        write: whether it may be written; definitions of Dagster write nothing.
+    """
+    path = project.state / "cache" / f"{name}.json"
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        stored = json.loads(path.read_bytes())
+        if stored["key"] == key:
+            return adapter.validate_python(stored["value"])
+    value = make()
+    if write and project.state.is_dir():
+        plain = adapter.dump_python(value, mode="json", exclude_unset=True)
+        with contextlib.suppress(OSError):  # a full disk costs time, not the run
+            _write(path, json.dumps({"key": key, "value": plain}))
+    return value
+
+
+def _write(path: Path, text: str) -> None:
+    make_private(path.parent)
+    draft = path.with_suffix(f".{os.getpid()}")
+    try:
+        draft.touch(mode=0o600)
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,236 @@
+"""What a user declares: one YAML file per external system becomes one frozen :class:`Declaration`.
+
+Unknown keys are refused, and every mistake says file, line, path and what was probably meant::
+
+    pipelines/payments.yaml:9: streams.refunds.chekcs: unknown key; did you mean "checks"?
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
+
+from leat.sources.driver import ConnectionModel, streams_of
+from leat.sources.stream import EXTRA, Column, Stream
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
+RESERVED = frozenset(
+    {"leat", "analytics", "catalog", "information_schema", "main", "public", "pg_catalog"}
+    | {"temp", "system", "warehouse"}
+)
+"""Schemas of leat and of the engines, and databases of DuckDB, which it could mean by a schema's name."""
+_DURATION = re.compile(r"P(?=.)([0-9]{1,6}D)?(T(?=.)([0-9]{1,6}H)?([0-9]{1,6}M)?([0-9]{1,6}S)?)?")
+Scalar = str | int | float | bool
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _duration(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str) or not _DURATION.fullmatch(value):
+        msg = f"{str(value)[:40]!r} is no ISO 8601 duration; write PT1H for an hour or P1D for a day"
+        raise ValueError(msg)
+    return value
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _or_empty(value: Any) -> Any:
+    return {} if value is None else value
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    Field(json_schema_extra={"pattern": f"^{_DURATION.pattern}$", "examples": ["PT1H", "P1D"]}),
+]
+_DURATIONS = TypeAdapter(timedelta)
+
+
+def duration(value: str) -> timedelta:
+    """Return an ISO 8601 duration.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return _DURATIONS.validate_python(_duration(value))
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_list, json_schema_input_type=str | tuple[str, ...])]
+"""Names of columns; one alone may be written without brackets."""
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Flag = Annotated[bool, Field(strict=True)]
+
+
+class Range(_Model):
+    """Bounds of a number; either may be left out."""
+
+    min: Number | None = Field(default=None, description="Nothing less.")
+    max: Number | None = Field(default=None, description="Nothing more.")
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if self.min is None and self.max is None:
+            msg = "give min, max or both"
+            raise ValueError(msg)
+        if self.min is not None and self.max is not None and self.min > self.max:
+            msg = f"min {self.min:g} is above max {self.max:g}; no value is in between"
+            raise ValueError(msg)
+        return self
+
+
+class Check(_Model):
+    """One check of a table; exactly one kind."""
+
+    not_null: Names | None = Field(default=None, min_length=1, description="Columns that must have a value.")
+    unique: Names | None = Field(default=None, min_length=1, description="Columns that together identify a row.")
+    accepted_values: dict[str, Annotated[tuple[Scalar, ...], Field(min_length=1)]] | None = Field(
+        default=None, min_length=1, description="Column: allowed values."
+    )
+    range: dict[str, Range] | None = Field(default=None, min_length=1, description="Column: its bounds.")
+    foreign_key: dict[str, str] | None = Field(
+        default=None,
+        min_length=1,
+        description="Column: stream.column, or integration.stream.column, that must have the value.",
+    )
+    row_count: Range | None = Field(default=None, description="How many rows the table may have.")
+    severity: Literal["warn", "error"] = Field(
+        default="error", description="An error keeps the load from being published; a warning is reported."
+    )
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if len(self.model_fields_set - {"severity"}) != 1:
+            msg = "a check has exactly one kind; write several checks as several items"
+            raise ValueError(msg)
+        if getattr(self, self.kind) is None:
+            msg = f"{self.kind} has nothing to check"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def kind(self) -> str:
+        """The kind of the check, for example ``not_null``."""
+        return next(iter(self.model_fields_set - {"severity"}))
+
+
+class Retain(_Model):
+    """How long what is loaded is kept; what isn't said is kept for good."""
+
+    rows: Duration | None = Field(
+        default=None, description="How long rows are kept, from the time in `by` on; older ones aren't loaded."
+    )
+    by: str | None = Field(default=None, description="The column with that time: timestamp, datetime or date.")
+    deleted: Duration | None = Field(default=None, description="How long rows are kept that are gone from the system.")
+    history: Duration | None = Field(default=None, description="How long versions are kept that have ended.")
+    quarantine: Duration | None = Field(default=None, description="How long the content of broken records is kept.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.rows is None) != (self.by is None):
+            msg = "rows and by belong together: how long, and from which column's time on"
+            raise ValueError(msg)
+        if self.rows is not None and not self.rows:
+            msg = "rows: a row that is kept for no time at all is never there; write selected: false"
+            raise ValueError(msg)
+        if not any((self.rows, self.deleted is not None, self.history is not None, self.quarantine is not None)):
+            msg = "say how long something is kept: rows and by, deleted, history or quarantine"
+            raise ValueError(msg)
+        return self
+
+
+class StreamOptions(_Model):
+    """What is wanted of one stream."""
+
+    selected: Flag = Field(default=True, description="Whether the stream is loaded at all.")
+    exclude: Names = Field(default=(), description="Columns that are left out.")
+    mask: Flag | Names = Field(
+        default=False,
+        description="true: hash every column tagged as personal data, and extra beside them; or the columns to hash.",
+    )
+    fresh_within: Duration | None = Field(default=None, description="How old the table may get (ISO 8601).")
+    history: Flag = Field(default=False, description="Keep every version of a row in <stream>_history.")
+    max_delete_share: Number = Field(
+        default=0.5, ge=0, le=1, description="A full scan that would delete a larger share stops and asks."
+    )
+    max_quarantine_share: Number = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="A stream with a larger share of quarantined records fails; so does one without any good record, "
+        "unless this is 1.",
+    )
+    retain: Retain | None = Field(default=None, description="How long rows, versions and broken records are kept.")
+    checks: tuple[Check, ...] = Field(default=(), description="Checks of the table after each load.")
+
+    @model_validator(mode="after")
+    def _has_history(self) -> Self:
+        if self.retain is not None and self.retain.history is not None and not self.history:
+            msg = "retain.history needs history: true"
+            raise ValueError(msg)
+        return self
+
+
+_Options = Annotated[StreamOptions, BeforeValidator(_or_empty, json_schema_input_type=StreamOptions | None)]
+
+
+class Declaration(_Model):
+    """One external system: where it is, what to read from it, how often, and what must be true of it."""
+
+    source: str = Field(description="The kind of system.")
+    driver: str = Field(description="The vendor's API or the protocol by which it is read.")
+    version: int = Field(default=1, ge=1, strict=True, description="Raise it when the meaning of the data changes.")
+    description: str = Field(default="", description="What this system is to you.")
+    enabled: Flag = Field(default=True, description="Whether it runs by itself; by its name it can always be run.")
+    schedule: str | None = Field(default=None, description="Cron expression in UTC; none: only by hand.")
+    connection: ConnectionModel = Field(description="Where the system is and how to sign in.")
+    streams: Annotated[dict[str, _Options], BeforeValidator(_or_empty)] = Field(
+        default_factory=dict, description="Options per stream."
+    )
+    name: str = Field(description="Name of the integration: the file's name.", exclude=True)
+    path: Path = Field(description="The file.", exclude=True)
+
+    def options(self, stream: str) -> StreamOptions:
+        """Return the options of a stream: those declared, or the defaults."""
+        return self.streams.get(stream, _DEFAULTS)
+
+    def every_stream(self) -> tuple[Stream, ...]:
+        """Return the streams that the source has, or that the connection declares, in their order."""
+        return streams_of(self.source, self.driver, self.connection)
+
+    def selected(self) -> tuple[Stream, ...]:
+        """Return the streams that are loaded, in the order of the source."""
+        return tuple(stream for stream in self.every_stream() if self.options(stream.name).selected)
+
+    def columns(self, stream: Stream) -> tuple[Column, ...]:
+        """Return the columns of a stream that are delivered, ``extra`` included; masked ones are of type string."""
+        excluded, masked = set(self.options(stream.name).exclude), self.masked(stream)
+        return tuple(
+            replace(column, type="string") if column.name in masked else column
+            for column in stream.all_columns()
+            if column.name not in excluded
+        )
+
+    def masked(self, stream: Stream) -> frozenset[str]:
+        """Return the names of the columns whose values are replaced by a keyed hash."""
+        options = self.options(stream.name)
+        delivered = {column.name for column in stream.all_columns()} - set(options.exclude)
+        if not isinstance(options.mask, bool):
+            return frozenset(delivered & set(options.mask))
+        personal = {column.name for column in stream.columns if column.personal}
+        # What the stream doesn't know may be personal as well, where the rest of the record is.
+        return frozenset(delivered & {*personal, EXTRA}) if options.mask and personal else frozenset()
+
+
+_DEFAULTS = StreamOptions()

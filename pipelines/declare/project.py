@@ -1,0 +1,181 @@
+"""A project: a folder with ``pipelines/*.yaml``, ``assets/models/``, ``quality/rules/`` and its state in ``.leat/``."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from dotenv import load_dotenv
+from pydantic import ValidationError
+
+from leat.pipelines.declare.declaration import NAME, RESERVED, Declaration
+from leat.pipelines.declare.diagnostics import meant, told, validation_mistakes
+from leat.pipelines.declare.overrides import apply_overrides
+from leat.pipelines.declare.validation import foreign_key_mistakes, semantic_mistakes
+from leat.pipelines.declare.yaml_file import DeclarationError, YamlFile, read_yaml
+from leat.sources.driver import Driver, add_sources, driver_names, load_driver, load_streams, source_names
+from leat.sources.settings import remember_secret
+from leat.warehouse.url import passwords_in
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+_RESERVED_PREFIXES = ("landing_", "pg_")  # schemas of the landings, and of Postgres itself
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project folder and where its state is kept.
+
+    Attributes:
+        folder: the project folder.
+        state: ``LEAT_HOME``, or ``.leat`` in the folder.
+        warehouse_url: ``LEAT_WAREHOUSE``; None for the embedded DuckDB warehouse.
+        control_url: ``LEAT_CONTROL``, or SQLite in the state folder.
+    """
+
+    folder: Path
+    state: Path
+    warehouse_url: str | None
+    control_url: str
+
+    def declaration_paths(self) -> list[Path]:
+        """Return the files of the declarations, sorted by name; ``.yml`` too, so that it can be refused."""
+        found = (path for ending in ("*.yaml", "*.yml") for path in (self.folder / "pipelines").glob(ending))
+        return sorted(path for path in found if not path.name.startswith("."))
+
+    def shown(self, path: Path) -> str:
+        """Return a path as messages show it: relative to the project where it can be."""
+        return str(path.relative_to(self.folder)) if path.is_relative_to(self.folder) else str(path)
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, with mode 0700; ``mkdir`` gives a mode to the last alone."""
+    for path in (*reversed(folder.parents), folder):
+        path.mkdir(mode=0o700, exist_ok=True)
+
+
+def open_project(folder: Path) -> Project:
+    """Return the project of a folder; reads ``.env`` and the demo's variables without overriding what is set."""
+    folder = folder.resolve()
+    load_dotenv(folder / ".env", override=False)
+    add_sources(folder / "sources")
+    state = Path(os.environ.get("LEAT_HOME") or folder / ".leat").resolve()
+    load_dotenv(state / "demo" / "env", override=False)
+    warehouse_url = os.environ.get("LEAT_WAREHOUSE") or None
+    control_url = os.environ.get("LEAT_CONTROL") or f"sqlite:///{state / 'control.db'}"
+    for url in (warehouse_url, control_url):
+        for password in passwords_in(url or ""):
+            remember_secret(password)
+    return Project(folder, state, warehouse_url, control_url)
+
+
+def load_declarations(
+    project: Project, overrides: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+) -> dict[str, Declaration]:
+    """Return every declaration of the project by name.
+
+    Args:
+        project: the project.
+        overrides: what :func:`leat.control.store.overrides` returns.
+
+    Raises:
+        DeclarationError: with all mistakes of all files.
+    """
+    declarations, mistakes = read_declarations(project, overrides)
+    if mistakes:
+        raise DeclarationError(mistakes)
+    return declarations
+
+
+def read_declarations(
+    project: Project, overrides: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+) -> tuple[dict[str, Declaration], list[str]]:
+    """Return every declaration without a mistake by name, and all mistakes of the others and of foreign keys.
+
+    A foreign key that leads to a declaration with mistakes can't be judged.
+    """
+    declarations: dict[str, Declaration] = {}
+    files: dict[str, YamlFile] = {}
+    mistakes: list[str] = []
+    for path in project.declaration_paths():
+        try:
+            files[path.stem] = _read(path, project.shown(path), overrides.get(path.stem, _NONE))
+            declarations[path.stem] = _declaration(files[path.stem], project.shown(path))
+        except DeclarationError as error:
+            mistakes += error.mistakes
+    broken = {path.stem for path in project.declaration_paths()} - declarations.keys()
+    for name, declaration in declarations.items():
+        shown = project.shown(declaration.path)
+        found = foreign_key_mistakes(declaration, declarations)
+        mistakes += apart_from(broken, [told(files[name], shown, loc, text) for loc, text in found])
+    return declarations, mistakes
+
+
+def apart_from(broken: Collection[str], mistakes: Iterable[str]) -> list[str]:
+    """Return the mistakes that don't speak of integrations whose own declarations have mistakes."""
+    names = re.compile(rf"\b({'|'.join(map(re.escape, broken))})\b") if broken else None
+    return [each for each in mistakes if names is None or not names.search(each.partition(": ")[2])]
+
+
+def load_declaration(
+    path: Path, shown: str, overrides: Mapping[str, str] = _NONE, *, draft: bool = False
+) -> Declaration:
+    """Parse and validate one file; foreign keys need the others and are not looked at.
+
+    Args:
+        path: the file.
+        shown: how messages call it.
+        overrides: values of the control store that go before those of the file.
+        draft: whether what a preview proposes may be missing.
+
+    Raises:
+        DeclarationError: with every mistake in it.
+    """
+    return _declaration(_read(path, shown, overrides), shown, draft=draft)
+
+
+def _read(path: Path, shown: str, overrides: Mapping[str, str]) -> YamlFile:
+    name = path.stem
+    if path.suffix != ".yaml":
+        raise DeclarationError([f"{shown}: rename the file to {name}.yaml, else it isn't read"])
+    if not NAME.fullmatch(name) or name in RESERVED or name.startswith(_RESERVED_PREFIXES):
+        raise DeclarationError([f"{shown}: the file's name must be a free lower-case identifier, like payments.yaml"])
+    file = read_yaml(path, shown)
+    if not isinstance(file.value, dict):
+        raise DeclarationError([f"{shown}:1: expected keys such as `source: calendar`"])
+    return apply_overrides(file, name, overrides) if overrides else file
+
+
+def _declaration(file: YamlFile, shown: str, *, draft: bool = False) -> Declaration:
+    driver = _driver_of(file, shown)
+    value = dict(file.value)
+    mistakes = [told(file, shown, (key,), "unknown key") for key in ("name", "path") if key in value]
+    try:
+        connection = value.get("connection")
+        value["connection"] = driver.Connection.model_validate({} if connection is None else connection)
+    except ValidationError as error:
+        mistakes += validation_mistakes(file, shown, error, driver.Connection, ("connection",))
+        value["connection"] = driver.Connection.model_construct()
+    try:
+        declaration = Declaration.model_validate({**value, "name": file.path.stem, "path": file.path})
+    except ValidationError as error:
+        raise DeclarationError(mistakes + validation_mistakes(file, shown, error, Declaration, ())) from error
+    if mistakes and not load_streams(declaration.source):  # then the connection has the streams
+        raise DeclarationError(mistakes)
+    mistakes += [told(file, shown, loc, text) for loc, text in semantic_mistakes(declaration, draft=draft)]
+    if mistakes:
+        raise DeclarationError(mistakes)
+    return declaration
+
+
+def _driver_of(file: YamlFile, shown: str) -> Driver:
+    for key, known in (("source", source_names), ("driver", lambda: driver_names(str(file.value["source"])))):
+        value = file.value.get(key)
+        if value not in known():
+            what = "is missing" if value is None else f"{str(value)[:80]!r} is unknown"
+            text = f"{what}{meant(str(value)[:80], known())}; known: {', '.join(known())}"
+            raise DeclarationError([told(file, shown, (key,), text)])
+    return load_driver(file.value["source"], file.value["driver"])

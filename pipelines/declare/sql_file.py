@@ -1,0 +1,328 @@
+"""A declared query: one ``.sql`` file with a YAML header, one SELECT in DuckDB's dialect, transpiled where need be.
+
+::
+
+    /* ---
+    description: Meetings by person and week.
+    --- */
+    SELECT … FROM calendar.events
+
+Tables are ``integration.stream``, ``leat.table``, or a model: ``analytics.model`` or just ``model``. What can't be
+transpiled to Postgres is written a second time in ``name.postgres.sql``, without a header. ``$name`` is a parameter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar, cast
+
+import sqlglot
+from pydantic import BaseModel, ValidationError
+from sqlglot import exp
+from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
+from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
+from sqlglot.optimizer.scope import traverse_scope
+
+from leat.pipelines.declare.declaration import NAME, Declaration
+from leat.pipelines.declare.diagnostics import meant, validation_mistakes
+from leat.pipelines.declare.portable import is_made_up, made_equal, mistakes, past_of
+from leat.pipelines.declare.yaml_file import MAX_BYTES, DeclarationError, YamlFile, parse_yaml
+from leat.pipelines.load.state import TABLES
+from leat.pipelines.load.table_schema import HISTORY_COLUMNS, SYSTEM_COLUMNS
+from leat.sources.driver import load_streams, source_names
+from leat.warehouse.session import Dialect, quote, sql_type
+
+Header = TypeVar("Header", bound=BaseModel)
+ANALYTICS = "analytics"
+OVERRIDE = ".postgres.sql"
+_HEADER = re.compile(r"\s*/\* ---[ \t]*\n(.*?)\n?[ \t]*--- \*/", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class TableName:
+    """A table that a query reads, the line that names it, and whether the query reads its past."""
+
+    schema: str
+    name: str
+    line: int
+    past: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class SqlFile:
+    """A parsed file.
+
+    Attributes:
+        path: the file.
+        shown: how messages call it.
+        header: its YAML header, with line numbers of the file.
+        select: the query, in DuckDB's dialect; names of models are qualified.
+        tables: the tables that it reads, each once.
+        sql: its text per dialect, with parameters as :func:`parameter` writes them.
+        parameters: the names of its parameters, with the line that names each first.
+        overridden: whether its text for Postgres was written by hand.
+    """
+
+    path: Path
+    shown: str
+    header: YamlFile
+    select: exp.Query
+    tables: tuple[TableName, ...]
+    sql: Mapping[Dialect, str]
+    parameters: Mapping[str, int]
+    overridden: bool
+
+    @property
+    def name(self) -> str:
+        """The name of what the file declares."""
+        return self.path.stem
+
+
+def sql_paths(folder: Path) -> list[Path]:
+    """Return the declared files of a folder, sorted; overrides are no files of their own."""
+    return sorted(path for path in folder.glob("*.sql") if not path.name.endswith(OVERRIDE))
+
+
+def read_sql(path: Path, shown: str) -> SqlFile:
+    """Parse a file.
+
+    Raises:
+        DeclarationError: it can't be read, lacks a header, or isn't one SELECT that both engines can run.
+    """
+    if not NAME.fullmatch(path.stem):
+        raise DeclarationError([f"{shown}: the file's name must be a lower-case identifier, like churn.sql"])
+    text = _read(path, shown)
+    found = _HEADER.match(text)
+    if found is None:
+        example = "/* ---\\ndescription: …\\n--- */"
+        raise DeclarationError([f"{shown}:1: the header is missing; begin the file with {example}"])
+    before = text[: found.start(1)].count("\n")
+    header = parse_yaml("\n" * before + found.group(1), path, shown)
+    if not isinstance(header.value, dict):
+        raise DeclarationError([f"{shown}:{before + 1}: expected keys such as `description: …` in the header"])
+    skipped = text[: found.end()].count("\n")
+    body = "\n" * skipped + text[found.end() :]
+    select = _parse(body, shown)
+    _refuse_functions(select, shown)
+    tables = tuple(_qualify(select))
+    override = path.with_name(path.stem + OVERRIDE)
+    if override.exists():
+        postgres, ours = _overridden(override, shown, select), select
+    else:
+        postgres, ours = _postgres(shown, select, override), made_equal(select, "duckdb")
+    sql = {"duckdb": ours.sql("duckdb", identify=True, comments=False), "postgres": postgres}
+    named = {column.name[1:] for column in select.find_all(exp.Column) if column.name.startswith("$")}
+    lines = {name: body[: body.find(f"${name}")].count("\n") + 1 for name in sorted(named)}
+    texts = cast("Mapping[Dialect, str]", sql)
+    return SqlFile(path, shown, header, select, tables, texts, lines, override.exists())
+
+
+def parameter(name: str) -> str:
+    """Return how a parameter is written in the text of a query: as a name that no column has."""
+    return f'"${name}"'
+
+
+def without(sql: str, dialect: Dialect, absent: Mapping[str, Mapping[str, str]]) -> str:
+    """Return a query that reads tables that aren't there as if they were empty.
+
+    Args:
+        sql: the query.
+        dialect: its dialect.
+        absent: per table (``schema.table``) the leat type of each of its columns.
+    """
+    query = sqlglot.parse_one(sql, dialect=dialect)
+    for table in list(query.find_all(exp.Table)):
+        columns = absent.get(f"{table.db}.{table.name}")
+        if columns is not None:
+            nulls = ", ".join(f"CAST(NULL AS {sql_type(kind, dialect)}) AS {quote(n)}" for n, kind in columns.items())
+            empty = sqlglot.parse_one(f"SELECT {nulls or 'NULL AS nothing'} WHERE FALSE", dialect=dialect)
+            table.replace(exp.Subquery(this=empty, alias=exp.TableAlias(this=exp.to_identifier(table.alias_or_name))))
+    return query.sql(dialect, identify=True)
+
+
+def read_header(file: SqlFile, model: type[Header]) -> Header:
+    """Validate the header of a file.
+
+    Raises:
+        DeclarationError: with every mistake in it.
+    """
+    try:
+        return model.model_validate(file.header.value)
+    except ValidationError as error:
+        raise DeclarationError(validation_mistakes(file.header, file.shown, error, model, ())) from error
+
+
+def known_columns(declarations: Mapping[str, Declaration]) -> dict[str, dict[str, list[str]]]:
+    """Return the columns of every table that may be read, models left out, by schema and table.
+
+    The columns of a stream that isn't selected are empty: the query may name it, but there is nothing to read.
+    """
+    known = {"leat": {table: list(columns) for table, columns in TABLES.items()}}
+    for declaration in declarations.values():
+        known[declaration.name] = {name: list(columns) for name, columns in _types(declaration).items()}
+        for stream in declaration.every_stream():
+            if not declaration.options(stream.name).selected:
+                known[declaration.name] |= {
+                    n: [] for n in (stream.name, f"{stream.name}_history") if n in known[declaration.name]
+                }
+    return known
+
+
+def column_types(integration: str, declaration: Declaration | None = None) -> dict[str, dict[str, str]]:
+    """Return the leat type of each column that an integration's tables have, or would have if it were declared.
+
+    One that isn't declared has the streams of the source of its name; without such a source, nothing is known of it.
+    """
+    if declaration is not None:
+        return _types(declaration)
+    streams = load_streams(integration) if integration in source_names() else ()
+    named = [(stream.name, {column.name: str(column.type) for column in stream.all_columns()}) for stream in streams]
+    return {
+        table: {**columns, **more}
+        for name, columns in named
+        for table, more in ((name, SYSTEM_COLUMNS), (f"{name}_history", HISTORY_COLUMNS))
+    }
+
+
+def _types(declaration: Declaration) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for stream in declaration.every_stream():
+        columns = {column.name: str(column.type) for column in declaration.columns(stream)}
+        found[stream.name] = {**columns, **SYSTEM_COLUMNS}
+        if declaration.options(stream.name).history:
+            found[f"{stream.name}_history"] = {**columns, **HISTORY_COLUMNS}
+    return found
+
+
+def table_mistakes(file: SqlFile, known: Mapping[str, Mapping[str, object]]) -> list[str]:
+    """Return a line for each table that can't be meant; an integration that isn't declared is no mistake."""
+    return [
+        f"{file.shown}:{table.line}: {text}"
+        for table in file.tables
+        if (text := _table_mistake(table, known)) is not None
+    ]
+
+
+def refusal(error: Exception) -> str | None:
+    """Return the first line of what the database said; None for an error that isn't the database's."""
+    if type(error).__module__.split(".")[0].strip("_") not in ("duckdb", "psycopg2"):
+        return None
+    return str(error).strip().split("\n", maxsplit=1)[0]
+
+
+def _table_mistake(table: TableName, known: Mapping[str, Mapping[str, object]]) -> str | None:
+    if table.schema in known:
+        if table.name in known[table.schema]:
+            if table.past and table.schema != ANALYTICS and f"{table.name}_history" not in known[table.schema]:
+                return f"{table} has no past. Next: declare `{table.name}: {{history: true}}` under streams"
+            return None
+        kind = "model" if table.schema == ANALYTICS else "table"
+        listed = ", ".join(known[table.schema]) or "none"
+        return f"no {kind} {str(table)!r}{meant(table.name, known[table.schema])}; known: {listed}"
+    near = meant(table.schema, known)
+    return f"no integration {table.schema!r} is declared{near}" if near else None
+
+
+def _read(path: Path, shown: str) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeclarationError([f"{shown}: can't be read: {error}"]) from error
+    if len(text) > MAX_BYTES:
+        raise DeclarationError([f"{shown}: larger than {MAX_BYTES} bytes; is it a query?"])
+    return text
+
+
+def _parse(text: str, shown: str, dialect: Dialect = "duckdb") -> exp.Query:
+    try:
+        statements = [statement for statement in sqlglot.parse(text, dialect=dialect) if statement is not None]
+    except SqlglotError as error:
+        detail = getattr(error, "errors", None) or [{}]
+        line, what = detail[0].get("line") or 1, detail[0].get("description") or str(error).split("\n", maxsplit=1)[0]
+        what, near = what.split(" but got <Token", maxsplit=1)[0], detail[0].get("highlight")
+        raise DeclarationError(
+            [f"{shown}:{line}: not SQL{f', near {near!r}' if near else ''}: {what}. Next: try the SELECT in DuckDB"]
+        ) from error
+    if len(statements) != 1:
+        what = "there is no SELECT" if not statements else f"there are {len(statements)} statements; write one per file"
+        raise DeclarationError([f"{shown}:1: {what}"])
+    statement = statements[0]
+    if not isinstance(statement, exp.Query) or statement.find(exp.Into, exp.DML, exp.DDL, exp.Command):
+        raise DeclarationError([f"{shown}:1: {statement.key.upper()} isn't a SELECT; a file is one SELECT that reads"])
+    statement = normalize_identifiers(statement, dialect="postgres")  # DuckDB doesn't mind the case
+    return cast("exp.Query", statement.transform(_as_parameter, copy=False))
+
+
+def _as_parameter(node: exp.Expression) -> exp.Expression:
+    """Write a parameter alike in both dialects, which parse it differently."""
+    if isinstance(node, exp.Placeholder | exp.Parameter) and node.name:
+        return exp.column(exp.to_identifier(f"${node.name}", quoted=True))
+    return node
+
+
+def _qualify(select: exp.Query) -> Iterator[TableName]:
+    """Put the schema of models before bare names, and yield every table once."""
+    seen: set[tuple[str, str]] = set()
+    for scope in traverse_scope(select):
+        for source in scope.sources.values():
+            past = past_of(source) if isinstance(source, exp.Table) else None
+            if isinstance(source, exp.Table) and (past or isinstance(source.this, exp.Identifier)):
+                name = past or source.name
+                if not source.db:
+                    source.set("db", exp.to_identifier(ANALYTICS))
+                if (source.db, name) not in seen:
+                    seen.add((source.db, name))
+                    yield TableName(source.db, name, source.this.meta.get("line", 1), past is not None)
+
+
+def present(select: exp.Query) -> exp.Query:
+    """Return the query with tables in the place of the functions that give their past, for the columns are the same."""
+    select = select.copy()
+    for table in list(select.find_all(exp.Table)):
+        past = past_of(table)
+        if past is not None:
+            table.set("this", exp.to_identifier(past))
+    return select
+
+
+def _refuse_functions(select: exp.Query, shown: str) -> None:
+    """Refuse table functions that don't read tables: what they give changes without a load, and has no lineage."""
+    wrong = [
+        f"{shown}:{table.this.meta.get('line', 1)}: {table.this.sql('duckdb')[:60]} isn't a table, and nothing "
+        "says when it changes. Next: name a table, the past of one as schema.table_as_of(moment), or declare a source"
+        for table in select.find_all(exp.Table)
+        if isinstance(table.this, exp.Func) and past_of(table) is None and not is_made_up(table.this)
+    ]
+    if wrong:
+        raise DeclarationError(wrong)
+
+
+def _postgres(shown: str, select: exp.Query, override: Path) -> str:
+    found = [
+        f"{shown}:{line}: {text}. Next: write it otherwise, or add {override.name}" for line, text in mistakes(select)
+    ]
+    if found:
+        raise DeclarationError(found)
+    try:
+        return made_equal(select, "postgres").sql(
+            "postgres", identify=True, comments=False, unsupported_level=ErrorLevel.RAISE
+        )
+    except UnsupportedError as error:
+        what = str(error).split("\n", maxsplit=1)[0]
+        raise DeclarationError([f"{shown}:1: {what}. Next: write it otherwise, or add {override.name}"]) from error
+
+
+def _overridden(override: Path, shown: str, select: exp.Query) -> str:
+    name = str(Path(shown).with_name(override.name))
+    other = _parse(_read(override, name), name, "postgres")
+    theirs, ours = ({str(table) for table in _qualify(query)} for query in (other, select))
+    if theirs != ours:
+        listed = ", ".join(sorted(theirs ^ ours))
+        raise DeclarationError([f"{name}:1: it has to read the same tables as {shown}; different: {listed}"])
+    return other.sql("postgres", comments=False)

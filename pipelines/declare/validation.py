@@ -1,0 +1,106 @@
+"""What types can't say of a declaration: the names of streams and columns, what refers to another integration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from leat.pipelines.declare.cron import is_cron
+from leat.pipelines.declare.declaration import Check, Declaration, Range, StreamOptions
+from leat.pipelines.declare.diagnostics import meant
+from leat.pipelines.declare.reserved import reserved_mistakes
+from leat.pipelines.declare.yaml_file import Loc
+from leat.sources.stream import Column, Stream, is_number
+
+Found = Iterator[tuple[Loc, str]]
+"""Where a mistake is in the declaration, and what is wrong."""
+
+
+def semantic_mistakes(declaration: Declaration, *, draft: bool = False) -> Found:
+    """Yield the mistakes in a declaration that its types allow; of a draft, without those that a preview proposes."""
+    found = [*declaration.connection.mistakes(), *(() if draft else declaration.connection.gaps())]
+    wrong = [(("connection", *loc), text) for loc, text in found]
+    if wrong:  # then there may be no streams to speak of
+        yield from wrong
+        return
+    yield from reserved_mistakes(declaration)
+    streams = {stream.name: stream for stream in declaration.every_stream()}
+    if declaration.schedule is not None and not is_cron(declaration.schedule):
+        text = f"{declaration.schedule[:80]!r} is no cron expression"
+        yield ("schedule",), f'{text}; write "*/15 * * * *" for each 15 minutes'
+    for name, options in declaration.streams.items():
+        if name in streams and (streams[name].columns or not draft):
+            for loc, text in _stream_mistakes(streams[name], options):
+                yield ("streams", name, *loc), text
+            clear = declaration.masked(streams[name]) & declaration.connection.columns_in_cursor(name)
+            for column in sorted(clear):
+                text = f"{column} says from when on to ask, so its values can't be hashed; choose another column there"
+                yield ("streams", name, "mask"), text
+        elif name not in streams:
+            yield ("streams", name), f"unknown stream{meant(name, streams)}; known: {', '.join(streams)}"
+
+
+def _stream_mistakes(stream: Stream, options: StreamOptions) -> Found:
+    columns = {column.name: column for column in stream.all_columns()}
+    for i, name in enumerate(options.exclude):
+        if name not in columns:
+            yield ("exclude", i), _unknown(name, columns)
+        elif name in stream.key or name == stream.version:
+            what = "part of the key" if name in stream.key else "the version of the row"
+            yield ("exclude", i), f"{name} is {what} and can't be left out"
+    for i, name in enumerate(options.mask if isinstance(options.mask, tuple) else ()):
+        if name not in columns:
+            yield ("mask", i), _unknown(name, columns)
+        elif columns[name].type not in ("string", "json"):
+            yield ("mask", i), f"{name} is {columns[name].type}; only text can be hashed"
+    by = None if options.retain is None else options.retain.by
+    if by is not None and by not in columns:
+        yield ("retain", "by"), _unknown(by, columns)
+    elif by is not None and by in options.exclude:
+        yield ("retain", "by"), f"{by} is left out by exclude"
+    elif by is not None and columns[by].type not in ("timestamp", "datetime", "date"):
+        yield ("retain", "by"), f"{by} is {columns[by].type}; only a timestamp, datetime or date tells how old a row is"
+    for i, check in enumerate(options.checks):
+        for loc, text in _check_mistakes(check, columns, options.exclude):
+            yield ("checks", i, check.kind, *loc), text
+
+
+def _check_mistakes(check: Check, columns: Mapping[str, Column], excluded: tuple[str, ...]) -> Found:
+    value = getattr(check, check.kind)
+    if isinstance(value, Range):
+        return
+    for i, name in enumerate(value):
+        loc: Loc = (i if isinstance(value, tuple) else name,)
+        if name not in columns:
+            yield loc, _unknown(name, columns)
+        elif name in excluded:
+            yield loc, f"{name} is left out by exclude"
+        elif check.kind == "range" and not is_number(columns[name].type):
+            yield loc, f"{name} is {columns[name].type}; only a number has bounds"
+
+
+def _unknown(name: str, columns: Mapping[str, Column]) -> str:
+    return f"unknown column {name!r}{meant(name, columns)}"
+
+
+def foreign_key_mistakes(declaration: Declaration, known: Mapping[str, Declaration]) -> Found:
+    """Yield the foreign keys of a declaration that lead nowhere among all that are declared."""
+    for name, options in declaration.streams.items():
+        for i, check in enumerate(options.checks):
+            for column, target in (check.foreign_key or {}).items():
+                text = _foreign_key_mistake(declaration, target, known)
+                if text is not None:
+                    yield ("streams", name, "checks", i, "foreign_key", column), text
+
+
+def _foreign_key_mistake(declaration: Declaration, target: str, known: Mapping[str, Declaration]) -> str | None:
+    parts = target.split(".")
+    if len(parts) not in (2, 3):
+        return f"{target!r}: write stream.column or integration.stream.column"
+    integration = parts[0] if len(parts) == 3 else declaration.name
+    if integration not in known:
+        return f"{target!r}: no integration {integration!r} is declared{meant(integration, known)}"
+    streams: dict[str, Stream] = {stream.name: stream for stream in known[integration].selected()}
+    if parts[-2] not in streams:
+        return f"{target!r}: no stream {parts[-2]!r} is loaded{meant(parts[-2], streams)}"
+    columns = [column.name for column in known[integration].columns(streams[parts[-2]])]
+    return None if parts[-1] in columns else f"{target!r}: no column {parts[-1]!r}{meant(parts[-1], columns)}"

@@ -1,0 +1,1 @@
+"""One load of one integration: extract, land, apply, check."""

@@ -1,0 +1,175 @@
+"""A look at streams before they are loaded: a few rows, what would be quarantined; nothing is written anywhere.
+
+A driver that can look at its streams does (:mod:`leat.sources.look`). Of every other, the extraction is read from its
+start until a few rows of the stream have come, and then ended.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.declare.project import Project, make_private
+from leat.sources.driver import Sync, load_driver
+from leat.sources.errors import IntegrationError
+from leat.sources.events import Event, Failed, FullScan, Listed, Quarantined, Rows
+from leat.sources.look import Look
+
+ROWS = 5
+"""So many rows of a stream are shown."""
+_MASKED = "(masked)"
+_LONGEST = 200
+"""So many characters of a text are shown."""
+_EVENTS = 100_000
+"""So many events of other streams are read past, in search of rows of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a look at one stream has found.
+
+    Attributes:
+        stream: its name.
+        read: what was read, in words.
+        columns: names of the columns.
+        rows: the first rows, masked as a load would mask them.
+        quarantined: the records that would be quarantined: how many, by reason, the most frequent first.
+        good: how many rows were read.
+        complete: why that was all; empty where it wasn't, or isn't known.
+        more: whether there are more records.
+        error: why the stream can't be read, with what to do next.
+        proposed: what is to be declared where that is left open, as YAML.
+        notes: what else is worth knowing.
+    """
+
+    stream: str
+    read: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    quarantined: tuple[tuple[str, int], ...]
+    good: int
+    complete: str
+    more: bool
+    error: str | None
+    proposed: str
+    notes: tuple[str, ...]
+
+
+def preview(
+    project: Project, declaration: Declaration, streams: Sequence[str], progress: Callable[[str, int], None]
+) -> Iterator[Preview]:
+    """Yield what a look at each of some streams finds.
+
+    Args:
+        project: the project.
+        declaration: the integration; endpoints of a REST API may lack columns.
+        streams: names of streams.
+        progress: called with what is being read, and how much was since the last call.
+
+    Raises:
+        IntegrationError: the system can't be reached, or refuses all.
+    """
+    driver = load_driver(declaration.source, declaration.driver)
+    with _folder(project) as folder:
+        masked = {stream.name: declaration.masked(stream) for stream in declaration.every_stream()}
+        wanted, now = frozenset(streams), datetime.now(UTC)
+        sync = Sync(declaration.name, wanted, None, project.folder, folder, now, progress, masked=masked)
+        looks = driver.look(declaration.connection, sync) if hasattr(driver, "look") else _looks(declaration, sync)
+        for look in looks:
+            yield _preview(declaration, look)
+
+
+@contextmanager
+def _folder(project: Project) -> Iterator[Path]:
+    """Give a private folder that is removed again, next to those of integrations, with which it shares rate budgets."""
+    make_private(project.state / "sources")
+    with tempfile.TemporaryDirectory(prefix=".preview-", dir=project.state / "sources") as folder:
+        yield Path(folder)
+
+
+def _looks(declaration: Declaration, sync: Sync) -> Iterator[Look]:
+    """Yield a look at each stream, by reading the beginning of an extraction of it alone."""
+    driver = load_driver(declaration.source, declaration.driver)
+    for stream in declaration.every_stream():
+        if stream.name in sync.streams:
+            extraction = driver.extract(declaration.connection, replace(sync, streams=frozenset({stream.name})))
+            with closing(extraction):
+                yield _beginning(stream.name, extraction)
+
+
+def _beginning(stream: str, events: Iterator[Event]) -> Look:
+    """Return a look at a stream, read until a few of its rows have come."""
+    tables: list[Any] = []
+    bad: list[Quarantined] = []
+    complete, error = "", None
+    ended = True
+    try:
+        for number, event in enumerate(events):
+            if getattr(event, "stream", None) == stream:
+                if isinstance(event, Rows) and event.table.num_rows:
+                    tables.append(event.table)
+                elif isinstance(event, Quarantined):
+                    bad.append(event)
+                elif isinstance(event, FullScan | Listed):
+                    complete = event.because
+                elif isinstance(event, Failed):
+                    error = event.error
+            if sum(table.num_rows for table in tables) >= ROWS or number > _EVENTS:
+                ended = False
+                break
+    except IntegrationError as failure:
+        error = failure
+    rows = sum(table.num_rows for table in tables)
+    return Look(
+        stream,
+        _counted(rows, all_of_it=ended and error is None),
+        tuple(tables),
+        tuple(bad),
+        complete if ended else "",
+        not ended,
+        error,
+    )
+
+
+def _counted(rows: int, *, all_of_it: bool) -> str:
+    if not rows:
+        return "no rows"
+    if rows == 1:
+        return "the only row" if all_of_it else "one row"
+    return f"all {rows:,} rows" if all_of_it else f"the first {rows:,} rows"
+
+
+def _preview(declaration: Declaration, look: Look) -> Preview:
+    stream = next((each for each in declaration.every_stream() if each.name == look.stream), None)
+    hidden = frozenset() if stream is None else declaration.masked(stream)
+    left_out = set(declaration.options(look.stream).exclude)
+    names = [name for name in (look.tables[0].column_names if look.tables else ()) if name not in left_out]
+    rows: list[tuple[Any, ...]] = []
+    for table in look.tables:
+        for row in table.slice(0, ROWS - len(rows)).select(names).to_pylist():
+            rows.append(tuple(_MASKED if n in hidden and v is not None else _short(v) for n, v in row.items()))
+    counted = Counter(record.reason for record in look.bad)
+    return Preview(
+        stream=look.stream,
+        read=look.read,
+        columns=tuple(names),
+        rows=tuple(rows),
+        quarantined=tuple(counted.most_common()),
+        good=sum(table.num_rows for table in look.tables),
+        complete=look.complete,
+        more=look.more,
+        error=None if look.error is None else str(look.error),
+        proposed=look.proposed,
+        notes=look.notes,
+    )
+
+
+def _short(value: Any) -> Any:
+    return f"{value[:_LONGEST]}…" if isinstance(value, str) and len(value) > _LONGEST else value

@@ -1,0 +1,136 @@
+"""How long rows, versions and broken records are kept, as declared under ``retain:``, enforced where rows are applied.
+
+What is removed doesn't come back: a row that is read again and is older than what is kept isn't loaded, and of a broken
+record a digest stays, by which it is known again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from leat.pipelines.declare.declaration import Declaration, Retain
+from leat.pipelines.load import as_of, state
+from leat.pipelines.load.event_log import SEQUENCE
+from leat.pipelines.load.merge import LOSERS, Merge
+from leat.warehouse.clock import is_within
+from leat.warehouse.session import Session, literal, quote
+
+EVENT = "retention_enforced"
+DIGEST = "md5 "  # before the digest of a record whose content was removed
+_EVERY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What was removed of one stream.
+
+    Attributes:
+        rows: rows whose own time was too long ago.
+        deleted: rows that had been gone from the source for too long.
+        versions: versions in the history.
+        records: broken records of which the content was removed.
+    """
+
+    rows: int = 0
+    deleted: int = 0
+    versions: int = 0
+    records: int = 0
+
+    @property
+    def of_tables(self) -> int:
+        """How many rows of the table and its history were removed."""
+        return self.rows + self.deleted + self.versions
+
+    def as_event(self, stream: str) -> dict[str, Any]:
+        """Return what the log keeps."""
+        return {"stream": stream, **{name: count for name, count in asdict(self).items() if count}}
+
+
+def retained(declaration: Declaration) -> dict[str, Retain]:
+    """Return what is declared, by the name of the stream, of those that are loaded."""
+    options = {stream.name: declaration.options(stream.name).retain for stream in declaration.selected()}
+    return {name: retain for name, retain in options.items() if retain is not None}
+
+
+def is_due(session: Session, declaration: Declaration, now: datetime) -> bool:
+    """Return whether what is declared has changed since it was enforced, or that was a day ago."""
+    if not retained(declaration):
+        return False
+    if not session.columns(state.SCHEMA, "retention"):  # before the first load, or of an earlier version of leat
+        return True
+    found = session.execute(
+        "SELECT enforced_at, declared FROM leat.retention WHERE integration = ?", (declaration.name,)
+    )
+    return not found or found[0][1] != _declared(declaration) or not is_within(found[0][0], now, _EVERY)
+
+
+def mark_enforced(session: Session, declaration: Declaration, at: datetime) -> None:
+    """Note, in the open transaction, that everything that is declared is enforced."""
+    session.execute("DELETE FROM leat.retention WHERE integration = ?", (declaration.name,))
+    if retained(declaration):
+        state.insert(session, "retention", [(declaration.name, _declared(declaration), at)])
+
+
+def _declared(declaration: Declaration) -> str:
+    values = {name: retain.model_dump(mode="json") for name, retain in retained(declaration).items()}
+    return json.dumps(values, sort_keys=True)
+
+
+def drop_expired(merge: Merge, retain: Retain | None) -> Merge:
+    """Return the merge without landed rows that are too old and aren't in the table.
+
+    Those that are in the table are merged, so that a complete listing names them, and then purged with the rest.
+    """
+    if retain is None or retain.by is None or retain.rows is None:
+        return merge
+    old = _older(merge.columns, retain.by, merge.at - retain.rows, "s")
+    dropped = merge.session.change(
+        f"INSERT INTO {LOSERS} SELECT s.{SEQUENCE} FROM {merge.survivors} AS s WHERE {old} "
+        f"AND NOT EXISTS (SELECT 1 FROM {merge.into} AS t WHERE {merge.same_key('t', 's')})"
+    )
+    return replace(merge, losers=True) if dropped else merge
+
+
+def purge(merge: Merge, retain: Retain | None) -> Purged:
+    """Remove what isn't kept any longer of a stream, in the open transaction."""
+    if retain is None:
+        return Purged()
+    session, at = merge.session, merge.at
+    history = f"{merge.stream}_history"
+    versioned = merge.table == merge.stream and bool(session.columns(merge.integration, history))
+    versions = quote(merge.integration, history)
+    rows = deleted = ended = records = 0
+    if retain.rows is not None and retain.by is not None:
+        old = _older(merge.columns, retain.by, at - retain.rows)
+        rows = session.change(f"DELETE FROM {merge.into} WHERE {old}")
+        ended = session.change(f"DELETE FROM {versions} WHERE {old}") if versioned else 0
+    if retain.deleted is not None:
+        deleted = session.change(f"DELETE FROM {merge.into} WHERE _deleted_at < ?", (at - retain.deleted,))
+    if retain.history is not None and versioned:
+        removed = session.change(f"DELETE FROM {versions} WHERE valid_to < ?", (at - retain.history,))
+        if removed:
+            _forget_before(session, merge, at - retain.history)
+        ended += removed
+    if retain.quarantine is not None:
+        records = session.change(
+            "UPDATE leat.quarantine SET record = ? || md5(record) WHERE integration = ? AND stream = ? "
+            f"AND last_seen_at < ? AND record <> '' AND record NOT LIKE '{DIGEST}%'",
+            (DIGEST, merge.integration, merge.stream, at - retain.quarantine),
+        )
+    return Purged(rows, deleted, ended, records)
+
+
+def _forget_before(session: Session, merge: Merge, moment: datetime) -> None:
+    known = as_of.known_from(session, merge.integration, merge.stream)
+    if known is not None and known < moment:
+        as_of.set_known_from(session, merge.integration, merge.stream, moment)
+
+
+def _older(columns: Mapping[str, str], by: str, moment: datetime, alias: str = "") -> str:
+    column = f"{alias}.{quote(by)}" if alias else quote(by)
+    kinds = {"timestamp": "TIMESTAMPTZ", "datetime": "TIMESTAMP", "date": "DATE"}
+    return f"{column} < CAST({literal(moment)} AS {kinds[columns[by]]})"

@@ -1,0 +1,1 @@
+"""CalDAV servers (RFC 4791)."""

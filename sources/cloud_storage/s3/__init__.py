@@ -1,0 +1,1 @@
+"""Servers of the S3 API."""

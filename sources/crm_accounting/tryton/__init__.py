@@ -1,0 +1,1 @@
+"""Tryton 8.2, by its REST API."""

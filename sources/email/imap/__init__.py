@@ -1,0 +1,1 @@
+"""IMAP servers (RFC 9051, RFC 3501)."""

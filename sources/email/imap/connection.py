@@ -1,0 +1,154 @@
+"""The ``connection:`` of e-mail: the server, the accounts whose mailboxes are read, and how much of a message."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from leat.sources.driver import ConnectionModel, Sync
+from leat.sources.email.imap.session import PORTS, Address
+from leat.sources.errors import NotConfigured
+from leat.sources.settings import Named, Secret, Setting, read_secret, read_setting, remember_secret
+
+if TYPE_CHECKING:
+    import ssl
+
+Security = Literal["tls", "starttls", "none"]
+
+
+class Account(ConnectionModel):
+    """One login of the server."""
+
+    username: Setting = Field(description="Login.")
+    password: Secret = Field(description="Password, or an app password where the vendor has them.")
+
+
+class Connection(ConnectionModel):
+    """Where the mail is, whose it is, and how much of it is read."""
+
+    host: Setting = Field(description="Name of the server, with its port where that isn't 993 (tls) or 143.")
+    security: Security | Named = Field(
+        default="tls", description="tls, starttls, or none: passwords and mail are then readable on the way."
+    )
+    authorities: Setting | None = Field(
+        default=None, description="PEM file of certificate authorities to trust instead of the machine's."
+    )
+    username: Setting | None = Field(default=None, description="Login, when one account is read.")
+    password: Secret | None = Field(default=None, description="Its password, or an app password.")
+    accounts: tuple[Account, ...] | Named = Field(
+        default=(),
+        description="Further accounts: each its username and password; or a named JSON object of login to password.",
+    )
+    shared: tuple[str, ...] = Field(
+        default=(),
+        description="Logins of accounts that no single person owns: several people or a program use them.",
+    )
+    mailboxes: tuple[str, ...] | None = Field(
+        default=None, description="Names or patterns (`*`, `?`) of the mailboxes to read; none for all."
+    )
+    skip_mailboxes: tuple[str, ...] = Field(
+        default=(), description="Names or patterns of mailboxes to leave out, for example `[Gmail]/All Mail`."
+    )
+    max_bytes: int = Field(
+        default=10 * 2**20, ge=2**10, le=2**30, description="Of a larger message only so many bytes are read."
+    )
+    attachments: Setting | None = Field(
+        default=None,
+        description="Folder to store attachments in, by their hash; none to keep only name, size and hash.",
+    )
+    timeout: float = Field(default=60, gt=0, le=600, description="Seconds to wait for an answer.")
+
+
+def address_of(connection: Connection, sync: Sync) -> Address:
+    """Return where the server is.
+
+    Raises:
+        NotConfigured: a named value is missing or can't be used.
+    """
+    written = read_setting(connection.host, sync.integration, sync.project).strip()
+    security = connection.security
+    if isinstance(security, Named):
+        security = _security(security.read(sync.integration, sync.project), sync)
+    host, _, port = written.rpartition(":") if _has_port(written) else (written, "", str(PORTS[security]))
+    host = host.strip("[]")
+    if not host or not port.isdigit() or not 0 < int(port) < 65_536:
+        got = f"it is {written!r}"
+        raise NotConfigured(sync.integration, "reading connection.host", got, "write it as host or host:port")
+    return Address(host, int(port), security, connection.timeout, _tls(connection, sync, security))
+
+
+def _has_port(written: str) -> bool:
+    return ":" in written and not written.endswith("]") and (written.count(":") == 1 or "]:" in written)
+
+
+def _security(value: str, sync: Sync) -> Security:
+    known: Security
+    for known in ("tls", "starttls", "none"):
+        if value.strip().lower() == known:
+            return known
+    asked = "reading connection.security"
+    raise NotConfigured(sync.integration, asked, f"it is {value!r}", "set it to tls, starttls or none")
+
+
+def _tls(connection: Connection, sync: Sync, security: str) -> ssl.SSLContext | None:
+    """Return how certificates are verified: always, and the name of the host with them."""
+    import ssl
+
+    if security == "none":
+        return None
+    if connection.authorities is None:
+        return ssl.create_default_context()
+    path = sync.project / read_setting(connection.authorities, sync.integration, sync.project)
+    try:
+        return ssl.create_default_context(cafile=str(path))
+    except OSError as error:  # ssl.SSLError is one
+        got = error.strerror or "it has no certificates"
+        raise NotConfigured(sync.integration, f"reading {path}", got, "name a PEM file of certificates") from error
+
+
+def accounts_of(connection: Connection, sync: Sync) -> Mapping[str, str]:
+    """Return password by login of the accounts to read.
+
+    Raises:
+        NotConfigured: there are none, or a named value is missing or isn't a JSON object.
+    """
+    found: dict[str, str] = {}
+    if connection.username is not None and connection.password is not None:
+        login = read_setting(connection.username, sync.integration, sync.project)
+        found[login] = read_secret(connection.password, sync.integration, sync.project)
+    if isinstance(connection.accounts, Named):
+        found |= _named_accounts(connection.accounts, sync)
+    else:
+        for account in connection.accounts:
+            login = read_setting(account.username, sync.integration, sync.project)
+            found[login] = read_secret(account.password, sync.integration, sync.project)
+    if not found:
+        next_step = "set connection.username and connection.password, or connection.accounts"
+        raise NotConfigured(sync.integration, "reading connection", "it names no account", next_step)
+    return found
+
+
+def _named_accounts(named: Named, sync: Sync) -> dict[str, str]:
+    text = read_secret(named, sync.integration, sync.project)
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
+        where = named.env or named.file
+        next_step = 'write it as {"login": "password", …}'
+        raise NotConfigured(sync.integration, f"reading accounts from {where}", "it isn't a JSON object", next_step)
+    for password in value.values():
+        remember_secret(password)
+    return value
+
+
+def attachments_folder(connection: Connection, sync: Sync) -> Path | None:
+    """Return the folder that attachments are stored in."""
+    if connection.attachments is None:
+        return None
+    return sync.project / read_setting(connection.attachments, sync.integration, sync.project)

@@ -1,0 +1,185 @@
+"""What a token is asked for with: the form of a token request, for each kind of grant (RFC 6749, RFC 7523)."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from leat.sources.errors import NotConfigured
+from leat.sources.http.credentials import digest
+from leat.sources.http.signers import InHeader
+from leat.sources.settings import Named, read_secret
+
+Form = dict[str, str]
+
+
+class Grant(Protocol):
+    """A kind of token request."""
+
+    @property
+    def identity(self) -> str:
+        """What tells its owner from others, as a hash."""
+
+    def form(self, integration: str, token_url: str) -> contextlib.AbstractContextManager[tuple[Form, Form]]:
+        """Give the form and the headers of a request; nobody else asks with the same grant meanwhile."""
+
+    def keep(self, integration: str, answer: Mapping[str, object]) -> None:
+        """Keep what the answer gives for the next time."""
+
+
+def _client(client_id: str, secret: str | None, client_in: str) -> tuple[Form, Form]:
+    """Return how a client says who it is: form and headers (RFC 6749, 2.3.1)."""
+    if secret is None:
+        return {"client_id": client_id}, {}
+    if client_in == "body":
+        return {"client_id": client_id, "client_secret": secret}, {}
+    header = InHeader.basic(client_id, secret)
+    return {}, {header.name: header.value}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ClientCredentials:
+    """A client asks for itself (RFC 6749, 4.4)."""
+
+    asked: Mapping[str, str | None]
+    client_id: str
+    secret: str | None
+    client_in: str
+
+    @property
+    def identity(self) -> str:
+        """What tells its owner from others."""
+        return digest("client", self.client_id)
+
+    @contextlib.contextmanager
+    def form(self, _integration: str, _token_url: str) -> Iterator[tuple[Form, Form]]:
+        """Give the form and the headers of a request."""
+        form, headers = _client(self.client_id, self.secret, self.client_in)
+        yield {"grant_type": "client_credentials", **_given(self.asked), **form}, headers
+
+    def keep(self, _integration: str, _answer: Mapping[str, object]) -> None:
+        """Keep nothing."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RefreshToken:
+    """A token that was given out once is exchanged for short ones; a new one replaces it (RFC 6749, 6; RFC 9700)."""
+
+    asked: Mapping[str, str | None]
+    client_id: str
+    secret: str | None
+    client_in: str
+    file: Path
+
+    @property
+    def identity(self) -> str:
+        """What tells its owner from others."""
+        return digest("refresh", self.client_id, str(self.file))
+
+    @contextlib.contextmanager
+    def form(self, integration: str, _token_url: str) -> Iterator[tuple[Form, Form]]:
+        """Give the form and the headers of a request; the file is locked, for a token may be good for one use only."""
+        with _locked(integration, self.file):
+            token = read_secret(Named(file=str(self.file)), integration).strip()
+            form, headers = _client(self.client_id, self.secret, self.client_in)
+            yield {"grant_type": "refresh_token", "refresh_token": token, **_given(self.asked), **form}, headers
+
+    def keep(self, integration: str, answer: Mapping[str, object]) -> None:
+        """Write a refresh token that replaces the old one to the file, whole or not at all.
+
+        Raises:
+            NotConfigured: the file can't be written.
+        """
+        token = answer.get("refresh_token")
+        if not isinstance(token, str) or not token:
+            return
+        fresh = self.file.with_name(f".{self.file.name}.{secrets.token_hex(4)}")
+        try:
+            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(token)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self.file)
+        except OSError as error:
+            fresh.unlink(missing_ok=True)
+            raise _unwritable(integration, self.file, error) from None
+        read_secret(Named(file=str(self.file)), integration)  # so that it is never shown
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class JwtBearer:
+    """A signed assertion is exchanged for a token (RFC 7523)."""
+
+    asked: Mapping[str, str | None]
+    issuer: str
+    subject: str
+    private_key: str
+    algorithm: str
+    key_id: str | None
+    lifetime: int
+
+    @property
+    def identity(self) -> str:
+        """What tells its owner from others."""
+        return digest("jwt", self.issuer, self.subject)
+
+    @contextlib.contextmanager
+    def form(self, integration: str, token_url: str) -> Iterator[tuple[Form, Form]]:
+        """Give the form of a request, with an assertion that is made for it.
+
+        Raises:
+            NotConfigured: the private key is none, or not of the algorithm.
+        """
+        import jwt
+
+        now = int(time.time())
+        claims: dict[str, object] = {"iss": self.issuer, "sub": self.subject, "aud": token_url, "jti": uuid.uuid4().hex}
+        claims |= {"iat": now - 5, "exp": now + self.lifetime}  # a server's clock may be a little behind
+        try:
+            headers = {"kid": self.key_id} if self.key_id else None
+            signed = jwt.encode(claims, self.private_key, self.algorithm, headers)
+        except (jwt.PyJWTError, ValueError, TypeError):  # its text could show a part of the key
+            got = f"connection.auth.private_key is no private key for {self.algorithm}"
+            raise NotConfigured(integration, "signing an assertion", got, "name a PEM file of that kind") from None
+        yield (
+            {
+                "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
+                "assertion": signed,
+                **_given(self.asked),
+            },
+            {},
+        )
+
+    def keep(self, _integration: str, _answer: Mapping[str, object]) -> None:
+        """Keep nothing."""
+
+
+def _given(asked: Mapping[str, str | None]) -> Form:
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+@contextlib.contextmanager
+def _locked(integration: str, path: Path) -> Iterator[None]:
+    try:
+        file = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _unwritable(integration, path, error) from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(file)
+
+
+def _unwritable(integration: str, path: Path, error: OSError) -> NotConfigured:
+    got = f"{error.strerror}; a refresh token that the server replaces has to be kept there"
+    return NotConfigured(integration, f"writing {path}", got, "let leat write the file and its folder")

@@ -1,0 +1,1 @@
+"""Stripe, in one pinned version of its API."""

@@ -1,0 +1,202 @@
+"""Driver for Stripe's REST API, in one pinned version; a restricted key with the right to read is enough.
+
+The first run reads every list. Then ``/v1/events`` tells what changed, and each object is read again, for an event's
+snapshot is of its own moment. Bookings on the balance have no events, and refunds and disputes matter most: the newest
+of them are looked at on every run. The first run of a day (UTC) reads again what was made in the last
+``reconcile_days``, and every ``full_sweep_days``, or when the cursor is older than the 30 days for which Stripe keeps
+events, everything is read again, which also proves what is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+from pydantic import Field
+
+from leat.sources.batch import to_json
+from leat.sources.driver import ConnectionModel, SetupTest, Sync
+from leat.sources.errors import IntegrationError, Permanent, Unauthenticated
+from leat.sources.events import Cursor, Event, Logged
+from leat.sources.http.client import Client, Limits
+from leat.sources.payments.stripe.api import open_stripe
+from leat.sources.payments.stripe.changes import HEADS, Seen, read_again, read_events
+from leat.sources.payments.stripe.heads import looked_at, read_heads, with_payouts
+from leat.sources.payments.stripe.lists import LISTS, read_everything, read_since
+from leat.sources.payments.stripe.objects import VERSION
+from leat.sources.payments.stripe.rows import Outgoing
+from leat.sources.settings import Secret, Setting, read_secret, read_setting
+
+FORMAT = 1
+"""Raised when the cursor changes its meaning; an older one is then read as none."""
+
+DAY = 86_400
+RETENTION = 29 * DAY
+"""How long events can be relied upon; Stripe keeps them for 30 days (docs.stripe.com/api/events)."""
+
+
+class Connection(ConnectionModel):
+    """Which account is read, with which key, and how often again."""
+
+    url: Setting = Field(default="https://api.stripe.com", description="Address of the API.")
+    api_key: Secret = Field(description="Secret or restricted key (sk_…, rk_…); the right to read is enough.")
+    account: Setting | None = Field(
+        default=None, description="A connected account (acct_…) to read instead of the own."
+    )
+    api_version: str = Field(
+        default=VERSION, description="Version of the API that is asked for, whatever the account's."
+    )
+    reconcile_days: int = Field(
+        default=90, ge=0, le=3660, description="What was made in so many days is read again on the first run of a day."
+    )
+    full_sweep_days: int = Field(
+        default=30, ge=1, le=3660, description="After so many days everything is read again, which shows what is gone."
+    )
+    in_flight: int = Field(default=4, ge=1, le=20, description="How many objects are read at the same time.")
+    timeout: float = Field(default=30, gt=0, le=600, description="Seconds to wait for an answer.")
+
+
+def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
+    """Try the connection step by step; stops at the first step that fails."""
+    with _open(connection, sync) as client:
+        failure: IntegrationError | None = None
+        served: str | None = None
+        try:
+            served = client.get("/v1/events", [("limit", 1)]).headers.get("Stripe-Version")
+        except IntegrationError as error:
+            failure = error
+        reached = failure is None or isinstance(failure, Permanent)
+        yield SetupTest("reachable", reached, f"{client.url} answers" if reached else str(failure))
+        if not reached:
+            return
+        refused = isinstance(failure, Unauthenticated)
+        yield SetupTest(
+            "authenticated", not refused, str(failure) if refused else f"a key for {_mode(connection, sync)}"
+        )
+        if refused:
+            return
+        pinned = served in (None, connection.api_version)
+        detail = f"asked for {connection.api_version}, served {served or 'without a word about it'}"
+        yield SetupTest("serves the pinned version", pinned, detail)
+        for stream in ("events", *LISTS):
+            yield _may_read(client, stream)
+
+
+def _may_read(client: Client, stream: str) -> SetupTest:
+    try:
+        client.get(f"/v1/{stream}", [("limit", 1)])
+    except IntegrationError as error:
+        return SetupTest(f"may read {stream}", False, str(error))
+    return SetupTest(f"may read {stream}", True, "yes")
+
+
+def since_streams(_connection: Connection) -> frozenset[str]:
+    """Return the lists that can be asked for what was made from a date on.
+
+    Bookings aren't among them: in which payout one went is known from the payout alone, which may have been before.
+    """
+    return frozenset(LISTS) - {"balance_transactions", "payouts"} | {"invoice_lines"}
+
+
+def _made_since(connection: Connection, sync: Sync, created: int) -> Iterator[Event]:
+    sync = replace(sync, streams=sync.streams & since_streams(connection))
+    with _open(connection, sync) as client:
+        out = Outgoing(client, sync, connection.api_version, replacing=True)
+        yield from read_since(client, created, out, ())
+        yield from out.flush()
+        _must_be_of_one_list(out)
+
+
+def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
+    """Yield what changed since ``sync.cursor``.
+
+    Raises:
+        IntegrationError: the account can't be read; the cursor then stays where it was.
+    """
+    now = int(sync.now.timestamp())
+    if sync.since is not None:
+        yield from _made_since(connection, sync, int(sync.since.timestamp()))
+        return
+    with _open(connection, sync) as client:
+        known = _usable(client, connection, sync)
+        why = _full_sweep(connection, known, now)
+        seen, out = _seen({} if why else known), Outgoing(client, sync, connection.api_version, replacing=why is None)
+        out.has_payouts = bool(known.get("payouts"))
+        changed = yield from out.alone("events", read_events(client, seen, out))
+        if changed is None:  # without the events nothing tells what changed
+            seen, why, out.replacing = _seen(known), why or "the events can't be read", False
+        state = _identity(client, connection, sync)
+        if why:
+            if known:
+                yield Logged("full_sweep", {"reason": why})
+            state |= {"full_at": now, "day": now // DAY, "heads": (yield from looked_at(client, HEADS, {}, out))}
+            yield from read_everything(client, out)
+        else:
+            owed = with_payouts(known.get("owed", ()))
+            state |= {"full_at": known["full_at"], "day": now // DAY}
+            yield from read_again(client, changed or [], out, owed)
+            yield from out.flush()
+            state["heads"] = yield from read_heads(client, known["heads"], out, owed)
+            yield from out.flush()
+            if known["day"] != state["day"] and connection.reconcile_days:
+                yield from read_since(client, now - connection.reconcile_days * DAY, out, owed)
+            yield from out.flush()
+            yield from read_everything(client, out, owed)
+        yield from out.flush()
+        _must_be_of_one_list(out)
+        state |= {"events": seen.state(), "owed": sorted(out.failed)}
+        state["payouts"] = out.has_payouts or (out.wants("payouts") and "payouts" not in out.failed)
+        if why or any(known.get(name) != value for name, value in state.items()):
+            yield Cursor({**state, "at": now})
+
+
+def _seen(known: Mapping[str, Any]) -> Seen:
+    return Seen(known["events"]["newest"], dict(known["events"]["ids"])) if known else Seen()
+
+
+def _must_be_of_one_list(out: Outgoing) -> None:
+    """Raise what went wrong when it went wrong with every list: that is the server's fault and not a stream's."""
+    if out.failed and not out.read:
+        raise next(iter(out.failed.values()))
+
+
+def _full_sweep(connection: Connection, known: Mapping[str, Any], now: int) -> str | None:
+    """Return why everything has to be read; None when it hasn't."""
+    if not known:
+        return "nothing usable is known"
+    if now - known["at"] > RETENTION:
+        return "the last run is older than the events that Stripe keeps"
+    if now - known["full_at"] >= connection.full_sweep_days * DAY:
+        return f"the last full sweep was {connection.full_sweep_days} days ago or more"
+    return None
+
+
+def _open(connection: Connection, sync: Sync) -> AbstractContextManager[Client]:
+    headers = {}
+    if connection.account is not None:
+        headers["Stripe-Account"] = read_setting(connection.account, sync.integration, sync.project)
+    url = read_setting(connection.url, sync.integration, sync.project)
+    limits = Limits(timeout=connection.timeout, in_flight=connection.in_flight)
+    return open_stripe(sync, url, connection.api_key, connection.api_version, headers, limits)
+
+
+def _mode(connection: Connection, sync: Sync) -> str:
+    """Return which data the key is for; rows of both never mix."""
+    key = read_secret(connection.api_key, sync.integration, sync.project)
+    return "live mode" if "_live_" in key[:9] else "test mode" if "_test_" in key[:9] else "an unknown mode"
+
+
+def _identity(client: Client, connection: Connection, sync: Sync) -> dict[str, Any]:
+    what = [client.url, connection.account and to_json(connection.account), connection.api_version]
+    fingerprint = sha256(to_json([*what, _mode(connection, sync)]).encode()).hexdigest()[:16]
+    return {"for": fingerprint, "format": FORMAT, "streams": sorted(sync.streams)}
+
+
+def _usable(client: Client, connection: Connection, sync: Sync) -> Mapping[str, Any]:
+    """Return the cursor, or nothing when it was made for another account, mode, version or for fewer streams."""
+    cursor, wanted = sync.cursor or {}, _identity(client, connection, sync)
+    fits = cursor.get("for") == wanted["for"] and cursor.get("format") == FORMAT
+    return cursor if fits and sync.streams <= set(cursor.get("streams") or ()) else {}

@@ -1,0 +1,1 @@
+"""A control store of leat, by its SQLAlchemy URL."""

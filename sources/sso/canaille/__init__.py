@@ -1,0 +1,1 @@
+"""What Canaille's database and security log have and SCIM lacks."""

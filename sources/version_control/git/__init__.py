@@ -1,0 +1,1 @@
+"""Any git repository, read by the git command."""

@@ -1,0 +1,265 @@
+"""The Postgres warehouse: MVCC is the publication; a commit shows readers the whole of a load or nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from leat.warehouse.error_text import remove_values, values_removed
+from leat.warehouse.locks import advisory_key
+from leat.warehouse.postgres.query import answered
+from leat.warehouse.query import Answer, Limits
+from leat.warehouse.session import (
+    FOLDING,
+    Busy,
+    Dialect,
+    Session,
+    WarehouseError,
+    check_files,
+    field_types,
+    leat_type,
+    quote,
+    sql_type,
+)
+from leat.warehouse.url import shown_url
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import sqlalchemy
+
+_WRITER_WAIT_MS = 600_000
+_TAKEOVER_WAIT = 3.0
+_KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
+_BATCH_ROWS = 65_536
+
+
+@dataclass(slots=True)
+class PostgresSession:
+    """One transaction on a Postgres connection."""
+
+    alchemy: sqlalchemy.Connection
+    dialect: Dialect = "postgres"
+
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a statement and return its rows."""
+        cursor = self._run(sql, params)
+        return list(cursor.fetchall()) if cursor.description else []
+
+    def change(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """Run a changing statement and return the number of rows."""
+        return int(self._run(sql, params).rowcount)
+
+    def _run(self, sql: str, params: Sequence[Any]) -> Any:
+        cursor: Any = self.raw.cursor()
+        if FOLDING in sql and self.raw.server_version < 170_000:
+            sql = sql.replace(f'"{FOLDING}"', '"und-x-icu"')
+        with values_removed():
+            if params:
+                cursor.execute(sql.replace("%", "%%").replace("?", "%s"), list(params))
+            else:
+                cursor.execute(sql)
+        return cursor
+
+    def stage(self, name: str, files: Sequence[Path], schema: pa.Schema, there: Sequence[str] | None = None) -> None:
+        """Copy parquet files into a temporary table, in batches."""
+        types = field_types(schema)
+        check_files(name, files, there or types)
+        columns = ", ".join(f"{quote(column)} {sql_type(kind, 'postgres')}" for column, kind in types.items())
+        self.execute(f"DROP TABLE IF EXISTS pg_temp.{quote(name)}")
+        self.execute(f"CREATE TEMP TABLE {quote(name)} ({columns}) ON COMMIT DROP")
+        for file in files:
+            self._copy(name, file, dict(zip(types, there or types, strict=True)))
+        self.execute(f"ANALYZE {quote(name)}")
+
+    def _copy(self, name: str, file: Path, columns: Mapping[str, str]) -> None:
+        """Copy the columns of a file, named by those of the table; one group of rows at a time is in memory."""
+        from pyarrow import csv, parquet
+
+        there = list(columns.values())
+        sql = f"COPY {quote(name)} ({', '.join(map(quote, columns))}) FROM STDIN WITH (FORMAT csv)"
+        cursor: Any = self.raw.cursor()
+        with parquet.ParquetFile(file) as reader:
+            for group in range(reader.num_row_groups):
+                for batch in reader.iter_batches(_BATCH_ROWS, row_groups=[group], columns=there):
+                    text = io.BytesIO()
+                    csv.write_csv(batch.select(there), text, csv.WriteOptions(include_header=False))
+                    text.seek(0)
+                    with values_removed():
+                        cursor.copy_expert(sql, text)
+
+    def keep(self, name: str, select: str) -> None:
+        """Keep the rows of a SELECT in a temporary table."""
+        self.execute(f"DROP TABLE IF EXISTS pg_temp.{quote(name)}")
+        self.execute(f"CREATE TEMP TABLE {quote(name)} ON COMMIT DROP AS {select}")
+        self.execute(f"ANALYZE {quote(name)}")
+
+    def limit_memory(self, large_rows: bool = False) -> None:
+        """Do nothing: the server has its own limit, ``work_mem``."""
+
+    def analyze(self, schema: str, table: str) -> None:
+        """Gather statistics: without them a query of what was just written may take a hundred times as long."""
+        self.execute(f"ANALYZE {quote(schema, table)}")
+
+    def columns(self, schema: str, table: str) -> dict[str, str]:
+        """Return leat type by column name."""
+        rows = self.execute(  # information_schema takes ten times as long, and this is asked a thousand times a run
+            "SELECT attname, format_type(atttypid, CASE WHEN atttypid = 'numeric'::regtype THEN atttypmod END) "
+            "FROM pg_attribute "
+            "WHERE attrelid = to_regclass(?) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+            (quote(schema, table),),
+        )
+        return {name: leat_type(kind, "postgres") for name, kind in rows}
+
+    def sqlalchemy(self) -> sqlalchemy.Connection:
+        """Return the SQLAlchemy connection of this transaction."""
+        return self.alchemy
+
+    @property
+    def raw(self) -> Any:
+        """The psycopg2 connection of this transaction."""
+        return self.alchemy.connection.driver_connection
+
+
+@dataclass(slots=True)
+class PostgresWarehouse:
+    """The warehouse in a Postgres database.
+
+    Args:
+        url: ``postgresql://user:password@host:port/database``.
+    """
+
+    url: str
+    dialect: Dialect = "postgres"
+    _made: list[sqlalchemy.Engine] = field(default_factory=list)
+
+    @property
+    def _engine(self) -> sqlalchemy.Engine:
+        if not self._made:
+            import sqlalchemy
+
+            url = sqlalchemy.make_url(self.url).set(drivername="postgresql+psycopg2")
+            # A server-side check notices within a second that the client was killed, and lets go of its locks.
+            options = "-c timezone=UTC -c client_connection_check_interval=1s -c application_name=leat"
+            options += " -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+            self._made.append(
+                sqlalchemy.create_engine(
+                    url,
+                    connect_args={"options": options, "connect_timeout": 10, **_KEEPALIVE},
+                    pool_pre_ping=True,  # the server may have been restarted
+                    max_overflow=-1,  # a connection that waits for a lock must not starve the one that holds it
+                )
+            )
+            remove_values(self._made[0])
+        return self._made[0]
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[sqlalchemy.Connection]:
+        import psycopg2
+        import sqlalchemy
+
+        lost = (psycopg2.OperationalError, psycopg2.InterfaceError)
+        try:
+            with self._connect() as connection:
+                try:
+                    yield connection
+                except lost as error:
+                    connection.invalidate()  # or else closing it would fail too, and say less
+                    raise self._unavailable(error) from error
+        except (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError) as error:
+            raise self._unavailable(error.orig) from error
+
+    def _connect(self) -> sqlalchemy.Connection:
+        import sqlalchemy
+
+        try:
+            return self._engine.connect()
+        except sqlalchemy.exc.DBAPIError as error:  # an option that libpq doesn't know is no OperationalError
+            raise self._unavailable(error.orig) from error
+
+    def _unavailable(self, error: object) -> WarehouseError:
+        shown = shown_url(self.url)
+        what = " ".join(str(error).split()).rstrip(".")
+        return WarehouseError(
+            f"{shown}: {what}. Next: check LEAT_WAREHOUSE, the server and its disk, then run it again; "
+            "nothing is half-applied"
+        )
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Open the one writing transaction; others wait for it."""
+        import psycopg2
+        import sqlalchemy
+
+        with self._connected() as connection:
+            try:
+                connection.execute(sqlalchemy.text(f"SET LOCAL lock_timeout = {_WRITER_WAIT_MS}"))
+                connection.execute(sqlalchemy.text(f"SELECT pg_advisory_xact_lock({advisory_key('writer')})"))
+            except sqlalchemy.exc.OperationalError as error:
+                if not isinstance(error.orig, psycopg2.errors.LockNotAvailable):
+                    raise
+                msg = "the warehouse is in use by another process; try again when it has ended"
+                raise Busy(msg) from error
+            yield PostgresSession(connection)
+            connection.commit()
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """Open a read-only transaction that sees one moment."""
+        with self._connected() as connection:
+            reading = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            yield PostgresSession(reading)
+            reading.rollback()
+
+    @contextlib.contextmanager
+    def published(self) -> Iterator[PostgresSession]:
+        """Open a read-only transaction: what is committed is published."""
+        with self._connected() as connection:
+            reading = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            try:
+                yield PostgresSession(reading)
+            finally:
+                connection.invalidate()  # what a query has set must not reach the next user of the pool
+
+    @contextlib.contextmanager
+    def query(self, sql: str, limits: Limits = Limits()) -> Iterator[Answer]:  # noqa: B008 - frozen
+        """Run one query of a reader on what is committed."""
+        with self.published() as session, answered(session.raw, sql, limits) as answer:
+            yield answer
+
+    def is_published(self) -> bool:
+        """Return True: the commit was the publication."""
+        return True
+
+    def publish(self, judge: Callable[[Session], bool] | None = None) -> bool:
+        """Do nothing: the commit was the publication, and what fails is taken back before it."""
+        return False
+
+    def forget(self) -> None:
+        """Do nothing: the server's autovacuum clears what was replaced, the files of dropped tables are removed."""
+
+    @contextlib.contextmanager
+    def exclusive(self, name: str) -> Iterator[None]:
+        """Hold a session-level advisory lock, so that it works across machines too.
+
+        A killed holder's server process needs a moment to notice; hence the short wait.
+        """
+        import sqlalchemy
+
+        with self._connected() as connection:
+            take = sqlalchemy.text(f"SELECT pg_try_advisory_lock({advisory_key('integration', name)})")
+            deadline = time.monotonic() + _TAKEOVER_WAIT
+            while not connection.execute(take).scalar():
+                if time.monotonic() > deadline:
+                    msg = f"integration {name} is in use by another process; try again when it has ended"
+                    raise Busy(msg)
+                time.sleep(0.05)
+            connection.commit()
+            try:
+                yield
+            finally:
+                connection.detach()  # closing it for good gives the lock back, even when it is broken
