@@ -54,7 +54,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(folder, "git", "init", "-q", "-b", "main")
     run(folder, *COMMIT, "Begin")
     run(folder, *COMMIT, "Go on")
-    follow(ROOT / "README.md", "## Declare a system of your own", folder)
+    follow(ROOT / "README.md", "## Your first table", folder)
     return folder
 
 
