@@ -29,12 +29,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from leat.demo.servers.dovecot import give_to_server, mail_folder, start_dovecot
 from leat.demo.servers.process import running
 from leat.sources.driver import Sync
 from leat.sources.email.imap import driver as imap
 from leat.sources.email.streams import STREAMS
 from leat.sources.events import Cursor, Rows
+from tests.servers.dovecot import give_to_server, mail_folder, start_dovecot
 
 _PASSWORD = "bench-password"  # noqa: S105 - of a server that lives for a minute
 _BATCH = 500

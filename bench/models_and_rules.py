@@ -25,13 +25,13 @@ from dotenv import dotenv_values
 from leat.assets.build import build
 from leat.assets.model_files import Model, load_models
 from leat.demo.company import start_company, stop_company
-from leat.demo.servers.postgres import postgres_url, start_postgres
 from leat.demo.servers.process import stop
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import load_declarations, open_project
 from leat.quality.rule_files import Rule, load_rules
 from leat.warehouse.connect import open_warehouse
 from leat.warehouse.session import Session, Warehouse, quote, sql_type
+from tests.servers.postgres import postgres_url, start_postgres
 
 ROOT = Path(__file__).parent.parent
 WHOLE = {"accounts", "company", "taxes", "lifecycle_rules"}

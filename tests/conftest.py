@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 
-from leat.demo.servers.postgres import postgres_url as url_of
-from leat.demo.servers.postgres import start_postgres, stop_postgres
 from leat.demo.servers.process import Process
 from leat.sources import settings
+from tests.servers.postgres import postgres_url as url_of
+from tests.servers.postgres import start_postgres, stop_postgres
 
 if TYPE_CHECKING:
     from tests.kit.project import Tally

@@ -13,8 +13,6 @@ import psycopg2
 import pytest
 import sqlalchemy
 
-from leat.demo.servers.postgres import postgres_url as url_of
-from leat.demo.servers.postgres import start_postgres, stop_postgres
 from leat.demo.servers.process import Process
 from leat.pipelines.load.event_log import EVENTS, landed_stream
 from leat.pipelines.load.landing import landed_loads
@@ -24,6 +22,8 @@ from leat.sources.driver import add_sources
 from tests.kit.child import Point, run_to_end
 from tests.kit.project import Tally, delete, full_scan, labels, row, rows
 from tests.kit.proxy import Proxy, proxy
+from tests.servers.postgres import postgres_url as url_of
+from tests.servers.postgres import start_postgres, stop_postgres
 
 FULL = [Point("disk", phase, size) for phase, size in (
     ("extracting", 0), ("extracting", 4096), ("extracted", 0), ("extracted", 4096), ("normalized", 0),

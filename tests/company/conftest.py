@@ -14,11 +14,11 @@ import pytest
 from dotenv import dotenv_values
 
 from leat.demo.seed.git_history import git
-from leat.demo.servers.postgres import postgres_url
 from leat.demo.servers.process import Process
 from leat.warehouse.connect import open_warehouse
 from leat.warehouse.session import Warehouse
 from tests.kit.command import ROOT, Leat
+from tests.servers.postgres import postgres_url
 
 INTEGRATIONS = tuple(path.stem for path in sorted((ROOT / "pipelines").glob("*.yaml")))
 

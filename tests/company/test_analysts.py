@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 import duckdb
 import pytest
 
-from leat.demo.servers.postgres import postgres_url as url_of
 from leat.demo.servers.process import Process
 from tests.company.conftest import Both, Demo
 from tests.docs_blocks import blocks
 from tests.kit.command import ROOT
+from tests.servers.postgres import postgres_url as url_of
 
 pytestmark = pytest.mark.timeout(600)  # the whole company has to be started
 

@@ -13,9 +13,9 @@ from urllib.parse import quote, unquote
 
 import requests
 
-from leat.demo.servers.wsgidav_server import start_wsgidav
 from tests.contract.served import served
 from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Row, Step, World
+from tests.servers.wsgidav_server import start_wsgidav
 
 USER = "office"
 BUCKET = "files"

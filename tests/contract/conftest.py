@@ -9,10 +9,10 @@ from contextlib import ExitStack
 import psycopg2
 import pytest
 
-from leat.demo.servers.postgres import postgres_url as url_of
 from leat.demo.servers.process import Process
 from tests.contract.course import Course, run_course
 from tests.contract.world import drivers, world_file
+from tests.servers.postgres import postgres_url as url_of
 
 Courses = Callable[[tuple[str, str]], Course]
 

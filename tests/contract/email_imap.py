@@ -15,9 +15,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from leat.demo.servers.dovecot import start_dovecot
 from tests.contract.served import served
 from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Row, Step, World
+from tests.servers.dovecot import start_dovecot
 
 ACCOUNTS = ("office", "shop")
 SIGN_IN = rb"(?i)AUTHENTICATE PLAIN"

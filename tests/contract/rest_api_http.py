@@ -11,9 +11,9 @@ from typing import Any
 
 import requests
 
-from leat.demo.servers.api_server import start_api_server
 from tests.contract.served import served
 from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Row, Step, World
+from tests.servers.api_server import start_api_server
 
 _ENDPOINTS: dict[str, Any] = {
     "customers": {

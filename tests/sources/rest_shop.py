@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from leat.demo.servers.api_server.handler import ApiServer
 from leat.sources.driver import Sync
 from leat.sources.events import Cursor, Delete, Event, Failed, FullScan, Logged, Quarantined, Rows
 from leat.sources.http.calls import ApiCall
 from leat.sources.rest_api.http import Connection, extract
+from tests.servers.api_server.handler import ApiServer
 
 ORDERS: dict[str, Any] = {
     "path": "v1/orders",

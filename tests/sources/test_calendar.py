@@ -15,10 +15,10 @@ import requests
 from leat.demo.seed.calendar import GUEST, LEAVERS, OWNER, PEOPLE, seed_calendars
 from leat.demo.servers.process import Process, running, stop
 from leat.demo.servers.radicale import start_radicale, storage_folder
-from leat.demo.servers.xandikos import start_xandikos
 from leat.sources.calendar.caldav import driver as caldav
 from leat.sources.errors import NotFound, Unauthenticated, Unavailable
 from leat.sources.events import Cursor, Delete, Rows
+from tests.servers.xandikos import start_xandikos
 from tests.sources.calendar_tables import NOW, Tables, ics, simple
 
 PASSWORD = "planted-Passw0rd-7261"

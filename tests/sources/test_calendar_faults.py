@@ -13,7 +13,6 @@ import pytest
 import requests
 
 from leat.demo.servers.process import running
-from leat.demo.servers.xandikos import start_xandikos
 from leat.sources.calendar.caldav import driver as caldav
 from leat.sources.errors import (
     Forbidden,
@@ -28,6 +27,7 @@ from leat.sources.errors import (
     UnexpectedShape,
 )
 from leat.sources.events import Cursor, Delete, Event, Logged
+from tests.servers.xandikos import start_xandikos
 from tests.sources.calendar_faults import Faulty, Reply, faulty
 from tests.sources.calendar_tables import NOW, Tables, simple
 

@@ -17,13 +17,13 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from leat.demo.servers.moto_server import start_moto
 from leat.demo.servers.process import running
-from leat.demo.servers.wsgidav_server import files_of, start_wsgidav
 from leat.sources.cloud_storage.s3.pages import parse_page
 from leat.sources.errors import NotConfigured, NotFound, Unauthenticated
 from leat.sources.http.sigv4 import Keys, SigV4, signed_headers
 from tests.kit.tables import NOW, Tables
+from tests.servers.moto_server import start_moto
+from tests.servers.wsgidav_server import files_of, start_wsgidav
 
 SECRET = "planted-secret-81273"
 URL_OF_ALL = "http://acs.amazonaws.com/groups/global/AllUsers"

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from leat.demo.servers.dovecot import start_dovecot
 from leat.demo.servers.mail_devel import start_mail_devel
 from leat.demo.servers.process import running
 from leat.sources.email.imap import driver as imap
 from leat.sources.events import Cursor, Event, Rows
+from tests.servers.dovecot import start_dovecot
 from tests.sources.email_tables import Tables, mail, signed_in
 
 PASSWORD = "planted-Passw0rd-5310"

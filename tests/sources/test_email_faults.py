@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from leat.demo.servers.dovecot import Tls, set_users, start_dovecot
 from leat.demo.servers.process import free_port, running
 from leat.sources.email.imap import driver as imap
 from leat.sources.errors import (
@@ -34,6 +33,7 @@ from leat.sources.errors import (
 )
 from leat.sources.events import Cursor, Rows
 from tests.kit.proxy import Proxy, proxy
+from tests.servers.dovecot import Tls, set_users, start_dovecot
 from tests.sources.email_scripted import mailbox_of, scripted
 from tests.sources.email_tables import Tables, mail, signed_in
 

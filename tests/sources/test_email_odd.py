@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from leat.demo.servers.dovecot import start_dovecot
 from leat.demo.servers.process import running
 from leat.sources.email.imap import driver as imap
 from leat.sources.email.rows import Fetched, Unreadable, read_message
 from leat.sources.email.streams import OF_A_MESSAGE
 from leat.sources.errors import NotConfigured
 from leat.sources.events import Failed, FullScan, Listed
+from tests.servers.dovecot import start_dovecot
 from tests.sources.email_messages import KEY, multipart, part, read, with_head
 from tests.sources.email_scripted import mailbox_of, scripted
 from tests.sources.email_tables import Tables, mail, signed_in

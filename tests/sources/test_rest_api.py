@@ -12,8 +12,6 @@ from typing import Any
 
 import pytest
 
-from leat.demo.servers.api_server.handler import ApiServer, serving
-from leat.demo.servers.api_server.state import Fault, Rate, State
 from leat.pipelines.declare.project import load_declaration
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.sources.errors import (
@@ -26,6 +24,8 @@ from leat.sources.errors import (
     UnexpectedShape,
 )
 from leat.sources.events import Cursor, FullScan, Rows
+from tests.servers.api_server.handler import ApiServer, serving
+from tests.servers.api_server.state import Fault, Rate, State
 from tests.sources.rest_shop import ORDERS, order, reader
 
 ROOT = Path(__file__).parents[2]

@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from pydantic import ValidationError
 
-from leat.demo.servers.api_server.handler import ApiServer, serving
-from leat.demo.servers.api_server.state import Fault, State
 from leat.sources.errors import NotConfigured, Unauthenticated, Unavailable, UnexpectedShape
 from leat.sources.http.client import Ask, Limits
 from leat.sources.settings import redact
+from tests.servers.api_server.handler import ApiServer, serving
+from tests.servers.api_server.state import Fault, State
 from tests.sources.web_client import AUTH, client_of
 
 SECRET = "a-very-planted-secret"

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from leat.demo.servers.api_server.handler import ApiServer, serving
-from leat.demo.servers.api_server.state import State
 from leat.sources.errors import RateLimited
 from leat.sources.http.budget import Budget, open_budget
 from leat.sources.http.client import Ask
 from leat.sources.http.headers import Quota
 from leat.sources.http.request import Limits
+from tests.servers.api_server.handler import ApiServer, serving
+from tests.servers.api_server.state import State
 from tests.sources.web_client import client_of
 
 ON_THE_WAY = 0.25

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from leat.demo.servers.api_server.handler import ApiServer, serving
-from leat.demo.servers.api_server.state import Fault, Rate, State
 from leat.demo.servers.process import free_port
 from leat.sources.errors import (
     Forbidden,
@@ -25,6 +23,8 @@ from leat.sources.errors import (
     UnexpectedShape,
 )
 from leat.sources.http.client import Ask, Limits, Version
+from tests.servers.api_server.handler import ApiServer, serving
+from tests.servers.api_server.state import Fault, Rate, State
 from tests.sources.web_client import client_of
 
 THINGS = [{"id": number, "name": f"thing {number}"} for number in range(50)]

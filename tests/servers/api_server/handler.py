@@ -13,11 +13,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from leat.demo.servers.api_server.access import give_token, is_allowed
-from leat.demo.servers.api_server.faults import due_fault, fail
-from leat.demo.servers.api_server.limits import count_request
-from leat.demo.servers.api_server.pages import page_of
-from leat.demo.servers.api_server.state import Seen, State, change_state
+from tests.servers.api_server.access import give_token, is_allowed
+from tests.servers.api_server.faults import due_fault, fail
+from tests.servers.api_server.limits import count_request
+from tests.servers.api_server.pages import page_of
+from tests.servers.api_server.state import Seen, State, change_state
 
 CONTROL = "/_control"
 VERSION_HEADER = "API-Version"

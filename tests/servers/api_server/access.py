@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from urllib.parse import parse_qs
 
-from leat.demo.servers.api_server.state import State
+from tests.servers.api_server.state import State
 
 Reply = tuple[int, dict[str, object]]
 

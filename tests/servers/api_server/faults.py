@@ -7,7 +7,7 @@ import gzip
 import time
 from http.server import BaseHTTPRequestHandler
 
-from leat.demo.servers.api_server.state import Fault, State
+from tests.servers.api_server.state import Fault, State
 
 _STUCK = 30.0
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from leat.demo.servers.api_server.state import Record, State
+from tests.servers.api_server.state import Record, State
 
 
 def page_of(

@@ -1,7 +1,7 @@
 """A small web API of leat's own, for what no server at hand does: it is a stand-in, not a real system.
 
 It gives out tokens by OAuth 2, counts requests against a limit, has versions that end, pages in every style, and fails
-in every way that is switched on at ``/_control``. It is used by tests and by the demo; on loopback only.
+in every way that is switched on at ``/_control``. Tests use it; on loopback only.
 """
 
 from __future__ import annotations
@@ -22,6 +22,4 @@ def start_api_server(folder: Path, port: int | None = None) -> Process:
     folder = folder.resolve()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     port = port or free_port()
-    return start(
-        "api_server", [sys.executable, "-m", "leat.demo.servers.api_server", str(folder), str(port)], folder, port
-    )
+    return start("api_server", [sys.executable, "-m", "tests.servers.api_server", str(folder), str(port)], folder, port)
