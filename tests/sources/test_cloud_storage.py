@@ -209,7 +209,7 @@ def test_nothing_new_imports_nothing_heavy(s3: Any, tables: Tables, moto: str) -
 import json, sys
 from datetime import datetime
 from pathlib import Path
-from leat.sources.cloud_storage import s3
+from leat.sources.cloud_storage.s3 import driver as s3
 from leat.sources.driver import Sync
 connection = s3.Connection.model_validate(json.loads({json.dumps(json.dumps(tables.connection))}))
 folder = Path({str(tables.folder)!r})
