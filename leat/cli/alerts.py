@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from leat.cli.output import err, print_json, print_table, say
-from leat.cli.run import Json
+from leat.cli.output import Json, err, print_json, print_table, say
 from leat.runs.workspace import FAILED, Opened, UsageMistake
 from leat.sources.settings import redact
 

@@ -9,10 +9,8 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from leat.cli.look import counted, mark_of
 from leat.cli.names import complete_integration
-from leat.cli.output import print_json, say
-from leat.cli.run import Json
+from leat.cli.output import Json, counted, mark_of, print_json, say
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import apart_from, make_private, read_declarations
 from leat.pipelines.declare.yaml_file import DeclarationError

@@ -1,4 +1,4 @@
-"""What ``leat doctor`` looks at: the things that keep leat from working, each with what to do about it."""
+"""``leat doctor``: the things that keep leat from working, each with what to do about it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+import typer
 from pydantic import BaseModel
 
+from leat.cli.output import Json, mark_of, print_json, say
 from leat.pipelines.declare.yaml_file import DeclarationError
-from leat.runs.workspace import Opened
+from leat.runs.workspace import FAILED, Opened
 from leat.sources.settings import Named
 from leat.warehouse.session import Busy, WarehouseError
 
@@ -28,6 +30,25 @@ class Finding:
     what: str
     ok: bool
     detail: str
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command()(doctor)
+
+
+def doctor(context: typer.Context, json: Json = False) -> None:
+    """Look for what keeps leat from working here, and say what to do about it."""
+    opened: Opened = context.obj()
+    findings: list[Finding] = list(examine(opened))
+    ok = all(finding.ok for finding in findings)
+    if json:
+        print_json(command="doctor", ok=ok, findings=[asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            say(mark_of(finding.ok), f" {finding.what}: {finding.detail}")
+    if not ok:
+        raise typer.Exit(FAILED)
 
 
 def examine(opened: Opened) -> Iterator[Finding]:

@@ -16,7 +16,23 @@ from typing import Annotated
 
 import typer
 
-from leat.cli import alerts, check, docs, look, make, preview, publish, quarantine, run, violations
+from leat.cli import (
+    alerts,
+    check,
+    demo,
+    dev,
+    docs,
+    doctor,
+    init,
+    preview,
+    publish,
+    quarantine,
+    query,
+    run,
+    schema,
+    status,
+    violations,
+)
 from leat.cli.output import err, print_json, styled
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.runs.workspace import BUSY, FAILED, USAGE, UsageMistake, open_at
@@ -30,16 +46,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-run.add_to(app)
-look.add_to(app)
-check.add_to(app)
-preview.add_to(app)
-quarantine.add_to(app)
-violations.add_to(app)
-make.add_to(app)
-publish.add_to(app)
-docs.add_to(app)
-alerts.add_to(app)
+for _command in (init, check, preview, run, status, query, quarantine, violations, publish, alerts,
+                 docs, schema, doctor, dev, demo):  # fmt: skip
+    _command.add_to(app)
 
 
 def _version(wanted: bool) -> None:

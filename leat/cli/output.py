@@ -9,8 +9,9 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -19,6 +20,7 @@ from leat.pipelines.load.results import CheckResult, Severity
 from leat.runs.printable import in_one_line, printable
 
 SHAPE = 1
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
 Part = str | tuple[str, str]
 """A piece of a line: text, or text and its style."""
 
@@ -115,3 +117,13 @@ def print_checks(checks: Sequence[CheckResult]) -> None:
 def evidence_text(evidence: Mapping[str, Any]) -> str:
     """Return evidence in one line; what is null is left out."""
     return in_one_line(", ".join(f"{name}={plain_text(v)}" for name, v in evidence.items() if v is not None))
+
+
+def mark_of(ok: bool) -> tuple[str, str]:
+    """Return the mark before a line that says whether something is right."""
+    return ("✓", "green") if ok else ("✗", "red")
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number with what it counts."""
+    return f"{number} {what}{'' if number == 1 else 's'}"

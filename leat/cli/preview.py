@@ -13,9 +13,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from leat.cli.lines import print_indented
 from leat.cli.names import complete_target
-from leat.cli.output import err, print_json, say
+from leat.cli.output import Json, err, print_json, say
 from leat.cli.rows import Form, print_rows
-from leat.cli.run import Json
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import load_declaration
 from leat.pipelines.load.preview import Preview, preview

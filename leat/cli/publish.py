@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from leat.cli.output import say
-from leat.cli.run import Json, execute
+from leat.cli.output import Json, say
+from leat.cli.run import execute
 from leat.pipelines.load.run import Request
 from leat.runs.workspace import Opened, UsageMistake
 

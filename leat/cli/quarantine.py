@@ -11,9 +11,8 @@ import typer
 from leat.cli.lines import print_indented, print_text
 from leat.cli.names import complete_target
 from leat.cli.outcome import counted_records, print_reasons
-from leat.cli.output import print_json, say
+from leat.cli.output import Json, print_json, say
 from leat.cli.rows import Form, print_rows
-from leat.cli.run import Json
 from leat.pipelines.load.quarantined import Choice, Reason, Record, count_reasons, list_records, streams_in_quarantine
 from leat.pipelines.load.retention import DIGEST
 from leat.runs.printable import in_one_line

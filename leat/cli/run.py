@@ -13,7 +13,7 @@ import typer
 
 from leat.cli.names import check_stream, complete_integration, complete_target
 from leat.cli.outcome import drift_json, print_drift, print_quarantined, print_results, reasons_of, result_json
-from leat.cli.output import print_checks, print_json, say
+from leat.cli.output import Json, print_checks, print_json, say
 from leat.cli.progress import Display, shown_progress
 from leat.control.publications import Publication
 from leat.pipelines.declare.declaration import Declaration
@@ -29,8 +29,6 @@ from leat.warehouse.session import Session
 
 _LISTED = 12
 """So many models that were rebuilt are listed; of more, only how many there are."""
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
 
 
 def add_to(app: typer.Typer) -> None:

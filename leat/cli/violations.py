@@ -11,8 +11,7 @@ from typing import Annotated
 import typer
 
 from leat.cli.names import complete_rule
-from leat.cli.output import Part, evidence_text, print_json, print_table, say
-from leat.cli.run import Json
+from leat.cli.output import Json, Part, evidence_text, print_json, print_table, say
 from leat.pipelines.load.verdict import may_be_published
 from leat.quality.violation_report import Entry, entries, matching
 from leat.runs.workspace import Opened, UsageMistake, not_there

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from dotenv import load_dotenv
 
 from leat.cli.output import err, say
 from leat.cli.run import execute
-from leat.dagster_project.instance import prepare_instance
-from leat.demo.company import start_company, stop_company
 from leat.pipelines.load.run import Request
-from leat.runs.workspace import Opened
+from leat.runs.workspace import Opened, UsageMistake
 
 _NEXT = """
 Next:
@@ -26,8 +25,35 @@ Next:
 """
 
 
-def start_and_load(opened: Opened, repositories: Sequence[str]) -> int:
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command()(demo)
+
+
+def demo(
+    context: typer.Context,
+    repository: Annotated[
+        list[str] | None, typer.Option("--repo", help="Also load this git repository; may be repeated.")
+    ] = None,
+    stop: Annotated[bool, typer.Option("--stop", help="End the demo's servers.")] = False,
+) -> None:
+    """Start the demo company's servers on loopback, load everything, and say what to do next."""
+    try:
+        import leat.demo.company  # noqa: F401 - is it installed?
+    except ModuleNotFoundError as error:
+        msg = f"the demo's servers are not installed ({error.name}); `uv sync --group demo` installs them"
+        raise UsageMistake(msg) from error
+    opened: Opened = context.obj()
+    code = _end_servers(opened) if stop else _start_and_load(opened, repository or [])
+    if code:
+        raise typer.Exit(code)
+
+
+def _start_and_load(opened: Opened, repositories: Sequence[str]) -> int:
     """Start the servers, load every declared integration and say what to do next; returns the exit code."""
+    from leat.dagster_project.instance import prepare_instance
+    from leat.demo.company import start_company
+
     folder = opened.project.state / "demo"
     with err.status("starting the demo's servers") as status:
         start_company(
@@ -52,8 +78,10 @@ def start_and_load(opened: Opened, repositories: Sequence[str]) -> int:
     return code
 
 
-def end_servers(opened: Opened) -> int:
+def _end_servers(opened: Opened) -> int:
     """End the demo's servers; returns the exit code."""
+    from leat.demo.company import stop_company
+
     ended = list(stop_company(opened.project.state / "demo"))
     say(f"ended {', '.join(ended)}" if ended else "no server of the demo is running")
     return 0

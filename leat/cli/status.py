@@ -1,33 +1,26 @@
-"""Commands that look and change nothing: ``status``, ``query``, ``doctor``."""
+"""``leat status``: what is loaded, how fresh it is, how the last runs ended."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-from leat.cli.doctor import Finding, examine
 from leat.cli.outcome import drift_json, print_drift
-from leat.cli.output import print_json, print_table, say
+from leat.cli.output import Json, counted, print_json, print_table, say
 from leat.cli.publish import print_standing, standing
-from leat.cli.rows import Form, print_rows
-from leat.cli.run import Json
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.load.drift import SHOWN_FOR, changes_since
 from leat.pipelines.load.freshness import stale_streams
-from leat.runs.workspace import FAILED, Opened, UsageMistake
-from leat.warehouse.query import Limits, size_in_bytes
+from leat.runs.workspace import Opened
 from leat.warehouse.session import Session
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
+    """Add the command to the command line."""
     app.command()(status)
-    app.command()(query)
-    app.command()(doctor)
 
 
 def status(context: typer.Context, json: Json = False) -> None:
@@ -128,48 +121,3 @@ def _read_loaded(session: Session) -> dict[Any, Any]:
     found["violations"] = session.execute("SELECT count(*) FROM leat.violations WHERE resolved_at IS NULL")[0][0]
     found["drift"] = changes_since(session, datetime.now(UTC) - SHOWN_FOR)
     return found
-
-
-def query(
-    context: typer.Context,
-    sql: Annotated[str, typer.Argument(help="One SELECT; - reads it from standard input.")],
-    form: Annotated[Form, typer.Option("--format", help="How rows are printed.")] = Form.table,
-    json: Json = False,
-    timeout: Annotated[float, typer.Option("--timeout", min=0.001, help="Seconds of work that it may take.")] = 600,
-    memory: Annotated[str, typer.Option("--memory", help="Memory that it may take.")] = "1GB",
-    disk: Annotated[str, typer.Option("--disk", help="Disk for what doesn't fit into memory.")] = "10GB",
-) -> None:
-    """Run a read-only query on the published version of the warehouse."""
-    opened: Opened = context.obj()
-    try:
-        limits = Limits(timeout, size_in_bytes(memory), size_in_bytes(disk))
-    except ValueError as error:
-        msg = f"--memory and --disk: {error}"
-        raise UsageMistake(msg) from error
-    text = typer.get_text_stream("stdin").read() if sql == "-" else sql
-    with opened.warehouse.query(text, limits) as answer:
-        print_rows(answer.columns, answer.rows, Form.json if json else form)
-
-
-def doctor(context: typer.Context, json: Json = False) -> None:
-    """Look for what keeps leat from working here, and say what to do about it."""
-    opened: Opened = context.obj()
-    findings: list[Finding] = list(examine(opened))
-    ok = all(finding.ok for finding in findings)
-    if json:
-        print_json(command="doctor", ok=ok, findings=[asdict(finding) for finding in findings])
-    else:
-        for finding in findings:
-            say(mark_of(finding.ok), f" {finding.what}: {finding.detail}")
-    if not ok:
-        raise typer.Exit(FAILED)
-
-
-def mark_of(ok: bool) -> tuple[str, str]:
-    """Return the mark before a line that says whether something is right."""
-    return ("✓", "green") if ok else ("✗", "red")
-
-
-def counted(number: int, what: str) -> str:
-    """Return a number with what it counts."""
-    return f"{number} {what}{'' if number == 1 else 's'}"

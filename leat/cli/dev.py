@@ -1,0 +1,42 @@
+"""``leat dev``: the Dagster UI on the project."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from leat.cli.output import say
+from leat.runs.workspace import Opened
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command()(dev)
+
+
+def dev(
+    context: typer.Context,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000,
+) -> None:
+    """Open the Dagster UI on the project, with schedules and sensors; ends with Ctrl+C."""
+    from leat.dagster_project.instance import WORKSPACE, has_instance, prepare_instance
+
+    opened: Opened = context.obj()
+    is_new = not has_instance(opened.project)
+    home = prepare_instance(opened.project)
+    if is_new:
+        from leat.dagster_project.report import report_standing
+
+        report_standing(opened.project, opened.declarations)
+    os.environ |= {
+        "DAGSTER_HOME": str(home),
+        "LEAT_PROJECT": str(opened.project.folder),
+        "DAGSTER_DISABLE_TELEMETRY": "yes",
+    }
+    say(f"Dagster UI: http://127.0.0.1:{port}")
+    sys.stdout.flush()
+    program = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
+    os.execv(sys.executable, [*program, "-w", str(WORKSPACE)])  # noqa: S606 - no shell is wanted

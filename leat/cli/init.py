@@ -1,0 +1,64 @@
+"""``leat init``: a new project, with an example declaration."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leat.cli.output import Json, print_json, say
+from leat.runs.workspace import UsageMistake
+
+_EXAMPLE = """\
+# yaml-language-server: $schema=schema.json
+source: version_control
+driver: git
+version: 1
+description: The code of this project.
+schedule: "*/15 * * * *"
+connection:
+  repositories: [.]
+streams:
+  commits: {fresh_within: P1D}
+"""
+_IGNORED = ".leat/\n.env\n"
+_ENV = "# Values that declarations name, one NAME=value a line. Copy to .env and keep it out of version control.\n"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command()(init)
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="The folder of the new project.")] = Path(), json: Json = False
+) -> None:
+    """Make a project: an example declaration and the folders for models and rules; what is there is kept."""
+    from leat.pipelines.declare.json_schema import json_schema
+
+    files = {
+        "pipelines/code.yaml": _EXAMPLE,
+        "pipelines/schema.json": jsonlib.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n",
+        "assets/models/.gitkeep": "",
+        "quality/rules/.gitkeep": "",
+        ".gitignore": _IGNORED,
+        ".env.example": _ENV,
+    }
+    if any((folder / "pipelines").glob("*.yaml")):
+        msg = f"{folder.resolve()} has declarations already; `leat check` looks at them"
+        raise UsageMistake(msg)
+    made = []
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.write_text(text, encoding="utf-8")
+            made.append(name)
+    if json:
+        print_json(command="init", folder=str(folder.resolve()), made=made)
+        return
+    at = "" if folder.resolve() == Path.cwd() else f" --project {folder}"
+    say(f"made {', '.join(made)}")
+    say(f"Next: edit {folder / 'pipelines/code.yaml'}, then `leat{at} check` and `leat{at} run`")
