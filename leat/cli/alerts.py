@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from leat.cli.output import Json, err, print_json, print_table, say
-from leat.runs.workspace import FAILED, Opened, UsageMistake
+from leat.cli.usage import FAILED, UsageMistake
+from leat.runs.workspace import Workspace
 from leat.sources.settings import redact
 
 if TYPE_CHECKING:
@@ -34,11 +35,11 @@ def show(context: typer.Context, json: Json = False) -> None:
         return
     from leat.control.alerts import known_problems, messages
 
-    opened: Opened = context.obj()
-    channels = _channels(_declared(opened))
-    lasting = [each for each in known_problems(opened.store).values() if each.gone_at is None]
+    workspace: Workspace = context.obj()
+    channels = _channels(_declared(workspace))
+    lasting = [each for each in known_problems(workspace.store).values() if each.gone_at is None]
     lasting.sort(key=lambda each: (each.severity, each.subject, each.seen_at, each.key))
-    sent = messages(opened.store, "sending", "sent", "failed", limit=_MESSAGES)
+    sent = messages(workspace.store, "sending", "sent", "failed", limit=_MESSAGES)
     if json:
         problems = [
             {"kind": p.kind, "subject": p.subject, "title": p.title, "severity": p.severity, "since": p.seen_at,
@@ -69,8 +70,8 @@ def test(
     from leat.quality.alerts.announce import Sent
     from leat.quality.alerts.sending import send, trial_message
 
-    opened: Opened = context.obj()
-    alerts = _declared(opened)
+    workspace: Workspace = context.obj()
+    alerts = _declared(workspace)
     if channel is not None and channel not in alerts.channels:
         msg = f"no channel {channel!r} is declared; declared: {', '.join(alerts.channels)}"
         raise UsageMistake(msg)
@@ -78,7 +79,7 @@ def test(
     done: list[Sent] = []
     for name in names:
         message = trial_message(name, datetime.now(UTC))
-        done.append(Sent(name, message.title, send(alerts.channels[name], message, opened.project)))
+        done.append(Sent(name, message.title, send(alerts.channels[name], message, workspace.project)))
     if json:
         print_json(command="alerts test", ok=all(each.error is None for each in done), sent=list(map(asdict, done)))
     else:
@@ -98,16 +99,18 @@ def print_sent(sent: list[Sent]) -> None:
             say(("✗", "red"), f" {each.channel}: {each.error}")
 
 
-def tell(opened: Opened) -> list[Sent]:
+def tell(workspace: Workspace) -> list[Sent]:
     """Tell people what there is to tell at the end of a run, which fails for nothing that goes wrong here."""
     from leat.quality.alerts.file import alerts_path
 
-    if not alerts_path(opened.project).exists():
+    if not alerts_path(workspace.project).exists():
         return []
     from leat.quality.alerts.announce import announce
 
     try:
-        return announce(opened.project, opened.store, opened.warehouse, opened.declarations, datetime.now(UTC))
+        return announce(
+            workspace.project, workspace.store, workspace.warehouse, workspace.declarations, datetime.now(UTC)
+        )
     except Exception as error:
         import logging
 
@@ -117,10 +120,10 @@ def tell(opened: Opened) -> list[Sent]:
         return []
 
 
-def _declared(opened: Opened) -> Alerts:
+def _declared(workspace: Workspace) -> Alerts:
     from leat.quality.alerts.file import load_alerts
 
-    alerts = load_alerts(opened.project, opened.declarations)
+    alerts = load_alerts(workspace.project, workspace.declarations)
     if alerts is None:
         raise UsageMistake(_NONE)
     return alerts

@@ -9,12 +9,13 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from leat.cli.names import complete_integration
+from leat.cli.names import complete_integration, read_names
 from leat.cli.output import Json, counted, mark_of, print_json, say
+from leat.cli.usage import FAILED
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import apart_from, make_private, read_declarations
 from leat.pipelines.declare.yaml_file import DeclarationError
-from leat.runs.workspace import FAILED, Opened
+from leat.runs.workspace import Workspace
 from leat.sources.driver import SetupTest, Sync, load_driver
 from leat.sources.errors import IntegrationError
 from leat.sources.settings import redact
@@ -39,19 +40,19 @@ def check(
     from leat.quality.alerts.file import load_alerts
     from leat.quality.alerts.trial import channel_tests
 
-    opened: Opened = context.obj()
-    valid = _validate(opened)
-    asked = opened.names(names or [])
-    tried = {each: list(_setup_tests(opened, opened.declarations[each])) for each in asked}
-    alerts = load_alerts(opened.project, opened.declarations)
+    workspace: Workspace = context.obj()
+    valid = _validate(workspace)
+    asked = read_names(workspace, names or [])
+    tried = {each: list(_setup_tests(workspace, workspace.declarations[each])) for each in asked}
+    alerts = load_alerts(workspace.project, workspace.declarations)
     if alerts is not None and not names:
-        tried["alerts"] = list(channel_tests(alerts, opened.project))
+        tried["alerts"] = list(channel_tests(alerts, workspace.project))
     ok = all(test.ok for tests in tried.values() for test in tests)
     if json:
         found = {each: [asdict(test) for test in tests] for each, tests in tried.items()}
         print_json(command="check", ok=ok, models=valid.models, rules=valid.rules, setup_tests=found)
     else:
-        counts = [counted(len(opened.declarations), "declaration"), counted(valid.models, "model")]
+        counts = [counted(len(workspace.declarations), "declaration"), counted(valid.models, "model")]
         say(("✓", "green"), f" valid: {', '.join(counts)} and {counted(valid.rules, 'rule')}")
         for each, tests in tried.items():
             for test in tests:
@@ -68,7 +69,7 @@ class _Valid:
     rules: int
 
 
-def _validate(opened: Opened) -> _Valid:
+def _validate(workspace: Workspace) -> _Valid:
     """Validate all files.
 
     Raises:
@@ -79,8 +80,8 @@ def _validate(opened: Opened) -> _Valid:
     from leat.quality.alerts.file import load_alerts
     from leat.quality.rule_files import load_rules
 
-    project = opened.project
-    declarations, mistakes = read_declarations(project, overrides(opened.store))
+    project = workspace.project
+    declarations, mistakes = read_declarations(project, overrides(workspace.store))
     broken = {path.stem for path in project.declaration_paths()} - declarations.keys()
 
     def found(load: Callable[[], Sequence[_Loaded]]) -> Sequence[_Loaded]:
@@ -99,13 +100,13 @@ def _validate(opened: Opened) -> _Valid:
     return _Valid(len(models), len(rules))
 
 
-def _setup_tests(opened: Opened, declaration: Declaration) -> Iterator[SetupTest]:
-    folder = opened.project.state / "sources" / declaration.name
+def _setup_tests(workspace: Workspace, declaration: Declaration) -> Iterator[SetupTest]:
+    folder = workspace.project.state / "sources" / declaration.name
     make_private(folder)
     streams = frozenset(stream.name for stream in declaration.selected())
     masked: Mapping[str, frozenset[str]] = {s.name: declaration.masked(s) for s in declaration.every_stream()}
     now = datetime.now(UTC)
-    sync = Sync(declaration.name, streams, None, opened.project.folder, folder, now, masked=masked)
+    sync = Sync(declaration.name, streams, None, workspace.project.folder, folder, now, masked=masked)
     driver = load_driver(declaration.source, declaration.driver)
     try:
         for test in driver.setup_tests(declaration.connection, sync):

@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 from dotenv import load_dotenv
 
+from leat.cli.names import read_names
 from leat.cli.output import err, say
 from leat.cli.run import execute
+from leat.cli.usage import UsageMistake
 from leat.pipelines.load.run import Request
-from leat.runs.workspace import Opened, UsageMistake
+from leat.runs.workspace import Workspace
 
 _NEXT = """
 Next:
@@ -43,46 +45,46 @@ def demo(
     except ModuleNotFoundError as error:
         msg = f"the demo's servers are not installed ({error.name}); `uv sync --group demo` installs them"
         raise UsageMistake(msg) from error
-    opened: Opened = context.obj()
-    code = _end_servers(opened) if stop else _start_and_load(opened, repository or [])
+    workspace: Workspace = context.obj()
+    code = _end_servers(workspace) if stop else _start_and_load(workspace, repository or [])
     if code:
         raise typer.Exit(code)
 
 
-def _start_and_load(opened: Opened, repositories: Sequence[str]) -> int:
+def _start_and_load(workspace: Workspace, repositories: Sequence[str]) -> int:
     """Start the servers, load every declared integration and say what to do next; returns the exit code."""
     from leat.dagster_project.instance import prepare_instance
     from leat.demo.company import start_company
 
-    folder = opened.project.state / "demo"
+    folder = workspace.project.state / "demo"
     with err.status("starting the demo's servers") as status:
         start_company(
             folder,
-            opened.project.folder,
+            workspace.project.folder,
             repositories,
             lambda what: status.update(f"starting the demo's servers: {what}"),
         )
     load_dotenv(folder / "env", override=True)
-    prepare_instance(opened.project)  # so that the UI shows what is loaded now
+    prepare_instance(workspace.project)  # so that the UI shows what is loaded now
     code = 0
     try:
-        execute(opened, opened.names(()), Request(), as_json=False)
+        execute(workspace, read_names(workspace, ()), Request(), as_json=False)
     except typer.Exit as end:
         code = end.exit_code
     leat = ".venv/bin/leat"
-    declaration = opened.project.declaration_paths()[0]
+    declaration = workspace.project.declaration_paths()[0]
     text = _NEXT.format(
-        leat=leat, declaration=_short(declaration), warehouse=_short(opened.project.state / "warehouse.duckdb")
+        leat=leat, declaration=_short(declaration), warehouse=_short(workspace.project.state / "warehouse.duckdb")
     )
     say(text)
     return code
 
 
-def _end_servers(opened: Opened) -> int:
+def _end_servers(workspace: Workspace) -> int:
     """End the demo's servers; returns the exit code."""
     from leat.demo.company import stop_company
 
-    ended = list(stop_company(opened.project.state / "demo"))
+    ended = list(stop_company(workspace.project.state / "demo"))
     say(f"ended {', '.join(ended)}" if ended else "no server of the demo is running")
     return 0
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from leat.cli.output import say
-from leat.runs.workspace import Opened
+from leat.runs.workspace import Workspace
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,16 +24,16 @@ def dev(
     """Open the Dagster UI on the project, with schedules and sensors; ends with Ctrl+C."""
     from leat.dagster_project.instance import WORKSPACE, has_instance, prepare_instance
 
-    opened: Opened = context.obj()
-    is_new = not has_instance(opened.project)
-    home = prepare_instance(opened.project)
+    workspace: Workspace = context.obj()
+    is_new = not has_instance(workspace.project)
+    home = prepare_instance(workspace.project)
     if is_new:
         from leat.dagster_project.report import report_standing
 
-        report_standing(opened.project, opened.declarations)
+        report_standing(workspace.project, workspace.declarations)
     os.environ |= {
         "DAGSTER_HOME": str(home),
-        "LEAT_PROJECT": str(opened.project.folder),
+        "LEAT_PROJECT": str(workspace.project.folder),
         "DAGSTER_DISABLE_TELEMETRY": "yes",
     }
     say(f"Dagster UI: http://127.0.0.1:{port}")

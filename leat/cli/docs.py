@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 
 from leat.cli.output import say
+from leat.cli.usage import UsageMistake
 from leat.pipelines.declare.project import make_private
-from leat.runs.workspace import Opened, UsageMistake
+from leat.runs.workspace import Workspace
 
 _MARK = "leat-docs.txt"
 _ABOUT = "Made by `leat docs`, which makes it anew each time.\n"
@@ -27,10 +28,10 @@ def docs(
     to: Annotated[Path | None, typer.Option("--out", help="The folder; .leat/docs when none is given.")] = None,
 ) -> None:
     """Write a static site: tables, columns, lineage, checks, rules and open violations."""
-    opened: Opened = context.obj()
-    folder = (opened.project.state / "docs" if to is None else to).resolve()
+    workspace: Workspace = context.obj()
+    folder = (workspace.project.state / "docs" if to is None else to).resolve()
     _refuse_others(folder)
-    _write(opened, folder)
+    _write(workspace, folder)
     say(str(folder / "index.html"))
 
 
@@ -48,7 +49,7 @@ def _refuse_others(folder: Path) -> None:
         raise UsageMistake(msg)
 
 
-def _write(opened: Opened, folder: Path) -> None:
+def _write(workspace: Workspace, folder: Path) -> None:
     """Write the site beside the folder, and put it in its place when it is whole."""
     from leat.assets.model_files import load_models
     from leat.catalog.site.contents import read_contents
@@ -57,14 +58,14 @@ def _write(opened: Opened, folder: Path) -> None:
     from leat.quality.data_docs.build import build_data_docs
     from leat.quality.rule_files import load_rules
 
-    models = load_models(opened.project, opened.declarations)
-    rules = load_rules(opened.project, opened.declarations, tuple(model.name for model in models))
-    checked = [table for declaration in opened.declarations.values() for table in stream_checks(declaration)]
+    models = load_models(workspace.project, workspace.declarations)
+    rules = load_rules(workspace.project, workspace.declarations, tuple(model.name for model in models))
+    checked = [table for declaration in workspace.declarations.values() for table in stream_checks(declaration)]
     checked += [model_checks(model.name, model.checks) for model in models]
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     try:
-        with opened.warehouse.published() as session:
+        with workspace.warehouse.published() as session:
             contents = read_contents(session)
             make_private(draft)
             suites = build_data_docs(session, checked, rules, draft / "data-docs")

@@ -15,8 +15,9 @@ import typer
 from pydantic import BaseModel
 
 from leat.cli.output import Json, mark_of, print_json, say
+from leat.cli.usage import FAILED
 from leat.pipelines.declare.yaml_file import DeclarationError
-from leat.runs.workspace import FAILED, Opened
+from leat.runs.workspace import Workspace
 from leat.sources.settings import Named
 from leat.warehouse.session import Busy, WarehouseError
 
@@ -39,8 +40,8 @@ def add_to(app: typer.Typer) -> None:
 
 def doctor(context: typer.Context, json: Json = False) -> None:
     """Look for what keeps leat from working here, and say what to do about it."""
-    opened: Opened = context.obj()
-    findings: list[Finding] = list(examine(opened))
+    workspace: Workspace = context.obj()
+    findings: list[Finding] = list(examine(workspace))
     ok = all(finding.ok for finding in findings)
     if json:
         print_json(command="doctor", ok=ok, findings=[asdict(finding) for finding in findings])
@@ -51,15 +52,15 @@ def doctor(context: typer.Context, json: Json = False) -> None:
         raise typer.Exit(FAILED)
 
 
-def examine(opened: Opened) -> Iterator[Finding]:
+def examine(workspace: Workspace) -> Iterator[Finding]:
     """Yield one finding after another; nothing is changed but what opening the control store changes."""
     yield Finding("python", ok=True, detail=f"{platform.python_version()} on {platform.system()}")
     yield _git()
-    yield from _state(opened)
-    yield _declared(opened)
-    yield from _variables(opened)
-    yield _warehouse(opened)
-    yield _store(opened)
+    yield from _state(workspace)
+    yield _declared(workspace)
+    yield from _variables(workspace)
+    yield _warehouse(workspace)
+    yield _store(workspace)
 
 
 def _git() -> Finding:
@@ -70,8 +71,8 @@ def _git() -> Finding:
     return Finding("git", ok=True, detail=version)
 
 
-def _state(opened: Opened) -> Iterator[Finding]:
-    state = opened.project.state
+def _state(workspace: Workspace) -> Iterator[Finding]:
+    state = workspace.project.state
     open_to_others = stat.S_IMODE(state.stat().st_mode) & 0o077
     detail = f"{state} can be read by others; `chmod 700` it" if open_to_others else f"{state}, private"
     yield Finding("state folder", ok=not open_to_others, detail=detail)
@@ -82,16 +83,16 @@ def _state(opened: Opened) -> Iterator[Finding]:
     )
 
 
-def _declared(opened: Opened) -> Finding:
+def _declared(workspace: Workspace) -> Finding:
     try:
-        return Finding("declarations", ok=True, detail=", ".join(opened.declarations))
+        return Finding("declarations", ok=True, detail=", ".join(workspace.declarations))
     except DeclarationError as error:
         return Finding("declarations", ok=False, detail=str(error))
 
 
-def _variables(opened: Opened) -> Iterator[Finding]:
+def _variables(workspace: Workspace) -> Iterator[Finding]:
     try:
-        declarations = opened.declarations
+        declarations = workspace.declarations
     except DeclarationError:
         return
     for name, declaration in declarations.items():
@@ -112,10 +113,10 @@ def _named(value: Any) -> Iterator[Named]:
             yield from _named(item)
 
 
-def _warehouse(opened: Opened) -> Finding:
-    kind = opened.warehouse.dialect
+def _warehouse(workspace: Workspace) -> Finding:
+    kind = workspace.warehouse.dialect
     try:
-        with opened.warehouse.snapshot() as session:
+        with workspace.warehouse.snapshot() as session:
             by_language = session.execute("SELECT 'a' < 'B'")[0][0]  # by code points, capitals come first
     except (WarehouseError, Busy) as error:
         return Finding("warehouse", ok=False, detail=str(error))
@@ -123,8 +124,8 @@ def _warehouse(opened: Opened) -> Finding:
     return Finding("warehouse", ok=True, detail=f"{kind} can be opened{note}")
 
 
-def _store(opened: Opened) -> Finding:
+def _store(workspace: Workspace) -> Finding:
     try:
-        return Finding("control store", ok=True, detail=f"{opened.store.dialect.name} can be opened")
+        return Finding("control store", ok=True, detail=f"{workspace.store.dialect.name} can be opened")
     except WarehouseError as error:
         return Finding("control store", ok=False, detail=str(error))

@@ -18,7 +18,7 @@ from leat.pipelines.load.drift import Change, changes_since
 from leat.pipelines.load.quarantined import Choice, Reason, count_reasons
 from leat.pipelines.load.results import CheckResult, IntegrationResult
 from leat.pipelines.load.run import Engine, Request, run_integrations
-from leat.runs.workspace import Opened
+from leat.runs.workspace import Workspace
 from leat.warehouse.session import Session
 
 
@@ -39,14 +39,14 @@ class _Found:
         self.changes[declaration.name] = own
 
 
-def dry_run(opened: Opened, names: Sequence[str], request: Request, *, as_json: bool) -> None:
+def dry_run(workspace: Workspace, names: Sequence[str], request: Request, *, as_json: bool) -> None:
     """Run integrations up to the end of their transactions, roll these back, and print what was seen.
 
     Nothing is recorded, published or sent; models and rules aren't looked at.
     """
     started = time.monotonic()
     found = _Found(datetime.now(UTC))
-    check = auditor(opened, None)
+    check = auditor(workspace, None)
 
     def look(session: Session, declaration: Declaration) -> tuple[CheckResult, ...]:
         found.look(session, declaration)
@@ -55,9 +55,9 @@ def dry_run(opened: Opened, names: Sequence[str], request: Request, *, as_json: 
     with shown_progress() as progress:
         display = Display(progress)
         engine = Engine(
-            opened.project,
-            opened.warehouse,
-            opened.declarations,
+            workspace.project,
+            workspace.warehouse,
+            workspace.declarations,
             audit=look,
             observe=display.on_phase,
             progress=display.on_progress,

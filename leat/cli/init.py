@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from leat.cli.output import Json, print_json, say
-from leat.runs.workspace import UsageMistake
+from leat.cli.usage import UsageMistake
 
 _EXAMPLE = """\
 # yaml-language-server: $schema=schema.json

@@ -34,8 +34,9 @@ from leat.cli import (
     violations,
 )
 from leat.cli.output import err, print_json, styled
+from leat.cli.usage import BUSY, FAILED, USAGE, UsageMistake
 from leat.pipelines.declare.yaml_file import DeclarationError
-from leat.runs.workspace import BUSY, FAILED, USAGE, UsageMistake, open_at
+from leat.runs.workspace import NoProject, Workspace, open_workspace
 from leat.sources.errors import IntegrationError
 from leat.sources.settings import redact
 from leat.warehouse.session import Busy, WarehouseError
@@ -70,8 +71,15 @@ def _project(
     ] = False,
 ) -> None:
     if not context.resilient_parsing:
-        context.obj = lambda: open_at(project)
+        context.obj = lambda: _open(project)
         context.meta["project"] = project
+
+
+def _open(folder: Path) -> Workspace:
+    try:
+        return open_workspace(folder)
+    except NoProject as error:
+        raise UsageMistake(str(error)) from error
 
 
 class _Interrupted(BaseException):

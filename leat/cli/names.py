@@ -8,8 +8,9 @@ from pathlib import Path
 
 import typer
 
+from leat.cli.usage import UsageMistake, not_there
 from leat.pipelines.declare.declaration import Declaration
-from leat.runs.workspace import Opened, UsageMistake, not_there
+from leat.runs.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +21,31 @@ class Target:
     stream: str | None = None
 
 
-def read_target(opened: Opened, text: str) -> Target:
+def read_names(workspace: Workspace, asked: Sequence[str]) -> list[str]:
+    """Return the integrations that are asked for, each once; all that are enabled when none is.
+
+    Raises:
+        UsageMistake: one isn't declared.
+    """
+    declarations = workspace.declarations
+    for name in asked:
+        if name not in declarations:
+            msg = not_there(f"no integration {name!r} is declared", name, declarations, "declared")
+            raise UsageMistake(msg)
+    return list(dict.fromkeys(asked)) or [name for name, declared in declarations.items() if declared.enabled]
+
+
+def read_target(workspace: Workspace, text: str) -> Target:
     """Return what ``NAME`` or ``NAME.STREAM`` names.
 
     Raises:
         UsageMistake: there is no such integration, or it loads no such stream.
     """
     name, _, stream = text.partition(".")
-    opened.names([name])
+    read_names(workspace, [name])
     if not stream:
         return Target(name)
-    check_stream(opened.declarations[name], stream)
+    check_stream(workspace.declarations[name], stream)
     return Target(name, stream)
 
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from leat.cli.names import read_target
+from leat.cli.names import read_names, read_target
+from leat.cli.usage import UsageMistake
 from leat.pipelines.declare.declaration import Declaration
-from leat.runs.workspace import Opened, UsageMistake
+from leat.runs.workspace import Workspace
 from leat.sources.driver import since_streams
 
 
@@ -29,14 +30,14 @@ class Part:
     notes: tuple[str, ...] = ()
 
 
-def read_part(opened: Opened, asked: Sequence[str], since: str | None) -> Part:
+def read_part(workspace: Workspace, asked: Sequence[str], since: str | None) -> Part:
     """Return what the arguments of ``leat run`` ask for.
 
     Raises:
         UsageMistake: something that is named isn't there, or can't be read from a date on.
     """
-    targets = [read_target(opened, each) for each in asked]
-    names = opened.names([target.integration for target in targets])
+    targets = [read_target(workspace, each) for each in asked]
+    names = read_names(workspace, [target.integration for target in targets])
     whole = {target.integration for target in targets if target.stream is None}
     only = {
         name: frozenset(t.stream for t in targets if t.integration == name and t.stream is not None)
@@ -44,14 +45,14 @@ def read_part(opened: Opened, asked: Sequence[str], since: str | None) -> Part:
     }
     if since is None:
         return Part(names, only)
-    return _backfill(opened, names, only, _date(since))
+    return _backfill(workspace, names, only, _date(since))
 
 
-def _backfill(opened: Opened, names: Sequence[str], only: Mapping[str, frozenset[str]], since: datetime) -> Part:
+def _backfill(workspace: Workspace, names: Sequence[str], only: Mapping[str, frozenset[str]], since: datetime) -> Part:
     found: dict[str, frozenset[str]] = {}
     notes = []
     for name in names:
-        declaration = opened.declarations[name]
+        declaration = workspace.declarations[name]
         able = since_streams(declaration.source, declaration.driver, declaration.connection)
         loaded = {stream.name for stream in declaration.selected()}
         wanted = only.get(name, frozenset(loaded & able))

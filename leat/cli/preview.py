@@ -15,11 +15,12 @@ from leat.cli.lines import print_indented
 from leat.cli.names import complete_target
 from leat.cli.output import Json, err, print_json, say
 from leat.cli.rows import Form, print_rows
+from leat.cli.usage import FAILED, UsageMistake, not_there
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import load_declaration
 from leat.pipelines.load.preview import Preview, preview
 from leat.runs.printable import in_one_line
-from leat.runs.workspace import FAILED, Opened, UsageMistake, not_there
+from leat.runs.workspace import Workspace
 from leat.sources.settings import redact
 
 
@@ -41,8 +42,8 @@ def show(
     json: Json = False,
 ) -> None:
     """Read the beginning of each stream and show it: rows, pages, and what would be quarantined. Nothing is written."""
-    opened: Opened = context.obj()
-    declaration = _declaration(opened, name.partition(".")[0])
+    workspace: Workspace = context.obj()
+    declaration = _declaration(workspace, name.partition(".")[0])
     found: list[Preview] = []
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=err, transient=True,
                   disable=not err.is_terminal) as shown:  # fmt: skip
@@ -51,7 +52,7 @@ def show(
         def progress(what: str, _count: int) -> None:
             shown.update(task, description=in_one_line(f"{declaration.name}: {what}"))
 
-        for each in preview(opened.project, declaration, _streams(declaration, name), progress):
+        for each in preview(workspace.project, declaration, _streams(declaration, name), progress):
             found.append(each)
             if not json:
                 shown.stop()
@@ -64,28 +65,28 @@ def show(
         raise typer.Exit(FAILED)
 
 
-def _declaration(opened: Opened, name: str) -> Declaration:
+def _declaration(workspace: Workspace, name: str) -> Declaration:
     """Return a declaration, of which other files are not looked at; endpoints may lack columns.
 
     Raises:
         DeclarationError: it has a mistake.
         UsageMistake: there is none of that name.
     """
-    paths: dict[str, Path] = {path.stem: path for path in opened.project.declaration_paths()}
+    paths: dict[str, Path] = {path.stem: path for path in workspace.project.declaration_paths()}
     if name not in paths:
         msg = not_there(f"no integration {name!r} is declared", name, paths, "declared")
         raise UsageMistake(msg)
-    return load_declaration(paths[name], opened.project.shown(paths[name]), _overrides(opened, name), draft=True)
+    return load_declaration(paths[name], workspace.project.shown(paths[name]), _overrides(workspace, name), draft=True)
 
 
-def _overrides(opened: Opened, name: str) -> Mapping[str, str]:
+def _overrides(workspace: Workspace, name: str) -> Mapping[str, str]:
     """Return what the control store overrides; a store that isn't there yet isn't made."""
     from leat.control.store import overrides
 
-    scheme, _, path = opened.project.control_url.partition("sqlite:///")
+    scheme, _, path = workspace.project.control_url.partition("sqlite:///")
     if not scheme and not Path(path).exists():
         return {}
-    return overrides(opened.store).get(name, {})
+    return overrides(workspace.store).get(name, {})
 
 
 def _streams(declaration: Declaration, name: str) -> list[str]:

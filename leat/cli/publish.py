@@ -7,34 +7,36 @@ from typing import Annotated, Any
 
 import typer
 
+from leat.cli.names import read_names
 from leat.cli.output import Json, say
 from leat.cli.run import execute
+from leat.cli.usage import UsageMistake
 from leat.pipelines.load.run import Request
-from leat.runs.workspace import Opened, UsageMistake
+from leat.runs.workspace import Workspace
 
 
-def standing(opened: Opened) -> dict[str, Any]:
+def standing(workspace: Workspace) -> dict[str, Any]:
     """Return what checks keep back, and what was forced, in JSON's terms."""
     from leat.control.publications import blocked_since, standing_publications
 
-    found = standing_publications(opened.store)
+    found = standing_publications(workspace.store)
     return {
         "withheld": None if found.withheld is None else found.withheld.data,
         "forced": [{"at": each.at, "by": each.by, **each.data} for each in found.forced],
-        "blocked": [{"integration": name, "since": at} for name, at in blocked_since(opened.store).items()],
+        "blocked": [{"integration": name, "since": at} for name, at in blocked_since(workspace.store).items()],
     }
 
 
-def print_standing(opened: Opened) -> None:
+def print_standing(workspace: Workspace) -> None:
     """Print why readers don't have the newest version, since when, and what to do next."""
     from leat.control.publications import blocked_since, standing_publications
     from leat.runs.publish import tell_forced, tell_withheld
 
-    found = standing_publications(opened.store)
+    found = standing_publications(workspace.store)
     if found.withheld is not None:
         say("\n", ("not published", "red"), f": {tell_withheld(found.withheld)}")
-    for name, since in blocked_since(opened.store).items():
-        if name in opened.declarations:
+    for name, since in blocked_since(workspace.store).items():
+        if name in workspace.declarations:
             say("\n", ("not loaded", "red"), f": {_tell_blocked(name, since)}")
     for forced in found.forced:
         say("\n", ("forced", "yellow"), f": {tell_forced(forced)}")
@@ -68,6 +70,6 @@ def publish(
     if not force and (names or reason):
         msg = "names and --reason belong to --force; `leat run NAME` loads an integration whose checks count"
         raise UsageMistake(msg)
-    opened: Opened = context.obj()
-    asked = opened.names(names) if names else []
-    execute(opened, asked, Request(forced=force), as_json=json, command="publish", reason=reason)
+    workspace: Workspace = context.obj()
+    asked = read_names(workspace, names) if names else []
+    execute(workspace, asked, Request(forced=force), as_json=json, command="publish", reason=reason)

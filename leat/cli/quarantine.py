@@ -9,14 +9,15 @@ from typing import Annotated
 import typer
 
 from leat.cli.lines import print_indented, print_text
-from leat.cli.names import complete_target
+from leat.cli.names import complete_target, read_names
 from leat.cli.outcome import counted_records, print_reasons
 from leat.cli.output import Json, print_json, say
 from leat.cli.rows import Form, print_rows
+from leat.cli.usage import UsageMistake, not_there
 from leat.pipelines.load.quarantined import Choice, Reason, Record, count_reasons, list_records, streams_in_quarantine
 from leat.pipelines.load.retention import DIGEST
 from leat.runs.printable import in_one_line
-from leat.runs.workspace import Opened, UsageMistake, not_there
+from leat.runs.workspace import Workspace
 
 _LIMIT = 20
 _LISTED = ("integration", "stream", "key", "reason", "first_seen_at", "last_seen_at", "load_id")
@@ -46,9 +47,9 @@ def quarantine(
     json: Json = False,
 ) -> None:
     """List the records that could not become rows, with the reasons."""
-    opened: Opened = context.obj()
-    with opened.warehouse.snapshot() as session:
-        choice = _choice(opened, name, streams_in_quarantine(session))
+    workspace: Workspace = context.obj()
+    with workspace.warehouse.snapshot() as session:
+        choice = _choice(workspace, name, streams_in_quarantine(session))
         counted = count_reasons(session, choice)
         listed = [] if reasons else list_records(session, replace(choice, key=record), limit)
         if record is not None and not listed:
@@ -75,7 +76,7 @@ def _of(name: str | None) -> str:
     return "" if name is None else f"of {name} "
 
 
-def _choice(opened: Opened, name: str | None, there: Mapping[str, set[str]]) -> Choice:
+def _choice(workspace: Workspace, name: str | None, there: Mapping[str, set[str]]) -> Choice:
     """Return what is asked for: something declared, or something that has records although it no longer is.
 
     Raises:
@@ -85,8 +86,8 @@ def _choice(opened: Opened, name: str | None, there: Mapping[str, set[str]]) -> 
         return Choice()
     integration, _, stream = name.partition(".")
     if integration not in there:
-        opened.names([integration])
-    declared = opened.declarations.get(integration)
+        read_names(workspace, [integration])
+    declared = workspace.declarations.get(integration)
     streams = {each.name for each in declared.selected()} if declared else set()
     known = sorted(streams | there.get(integration, set()))
     if stream and stream not in known:

@@ -8,7 +8,8 @@ import typer
 
 from leat.cli.output import Json
 from leat.cli.rows import Form, print_rows
-from leat.runs.workspace import Opened, UsageMistake
+from leat.cli.usage import UsageMistake
+from leat.runs.workspace import Workspace
 from leat.warehouse.query import Limits, size_in_bytes
 
 
@@ -27,12 +28,12 @@ def query(
     disk: Annotated[str, typer.Option("--disk", help="Disk for what doesn't fit into memory.")] = "10GB",
 ) -> None:
     """Run a read-only query on the published version of the warehouse."""
-    opened: Opened = context.obj()
+    workspace: Workspace = context.obj()
     try:
         limits = Limits(timeout, size_in_bytes(memory), size_in_bytes(disk))
     except ValueError as error:
         msg = f"--memory and --disk: {error}"
         raise UsageMistake(msg) from error
     text = typer.get_text_stream("stdin").read() if sql == "-" else sql
-    with opened.warehouse.query(text, limits) as answer:
+    with workspace.warehouse.query(text, limits) as answer:
         print_rows(answer.columns, answer.rows, Form.json if json else form)

@@ -11,10 +11,11 @@ from typing import Annotated
 
 import typer
 
-from leat.cli.names import check_stream, complete_integration, complete_target
+from leat.cli.names import check_stream, complete_integration, complete_target, read_names
 from leat.cli.outcome import drift_json, print_drift, print_quarantined, print_results, reasons_of, result_json
 from leat.cli.output import Json, print_checks, print_json, say
 from leat.cli.progress import Display, shown_progress
+from leat.cli.usage import BLOCKED, BUSY, FAILED
 from leat.control.publications import Publication
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.load.drift import changes_since
@@ -24,7 +25,7 @@ from leat.quality.violation_report import entries, summaries
 from leat.runs.publish import Force, Published, publish_derived
 from leat.runs.recorder import Recorder, register
 from leat.runs.refresh import Derived, derive
-from leat.runs.workspace import BLOCKED, BUSY, FAILED, Opened
+from leat.runs.workspace import Workspace
 from leat.warehouse.session import Session
 
 _LISTED = 12
@@ -60,18 +61,18 @@ def run(
     """Load what is new, check it, rebuild models and publish."""
     from leat.cli.part import read_part
 
-    opened: Opened = context.obj()
-    part = read_part(opened, names or (), since)
+    workspace: Workspace = context.obj()
+    part = read_part(workspace, names or (), since)
     request = Request(allow_deletes=allow_deletes, only=part.only, since=part.since, dry=dry)
     if dry:
         from leat.cli.dry_run import dry_run
 
-        dry_run(opened, part.names, request, as_json=json)
+        dry_run(workspace, part.names, request, as_json=json)
         return
     if not json:
         for note in part.notes:
             say(note, style="dim")
-    execute(opened, part.names, request, as_json=json)
+    execute(workspace, part.names, request, as_json=json)
 
 
 def reset(
@@ -81,17 +82,23 @@ def reset(
     json: Json = False,
 ) -> None:
     """Load an integration anew from the start; readers keep the old rows until the new ones are there."""
-    opened: Opened = context.obj()
-    opened.names([name])
-    declaration = opened.declarations[name]
+    workspace: Workspace = context.obj()
+    read_names(workspace, [name])
+    declaration = workspace.declarations[name]
     for wanted in stream or ():
         check_stream(declaration, wanted)
     known = [s.name for s in declaration.selected()]
-    execute(opened, [name], Request(reset=frozenset(stream or known)), as_json=json)
+    execute(workspace, [name], Request(reset=frozenset(stream or known)), as_json=json)
 
 
 def execute(
-    opened: Opened, names: Sequence[str], request: Request, *, as_json: bool, command: str = "run", reason: str = ""
+    workspace: Workspace,
+    names: Sequence[str],
+    request: Request,
+    *,
+    as_json: bool,
+    command: str = "run",
+    reason: str = "",
 ) -> None:
     """Run integrations, then what follows; prints the outcome and exits with its code when it isn't 0.
 
@@ -101,13 +108,13 @@ def execute(
     from leat.cli.violations import print_summary
 
     started, since = time.monotonic(), datetime.now(UTC)
-    results, derived = load(opened, names, request, reason)
-    publication = publish_derived(opened.store, opened.warehouse, derived)
+    results, derived = load(workspace, names, request, reason)
+    publication = publish_derived(workspace.store, workspace.warehouse, derived)
     if derived is not None or any(r.status == "loaded" for r in results):
-        _tell_dagster(opened, results, derived, publication.told)
-    sent = tell(opened)
+        _tell_dagster(workspace, results, derived, publication.told)
+    sent = tell(workspace)
     checks = [*(check for r in results for check in r.checks), *(derived.checks if derived else ())]
-    with opened.warehouse.snapshot() as session:
+    with workspace.warehouse.snapshot() as session:
         found = entries(session)
         reasons = reasons_of(session, results, since)
         changes = changes_since(session, since)
@@ -143,39 +150,39 @@ def execute(
 
 
 def load(
-    opened: Opened, names: Sequence[str], request: Request, reason: str = ""
+    workspace: Workspace, names: Sequence[str], request: Request, reason: str = ""
 ) -> tuple[list[IntegrationResult], Derived | None]:
     """Run integrations and bring models and rules up to date, with a progress display on a terminal."""
     from leat.control.store import last_good_runs
 
-    register(opened.store, opened.declarations)
-    force = Force(opened.store, reason) if request.forced else None
+    register(workspace.store, workspace.declarations)
+    force = Force(workspace.store, reason) if request.forced else None
     with shown_progress() as progress:
-        display = Display(progress, Recorder(opened.store, "cli"), frozenset(request.only))
+        display = Display(progress, Recorder(workspace.store, "cli"), frozenset(request.only))
         engine = Engine(
-            opened.project,
-            opened.warehouse,
-            opened.declarations,
-            audit=auditor(opened, force),
+            workspace.project,
+            workspace.warehouse,
+            workspace.declarations,
+            audit=auditor(workspace, force),
             observe=display.on_phase,
             progress=display.on_progress,
             called=display.on_call,
         )
         results = run_integrations(engine, names, request, display.on_result)
         task = progress.add_task("models and rules")
-        good_runs = last_good_runs(opened.store)
-        derived = derive(opened.project, opened.warehouse, opened.declarations, good_runs, accept=force)
+        good_runs = last_good_runs(workspace.store)
+        derived = derive(workspace.project, workspace.warehouse, workspace.declarations, good_runs, accept=force)
         progress.remove_task(task)
     return results, derived
 
 
-def auditor(opened: Opened, force: Force | None) -> Audit:
+def auditor(workspace: Workspace, force: Force | None) -> Audit:
     """Return what checks the tables of an integration; ``force`` takes failed checks, which then count for nothing."""
 
     def run_checks(session: Session, declaration: Declaration) -> tuple[CheckResult, ...]:
         from leat.quality.audit import audit
 
-        checks = audit(session, declaration, opened.declarations)
+        checks = audit(session, declaration, workspace.declarations)
         if force is not None and any(check.blocks for check in checks):
             force(checks)
         return checks
@@ -184,15 +191,15 @@ def auditor(opened: Opened, force: Force | None) -> Audit:
 
 
 def _tell_dagster(
-    opened: Opened, results: Sequence[IntegrationResult], derived: Derived | None, withheld: str | None
+    workspace: Workspace, results: Sequence[IntegrationResult], derived: Derived | None, withheld: str | None
 ) -> None:
     """Report to the Dagster instance of the project, where it has one."""
     from leat.dagster_project.instance import has_instance
 
-    if has_instance(opened.project):
+    if has_instance(workspace.project):
         from leat.dagster_project.report import report
 
-        report(opened.project, opened.declarations, results, derived, withheld)
+        report(workspace.project, workspace.declarations, results, derived, withheld)
 
 
 def _print_derived(derived: Derived | None) -> None:

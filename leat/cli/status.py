@@ -14,7 +14,7 @@ from leat.cli.publish import print_standing, standing
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.load.drift import SHOWN_FOR, changes_since
 from leat.pipelines.load.freshness import stale_streams
-from leat.runs.workspace import Opened
+from leat.runs.workspace import Workspace
 from leat.warehouse.session import Session
 
 
@@ -27,12 +27,12 @@ def status(context: typer.Context, json: Json = False) -> None:
     """Show what is loaded, how fresh it is, and how the last runs ended."""
     from leat.control.store import last_good_runs, last_runs
 
-    opened: Opened = context.obj()
-    runs, good_runs = last_runs(opened.store), last_good_runs(opened.store)
-    loaded = _loaded(opened)
-    stale = stale_streams(opened.declarations, good_runs, datetime.now(UTC))
+    workspace: Workspace = context.obj()
+    runs, good_runs = last_runs(workspace.store), last_good_runs(workspace.store)
+    loaded = _loaded(workspace)
+    stale = stale_streams(workspace.declarations, good_runs, datetime.now(UTC))
     integrations: list[dict[str, Any]] = []
-    for name, declaration in opened.declarations.items():
+    for name, declaration in workspace.declarations.items():
         run = runs.get(name)
         integrations.append(
             {
@@ -58,7 +58,7 @@ def status(context: typer.Context, json: Json = False) -> None:
             integrations=integrations,
             violations=violations,
             drift=drift_json(changes),
-            publication=standing(opened),
+            publication=standing(workspace),
         )
         return
     rows = [
@@ -74,7 +74,7 @@ def status(context: typer.Context, json: Json = False) -> None:
     for integration in integrations:
         if integration["error"]:
             say("\n", ("✗", "red"), f" {integration['error']}")
-    print_standing(opened)
+    print_standing(workspace)
     if changes:
         say()
         print_drift(changes, dated=True)
@@ -100,11 +100,11 @@ def _stream_status(declaration: Declaration, stream: str, loaded: dict[Any, Any]
     return {"stream": stream, **values}
 
 
-def _loaded(opened: Opened) -> dict[Any, Any]:
+def _loaded(workspace: Workspace) -> dict[Any, Any]:
     """Return (rows, when last changed, quarantined) by (integration, stream), and how many violations are open."""
-    if opened.project.warehouse_url is None and not (opened.project.state / "warehouse.duckdb").exists():
+    if workspace.project.warehouse_url is None and not (workspace.project.state / "warehouse.duckdb").exists():
         return {}  # nothing has been published yet
-    with opened.warehouse.published() as session:
+    with workspace.warehouse.published() as session:
         return _read_loaded(session)
 
 

@@ -12,9 +12,10 @@ import typer
 
 from leat.cli.names import complete_rule
 from leat.cli.output import Json, Part, evidence_text, print_json, print_table, say
+from leat.cli.usage import UsageMistake, not_there
 from leat.pipelines.load.verdict import may_be_published
 from leat.quality.violation_report import Entry, entries, matching
-from leat.runs.workspace import Opened, UsageMistake, not_there
+from leat.runs.workspace import Workspace
 
 _SHORTEST = 4
 _SHOWN = 8
@@ -35,8 +36,8 @@ def violations(
     json: Json = False,
 ) -> None:
     """Show what the rules have found, with its evidence."""
-    opened: Opened = context.obj()
-    found = _entries(opened, only_open=only_open, rule=rule)
+    workspace: Workspace = context.obj()
+    found = _entries(workspace, only_open=only_open, rule=rule)
     now = datetime.now(UTC)
     if json:
         print_json(command="violations", violations=[{**asdict(entry), "state": entry.state(now)} for entry in found])
@@ -61,14 +62,14 @@ def ack(
     """Acknowledge violations: who looks after them, and until when nobody is told of them again."""
     from leat.quality.ledger import acknowledge
 
-    opened: Opened = context.obj()
-    chosen = _chosen(_entries(opened, only_open=False, rule=None), keys)
+    workspace: Workspace = context.obj()
+    chosen = _chosen(_entries(workspace, only_open=False, rule=None), keys)
     who, end = (None, None) if undo else (by or getpass.getuser(), _time(until, datetime.now(UTC)))
-    published = opened.warehouse.is_published()
-    with opened.warehouse.transaction() as session:
+    published = workspace.warehouse.is_published()
+    with workspace.warehouse.transaction() as session:
         acknowledge(session, [entry.key for entry in chosen], who, end, "" if undo else note)
     if published:  # else a check keeps readers on an older version
-        opened.warehouse.publish(may_be_published)
+        workspace.warehouse.publish(may_be_published)
     if json:
         print_json(command="ack", violations=[entry.key for entry in chosen], by=who, until=end, note=note or None)
         return
@@ -77,10 +78,10 @@ def ack(
         say(f"{entry.key[:_SHOWN]} {entry.rule}: {what}")
 
 
-def _entries(opened: Opened, *, only_open: bool, rule: str | None) -> list[Entry]:
-    with opened.warehouse.snapshot() as session:
+def _entries(workspace: Workspace, *, only_open: bool, rule: str | None) -> list[Entry]:
+    with workspace.warehouse.snapshot() as session:
         found = entries(session, only_open=only_open, rule=rule)
-    rules = opened.project.folder / "quality" / "rules"
+    rules = workspace.project.folder / "quality" / "rules"
     if rule is not None and not found and not (rules / f"{rule}.sql").exists():
         listed = sorted(path.stem for path in rules.glob("*.sql"))
         msg = not_there(f"there is no rule {rule!r}, and no violation of one", rule, listed, "rules")

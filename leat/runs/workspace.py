@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from logging.handlers import RotatingFileHandler
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leat.pipelines.declare.declaration import Declaration
-from leat.pipelines.declare.diagnostics import meant
 from leat.pipelines.declare.project import Project, load_declarations, open_project
 from leat.runs.printable import printable
 from leat.sources.settings import redact
@@ -21,22 +20,13 @@ from leat.warehouse.session import Warehouse
 if TYPE_CHECKING:
     import sqlalchemy
 
-FAILED, USAGE, BLOCKED, BUSY = 1, 2, 3, 75
 
-
-class UsageMistake(Exception):
-    """The command was called with something that isn't there; the text says what is."""
-
-
-def not_there(what: str, name: str, known: Collection[str], heading: str) -> str:
-    """Return a message that says what isn't there, what was probably meant, and what there is."""
-    listed = ", ".join(known) or "none"
-    close = meant(name, known)
-    return f"{what}{close} {heading.capitalize()}: {listed}" if close else f"{what}; {heading}: {listed}"
+class NoProject(Exception):
+    """A folder can't be opened as a project; the text says why and what to do next."""
 
 
 @dataclass(frozen=True)
-class Opened:
+class Workspace:
     """A project, and what is opened of it when it is first used."""
 
     project: Project
@@ -64,35 +54,23 @@ class Opened:
 
         return open_control(self.project.control_url)
 
-    def names(self, asked: Sequence[str]) -> list[str]:
-        """Return the asked integrations, or all that are enabled.
 
-        Raises:
-            UsageMistake: one isn't declared.
-        """
-        for name in asked:
-            if name not in self.declarations:
-                msg = not_there(f"no integration {name!r} is declared", name, self.declarations, "declared")
-                raise UsageMistake(msg)
-        return list(dict.fromkeys(asked)) or [n for n, declared in self.declarations.items() if declared.enabled]
-
-
-def open_at(folder: Path) -> Opened:
+def open_workspace(folder: Path) -> Workspace:
     """Return the project of a folder, with logging to its state folder.
 
     Raises:
-        UsageMistake: nothing is declared there, or nothing can be kept in the state folder.
+        NoProject: nothing is declared there, or nothing can be kept in the state folder.
     """
     project = open_project(folder)
     if not project.declaration_paths():
         msg = f"no pipelines/*.yaml in {project.folder}. Next: `leat init` writes an example, or give --project"
-        raise UsageMistake(msg)
+        raise NoProject(msg)
     if set(str(project.state)) & set("%?"):
         msg = f"{project.state}: DuckDB and dlt can't keep files in a folder with % or ? in its name; set LEAT_HOME"
-        raise UsageMistake(msg)
+        raise NoProject(msg)
     project.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     _log_to(project.state / "logs" / "leat.log")
-    return Opened(project)
+    return Workspace(project)
 
 
 class _Redacting(logging.Formatter):

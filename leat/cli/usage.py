@@ -1,0 +1,20 @@
+"""How a command ends: its exit codes, and the error of a command that was called with something that isn't there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from leat.pipelines.declare.diagnostics import meant
+
+FAILED, USAGE, BLOCKED, BUSY = 1, 2, 3, 75
+
+
+class UsageMistake(Exception):
+    """The command was called with something that isn't there; the text says what is."""
+
+
+def not_there(what: str, name: str, choices: Collection[str], heading: str) -> str:
+    """Return a message that says what isn't there, what was probably meant, and what there is."""
+    listed = ", ".join(choices) or "none"
+    close = meant(name, choices)
+    return f"{what}{close} {heading.capitalize()}: {listed}" if close else f"{what}; {heading}: {listed}"
