@@ -11,7 +11,7 @@ from pyarrow import parquet
 from leat.pipelines.load.event_log import MAX_BYTES, items, landed_column, landed_stream
 from leat.pipelines.load.landing import IncompleteLanding, Landed
 from leat.pipelines.load.shaping import MAX_RECORD, BrokenContract, Shaping, quarantine_data, shaped
-from leat.pipelines.load.table_schema import Shape
+from leat.pipelines.load.table_schema import TableSchema
 from leat.sources.events import Quarantined, Rows
 from leat.warehouse.session import WarehouseError
 from tests.kit.project import Tally, row, rows
@@ -38,7 +38,7 @@ ODD_COLUMNS = (
     ),
 )
 ODD_STREAMS = (
-    *("items_", "items__x", "items", "items__new", "leat_events", "leat_staged", "leat_losers", "leat_deletes_0"),
+    *("items_", "items__x", "items", "items__new", "leat_events", "leat_staged", "leat_superseded", "leat_deletes_0"),
     *("leat_twice", "leat_ended", "leat_news", "order", "user", "s_6974656d73", "dlt_loads", "values", "fed_"),
     "a" * 41,
 )
@@ -100,7 +100,7 @@ def test_rows_that_are_missing_in_a_landing_are_noticed(tmp_path: Path) -> None:
 
 
 def shaping(masked: tuple[str, ...] = (), **columns: str) -> Shaping:
-    return Shaping({"things": Shape(columns, ("id",), masked, False, 1)}, b"key")
+    return Shaping({"things": TableSchema(columns, ("id",), masked, False, 1)}, b"key")
 
 
 def test_what_is_written_at_once_is_bounded_by_bytes() -> None:
@@ -118,7 +118,7 @@ def test_what_is_written_at_once_is_bounded_by_bytes() -> None:
 
 def test_many_small_pieces_are_written_together() -> None:
     events = [Rows(f"s{i % 3}", pa.table({"id": [i]})) for i in range(3000)]
-    shapes = {f"s{i}": Shape({"id": "integer"}, ("id",), (), False, 1) for i in range(3)}
+    shapes = {f"s{i}": TableSchema({"id": "integer"}, ("id",), (), False, 1) for i in range(3)}
     found = [item.meta.table_name for item in items("x", iter(events), Shaping(shapes, b"key"))]
     assert sorted(found) == sorted([*(landed_stream(name) for name in shapes), "leat_events"])
 

@@ -42,7 +42,7 @@ def kinds(tally: Tally) -> list[tuple[str, str]]:
 
 
 def stopped(result: IntegrationResult, *told: str) -> None:
-    assert (result.status, result.error_type) == ("failed", "ShapeChange"), result.error
+    assert (result.status, result.error_type) == ("failed", "SchemaChange"), result.error
     assert all(text in str(result.error) for text in (*told, "`leat reset tally --stream fed`")), result.error
 
 

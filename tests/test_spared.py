@@ -11,7 +11,7 @@ import pytest
 
 from leat.pipelines.load.apply import RESET, SYNC, Plan
 from leat.pipelines.load.shaping import Shaping, quarantine_data
-from leat.pipelines.load.table_schema import Shape
+from leat.pipelines.load.table_schema import TableSchema
 from leat.sources.driver import add_sources
 from leat.sources.events import Delete, FullScan, Listed, Masked, Quarantined, Rows
 from tests.kit.loads import Loads, declaration
@@ -153,7 +153,7 @@ SECRET = "carol@example.com"
 
 
 def masked(*columns: str) -> Shaping:
-    return Shaping({"s": Shape({"id": "string", "n": "integer"}, ("id", "n"), columns, False, 1)}, b"key")
+    return Shaping({"s": TableSchema({"id": "string", "n": "integer"}, ("id", "n"), columns, False, 1)}, b"key")
 
 
 def test_of_masked_columns_nothing_is_kept_in_clear() -> None:

@@ -165,6 +165,6 @@ def test_a_change_of_one_shape_that_would_lose_values_fails_that_stream_alone(ta
     tally.then(rows("fed", row(2, "two")), rows("scanned", row(2, "two")))
     result = tally.run()
     assert errors(result).keys() == {"fed"}
-    assert result.error_type == "ShapeChange"
+    assert result.error_type == "SchemaChange"
     assert labels(tally, "fed") == {("a", 1): "one"}
     assert labels(tally, "scanned") == {("a", 1): "one", ("a", 2): "two"}

@@ -13,25 +13,19 @@ from typing import Any
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.load import drift, quarantine, retention, state
 from leat.pipelines.load import merge as merging
+from leat.pipelines.load.deletes import Scan, apply_deletes, apply_full_scan, not_deleted
 from leat.pipelines.load.event_log import SEQUENCE, landed_column
 from leat.pipelines.load.landing import LOAD_ID, Landed
-from leat.pipelines.load.merge import Merge, Scan
+from leat.pipelines.load.merge import Merge
 from leat.pipelines.load.quarantine_share import guard_quarantine
 from leat.pipelines.load.results import StreamResult
 from leat.pipelines.load.retention import Purged
 from leat.pipelines.load.shaping import broken_contract
 from leat.pipelines.load.staging import stage_rows
 from leat.pipelines.load.stream_failures import Failure, blaming
-from leat.pipelines.load.table_schema import (
-    Shape,
-    create_table,
-    declared_shape,
-    keep_as_of,
-    migrate,
-    needs_backfill,
-    open_history,
-    replace_rows,
-)
+from leat.pipelines.load.superseded import drop_superseded
+from leat.pipelines.load.table_changes import create_table, keep_as_of, migrate, open_history, replace_rows
+from leat.pipelines.load.table_schema import TableSchema, declared_schema, needs_backfill
 from leat.sources.stream import Column, Stream, arrow_schema
 from leat.warehouse.session import Session, quote, sql_type
 
@@ -197,7 +191,7 @@ def enforce_retention(session: Session, declaration: Declaration, load_id: str, 
     results = []
     for name, retain in retention.retained(declaration).items():
         if name in shapes:
-            shape = Shape.of_json(shapes[name])
+            shape = TableSchema.of_json(shapes[name])
             merge = Merge(
                 session, declaration.name, name, name, "", shape.columns, shape.key, None, shape.history, load_id, at
             )
@@ -275,8 +269,8 @@ def _left_out(load: _Load, stream: Stream, failure: Failure) -> StreamResult:
 
 def _applied(load: _Load, stream: Stream, stored: Mapping[str, Any] | None) -> StreamResult:
     session, declaration, plan = load.session, load.declaration, load.plan
-    shape = declared_shape(declaration, stream)
-    rebuilt = plan.rebuild and stored is not None and not _fits(Shape.of_json(stored), shape)
+    shape = declared_schema(declaration, stream)
+    rebuilt = plan.rebuild and stored is not None and not _fits(TableSchema.of_json(stored), shape)
     table = _REBUILT + stream.name if rebuilt else stream.name
     history = shape.history and not rebuilt
     if rebuilt:
@@ -296,7 +290,7 @@ def _applied(load: _Load, stream: Stream, stored: Mapping[str, Any] | None) -> S
         reshaped=stored is not None and stored != shape.as_json(),
     )
     if stored is not None and rebuilt:
-        _swap(session, declaration, stream, Shape.of_json(stored), table)
+        _swap(session, declaration, stream, TableSchema.of_json(stored), table)
     keep_as_of(session, declaration, stream, stored, load.at if opened or rebuilt else None)
     if stored != shape.as_json():
         state.write_shape(session, declaration.name, stream.name, shape.as_json())
@@ -310,7 +304,7 @@ def _staged(load: _Load, stream: Stream, table: str) -> Merge:
     staged = arrow_schema((*columns, Column(SEQUENCE, "integer", "Order of arrival.")))
     there = [*(landed_column(column.name) for column in columns), SEQUENCE]
     session.stage("leat_staged", load.landed.files(stream.name), staged, there)
-    shape = declared_shape(declaration, stream)
+    shape = declared_schema(declaration, stream)
     return Merge(
         session=session,
         integration=declaration.name,
@@ -330,7 +324,7 @@ def _merge(load: _Load, merge: Merge, stream: Stream) -> StreamResult:
     events, plan, landed = load.events, load.plan, load.landed
     deletes = _stage_deletes(merge, events, landed)
     retain = load.declaration.options(stream.name).retain
-    merge = merging.drop_losers(merge, deletes)
+    merge = drop_superseded(merge, deletes)
     merge = retention.drop_expired(merge, retain)
     scans, reported = _scans(load, merge, stream), events.quarantined[stream.name]
     quarantined = 0
@@ -338,10 +332,10 @@ def _merge(load: _Load, merge: Merge, stream: Stream) -> StreamResult:
         quarantine.forget(merge, deletes)
         merge = quarantine.stage_reported(merge, reported, landed)
         quarantined = quarantine.put_aside(merge, complete=Scan() in scans)
-    deleted = merging.apply_deletes(merge, deletes)
+    deleted = apply_deletes(merge, deletes)
     share = None if plan.any_share else load.declaration.options(stream.name).max_delete_share
     if all(record["identity"] for record in reported):
-        deleted += sum(merging.apply_full_scan(merge, scan, share) for scan in scans)
+        deleted += sum(apply_full_scan(merge, scan, share) for scan in scans)
     elif scans and quarantined:
         said = {"stream": stream.name, "broken": len(reported)}
         events.logs.append({"event_type": "deletes_withheld", "data": said})
@@ -380,15 +374,15 @@ def _carry_over(load: _Load, merge: Merge, deletes: Sequence[tuple[str, tuple[st
 
     That is as far as they can have the new form: not when the key or what is hashed has changed. Returns how many.
     """
-    old = Shape.of_json(state.read_state(load.session, merge.integration).shapes[merge.stream])
-    wanted = declared_shape(load.declaration, next(s for s in load.declaration.selected() if s.name == merge.stream))
+    old = TableSchema.of_json(state.read_state(load.session, merge.integration).shapes[merge.stream])
+    wanted = declared_schema(load.declaration, next(s for s in load.declaration.selected() if s.name == merge.stream))
     kept = [c for c, kind in wanted.columns.items() if c in old.columns and kind in (old.columns[c], "string")]
     if (old.key, old.masked) != (wanted.key, wanted.masked) or not set(wanted.key) <= set(kept):
         return 0
     text = sql_type("string", load.session.dialect)
     values = ", ".join(quote(c) if wanted.columns[c] == old.columns[c] else f"CAST({quote(c)} AS {text})" for c in kept)
     listed = ", ".join(map(quote, kept))
-    which = merge.spared("t") if proven else merging.not_deleted(merge, deletes)
+    which = merge.spared("t") if proven else not_deleted(merge, deletes)
     return load.session.change(
         f"INSERT INTO {merge.into} ({listed}, _load_id, _synced_at) SELECT {values}, ?, CAST(? AS TIMESTAMPTZ) "
         f"FROM {quote(merge.integration, merge.stream)} AS t WHERE t._deleted_at IS NULL AND {which} "
@@ -397,12 +391,12 @@ def _carry_over(load: _Load, merge: Merge, deletes: Sequence[tuple[str, tuple[st
     )
 
 
-def _fits(stored: Shape, wanted: Shape) -> bool:
+def _fits(stored: TableSchema, wanted: TableSchema) -> bool:
     """Return whether a table of the stored shape can take rows of the wanted one without a rebuild."""
     return (stored.key, stored.masked) == (wanted.key, wanted.masked) and stored.columns == wanted.columns
 
 
-def _swap(session: Session, declaration: Declaration, stream: Stream, old: Shape, table: str) -> None:
+def _swap(session: Session, declaration: Declaration, stream: Stream, old: TableSchema, table: str) -> None:
     """Put the rebuilt rows in the place of the old ones; the history starts anew."""
     history = f"{stream.name}_history"
     if session.dialect == "postgres":
@@ -425,16 +419,16 @@ def prepare_table(session: Session, declaration: Declaration, stream: Stream, at
     """
     state.create_tables(session)
     stored = state.read_state(session, declaration.name).shapes.get(stream.name)
-    wanted = declared_shape(declaration, stream)
+    wanted = declared_schema(declaration, stream)
     if stored is None or stored == wanted.as_json():
         return
     with blaming(stream.name):
-        migrate(session, declaration, stream, Shape.of_json(stored))
+        migrate(session, declaration, stream, TableSchema.of_json(stored))
     opened = wanted.history and not stored["history"]
     if opened:
         open_history(session, declaration, stream)
     keep_as_of(session, declaration, stream, stored, _later(session, declaration, at) if opened else None)
-    if not needs_backfill(Shape.of_json(stored), wanted):
+    if not needs_backfill(TableSchema.of_json(stored), wanted):
         state.write_shape(session, declaration.name, stream.name, wanted.as_json())
 
 

@@ -14,24 +14,16 @@ again touches nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from leat.pipelines.load.event_log import SEQUENCE
 from leat.pipelines.load.results import StreamResult
-from leat.sources.errors import Permanent
 from leat.warehouse.session import Session, quote
 
-GUARD_FROM = 10  # a full scan of a smaller table may delete any share of it
-
-LOSERS = "leat_losers"  # a temporary table: the landed rows that don't count
-_ENDED = "leat_ended"  # those among them that a later delete covers
+SUPERSEDED = "leat_superseded"  # a temporary table: the landed rows that don't count
 SPARED = "leat_spared"  # keys of broken records of the load: what is in the table stays as it is
-
-
-class SuspiciousDelete(Permanent):
-    """A full scan would delete a larger share of a table than the declaration allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +42,7 @@ class Merge:
         history: whether versions are kept.
         load_id: id of the load.
         at: when the load is applied.
-        losers: whether some landed rows don't count; see :func:`drop_losers`.
+        superseded: whether some landed rows don't count; see :func:`drop_superseded`.
         spares: whether there is a relation :data:`SPARED`.
     """
 
@@ -65,7 +57,7 @@ class Merge:
     history: bool
     load_id: str
     at: datetime
-    losers: bool = False
+    superseded: bool = False
     spares: bool = False
 
     @property
@@ -74,18 +66,18 @@ class Merge:
         return quote(self.integration, self.table)
 
     @property
-    def survivors(self) -> str:
+    def effective(self) -> str:
         """The landed rows that count, as a relation."""
-        if not self.losers:
+        if not self.superseded:
             return quote(self.staged)
         return (
             f"(SELECT * FROM {quote(self.staged)} AS r "
-            f"WHERE NOT EXISTS (SELECT 1 FROM {LOSERS} AS l WHERE l.{SEQUENCE} = r.{SEQUENCE}))"
+            f"WHERE NOT EXISTS (SELECT 1 FROM {SUPERSEDED} AS l WHERE l.{SEQUENCE} = r.{SEQUENCE}))"
         )
 
     def same_key(self, left: str, right: str) -> str:
         """Return the condition that two aliases have the same key."""
-        return _equal(self.key, left, right)
+        return equal(self.key, left, right)
 
     def spared(self, alias: str, since: str | None = None) -> str:
         """Return the condition that the row of an alias is spared, for a record that came after a sequence number."""
@@ -95,130 +87,12 @@ class Merge:
         return f"EXISTS (SELECT 1 FROM {SPARED} AS p WHERE {self.same_key('p', alias)}{later})"
 
     def mark_deleted(self, condition: str, params: Sequence[Any] = ()) -> int:
-        """Mark the existing rows ``t`` of a condition that no surviving row names; returns how many."""
+        """Mark the existing rows ``t`` of a condition that no effective row names; returns how many."""
         return self.session.change(
             f"UPDATE {self.into} AS t SET _deleted_at = ?, _synced_at = ?, _load_id = ? WHERE t._deleted_at IS NULL "
-            f"AND {condition} AND NOT EXISTS (SELECT 1 FROM {self.survivors} AS s WHERE {self.same_key('s', 't')})",
+            f"AND {condition} AND NOT EXISTS (SELECT 1 FROM {self.effective} AS s WHERE {self.same_key('s', 't')})",
             (self.at, self.at, self.load_id, *params),
         )
-
-
-def drop_losers(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) -> Merge:
-    """Find the landed rows that don't count; returns the merge without them.
-
-    Without a version, a row is what arrived last, and a delete is about that. With one, a delete ends all versions
-    that arrived before it, and the highest of the others wins.
-
-    Args:
-        merge: what is merged.
-        deletes: temporary relations of deletes: name, and the columns that they name beside ``_seq``.
-    """
-    merge.session.keep(LOSERS, f"SELECT {SEQUENCE} FROM {quote(merge.staged)} WHERE 1 = 0")
-    if merge.version is None:
-        return _drop_deleted(_drop_older(merge), deletes)
-    return _drop_older(_drop_deleted(merge, deletes))
-
-
-def _drop_older(merge: Merge) -> Merge:
-    """Keep one row of each key: the highest version, of equal versions the last that arrived."""
-    session = merge.session
-    keys = ", ".join(map(quote, merge.key))
-    twice = f"SELECT {keys} FROM {merge.survivors} AS s GROUP BY {keys} HAVING count(*) > 1"
-    if not session.execute(f"{twice} LIMIT 1"):
-        return merge
-    order = f"{quote(merge.version)} DESC NULLS LAST, " if merge.version else ""
-    session.keep(
-        "leat_twice",
-        f"SELECT {SEQUENCE}, row_number() OVER (PARTITION BY {keys} ORDER BY {order}{SEQUENCE} DESC) AS place "
-        f"FROM {merge.survivors} AS s WHERE EXISTS (SELECT 1 FROM ({twice}) AS d WHERE {merge.same_key('d', 's')})",
-    )
-    session.execute(f"INSERT INTO {LOSERS} SELECT {SEQUENCE} FROM leat_twice WHERE place > 1")
-    return replace(merge, losers=True)
-
-
-def _drop_deleted(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) -> Merge:
-    """Drop the rows that a later delete covers, and remember them."""
-    session = merge.session
-    if deletes:
-        session.keep(_ENDED, f"SELECT {SEQUENCE} FROM {LOSERS} WHERE 1 = 0")
-    for name, columns in deletes:
-        covered = session.change(
-            f"INSERT INTO {_ENDED} SELECT s.{SEQUENCE} FROM {merge.survivors} AS s WHERE EXISTS (SELECT 1 FROM "
-            f"{quote(name)} AS d WHERE {_equal(columns, 's', 'd')} AND d.{SEQUENCE} > s.{SEQUENCE})"
-        )
-        if covered:
-            session.execute(f"INSERT INTO {LOSERS} SELECT {SEQUENCE} FROM {_ENDED}")
-            merge = replace(merge, losers=True)
-    return merge
-
-
-def not_deleted(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) -> str:
-    """Return the condition that the source has not reported the row ``t`` as gone, or that it is spared."""
-    spared = merge.spared("t", f"d.{SEQUENCE}")
-    reported = [
-        f"EXISTS (SELECT 1 FROM {quote(name)} AS d WHERE {_equal(columns, 't', 'd')} AND NOT {spared})"
-        for name, columns in deletes
-    ]
-    return f"NOT ({' OR '.join(reported)})" if reported else "1 = 1"
-
-
-def apply_deletes(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) -> int:
-    """Mark what the source reported as gone; returns how many rows."""
-    spared = merge.spared("t", f"d.{SEQUENCE}")
-    gone = sum(
-        merge.mark_deleted(
-            f"EXISTS (SELECT 1 FROM {quote(name)} AS d WHERE {_equal(columns, 't', 'd')} AND NOT {spared})"
-        )
-        for name, columns in deletes
-    )
-    if all(set(columns) <= set(merge.key) for _, columns in deletes):
-        return gone
-    # A delete by another column may cover a landed row but not the older one in the table that it replaced.
-    ended = f"SELECT 1 FROM {quote(merge.staged)} AS e JOIN {_ENDED} AS n ON n.{SEQUENCE} = e.{SEQUENCE} "
-    spared = merge.spared("t", f"e.{SEQUENCE}")
-    return gone + merge.mark_deleted(f"EXISTS ({ended} WHERE {merge.same_key('e', 't')} AND NOT {spared})")
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """A complete listing: which rows of the table ``t`` it is about, as a condition with its parameters."""
-
-    condition: str = "1 = 1"
-    params: tuple[Any, ...] = ()
-
-    @classmethod
-    def of(cls, where: Mapping[str, Any]) -> Scan:
-        """Return the scan of the rows that have these values."""
-        return cls(" AND ".join([f"t.{quote(name)} = ?" for name in where] or ["1 = 1"]), tuple(where.values()))
-
-    @classmethod
-    def of_vanished(cls, merge: Merge, columns: Sequence[str]) -> Scan:
-        """Return the scan of the rows in whose part of the stream, by the columns, nothing has arrived at all."""
-        return cls(f"NOT EXISTS (SELECT 1 FROM {merge.survivors} AS v WHERE {_equal(columns, 't', 'v')})")
-
-
-def apply_full_scan(merge: Merge, scan: Scan, max_share: float | None) -> int:
-    """Mark what a complete listing did not name, neither well nor broken; returns how many rows.
-
-    Raises:
-        SuspiciousDelete: it would be a larger share than ``max_share`` (None: any share).
-    """
-    condition = f"{scan.condition} AND NOT {merge.spared('t')}"
-    if max_share is not None:
-        alive, gone = merge.session.execute(
-            f"SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (SELECT 1 FROM {merge.survivors} AS s "
-            f"WHERE {merge.same_key('s', 't')})) FROM {merge.into} AS t WHERE t._deleted_at IS NULL AND {condition}",
-            scan.params,
-        )[0]
-        if alive >= GUARD_FROM and gone > round(max_share * alive, 6):  # 0.29 * 100 is less than 29
-            raise SuspiciousDelete(
-                merge.integration,
-                f"comparing {merge.stream} with the complete listing",
-                f"{gone} of {alive} rows would be deleted, more than the share {max_share:g} that is allowed",
-                f"look at the system; if that is right, run `leat run {merge.integration} --allow-deletes`, "
-                f"or raise streams.{merge.stream}.max_delete_share",
-            )
-    return merge.mark_deleted(condition, scan.params)
 
 
 def upsert(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) -> tuple[int, int]:
@@ -230,7 +104,7 @@ def upsert(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) -> tupl
     if merge.version:
         version = quote(merge.version)
         older = "".join(
-            f" AND NOT EXISTS (SELECT 1 FROM {quote(name)} AS d WHERE {_equal(named, 't', 'd')} "
+            f" AND NOT EXISTS (SELECT 1 FROM {quote(name)} AS d WHERE {equal(named, 't', 'd')} "
             f"AND d.{SEQUENCE} < s.{SEQUENCE})"
             for name, named in deletes
         )
@@ -254,7 +128,7 @@ def _comparison(merge: Merge) -> tuple[str, str]:
     """
     columns = [quote(name) for name in merge.columns if name not in merge.key]
     if merge.session.dialect == "postgres" or not columns:
-        return merge.survivors, " OR ".join(f"t.{c} IS DISTINCT FROM s.{c}" for c in columns) or "1 = 0"
+        return merge.effective, " OR ".join(f"t.{c} IS DISTINCT FROM s.{c}" for c in columns) or "1 = 0"
 
     def hashes(alias: str) -> tuple[str, str]:
         forth = ", ".join(f"{alias}.{c}" for c in columns)
@@ -264,7 +138,7 @@ def _comparison(merge: Merge) -> tuple[str, str]:
     needed = {*merge.key, SEQUENCE, *([merge.version] if merge.version else [])}
     first, second = hashes("r")
     listed = ", ".join(map(quote, sorted(needed)))
-    arriving = f"(SELECT {listed}, {first} AS _first, {second} AS _second FROM {merge.survivors} AS r)"
+    arriving = f"(SELECT {listed}, {first} AS _first, {second} AS _second FROM {merge.effective} AS r)"
     first, second = hashes("t")
     return arriving, f"s._first <> {first} OR s._second <> {second}"
 
@@ -273,7 +147,7 @@ def _insert(merge: Merge, condition: str) -> int:
     listed = ", ".join(map(quote, merge.columns))
     return merge.session.change(
         f"INSERT INTO {merge.into} ({listed}, _load_id, _synced_at, _deleted_at) "
-        f"SELECT {listed}, ?, CAST(? AS TIMESTAMPTZ), NULL FROM {merge.survivors} AS s WHERE {condition}",
+        f"SELECT {listed}, ?, CAST(? AS TIMESTAMPTZ), NULL FROM {merge.effective} AS s WHERE {condition}",
         (merge.load_id, merge.at),
     )
 
@@ -310,5 +184,6 @@ def count(merge: Merge, changed: tuple[int, int, int], quarantined: int, purged:
     return StreamResult(merge.stream, inserted, updated, deleted, quarantined, int(drifted), int(total), purged)
 
 
-def _equal(columns: Sequence[str], left: str, right: str) -> str:
+def equal(columns: Sequence[str], left: str, right: str) -> str:
+    """Return the condition that two aliases have the same values in some columns."""
     return " AND ".join(f"{left}.{quote(c)} = {right}.{quote(c)}" for c in columns)

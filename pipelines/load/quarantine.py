@@ -68,7 +68,7 @@ def holds(merge: Merge) -> bool:
 
 def forget(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) -> None:
     """Take records out of the quarantine whose key arrives well, or is deleted in the source."""
-    sources = [f"{merge.survivors} AS s"]
+    sources = [f"{merge.effective} AS s"]
     sources += [f"{quote(name)} AS s" for name, columns in deletes if set(columns) == set(merge.key)]
     parts = ", ".join(f"CAST({quote(column)} AS VARCHAR)" for column in merge.key)
     named = [f"SELECT concat_ws('{sign}', {parts}) FROM {source}" for source in sources for sign in " /"]

@@ -15,7 +15,7 @@ from typing import Any
 from leat.pipelines.declare.declaration import Declaration, Retain
 from leat.pipelines.load import as_of, state
 from leat.pipelines.load.event_log import SEQUENCE
-from leat.pipelines.load.merge import LOSERS, Merge
+from leat.pipelines.load.merge import SUPERSEDED, Merge
 from leat.warehouse.clock import is_within
 from leat.warehouse.session import Session, literal, quote
 
@@ -89,10 +89,10 @@ def drop_expired(merge: Merge, retain: Retain | None) -> Merge:
         return merge
     old = _older(merge.columns, retain.by, merge.at - retain.rows, "s")
     dropped = merge.session.change(
-        f"INSERT INTO {LOSERS} SELECT s.{SEQUENCE} FROM {merge.survivors} AS s WHERE {old} "
+        f"INSERT INTO {SUPERSEDED} SELECT s.{SEQUENCE} FROM {merge.effective} AS s WHERE {old} "
         f"AND NOT EXISTS (SELECT 1 FROM {merge.into} AS t WHERE {merge.same_key('t', 's')})"
     )
-    return replace(merge, losers=True) if dropped else merge
+    return replace(merge, superseded=True) if dropped else merge
 
 
 def purge(merge: Merge, retain: Retain | None) -> Purged:

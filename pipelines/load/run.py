@@ -34,7 +34,7 @@ from leat.pipelines.load.mask_key import read_mask_key
 from leat.pipelines.load.results import CheckResult, IntegrationResult, Status, StreamResult
 from leat.pipelines.load.shaping import Shaping
 from leat.pipelines.load.stream_failures import CHECK, Failure, StreamFailed, summary
-from leat.pipelines.load.table_schema import Shape, declared_shape, needs_backfill
+from leat.pipelines.load.table_schema import TableSchema, declared_schema, needs_backfill
 from leat.sources.batch import to_json
 from leat.sources.driver import Sync, load_driver
 from leat.sources.errors import IntegrationError, Transient
@@ -283,7 +283,7 @@ def _try(engine: Engine, declaration: Declaration, request: Request, tally: _Tal
 
 
 def _run(engine: Engine, declaration: Declaration, request: Request, tally: _Tally) -> None:
-    shapes = {stream.name: declared_shape(declaration, stream) for stream in declaration.selected()}
+    shapes = {stream.name: declared_schema(declaration, stream) for stream in declaration.selected()}
     chosen = request.only.get(declaration.name, frozenset(shapes))
     for landed in landed_loads(_landing(engine, declaration, tally)):
         if tally.dry:  # of one that was killed
@@ -309,7 +309,7 @@ def _run(engine: Engine, declaration: Declaration, request: Request, tally: _Tal
 
 
 def _prepare(
-    engine: Engine, declaration: Declaration, known: state.State, shapes: Mapping[str, Shape], tally: _Tally
+    engine: Engine, declaration: Declaration, known: state.State, shapes: Mapping[str, TableSchema], tally: _Tally
 ) -> None:
     """Bring the tables whose declared shape has changed into it."""
     for stream in declaration.selected():
@@ -338,7 +338,9 @@ def _known(
     return known, after
 
 
-def _plans(known: state.State, shapes: Mapping[str, Shape], request: Request, chosen: frozenset[str]) -> list[Plan]:
+def _plans(
+    known: state.State, shapes: Mapping[str, TableSchema], request: Request, chosen: frozenset[str]
+) -> list[Plan]:
     """Return the extractions that a run needs, in order.
 
     The cursor of some streams can't move without that of the others, so that a run of some leaves it: the next run
@@ -352,7 +354,7 @@ def _plans(known: state.State, shapes: Mapping[str, Shape], request: Request, ch
         return [Plan(RESET, request.reset, keep_cursor=request.reset != every, rebuild=True, any_share=True)]
     if known.cursor is None:
         return [Plan(RESET, chosen, keep_cursor=part, any_share=request.allow_deletes)]
-    old = {name: Shape.of_json(shape) for name, shape in known.shapes.items()}
+    old = {name: TableSchema.of_json(shape) for name, shape in known.shapes.items()}
     missing = frozenset(
         name for name, shape in shapes.items() if needs_backfill(old.get(name), shape) or name not in known.covered
     )
@@ -365,7 +367,7 @@ def _extract(
     engine: Engine,
     declaration: Declaration,
     task: tuple[Plan, state.State, dict[str, Any]],
-    shapes: Mapping[str, Shape],
+    shapes: Mapping[str, TableSchema],
     tally: _Tally,
 ) -> None:
     """Extract, land and apply one load; a source that has nothing new costs neither.
@@ -435,7 +437,7 @@ def _until_news(extraction: Iterator[Event]) -> tuple[Iterator[Event] | None, An
 
 
 def _apply_pending(
-    engine: Engine, declaration: Declaration, landed: Landed, shapes: Mapping[str, Shape], tally: _Tally
+    engine: Engine, declaration: Declaration, landed: Landed, shapes: Mapping[str, TableSchema], tally: _Tally
 ) -> None:
     """Apply a load that an earlier run landed and did not apply.
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from leat.pipelines.load.table_schema import Shape
+from leat.pipelines.load.table_schema import TableSchema
 from leat.sources.batch import clean, to_json
 from leat.sources.domain import arrow_value, outside
 from leat.sources.errors import Permanent
@@ -52,7 +52,7 @@ class Shaping:
         excluding: streams of which columns are left out, so that no record of theirs is written as it came.
     """
 
-    shapes: Mapping[str, Shape]
+    shapes: Mapping[str, TableSchema]
     mask_key: bytes
     excluding: frozenset[str] = frozenset()
 
@@ -94,7 +94,7 @@ def shaped(integration: str, rows: Rows, shaping: Shaping) -> tuple[pa.Table, li
     return _masked(table.filter(good), shape, shaping), list(_refused(rows.stream, given, shape, bad))
 
 
-def _without_key(table: pa.Table, shape: Shape) -> dict[int, str]:
+def _without_key(table: pa.Table, shape: TableSchema) -> dict[int, str]:
     """Return the rows that have no usable key."""
     import pyarrow as pa
     import pyarrow.compute
@@ -146,7 +146,7 @@ def _are_alike(one: pa.DataType, other: pa.DataType) -> bool:
     return both_text or any(is_kind(one) and is_kind(other) for is_kind in kinds)
 
 
-def _refused(stream: str, given: pa.Table, shape: Shape, bad: Mapping[int, str]) -> Iterator[Quarantined]:
+def _refused(stream: str, given: pa.Table, shape: TableSchema, bad: Mapping[int, str]) -> Iterator[Quarantined]:
     for row, reason in sorted(bad.items()):
         record = {name: _plain(given.column(name)[row]) for name in given.column_names}
         identity = {name: record[name] for name in shape.key if record[name] is not None}
@@ -167,7 +167,7 @@ def _plain(scalar: Any) -> Any:
         return f"{scalar.value} {scalar.type}"
 
 
-def _masked(table: pa.Table, shape: Shape, shaping: Shaping) -> pa.Table:
+def _masked(table: pa.Table, shape: TableSchema, shaping: Shaping) -> pa.Table:
     for name in shape.masked:
         index = table.column_names.index(name)
         table = table.set_column(index, table.schema.field(index), _hashed(table.column(index), shaping.mask))
@@ -197,7 +197,7 @@ def quarantine_data(event: Quarantined, shaping: Shaping) -> dict[str, Any]:
     }
 
 
-def _identity(event: Quarantined, shape: Shape, shaping: Shaping) -> dict[str, Any]:
+def _identity(event: Quarantined, shape: TableSchema, shaping: Shaping) -> dict[str, Any]:
     """Return the key of the row that the record would have become; nothing unless all of it is known."""
     found: dict[str, Any] = {}
     for name in shape.key:

@@ -15,7 +15,7 @@ from leat.pipelines.load.event_log import items
 from leat.pipelines.load.landing import Landed, next_load_id
 from leat.pipelines.load.results import StreamResult
 from leat.pipelines.load.shaping import Shaping
-from leat.pipelines.load.table_schema import declared_shape
+from leat.pipelines.load.table_schema import declared_schema
 from leat.sources.driver import ConnectionModel
 from leat.sources.events import Event
 from leat.warehouse.session import Session
@@ -63,7 +63,7 @@ def write(landed: Landed, declaration: Declaration, events: Iterable[Event]) -> 
     import pyarrow as pa
     from pyarrow import parquet
 
-    shapes = {stream.name: declared_shape(declaration, stream) for stream in declaration.selected()}
+    shapes = {stream.name: declared_schema(declaration, stream) for stream in declaration.selected()}
     tables: dict[str, list[pa.Table]] = defaultdict(list)
     for item in items(declaration.name, iter(events), Shaping(shapes, b"key")):
         tables[item.meta.table_name].append(item.data)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from leat.pipelines.load.merge import GUARD_FROM
+from leat.pipelines.load.deletes import GUARD_FROM
 from leat.pipelines.load.results import StreamResult
 from leat.sources.events import Delete, Event, FullScan, Rows
 from leat.sources.stream import Stream

@@ -1,0 +1,208 @@
+"""How a stream's table is created, and how it gets from the schema it has to the declared one.
+
+A change that loses no value is made in place: a new column, an empty one dropped, a type widened. A change that would
+lose values stops, with the way forward in the message: ``leat reset`` loads the stream again, in the new schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.load import as_of
+from leat.pipelines.load.table_schema import (
+    HISTORY_COLUMNS,
+    SYSTEM_COLUMNS,
+    SYSTEM_DESCRIPTIONS,
+    TableSchema,
+    declared_schema,
+    widens,
+)
+from leat.sources.errors import Permanent
+from leat.sources.stream import Stream
+from leat.warehouse.session import Session, literal, quote, sql_type
+
+
+class SchemaChange(Permanent):
+    """The declared shape of a table can't be reached without losing values."""
+
+
+def create_table(session: Session, declaration: Declaration, stream: Stream, table: str) -> None:
+    """Create the table of a stream under a name, with comments; on Postgres with a unique index on the key."""
+    shape = declared_schema(declaration, stream)
+    session.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(declaration.name)}")
+    _create(session, declaration.name, table, {**shape.columns, **SYSTEM_COLUMNS})
+    if session.dialect == "postgres":
+        listed = ", ".join(map(quote, shape.key))
+        session.execute(f"CREATE UNIQUE INDEX ON {quote(declaration.name, table)} ({listed})")
+    described = {**{c.name: c.description for c in declaration.columns(stream)}, **SYSTEM_DESCRIPTIONS}
+    _comment(session, declaration.name, table, stream.description, described)
+
+
+def open_history(session: Session, declaration: Declaration, stream: Stream) -> None:
+    """Create the history table of a stream, or go on with one that was kept before, from the rows that exist now."""
+    shape = declared_schema(declaration, stream)
+    name = f"{stream.name}_history"
+    if not session.columns(declaration.name, name):
+        _create(session, declaration.name, name, {**shape.columns, **HISTORY_COLUMNS})
+        described = {**{c.name: c.description for c in declaration.columns(stream)}, **SYSTEM_DESCRIPTIONS}
+        _comment(session, declaration.name, name, f"Every version of: {stream.description}", described)
+    table, history = quote(declaration.name, stream.name), quote(declaration.name, name)
+    same_key = " AND ".join(f"t.{quote(column)} = h.{quote(column)}" for column in shape.key)
+    session.execute(
+        f"UPDATE {history} AS h SET valid_to = t._synced_at FROM {table} AS t "
+        f"WHERE {same_key} AND h.valid_to IS NULL AND h._load_id <> t._load_id"
+    )
+    session.execute(  # rows that were purged while no history was kept
+        f"UPDATE {history} AS h SET valid_to = (SELECT max(_synced_at) FROM {table}) WHERE h.valid_to IS NULL "
+        f"AND NOT EXISTS (SELECT 1 FROM {table} AS t WHERE {same_key})"
+    )
+    listed = ", ".join(map(quote, shape.columns))
+    session.execute(
+        f"INSERT INTO {history} ({listed}, _load_id, valid_from) SELECT {listed}, _load_id, _synced_at FROM {table} "
+        f"AS t WHERE _deleted_at IS NULL AND NOT EXISTS (SELECT 1 FROM {history} AS h WHERE {same_key} "
+        "AND h.valid_to IS NULL)"
+    )
+
+
+def keep_as_of(session: Session, declaration: Declaration, stream: Stream, stored: Any, began: datetime | None) -> None:
+    """Bring the function ``<stream>_as_of`` in line with the table, in the transaction that changes it.
+
+    Args:
+        session: the writing transaction.
+        declaration: whose stream it is.
+        stream: the stream.
+        stored: the shape that the table had, as JSON; None before the first load.
+        began: when the history begins, if it does now.
+    """
+    shape = declared_schema(declaration, stream)
+    schema, table = declaration.name, stream.name
+    if not shape.history:
+        if stored and stored["history"]:
+            as_of.drop_as_of(session, schema, table)
+        return
+    if began is not None:
+        as_of.set_known_from(session, schema, table, began)
+    elif as_of.known_from(session, schema, table) is None:  # it was begun by an earlier leat
+        first = as_of.first_version(session, schema, table)
+        if first is not None:
+            as_of.set_known_from(session, schema, table, first)
+    if stored != shape.as_json() or began is not None or not as_of.has_as_of(session, schema, table):
+        columns = {name: (kind, f"h.{quote(name)}") for name, kind in shape.columns.items()}
+        of_system = {"_load_id": "h._load_id", "_synced_at": "h.valid_from", "_deleted_at": "CAST(NULL AS TIMESTAMPTZ)"}
+        columns |= {name: (kind, of_system[name]) for name, kind in SYSTEM_COLUMNS.items()}
+        as_of.create_as_of(session, schema, table, columns)
+
+
+def migrate(session: Session, declaration: Declaration, stream: Stream, old: TableSchema) -> None:
+    """Bring an existing table, and its history, into the declared shape.
+
+    Raises:
+        SchemaChange: values would be lost.
+    """
+    new = declared_schema(declaration, stream)
+    tables = [stream.name]
+    if session.columns(declaration.name, f"{stream.name}_history"):
+        tables.append(f"{stream.name}_history")
+    if (old.key, old.masked) != (new.key, new.masked):
+        if _rows(session, declaration.name, stream.name, "1 = 1"):
+            what = "its key changed" if old.key != new.key else "the columns that are hashed changed"
+            raise _stop(declaration, stream, what)
+        for table in tables:
+            session.execute(f"DROP TABLE {quote(declaration.name, table)}")
+        create_table(session, declaration, stream, stream.name)
+        if new.history:
+            open_history(session, declaration, stream)
+        return
+    for table in tables:
+        _migrate_columns(session, declaration, stream, table, new)
+
+
+def replace_rows(session: Session, declaration: Declaration, stream: Stream, old: TableSchema, table: str) -> None:
+    """Replace the rows of a stream's table by those of a rebuilt one, and empty its history; both get the new shape.
+
+    For Postgres: a reader whose snapshot is older would find a table that was renamed or rewritten empty, but goes on
+    to see rows that were deleted.
+    """
+    new = declared_schema(declaration, stream)
+    for name in (stream.name, f"{stream.name}_history"):
+        actual = session.columns(declaration.name, name)
+        quoted = quote(declaration.name, name)
+        if actual:
+            session.execute(f"DELETE FROM {quoted}")
+        changed = [c for c in new.columns if c in actual and actual[c] != new.columns[c]]
+        gone = [c for c in actual if c not in {**new.columns, **SYSTEM_COLUMNS, **HISTORY_COLUMNS}]
+        for column in [*changed, *gone]:
+            session.execute(f"ALTER TABLE {quoted} DROP COLUMN {quote(column)}")
+        if actual:
+            _migrate_columns(session, declaration, stream, name, new)
+    into, rebuilt = quote(declaration.name, stream.name), quote(declaration.name, table)
+    listed = ", ".join(map(quote, [*new.columns, *SYSTEM_COLUMNS]))
+    rekeyed = old.key != new.key or any(old.columns[c] != new.columns[c] for c in old.key)
+    indexes = "SELECT indexname FROM pg_indexes WHERE schemaname = ? AND tablename = ?"
+    for (index,) in session.execute(indexes, (declaration.name, stream.name)) if rekeyed else ():
+        session.execute(f"DROP INDEX {quote(declaration.name, index)}")
+    session.execute(f"INSERT INTO {into} ({listed}) SELECT {listed} FROM {rebuilt}")
+    session.execute(f"DROP TABLE {rebuilt}")
+    if rekeyed:
+        session.execute(f"CREATE UNIQUE INDEX ON {into} ({', '.join(map(quote, new.key))})")
+
+
+def _migrate_columns(session: Session, declaration: Declaration, stream: Stream, table: str, new: TableSchema) -> None:
+    name = quote(declaration.name, table)
+    actual = session.columns(declaration.name, table)
+    system = {**SYSTEM_COLUMNS, **HISTORY_COLUMNS}
+    for column, kind in actual.items():
+        wanted = new.columns.get(column)
+        if column in system or wanted == kind:
+            continue
+        held = _rows(session, declaration.name, table, f"{quote(column)} IS NOT NULL")
+        if wanted is None and held:
+            raise _stop(
+                declaration, stream, f"column {column} is no longer loaded and {table} holds {held} values of it"
+            )
+        if wanted is None:
+            session.execute(f"ALTER TABLE {name} DROP COLUMN {quote(column)}")
+        elif held and not widens(kind, wanted):
+            raise _stop(
+                declaration, stream, f"column {column} changes from {kind} to {wanted} and {table} holds {held}"
+            )
+        else:
+            to = sql_type(wanted, session.dialect)
+            session.execute(
+                f"ALTER TABLE {name} ALTER COLUMN {quote(column)} TYPE {to} USING CAST(CAST({quote(column)} AS "
+                f"{sql_type('string', session.dialect)}) AS {to})"
+            )
+    described = {column.name: column.description for column in declaration.columns(stream)}
+    for column, kind in new.columns.items():
+        if column not in actual:
+            session.execute(f"ALTER TABLE {name} ADD COLUMN {quote(column)} {sql_type(kind, session.dialect)}")
+            session.execute(f"COMMENT ON COLUMN {name}.{quote(column)} IS {literal(described[column])}")
+
+
+def _create(session: Session, schema: str, table: str, columns: Mapping[str, str]) -> None:
+    listed = ", ".join(f"{quote(name)} {sql_type(kind, session.dialect)}" for name, kind in columns.items())
+    session.execute(f"CREATE TABLE {quote(schema, table)} ({listed})")
+
+
+def _comment(session: Session, schema: str, table: str, text: str, columns: Mapping[str, str]) -> None:
+    session.execute(f"COMMENT ON TABLE {quote(schema, table)} IS {literal(text)}")
+    for column in session.columns(schema, table):
+        if column in columns:
+            session.execute(f"COMMENT ON COLUMN {quote(schema, table, column)} IS {literal(columns[column])}")
+
+
+def _rows(session: Session, schema: str, table: str, where: str) -> int:
+    return int(session.execute(f"SELECT count(*) FROM {quote(schema, table)} WHERE {where}")[0][0])
+
+
+def _stop(declaration: Declaration, stream: Stream, what: str) -> SchemaChange:
+    return SchemaChange(
+        declaration.name,
+        f"changing the table {declaration.name}.{stream.name}",
+        what,
+        f"take the change back, or run `leat reset {declaration.name} --stream {stream.name}`: it loads the stream "
+        "anew in the new shape while readers keep the old table; its history then starts anew",
+    )
