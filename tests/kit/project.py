@@ -62,7 +62,7 @@ class Tally:
         )
         (folder / "script.py").write_text(
             "from leat.project_sources.tally.script import Connection, follow, setup_tests\n"
-            f"from sources.{name}.streams import STREAMS\n\n\n"
+            f"from leat.project_sources.{name}.streams import STREAMS\n\n\n"
             "def extract(connection, sync):\n    yield from follow(connection, sync, STREAMS)\n"
         )
         add_sources(folder.parent)
