@@ -199,6 +199,6 @@ def test_mistakes_say_where_and_what(tmp_path: Path) -> None:
         f"{where}.by: summary is string; only a timestamp, datetime or date tells how old a row is"
     )
     assert mistake("{rows: P7D}") == f"{where}: rows and by belong together: how long, and from which column's time on"
-    assert mistake("{rows: P0D, by: starts_at}").startswith(f"{where}: rows: a row that is kept for no time")
-    assert "say how long something is kept" in mistake("{}")
+    assert mistake("{rows: P0D, by: starts_at}").startswith(f"{where}: rows: a row that is retained for no time")
+    assert "say how long to retain something" in mistake("{}")
     assert mistake("{history: P7D}") == "calendar.yaml:5: streams.events: retain.history needs history: true"

@@ -76,8 +76,8 @@ Flag = Annotated[bool, Field(strict=True)]
 class Range(_Model):
     """Bounds of a number; either may be left out."""
 
-    min: Number | None = Field(default=None, description="Nothing less.")
-    max: Number | None = Field(default=None, description="Nothing more.")
+    min: Number | None = Field(default=None, description="Lower bound.")
+    max: Number | None = Field(default=None, description="Upper bound.")
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
@@ -94,19 +94,19 @@ class Check(_Model):
     """One check of a table; exactly one kind."""
 
     not_null: Names | None = Field(default=None, min_length=1, description="Columns that must have a value.")
-    unique: Names | None = Field(default=None, min_length=1, description="Columns that together identify a row.")
+    unique: Names | None = Field(default=None, min_length=1, description="Columns that together must be unique.")
     accepted_values: dict[str, Annotated[tuple[Scalar, ...], Field(min_length=1)]] | None = Field(
-        default=None, min_length=1, description="Column: allowed values."
+        default=None, min_length=1, description="Column: its allowed values."
     )
     range: dict[str, Range] | None = Field(default=None, min_length=1, description="Column: its bounds.")
     foreign_key: dict[str, str] | None = Field(
         default=None,
         min_length=1,
-        description="Column: stream.column, or integration.stream.column, that must have the value.",
+        description="Column: the stream.column, or integration.stream.column, that must contain the value.",
     )
-    row_count: Range | None = Field(default=None, description="How many rows the table may have.")
+    row_count: Range | None = Field(default=None, description="The allowed number of rows.")
     severity: Literal["warn", "error"] = Field(
-        default="error", description="An error keeps the load from being published; a warning is reported."
+        default="error", description="A failed error withholds the data from readers; a failed warning is only reported."
     )
 
     @model_validator(mode="after")
@@ -126,15 +126,15 @@ class Check(_Model):
 
 
 class Retain(_Model):
-    """How long what is loaded is kept; what isn't said is kept for good."""
+    """How long to retain what was loaded; what isn't named is retained for ever."""
 
     rows: Duration | None = Field(
-        default=None, description="How long rows are kept, from the time in `by` on; older ones aren't loaded."
+        default=None, description="How long to retain rows, counted from the time in `by`; older rows aren't loaded."
     )
-    by: str | None = Field(default=None, description="The column with that time: timestamp, datetime or date.")
-    deleted: Duration | None = Field(default=None, description="How long rows are kept that are gone from the system.")
-    history: Duration | None = Field(default=None, description="How long versions are kept that have ended.")
-    quarantine: Duration | None = Field(default=None, description="How long the content of broken records is kept.")
+    by: str | None = Field(default=None, description="The column with that time: a timestamp, datetime or date.")
+    deleted: Duration | None = Field(default=None, description="How long to retain rows that are gone from the system.")
+    history: Duration | None = Field(default=None, description="How long to retain versions that have ended.")
+    quarantine: Duration | None = Field(default=None, description="How long to retain the content of broken records.")
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -142,37 +142,37 @@ class Retain(_Model):
             msg = "rows and by belong together: how long, and from which column's time on"
             raise ValueError(msg)
         if self.rows is not None and not self.rows:
-            msg = "rows: a row that is kept for no time at all is never there; write selected: false"
+            msg = "rows: a row that is retained for no time is never there; write selected: false"
             raise ValueError(msg)
         if not any((self.rows, self.deleted is not None, self.history is not None, self.quarantine is not None)):
-            msg = "say how long something is kept: rows and by, deleted, history or quarantine"
+            msg = "say how long to retain something: rows and by, deleted, history or quarantine"
             raise ValueError(msg)
         return self
 
 
 class StreamOptions(_Model):
-    """What is wanted of one stream."""
+    """Options of one stream."""
 
-    selected: Flag = Field(default=True, description="Whether the stream is loaded at all.")
-    exclude: Names = Field(default=(), description="Columns that are left out.")
+    selected: Flag = Field(default=True, description="Whether to load the stream.")
+    exclude: Names = Field(default=(), description="Columns to leave out.")
     mask: Flag | Names = Field(
         default=False,
-        description="true: hash every column tagged as personal data, and extra beside them; or the columns to hash.",
+        description="true: hash every column that is marked as personal data, and extra; or the columns to hash.",
     )
-    fresh_within: Duration | None = Field(default=None, description="How old the table may get (ISO 8601).")
-    history: Flag = Field(default=False, description="Keep every version of a row in <stream>_history.")
+    fresh_within: Duration | None = Field(default=None, description="The highest allowed age of the table (ISO 8601).")
+    history: Flag = Field(default=False, description="Store every version of a row in <stream>_history.")
     max_delete_share: Number = Field(
-        default=0.5, ge=0, le=1, description="A full scan that would delete a larger share stops and asks."
+        default=0.5, ge=0, le=1, description="A full scan that would delete a larger share of the rows fails."
     )
     max_quarantine_share: Number = Field(
         default=0.2,
         ge=0,
         le=1,
-        description="A stream with a larger share of quarantined records fails; so does one without any good record, "
+        description="A stream with a larger share of quarantined records fails; so does one without a valid record, "
         "unless this is 1.",
     )
-    retain: Retain | None = Field(default=None, description="How long rows, versions and broken records are kept.")
-    checks: tuple[Check, ...] = Field(default=(), description="Checks of the table after each load.")
+    retain: Retain | None = Field(default=None, description="How long to retain rows, versions and broken records.")
+    checks: tuple[Check, ...] = Field(default=(), description="Checks to run on the table after each load.")
 
     @model_validator(mode="after")
     def _has_history(self) -> Self:
@@ -189,11 +189,11 @@ class Declaration(_Model):
     """One external system: where it is, what to read from it, how often, and what must be true of it."""
 
     source: str = Field(description="The kind of system.")
-    driver: str = Field(description="The vendor's API or the protocol by which it is read.")
-    version: int = Field(default=1, ge=1, strict=True, description="Raise it when the meaning of the data changes.")
+    driver: str = Field(description="The vendor's API, or the protocol, that leat reads it by.")
+    version: int = Field(default=1, ge=1, strict=True, description="Raise this when the meaning of the data changes.")
     description: str = Field(default="", description="What this system is to you.")
-    enabled: Flag = Field(default=True, description="Whether it runs by itself; by its name it can always be run.")
-    schedule: str | None = Field(default=None, description="Cron expression in UTC; none: only by hand.")
+    enabled: Flag = Field(default=True, description="Whether it runs automatically; you can always run it by name.")
+    schedule: str | None = Field(default=None, description="Cron expression in UTC; without it, only you start it.")
     connection: ConnectionModel = Field(description="Where the system is and how to sign in.")
     streams: Annotated[dict[str, _Options], BeforeValidator(_or_empty)] = Field(
         default_factory=dict, description="Options per stream."
