@@ -106,7 +106,8 @@ class Check(_Model):
     )
     row_count: Range | None = Field(default=None, description="The allowed number of rows.")
     severity: Literal["warn", "error"] = Field(
-        default="error", description="A failed error withholds the data from readers; a failed warning is only reported."
+        default="error",
+        description="A failed error withholds the data from readers; a failed warning is only reported.",
     )
 
     @model_validator(mode="after")
