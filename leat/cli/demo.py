@@ -43,7 +43,7 @@ def demo(
     try:
         import leat.demo.company  # noqa: F401 - is it installed?
     except ModuleNotFoundError as error:
-        msg = f"the demo's servers are not installed ({error.name}); `uv sync --group demo` installs them"
+        msg = f"the demo's servers are not installed ({error.name}). Next: install `leat[demo]`"
         raise UsageMistake(msg) from error
     workspace: Workspace = context.obj()
     code = _end_servers(workspace) if stop else _start_and_load(workspace, repository or [])
