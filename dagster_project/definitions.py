@@ -5,30 +5,7 @@ Loading it reads files and nothing else: no network, no secrets, and neither dlt
 
 from __future__ import annotations
 
-import dagster as dg
-
-from leat.dagster_project.compiled import Compiled, compile_folder, project_folder
-from leat.dagster_project.derived_assets import derived_assets
-from leat.dagster_project.ingested import ingested_assets
-from leat.dagster_project.schedules import integration_job, integration_schedule
-from leat.dagster_project.sensors import alert_sensors
-
-
-def definitions(compiled: Compiled) -> dg.Definitions:
-    """Return what a project consists of; a run is one process, which does its steps in turn."""
-    jobs = {name: integration_job(declaration) for name, declaration in compiled.declarations.items()}
-    schedules = [integration_schedule(d, jobs[name]) for name, d in compiled.declarations.items()]
-    derived = derived_assets(compiled)
-    return dg.Definitions(
-        assets=[
-            *(ingested_assets(compiled, declaration) for declaration in compiled.declarations.values()),
-            *([] if derived is None else [derived]),
-        ],
-        jobs=list(jobs.values()),
-        schedules=[schedule for schedule in schedules if schedule is not None],
-        sensors=alert_sensors(compiled),
-        executor=dg.in_process_executor,
-    )
-
+from leat.dagster_project.assembled import definitions
+from leat.dagster_project.compiled import compile_folder, project_folder
 
 defs = definitions(compile_folder(project_folder()))

@@ -9,8 +9,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from leat.dagster_project.assembled import definitions
 from leat.dagster_project.compiled import Compiled, compile_project
-from leat.dagster_project.definitions import definitions
 from leat.dagster_project.sensors import alert_sensors
 from leat.pipelines.declare.project import load_declarations
 from tests.kit.alerting import Office

@@ -14,8 +14,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from leat.dagster_project.assembled import definitions
 from leat.dagster_project.compiled import VIOLATIONS, Compiled, compile_folder, compile_project
-from leat.dagster_project.definitions import definitions
 from leat.dagster_project.instance import prepare_instance
 from leat.dagster_project.report import report
 from leat.pipelines.declare.project import load_declarations
