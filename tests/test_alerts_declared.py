@@ -138,7 +138,7 @@ def test_a_run_with_nothing_to_tell_imports_neither_apprise_nor_sqlglot(tmp_path
     (tmp_path / "quality").mkdir()
     (tmp_path / "quality" / "alerts.yaml").write_text(ONE)
     code = (
-        "import os, sys\nsys.argv = ['leat', 'run']\nfrom cli import main\n"
+        "import os, sys\nsys.argv = ['leat', 'run']\nfrom leat.cli import main\n"
         "os._exit = lambda code: sys.exit(code)\n"
         "try:\n    main.main()\nfinally:\n    heavy = {'apprise', 'sqlglot', 'dagster', 'pandas'}\n"
         "    print(sorted({name.split('.')[0] for name in sys.modules} & heavy))\n"
