@@ -5,8 +5,8 @@ from __future__ import annotations
 import dagster as dg
 
 from leat.dagster_project.compiled import Compiled
-from leat.dagster_project.derived_assets import derived_assets
 from leat.dagster_project.ingested import ingested_assets
+from leat.dagster_project.refreshed_assets import refreshed_assets
 from leat.dagster_project.schedules import integration_job, integration_schedule
 from leat.dagster_project.sensors import alert_sensors
 
@@ -15,11 +15,11 @@ def definitions(compiled: Compiled) -> dg.Definitions:
     """Return what a project consists of; a run is one process, which does its steps in turn."""
     jobs = {name: integration_job(declaration) for name, declaration in compiled.declarations.items()}
     schedules = [integration_schedule(d, jobs[name]) for name, d in compiled.declarations.items()]
-    derived = derived_assets(compiled)
+    refreshed = refreshed_assets(compiled)
     return dg.Definitions(
         assets=[
             *(ingested_assets(compiled, declaration) for declaration in compiled.declarations.values()),
-            *([] if derived is None else [derived]),
+            *([] if refreshed is None else [refreshed]),
         ],
         jobs=list(jobs.values()),
         schedules=[schedule for schedule in schedules if schedule is not None],

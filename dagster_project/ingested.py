@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import dagster as dg
 
 from leat.dagster_project.compiled import POOL, Compiled
-from leat.dagster_project.derived_assets import derive_and_publish, derived_specs
 from leat.dagster_project.outcomes import checked, stream_outcomes
+from leat.dagster_project.refreshed_assets import refresh_and_publish, refreshed_specs
 from leat.dagster_project.steps import Told, again_later, earlier_checks, failed, logging_to, tell
 from leat.dagster_project.stream_specs import stream_check_specs, stream_specs
 from leat.pipelines.declare.declaration import Declaration
@@ -65,8 +65,8 @@ def _load(context: dg.AssetExecutionContext, compiled: Compiled, name: str) -> I
         outcomes = stream_outcomes(session, declaration, result)
     yield from tell(context, specs, outcomes, checked(checks))
     yield from earlier or ()
-    if not _derived_follows(context, compiled):
-        yield from derive_and_publish(context, compiled)
+    if not _refresh_follows(context, compiled):
+        yield from refresh_and_publish(context, compiled)
 
 
 def _tell_applied(context: dg.AssetExecutionContext, compiled: Compiled, result: IntegrationResult) -> Iterator[Told]:
@@ -77,7 +77,7 @@ def _tell_applied(context: dg.AssetExecutionContext, compiled: Compiled, result:
         applied = [outcome for outcome in stream_outcomes(session, declaration, result) if outcome.changed]
     yield from tell(context, specs, applied, checked(result.checks))
     if applied:
-        yield from derive_and_publish(context, compiled)
+        yield from refresh_and_publish(context, compiled)
 
 
 def _check(compiled: Compiled, declaration: Declaration) -> tuple[CheckResult, ...]:
@@ -122,7 +122,7 @@ def _audit(session: Session, declaration: Declaration, compiled: Compiled) -> tu
     return audit(session, declaration, compiled.declarations)
 
 
-def _derived_follows(context: dg.AssetExecutionContext, compiled: Compiled) -> bool:
+def _refresh_follows(context: dg.AssetExecutionContext, compiled: Compiled) -> bool:
     """Return whether a later step of this run brings models and rules up to date, and publishes."""
-    derived = {spec.key for spec in derived_specs(compiled)}
-    return bool(derived & set(context.job_def.asset_layer.executable_asset_keys))
+    refreshed = {spec.key for spec in refreshed_specs(compiled)}
+    return bool(refreshed & set(context.job_def.asset_layer.executable_asset_keys))

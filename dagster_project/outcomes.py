@@ -16,7 +16,7 @@ from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.sql_file import ANALYTICS
 from leat.pipelines.load import state
 from leat.pipelines.load.results import CheckResult, IntegrationResult
-from leat.runs.refresh import Derived
+from leat.runs.refresh import Refreshed
 from leat.warehouse.session import Session
 
 _NEVER_CHANGED = "empty"
@@ -71,16 +71,16 @@ def stream_outcomes(session: Session, declaration: Declaration, result: Integrat
     ]
 
 
-def derived_outcomes(
-    session: Session, compiled: Compiled, derived: Derived | None, withheld: str | None = None
+def refreshed_outcomes(
+    session: Session, compiled: Compiled, refreshed: Refreshed | None, withheld: str | None = None
 ) -> list[Outcome]:
     """Return the models that exist, and the ledger of violations.
 
-    ``derived`` is None when nothing had to be done; ``withheld`` says why readers don't see them, if that is so.
+    ``refreshed`` is None when nothing had to be done; ``withheld`` says why readers don't see them, if that is so.
     """
     if not state.exists(session):
         return []
-    built = {model.name: model for model in derived.models} if derived else {}
+    built = {model.name: model for model in refreshed.models} if refreshed else {}
     kept = session.execute("SELECT model, fingerprint, row_count, built_at FROM leat.models")
     known = {name: (fingerprint, rows, at) for name, fingerprint, rows, at in kept}
     outcomes = []
@@ -100,7 +100,7 @@ def derived_outcomes(
                 metadata |= {"build": built[model.name].reason, "seconds": round(built[model.name].seconds, 3)}
             changed = model.name in built and built[model.name].status == "built"
             outcomes.append(Outcome(dg.AssetKey([ANALYTICS, model.name]), fingerprint[:16], metadata, changed))
-    return [*outcomes, _violations(session, withheld, changed=derived is not None)]
+    return [*outcomes, _violations(session, withheld, changed=refreshed is not None)]
 
 
 def _violations(session: Session, withheld: str | None, *, changed: bool) -> Outcome:

@@ -12,16 +12,16 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from leat.dagster_project.compiled import compile_project
-from leat.dagster_project.derived_assets import derived_specs
 from leat.dagster_project.instance import instance_folder
-from leat.dagster_project.outcomes import Checked, Outcome, checked, derived_outcomes, stream_outcomes
+from leat.dagster_project.outcomes import Checked, Outcome, checked, refreshed_outcomes, stream_outcomes
+from leat.dagster_project.refreshed_assets import refreshed_specs
 from leat.dagster_project.runless import record_check, record_outcome
 from leat.dagster_project.stream_specs import stream_specs
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import Project
 from leat.pipelines.load import state
 from leat.pipelines.load.results import IntegrationResult, StreamResult
-from leat.runs.refresh import Derived
+from leat.runs.refresh import Refreshed
 from leat.warehouse.connect import open_warehouse
 
 log = logging.getLogger("leat.report")
@@ -31,7 +31,7 @@ def report(
     project: Project,
     declarations: Mapping[str, Declaration],
     results: Sequence[IntegrationResult],
-    derived: Derived | None,
+    refreshed: Refreshed | None,
     withheld: str | None = None,
 ) -> None:
     """Record materializations and checks as a Dagster run would, with the same data versions.
@@ -40,19 +40,19 @@ def report(
         project: the project; the instance is that of :func:`leat.dagster_project.instance.instance_folder`.
         declarations: its integrations.
         results: what the run did for each of them.
-        derived: what it did for models and rules; None when they were up to date.
+        refreshed: what it did for models and rules; None when they were up to date.
         withheld: why readers don't see the newest version, if that is so.
 
     What goes wrong is logged and never raised: the rows are where they belong.
     """
     try:
         with dg.DagsterInstance.from_config(str(instance_folder(project))) as instance:
-            _record(instance, project, declarations, results, derived, withheld)
+            _record(instance, project, declarations, results, refreshed, withheld)
     except Exception:
         log.exception("the Dagster instance wasn't told of this run")
 
 
-def report_standing(project: Project, declarations: Mapping[str, Declaration]) -> None:
+def report_tables(project: Project, declarations: Mapping[str, Declaration]) -> None:
     """Record every table as it stands: for an instance that is new, of a project that has been loaded before.
 
     What its checks found isn't known any more; the next load that brings something runs them.
@@ -65,7 +65,7 @@ def report_standing(project: Project, declarations: Mapping[str, Declaration]) -
         if streams
     ]
     if results:
-        report(project, declarations, results, Derived((), ()))
+        report(project, declarations, results, Refreshed((), ()))
 
 
 def _record(
@@ -73,7 +73,7 @@ def _record(
     project: Project,
     declarations: Mapping[str, Declaration],
     results: Sequence[IntegrationResult],
-    derived: Derived | None,
+    refreshed: Refreshed | None,
     withheld: str | None,
 ) -> None:
     compiled = compile_project(project, declarations)
@@ -87,10 +87,10 @@ def _record(
             if result.status == "loaded" or any(stream.changed for stream in result.streams):
                 specs |= {spec.key: spec for spec in stream_specs(compiled, declaration)}
                 outcomes += stream_outcomes(session, declaration, result)
-        if derived is not None:
-            specs |= {spec.key: spec for spec in derived_specs(compiled)}
-            outcomes += derived_outcomes(session, compiled, derived, withheld)
-            checks += checked(derived.checks)
+        if refreshed is not None:
+            specs |= {spec.key: spec for spec in refreshed_specs(compiled)}
+            outcomes += refreshed_outcomes(session, compiled, refreshed, withheld)
+            checks += checked(refreshed.checks)
     for outcome in outcomes:
         if outcome.key in specs:
             record_outcome(instance, specs[outcome.key], outcome)

@@ -13,7 +13,7 @@ from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import Project
 from leat.pipelines.load.state import TABLES
 from leat.pipelines.load.system_tables import DESCRIPTIONS
-from leat.runs.refresh import derive
+from leat.runs.refresh import refresh
 from leat.warehouse.session import Warehouse
 from tests.loaded import ENGINES, declare, load, utc, warehouse_of, write
 
@@ -65,7 +65,7 @@ def described(tmp_path: Path, warehouse: Warehouse) -> Project:
     with warehouse.transaction() as session:
         load(session, "version_control", "001", {"commits": [commit], "commit_files": [touched]}, utc(2026, 11, 20))
         load(session, "calendar", "002", {"calendars": []}, utc(2026, 11, 20, 1))
-    assert derive(project, warehouse, declarations(), {"calendar": utc(2026, 11, 21)}) is not None
+    assert refresh(project, warehouse, declarations(), {"calendar": utc(2026, 11, 21)}) is not None
     return project
 
 
@@ -176,21 +176,21 @@ def test_what_changes_with_a_load_is_never_stale(warehouse: Warehouse, described
 
 def test_it_is_written_only_when_something_declared_changed(warehouse: Warehouse, described: Project) -> None:
     before = rows(warehouse, "SELECT mark FROM catalog.written")
-    assert derive(described, warehouse, declarations()) is None
-    assert derive(described, warehouse, declarations(), always=True) is not None
+    assert refresh(described, warehouse, declarations()) is None
+    assert refresh(described, warehouse, declarations(), always=True) is not None
     assert rows(warehouse, "SELECT mark FROM catalog.written") == before
     changed = declarations(alarms={"fresh_within": "PT1H"})
     assert declared_mark(changed) != declared_mark(declarations())
-    assert derive(described, warehouse, changed) is not None
+    assert refresh(described, warehouse, changed) is not None
     assert rows(warehouse, "SELECT fresh_within FROM catalog.tables WHERE table_name = 'alarms'") == [("PT1H",)]
-    assert derive(described, warehouse, changed) is None
+    assert refresh(described, warehouse, changed) is None
 
 
 def test_another_form_of_the_catalog_is_made_anew(warehouse: Warehouse, described: Project) -> None:
     with warehouse.transaction() as session:
         session.execute("UPDATE catalog.written SET mark = 'of an earlier version of leat'")
         session.execute("ALTER TABLE catalog.good_runs ADD COLUMN old BIGINT")
-    assert derive(described, warehouse, declarations(), always=True) is not None
+    assert refresh(described, warehouse, declarations(), always=True) is not None
     with warehouse.snapshot() as session:
         assert {name: session.columns("catalog", name) for name in ALL} == ALL
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from leat.control.alert_tables import AlertMessage, AlertProblem, AlertTold
 from leat.control.engine import writing
-from leat.control.latest_runs import standing_runs
+from leat.control.latest_runs import latest_runs
 from leat.control.migrations import HEAD
 from leat.control.publications import blocked_since
 from leat.control.store import (
@@ -292,11 +292,11 @@ def test_runs_of_a_clock_that_was_ahead_hide_no_others(control: Engine) -> None:
     end_run(control, right, "failed", error=("Rejected", "no"))
     assert last_runs(control)["a"].id == right
     assert [run.id for run in recent_runs(control)] == [right, wrong]
-    ended = standing_runs(control)["a"].ended
+    ended = latest_runs(control)["a"].ended
     assert ended is not None
     assert ended.status == "failed"
     running = start_run(control, "a", "cli", holds_lock=True)
-    assert standing_runs(control)["a"].running is not None
+    assert latest_runs(control)["a"].running is not None
     end_run(control, running, "blocked")
     assert list(blocked_since(control)) == ["a"]
 

@@ -20,7 +20,7 @@ from leat.dagster_project.instance import prepare_instance
 from leat.dagster_project.report import report
 from leat.pipelines.declare.project import load_declarations
 from leat.pipelines.load.run import Request, run_integration
-from leat.runs.refresh import derive
+from leat.runs.refresh import refresh
 from tests.kit.project import Tally, full_scan, row, rows
 
 REPOSITORY = Path(__file__).parent.parent
@@ -209,7 +209,7 @@ def test_checks_alone_run_on_the_tables_as_they_are(modelled: Shown) -> None:
     modelled.tally.then(rows("fed", row(1, weight=1.0)), rows("kept", row(1)))
     engine = modelled.tally.engine()
     run_integration(engine, "tally", Request())
-    derive(modelled.compiled().project, engine.warehouse, engine.declarations)
+    refresh(modelled.compiled().project, engine.warehouse, engine.declarations)
     modelled.tally.then(rows("fed", row(2, weight=None)))
     job = dg.define_asset_job("checks", selection=dg.AssetSelection.all_asset_checks())
     defs = dg.Definitions.merge(modelled.defs(), dg.Definitions(jobs=[job]))
@@ -377,8 +377,8 @@ def test_the_instance_shows_what_the_command_line_did(modelled: Shown, monkeypat
     modelled.tally.then(rows("fed", row(1, weight=1.0)), rows("kept", row(1)))
     engine = modelled.tally.engine()
     result = run_integration(engine, "tally", Request())
-    derived = derive(compiled.project, engine.warehouse, engine.declarations)
-    report(compiled.project, engine.declarations, [result], derived)
+    refreshed = refresh(compiled.project, engine.warehouse, engine.declarations)
+    report(compiled.project, engine.declarations, [result], refreshed)
     with dg.DagsterInstance.from_config(str(home)) as instance:
         told = replace(modelled, instance=instance)
         assert told.version(FED) == result.load_id

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from leat.control.publications import standing_publications
+from leat.control.publications import current_publications
 from leat.control.store import open_control
 from tests.kit.child import CONTEXT, Point, Reader, _arm, run_to_end
 from tests.kit.project import Tally, row, rows
@@ -92,11 +92,11 @@ def forced_at_last(tally: Tally, point: Point) -> None:
     process.start()
     process.join()
     assert process.exitcode == -9, "the point was never reached"
-    logged = bool(standing_publications(desk.store).forced)
+    logged = bool(current_publications(desk.store).forced)
     assert desk.labels() == [(1, "one", 1.0)] or logged
     desk.publish("again")
     assert desk.labels() == [(1, "one", 99.0)]
-    assert standing_publications(desk.store).forced
+    assert current_publications(desk.store).forced
 
 
 def desk_of(tally: Tally) -> Desk:

@@ -11,15 +11,15 @@ import pytest
 import sqlalchemy
 
 from leat.assets.model_files import load_models
-from leat.control.publications import standing_publications
+from leat.control.publications import current_publications
 from leat.control.store import open_control
 from leat.pipelines.declare.project import load_declarations
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.pipelines.load.freshness import stale_streams
 from leat.pipelines.load.run import Request, run_integration
 from leat.quality.audit import audit
-from leat.runs.publish import Force, Published, publish_derived, tell_forced
-from leat.runs.refresh import Derived, derive
+from leat.runs.publish import Force, Published, describe_forced, publish
+from leat.runs.refresh import Refreshed, refresh
 from leat.warehouse.connect import open_warehouse
 from tests.kit.project import Tally, delete, row, rows
 
@@ -66,14 +66,14 @@ class Desk:
         result = run_integration(self.tally.engine(audit=checked), "tally", Request(forced=force is not None))
         return result.status
 
-    def derive(self, forced: str | None = None) -> Derived | None:
+    def refresh(self, forced: str | None = None) -> Refreshed | None:
         declarations = load_declarations(self.tally.project)
         accept = None if forced is None else Force(self.store, forced)
-        return derive(self.tally.project, self.warehouse, declarations, accept=accept)
+        return refresh(self.tally.project, self.warehouse, declarations, accept=accept)
 
-    def publish(self, forced: str | None = None) -> tuple[Derived | None, Published]:
-        derived = self.derive(forced)
-        return derived, publish_derived(self.store, self.warehouse, derived)
+    def publish(self, forced: str | None = None) -> tuple[Refreshed | None, Published]:
+        refreshed = self.refresh(forced)
+        return refreshed, publish(self.store, self.warehouse, refreshed)
 
     @property
     def warehouse(self) -> Any:
@@ -88,9 +88,9 @@ def desk(tally: Tally) -> Desk:
     desk = Desk(tally, open_control(f"sqlite:///{tally.folder / 'control.db'}"))
     desk.file("assets/models", "labels", LABELS)
     desk.load(rows("fed", row(1, "one", weight=1.0)))
-    derived, published = desk.publish()
-    assert derived is not None
-    assert (derived.errors, published.withheld) == ((), None)
+    refreshed, published = desk.publish()
+    assert refreshed is not None
+    assert (refreshed.errors, published.withheld) == ((), None)
     return desk
 
 
@@ -106,14 +106,14 @@ def test_a_failed_check_keeps_the_version_back_until_it_is_mended(desk: Desk) ->
     _, again = desk.publish()
     assert again.withheld is not None
     assert again.withheld.data["since"] == since, "since it began"
-    assert standing_publications(desk.store).withheld == again.withheld
+    assert current_publications(desk.store).withheld == again.withheld
     with desk.warehouse.snapshot() as session:
         assert session.execute("SELECT failing FROM leat.checks WHERE NOT ok") == [(2,)], "the finding is kept"
     desk.load(rows("fed", row(1, "one", weight=2.0), row(2, "two", weight=3.0)))
     _, mended = desk.publish()
     assert mended.withheld is None
     assert desk.labels() == [(1, "one", 2.0), (2, "two", 3.0)]
-    assert standing_publications(desk.store).withheld is None
+    assert current_publications(desk.store).withheld is None
 
 
 def test_a_rule_of_severity_error_keeps_the_models_and_the_ledger_tells_why(desk: Desk) -> None:
@@ -133,20 +133,20 @@ def test_a_rule_of_severity_error_keeps_the_models_and_the_ledger_tells_why(desk
 def test_forced_is_published_and_told_until_it_is_clean(desk: Desk) -> None:
     desk.load(rows("fed", row(1, "one", weight=99.0)))
     desk.publish()
-    derived, published = desk.publish("the fair is today")
-    assert derived is not None
-    assert (derived.accepted, published.withheld) == (True, None)
+    refreshed, published = desk.publish("the fair is today")
+    assert refreshed is not None
+    assert (refreshed.accepted, published.withheld) == (True, None)
     assert desk.labels() == [(1, "one", 99.0)]
-    (forced,) = standing_publications(desk.store).forced
-    assert "who said: the fair is today. In spite of: analytics.labels: range_weight" in tell_forced(forced)
-    assert desk.derive() is None, "this version is accepted"
+    (forced,) = current_publications(desk.store).forced
+    assert "who said: the fair is today. In spite of: analytics.labels: range_weight" in describe_forced(forced)
+    assert desk.refresh() is None, "this version is accepted"
     desk.load(rows("fed", row(2, "two", weight=1.0)))
     _, kept = desk.publish()
     assert kept.withheld is not None, "the next is not"
-    assert standing_publications(desk.store).forced == (forced,)
+    assert current_publications(desk.store).forced == (forced,)
     desk.load(rows("fed", row(1, "one", weight=1.0)))
     desk.publish()
-    standing = standing_publications(desk.store)
+    standing = current_publications(desk.store)
     assert (standing.withheld, standing.forced) == (None, ())
 
 
@@ -157,17 +157,17 @@ def test_a_blocked_load_can_be_forced(desk: Desk) -> None:
     desk.publish()
     assert desk.labels() == [(1, "one", 1.0)]
     assert desk.load(forced="a refund") == "loaded"
-    derived, _ = desk.publish("a refund")
+    refreshed, _ = desk.publish("a refund")
     assert desk.labels() == [(1, "one", -1.0)]
-    (forced,) = standing_publications(desk.store).forced
+    (forced,) = current_publications(desk.store).forced
     assert forced.data["reasons"][0]["subject"] == "tally.fed"
-    assert derived is not None
+    assert refreshed is not None
     desk.file("assets/models", "labels", LABELS + "-- changed\n")
     desk.publish()
-    assert standing_publications(desk.store).forced == (forced,), "its rows are as they were"
+    assert current_publications(desk.store).forced == (forced,), "its rows are as they were"
     assert desk.load(rows("fed", row(1, "one", weight=1.0))) == "loaded"
     desk.publish()
-    assert standing_publications(desk.store).forced == ()
+    assert current_publications(desk.store).forced == ()
 
 
 def test_a_model_that_fails_hinders_no_other(desk: Desk) -> None:
@@ -175,19 +175,19 @@ def test_a_model_that_fails_hinders_no_other(desk: Desk) -> None:
     broken = "SELECT id, label FROM analytics.broken"
     desk.file("assets/models", "reader", "/* ---\ndescription: Reads it.\n--- */\n" + broken)
     desk.load(rows("fed", row(1, "1", weight=1.0)))
-    derived, _ = desk.publish()
-    assert derived is not None
-    assert derived.errors == ()
+    refreshed, _ = desk.publish()
+    assert refreshed is not None
+    assert refreshed.errors == ()
     desk.load(rows("fed", row(1, "no number", weight=2.0)))
-    derived, published = desk.publish()
-    assert derived is not None
-    statuses = {model.name: model.status for model in derived.models}
+    refreshed, published = desk.publish()
+    assert refreshed is not None
+    statuses = {model.name: model.status for model in refreshed.models}
     assert statuses == {"broken": "failed", "labels": "built", "reader": "withheld"}
-    assert "assets/models/broken.sql" in derived.errors[0]
+    assert "assets/models/broken.sql" in refreshed.errors[0]
     assert published.withheld is None
     assert desk.labels() == [(1, "no number", 2.0)]
     assert desk.tally.query("SELECT id, label FROM analytics.reader") == [(1, 1)], "as it was built last"
-    assert desk.derive() is not None, "it is tried again"
+    assert desk.refresh() is not None, "it is tried again"
 
 
 def test_a_file_with_a_mistake_hinders_no_other(desk: Desk) -> None:
@@ -201,21 +201,21 @@ def test_a_file_with_a_mistake_hinders_no_other(desk: Desk) -> None:
     desk.file("quality/rules", "unreadable", "nothing")
     desk.file("quality/rules", "heavy", HEAVY.replace("severity: error", "severity: warn"))
     desk.load(rows("fed", row(1, "new", weight=9.0)))
-    derived, published = desk.publish()
-    assert derived is not None
-    statuses = {model.name: model.status for model in derived.models}
+    refreshed, published = desk.publish()
+    assert refreshed is not None
+    statuses = {model.name: model.status for model in refreshed.models}
     assert statuses == {"wrong": "failed", "worse": "failed", "labels": "built", "reader": "withheld"}
-    assert "assets/models/wrong.sql:5: no table 'tally.fedd'" in next(e for e in derived.errors if "fedd" in e)
+    assert "assets/models/wrong.sql:5: no table 'tally.fedd'" in next(e for e in refreshed.errors if "fedd" in e)
     assert published.withheld is None
     assert desk.labels() == [(1, "new", 9.0)]
     assert desk.tally.query("SELECT label FROM analytics.reader") == [("one",)], "as it was built last"
-    outcomes = {check.check: (check.ok, check.skipped) for check in derived.checks if "." not in check.subject}
+    outcomes = {check.check: (check.ok, check.skipped) for check in refreshed.checks if "." not in check.subject}
     assert outcomes == {"heavy": (True, False), "lost": (True, True), "unreadable": (False, False)}
     desk.file("assets/models", "wrong", LABELS)
     (desk.tally.folder / "assets/models/worse.sql").unlink()
-    derived, _ = desk.publish()
-    assert derived is not None
-    assert derived.errors == ()
+    refreshed, _ = desk.publish()
+    assert refreshed is not None
+    assert refreshed.errors == ()
     assert desk.tally.query("SELECT label FROM analytics.reader") == [("new",)]
 
 
@@ -283,10 +283,10 @@ def test_a_column_of_another_type_stops_the_model_alone(desk: Desk) -> None:
     desk.file("assets/models", "labels", MODEL)
     desk.publish()
     desk.file("assets/models", "labels", MODEL.replace("label FROM", "CAST(length(label) AS BIGINT) AS label FROM"))
-    derived, _ = desk.publish()
-    assert derived is not None
-    assert "column label was string and is integer now" in derived.errors[0]
-    assert derived.models[0].status == "failed"
+    refreshed, _ = desk.publish()
+    assert refreshed is not None
+    assert "column label was string and is integer now" in refreshed.errors[0]
+    assert refreshed.models[0].status == "failed"
     assert desk.tally.query("SELECT label FROM analytics.labels") == [("one",)]
 
 
@@ -308,14 +308,14 @@ def test_what_one_process_withholds_no_other_publishes(desk: Desk, finished: boo
     judged_by_a_rule(desk)
     before = seen(desk)
     desk.load(rows("fed", row(1, "one", weight=2.0)))
-    ours = desk.derive()  # A has judged what is there, and is about to publish
+    ours = desk.refresh()  # A has judged what is there, and is about to publish
     assert ours is not None
     assert not ours.blocks
     desk.load(rows("fed", row(1, "one", weight=500.0)))  # B loads, and is killed, or judges and withholds
     if finished:
         assert desk.publish()[1].withheld is not None
-    publish_derived(desk.store, desk.warehouse, ours)
-    assert (standing_publications(desk.store).withheld is not None) is finished
+    publish(desk.store, desk.warehouse, ours)
+    assert (current_publications(desk.store).withheld is not None) is finished
     if desk.tally.warehouse_url is None:
         assert seen(desk) == before
     else:
@@ -345,10 +345,10 @@ def test_a_load_between_models_and_rules_is_judged_as_well(tmp_path: Path) -> No
                 desk.load(rows("fed", row(1, "one", weight=500.0)))
             return super().transaction()
 
-    derived = derive(tally.project, Between(warehouse.state), load_declarations(tally.project))
-    assert derived is not None
-    assert derived.blocks, "the rule has seen the load that came in between"
-    publish_derived(desk.store, warehouse, derived)
+    refreshed = refresh(tally.project, Between(warehouse.state), load_declarations(tally.project))
+    assert refreshed is not None
+    assert refreshed.blocks, "the rule has seen the load that came in between"
+    publish(desk.store, warehouse, refreshed)
     assert seen(desk) == ([(1.0,)], [(1.0,)])
 
 
@@ -366,11 +366,11 @@ def test_an_acknowledgement_publishes_nothing_that_is_not_judged(desk: Desk) -> 
 
 def test_marks_of_a_clock_that_was_ahead_count_as_unknown(desk: Desk) -> None:
     declarations = load_declarations(desk.tally.project)
-    assert desk.derive() is None
+    assert desk.refresh() is None
     with desk.warehouse.transaction() as session:
         session.execute("UPDATE leat.derived SET checked_at = checked_at + INTERVAL '400 days'")
-    assert desk.derive() is not None, "rules are looked at again"
-    assert desk.derive() is None
+    assert desk.refresh() is not None, "rules are looked at again"
+    assert desk.refresh() is None
     now = datetime.now(UTC)
     fresh = {name: replace_fresh(declared) for name, declared in declarations.items()}
     assert stale_streams(fresh, {"tally": now}, now) == {}
@@ -400,9 +400,9 @@ def test_a_model_that_reads_the_past_of_a_table_follows_the_table(tally: Tally) 
     desk.file("assets/models", "again", BY_FUNCTION.replace("tally.fed_as_of(now())", "tally.fed"))
     for number in (1, 2):
         desk.load(rows("fed", row(number, f"{number}")))
-        derived, _ = desk.publish()
-        assert derived is not None
-        assert derived.errors == ()
+        refreshed, _ = desk.publish()
+        assert refreshed is not None
+        assert refreshed.errors == ()
         assert tally.query("SELECT * FROM analytics.counted") == tally.query("SELECT * FROM analytics.again")
     (_, model) = load_models(tally.project, load_declarations(tally.project))
     assert (model.name, [str(table) for table in model.inputs]) == ("counted", ["tally.fed"])

@@ -28,9 +28,9 @@ def dev(
     is_new = not has_instance(workspace.project)
     home = prepare_instance(workspace.project)
     if is_new:
-        from leat.dagster_project.report import report_standing
+        from leat.dagster_project.report import report_tables
 
-        report_standing(workspace.project, workspace.declarations)
+        report_tables(workspace.project, workspace.declarations)
     os.environ |= {
         "DAGSTER_HOME": str(home),
         "LEAT_PROJECT": str(workspace.project.folder),

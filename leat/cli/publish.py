@@ -17,9 +17,9 @@ from leat.runs.workspace import Workspace
 
 def standing(workspace: Workspace) -> dict[str, Any]:
     """Return what checks keep back, and what was forced, in JSON's terms."""
-    from leat.control.publications import blocked_since, standing_publications
+    from leat.control.publications import blocked_since, current_publications
 
-    found = standing_publications(workspace.store)
+    found = current_publications(workspace.store)
     return {
         "withheld": None if found.withheld is None else found.withheld.data,
         "forced": [{"at": each.at, "by": each.by, **each.data} for each in found.forced],
@@ -29,17 +29,17 @@ def standing(workspace: Workspace) -> dict[str, Any]:
 
 def print_standing(workspace: Workspace) -> None:
     """Print why readers don't have the newest version, since when, and what to do next."""
-    from leat.control.publications import blocked_since, standing_publications
-    from leat.runs.publish import tell_forced, tell_withheld
+    from leat.control.publications import blocked_since, current_publications
+    from leat.runs.publish import describe_forced, describe_withheld
 
-    found = standing_publications(workspace.store)
+    found = current_publications(workspace.store)
     if found.withheld is not None:
-        say("\n", ("not published", "red"), f": {tell_withheld(found.withheld)}")
+        say("\n", ("not published", "red"), f": {describe_withheld(found.withheld)}")
     for name, since in blocked_since(workspace.store).items():
         if name in workspace.declarations:
             say("\n", ("not loaded", "red"), f": {_tell_blocked(name, since)}")
     for forced in found.forced:
-        say("\n", ("forced", "yellow"), f": {tell_forced(forced)}")
+        say("\n", ("forced", "yellow"), f": {describe_forced(forced)}")
 
 
 def _tell_blocked(name: str, since: datetime) -> str:

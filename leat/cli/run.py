@@ -22,9 +22,9 @@ from leat.pipelines.load.drift import changes_since
 from leat.pipelines.load.results import CheckResult, IntegrationResult
 from leat.pipelines.load.run import Audit, Engine, Request, run_integrations
 from leat.quality.violation_report import entries, summaries
-from leat.runs.publish import Force, Published, publish_derived
+from leat.runs.publish import Force, Published, publish
 from leat.runs.recorder import Recorder, register
-from leat.runs.refresh import Derived, derive
+from leat.runs.refresh import Refreshed, refresh
 from leat.runs.workspace import Workspace
 from leat.warehouse.session import Session
 
@@ -108,12 +108,12 @@ def execute(
     from leat.cli.violations import print_summary
 
     started, since = time.monotonic(), datetime.now(UTC)
-    results, derived = load(workspace, names, request, reason)
-    publication = publish_derived(workspace.store, workspace.warehouse, derived)
-    if derived is not None or any(r.status == "loaded" for r in results):
-        _tell_dagster(workspace, results, derived, publication.told)
+    results, refreshed = load(workspace, names, request, reason)
+    publication = publish(workspace.store, workspace.warehouse, refreshed)
+    if refreshed is not None or any(r.status == "loaded" for r in results):
+        _tell_dagster(workspace, results, refreshed, publication.told)
     sent = tell(workspace)
-    checks = [*(check for r in results for check in r.checks), *(derived.checks if derived else ())]
+    checks = [*(check for r in results for check in r.checks), *(refreshed.checks if refreshed else ())]
     with workspace.warehouse.snapshot() as session:
         found = entries(session)
         reasons = reasons_of(session, results, since)
@@ -125,10 +125,10 @@ def execute(
             published=publication.published,
             withheld=None if publication.withheld is None else publication.withheld.data,
             forced=request.forced,
-            errors=list(derived.errors) if derived else [],
+            errors=list(refreshed.errors) if refreshed else [],
             seconds=round(time.monotonic() - started, 3),
             integrations=[result_json(r, reasons) for r in results],
-            models=[asdict(model) for model in derived.models] if derived else [],
+            models=[asdict(model) for model in refreshed.models] if refreshed else [],
             checks=[asdict(check) for check in checks],
             violations=[asdict(each) for each in summaries(found, since, datetime.now(UTC))],
             drift=drift_json(changes),
@@ -139,19 +139,19 @@ def execute(
             print_results(results)
             print_quarantined(reasons)
             print_drift(changes)
-            _print_derived(derived)
+            _print_refreshed(refreshed)
             print_checks(checks)
             print_summary(found, since)
-            _print_publication(publication, derived, command)
+            _print_publication(publication, refreshed, command)
             print_sent(sent)
-    code = exit_code(results, failed=derived is not None and bool(derived.errors), withheld=publication.withheld)
+    code = exit_code(results, failed=refreshed is not None and bool(refreshed.errors), withheld=publication.withheld)
     if code:
         raise typer.Exit(code)
 
 
 def load(
     workspace: Workspace, names: Sequence[str], request: Request, reason: str = ""
-) -> tuple[list[IntegrationResult], Derived | None]:
+) -> tuple[list[IntegrationResult], Refreshed | None]:
     """Run integrations and bring models and rules up to date, with a progress display on a terminal."""
     from leat.control.store import last_good_runs
 
@@ -171,9 +171,9 @@ def load(
         results = run_integrations(engine, names, request, display.on_result)
         task = progress.add_task("models and rules")
         good_runs = last_good_runs(workspace.store)
-        derived = derive(workspace.project, workspace.warehouse, workspace.declarations, good_runs, accept=force)
+        refreshed = refresh(workspace.project, workspace.warehouse, workspace.declarations, good_runs, accept=force)
         progress.remove_task(task)
-    return results, derived
+    return results, refreshed
 
 
 def auditor(workspace: Workspace, force: Force | None) -> Audit:
@@ -191,7 +191,7 @@ def auditor(workspace: Workspace, force: Force | None) -> Audit:
 
 
 def _tell_dagster(
-    workspace: Workspace, results: Sequence[IntegrationResult], derived: Derived | None, withheld: str | None
+    workspace: Workspace, results: Sequence[IntegrationResult], refreshed: Refreshed | None, withheld: str | None
 ) -> None:
     """Report to the Dagster instance of the project, where it has one."""
     from leat.dagster_project.instance import has_instance
@@ -199,11 +199,11 @@ def _tell_dagster(
     if has_instance(workspace.project):
         from leat.dagster_project.report import report
 
-        report(workspace.project, workspace.declarations, results, derived, withheld)
+        report(workspace.project, workspace.declarations, results, refreshed, withheld)
 
 
-def _print_derived(derived: Derived | None) -> None:
-    models = derived.models if derived else ()
+def _print_refreshed(refreshed: Refreshed | None) -> None:
+    models = refreshed.models if refreshed else ()
     built = [model for model in models if model.status == "built"]
     if len(built) > _LISTED:
         say(("✓", "green"), f" {len(built)} models rebuilt ({sum(model.rows for model in built):,} rows)")
@@ -217,10 +217,10 @@ def _print_derived(derived: Derived | None) -> None:
             say(f"- analytics.{model.name}: {model.reason}", style="dim")
 
 
-def _print_publication(publication: Published, derived: Derived | None, command: str) -> None:
+def _print_publication(publication: Published, refreshed: Refreshed | None, command: str) -> None:
     if publication.told is not None:
         say(("not published", "red"), f": {publication.told}")
-    elif derived is not None and derived.accepted:
+    elif refreshed is not None and refreshed.accepted:
         say(("published", "yellow"), " in spite of failed checks: `leat status` says so until they hold")
     elif command == "publish":
         say("published" if publication.published else "nothing to publish: readers have the newest version")

@@ -24,7 +24,7 @@ class RunState:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LatestRuns:
     """The runs by which an integration is judged.
 
     Attributes:
@@ -38,7 +38,7 @@ class Standing:
     running: RunState | None
 
 
-def standing_runs(engine: Engine) -> dict[str, Standing]:
+def latest_runs(engine: Engine) -> dict[str, LatestRuns]:
     """Return how every integration that has had a run stands, by its name."""
     runs = Run.status == "running"
     order = newest_first()
@@ -51,10 +51,10 @@ def standing_runs(engine: Engine) -> dict[str, Standing]:
         for name, *values in session.execute(wanted.where(ranked.c.place == 1)):
             state = RunState(*values)
             found.setdefault(name, {})[state.status == "running"] = state
-    return {name: _standing(name, states.get(False), states.get(True)) for name, states in found.items()}
+    return {name: _latest(name, states.get(False), states.get(True)) for name, states in found.items()}
 
 
-def _standing(name: str, ended: RunState | None, running: RunState | None) -> Standing:
+def _latest(name: str, ended: RunState | None, running: RunState | None) -> LatestRuns:
     wrong = ended is not None and is_future(ended.started_at, datetime.now(UTC))
     newest = running is not None and (ended is None or wrong or running.started_at >= ended.started_at)
-    return Standing(name, ended, running if newest else None)
+    return LatestRuns(name, ended, running if newest else None)

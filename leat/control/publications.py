@@ -51,7 +51,7 @@ def log_publication(engine: Engine, event: PublicationEvent, data: Mapping[str, 
     return told
 
 
-def standing_publications(engine: Engine) -> Publications:
+def current_publications(engine: Engine) -> Publications:
     """Return what is kept back, and what was forced and hasn't been mended."""
     with Session(engine) as session:
         last = session.scalar(select(func.max(PublicationLog.id)).filter_by(event_type="publish_clean"))

@@ -12,10 +12,10 @@ from typing import Any
 
 import sqlalchemy
 
-from leat.control.publications import Publication, log_publication, standing_publications
+from leat.control.publications import Publication, current_publications, log_publication
 from leat.pipelines.load.results import CheckResult
 from leat.pipelines.load.verdict import may_be_published
-from leat.runs.refresh import Derived
+from leat.runs.refresh import Refreshed
 from leat.sources.settings import redact
 from leat.warehouse.session import Warehouse
 
@@ -38,7 +38,7 @@ class Published:
     @property
     def told(self) -> str | None:
         """What is kept back, since when, why, and what to do next; None when nothing is."""
-        return None if self.withheld is None else tell_withheld(self.withheld)
+        return None if self.withheld is None else describe_withheld(self.withheld)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Force:
         log_publication(self.store, "publish_forced", data)
 
 
-def publish_derived(store: sqlalchemy.Engine, warehouse: Warehouse, derived: Derived | None) -> Published:
+def publish(store: sqlalchemy.Engine, warehouse: Warehouse, refreshed: Refreshed | None) -> Published:
     """Publish, unless a check of severity error keeps the version back; then why is recorded.
 
     What is published is what was judged: what another process has written since waits for the verdict on it.
@@ -67,27 +67,27 @@ def publish_derived(store: sqlalchemy.Engine, warehouse: Warehouse, derived: Der
     Args:
         store: the control store.
         warehouse: the warehouse; on Postgres the transaction of the models has decided already.
-        derived: what was brought up to date; None when nothing had to be.
+        refreshed: what was brought up to date; None when nothing had to be.
 
     Raises:
         Busy: another process writes the warehouse.
     """
-    if derived is not None and derived.blocks:
-        return Published(False, _withhold(store, [check for check in derived.checks if check.blocks]))
+    if refreshed is not None and refreshed.blocks:
+        return Published(False, _withhold(store, [check for check in refreshed.checks if check.blocks]))
     published = warehouse.publish(may_be_published)
-    if derived is not None and not derived.errors:
+    if refreshed is not None and not refreshed.errors:
         _clear(store, warehouse)
     return Published(published)
 
 
-def tell_withheld(withheld: Publication) -> str:
+def describe_withheld(withheld: Publication) -> str:
     """Return in words what is kept back, since when, why, and what to do next."""
     since = datetime.fromisoformat(withheld.data["since"])
     reasons = "; ".join(_in_words(reason) for reason in withheld.data["reasons"])
     return f"readers keep the old version since {since:%Y-%m-%d %H:%M:%S} UTC: {reasons}. Next: {NEXT_STEP}"
 
 
-def tell_forced(forced: Publication) -> str:
+def describe_forced(forced: Publication) -> str:
     """Return in words what was forced, by whom, when and why."""
     said = f", who said: {forced.data['reason']}" if forced.data["reason"] else ", who gave no reason"
     reasons = "; ".join(_in_words(reason) for reason in forced.data["reasons"])
@@ -108,7 +108,7 @@ def _reasons(failed: Iterable[CheckResult]) -> list[dict[str, Any]]:
 
 def _withhold(store: sqlalchemy.Engine, failed: Iterable[CheckResult]) -> Publication:
     """Record why a version is kept back, unless that is known already; returns what stands."""
-    known, reasons = standing_publications(store).withheld, _reasons(failed)
+    known, reasons = current_publications(store).withheld, _reasons(failed)
     if known is not None and known.data["reasons"] == reasons:
         return known
     since = datetime.now(UTC).isoformat() if known is None else known.data["since"]
@@ -117,7 +117,7 @@ def _withhold(store: sqlalchemy.Engine, failed: Iterable[CheckResult]) -> Public
 
 def _clear(store: sqlalchemy.Engine, warehouse: Warehouse) -> None:
     """Record that what readers see is as it should be, if that is news."""
-    standing = standing_publications(store)
+    standing = current_publications(store)
     if standing.withheld is None and not standing.forced:
         return
     with warehouse.snapshot() as session:

@@ -15,7 +15,7 @@ from leat.pipelines.load import state
 from leat.pipelines.load.freshness import stale_streams
 from leat.pipelines.load.results import CheckResult
 from leat.pipelines.load.verdict import note_verdict, version_of
-from leat.pipelines.load.watermark import files_fingerprint, is_derived, mark_derived
+from leat.pipelines.load.watermark import files_fingerprint, is_refreshed, mark_refreshed
 from leat.warehouse.session import Session, Warehouse
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ Accept = Callable[[Sequence[CheckResult]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Derived:
+class Refreshed:
     """What was rebuilt, and what the checks of models and the rules found.
 
     ``accepted`` says that somebody wants it in spite of failed checks.
@@ -71,7 +71,7 @@ class _Work:
     always: bool
 
 
-def derive(
+def refresh(
     project: Project,
     warehouse: Warehouse,
     declarations: Mapping[str, Declaration],
@@ -79,7 +79,7 @@ def derive(
     *,
     always: bool = False,
     accept: Accept | None = None,
-) -> Derived | None:
+) -> Refreshed | None:
     """Bring models, their checks and the violations up to date; returns None when they are.
 
     A model that the database refuses stays as it was built last, with those that read it; all others are rebuilt. When
@@ -102,12 +102,12 @@ def derive(
     fingerprint = f"{files} {declared_mark(declarations)}"
     now = datetime.now(UTC)
     with warehouse.snapshot() as session:
-        if (not always or not state.exists(session)) and is_derived(session, fingerprint, now):
+        if (not always or not state.exists(session)) and is_refreshed(session, fingerprint, now):
             return None
     stale = {f"{name}.{stream}": text for (name, stream), text in stale_streams(declarations, good_runs, now).items()}
     described, missing = _described(project, declarations)
     work = _Work(warehouse, described, missing, fingerprint, good_runs, stale, accept, now, always)
-    return _derive(work)
+    return _refresh(work)
 
 
 def _described(project: Project, declarations: Mapping[str, Declaration]) -> tuple[Described, dict[str, str]]:
@@ -124,7 +124,7 @@ def _described(project: Project, declarations: Mapping[str, Declaration]) -> tup
     return described, missing
 
 
-def _derive(work: _Work) -> Derived:
+def _refresh(work: _Work) -> Refreshed:
     """Try without the models that failed, for a query that fails may cost the transaction."""
     from leat.assets.build import ModelError
     from leat.quality.expectations import TransactionLost
@@ -132,7 +132,7 @@ def _derive(work: _Work) -> Derived:
     broken, untried = dict(work.missing), dict[str, str]()
     while True:
         try:
-            return _derive_without(work, broken, untried)
+            return _refresh_without(work, broken, untried)
         except ModelError as error:
             broken[error.model] = str(error)
         except _Moved:  # models that were built here may be older than a load that another process has applied
@@ -143,7 +143,7 @@ def _derive(work: _Work) -> Derived:
             untried[lost.subject] = lost.why
 
 
-def _derive_without(work: _Work, broken: Mapping[str, str], untried: Mapping[str, str]) -> Derived:
+def _refresh_without(work: _Work, broken: Mapping[str, str], untried: Mapping[str, str]) -> Refreshed:
     """On Postgres one transaction holds models and rules, so that what blocks can be taken back; see :func:`_settle`.
 
     On DuckDB a rule that fails may cost its transaction, and what blocks isn't published.
@@ -161,7 +161,7 @@ def _derive_without(work: _Work, broken: Mapping[str, str], untried: Mapping[str
         stale = _stale(work, built)
         if session.dialect == "postgres":
             ruled = run_rules(session, declared.rules, declared.declarations, work.now, stale)
-            return _settle(session, work, Derived(tuple(built), (*checked, *ruled)))
+            return _settle(session, work, Refreshed(tuple(built), (*checked, *ruled)))
         version = version_of(session)
     return _rule(work, built, checked, stale, version)
 
@@ -172,7 +172,7 @@ def _rule(
     checked: tuple[CheckResult, ...],
     stale: Mapping[str, str],
     version: str,
-) -> Derived:
+) -> Refreshed:
     """Run the rules on the version that was built, and note the verdict in the same transaction."""
     from leat.quality.expectations import TransactionLost
     from leat.quality.rules import run_rules
@@ -184,20 +184,20 @@ def _rule(
                 if version_of(session) != version:
                     raise _Moved
                 ruled = run_rules(session, declared.rules, declared.declarations, work.now, stale, broken)
-                derived = _accepted(work, Derived(tuple(built), (*checked, *ruled)))
-                _note(session, work, derived)
-                return derived
+                refreshed = _accepted(work, Refreshed(tuple(built), (*checked, *ruled)))
+                _note(session, work, refreshed)
+                return refreshed
         except TransactionLost as lost:
             if not lost.subject or lost.subject in broken:
                 raise
             broken[lost.subject] = lost.why
 
 
-def _note(session: Session, work: _Work, derived: Derived) -> None:
+def _note(session: Session, work: _Work, refreshed: Refreshed) -> None:
     """Note the verdict, and that nothing is left to do unless something failed: then the next run looks again."""
-    note_verdict(session, passed=not derived.blocks, now=work.now)
-    if not derived.blocks and not derived.errors:
-        mark_derived(session, work.fingerprint, work.now)
+    note_verdict(session, passed=not refreshed.blocks, now=work.now)
+    if not refreshed.blocks and not refreshed.errors:
+        mark_refreshed(session, work.fingerprint, work.now)
 
 
 def _build(
@@ -238,21 +238,21 @@ def _stale(work: _Work, built: Sequence[ModelResult]) -> dict[str, str]:
     return stale
 
 
-def _accepted(work: _Work, derived: Derived) -> Derived:
-    if not derived.blocks or work.accept is None:
-        return derived
-    work.accept([check for check in derived.checks if check.blocks])
-    return replace(derived, accepted=True)
+def _accepted(work: _Work, refreshed: Refreshed) -> Refreshed:
+    if not refreshed.blocks or work.accept is None:
+        return refreshed
+    work.accept([check for check in refreshed.checks if check.blocks])
+    return replace(refreshed, accepted=True)
 
 
-def _settle(session: Session, work: _Work, derived: Derived) -> Derived:
+def _settle(session: Session, work: _Work, refreshed: Refreshed) -> Refreshed:
     """Take the models back if a check of severity error failed, and keep what was found: the ledger of this run."""
     from leat.catalog.describe import describe
 
-    derived = _accepted(work, derived)
-    if not derived.blocks:
-        _note(session, work, derived)
-        return derived
+    refreshed = _accepted(work, refreshed)
+    if not refreshed.blocks:
+        _note(session, work, refreshed)
+        return refreshed
     found = {table: state.read_rows(session, table) for table in _LEDGER}
     session.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
     state.create_tables(session)
@@ -263,6 +263,6 @@ def _settle(session: Session, work: _Work, derived: Derived) -> Derived:
         replace(model, status="withheld", reason="a check of severity error failed; it stays as it was")
         if model.status == "built"
         else model
-        for model in derived.models
+        for model in refreshed.models
     ]
-    return replace(derived, models=tuple(models))
+    return replace(refreshed, models=tuple(models))

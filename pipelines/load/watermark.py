@@ -28,7 +28,7 @@ def files_fingerprint(files: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def is_derived(session: Session, fingerprint: str, now: datetime) -> bool:
+def is_refreshed(session: Session, fingerprint: str, now: datetime) -> bool:
     """Return whether models and rules reflect every applied load and these files, and have looked at the clock."""
     if not state.exists(session):
         return True
@@ -39,7 +39,7 @@ def is_derived(session: Session, fingerprint: str, now: datetime) -> bool:
     return same and is_within(found[0][1], now, HOLDS_FOR) and may_be_published(session)
 
 
-def mark_derived(session: Session, fingerprint: str, now: datetime) -> None:
+def mark_refreshed(session: Session, fingerprint: str, now: datetime) -> None:
     """Note, in the open transaction, that models and rules are up to date at this time, UTC."""
     session.execute("DELETE FROM leat.derived")
     state.insert(session, "derived", [(_mark(session, fingerprint), now)])

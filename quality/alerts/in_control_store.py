@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
-from leat.control.latest_runs import Standing, standing_runs
-from leat.control.publications import standing_publications
+from leat.control.latest_runs import LatestRuns, latest_runs
+from leat.control.publications import current_publications
 from leat.control.runs import last_good_runs
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.load.freshness import stale_streams
@@ -25,7 +25,7 @@ def problems_in_control_store(
     store: Engine, warehouse: Warehouse, declarations: Mapping[str, Declaration], now: datetime
 ) -> Iterator[Problem]:
     """Yield what is wrong with the runs of the declared integrations."""
-    for name, runs in standing_runs(store).items():
+    for name, runs in latest_runs(store).items():
         if name in declarations:
             yield from _run(runs, warehouse, now)
     yield from _publish(store)
@@ -45,7 +45,7 @@ def problems_in_control_store(
 
 
 def _publish(store: Engine) -> Iterator[Problem]:
-    withheld = standing_publications(store).withheld
+    withheld = current_publications(store).withheld
     if withheld is not None:
         yield Problem(
             key="publish",
@@ -60,7 +60,7 @@ def _publish(store: Engine) -> Iterator[Problem]:
         )
 
 
-def _run(runs: Standing, warehouse: Warehouse, now: datetime) -> Iterator[Problem]:
+def _run(runs: LatestRuns, warehouse: Warehouse, now: datetime) -> Iterator[Problem]:
     running, ended, name = runs.running, runs.ended, runs.integration
     if running is not None and not is_within(running.started_at, now, _STARTING) and _is_free(warehouse, name):
         run, what, severe = running, "a run's process is gone", True

@@ -7,10 +7,10 @@ import dagster as dg
 
 from leat.dagster_project.compiled import POOL, Compiled
 from leat.dagster_project.model_specs import model_check_specs, model_specs, rule_check_specs, rules_spec
-from leat.dagster_project.outcomes import checked, derived_outcomes
+from leat.dagster_project.outcomes import checked, refreshed_outcomes
 from leat.dagster_project.steps import Told, again_later, earlier_checks, failed, logging_to, tell
 from leat.pipelines.declare.yaml_file import DeclarationError
-from leat.runs.refresh import Derived, derive
+from leat.runs.refresh import Refreshed, refresh
 from leat.warehouse.session import Busy, Warehouse
 
 if TYPE_CHECKING:
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 STEP = "models_and_rules"
 
 
-def derived_specs(compiled: Compiled) -> list[dg.AssetSpec]:
-    """Return the assets that are derived from what is loaded: the models, and the ledger when there are rules."""
+def refreshed_specs(compiled: Compiled) -> list[dg.AssetSpec]:
+    """Return the assets that follow from what is loaded: the models, and the ledger when there are rules."""
     return [*model_specs(compiled), *([rules_spec(compiled)] if compiled.rules else [])]
 
 
-def derived_assets(compiled: Compiled) -> dg.AssetsDefinition | None:
+def refreshed_assets(compiled: Compiled) -> dg.AssetsDefinition | None:
     """Return the step for models and rules; None when a project has neither."""
-    specs = derived_specs(compiled)
+    specs = refreshed_specs(compiled)
     if not specs:
         return None
 
@@ -40,46 +40,46 @@ def derived_assets(compiled: Compiled) -> dg.AssetsDefinition | None:
     )
     def models_and_rules(context: dg.AssetExecutionContext) -> Iterator[Told]:
         with logging_to(context):
-            yield from derive_and_publish(context, compiled.current())
+            yield from refresh_and_publish(context, compiled.current())
 
     return models_and_rules
 
 
-def derive_and_publish(context: dg.AssetExecutionContext, compiled: Compiled) -> Iterator[Told]:
-    """Bring everything derived up to date and publish, unless a check of severity error failed.
+def refresh_and_publish(context: dg.AssetExecutionContext, compiled: Compiled) -> Iterator[Told]:
+    """Bring models and rules up to date and publish, unless a check of severity error failed.
 
     Raises:
         RetryRequested: another process writes the warehouse.
         Failure: a model can't be built, or a check keeps the version from being published; the others are told first.
     """
     warehouse = compiled.warehouse()
-    specs = {spec.key: spec for spec in derived_specs(compiled)}
+    specs = {spec.key: spec for spec in refreshed_specs(compiled)}
     ours = any(key.asset_key in specs for key in context.selected_asset_check_keys)
     earlier = earlier_checks(context) if ours and context.selected_asset_keys else None
     try:
         always = ours and earlier is None
-        derived = derive(compiled.project, warehouse, compiled.declarations, compiled.good_runs(), always=always)
-        publication = _publish(compiled, warehouse, derived)
+        refreshed = refresh(compiled.project, warehouse, compiled.declarations, compiled.good_runs(), always=always)
+        publication = _publish(compiled, warehouse, refreshed)
     except Busy as busy:
         raise again_later(context, str(busy), compiled.retry_waits) from busy
     except DeclarationError as error:
         raise failed(str(error)) from None
     context.log.info("readers see the new version" if publication.published else "nothing to publish")
     with warehouse.snapshot() as session:
-        outcomes = derived_outcomes(session, compiled, derived, publication.told)
-    yield from tell(context, specs, outcomes, checked(derived.checks if derived else ()))
-    yield from (earlier or ()) if derived is None else ()
-    wrong = [*(derived.errors if derived else ()), *([publication.told] if publication.told else ())]
+        outcomes = refreshed_outcomes(session, compiled, refreshed, publication.told)
+    yield from tell(context, specs, outcomes, checked(refreshed.checks if refreshed else ()))
+    yield from (earlier or ()) if refreshed is None else ()
+    wrong = [*(refreshed.errors if refreshed else ()), *([publication.told] if publication.told else ())]
     if wrong:
         raise failed("\n".join(wrong))
 
 
-def _publish(compiled: Compiled, warehouse: Warehouse, derived: Derived | None) -> "Published":
+def _publish(compiled: Compiled, warehouse: Warehouse, refreshed: Refreshed | None) -> "Published":
     from leat.control.store import open_control
-    from leat.runs.publish import publish_derived  # SQLAlchemy isn't imported for definitions
+    from leat.runs.publish import publish  # SQLAlchemy isn't imported for definitions
 
     store = open_control(compiled.project.control_url)
     try:
-        return publish_derived(store, warehouse, derived)
+        return publish(store, warehouse, refreshed)
     finally:
         store.dispose()
