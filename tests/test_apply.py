@@ -22,8 +22,9 @@ from leat.pipelines.load.stream_failures import StreamFailed
 from leat.sources.batch import Batch
 from leat.sources.driver import add_sources, load_streams
 from leat.sources.events import Cursor, Delete, Event, FullScan, Logged, Quarantined, Rows
-from leat.warehouse.duckdb.warehouse import DuckDBSession
-from leat.warehouse.postgres.warehouse import PostgresSession, PostgresWarehouse
+from leat.warehouse.duckdb.session import DuckDBSession
+from leat.warehouse.postgres.session import PostgresSession
+from leat.warehouse.postgres.warehouse import PostgresWarehouse
 from leat.warehouse.session import Session
 from tests.kit.loads import START, Loads, declaration
 from tests.kit.model import Model, Refused

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit.child import Point, Reader, run_to_end, start_run
+from tests.kit.child import HALF_A_COPY, Point, Reader, run_to_end, start_run
 from tests.kit.project import Tally, delete, full_scan, row, rows
 
 KEPT = 20
@@ -39,8 +39,8 @@ POINTS = [
     *PHASES,
     Point("progress", nth=1),
     Point("progress", nth=2),
-    Point("marker", "before"),
-    Point("marker", "after"),
+    Point("audit", "open /_dlt_loads/"),
+    Point("audit", r"os.rename /normalized/[0-9.]+$"),  # dlt has written its marker
     Point("sql", 'UPDATE "tally"."fed"'),
     Point("sql", 'INSERT INTO "tally"."fed"'),
     Point("sql", 'INSERT INTO "tally"."fed_history"'),
@@ -56,7 +56,7 @@ POINTS = [
 ]  # fmt: skip
 OF_THE_FILE = [
     Point("sql", "CHECKPOINT"),
-    Point("copy"),
+    HALF_A_COPY,
     Point("audit", "fcntl.ioctl"),
     Point("audit", "os.utime .draft"),
     Point("audit", "os.rename .draft"),

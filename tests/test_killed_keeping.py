@@ -9,7 +9,7 @@ import pytest
 
 from leat.control.publications import current_publications
 from leat.control.store import open_control
-from tests.kit.child import CONTEXT, Point, Reader, _arm, run_to_end
+from tests.kit.child import CONTEXT, HALF_A_COPY, Point, Reader, _arm, run_to_end
 from tests.kit.project import Tally, row, rows
 from tests.test_publication import LABELS, Desk
 
@@ -66,7 +66,7 @@ FORCING = [
     Point("sql", "DELETE FROM leat.derived"),
     Point("sql", 'INSERT INTO "leat"."derived"'),
 ]
-OF_THE_PUBLICATION = [Point("copy"), Point("audit", "os.rename .draft")]
+OF_THE_PUBLICATION = [HALF_A_COPY, Point("audit", "os.rename .draft")]
 
 
 @pytest.mark.parametrize("point", FORCING, ids=str)

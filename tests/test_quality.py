@@ -245,7 +245,7 @@ def test_nothing_is_printed_or_written(tmp_path: Path) -> None:
     code = """
 import duckdb
 from leat.quality.expectations import Expectation, unexpected_rows, validate
-from leat.warehouse.duckdb.warehouse import DuckDBSession
+from leat.warehouse.duckdb.session import DuckDBSession
 connection = duckdb.connect(); connection.execute("BEGIN")
 verdicts = validate(DuckDBSession(connection), "SELECT 1 AS a", [
     Expectation("expect_column_values_to_be_unique", {"column": "a"}),

@@ -1,4 +1,10 @@
-"""One open transaction in a warehouse, DuckDB or Postgres alike, and the few places where their SQL differs."""
+"""One open transaction in a warehouse, DuckDB or Postgres alike, and the few places where their SQL differs.
+
+Before a statement runs, its text is passed to Python's audit hooks as the event ``leat.statement``; before a part of a
+file is copied, the file's path as ``leat.copy``. Together with Python's own events, such as ``os.rename``, a test can
+so end the process at each of them. Without a hook an event costs 30 nanoseconds.
+See https://docs.python.org/3/library/sys.html#sys.audit.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ import multiprocessing
 import os
 import re
 import resource
-import shutil
 import signal
 import sys
 import time
@@ -28,6 +27,7 @@ from tests.kit.project import Tally
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["pytest", "tests.kit.warm"])
 POLL = 0.02
+STATEMENT = "leat.statement"
 
 
 class Startable(Protocol):
@@ -47,10 +47,9 @@ class Point:
     Attributes:
         at: ``observe`` (a phase of the engine), ``progress`` (records were read), ``event`` (the engine took an event
             of the driver and asks for the next), ``sql`` (before a statement that
-            contains ``what``), ``audit`` (an audit event of Python, a space, a pattern of its first argument),
-            ``marker`` (dlt's marker: ``before`` or ``after`` it is written), ``copy`` (half of the draft is written).
-            Two do not kill: ``disk`` (from the phase on, no file may grow beyond ``nth`` bytes), and ``full`` (from
-            the statement on, no file may grow at all).
+            contains ``what``), ``audit`` (an audit event of Python or of leat, a space, a pattern of its first
+            argument). Two do not kill: ``disk`` (from the phase on, no file may grow beyond ``nth`` bytes), and
+            ``full`` (from the statement on, no file may grow at all).
         what: the phase, the text, the event.
         nth: the how-manieth time.
     """
@@ -61,6 +60,10 @@ class Point:
 
     def __str__(self) -> str:
         return f"{self.at}-{self.what}-{self.nth}".replace(" ", "_").replace('"', "").replace("/", "_")
+
+
+HALF_A_COPY = Point("audit", "leat.copy .draft", 2)
+"""The first part of the published file's draft is written, the second isn't."""
 
 
 def start_run(
@@ -129,10 +132,14 @@ def _arm(point: Point) -> dict[str, Callable[..., None]]:
     if point.at == "progress":
         return {"progress": lambda _name, _what, _count: count()}
     if point.at == "full":
-        _arm_sql(point.what, lambda: _fill_the_disk(0))
-        return {}
-    arm = {"sql": _arm_sql, "audit": _arm_audit, "marker": _arm_marker, "copy": _arm_copy}[point.at]
-    arm(point.what, count)
+        _audit(STATEMENT, re.escape(point.what), lambda: _fill_the_disk(0))
+    elif point.at == "sql":
+        _audit(STATEMENT, re.escape(point.what), count)
+    elif point.at == "audit":
+        event, _, pattern = point.what.partition(" ")
+        _audit(event, pattern, count)
+    else:
+        raise ValueError(point)
     return {}
 
 
@@ -153,70 +160,14 @@ def _fill_the_disk(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
 
-def _arm_sql(what: str, count: Callable[[], None]) -> None:
-    from leat.warehouse.duckdb import warehouse as duckdb_file
-    from leat.warehouse.postgres import warehouse as postgres
-
-    connect = duckdb_file.DuckDBWarehouse._connect
-
-    class Traced:
-        def __init__(self, connection: Any) -> None:
-            self._connection = connection
-
-        def execute(self, sql: str, *params: Any) -> Any:
-            if what in sql:
-                count()
-            return self._connection.execute(sql, *params)
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self._connection, name)
-
-    def traced(self: Any, *args: Any, **options: Any) -> Any:
-        return Traced(connect(self, *args, **options))
-
-    duckdb_file.DuckDBWarehouse._connect = traced  # type: ignore[method-assign]
-    run = postgres.PostgresSession._run
-
-    def run_traced(self: Any, sql: str, params: Any) -> Any:
-        if what in sql:
-            count()
-        return run(self, sql, params)
-
-    postgres.PostgresSession._run = run_traced  # type: ignore[method-assign]
-
-
-def _arm_audit(what: str, count: Callable[[], None]) -> None:
-    event, _, text = what.partition(" ")
+def _audit(event: str, pattern: str, action: Callable[[], None]) -> None:
+    """Let the process do something before each audit event of a name whose first argument has the pattern."""
 
     def hook(name: str, args: tuple[Any, ...]) -> None:
-        if name == event and re.search(text, str(args[0])):
-            count()
+        if name == event and re.search(pattern, str(args[0])):
+            action()
 
     sys.addaudithook(hook)
-
-
-def _arm_marker(what: str, count: Callable[[], None]) -> None:
-    from dlt.destinations.impl.filesystem.filesystem import FilesystemClient
-
-    complete = FilesystemClient.complete_load
-
-    def completing(self: Any, load_id: str) -> None:
-        if what == "before":
-            count()
-        complete(self, load_id)
-        count()
-
-    FilesystemClient.complete_load = completing  # type: ignore[method-assign]
-
-
-def _arm_copy(_what: str, count: Callable[[], None]) -> None:
-    def half(source: Any, target: Any, _length: int = 0) -> None:
-        content = source.read()
-        target.write(content[: len(content) // 2])
-        target.flush()
-        count()
-
-    shutil.copyfileobj = half  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)

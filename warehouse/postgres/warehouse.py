@@ -3,126 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import io
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from leat.warehouse.error_text import remove_values, values_removed
+from leat.warehouse.error_text import remove_values
 from leat.warehouse.locks import advisory_key
 from leat.warehouse.postgres.query import answered
+from leat.warehouse.postgres.session import PostgresSession
 from leat.warehouse.query import Answer, Limits
-from leat.warehouse.session import (
-    FOLDING,
-    Busy,
-    Dialect,
-    Session,
-    WarehouseError,
-    check_files,
-    field_types,
-    leat_type,
-    quote,
-    sql_type,
-)
+from leat.warehouse.session import Busy, Dialect, Session, WarehouseError
 from leat.warehouse.url import shown_url
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     import sqlalchemy
 
 _WRITER_WAIT_MS = 600_000
 _TAKEOVER_WAIT = 3.0
 _KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
-_BATCH_ROWS = 65_536
-
-
-@dataclass(slots=True)
-class PostgresSession:
-    """One transaction on a Postgres connection."""
-
-    alchemy: sqlalchemy.Connection
-    dialect: Dialect = "postgres"
-
-    def execute(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run a statement and return its rows."""
-        cursor = self._run(sql, params)
-        return list(cursor.fetchall()) if cursor.description else []
-
-    def change(self, sql: str, params: Sequence[Any] = ()) -> int:
-        """Run a changing statement and return the number of rows."""
-        return int(self._run(sql, params).rowcount)
-
-    def _run(self, sql: str, params: Sequence[Any]) -> Any:
-        cursor: Any = self.raw.cursor()
-        if FOLDING in sql and self.raw.server_version < 170_000:
-            sql = sql.replace(f'"{FOLDING}"', '"und-x-icu"')
-        with values_removed():
-            if params:
-                cursor.execute(sql.replace("%", "%%").replace("?", "%s"), list(params))
-            else:
-                cursor.execute(sql)
-        return cursor
-
-    def stage(self, name: str, files: Sequence[Path], schema: pa.Schema, there: Sequence[str] | None = None) -> None:
-        """Copy parquet files into a temporary table, in batches."""
-        types = field_types(schema)
-        check_files(name, files, there or types)
-        columns = ", ".join(f"{quote(column)} {sql_type(kind, 'postgres')}" for column, kind in types.items())
-        self.execute(f"DROP TABLE IF EXISTS pg_temp.{quote(name)}")
-        self.execute(f"CREATE TEMP TABLE {quote(name)} ({columns}) ON COMMIT DROP")
-        for file in files:
-            self._copy(name, file, dict(zip(types, there or types, strict=True)))
-        self.execute(f"ANALYZE {quote(name)}")
-
-    def _copy(self, name: str, file: Path, columns: Mapping[str, str]) -> None:
-        """Copy the columns of a file, named by those of the table; one group of rows at a time is in memory."""
-        from pyarrow import csv, parquet
-
-        there = list(columns.values())
-        sql = f"COPY {quote(name)} ({', '.join(map(quote, columns))}) FROM STDIN WITH (FORMAT csv)"
-        cursor: Any = self.raw.cursor()
-        with parquet.ParquetFile(file) as reader:
-            for group in range(reader.num_row_groups):
-                for batch in reader.iter_batches(_BATCH_ROWS, row_groups=[group], columns=there):
-                    text = io.BytesIO()
-                    csv.write_csv(batch.select(there), text, csv.WriteOptions(include_header=False))
-                    text.seek(0)
-                    with values_removed():
-                        cursor.copy_expert(sql, text)
-
-    def keep(self, name: str, select: str) -> None:
-        """Keep the rows of a SELECT in a temporary table."""
-        self.execute(f"DROP TABLE IF EXISTS pg_temp.{quote(name)}")
-        self.execute(f"CREATE TEMP TABLE {quote(name)} ON COMMIT DROP AS {select}")
-        self.execute(f"ANALYZE {quote(name)}")
-
-    def limit_memory(self, large_rows: bool = False) -> None:
-        """Do nothing: the server has its own limit, ``work_mem``."""
-
-    def analyze(self, schema: str, table: str) -> None:
-        """Gather statistics: without them a query of what was just written may take a hundred times as long."""
-        self.execute(f"ANALYZE {quote(schema, table)}")
-
-    def columns(self, schema: str, table: str) -> dict[str, str]:
-        """Return leat type by column name."""
-        rows = self.execute(  # information_schema takes ten times as long, and this is asked a thousand times a run
-            "SELECT attname, format_type(atttypid, CASE WHEN atttypid = 'numeric'::regtype THEN atttypmod END) "
-            "FROM pg_attribute "
-            "WHERE attrelid = to_regclass(?) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
-            (quote(schema, table),),
-        )
-        return {name: leat_type(kind, "postgres") for name, kind in rows}
-
-    def sqlalchemy(self) -> sqlalchemy.Connection:
-        """Return the SQLAlchemy connection of this transaction."""
-        return self.alchemy
-
-    @property
-    def raw(self) -> Any:
-        """The psycopg2 connection of this transaction."""
-        return self.alchemy.connection.driver_connection
 
 
 @dataclass(slots=True)
@@ -205,6 +105,7 @@ class PostgresWarehouse:
                 msg = "the warehouse is in use by another process; try again when it has ended"
                 raise Busy(msg) from error
             yield PostgresSession(connection)
+            sys.audit("leat.statement", "COMMIT")
             connection.commit()
 
     @contextlib.contextmanager

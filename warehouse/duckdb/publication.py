@@ -1,0 +1,142 @@
+"""The published copy of the writer's file, which everyone reads.
+
+::
+
+    writer/warehouse.duckdb --checkpoint, copy, rename--> warehouse.duckdb
+
+An open reader keeps its version (its inode); a new one sees the next. The copy carries the modification time of the
+writer's file, so that "is the newest version published?" needs neither file to be opened, and the answer survives a
+kill at any moment.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from leat.warehouse.duckdb.session import DuckDBSession
+from leat.warehouse.duckdb.writer import WriterFile, connect, explaining_the_disk
+from leat.warehouse.session import Session, literal
+
+_FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file instead of copying them
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class DuckDBPublication:
+    """The published copy.
+
+    Args:
+        writer: the file that is copied.
+        path: the file that readers open.
+    """
+
+    writer: WriterFile
+    path: Path
+
+    def is_current(self) -> bool:
+        """Return whether the published file is the newest version."""
+        if self.writer.log.exists():
+            return False
+        if not self.writer.path.exists():
+            return True
+        if not self.path.exists():
+            return False
+        written, published = self.writer.path.stat(), self.path.stat()
+        return (written.st_mtime_ns, written.st_size) == (published.st_mtime_ns, published.st_size)
+
+    def publish(self, judge: Callable[[Session], bool] | None = None) -> bool:
+        """Copy the writer's file and rename the copy over the published one, unless the judge says no.
+
+        Args:
+            judge: asked, under the writer's lock, whether readers may have exactly what is there.
+
+        Returns:
+            Whether readers see something new.
+
+        Raises:
+            Busy: another process has been writing for too long.
+            WarehouseError: the disk is full.
+        """
+        if self.is_current() and not self._to_rewrite.exists():
+            return False
+        with self.writer.locked(), explaining_the_disk(self.path):
+            if self.writer.log.exists():
+                self.writer.connect().close()  # takes over the log and checkpoints
+            if judge is not None and not self._judged(judge):
+                return False
+            if self._to_rewrite.exists():
+                self._rewrite()
+            if self.is_current():
+                return False
+            self._replace()
+        return True
+
+    def rewrite_next(self) -> None:
+        """Remember next to the writer's file, until the next publication, that it has to be rewritten.
+
+        For rows that are about to be dropped: DuckDB keeps the content of blocks that it has freed, and the published
+        copy would carry them along.
+        """
+        with self.writer.locked():
+            self._to_rewrite.touch(mode=0o600)
+
+    @property
+    def _to_rewrite(self) -> Path:
+        return self.writer.path.with_name("forget")
+
+    def _judged(self, judge: Callable[[Session], bool]) -> bool:
+        if not self.writer.path.exists():
+            return True
+        connection = self.writer.connect(read_only=True)
+        try:
+            return judge(DuckDBSession(connection))
+        finally:
+            connection.close()
+
+    def _rewrite(self) -> None:
+        fresh = self.writer.path.with_suffix(".fresh")
+        fresh.unlink(missing_ok=True)
+        connection = connect(fresh, self.writer.memory)  # as the catalog warehouse, like the file it replaces
+        try:
+            session = DuckDBSession(connection)
+            session.execute(f"ATTACH {literal(str(self.writer.path))} AS old (READ_ONLY)")
+            session.execute("COPY FROM DATABASE old TO warehouse")
+        finally:
+            connection.close()
+        fresh.chmod(0o600)
+        fresh.replace(self.writer.path)
+        self._to_rewrite.unlink()
+
+    def _replace(self) -> None:
+        draft = self.path.with_suffix(".draft")
+        draft.unlink(missing_ok=True)
+        written = self.writer.path.stat()
+        try:
+            _copy(self.writer.path, draft)
+            os.utime(draft, ns=(written.st_atime_ns, written.st_mtime_ns))
+            draft.replace(self.path)
+        except OSError:
+            draft.unlink(missing_ok=True)  # half a copy is of no use on a full disk
+            raise
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file with mode 0600, sharing its blocks where the file system can."""
+    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with source.open("rb") as reading, os.fdopen(handle, "wb") as writing:
+        try:
+            fcntl.ioctl(writing, _FICLONE, reading.fileno())
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY):
+                raise
+            while chunk := reading.read(_CHUNK):
+                sys.audit("leat.copy", str(target))
+                writing.write(chunk)
+        writing.flush()
+        os.fsync(writing.fileno())
