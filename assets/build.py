@@ -17,7 +17,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Literal
 
-from leat.assets.model_files import Model
+from leat.assets.model import Model
 from leat.assets.model_history import TypeChange, close_history, keep_history
 from leat.pipelines.declare.sql_file import ANALYTICS, TableName, refusal, without
 from leat.pipelines.load import state

@@ -12,7 +12,7 @@ from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.sql_file import ANALYTICS
 
 if TYPE_CHECKING:
-    from leat.assets.model_files import Model
+    from leat.assets.model import Model
 
 Lineage = Mapping[str, Sequence[tuple[str, str]]]
 _Sources = frozenset[tuple[str, str]]

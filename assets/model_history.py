@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from leat.assets.model_files import Model
+from leat.assets.model import Model
 from leat.pipelines.declare.sql_file import ANALYTICS
 from leat.pipelines.load import as_of
 from leat.pipelines.load.table_schema import HISTORY_COLUMNS, widens

@@ -23,7 +23,8 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from leat.assets.build import build
-from leat.assets.model_files import Model, load_models
+from leat.assets.model import Model
+from leat.assets.model_files import load_models
 from leat.demo.company import start_company, stop_company
 from leat.demo.servers.process import stop
 from leat.pipelines.declare.declaration import Declaration

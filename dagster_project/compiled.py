@@ -13,7 +13,8 @@ from pathlib import Path
 import dagster as dg
 
 from leat.assets.lineage import Lineage, personal_columns
-from leat.assets.model_files import Model, load_models
+from leat.assets.model import Model
+from leat.assets.model_files import load_models
 from leat.control.overrides_file import overrides_in_file
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import Project, load_declarations, open_project

@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from leat.assets.model_files import Model
+from leat.assets.model import Model
 from leat.dagster_project.compiled import VIOLATIONS, Compiled, files_version
 from leat.dagster_project.stream_specs import PERSONAL, check_spec, table_column
 from leat.pipelines.declare.sql_file import ANALYTICS, OVERRIDE, TableName

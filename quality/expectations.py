@@ -7,39 +7,21 @@ yet; it can neither commit, roll back nor close. There is no data context: nothi
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+from leat.quality.guard import savepoint
 from leat.warehouse.session import Session
 
 UNEXPECTED_ROWS = "unexpected_rows_expectation"
 _UNUSED = ("altair", "scipy.stats")
 """What Great Expectations imports for distributions alone, which no check has: a quarter of its processor time."""
-
-
-class TransactionLost(Exception):
-    """A query failed so that DuckDB gave up the whole transaction; nothing of it can be kept.
-
-    Attributes:
-        why: what DuckDB said.
-        subject: whose query it was: the name of a rule, or the table that was checked; empty when it isn't known.
-    """
-
-    def __init__(self, why: str, subject: str = "") -> None:
-        super().__init__(f"{subject}: {why}" if subject else why)
-        self.why = why
-        self.subject = subject
-
-
-class RuleError(Exception):
-    """A rule can't be run; the text says why, and has no values of rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,77 +125,6 @@ def _together(session: Session, select: str, expectations: Sequence[Expectation]
         if errors:
             give_up(errors[0])
     return verdicts
-
-
-@contextlib.contextmanager
-def savepoint(session: Session) -> Iterator[Callable[[str], None]]:
-    """Yield a function that undoes what a failed query did to the transaction, if that can be undone."""
-    if session.dialect == "postgres":
-        session.execute("SAVEPOINT leat_quality")
-
-    def give_up(why: str) -> None:
-        if session.dialect == "postgres":
-            session.execute("ROLLBACK TO SAVEPOINT leat_quality")
-            return
-        try:
-            session.execute("SELECT 1")
-        except Exception as error:
-            raise TransactionLost(why) from error
-
-    yield give_up
-    if session.dialect == "postgres":
-        session.execute("RELEASE SAVEPOINT leat_quality")
-
-
-@contextlib.contextmanager
-def guarded(session: Session, subject: str, failed: Callable[[str], None], *, writes: bool = False) -> Iterator[None]:
-    """Let nothing that goes wrong in the block out of it: what was written is undone, and why is passed on.
-
-    Args:
-        session: an open transaction.
-        subject: whose block it is.
-        failed: called with why it failed, without values of rows.
-        writes: whether the block changes anything but temporary tables.
-
-    Raises:
-        TransactionLost: on DuckDB, where nothing can be undone, the block writes or DuckDB gave the transaction up; it
-            has to be repeated without the subject.
-    """
-    if session.dialect == "postgres":
-        session.execute("SAVEPOINT leat_guarded")
-    try:
-        yield
-    except TransactionLost as lost:
-        raise TransactionLost(lost.why, lost.subject or subject) from lost
-    except Exception as error:
-        if session.dialect == "postgres":
-            session.execute("ROLLBACK TO SAVEPOINT leat_guarded")
-        elif writes or not _goes_on(session):
-            raise TransactionLost(_why(error), subject) from error
-        failed(_why(error))
-    if session.dialect == "postgres":
-        session.execute("RELEASE SAVEPOINT leat_guarded")
-
-
-def _why(error: Exception) -> str:
-    from leat.pipelines.declare.sql_file import refusal  # sqlglot with it, which a run with nothing new does without
-
-    said = refusal(error)
-    if said is not None:
-        return said
-    if isinstance(error, RuleError):
-        return str(error)
-    if isinstance(error, ValueError | OverflowError | TypeError):  # its text may quote the value
-        return f"a value that it gives can't be read ({type(error).__name__}); CAST the column to VARCHAR"
-    return f"an error of the kind {type(error).__name__}"
-
-
-def _goes_on(session: Session) -> bool:
-    try:
-        session.execute("SELECT 1")
-    except Exception:  # whatever it is, it is the end of this transaction
-        return False
-    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from leat.pipelines.declare.sql_file import ANALYTICS
 from leat.pipelines.load import state
 from leat.pipelines.load.results import CheckResult
 from leat.quality.audit import EVIDENCE_ROWS
-from leat.quality.expectations import RuleError, TransactionLost, guarded, unexpected_rows, validate
+from leat.quality.expectations import unexpected_rows, validate
+from leat.quality.guard import RuleError, TransactionLost, guarded
 from leat.quality.ledger import Violation, record, resolve_others, violation_key
 from leat.quality.rule_files import Rule
 from leat.sources.batch import to_json

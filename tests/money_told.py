@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from leat.assets.build import build
-from leat.assets.model_files import Model, load_models
+from leat.assets.model import Model
+from leat.assets.model_files import load_models
 from leat.pipelines.declare.project import Project
 from leat.quality.rule_files import Rule, load_rules
 from leat.warehouse.session import Session

@@ -14,7 +14,7 @@ import pytest
 import typer
 
 import leat.sources.errors
-from leat.assets.model_files import _Header as ModelHeader
+from leat.assets.model import Header as ModelHeader
 from leat.catalog.document import documented_sources
 from leat.cli.main import app
 from leat.pipelines.declare.declaration import Check, Declaration, StreamOptions

@@ -14,7 +14,8 @@ import pytest
 
 from leat.assets.build import ModelError, ModelResult, build
 from leat.assets.lineage import personal_columns
-from leat.assets.model_files import Model, load_models
+from leat.assets.model import Model
+from leat.assets.model_files import load_models
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.warehouse.session import Session, Warehouse
 from tests.loaded import ENGINES, REPOSITORY, both, declare, load, project, utc, warehouse_of, write

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from leat.assets.build import build
-from leat.assets.model_files import Model
+from leat.assets.model import Model
 from tests.kit.shipped import some_models
 from tests.loaded import ENGINES, load, utc, warehouse_of
 

@@ -18,7 +18,7 @@ from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.pipelines.load.results import CheckResult
 from leat.quality.audit import audit, audit_models
 from leat.quality.checks import check_names, model_checks
-from leat.quality.expectations import TransactionLost
+from leat.quality.guard import TransactionLost
 from leat.quality.ledger import acknowledge
 from leat.quality.rule_files import Rule, load_rules
 from leat.quality.rules import CANNOT_RUN, check_rules, run_rules

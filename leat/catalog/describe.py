@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from leat.assets.lineage import Lineage
-from leat.assets.model_files import Model
+from leat.assets.model import Model
 from leat.catalog.model_entries import model_columns, model_lineage, model_tables
 from leat.catalog.rule_entries import check_entries, rule_entries, rule_inputs
 from leat.catalog.store import write_catalog

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from leat.assets.lineage import Lineage
-from leat.assets.model_files import Model
+from leat.assets.model import Model
 from leat.catalog.examples import model_example
 from leat.catalog.store import Row
 from leat.catalog.stream_entries import Actual, in_order

@@ -127,7 +127,7 @@ def _described(project: Project, declarations: Mapping[str, Declaration]) -> tup
 def _refresh(work: _Work) -> Refreshed:
     """Try without the models that failed, for a query that fails may cost the transaction."""
     from leat.assets.build import ModelError
-    from leat.quality.expectations import TransactionLost
+    from leat.quality.guard import TransactionLost
 
     broken, untried = dict(work.missing), dict[str, str]()
     while True:
@@ -174,7 +174,7 @@ def _rule(
     version: str,
 ) -> Refreshed:
     """Run the rules on the version that was built, and note the verdict in the same transaction."""
-    from leat.quality.expectations import TransactionLost
+    from leat.quality.guard import TransactionLost
     from leat.quality.rules import run_rules
 
     declared, broken = work.described, dict[str, str]()

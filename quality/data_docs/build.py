@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from leat.quality.audit import expectations_of, impossible, rows_of
+from leat.quality.check_queries import expectations_of, impossible, rows_of
 from leat.quality.checks import CheckedTable
 from leat.quality.expectations import Expectation, results_of, unexpected_rows
 from leat.quality.rule_files import Rule

@@ -11,7 +11,8 @@ from typing import Any
 import sqlalchemy
 
 from leat.assets.build import build
-from leat.assets.model_files import Model, load_models
+from leat.assets.model import Model
+from leat.assets.model_files import load_models
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import load_declarations
 from leat.pipelines.load import state

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from leat.assets.build import build
-from leat.assets.model_files import Model, load_models
+from leat.assets.model import Model
+from leat.assets.model_files import load_models
 from leat.sources.driver import load_streams
 from leat.warehouse.session import Warehouse
 from tests.loaded import REPOSITORY, declare, load, project

@@ -1,0 +1,71 @@
+"""What a model is, and what its header may say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from leat.pipelines.declare.declaration import Check, Flag, Names
+from leat.pipelines.declare.sql_file import ANALYTICS, TableName
+from leat.warehouse.session import Dialect
+
+Materialized = Literal["table", "view"]
+
+
+class Header(BaseModel):
+    """The header of a model's file; ``checks`` are written as in a declaration."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    description: str = Field(min_length=1)
+    materialized: Materialized = "table"
+    owners: tuple[str, ...] = ()
+    columns: dict[str, str] = Field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
+    optional: Names = ()
+    history: Flag = False
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model.
+
+    Attributes:
+        name: the file's name, and the table's in schema ``analytics``.
+        shown: how messages call the file.
+        description: what a row is.
+        materialized: whether the rows are stored or computed when they are read.
+        owners: who answers for it.
+        columns: the columns in order, with what each means; empty where the header doesn't say.
+        checks: what must be true of its rows.
+        inputs: the tables that it reads.
+        loads: the integrations whose rows of ``leat.loads`` it reads; None for all.
+        optional: of these, by ``schema.table``, the ones that it can do without, with the leat types of their columns.
+        sql: the query per dialect.
+        lineage: for each column, the columns of the inputs that its values come from (see
+            :func:`leat.assets.lineage.column_lineage`); empty when an input isn't declared: its columns are unknown.
+        history: whether every version of a row is kept.
+        key: the columns of its first check ``unique``; empty when it has none.
+    """
+
+    name: str
+    shown: str
+    description: str
+    materialized: Materialized
+    owners: tuple[str, ...]
+    columns: Mapping[str, str]
+    checks: tuple[Check, ...]
+    inputs: tuple[TableName, ...]
+    loads: tuple[str, ...] | None
+    optional: Mapping[str, Mapping[str, str]]
+    sql: Mapping[Dialect, str]
+    lineage: Mapping[str, Sequence[tuple[str, str]]]
+    history: bool
+    key: tuple[str, ...]
+
+    def models(self) -> tuple[str, ...]:
+        """Return the names of the models that it reads."""
+        return tuple(table.name for table in self.inputs if table.schema == ANALYTICS)
