@@ -14,8 +14,8 @@ user declares the streams; the driver then has a fourth name, ``streams(connecti
 can read a little of each stream has ``look(connection, sync)``, which yields :class:`leat.sources.look.Look`. One that
 can read streams from a date on has ``since_streams(connection)``, which returns their names. Nothing is registered:
 files are found by name, here and in the ``sources/`` folder of a project, whose modules are imported as
-``leat.project_sources.<source>``: neither hides one of the other. A driver imports heavy libraries inside its
-functions, for definitions are loaded without them.
+``leat.project_sources.<source>``; a name that leat has itself is refused there. A driver imports heavy libraries inside
+its functions, for definitions are loaded without them.
 """
 
 from __future__ import annotations
@@ -116,15 +116,34 @@ class Driver(Protocol):
 
 
 def add_sources(folder: Path) -> None:
-    """Let a project bring sources of its own: ``<project>/sources/<source>/``."""
+    """Let a project bring sources of its own: ``<project>/sources/<source>/``.
+
+    A process is meant to open one project: the sources of a second one are added to those of the first.
+    """
     folder = folder.resolve()
-    known = leat.project_sources.__path__
-    if folder.is_dir() and folder != _shipped().resolve() and str(folder) not in known:
-        known.append(str(folder))
+    added = leat.project_sources.__path__
+    if folder.is_dir() and not _is_leat(folder) and str(folder) not in added:
+        added.append(str(folder))
+
+
+def duplicate_sources(folder: Path) -> list[str]:
+    """Return the names of a project's own sources that leat's sources have too, sorted; such a source is never used."""
+    if _is_leat(folder):
+        return []
+    return sorted(path.parent.name for path in folder.glob("*/streams.py") if _is_shipped(path.parent.name))
+
+
+def _is_leat(folder: Path) -> bool:
+    """Return whether a folder has leat's own sources: the project is a checkout of leat."""
+    return (folder / Path(__file__).name).is_file()
 
 
 def _shipped() -> Path:
     return Path(leat.sources.__path__[0])
+
+
+def _is_shipped(source: str) -> bool:
+    return (_shipped() / source / "streams.py").is_file()
 
 
 def source_names() -> list[str]:
@@ -144,7 +163,7 @@ def driver_names(source: str) -> list[str]:
 
 def _package(source: str) -> ModuleType:
     """Return the package that a source is in: leat's own, or that of the project."""
-    return leat.sources if (_shipped() / source / "streams.py").is_file() else leat.project_sources
+    return leat.sources if _is_shipped(source) else leat.project_sources
 
 
 def load_streams(source: str) -> tuple[Stream, ...]:

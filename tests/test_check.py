@@ -37,6 +37,21 @@ def test_mistakes_of_all_files_are_said_at_once(tmp_path: Path) -> None:
     assert "broken.fed.id" not in str(said)
 
 
+def test_a_source_of_the_project_never_takes_the_name_of_one_in_leat(tmp_path: Path) -> None:
+    leat = tally_project(tmp_path)
+    for name in ("payments", "http", "shelf"):  # leat.sources.http is no source, so its name is free
+        (tmp_path / "sources" / name).mkdir(parents=True)
+        (tmp_path / "sources" / name / "streams.py").write_text("STREAMS = ()\n")
+    for command in ("check", "run"):
+        done = leat(command)
+        assert done.returncode == 2
+        (said,) = done.stderr.splitlines()
+        assert said.startswith("sources/payments/: leat has a source 'payments' itself (leat.sources.payments)")
+        assert "rename the folder" in said
+    (tmp_path / "sources" / "payments").rename(tmp_path / "sources" / "till")
+    assert leat("check").returncode == 0
+
+
 def test_several_integrations_are_tried(tmp_path: Path) -> None:
     leat = tally_project(tmp_path)
     text = (tmp_path / "pipelines" / "tally.yaml").read_text()

@@ -17,7 +17,15 @@ from leat.pipelines.declare.diagnostics import meant, told, validation_mistakes
 from leat.pipelines.declare.overrides import apply_overrides
 from leat.pipelines.declare.validation import foreign_key_mistakes, semantic_mistakes
 from leat.pipelines.declare.yaml_file import DeclarationError, YamlFile, read_yaml
-from leat.sources.driver import Driver, add_sources, driver_names, load_driver, load_streams, source_names
+from leat.sources.driver import (
+    Driver,
+    add_sources,
+    driver_names,
+    duplicate_sources,
+    load_driver,
+    load_streams,
+    source_names,
+)
 from leat.sources.settings import remember_secret
 from leat.warehouse.url import passwords_in
 
@@ -99,7 +107,7 @@ def read_declarations(
     """
     declarations: dict[str, Declaration] = {}
     files: dict[str, YamlFile] = {}
-    mistakes: list[str] = []
+    mistakes = _duplicate_source_mistakes(project)
     for path in project.declaration_paths():
         try:
             files[path.stem] = _read(path, project.shown(path), overrides.get(path.stem, _NONE))
@@ -112,6 +120,15 @@ def read_declarations(
         found = foreign_key_mistakes(declaration, declarations)
         mistakes += apart_from(broken, [told(files[name], shown, loc, text) for loc, text in found])
     return declarations, mistakes
+
+
+def _duplicate_source_mistakes(project: Project) -> list[str]:
+    """Return a mistake for each of the project's own sources that has the name of one in leat."""
+    return [
+        f"sources/{name}/: leat has a source {name!r} itself (leat.sources.{name}), which would be used instead; "
+        "rename the folder, and `source:` in the declarations that mean it"
+        for name in duplicate_sources(project.folder / "sources")
+    ]
 
 
 def apart_from(broken: Collection[str], mistakes: Iterable[str]) -> list[str]:
