@@ -9,24 +9,22 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psycopg2
 import pytest
 
 from leat.demo.servers.process import Process
 from leat.sources import settings
-from tests.servers.postgres import postgres_url as url_of
+from tests.kit.databases import NewDatabase
 from tests.servers.postgres import start_postgres, stop_postgres
 
 if TYPE_CHECKING:
     from tests.kit.project import Tally
 
 
-_ONE_EACH = frozenset({"postgres_server", "new_database", "tmp_path_factory", "courses"})
+_ONE_EACH = frozenset({"postgres_server", "new_database", "tmp_path_factory", "courses", "first_generation"})
 """Fixtures of the session that every worker may have of its own."""
 
 
@@ -85,14 +83,17 @@ def postgres_server() -> Iterator[Process]:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: Process) -> Iterator[str]:
+def postgres_url(new_database: NewDatabase) -> Iterator[str]:
     """Give the URL of an empty database that lasts for one test."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    _run(postgres_server, f"CREATE DATABASE {name} TEMPLATE template0")
-    try:
-        yield url_of(postgres_server, name)
-    finally:
-        _run(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+    url = new_database()
+    yield url
+    new_database.drop(url)
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres_server: Process) -> NewDatabase:
+    """Give what makes databases."""
+    return NewDatabase(postgres_server)
 
 
 @pytest.fixture(params=["duckdb", "postgres"])
@@ -109,12 +110,3 @@ def tally(tmp_path: Path, warehouse_url: str | None) -> Tally:
     project = Tally(tmp_path, warehouse_url)
     project.declare()
     return project
-
-
-def _run(server: Process, statement: str) -> None:
-    connection = psycopg2.connect(url_of(server))
-    try:
-        connection.autocommit = True  # databases can't be created in a transaction
-        connection.cursor().execute(statement)
-    finally:
-        connection.close()

@@ -7,12 +7,15 @@ many there are follows from it. A mix of two generations, a half of one or a cur
 from __future__ import annotations
 
 import random
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.kit.child import HALF_A_COPY, Point, Reader, run_to_end, start_run
+from tests.kit.databases import NewDatabase
 from tests.kit.project import Tally, delete, full_scan, row, rows
 
 KEPT = 20
@@ -31,15 +34,20 @@ EVERYTHING = " UNION ALL ".join(
     ]
 )
 
-PHASES = [Point("observe", phase) for phase in (
-    "started", "extracting", "extracted", "normalized", "landed", "applying", "checking", "committing", "applied",
-    "publishing", "published",
-)]  # fmt: skip
-POINTS = [
-    *PHASES,
+LANDING = [
+    *(Point("observe", phase) for phase in ("started", "extracting", "extracted", "normalized")),
     Point("progress", nth=1),
     Point("progress", nth=2),
     Point("audit", "open /_dlt_loads/"),
+    Point("audit", "os.remove plan.json"),
+    *(Point("audit", "os.remove .parquet", nth) for nth in (1, 2, 4)),
+    *(Point("audit", "os.rmdir landing", nth) for nth in (1, 3)),
+]
+"""Where the landing is written, or removed after the load was applied: the engine has no part in it."""
+POINTS = [
+    *(Point("observe", phase) for phase in (
+        "landed", "applying", "checking", "committing", "applied", "publishing", "published",
+    )),
     Point("audit", r"os.rename /normalized/[0-9.]+$"),  # dlt has written its marker
     Point("sql", 'UPDATE "tally"."fed"'),
     Point("sql", 'INSERT INTO "tally"."fed"'),
@@ -50,9 +58,6 @@ POINTS = [
     Point("sql", 'INSERT INTO "leat"."loads"'),
     Point("sql", 'INSERT INTO "leat"."load_streams"'),
     Point("audit", "shutil.rmtree /landing/tally/"),
-    Point("audit", "os.remove plan.json"),
-    *(Point("audit", "os.remove .parquet", nth) for nth in (1, 2, 4)),
-    *(Point("audit", "os.rmdir landing", nth) for nth in (1, 3)),
 ]  # fmt: skip
 OF_THE_FILE = [
     Point("sql", "CHECKPOINT"),
@@ -87,12 +92,40 @@ def expected(generation: int) -> list[tuple[Any, ...]]:
     ]  # fmt: skip
 
 
-def new_project(folder: Path, url: str | None) -> Tally:
-    """Return a project with the first generation loaded."""
-    tally = Tally(folder, url)
+FirstGeneration = Callable[[Path, str], Tally]
+
+
+@pytest.fixture(scope="session")
+def first_generation(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -> FirstGeneration:
+    """Give a function that makes a project in which the first generation is loaded: a copy of one of that engine."""
+    made: dict[str, Tally] = {}
+
+    def copy(folder: Path, engine: str) -> Tally:
+        if engine not in made:
+            url = new_database() if engine == "postgres" else None
+            made[engine] = declared(Tally(tmp_path_factory.mktemp("generation"), url))
+            add_generation(made[engine])
+            loaded(made[engine])
+        shutil.copytree(made[engine].folder, folder, dirs_exist_ok=True)
+        url = new_database(copy_of=made[engine].warehouse_url) if engine == "postgres" else None
+        return declared(Tally(folder, url))
+
+    return copy
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def begun(
+    request: pytest.FixtureRequest, first_generation: FirstGeneration, new_database: NewDatabase, tmp_path: Path
+) -> Iterator[Tally]:
+    """Give a project with the first generation loaded, on both engines."""
+    tally = first_generation(tmp_path, request.param)
+    yield tally
+    if tally.warehouse_url:
+        new_database.drop(tally.warehouse_url)
+
+
+def declared(tally: Tally) -> Tally:
     tally.declare("{fed: {history: true, retain: {deleted: P0D}}}")
-    add_generation(tally)
-    loaded(tally)
     return tally
 
 
@@ -123,17 +156,16 @@ def generations(tally: Tally) -> int:
 
 
 @pytest.mark.parametrize("point", POINTS, ids=str)
-def test_killed_at(tally: Tally, point: Point) -> None:
-    killed_at(tally, point)
+def test_killed_at(begun: Tally, point: Point) -> None:
+    killed_at(begun, point)
 
 
-@pytest.mark.parametrize("point", OF_THE_FILE, ids=str)
-def test_killed_while_the_file_is_published(tmp_path: Path, point: Point) -> None:
-    killed_at(Tally(tmp_path), point)
+@pytest.mark.parametrize("point", [*LANDING, *OF_THE_FILE], ids=str)
+def test_killed_while_files_are_written(tmp_path: Path, first_generation: FirstGeneration, point: Point) -> None:
+    killed_at(first_generation(tmp_path, "duckdb"), point)
 
 
 def killed_at(tally: Tally, point: Point) -> None:
-    tally = new_project(tally.folder, tally.warehouse_url)
     add_generation(tally)
     with Reader(tally, EVERYTHING) as reader:
         assert run_to_end(tally, point) is None, "the point was never reached"
@@ -152,15 +184,14 @@ def killed_at(tally: Tally, point: Point) -> None:
     ids=str,
 )  # fmt: skip
 def test_killed_in_the_first_load_of_all(tally: Tally, point: Point) -> None:
-    tally.declare("{fed: {history: true, retain: {deleted: P0D}}}")
-    add_generation(tally)
+    add_generation(declared(tally))
     assert run_to_end(tally, point) is None
     add_generation(tally)
     loaded(tally)
 
 
-def test_killed_again_and_again_while_recovering(tally: Tally) -> None:
-    tally = new_project(tally.folder, tally.warehouse_url)
+def test_killed_again_and_again_while_recovering(begun: Tally) -> None:
+    tally = begun
     with Reader(tally, EVERYTHING) as reader:
         for point in ("landed", "committing", "applied", "extracted", "landed", "applying"):
             add_generation(tally)
@@ -169,9 +200,8 @@ def test_killed_again_and_again_while_recovering(tally: Tally) -> None:
     only_whole_versions(reader.seen, generations(tally))
 
 
-def test_killed_at_random_times(tally: Tally) -> None:
-    chance = random.Random(20261121)  # noqa: S311
-    tally = new_project(tally.folder, tally.warehouse_url)
+def test_killed_at_random_times(begun: Tally) -> None:
+    chance, tally = random.Random(20261121), begun  # noqa: S311
     add_generation(tally)
     result = run_to_end(tally)
     assert result is not None

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
-import psycopg2
 import pytest
 
-from leat.demo.servers.process import Process
 from tests.contract.course import Course, run_course
 from tests.contract.world import drivers, world_file
-from tests.servers.postgres import postgres_url as url_of
 
 Courses = Callable[[tuple[str, str]], Course]
-
-
-@pytest.fixture(scope="session")
-def new_database(postgres_server: Process) -> Callable[[], str]:
-    """Give a function that makes an empty database and returns its URL; they last as long as the server."""
-
-    def make() -> str:
-        name = f"contract_{uuid.uuid4().hex[:12]}"
-        connection = psycopg2.connect(url_of(postgres_server))
-        connection.autocommit = True  # databases can't be created in a transaction
-        connection.cursor().execute(f"CREATE DATABASE {name} TEMPLATE template0")
-        connection.close()
-        return url_of(postgres_server, name)
-
-    return make
 
 
 @pytest.fixture(scope="session")
