@@ -161,8 +161,15 @@ def variables(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def run_course(source: str, driver: str, world: World, folder: Path, database: Callable[[], str]) -> Course:
-    """Go through all stages in all projects."""
+def run_course(
+    source: str,
+    driver: str,
+    world: World,
+    folder: Path,
+    database: Callable[[], str],
+    follow: Callable[[str, Mapping[str, Keys]], None],
+) -> Course:
+    """Go through all stages in all projects; ``follow`` is called after each in which the system held something new."""
     course = Course(source, driver, world, {})
     for name in (DUCKDB, POSTGRES, MASKED):
         where = folder / name
@@ -177,8 +184,10 @@ def run_course(source: str, driver: str, world: World, folder: Path, database: C
         _stage(course, "first", None)
         _stage(course, "second", None)
         _failures(course)
+        follow("first", world.keys())
         for name, act in (("added", world.add), ("changed", world.change), ("deleted", world.delete)):
             _stage(course, name, act())
+            follow(name, world.keys())
     return course
 
 
