@@ -13,12 +13,12 @@ from leat.dagster_project.sensors import alert_sensors
 
 def definitions(compiled: Compiled) -> dg.Definitions:
     """Return what a project consists of; a run is one process, which does its steps in turn."""
-    jobs = {name: integration_job(declaration) for name, declaration in compiled.declarations.items()}
-    schedules = [integration_schedule(d, jobs[name]) for name, d in compiled.declarations.items()]
+    jobs = {name: integration_job(declaration) for name, declaration in compiled.described.declarations.items()}
+    schedules = [integration_schedule(d, jobs[name]) for name, d in compiled.described.declarations.items()]
     refreshed = refreshed_assets(compiled)
     return dg.Definitions(
         assets=[
-            *(ingested_assets(compiled, declaration) for declaration in compiled.declarations.values()),
+            *(ingested_assets(compiled, declaration) for declaration in compiled.described.declarations.values()),
             *([] if refreshed is None else [refreshed]),
         ],
         jobs=list(jobs.values()),

@@ -1,27 +1,22 @@
-"""What Dagster's definitions are compiled from: declarations, models and rules, read once and never executed."""
+"""What Dagster's definitions are compiled from, and the names under which Dagster has it."""
 
 from __future__ import annotations
 
 import hashlib
 import keyword
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
 
-from leat.assets.lineage import Lineage, personal_columns
-from leat.assets.model import Model
-from leat.assets.model_files import load_models
-from leat.control.overrides_file import overrides_in_file
-from leat.pipelines.declare.declaration import Declaration
-from leat.pipelines.declare.project import Project, load_declarations, open_project
+from leat.catalog.describe import Described
+from leat.pipelines.declare.project import open_project
 from leat.pipelines.declare.sql_file import ANALYTICS, TableName
-from leat.quality.rule_files import Rule, load_rules
-from leat.warehouse.connect import open_warehouse
-from leat.warehouse.session import Dialect, Warehouse
+from leat.runs.workspace import Workspace
+from leat.warehouse.session import Dialect
 
 POOL = "warehouse"
 """The pool of every step that writes the warehouse; its limit is in ``dagster.yaml``."""
@@ -39,57 +34,37 @@ class Compiled:
     """A project as definitions see it.
 
     Attributes:
-        project: the project.
-        declarations: its integrations by name.
-        models: its models, in build order.
-        rules: its rules.
-        lineages: of each model, where its columns come from.
-        personal: of each model, its columns with personal data.
+        workspace: the project as it was when definitions were loaded.
         retry_waits: seconds before each retry of a step.
     """
 
-    project: Project
-    declarations: Mapping[str, Declaration]
-    models: tuple[Model, ...]
-    rules: tuple[Rule, ...]
-    lineages: Mapping[str, Lineage]
-    personal: Mapping[str, frozenset[str]]
+    workspace: Workspace
     retry_waits: tuple[float, ...] = (5, 30, 120)
+
+    @property
+    def described(self) -> Described:
+        """The integrations, models and rules that definitions are made of."""
+        return self.workspace.described
 
     @property
     def storage(self) -> Dialect:
         """The kind of warehouse."""
-        return "duckdb" if self.project.warehouse_url is None else "postgres"
+        return self.workspace.warehouse.dialect
 
-    def warehouse(self) -> Warehouse:
-        """Return the warehouse; it isn't opened before it is used."""
-        return open_warehouse(self.project.warehouse_url, self.project.state)
-
-    def current(self) -> Compiled:
-        """Return this with the declarations as they are now, for a run: with the overrides of any control store."""
-        from leat.control.store import open_control, overrides  # SQLAlchemy isn't imported for definitions
-
-        store = open_control(self.project.control_url)
+    @contextmanager
+    def current(self) -> Iterator[Workspace]:
+        """Give the project as it is now, for a step: with the overrides of any control store."""
+        workspace = Workspace(self.workspace.project)
         try:
-            return replace(self, declarations=load_declarations(self.project, overrides(store)))
+            yield workspace
         finally:
-            store.dispose()
-
-    def good_runs(self) -> dict[str, datetime]:
-        """Return when each integration was last read to the end, UTC."""
-        from leat.control.store import last_good_runs, open_control
-
-        store = open_control(self.project.control_url)
-        try:
-            return last_good_runs(store)
-        finally:
-            store.dispose()
+            workspace.close()
 
     def asset_of(self, table: TableName) -> dg.AssetKey | None:
         """Return the asset that a table belongs to: its model, or its stream also for ``<stream>_history``."""
         if table.schema == ANALYTICS:
             return dg.AssetKey([ANALYTICS, table.name])
-        declaration = self.declarations.get(table.schema)
+        declaration = self.described.declarations.get(table.schema)
         streams = () if declaration is None else [stream.name for stream in declaration.selected()]
         for name in (table.name, table.name.removesuffix("_history")):
             if name in streams:
@@ -108,27 +83,15 @@ def project_folder() -> Path:
     return Path(named) if named else here if (here / "pipelines").is_dir() else Path(__file__).resolve().parents[1]
 
 
-def compile_project(project: Project, declarations: Mapping[str, Declaration]) -> Compiled:
-    """Read the models and rules of a project.
-
-    Raises:
-        DeclarationError: with all mistakes of the first kind of file that has some.
-    """
-    models = load_models(project, declarations)
-    rules = load_rules(project, declarations, tuple(model.name for model in models))
-    lineages = {model.name: model.lineage for model in models}
-    personal = personal_columns(models, declarations)
-    return Compiled(project, declarations, models, rules, lineages, personal)
-
-
 def compile_folder(folder: Path) -> Compiled:
     """Read the project of a folder, with the overrides of a control store that is a file.
 
     Raises:
-        DeclarationError: see :func:`compile_project`.
+        DeclarationError: with all mistakes of the first kind of file that has some.
     """
-    project = open_project(folder)
-    return compile_project(project, load_declarations(project, overrides_in_file(project.control_url)))
+    compiled = Compiled(Workspace(open_project(folder), offline=True))
+    _ = compiled.described  # now, and not in the middle of a definition
+    return compiled
 
 
 def group_name(name: str) -> str:

@@ -6,13 +6,12 @@ import dagster as dg
 
 from leat.dagster_project.compiled import POOL, Compiled
 from leat.dagster_project.outcomes import checked, stream_outcomes
-from leat.dagster_project.refreshed_assets import refresh_and_publish, refreshed_specs
+from leat.dagster_project.refreshed_assets import refresh_step, refreshed_specs
 from leat.dagster_project.steps import Told, again_later, earlier_checks, failed, logging_to, tell
 from leat.dagster_project.stream_specs import stream_check_specs, stream_specs
 from leat.pipelines.declare.declaration import Declaration
-from leat.pipelines.load.results import CheckResult, IntegrationResult
-from leat.pipelines.load.run import Engine, Request, run_integration
-from leat.warehouse.session import Session
+from leat.pipelines.load.run import Request
+from leat.runs.workspace import Workspace
 
 _CONFIG = {
     "allow_deletes": dg.Field(
@@ -41,85 +40,39 @@ def ingested_assets(compiled: Compiled, declaration: Declaration) -> dg.AssetsDe
         pool=POOL,
     )
     def load(context: dg.AssetExecutionContext) -> Iterator[Told]:
-        with logging_to(context):
-            yield from _load(context, compiled.current(), name)
+        with logging_to(context), compiled.current() as workspace:
+            yield from _load(context, compiled, workspace, name)
 
     return load
 
 
-def _load(context: dg.AssetExecutionContext, compiled: Compiled, name: str) -> Iterator[Told]:
-    declaration = compiled.declarations[name]
+def _load(context: dg.AssetExecutionContext, compiled: Compiled, workspace: Workspace, name: str) -> Iterator[Told]:
+    from leat.runs.result import needs_refresh
+    from leat.runs.run import Observer, check, load_step  # SQLAlchemy isn't imported for definitions
+
+    declaration = workspace.declarations[name]
     specs = {spec.key: spec for spec in stream_specs(compiled, declaration)}
     if not context.selected_asset_keys:  # only checks are asked for
-        yield from tell(context, specs, (), checked(_check(compiled, declaration)))
+        yield from tell(context, specs, (), checked(check(workspace, name)))
         return
-    result = _run(context, compiled, name)
-    if result.error is not None:
-        yield from _tell_applied(context, compiled, result)
-        if result.transient:
-            raise again_later(context, result.error, compiled.retry_waits, result.retry_after)
-        raise failed(result.error)
-    earlier = None if result.checks else earlier_checks(context)
-    checks = result.checks if result.checks or earlier is not None else _check(compiled, declaration)
-    with compiled.warehouse().snapshot() as session:
+    request = Request(allow_deletes=bool(context.op_execution_context.op_config["allow_deletes"]))
+    observer = Observer(phase=lambda integration, phase: context.log.info(f"{integration}: {phase}"))
+    result = load_step(workspace, name, request, observer)
+    with workspace.warehouse.snapshot() as session:
         outcomes = stream_outcomes(session, declaration, result)
-    yield from tell(context, specs, outcomes, checked(checks))
-    yield from earlier or ()
-    if not _refresh_follows(context, compiled):
-        yield from refresh_and_publish(context, compiled)
-
-
-def _tell_applied(context: dg.AssetExecutionContext, compiled: Compiled, result: IntegrationResult) -> Iterator[Told]:
-    """Yield what a run that failed has applied all the same, and let readers see it."""
-    declaration = compiled.declarations[result.integration]
-    specs = {spec.key: spec for spec in stream_specs(compiled, declaration)}
-    with compiled.warehouse().snapshot() as session:
-        applied = [outcome for outcome in stream_outcomes(session, declaration, result) if outcome.changed]
-    yield from tell(context, specs, applied, checked(result.checks))
-    if applied:
-        yield from refresh_and_publish(context, compiled)
-
-
-def _check(compiled: Compiled, declaration: Declaration) -> tuple[CheckResult, ...]:
-    """Check the tables as they are, and keep what was found."""
-    with compiled.warehouse().transaction() as session:
-        return _audit(session, declaration, compiled)
-
-
-def _run(context: dg.AssetExecutionContext, compiled: Compiled, name: str) -> IntegrationResult:
-    from leat.control.store import open_control
-    from leat.runs.recorder import Recorder, register  # SQLAlchemy isn't imported for definitions
-
-    store = open_control(compiled.project.control_url)
-    try:
-        register(store, compiled.declarations)
-        recorder = Recorder(store, "dagster")
-
-        def observe(integration: str, phase: str) -> None:
-            recorder.on_phase(integration, phase)
-            context.log.info(f"{integration}: {phase}")
-
-        engine = Engine(
-            compiled.project,
-            compiled.warehouse(),
-            compiled.declarations,
-            audit=lambda session, declaration: _audit(session, declaration, compiled),
-            observe=observe,
-            called=recorder.on_call,
-            attempts=1,  # Dagster tries again, and shows that it does
-        )
-        allow_deletes = bool(context.op_execution_context.op_config["allow_deletes"])
-        result = run_integration(engine, name, Request(allow_deletes=allow_deletes))
-        recorder.on_result(result)
-    finally:
-        store.dispose()
-    return result
-
-
-def _audit(session: Session, declaration: Declaration, compiled: Compiled) -> tuple[CheckResult, ...]:
-    from leat.quality.audit import audit
-
-    return audit(session, declaration, compiled.declarations)
+    if result.error is not None:  # Dagster takes a table that it is shown for one that was loaded
+        yield from tell(context, specs, [each for each in outcomes if each.changed], checked(result.checks))
+    else:
+        earlier = None if result.checks else earlier_checks(context)
+        checks = result.checks if result.checks or earlier is not None else check(workspace, name)
+        yield from tell(context, specs, outcomes, checked(checks))
+        yield from earlier or ()
+    if needs_refresh(result, later=_refresh_follows(context, compiled)):
+        yield from refresh_step(context, compiled, workspace)
+    if result.error is not None and result.transient:
+        raise again_later(context, result.error, compiled.retry_waits, result.retry_after)
+    if result.error is not None:
+        raise failed(result.error)
 
 
 def _refresh_follows(context: dg.AssetExecutionContext, compiled: Compiled) -> bool:

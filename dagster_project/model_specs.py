@@ -17,22 +17,23 @@ from leat.quality.checks import CheckName, model_checks
 
 def model_specs(compiled: Compiled) -> list[dg.AssetSpec]:
     """Return one asset per model, inputs first."""
-    return [_model(compiled, model) for model in compiled.models]
+    return [_model(compiled, model) for model in compiled.described.models]
 
 
 def model_check_specs(compiled: Compiled) -> list[dg.AssetCheckSpec]:
     """Return the checks of models."""
     return [
         check_spec(dg.AssetKey([ANALYTICS, model.name]), CheckName(check.name, check.description, check.severity))
-        for model in compiled.models
+        for model in compiled.described.models
         for check in model_checks(model.name, model.checks).checks
     ]
 
 
 def rules_spec(compiled: Compiled) -> dg.AssetSpec:
     """Return the asset of the rules: the ledger of their violations, which depends on every table that they read."""
-    tables = tuple(table for rule in compiled.rules for table in rule.inputs)
-    folder = compiled.project.folder / "quality" / "rules"
+    rules = compiled.described.rules
+    tables = tuple(table for rule in rules for table in rule.inputs)
+    folder = compiled.described.project.folder / "quality" / "rules"
     return dg.AssetSpec(
         VIOLATIONS,
         deps=compiled.inputs(tables),
@@ -43,7 +44,9 @@ def rules_spec(compiled: Compiled) -> dg.AssetSpec:
         metadata={
             "dagster/table_name": "leat.violations",
             "dagster/storage_kind": compiled.storage,
-            "rules": dg.MetadataValue.md("\n".join(f"- {rule.title} (`{rule.shown}`)" for rule in compiled.rules)),
+            "rules": dg.MetadataValue.md(
+                "\n".join(f"- {rule.title} (`{rule.shown}`)" for rule in compiled.described.rules)
+            ),
         },
     )
 
@@ -54,13 +57,13 @@ def rule_check_specs(compiled: Compiled) -> list[dg.AssetCheckSpec]:
         check_spec(
             VIOLATIONS, CheckName(rule.name, "\n\n".join(filter(None, [rule.title, rule.description])), severity)
         )
-        for rule in compiled.rules
+        for rule in compiled.described.rules
         for severity in (rule.severity,)
     ]
 
 
 def _model(compiled: Compiled, model: Model) -> dg.AssetSpec:
-    folder = compiled.project.folder / "assets" / "models"
+    folder = compiled.described.project.folder / "assets" / "models"
     files = [folder / f"{model.name}.sql", folder / f"{model.name}{OVERRIDE}"]
     return dg.AssetSpec(
         [ANALYTICS, model.name],
@@ -69,7 +72,7 @@ def _model(compiled: Compiled, model: Model) -> dg.AssetSpec:
         group_name=ANALYTICS,
         owners=[owner if "@" in owner or ":" in owner else f"team:{owner}" for owner in model.owners],
         kinds={"sql", compiled.storage, *(["view"] if model.materialized == "view" else [])},
-        tags={PERSONAL: ""} if compiled.personal[model.name] else {},
+        tags={PERSONAL: ""} if compiled.described.personal[model.name] else {},
         code_version=files_version([file for file in files if file.exists()]),
         metadata=_metadata(compiled, model),
     )
@@ -81,7 +84,7 @@ def _metadata(compiled: Compiled, model: Model) -> dict[str, Any]:
         "dagster/column_schema": model_schema(compiled, model, {}),
         "dagster/table_name": f"{ANALYTICS}.{model.name}",
         "dagster/storage_kind": compiled.storage,
-        "query": dg.MetadataValue.md(f"```sql\n{_query(compiled.project.folder / model.shown)}\n```"),
+        "query": dg.MetadataValue.md(f"```sql\n{_query(compiled.described.project.folder / model.shown)}\n```"),
         "declared in": model.shown,
         **({"dagster/column_lineage": lineage} if lineage.deps_by_column else {}),
     }
@@ -96,7 +99,9 @@ def model_schema(compiled: Compiled, model: Model, types: Mapping[str, str]) -> 
     """Return the columns of a model; their types are known once it is built."""
     return dg.TableSchema(
         [
-            table_column(name, types.get(name, ""), description, personal=name in compiled.personal[model.name])
+            table_column(
+                name, types.get(name, ""), description, personal=name in compiled.described.personal[model.name]
+            )
             for name, description in model.columns.items()
         ]
     )
@@ -105,7 +110,7 @@ def model_schema(compiled: Compiled, model: Model, types: Mapping[str, str]) -> 
 def model_lineage(compiled: Compiled, model: Model) -> dg.TableColumnLineage:
     """Return where the columns of a model come from; columns of the engine's own tables are left out."""
     deps: dict[str, list[dg.TableColumnDep]] = {}
-    for column, origins in compiled.lineages[model.name].items():
+    for column, origins in compiled.described.lineages[model.name].items():
         for table, origin in origins:
             schema, _, name = table.partition(".")
             key = compiled.asset_of(TableName(schema, name, 0))

@@ -84,7 +84,7 @@ def refreshed_outcomes(
     kept = session.execute("SELECT model, fingerprint, row_count, built_at FROM leat.models")
     known = {name: (fingerprint, rows, at) for name, fingerprint, rows, at in kept}
     outcomes = []
-    for model in compiled.models:
+    for model in compiled.described.models:
         if model.name in known:
             fingerprint, rows, at = known[model.name]
             lineage = model_lineage(compiled, model)

@@ -1,7 +1,6 @@
 """Models and the ledger of violations as Dagster assets: one step brings all of them up to date, and publishes."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -10,18 +9,15 @@ from leat.dagster_project.model_specs import model_check_specs, model_specs, rul
 from leat.dagster_project.outcomes import checked, refreshed_outcomes
 from leat.dagster_project.steps import Told, again_later, earlier_checks, failed, logging_to, tell
 from leat.pipelines.declare.yaml_file import DeclarationError
-from leat.runs.refresh import Refreshed, refresh
-from leat.warehouse.session import Busy, Warehouse
-
-if TYPE_CHECKING:
-    from leat.runs.publish import Published
+from leat.runs.workspace import Workspace
+from leat.warehouse.session import Busy
 
 STEP = "models_and_rules"
 
 
 def refreshed_specs(compiled: Compiled) -> list[dg.AssetSpec]:
     """Return the assets that follow from what is loaded: the models, and the ledger when there are rules."""
-    return [*model_specs(compiled), *([rules_spec(compiled)] if compiled.rules else [])]
+    return [*model_specs(compiled), *([rules_spec(compiled)] if compiled.described.rules else [])]
 
 
 def refreshed_assets(compiled: Compiled) -> dg.AssetsDefinition | None:
@@ -39,47 +35,35 @@ def refreshed_assets(compiled: Compiled) -> dg.AssetsDefinition | None:
         pool=POOL,
     )
     def models_and_rules(context: dg.AssetExecutionContext) -> Iterator[Told]:
-        with logging_to(context):
-            yield from refresh_and_publish(context, compiled.current())
+        with logging_to(context), compiled.current() as workspace:
+            yield from refresh_step(context, compiled, workspace)
 
     return models_and_rules
 
 
-def refresh_and_publish(context: dg.AssetExecutionContext, compiled: Compiled) -> Iterator[Told]:
+def refresh_step(context: dg.AssetExecutionContext, compiled: Compiled, workspace: Workspace) -> Iterator[Told]:
     """Bring models and rules up to date and publish, unless a check of severity error failed.
 
     Raises:
         RetryRequested: another process writes the warehouse.
-        Failure: a model can't be built, or a check keeps the version from being published; the others are told first.
+        Failure: a model can't be built, or a check withholds the version; what became of the others is reported first.
     """
-    warehouse = compiled.warehouse()
+    from leat.runs.run import refresh_and_publish  # SQLAlchemy isn't imported for definitions
+
     specs = {spec.key: spec for spec in refreshed_specs(compiled)}
-    ours = any(key.asset_key in specs for key in context.selected_asset_check_keys)
-    earlier = earlier_checks(context) if ours and context.selected_asset_keys else None
+    selected = any(key.asset_key in specs for key in context.selected_asset_check_keys)
+    earlier = earlier_checks(context) if selected and context.selected_asset_keys else None
     try:
-        always = ours and earlier is None
-        refreshed = refresh(compiled.project, warehouse, compiled.declarations, compiled.good_runs(), always=always)
-        publication = _publish(compiled, warehouse, refreshed)
+        refreshed, publication = refresh_and_publish(workspace, always=selected and earlier is None)
     except Busy as busy:
         raise again_later(context, str(busy), compiled.retry_waits) from busy
     except DeclarationError as error:
         raise failed(str(error)) from None
     context.log.info("readers see the new version" if publication.published else "nothing to publish")
-    with warehouse.snapshot() as session:
+    with workspace.warehouse.snapshot() as session:
         outcomes = refreshed_outcomes(session, compiled, refreshed, publication.told)
     yield from tell(context, specs, outcomes, checked(refreshed.checks if refreshed else ()))
     yield from (earlier or ()) if refreshed is None else ()
     wrong = [*(refreshed.errors if refreshed else ()), *([publication.told] if publication.told else ())]
     if wrong:
         raise failed("\n".join(wrong))
-
-
-def _publish(compiled: Compiled, warehouse: Warehouse, refreshed: Refreshed | None) -> "Published":
-    from leat.control.store import open_control
-    from leat.runs.publish import publish  # SQLAlchemy isn't imported for definitions
-
-    store = open_control(compiled.project.control_url)
-    try:
-        return publish(store, warehouse, refreshed)
-    finally:
-        store.dispose()

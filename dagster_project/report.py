@@ -7,29 +7,26 @@ A run that found nothing new isn't told, for it has to be fast. So Dagster count
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import dagster as dg
 
-from leat.dagster_project.compiled import compile_project
+from leat.dagster_project.compiled import Compiled
 from leat.dagster_project.instance import instance_folder
 from leat.dagster_project.outcomes import Checked, Outcome, checked, refreshed_outcomes, stream_outcomes
 from leat.dagster_project.refreshed_assets import refreshed_specs
 from leat.dagster_project.runless import record_check, record_outcome
 from leat.dagster_project.stream_specs import stream_specs
-from leat.pipelines.declare.declaration import Declaration
-from leat.pipelines.declare.project import Project
 from leat.pipelines.load import state
 from leat.pipelines.load.results import IntegrationResult, StreamResult
 from leat.runs.refresh import Refreshed
-from leat.warehouse.connect import open_warehouse
+from leat.runs.workspace import Workspace
 
 log = logging.getLogger("leat.report")
 
 
 def report(
-    project: Project,
-    declarations: Mapping[str, Declaration],
+    workspace: Workspace,
     results: Sequence[IntegrationResult],
     refreshed: Refreshed | None,
     withheld: str | None = None,
@@ -37,52 +34,50 @@ def report(
     """Record materializations and checks as a Dagster run would, with the same data versions.
 
     Args:
-        project: the project; the instance is that of :func:`leat.dagster_project.instance.instance_folder`.
-        declarations: its integrations.
-        results: what the run did for each of them.
+        workspace: the project; the instance is that of :func:`leat.dagster_project.instance.instance_folder`.
+        results: what the run did for each of its integrations.
         refreshed: what it did for models and rules; None when they were up to date.
         withheld: why readers don't see the newest version, if that is so.
 
     What goes wrong is logged and never raised: the rows are where they belong.
     """
     try:
-        with dg.DagsterInstance.from_config(str(instance_folder(project))) as instance:
-            _record(instance, project, declarations, results, refreshed, withheld)
+        with dg.DagsterInstance.from_config(str(instance_folder(workspace.project))) as instance:
+            _record(instance, workspace, results, refreshed, withheld)
     except Exception:
         log.exception("the Dagster instance wasn't told of this run")
 
 
-def report_tables(project: Project, declarations: Mapping[str, Declaration]) -> None:
-    """Record every table as it stands: for an instance that is new, of a project that has been loaded before.
+def report_tables(workspace: Workspace) -> None:
+    """Record every table as it is: for an instance that is new, of a project that has been loaded before.
 
-    What its checks found isn't known any more; the next load that brings something runs them.
+    The outcomes of its checks are left out; the next load that brings something runs them.
     """
-    with open_warehouse(project.warehouse_url, project.state).snapshot() as session:
-        totals = {name: state.read_totals(session, name) for name in declarations}
+    with workspace.warehouse.snapshot() as session:
+        totals = {name: state.read_totals(session, name) for name in workspace.declarations}
     results = [
         IntegrationResult(name, "loaded", streams=tuple(StreamResult(s, 0, 0, 0, 0, 0, n) for s, n in streams.items()))
         for name, streams in totals.items()
         if streams
     ]
     if results:
-        report(project, declarations, results, Refreshed((), ()))
+        report(workspace, results, Refreshed((), ()))
 
 
 def _record(
     instance: dg.DagsterInstance,
-    project: Project,
-    declarations: Mapping[str, Declaration],
+    workspace: Workspace,
     results: Sequence[IntegrationResult],
     refreshed: Refreshed | None,
     withheld: str | None,
 ) -> None:
-    compiled = compile_project(project, declarations)
+    compiled = Compiled(workspace)
     specs: dict[dg.AssetKey, dg.AssetSpec] = {}
     outcomes: list[Outcome] = []
     checks: list[Checked] = []
-    with compiled.warehouse().snapshot() as session:
+    with workspace.warehouse.snapshot() as session:
         for result in results:
-            declaration = declarations[result.integration]
+            declaration = workspace.declarations[result.integration]
             checks += checked(result.checks)
             if result.status == "loaded" or any(stream.changed for stream in result.streams):
                 specs |= {spec.key: spec for spec in stream_specs(compiled, declaration)}

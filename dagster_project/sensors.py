@@ -5,7 +5,6 @@ or of the command line that failed.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -13,6 +12,7 @@ from leat.dagster_project.compiled import Compiled
 from leat.dagster_project.steps import failed
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.quality.alerts.file import alerts_path
+from leat.runs.notify import notify
 from leat.sources.settings import redact
 
 _AT_ONCE, _REGULARLY = 30, 60
@@ -21,7 +21,7 @@ _AT_ONCE, _REGULARLY = 30, 60
 
 def alert_sensors(compiled: Compiled) -> Sequence[dg.SensorDefinition]:
     """Return the sensors of a project that declares alerts; none for one that doesn't."""
-    if not alerts_path(compiled.project).exists():
+    if not alerts_path(compiled.workspace.project).exists():
         return []
 
     @dg.run_failure_sensor(
@@ -53,17 +53,11 @@ def _tell(compiled: Compiled) -> str:
     Raises:
         Failure: the declarations have mistakes, which the tick shows.
     """
-    from leat.control.store import open_control
-    from leat.quality.alerts.announce import announce  # neither SQLAlchemy nor Apprise is imported for definitions
-
-    store = open_control(compiled.project.control_url)
     try:
-        current = compiled.current()
-        sent = announce(compiled.project, store, compiled.warehouse(), current.declarations, datetime.now(UTC))
+        with compiled.current() as workspace:
+            sent = notify(workspace)
     except DeclarationError as error:
         raise failed(str(error)) from None
-    finally:
-        store.dispose()
     told = [f"told {each.channel}: {each.title}" if each.error is None else f"{each.channel}: {each.error}"
             for each in sent]  # fmt: skip
     return redact("; ".join(told)) or "there is nothing new to tell"

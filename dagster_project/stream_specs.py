@@ -91,7 +91,7 @@ def _metadata(
         "dagster/storage_kind": compiled.storage,
         "key": ", ".join(stream.key),
         "deletes": _DELETES[stream.deletes],
-        "declared in": compiled.project.shown(declaration.path),
+        "declared in": compiled.described.project.shown(declaration.path),
         **({"integration": declaration.description} if declaration.description else {}),
         **({"history": f"{declaration.name}.{stream.name}_history"} if history else {}),
     }

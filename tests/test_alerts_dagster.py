@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from leat.dagster_project.assembled import definitions
-from leat.dagster_project.compiled import Compiled, compile_project
+from leat.dagster_project.compiled import Compiled
 from leat.dagster_project.sensors import alert_sensors
-from leat.pipelines.declare.project import load_declarations
+from leat.runs.workspace import Workspace
 from tests.kit.alerting import Office
 from tests.kit.project import row, rows
 from tests.kit.webhook import Webhook, webhook
@@ -38,8 +37,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
 
 
 def compiled_of(office: Office) -> Compiled:
-    compiled = compile_project(office.project, load_declarations(office.project))
-    return replace(compiled, retry_waits=())
+    return Compiled(Workspace(office.project, offline=True), retry_waits=())
 
 
 def sensor(office: Office, name: str) -> dg.SensorDefinition:

@@ -15,12 +15,12 @@ import dagster as dg
 import pytest
 
 from leat.dagster_project.assembled import definitions
-from leat.dagster_project.compiled import VIOLATIONS, Compiled, compile_folder, compile_project
+from leat.dagster_project.compiled import VIOLATIONS, Compiled, compile_folder
 from leat.dagster_project.instance import prepare_instance
 from leat.dagster_project.report import report
-from leat.pipelines.declare.project import load_declarations
 from leat.pipelines.load.run import Request, run_integration
 from leat.runs.refresh import refresh
+from leat.runs.workspace import Workspace
 from tests.kit.project import Tally, full_scan, row, rows
 
 REPOSITORY = Path(__file__).parent.parent
@@ -56,15 +56,15 @@ class Shown:
 
     def compiled(self) -> Compiled:
         project = replace(self.tally.project, control_url=f"sqlite:///{self.tally.folder / 'control.db'}")
-        return replace(compile_project(project, load_declarations(project)), retry_waits=(0, 0))
+        return Compiled(Workspace(project, offline=True), retry_waits=(0, 0))
 
     def defs(self) -> dg.Definitions:
         return definitions(self.compiled())
 
-    def run(self, *keys: dg.AssetKey, **config: Any) -> dg.ExecuteInProcessResult:
-        """Run the job of the integration, or only some of its assets."""
+    def run(self, *keys: dg.AssetKey, defs: dg.Definitions | None = None, **config: Any) -> dg.ExecuteInProcessResult:
+        """Run the job of the integration, or some of its assets; by definitions loaded earlier, or now."""
         return (
-            self.defs()
+            (defs or self.defs())
             .resolve_job_def("tally_job")
             .execute_in_process(
                 instance=self.instance,
@@ -209,7 +209,7 @@ def test_checks_alone_run_on_the_tables_as_they_are(modelled: Shown) -> None:
     modelled.tally.then(rows("fed", row(1, weight=1.0)), rows("kept", row(1)))
     engine = modelled.tally.engine()
     run_integration(engine, "tally", Request())
-    refresh(modelled.compiled().project, engine.warehouse, engine.declarations)
+    refresh(modelled.compiled().workspace.project, engine.warehouse, engine.declarations)
     modelled.tally.then(rows("fed", row(2, weight=None)))
     job = dg.define_asset_job("checks", selection=dg.AssetSelection.all_asset_checks())
     defs = dg.Definitions.merge(modelled.defs(), dg.Definitions(jobs=[job]))
@@ -296,7 +296,7 @@ def test_runs_are_recorded_as_dagsters(shown: Shown) -> None:
 
     shown.tally.then({"do": "calls", "count": 2, "path": "/v1/things"})
     shown.run()
-    store = open_control(shown.compiled().project.control_url)
+    store = open_control(shown.compiled().workspace.project.control_url)
     try:
         (run,) = recent_runs(store)
         assert (run.trigger, run.status) == ("dagster", "nothing_new")
@@ -314,14 +314,15 @@ def test_overrides_of_the_control_store_hold_for_runs_and_definitions(
 
     shown.tally.then(rows("fed", row(1, weight=1.0)))
     shown.run()
-    url = shown.compiled().project.control_url
+    url = shown.compiled().workspace.project.control_url
+    loaded = shown.defs()
     store = open_control(url)
     try:
         set_override(store, "tally", "streams.scanned.selected", "false")
         set_override(store, "tally", "schedule", "0 4 * * *")
     finally:
         store.dispose()
-    assert shown.run(SCANNED, FED).success
+    assert shown.run(SCANNED, FED, defs=loaded).success
     assert len(shown.instance.fetch_materializations(SCANNED, limit=10).records) == 1
     monkeypatch.setenv("LEAT_CONTROL", url)
     defs = definitions(compile_folder(shown.tally.folder))
@@ -373,12 +374,12 @@ def test_schedules_run_as_declared_and_let_a_tick_pass(shown: Shown) -> None:
 def test_the_instance_shows_what_the_command_line_did(modelled: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     compiled = modelled.compiled()
-    home = prepare_instance(compiled.project)
+    home = prepare_instance(compiled.workspace.project)
     modelled.tally.then(rows("fed", row(1, weight=1.0)), rows("kept", row(1)))
     engine = modelled.tally.engine()
     result = run_integration(engine, "tally", Request())
-    refreshed = refresh(compiled.project, engine.warehouse, engine.declarations)
-    report(compiled.project, engine.declarations, [result], refreshed)
+    refreshed = refresh(compiled.workspace.project, engine.warehouse, engine.declarations)
+    report(compiled.workspace, [result], refreshed)
     with dg.DagsterInstance.from_config(str(home)) as instance:
         told = replace(modelled, instance=instance)
         assert told.version(FED) == result.load_id
@@ -398,7 +399,7 @@ def test_a_report_that_fails_is_only_logged(
     modelled: Shown, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(modelled.tally.folder / "nowhere"))
-    report(modelled.compiled().project, {}, [], None)
+    report(modelled.compiled().workspace, [], None)
     assert "wasn't told" in caplog.text
 
 

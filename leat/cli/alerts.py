@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from leat.cli.output import Json, err, print_json, print_table, say
+from leat.cli.output import Json, print_json, print_table, say
 from leat.cli.usage import FAILED, UsageMistake
 from leat.runs.workspace import Workspace
-from leat.sources.settings import redact
 
 if TYPE_CHECKING:
     from leat.quality.alerts.announce import Sent
@@ -90,34 +90,13 @@ def test(
         raise typer.Exit(FAILED)
 
 
-def print_sent(sent: list[Sent]) -> None:
+def print_sent(sent: Sequence[Sent]) -> None:
     """Print which messages were sent, and which weren't taken."""
     for each in sent:
         if each.error is None:
             say(("✓", "green"), f" told {each.channel}: {each.title}")
         else:
             say(("✗", "red"), f" {each.channel}: {each.error}")
-
-
-def tell(workspace: Workspace) -> list[Sent]:
-    """Tell people what there is to tell at the end of a run, which fails for nothing that goes wrong here."""
-    from leat.quality.alerts.file import alerts_path
-
-    if not alerts_path(workspace.project).exists():
-        return []
-    from leat.quality.alerts.announce import announce
-
-    try:
-        return announce(
-            workspace.project, workspace.store, workspace.warehouse, workspace.declarations, datetime.now(UTC)
-        )
-    except Exception as error:
-        import logging
-
-        log = logging.getLogger("leat.alerts")
-        log.exception("nothing was sent")
-        err.print(redact(f"no alerts were sent: {error}"), style="red")
-        return []
 
 
 def _declared(workspace: Workspace) -> Alerts:

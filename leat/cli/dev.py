@@ -30,7 +30,7 @@ def dev(
     if is_new:
         from leat.dagster_project.report import report_tables
 
-        report_tables(workspace.project, workspace.declarations)
+        report_tables(workspace)
     os.environ |= {
         "DAGSTER_HOME": str(home),
         "LEAT_PROJECT": str(workspace.project.folder),

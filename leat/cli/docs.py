@@ -51,15 +51,12 @@ def _refuse_others(folder: Path) -> None:
 
 def _write(workspace: Workspace, folder: Path) -> None:
     """Write the site beside the folder, and put it in its place when it is whole."""
-    from leat.assets.model_files import load_models
     from leat.catalog.site.contents import read_contents
     from leat.catalog.site.pages import pages
     from leat.quality.checks import model_checks, stream_checks
     from leat.quality.data_docs.build import build_data_docs
-    from leat.quality.rule_files import load_rules
 
-    models = load_models(workspace.project, workspace.declarations)
-    rules = load_rules(workspace.project, workspace.declarations, tuple(model.name for model in models))
+    models, rules = workspace.described.models, workspace.described.rules
     checked = [table for declaration in workspace.declarations.values() for table in stream_checks(declaration)]
     checked += [model_checks(model.name, model.checks) for model in models]
     draft = folder.with_name(f".{folder.name}.draft")

@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
 from itertools import groupby
 from typing import Any
 
 from leat.cli.lines import print_indented
 from leat.cli.output import Part, print_table, say
 from leat.pipelines.load.drift import APPEARED, Change
-from leat.pipelines.load.quarantined import Choice, Reason, count_reasons
+from leat.pipelines.load.quarantined import Reason
 from leat.pipelines.load.results import IntegrationResult, Status
-from leat.warehouse.session import Session
+from leat.runs.result import Reasons
 
 _REASONS = 3
 """So many reasons of a stream are printed by a run; `leat quarantine` lists them all."""
 _REASONS_IN_JSON = 10
-
-Reasons = Mapping[tuple[str, str], Sequence[Reason]]
-"""The reasons of what was quarantined, the most frequent first, by integration and stream."""
-
-
-def reasons_of(session: Session, results: Sequence[IntegrationResult], since: datetime) -> Reasons:
-    """Return the reasons of what a run that began at a time has quarantined."""
-    return {
-        (result.integration, stream.stream): count_reasons(
-            session, Choice(result.integration, stream.stream, since=since)
-        )
-        for result in results
-        for stream in result.streams
-        if stream.quarantined
-    }
 
 
 def result_json(result: IntegrationResult, reasons: Reasons) -> dict[str, Any]:
@@ -64,6 +48,21 @@ def print_ending(result: IntegrationResult) -> None:
         print_indented(f"  {stream.stream}: ", why)
         for step in steps:
             print_indented("    Next: ", step)
+
+
+def print_would(result: IntegrationResult) -> None:
+    """Print what a dry run would have done to an integration."""
+    if result.error:
+        print_ending(result)
+        return
+    counts = {
+        "insert": sum(stream.inserted for stream in result.streams),
+        "update": sum(stream.updated for stream in result.streams),
+        "delete": sum(stream.deleted for stream in result.streams),
+        "quarantine": sum(stream.quarantined for stream in result.streams),
+    }
+    would = ", ".join(f"{what} {count:,}" for what, count in counts.items() if count)
+    say(("✓", "green"), f" {result.integration}: {f'would {would}' if would else 'nothing new'}")
 
 
 def print_changes(results: Sequence[IntegrationResult]) -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from leat.cli.output import err
 from leat.pipelines.load.results import IntegrationResult
-from leat.quality.expectations import import_expectations
 from leat.runs.printable import in_one_line
-from leat.runs.recorder import Recorder
-from leat.sources.http.calls import ApiCall
+from leat.runs.run import Observer
 
 
 def shown_progress() -> Progress:
@@ -21,55 +17,34 @@ def shown_progress() -> Progress:
 
 
 class Display:
-    """Shows per integration what is being done, and passes on to the recorder what it needs to know.
+    """Shows what is being done for each integration, then that models and rules follow."""
 
-    ``parts`` are integrations of which single streams are run. Such a run says nothing of the others, which would count
-    as fresh, so that it is no run of the integration: only the log has it.
-    """
-
-    def __init__(
-        self, progress: Progress, recorder: Recorder | None = None, parts: frozenset[str] = frozenset()
-    ) -> None:
+    def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._recorder = recorder
-        self._parts = parts
         self._tasks: dict[str, TaskID] = {}
         self._counts: dict[str, int] = {}
-        self._warming: threading.Thread | None = None
 
-    def on_phase(self, integration: str, phase: str) -> None:
-        """Show the phase of a run that begins."""
-        if self._recorder is not None and integration not in self._parts:
-            self._recorder.on_phase(integration, phase)
+    @property
+    def observer(self) -> Observer:
+        """What a run calls to be shown."""
+        return Observer(self._on_phase, self._on_progress, self._on_result, self._on_refreshing)
+
+    def _on_phase(self, integration: str, phase: str) -> None:
         if phase == "started":
             self._tasks[integration] = self._progress.add_task(f"{integration}: looking for news")
-        elif phase == "extracting" and self._warming is None:
-            # The checks will need it: importing takes seconds, and extracting waits for the network.
-            self._warming = threading.Thread(target=import_expectations, daemon=True)
-            self._warming.start()
-        elif phase == "checking" and self._warming is not None:
-            self._warming.join()  # two threads must not import one package at the same time
         self._show(integration, phase)
 
-    def on_call(self, integration: str, call: ApiCall) -> None:
-        """Pass on that a request was sent."""
-        if self._recorder is not None and integration not in self._parts:
-            self._recorder.on_call(integration, call)
-
-    def on_progress(self, integration: str, what: str, count: int) -> None:
-        """Show how many records were read."""
+    def _on_progress(self, integration: str, what: str, count: int) -> None:
         self._counts[integration] = self._counts.get(integration, 0) + count
         self._show(integration, f"{what} ({self._counts[integration]:,})")
 
-    def on_result(self, result: IntegrationResult) -> None:
-        """Show no longer what has ended."""
-        if self._recorder is not None and result.integration in self._parts:
-            self._recorder.on_part(result)
-        elif self._recorder is not None:
-            self._recorder.on_result(result)
+    def _on_result(self, result: IntegrationResult) -> None:
         task = self._tasks.pop(result.integration, None)
         if task is not None:
             self._progress.remove_task(task)
+
+    def _on_refreshing(self) -> None:
+        self._progress.add_task("models and rules")
 
     def _show(self, integration: str, text: str) -> None:
         task = self._tasks.get(integration)

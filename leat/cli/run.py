@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -12,21 +11,25 @@ from typing import Annotated
 import typer
 
 from leat.cli.names import check_stream, complete_integration, complete_target, read_names
-from leat.cli.outcome import drift_json, print_drift, print_quarantined, print_results, reasons_of, result_json
-from leat.cli.output import Json, print_checks, print_json, say
+from leat.cli.outcome import (
+    drift_json,
+    print_changes,
+    print_drift,
+    print_quarantined,
+    print_results,
+    print_would,
+    result_json,
+)
+from leat.cli.output import Json, err, print_checks, print_json, say
 from leat.cli.progress import Display, shown_progress
-from leat.cli.usage import BLOCKED, BUSY, FAILED
-from leat.control.publications import Publication
-from leat.pipelines.declare.declaration import Declaration
-from leat.pipelines.load.drift import changes_since
-from leat.pipelines.load.results import CheckResult, IntegrationResult
-from leat.pipelines.load.run import Audit, Engine, Request, run_integrations
-from leat.quality.violation_report import entries, summaries
-from leat.runs.publish import Force, Published, publish
-from leat.runs.recorder import Recorder, register
-from leat.runs.refresh import Refreshed, refresh
+from leat.cli.usage import EXIT_CODES
+from leat.pipelines.load.run import Request
+from leat.quality.violation_report import summaries
+from leat.runs.publish import Published
+from leat.runs.refresh import Refreshed
+from leat.runs.result import RunResult
+from leat.runs.run import run as run_project
 from leat.runs.workspace import Workspace
-from leat.warehouse.session import Session
 
 _LISTED = 12
 """So many models that were rebuilt are listed; of more, only how many there are."""
@@ -63,15 +66,10 @@ def run(
 
     workspace: Workspace = context.obj()
     part = read_part(workspace, names or (), since)
-    request = Request(allow_deletes=allow_deletes, only=part.only, since=part.since, dry=dry)
-    if dry:
-        from leat.cli.dry_run import dry_run
-
-        dry_run(workspace, part.names, request, as_json=json)
-        return
-    if not json:
+    if not json and not dry:
         for note in part.notes:
             say(note, style="dim")
+    request = Request(allow_deletes=allow_deletes, only=part.only, since=part.since, dry=dry)
     execute(workspace, part.names, request, as_json=json)
 
 
@@ -100,106 +98,81 @@ def execute(
     command: str = "run",
     reason: str = "",
 ) -> None:
-    """Run integrations, then what follows; prints the outcome and exits with its code when it isn't 0.
+    """Run integrations, print the outcome and exit with its code when it isn't 0.
 
     ``reason`` is why failed checks are to count for nothing, where the request is forced.
     """
-    from leat.cli.alerts import print_sent, tell
-    from leat.cli.violations import print_summary
-
-    started, since = time.monotonic(), datetime.now(UTC)
-    results, refreshed = load(workspace, names, request, reason)
-    publication = publish(workspace.store, workspace.warehouse, refreshed)
-    if refreshed is not None or any(r.status == "loaded" for r in results):
-        _tell_dagster(workspace, results, refreshed, publication.told)
-    sent = tell(workspace)
-    checks = [*(check for r in results for check in r.checks), *(refreshed.checks if refreshed else ())]
-    with workspace.warehouse.snapshot() as session:
-        found = entries(session)
-        reasons = reasons_of(session, results, since)
-        changes = changes_since(session, since)
+    with shown_progress() as progress:
+        result = run_project(workspace, names, request, Display(progress).observer, reason=reason)
+    if not request.dry and result.changed:
+        _report_to_dagster(workspace, result)
     if as_json:
-        print_json(
-            command=command,
-            dry_run=False,
-            published=publication.published,
-            withheld=None if publication.withheld is None else publication.withheld.data,
-            forced=request.forced,
-            errors=list(refreshed.errors) if refreshed else [],
-            seconds=round(time.monotonic() - started, 3),
-            integrations=[result_json(r, reasons) for r in results],
-            models=[asdict(model) for model in refreshed.models] if refreshed else [],
-            checks=[asdict(check) for check in checks],
-            violations=[asdict(each) for each in summaries(found, since, datetime.now(UTC))],
-            drift=drift_json(changes),
-            alerts=[asdict(each) for each in sent],
-        )
+        _print_as_json(result, request, command)
     else:
         with contextlib.suppress(BrokenPipeError):  # how the run ended counts, whoever reads of it
-            print_results(results)
-            print_quarantined(reasons)
-            print_drift(changes)
-            _print_refreshed(refreshed)
-            print_checks(checks)
-            print_summary(found, since)
-            _print_publication(publication, refreshed, command)
-            print_sent(sent)
-    code = exit_code(results, failed=refreshed is not None and bool(refreshed.errors), withheld=publication.withheld)
-    if code:
-        raise typer.Exit(code)
+            _print_dry(result) if request.dry else _print(result, command)
+    if result.outcome != "ok":
+        raise typer.Exit(EXIT_CODES[result.outcome])
 
 
-def load(
-    workspace: Workspace, names: Sequence[str], request: Request, reason: str = ""
-) -> tuple[list[IntegrationResult], Refreshed | None]:
-    """Run integrations and bring models and rules up to date, with a progress display on a terminal."""
-    from leat.control.store import last_good_runs
-
-    register(workspace.store, workspace.declarations)
-    force = Force(workspace.store, reason) if request.forced else None
-    with shown_progress() as progress:
-        display = Display(progress, Recorder(workspace.store, "cli"), frozenset(request.only))
-        engine = Engine(
-            workspace.project,
-            workspace.warehouse,
-            workspace.declarations,
-            audit=auditor(workspace, force),
-            observe=display.on_phase,
-            progress=display.on_progress,
-            called=display.on_call,
-        )
-        results = run_integrations(engine, names, request, display.on_result)
-        task = progress.add_task("models and rules")
-        good_runs = last_good_runs(workspace.store)
-        refreshed = refresh(workspace.project, workspace.warehouse, workspace.declarations, good_runs, accept=force)
-        progress.remove_task(task)
-    return results, refreshed
-
-
-def auditor(workspace: Workspace, force: Force | None) -> Audit:
-    """Return what checks the tables of an integration; ``force`` takes failed checks, which then count for nothing."""
-
-    def run_checks(session: Session, declaration: Declaration) -> tuple[CheckResult, ...]:
-        from leat.quality.audit import audit
-
-        checks = audit(session, declaration, workspace.declarations)
-        if force is not None and any(check.blocks for check in checks):
-            force(checks)
-        return checks
-
-    return run_checks
-
-
-def _tell_dagster(
-    workspace: Workspace, results: Sequence[IntegrationResult], refreshed: Refreshed | None, withheld: str | None
-) -> None:
+def _report_to_dagster(workspace: Workspace, result: RunResult) -> None:
     """Report to the Dagster instance of the project, where it has one."""
     from leat.dagster_project.instance import has_instance
 
     if has_instance(workspace.project):
         from leat.dagster_project.report import report
 
-        report(workspace.project, workspace.declarations, results, refreshed, withheld)
+        report(workspace, result.integrations, result.refreshed, result.publication.told)
+
+
+def _print_as_json(result: RunResult, request: Request, command: str) -> None:
+    withheld, refreshed = result.publication.withheld, result.refreshed
+    print_json(
+        command=command,
+        dry_run=request.dry,
+        published=result.publication.published,
+        withheld=None if withheld is None else withheld.data,
+        forced=request.forced,
+        errors=list(refreshed.errors) if refreshed else [],
+        seconds=result.seconds,
+        integrations=[result_json(each, result.quarantined) for each in result.integrations],
+        models=[asdict(model) for model in refreshed.models] if refreshed else [],
+        checks=[asdict(check) for check in result.checks],
+        violations=[asdict(each) for each in summaries(result.violations, result.started_at, datetime.now(UTC))],
+        drift=drift_json(result.drift),
+        alerts=[asdict(each) for each in result.sent],
+    )
+    _print_not_sent(result)
+
+
+def _print(result: RunResult, command: str) -> None:
+    from leat.cli.alerts import print_sent
+    from leat.cli.violations import print_summary
+
+    print_results(result.integrations)
+    print_quarantined(result.quarantined)
+    print_drift(result.drift)
+    _print_refreshed(result.refreshed)
+    print_checks(result.checks)
+    print_summary(result.violations, result.started_at)
+    _print_publication(result.publication, result.refreshed, command)
+    print_sent(result.sent)
+    _print_not_sent(result)
+
+
+def _print_not_sent(result: RunResult) -> None:
+    if result.not_sent is not None:
+        err.print(f"no alerts were sent: {result.not_sent}", style="red")
+
+
+def _print_dry(result: RunResult) -> None:
+    print_changes(result.integrations)
+    for each in result.integrations:
+        print_would(each)
+    print_quarantined(result.quarantined)
+    print_drift(result.drift)
+    print_checks(result.checks)
+    say(("dry run", "bold"), ": nothing was written")
 
 
 def _print_refreshed(refreshed: Refreshed | None) -> None:
@@ -224,13 +197,3 @@ def _print_publication(publication: Published, refreshed: Refreshed | None, comm
         say(("published", "yellow"), " in spite of failed checks: `leat status` says so until they hold")
     elif command == "publish":
         say("published" if publication.published else "nothing to publish: readers have the newest version")
-
-
-def exit_code(results: Sequence[IntegrationResult], *, failed: bool, withheld: Publication | None) -> int:
-    """Return the code with which the command ends."""
-    statuses = {result.status for result in results}
-    if failed or "failed" in statuses:
-        return FAILED
-    if "blocked" in statuses or withheld is not None:
-        return BLOCKED
-    return BUSY if "busy" in statuses else 0

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
 
 from leat.pipelines.declare.diagnostics import meant
 
+if TYPE_CHECKING:
+    from leat.runs.result import Outcome
+
 FAILED, USAGE, BLOCKED, BUSY = 1, 2, 3, 75
+EXIT_CODES: Mapping[Outcome, int] = {"ok": 0, "failed": FAILED, "blocked": BLOCKED, "busy": BUSY}
+"""With which a run ends."""
 
 
 class UsageMistake(Exception):

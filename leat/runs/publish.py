@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import sqlalchemy
-
-from leat.control.publications import Publication, current_publications, log_publication
 from leat.pipelines.load.results import CheckResult
 from leat.pipelines.load.verdict import may_be_published
 from leat.runs.refresh import Refreshed
 from leat.sources.settings import redact
 from leat.warehouse.session import Warehouse
+
+if TYPE_CHECKING:  # SQLAlchemy takes long to import
+    import sqlalchemy
+
+    from leat.control.publications import Publication
 
 NEXT_STEP = "mend the data or the check and run again, or `leat publish --force --reason '…'`"
 _DETAIL = 500  # characters of a reason
@@ -55,6 +57,8 @@ class Force:
 
     def __call__(self, checks: Iterable[CheckResult]) -> None:
         """Record that these checks failed and don't count."""
+        from leat.control.publications import log_publication
+
         data = {"reasons": _reasons(check for check in checks if check.blocks), "reason": redact(self.reason)}
         log_publication(self.store, "publish_forced", data)
 
@@ -107,7 +111,9 @@ def _reasons(failed: Iterable[CheckResult]) -> list[dict[str, Any]]:
 
 
 def _withhold(store: sqlalchemy.Engine, failed: Iterable[CheckResult]) -> Publication:
-    """Record why a version is kept back, unless that is known already; returns what stands."""
+    """Record why a version is kept back, unless that is recorded already; returns the record."""
+    from leat.control.publications import current_publications, log_publication
+
     known, reasons = current_publications(store).withheld, _reasons(failed)
     if known is not None and known.data["reasons"] == reasons:
         return known
@@ -117,8 +123,10 @@ def _withhold(store: sqlalchemy.Engine, failed: Iterable[CheckResult]) -> Public
 
 def _clear(store: sqlalchemy.Engine, warehouse: Warehouse) -> None:
     """Record that what readers see is as it should be, if that is news."""
-    standing = current_publications(store)
-    if standing.withheld is None and not standing.forced:
+    from leat.control.publications import current_publications, log_publication
+
+    current = current_publications(store)
+    if current.withheld is None and not current.forced:
         return
     with warehouse.snapshot() as session:
         if not may_be_published(session):  # another process has written something else meanwhile
@@ -126,5 +134,5 @@ def _clear(store: sqlalchemy.Engine, warehouse: Warehouse) -> None:
         wrong = session.execute("SELECT 1 FROM leat.checks WHERE NOT ok AND severity = 'error' LIMIT 1")
     if not wrong:
         log_publication(store, "publish_clean", {})
-    elif standing.withheld is not None:  # what was forced is as it was
+    elif current.withheld is not None:  # what was forced is as it was
         log_publication(store, "publish_resumed", {})

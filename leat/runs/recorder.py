@@ -6,16 +6,17 @@ import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import sqlalchemy
-
-from leat.control import store as control
-from leat.control.store import Counts, Declared, Trigger
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.load.results import IntegrationResult
 from leat.sources.http.calls import ApiCall
 from leat.sources.settings import redact
+
+if TYPE_CHECKING:  # SQLAlchemy takes long to import, and most commands record nothing
+    import sqlalchemy
+
+    from leat.control.store import Trigger
 
 log = logging.getLogger("leat.record")
 
@@ -39,16 +40,21 @@ class Recorder:
     Attributes:
         store: the control store.
         trigger: who started the runs.
+        parts: integrations of which single streams are run. Such a run says nothing of the others, which would count as
+            fresh, so that it is no run of the integration: only the log has it.
     """
 
     store: sqlalchemy.Engine
     trigger: Trigger
+    parts: frozenset[str] = frozenset()
     _running: dict[str, _Running] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def on_phase(self, integration: str, phase: str) -> None:
         """Record that a run has begun; for :attr:`leat.pipelines.load.run.Engine.observe`."""
-        if phase == "started":
+        if phase == "started" and integration not in self.parts:
+            from leat.control import store as control
+
             run = control.start_run(self.store, integration, self.trigger, holds_lock=True)
             with self._lock:
                 self._running[integration] = _Running(run)
@@ -72,6 +78,8 @@ class Recorder:
         calls, running.calls = running.calls, []
         if not calls:
             return
+        from leat.control import store as control
+
         try:
             control.record_calls(self.store, running.run, [_fields(call) for call in calls])
         except Exception:
@@ -79,13 +87,18 @@ class Recorder:
 
     def on_result(self, result: IntegrationResult) -> None:
         """Record how a run ended, and in the log what is worth keeping of it."""
+        from leat.control import store as control
+
+        if result.integration in self.parts:
+            self._on_part(result)
+            return
         with self._lock:
             running = self._running.pop(result.integration, None)
         if running is None:  # another process had the lock
             running = _Running(control.start_run(self.store, result.integration, self.trigger, holds_lock=False))
         with running.lock:
             self._write_calls(running)  # first: once a run has ended, its calls are read
-        counts = Counts(
+        counts = control.Counts(
             inserted=sum(s.inserted for s in result.streams),
             updated=sum(s.updated for s in result.streams),
             deleted=sum(s.deleted for s in result.streams),
@@ -96,8 +109,9 @@ class Recorder:
         if result.status != "nothing_new":
             control.log_events(self.store, result.integration, [(f"run_{result.status}", _event(result))])
 
-    def on_part(self, result: IntegrationResult) -> None:
-        """Record in the log that single streams were run: that is no run of the integration."""
+    def _on_part(self, result: IntegrationResult) -> None:
+        from leat.control import store as control
+
         streams = sorted(stream.stream for stream in result.streams)
         event = {"status": result.status, "streams": streams, **_event(result)}
         control.log_events(self.store, result.integration, [("run_part", event)])
@@ -110,10 +124,11 @@ def _fields(call: ApiCall) -> dict[str, Any]:
 
 def register(store: sqlalchemy.Engine, declarations: Mapping[str, Declaration]) -> None:
     """Make the control store know the declared systems and integrations."""
+    from leat.control import store as control
     from leat.sources.driver import describe_source
 
     declared = {
-        name: Declared(
+        name: control.Declared(
             system=declaration.source,
             system_description=describe_source(declaration.source),
             driver=declaration.driver,

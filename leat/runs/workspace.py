@@ -1,4 +1,4 @@
-"""An opened project: what every command starts from."""
+"""An opened project: its declarations, models and rules, its warehouse and its control store."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from leat.warehouse.session import Warehouse
 if TYPE_CHECKING:
     import sqlalchemy
 
+    from leat.catalog.describe import Described
+
 
 class NoProject(Exception):
     """A folder can't be opened as a project; the text says why and what to do next."""
@@ -27,9 +29,15 @@ class NoProject(Exception):
 
 @dataclass(frozen=True)
 class Workspace:
-    """A project, and what is opened of it when it is first used."""
+    """A project, and what is read or opened of it when it is first used; each of it once.
+
+    Attributes:
+        project: the project.
+        offline: whether only files are read: a control store on a server isn't asked, and none is made.
+    """
 
     project: Project
+    offline: bool = False
 
     @cached_property
     def declarations(self) -> Mapping[str, Declaration]:
@@ -38,21 +46,52 @@ class Workspace:
         Raises:
             DeclarationError: a declaration has a mistake.
         """
+        if self.offline:
+            from leat.control.overrides_file import overrides_in_file
+
+            return load_declarations(self.project, overrides_in_file(self.project.control_url))
         from leat.control.store import overrides
 
         return load_declarations(self.project, overrides(self.store))
 
     @cached_property
+    def described(self) -> Described:
+        """All that is declared: integrations, models, rules, and where columns come from.
+
+        Raises:
+            DeclarationError: with all mistakes of the first kind of file that has some.
+        """
+        from leat.assets.lineage import personal_columns  # sqlglot takes long to import
+        from leat.assets.model_files import load_models
+        from leat.catalog.describe import Described
+        from leat.quality.rule_files import load_rules
+
+        models = load_models(self.project, self.declarations)
+        rules = load_rules(self.project, self.declarations, tuple(model.name for model in models))
+        lineages = {model.name: model.lineage for model in models}
+        personal = personal_columns(models, self.declarations)
+        return Described(self.project, self.declarations, models, rules, lineages, personal)
+
+    @cached_property
     def warehouse(self) -> Warehouse:
-        """The warehouse of the project."""
+        """The warehouse; nothing is opened before it is used."""
         return open_warehouse(self.project.warehouse_url, self.project.state)
 
     @cached_property
     def store(self) -> sqlalchemy.Engine:
-        """The control store of the project."""
+        """The control store, made or migrated first where need be.
+
+        Raises:
+            WarehouseError: it can't be opened.
+        """
         from leat.control.store import open_control
 
         return open_control(self.project.control_url)
+
+    def close(self) -> None:
+        """Close the connections to the control store; those to the warehouse last no longer than their use."""
+        if "store" in self.__dict__:
+            self.store.dispose()
 
 
 def open_workspace(folder: Path) -> Workspace:
