@@ -22,4 +22,6 @@ def start_api_server(folder: Path, port: int | None = None) -> Process:
     folder = folder.resolve()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     port = port or free_port()
-    return start("api_server", [sys.executable, "-m", "tests.servers.api_server", str(folder), str(port)], folder, port)
+    argv = [sys.executable, "-m", "tests.servers.api_server", str(folder), str(port)]
+    here = {"PYTHONPATH": str(Path(__file__).parents[3])}  # another package of this environment has tests of its own
+    return start("api_server", argv, folder, port, here)
