@@ -34,7 +34,10 @@ _IN_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of its own t
 
 def pytest_configure() -> None:
     """Let tests write into memory where it has room, unless ``TMPDIR`` says where; the workers inherit that."""
-    if "TMPDIR" not in os.environ and _IN_MEMORY.is_dir() and shutil.disk_usage(_IN_MEMORY).free > 4 << 30:
+    if "TMPDIR" in os.environ or not _IN_MEMORY.is_dir():
+        return
+    runs_programs = not os.statvfs(_IN_MEMORY).f_flag & os.ST_NOEXEC  # tests write some and start them
+    if runs_programs and shutil.disk_usage(_IN_MEMORY).free > 4 << 30:
         os.environ["TMPDIR"] = str(_IN_MEMORY)
         tempfile.tempdir = None
 
