@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from leat.demo.site import open_site, write_private
+from leat.demo.site import open_site
 from leat.demo.systems import Variables, openers
+from leat.files import atomic_write
 
 _AT_ONCE = 3
 """Servers that are started side by side; each of them keeps a processor busy for seconds."""
@@ -39,7 +40,7 @@ def start_company(folder: Path, checkout: Path, repositories: Sequence[str], tel
 
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         variables = {key: value for found in threads.map(opened, systems) for key, value in found.items()}
-    write_private(folder / "env", "".join(f"{name}='{value}'\n" for name, value in sorted(variables.items())))
+    atomic_write(folder / "env", "".join(f"{name}='{value}'\n" for name, value in sorted(variables.items())))
 
 
 def stop_company(folder: Path) -> Iterator[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from leat.demo.servers.process import Process, free_port, is_listening, is_running, stop
 from leat.demo.story import Story, tell
+from leat.files import atomic_write
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class Site:
         return Process(name, pid, port, Path(os.devnull))
 
     def _write(self) -> None:
-        write_private(self.folder / "company.json", json.dumps(asdict(self.company), indent=2, sort_keys=True))
+        atomic_write(self.folder / "company.json", json.dumps(asdict(self.company), indent=2, sort_keys=True))
 
 
 def open_site(folder: Path) -> Site:
@@ -106,11 +107,3 @@ def open_site(folder: Path) -> Site:
         now = datetime.now(UTC).replace(microsecond=0).isoformat()
         company = Company(now, secrets.token_urlsafe(18), {}, {})
     return Site(folder, company)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace a file by one that only its owner can read."""
-    draft = path.with_suffix(".draft")
-    draft.touch(mode=0o600)
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)

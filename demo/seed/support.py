@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from leat.demo.story import Story
+from leat.files import draft_of
 
 _TABLES = """
 CREATE TABLE tickets (number INTEGER PRIMARY KEY, customer_email TEXT NOT NULL, order_number INTEGER, subject TEXT
@@ -25,15 +26,11 @@ def seed_support(file: Path, story: Story) -> None:
     if file.exists():
         return
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = file.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    with closing(sqlite3.connect(fresh)) as database:
+    with draft_of(file) as draft, closing(sqlite3.connect(draft)) as database:
         database.executescript(_TABLES)
         _write_tickets(database, story)
         _write_reviews(database, story)
         database.commit()
-    fresh.chmod(0o600)
-    fresh.replace(file)
 
 
 def _write_tickets(database: sqlite3.Connection, story: Story) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from leat.demo.servers.process import Process, free_port, start
+from leat.files import atomic_write
 
 DATABASE, LOG = "canaille.sqlite", "security.log"
 
@@ -62,12 +63,7 @@ def start_canaille(folder: Path, accounts: Accounts | None = None, port: int | N
     port = port or free_port()
     key = folder / "key"
     if not key.exists():
-        _write_private(key, secrets.token_urlsafe(32))
-    _write_private(folder / "accounts.json", json.dumps(asdict(accounts or Accounts())))
+        atomic_write(key, secrets.token_urlsafe(32))
+    atomic_write(folder / "accounts.json", json.dumps(asdict(accounts or Accounts())))
     argv = [sys.executable, "-m", "leat.demo.servers.canaille_app", str(folder), str(port)]
     return start("canaille", argv, folder, port, {"PYTHONPATH": str(Path(__file__).parents[3])})
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.write_text(text, encoding="utf-8")

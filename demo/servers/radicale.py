@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from leat.demo.servers.process import Process, free_port, start
+from leat.files import atomic_write
 
 _CONFIG = """\
 [server]
@@ -49,8 +50,8 @@ def start_radicale(folder: Path, users: Mapping[str, str], port: int | None = No
     folder = folder.resolve()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     port = port or free_port()
-    _write_private(folder / "users", "".join(f"{user}:{password}\n" for user, password in users.items()))
-    _write_private(folder / "config", _CONFIG.format(port=port, folder=folder))
+    atomic_write(folder / "users", "".join(f"{user}:{password}\n" for user, password in users.items()))
+    atomic_write(folder / "config", _CONFIG.format(port=port, folder=folder))
     argv = [sys.executable, "-m", "radicale", "--config", str(folder / "config")]
     return start("radicale", argv, folder, port)
 
@@ -58,9 +59,3 @@ def start_radicale(folder: Path, users: Mapping[str, str], port: int | None = No
 def storage_folder(folder: Path, user: str, calendar: str) -> Path:
     """Return the folder in which Radicale keeps the files of a calendar."""
     return folder.resolve() / "collections" / "collection-root" / user / calendar
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    path.write_text(text, encoding="utf-8")

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from leat.demo.servers.process import Process, free_port, start
+from leat.files import atomic_write
 
 _COPIES = """\
 [master.volume_growth]
@@ -33,7 +34,7 @@ def start_seaweedfs(folder: Path, keys: Mapping[str, tuple[str, str]], port: int
     data = folder / "data"
     data.mkdir(mode=0o700, exist_ok=True)
     (folder / "master.toml").write_text(_COPIES, encoding="utf-8")
-    _write_private(folder / "identities.json", json.dumps({"identities": [*map(_identity, keys, keys.values())]}))
+    atomic_write(folder / "identities.json", json.dumps({"identities": [*map(_identity, keys, keys.values())]}))
     port = port or free_port()
     argv = [weed(), "-logtostderr", "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", "-filer"]
     argv += [
@@ -75,9 +76,3 @@ def _identity(name: str, pair: tuple[str, str]) -> dict[str, object]:
     access_key, secret_key = pair
     credentials = [{"accessKey": access_key, "secretKey": secret_key}]
     return {"name": name, "credentials": credentials, "actions": ["Admin", "Read", "List", "Tagging", "Write"]}
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    path.write_text(text, encoding="utf-8")

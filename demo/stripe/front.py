@@ -18,8 +18,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from leat.demo.servers.process import Process, free_port, start
-from leat.demo.site import write_private
 from leat.demo.stripe.fake import Call, Fake, query
+from leat.files import atomic_write
 
 
 def start_stripe_front(folder: Path, key: str, behind: str | None, port: int | None = None) -> Process:
@@ -34,7 +34,7 @@ def start_stripe_front(folder: Path, key: str, behind: str | None, port: int | N
     folder = folder.resolve()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     port = port or free_port()
-    write_private(folder / "key", key)
+    atomic_write(folder / "key", key)
     argv = [sys.executable, "-m", "leat.demo.stripe.front", "--folder", str(folder), "--port", str(port)]
     argv += ["--behind", behind] if behind else []
     return start("stripe_front", argv, folder, port)

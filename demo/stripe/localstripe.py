@@ -9,13 +9,13 @@ on 127.0.0.1 and keeps its store in ``<folder>/localstripe.pickle``, so that it 
 from __future__ import annotations
 
 import argparse
-import os
 import pickle
 import random
 import sys
 from pathlib import Path
 
 from leat.demo.servers.process import Process, free_port, start
+from leat.files import atomic_write
 
 
 def start_localstripe(folder: Path, port: int | None = None) -> Process:
@@ -45,10 +45,7 @@ def _main() -> None:
 
     def keep(self: Store) -> None:
         """Write the store at once or not at all; localstripe calls this after each change."""
-        new = kept.with_suffix(".new")
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            pickle.dump(self, file, protocol=pickle.HIGHEST_PROTOCOL)
-        new.replace(kept)
+        atomic_write(kept, pickle.dumps(self, protocol=pickle.HIGHEST_PROTOCOL))
 
     Store.dump_to_disk = keep
     if kept.exists():

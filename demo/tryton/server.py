@@ -20,6 +20,7 @@ from pathlib import Path
 
 from leat.demo.servers.process import Process, free_port, start
 from leat.demo.tryton.database import __file__ as recipe
+from leat.files import draft_of
 
 DATABASE = "leat"
 _CONFIG = """\
@@ -73,10 +74,8 @@ def make_database(folder: Path) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = folder.resolve() / f"{DATABASE}.sqlite"
     if not file.exists():
-        draft = file.with_suffix(".draft")
-        draft.touch(mode=0o600)
-        shutil.copyfile(_prepared(), draft)
-        draft.replace(file)
+        with draft_of(file) as draft:
+            shutil.copyfile(_prepared(), draft)
     return file
 
 

@@ -12,8 +12,9 @@ import typer
 from leat.cli.names import complete_integration, read_names
 from leat.cli.output import Json, counted, mark_of, print_json, say
 from leat.cli.usage import FAILED
+from leat.files import make_private
 from leat.pipelines.declare.declaration import Declaration
-from leat.pipelines.declare.project import apart_from, make_private, read_declarations
+from leat.pipelines.declare.project import apart_from, read_declarations
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.runs.workspace import Workspace
 from leat.sources.driver import SetupTest, Sync, load_driver

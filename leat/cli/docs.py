@@ -11,7 +11,7 @@ import typer
 
 from leat.cli.output import say
 from leat.cli.usage import UsageMistake
-from leat.pipelines.declare.project import make_private
+from leat.files import make_private
 from leat.runs.workspace import Workspace
 
 _MARK = "leat-docs.txt"

@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from leat.pipelines.declare.project import Project, make_private
+from leat.files import atomic_write, make_private
+from leat.pipelines.declare.project import Project
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -49,16 +49,6 @@ def kept(project: Project, name: str, key: str, adapter: TypeAdapter[T], make: C
     if write and project.state.is_dir():
         plain = adapter.dump_python(value, mode="json", exclude_unset=True)
         with contextlib.suppress(OSError):  # a full disk costs time, not the run
-            _write(path, json.dumps({"key": key, "value": plain}))
+            make_private(path.parent)
+            atomic_write(path, json.dumps({"key": key, "value": plain}))
     return value
-
-
-def _write(path: Path, text: str) -> None:
-    make_private(path.parent)
-    draft = path.with_suffix(f".{os.getpid()}")
-    try:
-        draft.touch(mode=0o600)
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -59,12 +59,6 @@ class Project:
         return str(path.relative_to(self.folder)) if path.is_relative_to(self.folder) else str(path)
 
 
-def make_private(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, with mode 0700; ``mkdir`` gives a mode to the last alone."""
-    for path in (*reversed(folder.parents), folder):
-        path.mkdir(mode=0o700, exist_ok=True)
-
-
 def open_project(folder: Path) -> Project:
     """Return the project of a folder; reads ``.env`` and the demo's variables without overriding what is set."""
     folder = folder.resolve()

@@ -24,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from leat.pipelines.declare.project import make_private
+from leat.files import make_private
 from leat.pipelines.load.event_log import EVENTS, SEQUENCE, items, landed_stream
 from leat.pipelines.load.shaping import Shaping
 from leat.pipelines.load.stream_failures import Failure

@@ -6,6 +6,8 @@ import os
 import secrets
 from pathlib import Path
 
+from leat.files import write_once
+
 
 def read_mask_key(state: Path) -> bytes:
     """Return the key; the same for every integration, so that equal values stay equal across systems.
@@ -16,15 +18,4 @@ def read_mask_key(state: Path) -> bytes:
     given = os.environ.get("LEAT_MASK_KEY")
     if given:
         return given.encode()
-    path = state / "mask.key"
-    if not path.exists():
-        draft = path.with_suffix(f".{secrets.token_hex(4)}")
-        draft.touch(mode=0o600)
-        draft.write_text(secrets.token_hex(32), encoding="ascii")
-        try:
-            os.link(draft, path)  # unlike a rename, it fails when another process was faster
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return path.read_bytes().strip()
+    return write_once(state / "mask.key", secrets.token_hex(32).encode(), durable=True).strip()

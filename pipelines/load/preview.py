@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from leat.files import make_private
 from leat.pipelines.declare.declaration import Declaration
-from leat.pipelines.declare.project import Project, make_private
+from leat.pipelines.declare.project import Project
 from leat.sources.driver import Sync, load_driver
 from leat.sources.errors import IntegrationError
 from leat.sources.events import Event, Failed, FullScan, Listed, Quarantined, Rows

@@ -24,8 +24,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from leat.files import make_private
 from leat.pipelines.declare.declaration import Declaration
-from leat.pipelines.declare.project import Project, make_private
+from leat.pipelines.declare.project import Project
 from leat.pipelines.load import apply as applying
 from leat.pipelines.load import retention, state
 from leat.pipelines.load.apply import BACKFILL, RESET, SYNC, Plan

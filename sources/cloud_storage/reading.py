@@ -102,10 +102,10 @@ def _read_bucket(
     trouble: Trouble,
 ) -> Iterator[Event]:
     old = store.listing(bucket.name)
-    listed = trouble.tried(bucket.name, lambda: bucket.list(store.folder, store.folder / "new.lines"))
+    listed = trouble.tried(bucket.name, lambda: bucket.list(store.sidecar.drafts, store.sidecar.drafts / "new.lines"))
     if listed is None:
         return
-    new = store.keep(bucket.name, listed)
+    new = store.add(bucket.name, listed)
     state["listings"][bucket.name] = [new.digest, new.count]
     scope = Scope(bucket.name, declared.owners_of(bucket.name))
     yield from changes(old, new, scope, sync)
@@ -126,4 +126,4 @@ def _read_bucket(
 
 
 def _summary(store: Store, listing: Listing, scope: Scope, declared: Declared) -> Summary:
-    return summary_of(listing.path, store.path(scope.bucket, listing.digest, "json"), scope, declared)
+    return summary_of(listing.path, store.summary_path(scope.bucket, listing), scope, declared)

@@ -1,6 +1,6 @@
 """What a listing adds up to: usage by first folder and owner, runs of backups, reports of restore tests.
 
-It is made once for each listing and kept beside it as JSON.
+It is made once for each listing and written next to it as JSON.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from leat.files import atomic_write
 from leat.sources.cloud_storage.declared import Declared
 from leat.sources.cloud_storage.s3.pages import LATEST, OBJECT, OLDER
 from leat.sources.cloud_storage.sorted_lines import line_batches
@@ -51,18 +52,18 @@ class Summary:
     reports: dict[str, str] = field(default_factory=dict)
 
 
-def summary_of(listing: Path, kept: Path, scope: Scope, declared: Declared) -> Summary:
-    """Return what a listing adds up to; ``kept`` is the file where it is found, or put."""
+def summary_of(listing: Path, file: Path, scope: Scope, declared: Declared) -> Summary:
+    """Return what a listing adds up to; ``file`` is where the result is read from, or written to."""
     try:
-        return _read(kept)
+        return _read(file)
     except (OSError, ValueError, TypeError, KeyError):
         summary = _sum(listing, scope, declared)
-        kept.write_text(json.dumps(asdict(summary)), encoding="utf-8")
+        atomic_write(file, json.dumps(asdict(summary)))
         return summary
 
 
-def _read(kept: Path) -> Summary:
-    value = json.loads(kept.read_text(encoding="utf-8"))
+def _read(file: Path) -> Summary:
+    value = json.loads(file.read_text(encoding="utf-8"))
     return Summary(value["usage"], [Run(**run) for run in value["runs"]], value["reports"])
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
+from leat.files import atomic_write
 from leat.sources.errors import NotConfigured
 
 
@@ -32,8 +32,5 @@ def _store(folder: Path, content: bytes) -> str:
     path = folder / digest[:2] / digest
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = path.with_suffix(f".{os.getpid()}")
-        draft.touch(mode=0o600)
-        draft.write_bytes(content)
-        draft.replace(path)
+        atomic_write(path, content)  # not durable: a mailbox has many, and each would cost 30 ms
     return f"{digest[:2]}/{digest}"

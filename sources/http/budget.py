@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from leat.files import write_once
 from leat.sources.http.headers import LONGEST_WAIT, Quota
 from leat.sources.http.request import Limits
 
@@ -175,14 +176,4 @@ def open_budget(folder: Path, identity: str, host: str, limits: Limits) -> Budge
 
 def _key(folder: Path) -> bytes:
     """Return the key of the names, made at first use: a short password can't be guessed from a file's name."""
-    path = folder / "key"
-    with contextlib.suppress(FileNotFoundError):
-        return path.read_bytes()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = folder / f"key.{os.getpid()}.{secrets.token_hex(4)}"
-    fresh.touch(mode=0o600)
-    fresh.write_bytes(secrets.token_bytes(32))
-    with contextlib.suppress(FileExistsError):
-        path.hardlink_to(fresh)  # the first one wins
-    fresh.unlink()
-    return path.read_bytes()
+    return write_once(folder / "key", secrets.token_bytes(32))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import secrets
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from leat.files import atomic_write
 from leat.sources.errors import NotConfigured
 from leat.sources.http.credentials import digest
 from leat.sources.http.signers import InHeader
@@ -101,16 +101,9 @@ class RefreshToken:
         token = answer.get("refresh_token")
         if not isinstance(token, str) or not token:
             return
-        fresh = self.file.with_name(f".{self.file.name}.{secrets.token_hex(4)}")
         try:
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(token)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self.file)
+            atomic_write(self.file, token, durable=True)
         except OSError as error:
-            fresh.unlink(missing_ok=True)
             raise _unwritable(integration, self.file, error) from None
         read_secret(Named(file=str(self.file)), integration)  # so that it is never shown
 

@@ -1,20 +1,17 @@
-"""What tells whether an answer has changed: validators (RFC 9110, 8.8) and digests, kept instead of the answers.
+"""Whether an answer has changed: validators (RFC 9110, 8.8) and digests, in a file that the cursor names.
 
-They are kept in a private file whose name the cursor holds, so that they can't be ahead of the rows that were loaded: a
-run that was killed leaves a file that no cursor names. Without the file everything is read again.
+Without the file everything is read again.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from leat.sources.http.request import Ask
+from leat.sources.sidecar import Sidecar, open_sidecar
 
 NOT_MODIFIED = 304
 
@@ -36,8 +33,7 @@ class Validators:
         seen: the same, as this run does.
     """
 
-    folder: Path
-    owner: str
+    sidecar: Sidecar
     known: Mapping[str, list[str]]
     seen: dict[str, list[str]] = field(default_factory=dict)
 
@@ -56,28 +52,16 @@ class Validators:
 
     def save(self) -> str:
         """Write this run's validators and return the name that the cursor has to hold."""
-        text = json.dumps(self.seen, sort_keys=True).encode()
-        name = hashlib.sha256(text).hexdigest()[:32]
-        path = _path(self.folder, self.owner, name)
-        if not path.exists():
-            fresh = path.with_name(f".{path.name}.{os.getpid()}")
-            fresh.touch(mode=0o600)
-            fresh.write_bytes(text)
-            fresh.replace(path)
-        return name
+        return self.sidecar.write(json.dumps(self.seen, sort_keys=True).encode())
 
 
 def open_validators(folder: Path, owner: str, name: str | None) -> Validators:
-    """Return the validators that a cursor names, and remove those that it doesn't; none when the file is gone."""
-    known: Mapping[str, list[str]] = {}
-    for path in folder.glob(f"validators-{owner}-*"):
-        if path != _path(folder, owner, name or ""):
-            path.unlink(missing_ok=True)
-    if name:
-        with contextlib.suppress(OSError, ValueError):
-            known = json.loads(_path(folder, owner, name).read_bytes())
-    return Validators(folder, owner, known)
+    """Return the validators that a cursor names; none when their file is gone.
 
-
-def _path(folder: Path, owner: str, name: str) -> Path:
-    return folder / f"validators-{owner}-{name}"
+    Args:
+        folder: the integration's.
+        owner: whose they are among all of the integration.
+        name: what :meth:`Validators.save` returned.
+    """
+    sidecar = open_sidecar(folder / "validators" / owner, [name])
+    return Validators(sidecar, json.loads(sidecar.read(name) or b"{}"))

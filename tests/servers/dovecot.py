@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leat.demo.servers.process import Process, free_port, start
+from leat.files import draft_of
 from tests.servers.dovecot_install import MODULES, Dovecot, find_dovecot, unpacked
 from tests.servers.unprivileged_dir import NOBODY, is_open_to_all, place_of
 
@@ -181,11 +182,9 @@ def _tls_settings(place: Path, tls: Tls, user: int | None) -> list[str]:
 
 
 def _write(path: Path, text: str, user: int | None) -> None:
-    draft = path.with_suffix(".draft")
-    draft.touch(mode=0o600)
-    draft.write_text(text, encoding="utf-8")
-    _give(draft, user)
-    draft.replace(path)
+    with draft_of(path) as draft:
+        draft.write_text(text, encoding="utf-8")
+        _give(draft, user)
 
 
 def _give(path: Path, user: int | None) -> None:

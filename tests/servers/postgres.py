@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from leat.demo.servers.process import Process, free_port, start, stop
+from leat.files import atomic_write
 from tests.servers.unprivileged_dir import NOBODY, is_open_to_all, place_of
 
 USER = "leat"
@@ -69,8 +70,7 @@ def stop_postgres(process: Process) -> None:
 def _password(folder: Path) -> str:
     file = folder / "password"
     if not file.exists():
-        file.touch(mode=0o600)
-        file.write_text(secrets.token_urlsafe(18), encoding="ascii")
+        atomic_write(file, secrets.token_urlsafe(18))
     return file.read_text(encoding="ascii")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from leat.demo.servers.process import Process, free_port, start
+from leat.files import atomic_write
 
 
 def start_wsgidav(folder: Path, users: Mapping[str, str], port: int | None = None) -> Process:
@@ -36,9 +37,7 @@ def start_wsgidav(folder: Path, users: Mapping[str, str], port: int | None = Non
         "verbose": 1,
     }
     path = folder / "wsgidav.json"
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    path.write_text(json.dumps(config), encoding="utf-8")
+    atomic_write(path, json.dumps(config))
     return start("wsgidav", [sys.executable, "-m", "wsgidav.server.server_cli", "--config", str(path)], folder, port)
 
 

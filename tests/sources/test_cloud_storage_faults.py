@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tracemalloc
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -78,8 +79,7 @@ def test_nothing_new_yields_nothing_and_a_lost_cache_changes_nothing(objects: Ob
     tables.run()
     before = dict(tables.rows["objects"])
     assert tables.run() == []
-    for path in (tables.folder / "listings").iterdir():
-        path.unlink()
+    shutil.rmtree(tables.folder / "listings")
     tables.run()
     assert tables.rows["objects"] == before
 

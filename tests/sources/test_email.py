@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -263,8 +264,7 @@ def test_a_lost_cache_leads_to_a_full_read_that_differs_in_nothing(server: Serve
     put(server, account, mail("one"), mail("Re: one", "In-Reply-To: <one@x.example>"))
     tables.run()
     before = {stream: dict(rows) for stream, rows in tables.rows.items()}
-    for path in (tmp_path / "cache").iterdir():
-        path.unlink()
+    shutil.rmtree(tmp_path / "cache")
     assert fetched(tables.run()) == 2
     assert tables.rows == before
     assert tables.run() == []
@@ -278,7 +278,8 @@ def test_a_cache_that_is_ahead_of_the_cursor_is_not_used(server: Server, tmp_pat
     assert any(isinstance(event, Cursor) for event in imap.extract(tables.connection, tables.sync()))  # never applied
     tables.run()
     assert tables.subjects() == ["one", "two"]
-    assert len(list((tmp_path / "cache").glob("index-*"))) == 2, "the one of the old cursor is kept until the next run"
+    named = [path for path in (tmp_path / "cache" / "index").iterdir() if path.is_file()]
+    assert len(named) == 2, "the one of the old cursor is there until the next run"
 
 
 def test_threads_follow_references_not_subjects(server: Server, tmp_path: Path) -> None:

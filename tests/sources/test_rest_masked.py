@@ -94,7 +94,7 @@ def test_masked_values_are_nowhere(
     assert run.run().status == "loaded"
     assert run.counts() == (3, 3)
     assert run.told() == []
-    assert list((run.project.state / "sources" / "api").glob("validators-posts-*")), "what is remembered of each parent"
+    assert list((run.project.state / "sources" / "api").glob("validators/posts/*")), "what is remembered of each parent"
     del people[0]
     odd.clear()
     people.append({"mail": mail(5), "age": 5})

@@ -33,6 +33,7 @@ from leat.sources.events import Cursor, Event
 from leat.sources.http.client import Client, Limits, open_client
 from leat.sources.http.failures import Advice
 from leat.sources.settings import Secret, Setting, read_secret, read_setting
+from leat.sources.sidecar import open_sidecar
 
 if TYPE_CHECKING:
     import requests
@@ -123,7 +124,8 @@ def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
             return
         state = {"for": _fingerprint(client, connection), "format": FORMAT, "streams": sorted(sync.streams)}
         cursor = sync.cursor or {}
-        before = remembered.load(sync.folder, cursor.get("known"))
+        sidecar = open_sidecar(sync.folder / "change_marks", [cursor.get("known")])
+        before = remembered.load(sidecar, cursor.get("known"))
         if not _fits(cursor, state):
             before = {}
         reader = Reader(tryton, sync, Care(connection.overlap, connection.list_up_to))
@@ -137,7 +139,7 @@ def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
         if reader.failures and not reader.read_kinds:
             raise reader.failures[0]  # that is the server's fault, and of no model
         if after != before or not _fits(cursor, state):
-            yield Cursor({**state, "known": remembered.save(sync.folder, after)})
+            yield Cursor({**state, "known": remembered.save(sidecar, after)})
 
 
 def _fits(cursor: Mapping[str, Any], state: Mapping[str, Any]) -> bool:

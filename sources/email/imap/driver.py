@@ -100,7 +100,7 @@ def _finish(reader: Reader, state: dict[str, Any], known: Mapping[str, Any]) -> 
         mailboxes = sum(len(account["mailboxes"]) for account in state["accounts"].values())
         because = f"the server ended the FETCH of each of {mailboxes} mailboxes up to UIDNEXT with OK"
         yield from (Listed(stream, because) for stream in OF_A_MESSAGE if stream in reader.sync.streams)
-    state["index"] = reader.index.keep() or known.get("index")
+    state["index"] = reader.index.save() or known.get("index")
     if to_json(state) != to_json(dict(reader.sync.cursor or {})):
         yield Cursor(state)
 

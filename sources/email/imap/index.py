@@ -1,8 +1,6 @@
 """What was loaded, on disk: UID, flags and thread of every message, so that memory doesn't grow with the mailboxes.
 
-A run that changes anything works on a copy with a new name, which the cursor will tell; the file of the last applied
-cursor is never changed. A run that is killed leaves a file that no cursor names, which the next one removes. Ids are
-kept as hashes only.
+The cursor names the file; a run that changes anything works on a copy of it. Ids are stored as hashes only.
 """
 
 from __future__ import annotations
@@ -15,6 +13,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from leat.sources.sidecar import Sidecar, open_sidecar
 
 _TABLES = """
 CREATE TABLE message (
@@ -29,14 +29,13 @@ CREATE TEMP TABLE touched (account TEXT, thread TEXT, PRIMARY KEY (account, thre
 CREATE TEMP TABLE again (account TEXT, mailbox TEXT, uid INTEGER, PRIMARY KEY (account, mailbox, uid)) WITHOUT ROWID;
 """
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_PATTERN = "index-*.sqlite"
 
 
 class Index:
     """The index of one run; ``open_index`` makes it."""
 
-    def __init__(self, folder: Path, before: Path | None) -> None:
-        self._folder = folder
+    def __init__(self, sidecar: Sidecar, before: Path | None) -> None:
+        self._sidecar = sidecar
         self._before = before
         self._draft: Path | None = None
         self._database = sqlite3.connect(f"file:{before}?mode=ro", uri=True) if before else None
@@ -52,23 +51,23 @@ class Index:
         return self._draft is not None
 
     def close(self) -> None:
-        """Close it; what was written and not kept is lost."""
+        """Close it; what was written and not saved is lost."""
         if self._database is not None:
             self._database.close()
         if self._draft is not None:
             self._draft.unlink(missing_ok=True)
 
-    def keep(self) -> str | None:
-        """Keep what was written under a new name and return that; None when nothing was."""
+    def save(self) -> str | None:
+        """Save what was written under a new name and return that; None when nothing was."""
         if self._draft is None or self._database is None:
             return None
         self._database.commit()
         self._database.close()
         self._database = None
-        path = self._draft.with_suffix(".sqlite")
-        self._draft.rename(path)
+        name = self._draft.name
+        self._sidecar.add(self._draft, name)
         self._draft = None
-        return path.stem.removeprefix("index-")
+        return name
 
     def read(self, sql: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a query."""
@@ -90,13 +89,13 @@ class Index:
 
     def _writable(self) -> sqlite3.Connection:
         if self._draft is None or self._database is None:
-            self._draft = self._folder / f"index-{secrets.token_hex(8)}.draft"
+            self._draft = self._sidecar.drafts / secrets.token_hex(8)
             self._draft.touch(mode=0o600)
             if self._before is not None and self._database is not None:
                 self._database.close()
                 shutil.copyfile(self._before, self._draft)
             self._database = sqlite3.connect(self._draft)
-            self._database.execute("PRAGMA synchronous = OFF")  # a file that was not written is no file
+            self._database.execute("PRAGMA synchronous = OFF")  # it is brought to the disk once, when it is finished
             self._database.execute("PRAGMA journal_mode = OFF")
             if self._before is None:
                 self._database.executescript(_TABLES)
@@ -106,20 +105,15 @@ class Index:
 
 @contextmanager
 def open_index(folder: Path, name: str | None) -> Iterator[Index]:
-    """Open the index that a cursor names, or an empty one where there is none; other files are removed.
+    """Open the index that a cursor names, or an empty one where there is none.
 
     Args:
-        folder: where the indexes are.
-        name: what :meth:`Index.keep` returned.
+        folder: the integration's.
+        name: what :meth:`Index.save` returned.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    before = folder / f"index-{name}.sqlite" if name else None
-    for path in (*folder.glob(_PATTERN), *folder.glob("index-*.draft")):
-        if path != before:
-            path.unlink(missing_ok=True)
-    if before is not None and not _is_whole(before):
-        before = None
-    index = Index(folder, before)
+    sidecar = open_sidecar(folder / "index", [name])
+    before = sidecar.find(name)
+    index = Index(sidecar, before if before is not None and _is_whole(before) else None)
     try:
         yield index
     finally:
@@ -127,8 +121,6 @@ def open_index(folder: Path, name: str | None) -> Iterator[Index]:
 
 
 def _is_whole(path: Path) -> bool:
-    if not path.is_file():
-        return False
     try:
         database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
         try:

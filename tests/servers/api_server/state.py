@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from leat.files import atomic_write
+
 Record = dict[str, Any]
 
 
@@ -130,7 +132,5 @@ def change_state(state: State, changes: dict[str, Any]) -> None:
             else:
                 setattr(state, name, value)
         if state.folder is not None:
-            fresh = state.folder / "state.json.new"
-            fresh.write_text(json.dumps({name: getattr(state, name) for name in _KEPT}), encoding="utf-8")
-            fresh.chmod(0o600)
-            fresh.replace(state.folder / "state.json")
+            text = json.dumps({name: getattr(state, name) for name in _KEPT})
+            atomic_write(state.folder / "state.json", text)
