@@ -2,51 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from leat.cli.names import read_names
-from leat.cli.output import Json, say
+from leat.cli.output import Json
 from leat.cli.run import execute
 from leat.cli.usage import UsageMistake
 from leat.pipelines.load.run import Request
 from leat.runs.workspace import Workspace
-
-
-def standing(workspace: Workspace) -> dict[str, Any]:
-    """Return what checks keep back, and what was forced, in JSON's terms."""
-    from leat.control.publications import blocked_since, current_publications
-
-    found = current_publications(workspace.store)
-    return {
-        "withheld": None if found.withheld is None else found.withheld.data,
-        "forced": [{"at": each.at, "by": each.by, **each.data} for each in found.forced],
-        "blocked": [{"integration": name, "since": at} for name, at in blocked_since(workspace.store).items()],
-    }
-
-
-def print_standing(workspace: Workspace) -> None:
-    """Print why readers don't have the newest version, since when, and what to do next."""
-    from leat.control.publications import blocked_since, current_publications
-    from leat.runs.publish import describe_forced, describe_withheld
-
-    found = current_publications(workspace.store)
-    if found.withheld is not None:
-        say("\n", ("not published", "red"), f": {describe_withheld(found.withheld)}")
-    for name, since in blocked_since(workspace.store).items():
-        if name in workspace.declarations:
-            say("\n", ("not loaded", "red"), f": {_tell_blocked(name, since)}")
-    for forced in found.forced:
-        say("\n", ("forced", "yellow"), f": {describe_forced(forced)}")
-
-
-def _tell_blocked(name: str, since: datetime) -> str:
-    return (
-        f"{name}, whose own checks have failed since {since:%Y-%m-%d %H:%M:%S} UTC; readers keep its old rows. "
-        f"Next: mend the data or the check and run again, or `leat publish --force {name} --reason '…'`"
-    )
 
 
 def add_to(app: typer.Typer) -> None:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import typer
 
 from leat.cli.outcome import drift_json, print_drift
 from leat.cli.output import Json, counted, print_json, print_table, say
-from leat.cli.publish import print_standing, standing
-from leat.pipelines.declare.declaration import Declaration
-from leat.pipelines.load.drift import SHOWN_FOR, changes_since
-from leat.pipelines.load.freshness import stale_streams
+from leat.runs.publish import describe_forced, describe_withheld
+from leat.runs.status import Status, read_status
 from leat.runs.workspace import Workspace
-from leat.warehouse.session import Session
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,99 +22,63 @@ def add_to(app: typer.Typer) -> None:
 
 def status(context: typer.Context, json: Json = False) -> None:
     """Show what is loaded, how fresh it is, and how the last runs ended."""
-    from leat.control.store import last_good_runs, last_runs
-
     workspace: Workspace = context.obj()
-    runs, good_runs = last_runs(workspace.store), last_good_runs(workspace.store)
-    loaded = _loaded(workspace)
-    stale = stale_streams(workspace.declarations, good_runs, datetime.now(UTC))
-    integrations: list[dict[str, Any]] = []
-    for name, declaration in workspace.declarations.items():
-        run = runs.get(name)
-        integrations.append(
-            {
-                "integration": name,
-                "source": f"{declaration.source}/{declaration.driver}",
-                "schedule": declaration.schedule,
-                "last_run": run.started_at if run else None,
-                "last_status": run.status if run else None,
-                "error": run.error if run else None,
-                "streams": [
-                    _stream_status(
-                        declaration, s.name, loaded, _fresh(declaration, s.name, good_runs, stale) if run else None
-                    )
-                    for s in declaration.selected()
-                ],
-            }
-        )
-    changes = loaded.get("drift", [])
+    found = read_status(workspace)
     if json:
-        violations = loaded.get("violations", 0)
-        print_json(
-            command="status",
-            integrations=integrations,
-            violations=violations,
-            drift=drift_json(changes),
-            publication=standing(workspace),
-        )
+        _print_as_json(found)
         return
     rows = [
-        (f"{i['integration']}.{s['stream']}", s["rows"], s["quarantined"], s["deletes"], s["last_load"], s["fresh"])
-        for i in integrations
-        for s in i["streams"]
+        (f"{each.integration}.{s.stream}", s.rows, s.quarantined, s.deletes, s.last_load, s.fresh)
+        for each in found.integrations
+        for s in each.streams
     ]
     print_table(("stream", "rows", "quarantined", "deletes", "last changed", "fresh"), rows)
-    columns = ("integration", "driver", "schedule", "last run", "ended")
-    keys = ("integration", "source", "schedule", "last_run", "last_status")
     say()
-    print_table(columns, [[i[key] for key in keys] for i in integrations])
-    for integration in integrations:
-        if integration["error"]:
-            say("\n", ("✗", "red"), f" {integration['error']}")
-    print_standing(workspace)
-    if changes:
+    columns = ("integration", "driver", "schedule", "last run", "ended")
+    runs = [(i.integration, i.source, i.schedule, i.last_run, i.last_status) for i in found.integrations]
+    print_table(columns, runs)
+    for each in found.integrations:
+        if each.error:
+            say("\n", ("✗", "red"), f" {each.error}")
+    _print_publications(found)
+    if found.drift:
         say()
-        print_drift(changes, dated=True)
-    if any(s["quarantined"] for i in integrations for s in i["streams"]):
+        print_drift(found.drift, dated=True)
+    if any(s.quarantined for each in found.integrations for s in each.streams):
         say("\nrecords are quarantined: `leat quarantine --reasons` says why")
-    violations = loaded.get("violations")
-    if violations:
-        say(f"\n{counted(violations, 'open violation')}: `leat violations --open` shows them")
+    if found.violations:
+        say(f"\n{counted(found.violations, 'open violation')}: `leat violations --open` shows them")
 
 
-def _fresh(
-    declaration: Declaration, stream: str, good_runs: Mapping[str, datetime], stale: Collection[tuple[str, str]]
-) -> str | None:
-    if declaration.options(stream).fresh_within is None:
-        return None
-    return "yes" if declaration.name in good_runs and (declaration.name, stream) not in stale else "no"
-
-
-def _stream_status(declaration: Declaration, stream: str, loaded: dict[Any, Any], fresh: str | None) -> dict[str, Any]:
-    total, last_load, quarantined = loaded.get((declaration.name, stream), (None, None, 0))
-    deletes = next(s.deletes for s in declaration.selected() if s.name == stream)
-    values = {"rows": total, "last_load": last_load, "quarantined": quarantined, "deletes": deletes, "fresh": fresh}
-    return {"stream": stream, **values}
-
-
-def _loaded(workspace: Workspace) -> dict[Any, Any]:
-    """Return (rows, when last changed, quarantined) by (integration, stream), and how many violations are open."""
-    if workspace.project.warehouse_url is None and not (workspace.project.state / "warehouse.duckdb").exists():
-        return {}  # nothing has been published yet
-    with workspace.warehouse.published() as session:
-        return _read_loaded(session)
-
-
-def _read_loaded(session: Session) -> dict[Any, Any]:
-    if not session.columns("leat", "load_streams"):
-        return {}
-    rows = session.execute(
-        "SELECT s.integration, s.stream, s.total, l.applied_at, (SELECT count(*) FROM leat.quarantine AS q "
-        "WHERE q.integration = s.integration AND q.stream = s.stream) FROM leat.load_streams AS s JOIN leat.loads AS l "
-        "ON l.integration = s.integration AND l.load_id = s.load_id WHERE s.load_id = (SELECT max(n.load_id) "
-        "FROM leat.load_streams AS n WHERE n.integration = s.integration AND n.stream = s.stream)"
+def _print_as_json(found: Status) -> None:
+    publication: dict[str, Any] = {
+        "withheld": None if found.withheld is None else found.withheld.data,
+        "forced": [{"at": each.at, "by": each.by, **each.data} for each in found.forced],
+        "blocked": [{"integration": name, "since": at} for name, at in found.blocked.items()],
+    }
+    print_json(
+        command="status",
+        integrations=[asdict(each) for each in found.integrations],
+        violations=found.violations,
+        drift=drift_json(found.drift),
+        publication=publication,
     )
-    found: dict[Any, Any] = {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
-    found["violations"] = session.execute("SELECT count(*) FROM leat.violations WHERE resolved_at IS NULL")[0][0]
-    found["drift"] = changes_since(session, datetime.now(UTC) - SHOWN_FOR)
-    return found
+
+
+def _print_publications(found: Status) -> None:
+    """Print why readers don't have the newest version, since when, and what to do next."""
+    if found.withheld is not None:
+        say("\n", ("not published", "red"), f": {describe_withheld(found.withheld)}")
+    declared = {each.integration for each in found.integrations}
+    for name, since in found.blocked.items():
+        if name in declared:
+            say("\n", ("not loaded", "red"), f": {_describe_blocked(name, since)}")
+    for forced in found.forced:
+        say("\n", ("forced", "yellow"), f": {describe_forced(forced)}")
+
+
+def _describe_blocked(name: str, since: datetime) -> str:
+    return (
+        f"{name}, whose own checks have failed since {since:%Y-%m-%d %H:%M:%S} UTC; readers keep its old rows. "
+        f"Next: mend the data or the check and run again, or `leat publish --force {name} --reason '…'`"
+    )
