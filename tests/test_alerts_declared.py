@@ -17,7 +17,6 @@ from leat.quality.alerts.declaration import Alerts
 from leat.quality.alerts.file import load_alerts
 from leat.quality.alerts.schema import alerts_schema
 from tests.kit.command import ROOT, tally_project, then
-from tests.kit.forked import leat_forked
 from tests.kit.project import row, rows
 from tests.kit.webhook import webhook
 
@@ -101,31 +100,31 @@ def test_examples_in_the_guide_are_valid(tmp_path: Path) -> None:
 def test_the_commands_tell_of_channels_problems_and_messages(tmp_path: Path) -> None:
     leat = tally_project(tmp_path, "{fed: {checks: [{not_null: weight, severity: warn}]}}")
     then(leat, rows("fed", row(1, "one", weight=None)))
-    without = leat_forked(leat, "alerts")
+    without = leat("alerts")
     assert (without.returncode, "write quality/alerts.yaml" in without.stderr) == (2, True)
     (tmp_path / "quality").mkdir()
     (tmp_path / "quality" / "alerts.yaml").write_text(
         "channels: {hook: {url: {env: HOOK}}, later: {url: {env: LATER}, required: false}}\ndefault: [hook, later]\n"
     )
-    unset = leat_forked(leat, "check")
+    unset = leat("check")
     assert (unset.returncode, "channel hook" in unset.stdout) == (1, True)
     with webhook() as hook:
-        checked = leat_forked(leat, "check", HOOK=hook.url)
+        checked = leat("check", HOOK=hook.url)
         assert checked.returncode == 0, checked.stdout
         assert "channel later: off, for LATER is not set" in checked.stdout
-        tried = leat_forked(leat, "alerts", "test", HOOK=hook.url)
+        tried = leat("alerts", "test", HOOK=hook.url)
         assert (tried.returncode, [each["title"] for each in hook.take()]) == (0, ["leat: test of hook"])
-        run = leat_forked(leat, "run", HOOK=hook.url)
+        run = leat("run", HOOK=hook.url)
         assert "✓ told hook: leat: 1 new (tally.fed)" in run.stdout
         assert len(hook.take()) == 1
-        said = json.loads(leat_forked(leat, "alerts", "--json", HOOK=hook.url).stdout)
+        said = json.loads(leat("alerts", "--json", HOOK=hook.url).stdout)
         assert said["channels"] == [{"channel": "hook", "state": "on"},
                                     {"channel": "later", "state": "off, its variable is not set"}]  # fmt: skip
         [problem], [message] = said["problems"], said["messages"]
         assert (problem["subject"], problem["told"]) == ("tally.fed", ["hook"])
         assert (message["status"], message["attempts"], message["error"]) == ("sent", 1, None)
         (tmp_path / "quality" / "alerts.yaml").write_text("channels: {hook: {ulr: {env: HOOK}}}\n")
-        wrong = leat_forked(leat, "run", HOOK=hook.url)
+        wrong = leat("run", HOOK=hook.url)
         assert wrong.returncode == 0, "what is wrong with alerts fails no run"
         assert 'unknown key; did you mean "url"?' in wrong.stderr
     log = (tmp_path / ".leat" / "logs" / "leat.log").read_text()

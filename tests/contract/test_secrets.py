@@ -11,7 +11,6 @@ from tests.contract.course import DUCKDB, MASKED, Course, declare, raw_values
 from tests.contract.evidence import found, written
 from tests.contract.world import MAIL, PERSON
 from tests.kit.command import ROOT, Leat
-from tests.kit.forked import leat_forked
 
 _ADDRESS = re.compile(r"(^|_)(email|phone)(_|$)|^(address|owner|created_by|principal)$")
 _NO_SOCKETS = """
@@ -47,8 +46,8 @@ def test_the_command_line_tells_no_secret(course: Course, tmp_path: Path) -> Non
     """Run and check a driver by the command line, first with refused credentials, then with good ones."""
     declare(tmp_path, course.source, course.driver, course.world, masked=False)
     leat = Leat(tmp_path, course.world.environment)
-    refused = [leat_forked(leat, command, **course.world.refused) for command in ("check", "run")]
-    good = [leat_forked(leat, "run"), leat_forked(leat, "check", "--json")]
+    refused = [leat(command, **course.world.refused) for command in ("check", "run")]
+    good = [leat("run"), leat("check", "--json")]
     assert [call.returncode for call in refused + good] == [1, 1, 0, 0], [call.stderr for call in refused + good]
     assert [call.stderr for call in refused + good] == [""] * 4
     said = [(f"call {i}", (call.stdout + call.stderr).encode()) for i, call in enumerate(refused + good)]

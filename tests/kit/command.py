@@ -8,15 +8,18 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.kit.child import CONTEXT
 from tests.kit.project import SOURCES
 
 ROOT = Path(__file__).parents[2]
 LEAT = str(Path(sys.executable).with_name("leat"))
+STREAMS = ("stdin", "stdout", "stderr")
 
 
 @dataclass(frozen=True)
@@ -31,21 +34,31 @@ class Leat:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
         return {**kept, "TERM": "xterm", "COLUMNS": "200", **self.variables, **(more or {})}
 
-    def __call__(self, *args: str, given: str | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [LEAT, *args],
-            cwd=self.folder,
-            env=self.env(variables),
-            input=given,
-            stdin=subprocess.DEVNULL if given is None else None,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=self.patience,
-        )
+    def __call__(self, *args: str, given: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run the command to its end, in a process that is forked from one with the libraries: in a tenth of the time.
+
+        Args:
+            args: its arguments.
+            given: what it reads from stdin.
+            variables: of its environment, besides its own.
+
+        Raises:
+            TimeoutError: it didn't end in time, and was killed.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            files = {name: Path(folder, name) for name in STREAMS}
+            files["stdin"].write_text(given, encoding="utf-8")
+            process = CONTEXT.Process(target=_main, args=(self.folder, [LEAT, *args], self.env(variables), files))
+            process.start()
+            process.join(self.patience)
+            if process.exitcode is None:
+                process.kill()
+                raise TimeoutError(args)
+            said = {name: files[name].read_text(encoding="utf-8") for name in STREAMS[1:]}
+        return subprocess.CompletedProcess(args, process.exitcode, said["stdout"], said["stderr"])
 
     def start(self, *args: str, **variables: str) -> subprocess.Popen[str]:
-        """Start the command and go on; it gets an interrupt as from the keyboard."""
+        """Start the command as a program and go on; it gets an interrupt as from the keyboard."""
         return subprocess.Popen(
             [LEAT, *args],
             cwd=self.folder,
@@ -63,6 +76,20 @@ class Leat:
         value: dict[str, Any] = json.loads(done.stdout)
         assert value["leat"] == 1
         return value
+
+
+def _main(folder: Path, argv: list[str], env: Mapping[str, str], files: Mapping[str, Path]) -> None:
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(env)
+    sys.argv = argv
+    for descriptor, name in enumerate(STREAMS):
+        flags = os.O_RDONLY if descriptor == 0 else os.O_WRONLY | os.O_CREAT
+        os.dup2(os.open(files[name], flags), descriptor)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - it lasts as long as the process
+    from leat.cli.main import main
+
+    main()
 
 
 def tally_project(folder: Path, streams: str = "{}", **variables: str) -> Leat:
