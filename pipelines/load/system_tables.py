@@ -19,13 +19,13 @@ _INTEGRATION = "Name of the integration."
 _STREAM = "Name of the stream."
 _RULE = "Name of the rule."
 _KEY = "Identity of the violation: a hash over the rule and its key."
-_SEVERITY = "warn, or error: then readers of DuckDB keep the version before."
+_SEVERITY = "warn, or error: an error withholds the new version from readers."
 _CHECKED = "When it was last checked, UTC."
 _SCHEMA = "Schema of the table."
 _TABLE = "Name of the table."
 _TITLE = "What must be true, in a few words."
-_NEXT = "What whoever gets the violation does."
-_OWNER = "The team that answers for it."
+_NEXT = "What the recipient of an alert should do."
+_OWNER = "The team that is responsible for it."
 
 LEDGER: Mapping[str, str] = {
     "rule": _RULE,
@@ -33,20 +33,20 @@ LEDGER: Mapping[str, str] = {
     "severity": _SEVERITY,
     "owner": _OWNER,
     "evidence": "The row that the rule selected, as JSON.",
-    "first_seen_at": "When it was first found, UTC.",
-    "opened_at": "When it was found this time, after it had been resolved; UTC.",
-    "last_seen_at": "When it was last found, UTC.",
-    "resolved_at": "When it was no longer found, UTC; null while it is open.",
+    "first_seen_at": "When a rule first selected it, UTC.",
+    "opened_at": "When its current episode began, UTC.",
+    "last_seen_at": "When a rule last selected it, UTC.",
+    "resolved_at": "When no rule selected it any more, UTC; null while it is open.",
     "episodes": "How often it has been opened.",
     "flaps": "How often in a row it was opened again within a day of its resolution.",
-    "acknowledged_by": "Who knows of it; null when nobody has said so.",
-    "acknowledged_until": "Until when it is kept quiet, UTC; null: until it is resolved.",
-    "acknowledged_note": "What they said about it.",
+    "acknowledged_by": "Who acknowledged it; null if nobody has.",
+    "acknowledged_until": "Until when there are no alerts about it, UTC; null: until it is resolved.",
+    "acknowledged_note": "The note of the acknowledgement.",
 }
 _FOUND: Mapping[str, str] = {
     "ok": "Whether it holds.",
     "failing": "How many rows broke it.",
-    "detail": "What was found, in words.",
+    "detail": "The result in words.",
     "checked_at": _CHECKED,
 }
 
@@ -73,7 +73,7 @@ DESCRIPTIONS: Mapping[str, Described] = {
             "quarantined": "Records set aside because they could not become rows.",
             "drifted": "Rows with fields that the stream doesn't know.",
             "total": "Rows that exist after it.",
-            "purged": "Rows dropped because they were older than they are to be kept.",
+            "purged": "Rows and versions that retention removed.",
             "complete": "What proved that the listing was complete; null when no whole listing was made.",
             "error": "Why the stream failed in this load and its rows stayed as they were; null when it didn't.",
         },
@@ -92,7 +92,7 @@ DESCRIPTIONS: Mapping[str, Described] = {
         {"integration": _INTEGRATION, "stream": _STREAM, "shape": "Its columns, key, masked columns and history."},
     ),
     "leat.log": Described(
-        "Something that a source found worth telling.",
+        "An unusual event that a source reported.",
         {
             "load_id": _LOAD,
             "integration": _INTEGRATION,
@@ -112,7 +112,7 @@ DESCRIPTIONS: Mapping[str, Described] = {
             "load_id": "The load that last brought it.",
             "first_seen_at": "When it first came, UTC.",
             "last_seen_at": "When it last came in a new form, UTC.",
-            "digest": "A keyed hash of the record, by which it is known again.",
+            "digest": "A keyed hash that identifies the record when it comes again.",
         },
     ),
     "leat.fields": Described(
@@ -138,19 +138,23 @@ DESCRIPTIONS: Mapping[str, Described] = {
     ),
     "leat.histories": Described(
         "Since when the history of a stream is complete.",
-        {"integration": _INTEGRATION, "stream": _STREAM, "known_from": "From when on every version is known, UTC."},
-    ),
-    "leat.retention": Described(
-        "When what an integration need not keep was last dropped.",
         {
             "integration": _INTEGRATION,
-            "declared": "How long its streams were to be kept.",
+            "stream": _STREAM,
+            "known_from": "From when on the table has every version, UTC.",
+        },
+    ),
+    "leat.retention": Described(
+        "When retention of an integration was last enforced.",
+        {
+            "integration": _INTEGRATION,
+            "declared": "The retention that was declared for its streams.",
             "enforced_at": "When that was last enforced, UTC.",
         },
     ),
     "leat.derived": Described(
         "One mark.",
-        {"mark": "Which loads and files models and rules reflect.", "checked_at": "When rules were last run, UTC."},
+        {"mark": "The loads and files that models and rules reflect.", "checked_at": "When rules were last run, UTC."},
     ),
     "leat.verdicts": Described(
         "The verdict on what was written last.",
@@ -172,8 +176,8 @@ DESCRIPTIONS: Mapping[str, Described] = {
             "owner": _OWNER,
             "integrations": "The integrations that it reads or needs, as a JSON list.",
             "outcome": "holds, violated, skipped or failed.",
-            "detail": "What was found, in words.",
-            "violations": "How many were found.",
+            "detail": "The result in words.",
+            "violations": "How many violations it has.",
             "checked_at": _CHECKED,
         },
     ),

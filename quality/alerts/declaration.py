@@ -77,7 +77,7 @@ class Channel(_Model):
 
 
 class Escalation(_Model):
-    """Who is told when nobody has acknowledged or mended a problem for a while."""
+    """Who else is alerted if a problem is neither acknowledged nor fixed for a while."""
 
     after: Duration = Field(description="How long (ISO 8601), from when alerts noticed the problem.")
     to: Names = Field(min_length=1, description="Channels.")
@@ -86,7 +86,7 @@ class Escalation(_Model):
 class Route(_Model):
     """Which problems go where; every key that is given must match, and the first route that matches counts."""
 
-    rule: Names = Field(default=(), description="Rules; * stands for any letters.")
+    rule: Names = Field(default=(), description="Rules; * matches any characters.")
     integration: Names = Field(default=(), description="Integrations; one of those that the problem concerns.")
     owner: Names = Field(default=(), description="Owners of rules and models.")
     severity: Severities = Field(default=(), description="warn, error or both.")
@@ -127,8 +127,8 @@ class Alerts(_Model):
     routes: tuple[Route, ...] = Field(default=(), description="Which problems go where.")
     digest: Digest | None = Field(default=None, description="When warnings are sent; without it at once.")
     quiet_hours: QuietHours | None = Field(default=None, description="When nothing is sent.")
-    escalate: Escalation | None = Field(default=None, description="Who is told when a problem stays.")
-    remind: Duration | None = Field(default=None, description="Tell again after this long; without it never.")
+    escalate: Escalation | None = Field(default=None, description="Who else is alerted if a problem stays open.")
+    remind: Duration | None = Field(default=None, description="Remind after this long; default never.")
 
     @field_validator("channels")
     @classmethod

@@ -36,7 +36,7 @@ CALENDARS = Stream(
         Column("name", "string", "Name shown to people."),
         Column("description", "string", "What the calendar is for."),
         Column("color", "string", "Colour shown to people, as #RRGGBB or #RRGGBBAA."),
-        Column("timezone", "string", "Zone of the calendar, where the server keeps one."),
+        Column("timezone", "string", "Time zone of the calendar, where the server has one."),
         Column("owner", "string", "Path of the principal that owns it.", personal=True),
         Column("components", "json", "Kinds of components that it may hold, for example VEVENT and VTODO."),
         Column("privileges", "json", "What the account may do with it (RFC 3744)."),
@@ -122,7 +122,7 @@ OCCURRENCES = Stream(
         _ROLLS,
         "recurrence_id names the row of events that the occurrence's fields come from.",
         "A cancelled instance has status CANCELLED; an excluded one (EXDATE) has no row.",
-        "The elapsed length is kept when an event with DTEND crosses a clock change (RFC 5545, 3.8.5.3).",
+        "An event with DTEND has the same elapsed length when it crosses a clock change (RFC 5545, 3.8.5.3).",
         "At most 20,000 occurrences of a series; the log says occurrences_bounded when there would be more.",
     ),
 )
@@ -151,7 +151,7 @@ ALARMS = Stream(
 
 ATTACHMENTS = Stream(
     name="attachments",
-    description="A document of an event: a link, or content inside the event, of which only type and size are kept.",
+    description="A document of an event: a link, or content inside the event; only its type and size are loaded.",
     columns=(
         *_EVENT,
         Column("position", "integer", "Place among the attachments of the event, from 0."),
@@ -159,7 +159,7 @@ ATTACHMENTS = Stream(
         Column("name", "string", "File name.", personal=True),
         Column("media_type", "string", "MIME type."),
         Column("inline", "boolean", "Whether the content is inside the event."),
-        Column("size", "integer", "Size in bytes, where it is known."),
+        Column("size", "integer", "Size in bytes, where the event says it."),
         Column("sha256", "string", "Hash of content inside the event, hexadecimal."),
         Column("managed_id", "string", "Identity on the server (RFC 8607)."),
     ),
@@ -173,7 +173,7 @@ SHARES = Stream(
     columns=(
         _CALENDAR,
         Column("principal", "string", "Who: a login, path or address; `link:` and a hash for a public link.", True),
-        Column("origin", "string", "How it is known: owner, account, acl, invite or radicale."),
+        Column("origin", "string", "Where it comes from: owner, account, acl, invite or radicale."),
         Column("kind", "string", "owner, user, group, link, authenticated or everyone."),
         Column("access", "string", "read, write or free_busy; null when the server doesn't say."),
         Column("path", "string", "Path under which the other side sees the calendar; null for links."),

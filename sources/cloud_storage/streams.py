@@ -6,7 +6,7 @@ from leat.sources.stream import Column, Stream
 
 _BUCKET = Column("bucket", "string", "Name of the bucket; of a WebDAV server, the path of the folder that is read.")
 _KEY = Column("key", "string", "Name of the object in its bucket, folders included.")
-_VERSION = Column("version_id", "string", "Version of the object; null where the bucket keeps no versions.")
+_VERSION = Column("version_id", "string", "Version of the object; null where the bucket has no versioning.")
 _ITS_VERSION = Column("version_id", "string", "The version; 'null' for one that was put while versioning was off.")
 _PREFIX = Column("prefix", "string", "First folder of the key with its slash; empty at the top of the bucket.")
 _OWNER_ID = Column("owner_id", "string", "Owner as the server names them, where it does.", personal=True)
@@ -35,10 +35,10 @@ BUCKETS = Stream(
     columns=(
         _BUCKET,
         Column("created_at", "timestamp", "When it was created."),
-        Column("region", "string", "Where it is, where the server tells."),
+        Column("region", "string", "Where it is, if the server reports it."),
         Column("versioning", "string", "enabled, suspended or off."),
         _OWNER_ID,
-        Column("owner_name", "string", "Owner's name, where the server tells.", personal=True),
+        Column("owner_name", "string", "Owner's name, if the server reports it.", personal=True),
         Column("is_public", "boolean", "Whether an access list or a policy lets everybody in."),
         Column("policy", "json", "The bucket's policy as it is written."),
     ),
@@ -55,14 +55,14 @@ OBJECTS = Stream(
 )
 OBJECT_VERSIONS = Stream(
     name="object_versions",
-    description="A version of an object, the newest one too, in a bucket that keeps versions or has kept some.",
+    description="A version of an object, the latest included, in a bucket that has or had versioning.",
     columns=(_BUCKET, _KEY, _ITS_VERSION, Column("is_latest", "boolean", "Whether it is the newest."), *_CONTENT),
     key=("bucket", "key", "version_id"),
     deletes="full_scan",
 )
 DELETE_MARKERS = Stream(
     name="delete_markers",
-    description="The deletion of an object in a bucket that keeps versions.",
+    description="The deletion of an object in a bucket with versioning.",
     columns=(
         _BUCKET,
         _KEY,
@@ -132,7 +132,7 @@ USAGE_DAILY = Stream(
         Column("day", "date", "Day of the run (UTC)."),
         Column("objects", "integer", "Objects as they were in the last run of that day."),
         Column("bytes", "integer", "Their bytes."),
-        Column("noncurrent_objects", "integer", "Older versions that are kept."),
+        Column("noncurrent_objects", "integer", "Older versions in the storage."),
         Column("noncurrent_bytes", "integer", "Their bytes."),
     ),
     key=("bucket", "prefix", "owner", "day"),
@@ -141,7 +141,7 @@ USAGE_DAILY = Stream(
 )
 QUOTAS = Stream(
     name="quotas",
-    description="How much may be stored, as the declaration says, beside what is.",
+    description="How much the declaration allows to be stored, and how much is.",
     columns=(
         Column("bucket", "string", "Bucket that it is for; empty for all."),
         Column("prefix", "string", "First folder that it is for; empty for all."),
@@ -192,12 +192,12 @@ RESTORE_TESTS = Stream(
     columns=(
         _BUCKET,
         _KEY,
-        Column("backup", "string", "Name of the backup, as the report tells."),
-        Column("run", "string", "Which run was restored; null when the report doesn't tell."),
-        Column("tested_at", "timestamp", "When, as the report tells."),
+        Column("backup", "string", "Name of the backup, according to the report."),
+        Column("run", "string", "Which run was restored; null if the report doesn't say."),
+        Column("tested_at", "timestamp", "When, according to the report."),
         Column("ok", "boolean", "Whether the backup could be restored."),
-        Column("detail", "string", "What was found."),
-        Column("tested_by_email", "string", "Who did it, as the report tells.", personal=True),
+        Column("detail", "string", "The result in words."),
+        Column("tested_by_email", "string", "Who did it, according to the report.", personal=True),
     ),
     key=("bucket", "key"),
     deletes="full_scan",

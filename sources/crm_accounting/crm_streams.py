@@ -8,7 +8,7 @@ CREATED = Column("created_at", "timestamp", "When the record was made.")
 UPDATED = Column("updated_at", "timestamp", "When the record was last changed; when it was made, if it never was.")
 ARCHIVED = Column("archived", "boolean", "Whether the system has put the record aside; it still exists.")
 CURRENCY = Column("currency", "string", "Currency of the amounts, ISO 4217.")
-NAME = Column("name", "string", "Name of the company; some systems keep people here too.", personal=True)
+NAME = Column("name", "string", "Name of the company; some systems also have people here.", personal=True)
 COMPANY_ID = Column("company_id", "string", "The company; companies.company_id.")
 CONTACT_ID = Column("contact_id", "string", "The contact; contacts.contact_id.")
 TIMES = (CREATED, UPDATED)
@@ -85,7 +85,7 @@ LEADS = Stream(
         Column("lead_id", "string", "The lead."),
         Column("number", "string", "Number that people use."),
         Column("name", "string", "What it is about."),
-        Column("stage", "string", "Where it stands: lead, opportunity, converted, won, lost or cancelled."),
+        Column("stage", "string", "Its stage: lead, opportunity, converted, won, lost or cancelled."),
         COMPANY_ID,
         CONTACT_ID,
         OWNER,

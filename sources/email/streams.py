@@ -28,7 +28,7 @@ MAILBOXES = Stream(
         Column("shared", "boolean", "Whether the declaration says (`shared`) that no single person owns the account."),
         Column("uidvalidity", "integer", "UIDVALIDITY; null where it can't be opened."),
         Column("messages", "integer", "How many messages the server says it holds."),
-        Column("changes_by", "string", "How changes are found: qresync, condstore or comparison."),
+        Column("changes_by", "string", "How leat detects changes: qresync, condstore or comparison."),
     ),
     key=("account", "mailbox"),
     deletes="full_scan",
@@ -105,7 +105,7 @@ HEADERS = Stream(
     ),
     key=(*_KEY, "position"),
     deletes="feed",
-    quirks=("At most 500 fields of a message are kept, each up to 65,536 characters.",),
+    quirks=("At most 500 fields of a message are loaded, each up to 65,536 characters.",),
 )
 
 ATTACHMENTS = Stream(

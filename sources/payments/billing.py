@@ -61,7 +61,7 @@ PAYMENT_METHODS = Stream(
         Column("expires_month", "integer", "Month in which a card expires, 1 to 12."),
         Column("expires_year", "integer", "Year in which a card expires."),
         text("last4", "Last four digits.", personal=True),
-        value("details", "What else is known of the card or account.", personal=True),
+        value("details", "Other details of the card or account.", personal=True),
         METADATA,
         LIVE,
     ),

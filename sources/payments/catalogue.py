@@ -101,7 +101,7 @@ PRICES = Stream(
 
 EVENTS = Stream(
     name="events",
-    description="The provider's notice that something happened; it keeps them for 30 days, this table for good.",
+    description="The provider's notice that something happened; it retains them for 30 days, this table for ever.",
     columns=(
         ID,
         CREATED,

@@ -92,7 +92,10 @@ RUNS = Stream(
     ),
     key=("id",),
     deletes="never",
-    quirks=("A run is here once it has ended.", "Runs that found nothing new come with the next run that did."),
+    quirks=(
+        "A run is here once it has ended.",
+        "Runs with nothing new are loaded with the next run that had something.",
+    ),
 )
 
 API_CALLS = Stream(
@@ -115,7 +118,7 @@ API_CALLS = Stream(
         Column("error", "string", "Class of the error, for example RateLimited; null when there was none."),
         Column("rate_limit", "integer", "Calls that the server allows in its window."),
         Column("rate_remaining", "integer", "What was left of them."),
-        Column("rate_reset_at", "timestamp", "When the window begins anew."),
+        Column("rate_reset_at", "timestamp", "When the window resets."),
         Column("version_asked", "string", "API version that was asked for."),
         Column("version_served", "string", "API version that the server says it used."),
         Column(
@@ -127,7 +130,7 @@ API_CALLS = Stream(
     deletes="never",
     quirks=(
         "The calls of a run are here once it has ended, and come with the next news, as runs do.",
-        "The control store keeps them for 30 days, the warehouse for good.",
+        "The control store retains them for 30 days, the warehouse for ever.",
         "Calls of setup tests (`leat check`) are not recorded: they belong to no run.",
     ),
 )

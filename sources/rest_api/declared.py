@@ -37,7 +37,7 @@ _Format = Annotated[str, AfterValidator(_format)]
 
 
 class Incremental(Block):
-    """By what the API tells what is new."""
+    """How to request only what is new."""
 
     column: str = Field(description="Column that grows with every change of a record.")
     param: str | None = Field(
@@ -50,7 +50,7 @@ class Incremental(Block):
     )
     zone: str | None = Field(default=None, description="Zone of a date or pattern, such as Europe/Paris; none: UTC.")
     until_param: str | None = Field(
-        default=None, description="Parameter that takes the upper bound; {until} stands for it elsewhere."
+        default=None, description="Parameter that takes the upper bound; without it, write {until}."
     )
     step: timedelta | None = Field(default=None, description="Longest time that one request may span (ISO 8601).")
     overlap: Annotated[timedelta, Field(json_schema_extra={"examples": ["PT5M"]})] = Field(
@@ -135,7 +135,7 @@ class Endpoint(Block):
     )
     paging: Paging = Field(default_factory=OnePage, description="How the list is paged.")
     incremental: Incremental | None = Field(default=None, description="How to ask for what is new; none: everything.")
-    delta: Delta | None = Field(default=None, description="How the API tells changes by a token; none: it doesn't.")
+    delta: Delta | None = Field(default=None, description="How the API reports changes by a token; none: it doesn't.")
     parent: Parent | None = Field(default=None, description="Endpoint for whose every row this one is asked.")
     nested_in: str | None = Field(
         default=None, description="Endpoint in whose records the list is, as records names it."

@@ -38,7 +38,9 @@ class ApiVersion(Block):
 
     header: str = Field(description="Header that takes the version, for example Stripe-Version.")
     value: str = Field(description="The version.")
-    served: str | None = Field(default=None, description="Header of the answer that tells the version; none: the same.")
+    served: str | None = Field(
+        default=None, description="Header of the response with the version; default: the same header."
+    )
 
 
 class Connection(ConnectionModel):

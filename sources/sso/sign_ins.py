@@ -54,14 +54,14 @@ LOGIN_EVENTS = Stream(
 
 DEVICES = Stream(
     name="devices",
-    description="A device that is known to the provider.",
+    description="A device that is registered with the provider.",
     columns=(
         Column("id", "string", "Identity at the provider."),
         Column("user_id", "string", "The account it belongs to."),
         Column("name", "string", "What it is called.", personal=True),
         Column("platform", "string", "Operating system."),
         Column("status", "string", "For example active or suspended."),
-        Column("registered_at", "timestamp", "When it became known."),
+        Column("registered_at", "timestamp", "When it was registered."),
         Column("last_seen_at", "timestamp", "When it was last used."),
     ),
     key=("id",),

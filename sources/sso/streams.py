@@ -93,13 +93,13 @@ GROUP_MEMBERS = Stream(
     deletes="full_scan",
     quirks=(
         "Both sides are read, the members of a group and the groups of a user: who is named by one of them is in it.",
-        "A member that the provider names by login is found by it; one that it doesn't list keeps the name as its id.",
+        "leat resolves a member that is named by login; if the provider doesn't list that login, it is the id.",
     ),
 )
 
 ROLES = Stream(
     name="roles",
-    description="A group that stands for what its members may do, as the declaration says.",
+    description="A group that gives permissions to its members, according to the declaration.",
     columns=(
         Column("id", "string", "Identity: that of the group."),
         Column("name", "string", "Name of the group."),
@@ -149,7 +149,7 @@ APP_ASSIGNMENTS = Stream(
     columns=(
         Column("application_id", "string", "The application."),
         Column("user_id", "string", "The account."),
-        Column("origin", "string", "How it is known: consent, or token for an application that needs none."),
+        Column("origin", "string", "Where it comes from: consent, or token for an application that needs no consent."),
         Column("scopes", "json", "What the person let it see."),
         Column("granted_at", "timestamp", "When the person agreed, or first used it."),
         Column("revoked_at", "timestamp", "When the person withdrew it."),

@@ -60,7 +60,7 @@ REFS = Stream(
     deletes="feed",
     quirks=(
         "Stale is a matter of today: compare last_commit_at with the current time.",
-        "A branch merged by squashing or rebasing doesn't count as merged: git can't tell.",
+        "A branch merged by squashing or rebasing doesn't count as merged, because git has no record of it.",
     ),
 )
 
@@ -103,7 +103,7 @@ COMMITS = Stream(
     deletes="never",
     quirks=(
         "Commits stay when no branch leads to them any longer.",
-        "An impossible time, before year 1 or after 9999 or not a number, is kept in extra with the reason.",
+        "An impossible time, before year 1 or after 9999 or not a number, is stored in extra with the reason.",
     ),
 )
 
@@ -143,7 +143,7 @@ COMMIT_FILES = Stream(
     deletes="never",
     quirks=(
         "A merge is compared with its first parent: what the merge brought in. Leave is_merge out to count lines once.",
-        "A commit at the boundary of a shallow history has no files here: what it changed isn't known.",
+        "A commit at the boundary of a shallow history has no files here, because git can't say what it changed.",
     ),
 )
 

@@ -58,7 +58,7 @@ class Connection(ConnectionModel):
     )
     attachments: Setting | None = Field(
         default=None,
-        description="Folder to store attachments in, by their hash; none to keep only name, size and hash.",
+        description="Folder to store attachments in, by their hash; without it, only name, size and hash are loaded.",
     )
     timeout: float = Field(default=60, gt=0, le=600, description="Seconds to wait for an answer.")
 

@@ -37,7 +37,7 @@ FORMAT = 1
 
 
 class Connection(ConnectionModel):
-    """Where users and groups are, who reads them, which groups are roles, and what is read beside SCIM."""
+    """Where users and groups are, how to sign in, which groups are roles, and what else to read."""
 
     url: Setting = Field(description="Address of the SCIM service, for example `https://host/scim/v2`.")
     auth: Auth = Field(default_factory=NoAuth, description="Who reads: a client's credentials, or a bearer token.")
@@ -46,7 +46,7 @@ class Connection(ConnectionModel):
     )
     roles: tuple[Role, ...] = Field(default=(), description="Groups that stand for what their members may do.")
     canaille_log: Setting | None = Field(
-        default=None, description="Canaille's log, on this machine; its rotated files lie beside it."
+        default=None, description="Canaille's log on this machine, with its rotated files in the same folder."
     )
     canaille_log_timezone: str = Field(default="UTC", description="Zone of the times in that log.")
     canaille_database: Secret | None = Field(

@@ -16,7 +16,7 @@ class Role(BaseModel):
     """Groups that stand for what their members may do."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    group: str = Field(min_length=1, description="Name of the group; `*` stands for any text: `role-*`.")
+    group: str = Field(min_length=1, description="Name of the group; `*` matches any text: `role-*`.")
     permissions: tuple[str, ...] = Field(default=(), description="What its members may do, in words of your own.")
 
 

@@ -1,0 +1,100 @@
+"""Plain English: words that leat doesn't use in its docs, in descriptions of its tables, or in its help texts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from leat.catalog.document import documented_sources
+from leat.cli.main import app
+from leat.pipelines.declare.json_schema import json_schema
+from leat.pipelines.load.system_tables import DESCRIPTIONS
+from leat.quality.alerts.schema import alerts_schema
+from leat.sources.driver import describe_source, driver_names, load_driver, load_streams
+
+ROOT = Path(__file__).parent.parent
+NOT_USED = re.compile(
+    r"\b(tells?|telling|told|keeps?|keeping|kept|known|found|ours|stands|anew|beside|mend(?:s|ed|ing)?|of which)\b",
+    re.IGNORECASE,
+)
+_ALLOWED = (
+    '"told": ["mail"]',  # a key of `leat alerts --json`
+)
+
+
+def said_badly(text: str) -> list[str]:
+    """Return the lines of a text that use one of these words."""
+    lines = (line.strip() for line in text.splitlines())
+    return [line for line in lines if NOT_USED.search(line) and line not in _ALLOWED]
+
+
+def in_streams() -> Iterator[tuple[str, str]]:
+    for source in documented_sources():
+        yield source, describe_source(source)
+        for stream in load_streams(source):
+            yield f"{source}.{stream.name}", "\n".join([stream.description, *stream.quirks])
+            yield from ((f"{source}.{stream.name}.{c.name}", c.description) for c in stream.all_columns())
+
+
+def in_connections() -> Iterator[tuple[str, str]]:
+    for source in documented_sources():
+        for driver in driver_names(source):
+            yield from in_schema(f"{source}/{driver}", load_driver(source, driver).Connection.model_json_schema())
+
+
+def in_schemas() -> Iterator[tuple[str, str]]:
+    yield from in_schema("schema.json", json_schema())
+    yield from in_schema("alerts.schema.json", alerts_schema())
+
+
+def in_schema(at: str, part: Any) -> Iterator[tuple[str, str]]:
+    """Yield the descriptions in a JSON Schema."""
+    if isinstance(part, Mapping):
+        if isinstance(part.get("description"), str):
+            yield at, part["description"]
+        for name, value in part.items():
+            yield from in_schema(f"{at}.{name}", value)
+    elif isinstance(part, list):
+        for each in part:
+            yield from in_schema(at, each)
+
+
+def in_headers() -> Iterator[tuple[str, str]]:
+    """Yield the headers of models and rules."""
+    for path in (*(ROOT / "assets" / "models").glob("*.sql"), *(ROOT / "quality" / "rules").glob("*.sql")):
+        header = re.match(r"/\* ---\n(.*?)--- \*/", path.read_text(encoding="utf-8"), re.DOTALL)
+        if header:  # a variant for Postgres has none
+            yield path.name, yaml.safe_dump(yaml.safe_load(header[1]), allow_unicode=True, width=1000)
+
+
+def in_system_tables() -> Iterator[tuple[str, str]]:
+    for name, described in DESCRIPTIONS.items():
+        yield name, described.table
+        yield from ((f"{name}.{column}", meaning) for column, meaning in described.columns.items())
+
+
+def in_help() -> Iterator[tuple[str, str]]:
+    root: Any = typer.main.get_command(app)
+    yield "leat", root.help or ""
+    for name, command in root.commands.items():
+        yield f"leat {name}", command.help or ""
+        for parameter in command.params:
+            yield f"leat {name} {parameter.name}", getattr(parameter, "help", None) or ""
+
+
+@pytest.mark.parametrize(
+    "page", sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]), ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_pages_are_in_plain_english(page: Path) -> None:
+    assert said_badly(page.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("texts", [in_streams, in_connections, in_schemas, in_system_tables], ids=lambda f: f.__name__)
+def test_descriptions_are_in_plain_english(texts: Any) -> None:
+    assert [(at, line) for at, text in texts() for line in said_badly(text)] == []
