@@ -1,10 +1,11 @@
 /* ---
 title: Charge and invoice have the same amount
 description: >-
-  What was charged for an order isn't what was invoiced, or is in another currency. A part payment isn't meant, whose
-  rest is still open or was paid otherwise; neither is what is equal once refunds and credit notes are taken off.
-  Amounts that are wrong by ten, a hundred or a thousand are told by currency_exponent_wrong.
-next_step: Compare the order's lines with the invoice; correct the invoice, or give back or ask for the difference.
+  The amount charged for an order differs from the amount invoiced, or is in another currency. This excludes part
+  payments whose rest is still open or was paid in another way, and orders that are equal once refunds and credit
+  notes are deducted. The rule currency_exponent_wrong reports amounts that are wrong by a factor of ten, a hundred or
+  a thousand.
+next_step: Compare the order's lines with the invoice. Correct the invoice, or refund or request the difference.
 severity: warn
 owner: finance
 key: [order_key]

@@ -1,13 +1,12 @@
 /* ---
-title: Everybody who is invited to a meeting exists
+title: Every attendee of a meeting exists
 description: >-
-  An attendee whose address belongs to no account, no contact or company of the CRM, no customer and no mailbox, and
-  from which no mail ever came from outside. Often a typing error, or somebody from outside who isn't in the CRM yet:
-  they get no invitation, or the wrong person does. Rooms, groups, meetings that were cancelled, and attendees who
-  organize are left out. Only meetings in the time that the calendar expands count; those that were made within the
-  tolerance wait for the account of a new colleague, where the server says when that was.
-next_step: >-
-  Ask the organizer whom they meant; correct the address in the meeting, or add the person to the CRM.
+  The address of an attendee belongs to no account, no contact or company of the CRM, no customer and no mailbox, and
+  no mail ever came from it from outside. Often it is a typing error, or somebody from outside who isn't in the CRM
+  yet: they get no invitation, or the wrong person does. This excludes rooms, groups, cancelled meetings, and
+  attendees who organize. Only meetings in the period that the calendar expands count. Meetings created within the
+  tolerance wait for the account of a new colleague, if the server reports the time.
+next_step: Ask the organizer whom they meant. Correct the address in the meeting, or add the person to the CRM.
 severity: warn
 owner: people
 key: [attendee_email]

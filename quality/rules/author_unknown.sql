@@ -1,12 +1,12 @@
 /* ---
-title: Whoever commits is a user of the identity provider
+title: Every author of a commit is a user of the identity provider
 description: >-
-  Commits whose author's address belongs to no account, not even to one that was deactivated or deleted. Often
-  somebody's second address, a program, or an outsider. Repositories without a single author who is one of us are
-  somebody else's and are left out. Commits younger than the tolerance wait for the account of a new colleague.
+  The author's address of a commit belongs to no account, not even to a deactivated or deleted one. Often it is
+  somebody's second address, a program, or an outsider. This excludes repositories without a single author from the
+  company, which belong to somebody else. Commits younger than the tolerance wait for the account of a new colleague.
 next_step: >-
-  Ask who it is by the repository and the last commit. A second address belongs into .mailmap; a colleague needs an
-  account; a stranger's commits have to be looked at, and their right to push taken away.
+  Identify the author by the repository and the latest commit. Put a second address into .mailmap; create an account
+  for a colleague; review a stranger's commits and revoke their right to push.
 severity: warn
 owner: engineering
 key: [author_email]

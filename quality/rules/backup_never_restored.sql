@@ -1,9 +1,9 @@
 /* ---
 title: Every backup has a restore test
 description: >-
-  A backup is written, and no report says that it could ever be restored; a test that failed is none. A backup that
-  was never restored may be of no use on the day that it is needed.
-next_step: Restore the newest run elsewhere, and put the report where restore_tests of the declaration says.
+  A backup exists, but no report of a successful restore test does. A backup that was never restored may be useless on
+  the day you need it.
+next_step: Restore the latest run to another place, and put the report where restore_tests of the declaration says.
 severity: warn
 owner: operations
 key: [backup]

@@ -1,8 +1,7 @@
 /* ---
 title: Backups are written
-description: >-
-  The newest run of a backup is older than it may be, or all of its runs are gone.
-next_step: Look at the program that writes the backup, and at the room that is left.
+description: The latest run of a backup is older than it may be, or all of its runs are gone.
+next_step: Check the program that writes the backup, and its disk space.
 severity: warn
 owner: operations
 key: [backup]

@@ -1,9 +1,9 @@
 /* ---
 title: Every charge with an invoice is booked as paid
 description: >-
-  Money came in for an order, and its invoice is open for more than it should be, or still a draft. Only the lower one
-  of what was charged and what was invoiced has to be booked.
-next_step: Book the payment on the invoice, or post the invoice first if it is a draft.
+  A charge for an order succeeded, but its invoice has been open for too long, or is still a draft. Only the lower of
+  the two amounts, charged and invoiced, has to be booked.
+next_step: Book the payment on the invoice. If the invoice is a draft, post it first.
 severity: warn
 owner: finance
 key: [order_key]

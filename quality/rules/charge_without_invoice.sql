@@ -1,9 +1,9 @@
 /* ---
 title: Every paid charge has an invoice
 description: >-
-  Money came in for an order, and the books have no invoice for it, not even a draft. What was given back in full
-  needs none; neither does what was charged before the first invoice of the books.
-next_step: Make the invoice in the books with the order's number as its reference.
+  A charge for an order succeeded, but the books have no invoice for it, not even a draft. This excludes charges that
+  were refunded in full, and charges from before the first invoice of the books.
+next_step: Create the invoice in the books, with the order's number as its reference.
 severity: warn
 owner: finance
 key: [order_key]

@@ -1,8 +1,8 @@
 /* ---
-title: Nobody is twice in the CRM
+title: No contact is in the CRM twice
 description: >-
-  Two contacts have one mail address, and the same name or different companies. Several people of one company that
-  share an address aren't meant, and neither are records that were put aside or merged.
+  Two contacts have the same mail address, and the same name or different companies. This excludes several people of
+  one company who share an address, and archived or merged records.
 next_step: Merge the two in the CRM, and move invoices and leads to the one that stays.
 severity: warn
 owner: sales

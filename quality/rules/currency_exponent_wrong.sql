@@ -1,9 +1,9 @@
 /* ---
 title: Amounts are in the minor unit of their currency
 description: >-
-  What was charged for an order and what was invoiced differ by exactly ten, a hundred or a thousand: somewhere an
-  amount was taken for one in hundredths. Yen have no decimals, dinars of Kuwait have three (ISO 4217).
-next_step: Find the program that carries amounts between the two systems, and have it take decimals from ISO 4217.
+  The amounts charged and invoiced for an order differ by a factor of exactly ten, a hundred or a thousand: some
+  program assumed two decimals. The yen has none, the Kuwaiti dinar has three (ISO 4217).
+next_step: Identify the program that copies amounts between the two systems, and make it use the decimals of ISO 4217.
 severity: warn
 owner: finance
 key: [order_key]

@@ -1,10 +1,10 @@
 /* ---
-title: Nothing is given back twice
+title: Nothing is refunded twice
 description: >-
-  Two refunds of one charge have the same amount and lie close together: somebody pressed the button twice, or two
-  people answered the same customer. Two equal items that were sent back look the same, so ask before anything is
-  undone. Where all refunds together exceed the charge, refund_above_charge tells it.
-next_step: Ask who made the refunds whether both were meant; if not, ask the customer for one of them.
+  Two refunds of one charge have the same amount and are close together in time: somebody clicked twice, or two people
+  answered the same customer. Two returned items with the same price look the same, so ask before you undo anything.
+  If all refunds together exceed the charge, refund_above_charge reports it.
+next_step: Ask those who made the refunds whether both were meant. If not, ask the customer to return one.
 severity: warn
 owner: finance
 key: [charge_id, refunded_amount]

@@ -1,9 +1,10 @@
 /* ---
 title: Debits equal credits in every posted entry
 description: >-
-  The lines of a posted journal entry don't add up to nothing, or are in more than one currency; or the entry's own sums
-  aren't those of its lines. An entry and its lines are read together, so this is not an entry that was posted meanwhile.
-next_step: Look at the entry in the books; correct it there by a reversing entry.
+  The lines of a posted journal entry don't add up to zero, or are in more than one currency, or the entry's own
+  totals differ from its lines. leat reads an entry together with its lines, so this isn't an entry that was posted in
+  between.
+next_step: Look at the entry in the books, and correct it there with a reversing entry.
 severity: error
 owner: finance
 key: [entry_id]

@@ -1,12 +1,13 @@
 /* ---
-title: Whoever owns files is a user of the identity provider
+title: Every owner of files is a user of the identity provider
 description: >-
-  Files whose owner's address belongs to no account, not even to one that was deactivated or deleted: nobody answers for
-  them. An owner is whom connection.owners of the storage names, else whom the server tells. A shared mailbox may own
-  files. Storage has no time at which an owner was named, so there is no tolerance.
+  The address of a file's owner belongs to no account, not even to a deactivated or deleted one, so nobody is
+  responsible for the file. The owner is the one that connection.owners of the storage names, otherwise the one that
+  the server reports. A shared mailbox may own files. Storage doesn't record when an owner was named, so there is no
+  tolerance.
 next_step: >-
-  Find somebody who answers for the files, and name them under connection.owners in pipelines/cloud_storage.yaml, or
-  delete the files.
+  Agree on a responsible person, and name them under connection.owners in pipelines/cloud_storage.yaml, or delete the
+  files.
 severity: warn
 owner: operations
 key: [owner_email, bucket]

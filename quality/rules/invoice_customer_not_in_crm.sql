@@ -1,9 +1,9 @@
 /* ---
 title: Every invoice's customer is a contact of the CRM
 description: >-
-  A customer has invoices, and the CRM has nobody to talk to there, neither a person nor the company's own address; or
-  the company itself is gone from the CRM. Where the payer isn't known either, payer_not_in_crm tells it.
-next_step: Enter in the CRM who looks after this at the customer's.
+  A customer has invoices, but the CRM has no contact there, neither a person nor the company's own address, or the
+  company itself is gone from the CRM. If the payer is missing too, payer_not_in_crm reports it.
+next_step: Add the customer's responsible person to the CRM.
 severity: warn
 owner: sales
 key: [customer_id]

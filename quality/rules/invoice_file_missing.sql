@@ -1,9 +1,9 @@
 /* ---
 title: The storage has every invoice
 description: >-
-  An invoice is posted, and the storage has no PDF that is called after it or its order. Nothing is told while the
+  An invoice is posted, but the storage has no PDF named after it or its order. The rule reports nothing while the
   storage has no invoices at all.
-next_step: Print the invoice again into the storage, and look why it wasn't.
+next_step: Print the invoice into the storage again, and check why it is missing.
 severity: warn
 owner: finance
 key: [invoice_id]

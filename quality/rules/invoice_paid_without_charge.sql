@@ -1,9 +1,9 @@
 /* ---
-title: What the books have as paid came in
+title: Every invoice booked as paid has a payment
 description: >-
-  An invoice is booked as paid by the journal in which the provider's payments are booked, and the provider knows of
-  no charge that succeeded. Invoices that are paid by transfer or in cash have journals of their own and aren't meant.
-next_step: Find out who booked the payment and why; undo the booking, and remind the customer if nothing came in.
+  An invoice is booked as paid in the journal for the provider's payments, but the provider has no successful charge
+  for it. This excludes invoices paid by transfer or in cash, which have their own journals.
+next_step: Ask who booked the payment and why. Undo the booking, and remind the customer if no money arrived.
 severity: warn
 owner: finance
 key: [order_key]

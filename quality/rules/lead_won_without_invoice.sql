@@ -1,9 +1,9 @@
 /* ---
-title: What was won is invoiced
+title: Every lead that was won is invoiced
 description: >-
-  A lead was won or turned into a sale, and the company has had no invoice since the lead began. Nobody has sent it,
+  A lead was won or turned into a sale, but the company has had no invoice since the lead began. Nobody has sent it,
   or it was made out to another company.
-next_step: Ask the lead's owner what was sold, and make the invoice; or set the lead back.
+next_step: Ask the lead's owner what was sold, and create the invoice; or reopen the lead.
 severity: warn
 owner: sales
 key: [lead_id]

@@ -1,12 +1,12 @@
 /* ---
-title: Whoever left commits no more
+title: Nobody commits after leaving
 description: >-
-  Commits that were written after their author's account was deactivated or deleted. Either somebody who left can still
-  push, or somebody uses their name; or they work here again and need their account. The tolerance is for clocks of
-  authors that are wrong, and for work of the last hours that is committed by a colleague.
+  A commit was written after its author's account was deactivated or deleted. Either somebody who left can still push,
+  or somebody uses their name, or they work here again and need their account. The tolerance covers wrong clocks, and
+  work of the last hours that a colleague commits.
 next_step: >-
-  Look at the last commit and at who pushed it; take away the keys and tokens of the person at the git server, or
-  activate the account again.
+  Look at the latest commit and at who pushed it. Revoke the person's keys and tokens at the git server, or reactivate
+  the account.
 severity: warn
 owner: security
 key: [person_id, repository]

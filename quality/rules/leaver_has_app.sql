@@ -1,11 +1,11 @@
 /* ---
-title: Whoever left is assigned no application
+title: Nobody who left has an application
 description: >-
-  Somebody whose account was deactivated is still assigned an application, which may keep a licence, or let them in by a
-  password of its own. Left out is what a person did, rather than the company: that they once agreed to an application's
-  seeing their profile (origin consent), or used one (origin token); their sessions have a rule of their own. The
-  tolerance is the time that there is for it after somebody has left.
-next_step: Take the assignment away at the identity provider, and the account in the application.
+  Somebody whose account was deactivated still has an application assigned, which may occupy a licence, or let them in
+  with its own password. This excludes what a person did rather than the company: a consent that an application may
+  see their profile (origin consent), or the use of one (origin token); their sessions have a separate rule. The
+  tolerance is the time allowed after somebody has left.
+next_step: Remove the assignment at the identity provider, and the account in the application.
 severity: warn
 owner: security
 key: [person_id, application_id]

@@ -1,12 +1,11 @@
 /* ---
 title: No unmerged branch has only the work of somebody who left
 description: >-
-  Every commit that the branch has and the default branch lacks was written by people whose accounts were deactivated or
-  deleted: nobody else will finish it, and nobody dares to delete it. git itself has no protected branches to look at,
-  so this is what a branch that is kept for a leaver alone can be told by. Commits are followed along first parents, as
-  far as the branch is ahead; a branch into which another one was merged, or that is further ahead than the tolerance
-  commits, is left out.
-next_step: Let a colleague look at the branch; merge or take over what is of use, and delete it.
+  People whose accounts were deactivated or deleted wrote every commit by which the branch is ahead of the default
+  branch. Nobody else will finish it, and nobody dares to delete it. git doesn't record protected branches, so this is
+  the only sign of such a branch. The rule follows first parents, as far as the branch is ahead. It excludes a branch
+  into which another one was merged, and one that is further ahead than the tolerance.
+next_step: Let a colleague look at the branch. Merge or take over what is useful, and delete it.
 severity: warn
 owner: engineering
 key: [repository, branch]

@@ -1,9 +1,9 @@
 /* ---
-title: Whoever left may read no file
+title: Nobody who left may read files
 description: >-
-  A folder in the storage that is shared with the address of somebody whose account was deactivated or deleted. Shares
-  that have expired are left out. The tolerance is the time that there is for it after somebody has left.
-next_step: Take the person out of the bucket's policy or out of the folder's share.
+  A folder in the storage is shared with the address of somebody whose account was deactivated or deleted. This
+  excludes expired shares. The tolerance is the time allowed after somebody has left.
+next_step: Remove the person from the bucket's policy or from the folder's share.
 severity: warn
 owner: security
 key: [person_id, bucket, prefix]

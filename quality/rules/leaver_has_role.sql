@@ -1,10 +1,9 @@
 /* ---
-title: Whoever left has no role
+title: Nobody who left has a role
 description: >-
-  Somebody whose account was deactivated still has a role: should the account be activated again, or another system take
-  its rights from the role alone, they may do all that it allows. The tolerance is the time that there is for it after
-  somebody has left.
-next_step: Take the role away from the person at the identity provider.
+  Somebody whose account was deactivated still has a role. If the account is reactivated, or another system looks only
+  at the role, they have all of its permissions. The tolerance is the time allowed after somebody has left.
+next_step: Remove the person's role at the identity provider.
 severity: warn
 owner: security
 key: [person_id, role_id]

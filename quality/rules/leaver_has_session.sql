@@ -1,9 +1,8 @@
 /* ---
-title: Whoever left has no session
+title: Nobody who left has a session
 description: >-
-  Somebody whose account was deactivated or deleted has a session that was neither ended nor has expired: the
-  application still lets them in. The tolerance is the time that it takes to end sessions once an account is
-  deactivated.
+  Somebody whose account was deactivated or deleted has a session that neither ended nor expired: the application
+  still lets them in. The tolerance is the time that it takes to end sessions after an account is deactivated.
 next_step: End the person's sessions at the identity provider, and sign them out in the application.
 severity: warn
 owner: security

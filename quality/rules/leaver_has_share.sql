@@ -1,10 +1,9 @@
 /* ---
-title: Whoever left may see no calendar of others
+title: Nobody who left may see other people's calendars
 description: >-
-  A calendar that is still shared with somebody whose account was deactivated or deleted. Shares that the owner has
-  switched off are left out, and so are a person's own calendars. The tolerance is the time that there is for it after
-  somebody has left.
-next_step: Let the calendar's owner end the share.
+  A calendar is still shared with somebody whose account was deactivated or deleted. This excludes shares that the
+  owner has switched off, and a person's own calendars. The tolerance is the time allowed after somebody has left.
+next_step: Ask the calendar's owner to end the share.
 severity: warn
 owner: security
 key: [person_id, calendar]

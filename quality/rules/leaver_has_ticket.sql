@@ -1,8 +1,8 @@
 /* ---
-title: Whoever left has no open ticket
+title: Nobody who left has an open ticket
 description: >-
-  A ticket that isn't closed is assigned to somebody whose account was deactivated or deleted: the customer waits for
-  nobody. The tolerance is the time that there is to hand tickets over.
+  An open ticket is assigned to somebody whose account was deactivated or deleted, so nobody answers the customer. The
+  tolerance is the time allowed to hand tickets over.
 next_step: Assign the ticket to somebody else at the support desk.
 severity: warn
 owner: support

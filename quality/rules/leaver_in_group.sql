@@ -1,11 +1,10 @@
 /* ---
-title: Whoever left is in no group
+title: Nobody who left is in a group
 description: >-
-  Somebody whose account was deactivated is still in a group: should the account be activated again, or another system
-  take its rights from the group alone, they have them all. The tolerance is the time that there is for it after
-  somebody has left. Groups that only follow from another group are left out, and groups that are roles have a rule of
-  their own.
-next_step: Take the person out of the group at the identity provider.
+  Somebody whose account was deactivated is still in a group. If the account is reactivated, or another system looks
+  only at the group, they have all of its permissions. The tolerance is the time allowed after somebody has left. This
+  excludes groups that follow only from another group, and groups that are roles, which have a separate rule.
+next_step: Remove the person from the group at the identity provider.
 severity: warn
 owner: security
 key: [person_id, group_id]

@@ -1,11 +1,12 @@
 /* ---
-title: Whoever left organizes no meeting to come
+title: Nobody who left organizes a future meeting
 description: >-
-  Meetings that lie ahead and belong to somebody whose account was deactivated or deleted: nobody can move or cancel
-  them, and a series goes on for ever. Somebody has to take them over. Cancelled meetings are left out. The tolerance is
-  the time that there is for it after somebody has left.
+  A future meeting belongs to somebody whose account was deactivated or deleted. Nobody can move or cancel it, and a
+  series goes on for ever, so somebody has to take it over. This excludes cancelled meetings. The tolerance is the
+  time allowed after somebody has left.
 next_step: >-
-  Let an attendee make the meeting anew under their own name, or cancel it; then delete the old one from the calendar.
+  Ask an attendee to create the meeting again under their own name, or to cancel it. Then delete the old one from the
+  calendar.
 severity: warn
 owner: people
 key: [person_id]

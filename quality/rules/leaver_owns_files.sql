@@ -1,9 +1,9 @@
 /* ---
-title: Whoever left owns no files
+title: Nobody who left owns files
 description: >-
-  Files that belong to somebody whose account was deactivated or deleted: nobody answers for them. An owner is whom
-  connection.owners of the storage names, else whom the server tells. The tolerance is the time that there is to hand
-  them over.
+  A file belongs to somebody whose account was deactivated or deleted, so nobody is responsible for it. The owner is
+  the one that connection.owners of the storage names, otherwise the one that the server reports. The tolerance is the
+  time allowed to hand files over.
 next_step: >-
   Let the person's manager name a new owner under connection.owners in pipelines/cloud_storage.yaml, or at the server.
 severity: warn

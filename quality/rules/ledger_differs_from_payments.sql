@@ -1,10 +1,10 @@
 /* ---
 title: Ledger, payments and bank agree to the cent per day and currency
 description: >-
-  A day of reconciliation_daily has an amount that nothing accounts for, or something that should have gone by now: a
+  A day of reconciliation_daily has an amount that nothing accounts for, or one that should have cleared by now: a
   charge that isn't on the provider's balance, a credit note that was paid without a refund, a refund whose credit
-  note isn't booked as paid, a payout that is still on its way. What other rules tell, such as a charge that isn't
-  booked, has its own label and isn't meant.
+  note isn't booked as paid, a payout that is still on its way. Problems that other rules report, such as a charge
+  that isn't booked, have their own label and are excluded.
 next_step: Read analytics.reconciliation_daily of that day, then analytics.orders of the orders of that day.
 severity: warn
 owner: finance

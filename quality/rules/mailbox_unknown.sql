@@ -1,12 +1,12 @@
 /* ---
 title: Every mailbox belongs to a user of the identity provider, or is declared shared
 description: >-
-  A mail account whose login belongs to no account of the identity provider, not even to one that was deactivated or
-  deleted. Often somebody who left before there was one, or an account that several people or a program use: say so by
-  connection.shared in the declaration of email. An account without mail is young; it counts when it was loaded longer
-  ago than the tolerance, another one when its oldest mail is.
+  The login of a mail account belongs to no account of the identity provider, not even to a deactivated or deleted
+  one. Often it belongs to somebody who left before there was an identity provider, or to several people or a program:
+  declare that with connection.shared. An account without mail counts once it was loaded longer ago than the
+  tolerance, any other account once its oldest mail is older than that.
 next_step: >-
-  Find out who reads it. Name it under connection.shared in pipelines/email.yaml, give its owner an account, or close
+  Ask who reads it. Name it under connection.shared in pipelines/email.yaml, create an account for its owner, or close
   it.
 severity: warn
 owner: people

@@ -1,12 +1,12 @@
 /* ---
-title: Whoever calls meetings is a user of the identity provider, or somebody we know
+title: Every organizer of a meeting is a user or a contact
 description: >-
-  An organizer whose address belongs to no account, no contact or company of the CRM, and no shared mailbox. Often a
-  partner who isn't in the CRM yet, a colleague's private address, or an account that never was. Only meetings that take
-  place in the time that the calendar expands (connection.window_days_back and _ahead) and aren't cancelled count.
-  Meetings that were made within the tolerance wait for the account of a new colleague; some servers don't say when.
-next_step: >-
-  Ask an attendee who it is; add them to the CRM, or give the meeting to somebody who has an account.
+  The address of an organizer belongs to no account, no contact or company of the CRM, and no shared mailbox. Often it
+  is a partner who isn't in the CRM yet, a colleague's private address, or an account that never existed. Only
+  meetings in the period that the calendar expands (connection.window_days_back and _ahead) count, and only if they
+  aren't cancelled. Meetings created within the tolerance wait for the account of a new colleague; some servers don't
+  report the time.
+next_step: Ask an attendee who it is. Add them to the CRM, or move the meeting to somebody who has an account.
 severity: warn
 owner: people
 key: [organizer_email]

@@ -1,9 +1,9 @@
 /* ---
-title: Whoever pays is a contact of the CRM
+title: Every payer is a contact of the CRM
 description: >-
-  Somebody paid with a mail address that no contact and no company of the CRM has. What follows a plus sign in an
-  address doesn't count. It is a new customer whom nobody entered, or one that pays with another address.
-next_step: Enter the contact in the CRM, or add the address to the contact that it belongs to.
+  Somebody paid with a mail address that no contact and no company of the CRM has. The part after a plus sign in an
+  address doesn't count. It is a new customer whom nobody has entered, or a customer who paid with another address.
+next_step: Add the contact to the CRM, or add the address to the contact that it belongs to.
 severity: warn
 owner: sales
 key: [payer_email]

@@ -1,8 +1,8 @@
 /* ---
-title: A payout is what its transactions add up to
+title: A payout is the sum of its transactions
 description: >-
-  What was transferred to the bank differs from the sum of the bookings that the provider names for it. Payouts that
-  were made by hand, have failed or aren't taken apart yet aren't meant.
+  The amount transferred to the bank differs from the sum of the transactions that the provider names for the payout.
+  This excludes payouts that were made by hand, have failed or aren't split yet.
 next_step: Compare the payout with the provider's report of it, and open a case with the provider.
 severity: warn
 owner: finance

@@ -1,7 +1,7 @@
 /* ---
 title: Storage use is under quota
 description: >-
-  More is stored than the declaration allows for that bucket, folder or owner. Older versions don't count.
+  The storage has more bytes than the declaration allows for that bucket, folder or owner. Older versions don't count.
 next_step: Ask the owner to delete or move files, or raise the quota in the declaration.
 severity: warn
 owner: operations

@@ -1,9 +1,10 @@
 /* ---
 title: Receipts arrive
 description: >-
-  The receipt of an order came back, and no other one was sent since. The address is wrong or the mailbox is full; its
-  owner gets no invoices and reminders either.
-next_step: Ask the customer for another address, correct it in the CRM and at the payment provider, and send it again.
+  The receipt of an order bounced, and no other one was sent since. The address is wrong or the mailbox is full, so
+  its owner gets no invoices and reminders either.
+next_step: >-
+  Ask the customer for another address, correct it in the CRM and at the payment provider, and send the receipt again.
 severity: warn
 owner: sales
 key: [message_id]

@@ -1,9 +1,10 @@
 /* ---
 title: A receipt mail exists for every charge
 description: >-
-  Money came in, and no receipt went out since, neither from one of our mailboxes nor from the payment provider.
-  Charges before the oldest receipt in the mailboxes aren't meant; one that came back is told by receipt_bounced.
-next_step: Send the receipt, and look why the shop didn't.
+  A charge succeeded, but no receipt was sent since, neither from a mailbox of the company nor by the payment
+  provider. This excludes charges from before the oldest receipt in the mailboxes. The rule receipt_bounced reports
+  receipts that came back.
+next_step: Send the receipt, and check why the shop didn't.
 severity: warn
 owner: sales
 key: [charge_id]

@@ -1,9 +1,9 @@
 /* ---
-title: Every receipt is of a charge
+title: Every receipt has a charge
 description: >-
-  A receipt names an order of which neither the payment provider nor the books know anything. It may be a forged one
-  that was sent from our mailbox, one of a test, or the charge is in an account that isn't loaded.
-next_step: Read the mail and ask who sent it; if nobody did, look who used the mailbox.
+  A receipt names an order that neither the payment provider nor the books have. It may be a forgery sent from the
+  company's mailbox, it may come from a test, or the charge may be in an account that isn't loaded.
+next_step: Read the mail and ask who sent it. If nobody did, check who used the mailbox.
 severity: warn
 owner: finance
 key: [message_id]

@@ -1,8 +1,8 @@
 /* ---
 title: Refunds never exceed the charge
 description: >-
-  More was given back for a charge than was taken. A refund was made twice, or by hand without looking at the others.
-  What was authorised and never captured isn't given back when it is released.
+  The refunds of a charge exceed the charge. Somebody refunded it twice, or by hand without looking at the other
+  refunds. The release of an amount that was authorised and never captured doesn't count as a refund.
 next_step: >-
   Look at the refunds of the charge in the payment provider's dashboard, and ask the customer for the difference.
 severity: warn

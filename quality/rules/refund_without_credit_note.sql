@@ -1,10 +1,10 @@
 /* ---
 title: Every refund has a credit note
 description: >-
-  More was given back for an order than the credit notes to its invoice say, so that the books still count it as
-  revenue. None is needed for an order without an invoice, for what was taken above the invoice, and for what was given
-  back above the charge, which refund_above_charge tells.
-next_step: Make the credit note that is missing in the books, or take back the refund.
+  The refunds of an order exceed the credit notes to its invoice, so the books still count the money as revenue. This
+  excludes orders without an invoice, money that was charged above the invoice, and refunds above the charge, which
+  refund_above_charge reports.
+next_step: Create the missing credit note in the books, or reverse the refund.
 severity: warn
 owner: finance
 key: [order_key]

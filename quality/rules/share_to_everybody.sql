@@ -1,9 +1,9 @@
 /* ---
 title: Nothing is open to everybody
 description: >-
-  Whoever has the address can read or even change what lies beneath this prefix. If it is meant to be public,
-  acknowledge it and say why.
-next_step: Take the right away from everybody, or acknowledge it with `leat ack` and the reason.
+  Everybody who has the address can read or even change everything below this prefix. If it is meant to be public,
+  acknowledge the violation and say why.
+next_step: Remove everybody's access, or acknowledge it with `leat ack` and the reason.
 severity: warn
 owner: security
 key: [bucket, prefix]

@@ -1,10 +1,10 @@
 /* ---
-title: A file that is shared outside is shared with somebody we know
+title: Files are shared only with users and contacts
 description: >-
-  Somebody who is neither a contact of the CRM nor one of our users may read or change files. An account of the
-  storage provider that is known by its number alone is a stranger, too. Shares that have run out aren't meant; those
-  to everybody are told by share_to_everybody.
-next_step: Ask the owner of the files who that is; enter the contact in the CRM, or take the share away.
+  Somebody who is neither a contact of the CRM nor a user may read or change files. An account of the storage provider
+  that has only a number is a stranger too. This excludes expired shares; the rule share_to_everybody reports shares
+  to everybody.
+next_step: Ask the owner of the files who that is. Add the contact to the CRM, or remove the share.
 severity: warn
 owner: security
 key: [bucket, prefix, principal]

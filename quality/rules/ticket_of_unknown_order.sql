@@ -1,8 +1,8 @@
 /* ---
 title: Tickets are about orders that exist
 description: >-
-  A customer asks about an order that neither the payment provider nor the books know, not even as a declined attempt.
-  The number is mistyped, the order was lost on its way, or somebody tries something.
+  A customer asks about an order that neither the payment provider nor the books have, not even as a declined attempt.
+  The number is mistyped, the order was lost on its way, or it is an attempted fraud.
 next_step: Ask the customer for the confirmation of the order, and correct the number in the ticket.
 severity: warn
 owner: support
