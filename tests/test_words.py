@@ -95,6 +95,8 @@ def test_pages_are_in_plain_english(page: Path) -> None:
     assert said_badly(page.read_text(encoding="utf-8")) == []
 
 
-@pytest.mark.parametrize("texts", [in_streams, in_connections, in_schemas, in_system_tables], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "texts", [in_streams, in_connections, in_schemas, in_headers, in_system_tables], ids=lambda f: f.__name__
+)
 def test_descriptions_are_in_plain_english(texts: Any) -> None:
     assert [(at, line) for at, text in texts() for line in said_badly(text)] == []

@@ -1,8 +1,9 @@
 /* ---
 description: >-
-  The trial balance: what was booked on each account in each month, and its balance at the month's end, from the first
-  month with something on the account to that of the last load, months in which nothing was booked too. Posted entries
-  alone; draft ones may still change. Amounts are debits less credits, in minor units of the books' currency.
+  The trial balance: the postings on each account in each month, and its balance at the month's end. It covers every
+  month from the first with a posting on the account to the month of the last load, including months without postings.
+  Only posted entries count, because drafts may still change. Amounts are debits less credits, in minor units of the
+  books' currency.
 owners: [finance]
 columns:
   entity_id: Whose books these are.

@@ -1,6 +1,6 @@
 /* ---
 description: >-
-  Every account of single sign-on, deactivated ones included, with what a review of access looks at: whether it is
+  Every account of single sign-on, deactivated ones included, with what a review of access needs: whether it is
   dormant, orphaned or privileged, and whether it has a second factor. Times count to the last load of single sign-on.
 owners: [security]
 columns:
@@ -12,11 +12,11 @@ columns:
   active: Whether the account may sign in.
   created_at: When it was made, where the provider says.
   deactivated_at: From when on it may not sign in, where the provider says; may lie ahead; null for who may.
-  last_sign_in_at: When it last signed in; null when the log tells of no time.
-  days_since_sign_in: Whole days from then to the last load; null when the log tells of no time.
+  last_sign_in_at: When it last signed in; null if the log has no such time.
+  days_since_sign_in: Whole days from then to the last load; null if the log has no such time.
   sign_ins_30_days: Times that it signed in during the last 30 days.
   is_dormant: Whether it is active and hasn't signed in for 90 days or more, or never as far as the log goes back.
-  has_never_signed_in: Whether the log tells of no time that it signed in.
+  has_never_signed_in: Whether the log has no time at which it signed in.
   is_orphaned: Whether it is active and nobody answers for it, or nothing says what it is for.
   orphaned_reason: >-
     manager gone when the account of its manager is deactivated or doesn't exist; unused when it is in no group, uses no
@@ -27,9 +27,10 @@ columns:
   open_sessions: Sessions that have neither run out nor been ended.
   is_privileged: Whether it is in a privileged group, see privileged_access.
   privileges: Privileged groups that it is in, also by other groups.
-  factors: Ways in which it can prove who it is; null when the provider tells of no factor of anybody.
-  has_second_factor: Whether one of them is no password; null when the provider tells of no factor of anybody.
-  lacks_second_factor: Whether it is active and has none; null when the provider tells of no factor of anybody.
+  factors: Number of its factors; null if the provider reports no factors of anybody.
+  has_second_factor: Whether one of them isn't a password; null if the provider reports no factors of anybody.
+  lacks_second_factor: >-
+    Whether it is active and has no second factor; null if the provider reports no factors of anybody.
 checks:
   - unique: [user_id]
   - not_null: [user_id, active, is_dormant, is_orphaned, is_privileged]

@@ -1,8 +1,8 @@
 /* ---
 description: >-
-  How many calls failed, were refused for being too many, or had to be repeated, by integration, host, path and day. A
-  call fails when no answer comes or its status is 400 or more; drivers sometimes ask for what need not exist, so a 404
-  may be meant.
+  How many calls failed, exceeded a rate limit, or were retried, by integration, host, path and day. A call fails if
+  no response arrives or its status is 400 or more. Drivers sometimes ask for things that need not exist, so a 404 may
+  be expected.
 owners: [operations]
 columns:
   integration: Name of the integration.

@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  How long the servers took to answer, by integration, host, path and day. Calls that got no answer are left out: what
-  they took is how long we were willing to wait.
+  How long the servers took to respond, by integration, host, path and day. Calls without a response are left out,
+  because their duration is only leat's timeout.
 owners: [operations]
 columns:
   integration: Name of the integration.

@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  Which version of an API each integration speaks, and until when the server answers it, by path. Each row is what the
-  last call said that named a version or an end; paths of which neither is known are left out.
+  Which API version each integration uses, and until when the server supports it, by path. Each row comes from the
+  latest call that reported a version or an end. Paths without either are left out.
 owners: [operations]
 columns:
   integration: Name of the integration.
@@ -13,7 +13,7 @@ columns:
   sunset_at: When the server will stop answering this; null when no end is announced.
   told_at: When the call was sent to which the server answered this.
   last_called_at: When the path was last called.
-  calls: Calls of the path, of all that are kept.
+  calls: Calls of the path that the control store has.
 checks:
   - unique: [integration, host, path]
   - not_null: [integration, host, path, last_called_at]

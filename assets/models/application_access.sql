@@ -6,11 +6,11 @@ columns:
   client_id: Name by which it signs in.
   application: Name of the application.
   users: Accounts that use it, those left out that withdrew from it.
-  inactive_users: Those of them that are deactivated, or aren't known any more.
+  inactive_users: Those that are deactivated or no longer exist.
   last_granted_at: When somebody last agreed, or first used it; null when nobody did.
   open_sessions: Sessions that have neither run out nor been ended.
   session_users: Accounts that have one.
-  inactive_session_users: Those of them that are deactivated, or aren't known any more.
+  inactive_session_users: Those that are deactivated or no longer exist.
   renewable_sessions: Open sessions that it can renew without the person.
   oldest_session_days: Whole days since the oldest open session began, up to the last load; null without one.
   sessions_30_days: Open sessions that began 30 days ago or more.

@@ -1,8 +1,8 @@
 /* ---
 description: >-
-  How much of each working day people are free: Monday to Friday, 9 to 17 on the wall clock of their own zone, from
-  four weeks before the last load of the calendars to eight weeks after. Bookings at the same time count once; those
-  that aren't answered yet block time too. Where SSO is loaded, only its active users are here.
+  How much of each working day people are free: Monday to Friday, 9 to 17 in their own time zone, from four weeks
+  before the last load of the calendars to eight weeks after. Overlapping bookings count once; unanswered invitations
+  block time too. If SSO is loaded, only its active users are here.
 owners: [people]
 columns:
   email: Address of the person.

@@ -1,14 +1,14 @@
 /* ---
 description: >-
-  Whether each backup could be relied on at the last load of cloud storage. It is covered when its last run isn't
-  empty and at most 7 days old, and the last restore test succeeded and is at most 90 days old. A backup that has
-  neither a run nor a test is in no listing and can't be here.
+  Whether each backup was reliable at the last load of cloud storage. A backup is covered if its last run isn't empty
+  and is at most 7 days old, and if the last restore test succeeded and is at most 90 days old. A backup with neither
+  a run nor a test appears in no listing, so it can't be here.
 owners: [operations]
 columns:
   backup: Name of the backup, as declared.
   covered: Whether all of that holds.
   reason: Why it isn't covered, the worst first; null when it is.
-  runs: Runs that are kept.
+  runs: Runs in the storage.
   last_run: Name of the last run; null when there is none.
   last_run_at: When its last object was put; null when there is none.
   last_run_age_days: Whole days from then to the last load.
@@ -16,7 +16,7 @@ columns:
   last_run_bytes: Bytes of the last run.
   size_ratio: last_run_bytes divided by the bytes of the run before; null when there is none, or it was empty.
   longest_gap_days: Whole days of the longest time between two runs that follow each other; null with fewer than two.
-  bytes: Bytes of all runs that are kept.
+  bytes: Bytes of all runs in the storage.
   restore_tests: Reports of restore tests.
   last_test_at: When the last test was made; null when there was none.
   last_test_ok: Whether it succeeded; null when there was none.

@@ -1,13 +1,13 @@
 /* ---
 description: >-
-  The balance sheet at the end of each month, per books and currency, from posted entries: everything booked up to the
-  month's last day, results that no entry has moved to equity yet included. It balances: difference is zero. The last
-  month is as far as the books were loaded; what makes a row up, account by account, is in account_balances.
+  The balance sheet at the end of each month, per books and currency, from posted entries: all postings up to the
+  month's last day, including results that no entry has moved to equity yet. It balances: difference is zero. The last
+  month is as of the last load of the books; account_balances has the details by account.
 owners: [finance]
 columns:
   entity_id: Whose books these are.
   currency: Currency of the books, ISO 4217.
-  month: First day of the month at the end of which this holds.
+  month: First day of the month; amounts are as of its end.
   assets: What is owned and owed to us; debits less credits, in minor units.
   cash: The part of assets that is cash, or money at banks.
   receivables: >-
@@ -17,7 +17,7 @@ columns:
   equity: Capital, reserves, and the results that were moved there; credits less debits.
   result_of_year: Result of the calendar year so far that hasn't been moved to equity.
   earlier_results: Results of earlier years that were never moved to equity; nothing when each year was closed.
-  unclassified: Debits less credits on accounts of which the chart doesn't say what they are.
+  unclassified: Debits less credits on accounts that the chart doesn't classify.
   difference: assets plus unclassified, less liabilities, equity, result_of_year and earlier_results; always zero.
 checks:
   - unique: [entity_id, currency, month]

@@ -1,9 +1,9 @@
 /* ---
 description: >-
-  A time at which a person or room is booked: organizes, attends and hasn't declined or delegated, or has the event in
-  a calendar of their own without attendees; from four weeks before the week of the last load of the calendars to
-  eight weeks after it. What is cancelled, doesn't block time or takes none is left out, and who is only informed
-  (NON-PARTICIPANT). An event in several calendars counts once.
+  A time at which a person or room is booked: they organize, attend and haven't declined or delegated, or the event is
+  in a calendar of their own without attendees. It covers four weeks before the week of the last load of the calendars
+  to eight weeks after it. Cancelled events, events that don't block time or have no duration, and people who are only
+  informed (NON-PARTICIPANT) are left out. An event in several calendars counts once.
 owners: [people]
 columns:
   email: Address of the person or room.

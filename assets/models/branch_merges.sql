@@ -1,9 +1,9 @@
 /* ---
 description: >-
-  A merge into the default branch, and the branch that came by it: the commits that the default branch led to from
-  then on and not before. This is told from git alone: it knows neither when a review was asked for nor who reviewed
-  (a forge's pull requests do), and branches that were squashed, rebased or moved forward without a merge commit leave
-  no trace. Merges inside a branch belong to that branch; merges that brought nothing new are left out.
+  A merge into the default branch, and the branch that it merged: the commits that the default branch reaches from
+  then on and didn't before. This comes from git alone. git doesn't record when a review was requested or who reviewed
+  (a forge's pull requests do), and branches that were squashed, rebased or fast-forwarded leave no trace. Merges
+  inside a branch belong to that branch; merges that brought nothing new are left out.
 owners: [engineering]
 columns:
   repository: Name of the repository.

@@ -1,11 +1,11 @@
 /* ---
 description: >-
-  How few people know a folder: the smallest number of authors who together added more than half of its lines. Folders
-  in which nobody added a line are left out.
+  How few people wrote a folder: the smallest number of authors who together added more than half of its lines.
+  Folders to which nobody added a line are left out.
 owners: [engineering]
 columns:
   repository: Name of the repository.
-  folder: Folder of the first level; empty for files beside the folders.
+  folder: Top-level folder; empty for files outside of folders.
   authors: Everybody who committed there.
   lines_added: Lines that they added.
   bus_factor: Authors who together added more than half of them; 1 means that one person did.

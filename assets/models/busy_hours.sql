@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  When things begin: the times that events happen, by weekday and hour on the wall clock of their own zone. All-day and
-  cancelled ones, and those that don't block time, are left out.
+  When events begin, by weekday and hour in their own time zone. All-day and cancelled events, and those that don't
+  block time, are left out.
 owners: [people]
 columns:
   weekday: Day of the week, 1 for Monday to 7 for Sunday (ISO 8601).

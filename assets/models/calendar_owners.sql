@@ -1,15 +1,15 @@
 /* ---
 description: >-
-  Whose each calendar is: the address of its owner, where the login is an address or SSO knows it. Calendars of which
-  that isn't known are here too, without an address.
+  The owner of each calendar: their address, if the login is an address or SSO has it. Calendars without a resolved
+  owner are here too, without an address.
 owners: [people]
 optional: [sso]
 columns:
   calendar: Path of the calendar on the server.
   name: Name shown to people.
   login: Login of the owner; the last part of its path.
-  email: Address of the owner, lower case; null when it isn't known.
-  timezone: Zone of the calendar, where the server keeps one.
+  email: Address of the owner, lower case; null if it can't be resolved.
+  timezone: Time zone of the calendar, where the server has one.
 checks:
   - unique: [calendar]
   - not_null: [calendar]

@@ -1,8 +1,8 @@
 /* ---
 description: >-
-  Everybody who organizes, attends or has a calendar, with the zone that their days are computed in: that of the SSO
-  user, else of their calendars, else the one that most of the events are in that they organize, else that they
-  attend, else UTC. Zones that the database doesn't know are passed over.
+  Everybody who organizes, attends or has a calendar, with the time zone in which their days are computed: that of the
+  SSO user, otherwise of their calendars, otherwise of most events that they organize, otherwise of most that they
+  attend, otherwise UTC. Zones that the database doesn't support are skipped.
 owners: [people]
 optional: [sso]
 columns:

@@ -1,8 +1,8 @@
 /* ---
 description: >-
-  Cash flow of each month, per books and currency, by the direct method: what came to and left the cash and bank
-  accounts, by what it was booked against. Posted entries alone; moving money from one bank to another isn't a flow.
-  One row for each month from the first with an entry on a cash account to the last load.
+  The cash flow of each month, per books and currency, by the direct method: what came to and left the cash and bank
+  accounts, by the account on the other side of the posting. Only posted entries count; moving money between banks
+  isn't a flow. There is one row for each month from the first entry on a cash account to the last load.
 owners: [finance]
 columns:
   entity_id: Whose books these are.
@@ -15,7 +15,7 @@ columns:
   operating: from_customers, to_suppliers and other_operating together.
   investing: Cash against fixed and other non-current assets.
   financing: Cash against equity, loans and bonds.
-  unclassified: Cash against accounts of which the chart doesn't say what they are.
+  unclassified: Cash against accounts that the chart doesn't classify.
   net_change: All of it together.
   closing_cash: Balance of the cash and bank accounts at the end of the month.
   difference: closing_cash less opening_cash and net_change; zero while every entry balances.

@@ -1,11 +1,11 @@
 /* ---
 description: >-
-  Who wrote what: commits and changed lines by author and folder of the first level. Merges are left out, for their
-  lines came with the commits of the branch; commits that a rewritten history left behind still count.
+  Who wrote what: commits and changed lines by author and top-level folder. Merges are left out, because their lines
+  came with the commits of the branch. Commits that a rewritten history left behind still count.
 owners: [engineering]
 columns:
   repository: Name of the repository.
-  folder: Folder of the first level; empty for files beside the folders.
+  folder: Top-level folder; empty for files outside of folders.
   author_email: Address of the author, lower case, as .mailmap maps it; empty if the commit has none.
   author_name: Name of the author; the last one in alphabetical order when there are several.
   commits: Commits that changed something in the folder.

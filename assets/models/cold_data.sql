@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  How much of what is stored nobody has changed for 90, 180 or 365 days, by bucket, first folder and owner. Storage
-  doesn't tell when something was read. Older versions are left out.
+  How much stored data nobody has changed for 90, 180 or 365 days, by bucket, first folder and owner. Storage doesn't
+  record when something was read. Older versions are left out.
 owners: [operations]
 columns:
   bucket: Name of the bucket.

@@ -1,13 +1,13 @@
 /* ---
 description: >-
-  Every company of the CRM, and as what the other systems know it. Records that were merged into another are counted
-  with it; who pays but isn't in the CRM is in analytics.company_identities alone.
+  Every company of the CRM, and its matches in the other systems. A record that was merged into another counts as that
+  one. Payers that aren't in the CRM are only in analytics.company_identities.
 owners: [sales]
 columns:
   company_id: The company; crm_accounting.companies.company_id.
   number: Number that the CRM gave it.
   name: Name.
-  is_ours: Whether it is our own company, of which the books are.
+  is_ours: Whether it is the company that the books belong to.
   archived: Whether the CRM has put it aside.
   contacts: People who are its contacts.
   merged_records: Further records of the CRM that were merged into it.

@@ -1,8 +1,8 @@
 /* ---
 description: >-
-  Every company as each system knows it, and which company of the CRM that is: records of the CRM itself, customers of
-  payments, and the mail domains of people outside that were seen anywhere. The rules are those of matched_by, tried in
-  that order; the first that fits counts. What no rule resolves is here as well, without company_id.
+  Every company as it appears in each system, and the company of the CRM that it matches: records of the CRM itself,
+  customers of payments, and the mail domains of outside people from any system. leat tries the rules in the order of
+  matched_by, and the first match counts. Companies that no rule resolves are here too, without company_id.
 owners: [sales]
 optional: [crm_accounting, payments]
 columns:
@@ -22,7 +22,7 @@ columns:
     mail_domain 0.6 where the company has several addresses there and 0.4 where it has one, for it may be the domain of
     a mail provider; 0 when it is unresolved.
   candidates: >-
-    How many companies the rule fits; more than 1 tells of doubt. Where several companies have addresses in a domain it
+    How many companies the rule matches; more than 1 means doubt. If several companies have addresses in a domain, it
     stays unresolved, with their number here.
   seen: Addresses, of a domain; else 1.
 checks:

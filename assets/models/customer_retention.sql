@@ -1,8 +1,8 @@
 /* ---
 description: >-
-  Which share of the customers of a month pays again later: customers by the month of their first successful charge, and
-  how many of them had a successful charge n months after. One row for each cohort and month up to the last load, also
-  when nobody came back. Charges without a customer are left out; refunds don't count against anybody.
+  The share of the customers of a month who pay again later: customers by the month of their first successful charge,
+  and how many of them had a successful charge n months after. There is one row for each cohort and month up to the
+  last load, even if nobody came back. Charges without a customer are left out; refunds don't count against anybody.
 owners: [finance]
 columns:
   cohort: First day of the month of the first successful charge, UTC.

@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  Disputes that aren't decided, by how old they were when payments were loaded last: one row for each currency, state
-  and age. Inquiries of banks (warnings) are disputes that took no money yet; closed ones are left out.
+  Undecided disputes by their age at the last load of payments: one row for each currency, state and age. Inquiries of
+  banks (warnings) are disputes that have taken no money yet; closed ones are left out.
 owners: [finance]
 columns:
   currency: Currency of the disputes, ISO 4217.

@@ -1,9 +1,9 @@
 /* ---
 description: >-
-  A mail that an account received and somebody is waiting for an answer to, and the first answer: the next message of
-  its thread, in any account, that a person of the company other than its author wrote. Automatic mails are neither
-  mails to answer nor answers; mails of which the account only gets a copy (cc, bcc) are left out. People of the
-  company are the accounts, the addresses that they write from, and the users of SSO where it is loaded.
+  A mail to an account that needs an answer, and the first answer: the next message of its thread, in any account,
+  that a person of the company other than its author wrote. Automatic mails are neither mails to answer nor answers,
+  and mails that the account gets only as a copy (cc, bcc) are left out. People of the company are the accounts, the
+  addresses that they write from, and the users of SSO if it is loaded.
 owners: [operations]
 optional: [sso]
 columns:
@@ -14,7 +14,7 @@ columns:
   internal: Whether the author is of the company too.
   subject: Subject of the mail.
   received_at: When a server of the company first received it.
-  answered_at: When the answer was sent; null when there is none, or only the flag tells of it.
+  answered_at: When the answer was sent; null if there is none, or if only the flag shows one.
   answered_by: Author of the answer; it may be a colleague.
   answer_key: The answer, as in email_messages.
   hours: Hours from received_at to answered_at.

@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  With whom each account exchanges mail, and how much. Automatic mails and mails to oneself are left out; a message in
-  several mailboxes counts once, and one to several people once for each.
+  Who exchanges mail with each account, and how much. Automatic mails and mails to oneself are left out. A message in
+  several mailboxes counts once, and one to several people counts once for each.
 owners: [operations]
 columns:
   account: Login of the account.

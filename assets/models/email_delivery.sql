@@ -1,14 +1,14 @@
 /* ---
 description: >-
-  To how many addresses each sender wrote on each day, by the domain written to, and what came back as a delivery
-  status notification (RFC 3464). A message to one address counts once, however many mailboxes hold it or reports
-  speak of it. No report isn't a proof of delivery: most servers report failures only. Reports about a message that no
-  account holds have no sender's day and are counted under the account and the day on which they came.
+  How many addresses each sender wrote to on each day, by the recipients' domain, and what came back as a delivery
+  status notification (RFC 3464). A message to one address counts once, however many mailboxes hold it or reports are
+  about it. A missing report doesn't prove delivery: most servers report only failures. A report about a message that
+  no account has counts for the account and the day on which it arrived.
 owners: [operations]
 columns:
   sender: Address of the author; for unmatched reports the account that got them.
   day: Day, UTC, of sending.
-  domain: What follows the @ of the address written to; empty when it isn't known.
+  domain: The part after the @ of the recipient's address; empty if there is none.
   recipients: Addresses written to; one counts once per message.
   bounced: Of these, the ones that a report says delivery failed to.
   bounced_for_good: Of the bounced ones, those that trying again is of no use for (status 5.x.x).

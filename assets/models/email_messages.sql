@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  A message in an account, once, however many of its mailboxes hold it. Copies in drafts and junk mailboxes and
-  unfinished ones are left out; so is what an account sent without keeping a copy.
+  A message in an account, once, however many of its mailboxes hold it. Drafts, junk mail and unfinished copies are
+  left out, and so is sent mail without a stored copy.
 owners: [operations]
 columns:
   account: Login of the account.

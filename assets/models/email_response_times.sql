@@ -1,6 +1,6 @@
 /* ---
 description: >-
-  How long those who write to an account wait for the first answer, whoever of the company gives it. Mails without an
+  How long people who write to an account wait for the first answer, whoever of the company gives it. Mails without an
   answer are counted, but have no time.
 owners: [operations]
 columns:

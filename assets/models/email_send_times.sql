@@ -1,8 +1,8 @@
 /* ---
 description: >-
-  When people write mail: messages by sender, weekday and hour, on the wall clock that the sender's program wrote
-  down. A message in several accounts counts once; those without a readable time are left out. Zones written as a name
-  are read as UTC.
+  When people write mail: messages by sender, weekday and hour, in the local time that the sender's program wrote. A
+  message in several accounts counts once; messages without a readable time are left out. Zones written as a name are
+  read as UTC.
 owners: [people]
 columns:
   sender: Address of the author, lower case.

@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  Threads in which somebody waits for an answer, by the account that has to give it: since the mails counted here
-  nobody of the company but their author has written. What needs an answer is told by email_answers.
+  Threads in which somebody waits for an answer, by the account that has to give it: since the mails counted here,
+  nobody of the company except their author has written. The model email_answers defines which mails need an answer.
 owners: [operations]
 columns:
   account: Login of the account that has to answer.

@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  What goes wrong, by integration and kind of error: runs that failed by the class of the error that ended them, and API
-  calls that failed by the class of theirs, or by their status where the driver made no error of it.
+  What goes wrong, by integration and kind of error: failed runs by the class of the error that ended them, and failed
+  API calls by their error class, or by their status if the driver didn't treat it as an error.
 owners: [operations]
 columns:
   integration: Name of the integration.

@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  Failed tries to sign in, by day, login and address, with the densest burst of them. Days, logins and addresses without
-  a failed try are left out.
+  Failed attempts to sign in, by day, login and address, with the densest burst of them. Days, logins and addresses
+  without a failed attempt are left out.
 owners: [security]
 columns:
   day: Day (UTC).

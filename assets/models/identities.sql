@@ -1,9 +1,9 @@
 /* ---
 description: >-
-  Every address and login that was seen in any system, in each part that it plays there, and whom it belongs to. The
-  rules are those of matched_by, tried in that order; the first that fits counts, so an identity has at most one owner.
-  What no rule resolves is here as well, with resolved_to unresolved. People are compared without regard to case and
-  blanks around the address.
+  Every address and login in any system, in each role that it has there, and whom it belongs to. leat tries the rules
+  in the order of matched_by, and the first match counts, so an identity has at most one owner. Identities that no
+  rule resolves are here too, with resolved_to unresolved. Comparing addresses ignores case, and blanks around the
+  address.
 owners: [people]
 optional: [calendar, cloud_storage, crm_accounting, email, payments, rest_api, version_control]
 columns:
@@ -29,7 +29,7 @@ columns:
   confidence: >-
     1 for sso_account, sso_email, shared_mailbox, contact_email and company_email, 0.95 for mailmap and sso_user_name,
     0.9 for plus_address, 0.7 for local_part_in_our_domain, each divided by candidates; 0 when it is unresolved.
-  candidates: How many accounts, contacts or companies the rule fits; more than 1 tells of doubt, 0 of none.
+  candidates: How many accounts, contacts or companies the rule matches; more than 1 means doubt, 0 means no match.
   first_seen_at: When it was first seen there, where the system says.
   last_seen_at: When it was last seen there, where the system says; may lie ahead for meetings.
   times: How often it was seen, for example messages, commits or meetings.

@@ -1,8 +1,8 @@
 /* ---
 description: >-
-  How well the runs of each integration go, of all that are kept. A run succeeds when it loads something or finds
-  nothing new; runs that gave way to another process (busy) don't count. Failures are counted in a row until the next
-  success.
+  How reliable the runs of each integration are, across all runs that the control store has. A run succeeds if it
+  loads something or has nothing new; runs that yielded to another process (busy) don't count. Consecutive failures
+  count until the next success.
 owners: [operations]
 columns:
   integration: Name of the integration.

@@ -1,8 +1,8 @@
 /* ---
 description: >-
-  How many accounts were made, and how many ended, in each month. An account ends when it is deactivated or deleted;
-  when is told by the provider, else it is the last change of a deactivated account or the load that missed a deleted
-  one. Months without either are left out.
+  How many accounts were created, and how many ended, in each month. An account ends when it is deactivated or
+  deleted. If the provider doesn't report the time, it is the last change of a deactivated account, or the load that
+  noticed the deletion. Months without either are left out.
 owners: [people]
 columns:
   month: First day of the month, UTC.
@@ -10,7 +10,8 @@ columns:
   left: Accounts that ended in it.
   left_estimated: Those of them for which the provider doesn't say when.
   accounts_at_end: >-
-    Accounts that had begun and not ended at the end of the month; one without a known beginning counts from the first.
+    Accounts that existed and hadn't ended at the end of the month; one without a creation time counts from the first
+    month.
 checks:
   - unique: [month]
   - not_null: [month]

@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  Every mail address by which the CRM or the identity provider knows somebody: all addresses of contacts, those of
-  companies, and those of our own users. One row for each address of each of them; what is archived is left in.
+  Every mail address that the CRM or the identity provider has for somebody: all addresses of contacts, those of
+  companies, and those of users. There is one row for each address of each of them, archived ones included.
 owners: [sales]
 optional: [crm_accounting, sso]
 columns:

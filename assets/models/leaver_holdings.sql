@@ -1,10 +1,10 @@
 /* ---
 description: >-
-  What people who left still hold, over all systems: one list to work off. Who left is a deactivated account, or a
-  deleted one whose address nobody active has. A row is one thing: a membership, a role, a session, an application, an
-  account that reports to them, a calendar or a share of one, a meeting to come that they organize, a mailbox, files
-  by folder, a share of files, a branch that isn't merged, a ticket, a lead. Leads are found by the name of the person
-  where one account alone has it, all else by account, login or main address.
+  What people who left still have, across all systems: one list to work off. A leaver is a deactivated account, or a
+  deleted one whose address no active account has. Each row is one thing: a membership, a role, a session, an
+  application, an account that reports to them, a calendar or a share of one, a future meeting that they organize, a
+  mailbox, files by folder, a share of files, an unmerged branch, a ticket, a lead. Leads match by the person's name
+  if only one account has it, everything else by account, login or main address.
 owners: [security]
 optional: [calendar, cloud_storage, crm_accounting, email, rest_api, version_control]
 columns:

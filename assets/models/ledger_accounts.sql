@@ -1,8 +1,9 @@
 /* ---
 description: >-
-  What each account of the books is, for statements. The kind of the account decides where it says so; otherwise the
-  path of its type, by the words that English, French, German and Spanish charts use. What neither tells is
-  unclassified, and stays visible as such in every statement. Headings, on which nothing is booked, are left out.
+  The section of the statements that each account of the books belongs to. The kind of the account decides if it is
+  specific; otherwise the path of its type, by the words that English, French, German and Spanish charts use. An
+  account that neither classifies is unclassified, and stays visible as such in every statement. Headings, which have
+  no postings, are left out.
 owners: [finance]
 columns:
   account_id: The account; crm_accounting.accounts.account_id.

@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  The line of commits that the default branch consists of: its head and, from each commit, the first parent. Whatever
-  came by a merge is left out. Repositories that are empty or no longer declared have none.
+  The commits that form the default branch: its head, and from each commit the first parent. Commits that came through
+  a merge are left out. Repositories that are empty or no longer declared have none.
 owners: [engineering]
 columns:
   repository: Name of the repository.

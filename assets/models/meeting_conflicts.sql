@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  Two bookings of one person or room that overlap, each pair once. All-day events are left out, and those of more than
-  100 days are compared by their first 100; bookings tells what counts as one, and of which weeks.
+  Two overlapping bookings of one person or room, each pair once. All-day events are left out, and events of more than
+  100 days are compared by their first 100. The model bookings defines what counts, and for which weeks.
 owners: [people]
 columns:
   email: Address of the person or room.

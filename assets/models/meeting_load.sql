@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  The meetings that each person is invited to in each ISO week. A meeting is a time that happens, of an event with
-  attendees; all-day events and what doesn't block time are left out.
+  The meetings that each person is invited to in each ISO week. A meeting is one occurrence of an event with
+  attendees. All-day events, and events that don't block time, are left out.
 owners: [people]
 columns:
   email: Mail address of the person, lower case.

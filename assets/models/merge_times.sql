@@ -11,7 +11,7 @@ columns:
   median_hours_waited: Half of the branches were merged so many hours after their last commit.
   p90_hours_waited: Nine of ten branches were merged so many hours after it.
   merged_by_author: Merges by somebody who wrote commits of the branch.
-  conflicting: Merges of which the parents are in conflict when git merges them again.
+  conflicting: Merges whose parents conflict when git merges them again.
 checks:
   - unique: [repository, month]
   - not_null: [repository, month]

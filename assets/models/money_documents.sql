@@ -1,8 +1,8 @@
 /* ---
 description: >-
-  Whatever tells of money: charges, refunds and disputes of the payment provider, invoices, credit notes and bookings
-  of the books, receipts by mail, invoices as files. One row for each, with the number of an order or invoice that it
-  names and where it names it; money_links tells which belong together.
+  Every document about money: charges, refunds and disputes of the payment provider, invoices, credit notes and
+  bookings of the books, receipts by mail, invoices as files. There is one row for each, with the number of the order
+  or invoice that it names, and where it names it. The model money_links says which belong together.
 owners: [finance]
 optional: [payments, crm_accounting, email, cloud_storage]
 columns:
@@ -14,7 +14,8 @@ columns:
   parent_id: The document that it belongs to by its id.
   reference: Number of the order or invoice that it names, in small letters, without words such as order no.
   about: Whether that is the number of an order, of an invoice, or any of the two.
-  told_by: Where it stands, metadata, reference, subject, description, file_name, gateway_invoice or number.
+  told_by: >-
+    Where the number is: metadata, reference, subject, description, file_name, gateway_invoice or number.
   number: Number of an invoice or credit note.
   company_id: Company of an invoice, credit note or booking; crm_accounting.companies.company_id.
   address: Mail address of who paid, or of who got the receipt, lower case.

@@ -1,9 +1,9 @@
 /* ---
 description: >-
-  Which documents of money belong together. One row for each row of money_documents, each in exactly one order: a
-  charge and its invoice by the number that both name, else by equal amount, currency and customer within seven days;
-  refunds, bookings and credit notes by the document that they belong to; receipts and files by the number that they
-  name. What nothing is known of is an order of its own.
+  Which money documents belong together. There is one row for each row of money_documents, each in exactly one order.
+  A charge and its invoice match by the number that both name, otherwise by equal amount, currency and customer within
+  seven days; refunds, bookings and credit notes by the document that they belong to; receipts and files by the number
+  that they name. A document without a match is an order of its own.
 owners: [finance]
 columns:
   document: charge, refund, dispute, invoice, credit_note, booking, receipt or file.
@@ -11,13 +11,13 @@ columns:
   order_key: The order that it belongs to; its number, or the document itself where nobody names a number.
   order_number: Number of the order in small letters; null where nobody names one.
   matched_by: >-
-    How that is known: id (it says which document it belongs to), metadata, reference, subject, description,
+    How it was matched: id (it names the document it belongs to), metadata, reference, subject, description,
     file_name, gateway_invoice or number (it names the order or invoice there), amount (equal amount, currency and
     customer), address (a receipt to the address of a charge, within two days), or nothing.
   confidence: >-
     1 for an id and for a number in a field of its own, 0.9 for one in a text or a number of an invoice, 0.6 for an
     amount, 0.5 for an address, 0 for nothing.
-  others: How many other documents the order has; 0 for what stands alone.
+  others: How many other documents the order has; 0 if this is the only one.
   by_gateway: >-
     Of a booking, whether its journal is that of the payment provider, in which most invoices that are paid have a
     charge; other journals are of transfers and cash. Null for other documents.

@@ -1,12 +1,12 @@
 /* ---
 description: >-
-  Monthly recurring revenue at the end of each month and what moved it, per currency, from subscription_items. The last
-  month is as of the last load. Trials bring nothing until they end; a subscription that is past due still counts, one
-  that is unpaid, paused, incomplete or ended doesn't. Movements are of customers, so that somebody who changes from one
-  subscription to another is neither new nor lost; what begins and ends within one month moves nothing.
+  Monthly recurring revenue at the end of each month and what changed it, per currency, from subscription_items. The
+  last month is as of the last load. Trials bring nothing until they end. A subscription that is past due still
+  counts; one that is unpaid, paused, incomplete or ended doesn't. Changes are per customer, so somebody who switches
+  from one subscription to another is neither new nor lost. What begins and ends within one month changes nothing.
 owners: [finance]
 columns:
-  month: First day of the month (UTC) at the end of which this holds.
+  month: First day of the month (UTC); amounts are as of its end.
   currency: Currency of the subscriptions, ISO 4217.
   opening: Revenue a month when the month began, in minor units.
   new: From customers who had none before.
@@ -23,9 +23,9 @@ columns:
   subscriptions: Subscriptions that are paid for at the end of the month.
   trialing: What subscriptions in trial at the end of the month will bring a month if they stay; not in mrr.
   subscriptions_trialing: How many of those there are.
-  past_due: The part of mrr of which the last payment failed; known for the last month alone, null before.
-  ending: The part of mrr that is cancelled for a later day; known for the last month alone, null before.
-  unpriced_items: Items that run but of which the revenue a month can't be told; subscription_items.unpriced.
+  past_due: The part of mrr whose last payment failed; only for the last month, null before.
+  ending: The part of mrr that is cancelled for a later day; only for the last month, null before.
+  unpriced_items: Running items without a computable monthly revenue; subscription_items.unpriced.
 checks:
   - unique: [month, currency]
   - not_null: [month, currency, opening, new, reactivated, expansion, contraction, churned, mrr]

@@ -1,8 +1,8 @@
 /* ---
 description: >-
-  What is still to be paid on invoices, bills and credit notes, when the books were loaded last: one row for each part
-  that has a day of its own on which it has to be paid. What was paid in part is taken from the parts that are due
-  first, as far as the books don't say which of them it settled. Drafts and cancelled documents are left out.
+  What is still to be paid on invoices, bills and credit notes at the last load of the books: one row for each part
+  with its own due date. Where the books don't say which part a payment settled, it counts for the parts that are due
+  first. Drafts and cancelled documents are left out.
 owners: [finance]
 columns:
   document: Stream of the document, in crm_accounting; invoices, bills or credit_notes.

@@ -1,16 +1,16 @@
 /* ---
 description: >-
-  Every session that had neither run out nor been ended at the last load of single sign-on. What a browser holds in a
-  cookie isn't known to every provider: at Canaille these are the tokens of applications.
+  Every session that had neither expired nor ended at the last load of single sign-on. Not every provider can list the
+  sessions of browsers: at Canaille these are the tokens of applications.
 owners: [security]
 columns:
   session_id: The session.
   user_id: The account.
-  user_name: Its login; null when the account isn't known.
+  user_name: Its login; null if the account doesn't exist.
   email: Its main mail address, lower case; null when there is none.
-  user_active: Whether the account may sign in; false when it isn't known.
+  user_active: Whether the account may sign in; false if it doesn't exist.
   application_id: The application.
-  application: Name of the application; null when it isn't known.
+  application: Name of the application; null if it doesn't exist.
   started_at: When it began.
   age_days: Whole days from then to the last load.
   expires_at: When it ends by itself; null for never.

@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  What of the storage is open to everybody or to somebody else's account, and how much they can reach. Shares that have
-  run out are left out. Signed links can't be listed by any server, so they aren't here.
+  Which parts of the storage are open to everybody or to other accounts, and how much they can reach. Expired shares
+  are left out. No server can list signed links, so they aren't here.
 owners: [security]
 optional: [sso]
 columns:

@@ -1,9 +1,9 @@
 /* ---
 description: >-
-  One row for each order, with what was charged, given back, invoiced, booked, credited and paid out for it, and what
-  it lacks. Amounts are in the currency of the charge, where there is none in that of the invoice; documents of the
-  order in another currency aren't added up, but counted in other_currencies. Attempts that were declined and
-  cancelled invoices are counted apart.
+  One row for each order, with what was charged, refunded, invoiced, booked, credited and paid out for it, and what is
+  missing. Amounts are in the currency of the charge, or without a charge in that of the invoice. Documents of the
+  order in another currency aren't added up, but counted in other_currencies. Declined attempts and cancelled invoices
+  are counted separately.
 owners: [finance]
 columns:
   order_key: The order; money_links.order_key.

@@ -1,8 +1,8 @@
 /* ---
 description: >-
-  The mail domains that are our own: those in which at least a quarter of the accounts of the identity provider have
-  their main address, and of which the CRM has fewer contacts than we have accounts. So the domain of a mail provider
-  where one of us has a mailbox is not ours.
+  The mail domains of the company: those in which at least a quarter of the accounts of the identity provider have
+  their main address, and in which the CRM has fewer contacts than the identity provider has accounts. So the domain
+  of a mail provider where one employee has a mailbox doesn't count.
 owners: [people]
 optional: [crm_accounting]
 columns:

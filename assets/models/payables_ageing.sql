@@ -1,14 +1,14 @@
 /* ---
 description: >-
-  What we owe vendors by how long it has been overdue, when the books were loaded last: one row for each vendor and
-  currency.
+  What the company owes vendors at the last load of the books, by how long it has been overdue: one row for each
+  vendor and currency.
 owners: [finance]
 columns:
   entity_id: Whose books these are.
   company_id: The vendor; crm_accounting.companies.company_id.
   company: Name of the vendor, as the CRM has it now.
   currency: Currency of the amounts, ISO 4217; amounts of different currencies are different rows.
-  documents: Bills with something open; documents of which parts are open count once.
+  documents: Bills with an open amount; a bill with several open parts counts once.
   not_due: What isn't due yet, in minor units.
   overdue_1_to_30: What is 1 to 30 days overdue.
   overdue_31_to_60: What is 31 to 60 days overdue.

@@ -1,6 +1,6 @@
 /* ---
 description: >-
-  What customers pay with: charges that succeeded, by month, currency, kind of payment method, and brand, funding and
+  What customers pay with: successful charges by month, currency, kind of payment method, and brand, funding and
   country of the card.
 owners: [finance]
 columns:

@@ -1,8 +1,8 @@
 /* ---
 description: >-
-  How many attempts to charge a customer succeeded, and how many payments did in the end, after further attempts: one
-  row for each day (UTC) and currency. A payment counts on the day of its first attempt; one that was never tried is
-  left out. What is pending is neither a success nor a failure.
+  How many attempts to charge a customer succeeded, and how many payments succeeded in the end, after further
+  attempts: one row for each day (UTC) and currency. A payment counts on the day of its first attempt; one without an
+  attempt is left out. A pending payment is neither a success nor a failure.
 owners: [finance]
 columns:
   day: Day, UTC.
@@ -15,9 +15,9 @@ columns:
   amount_succeeded: Sum of the attempts that succeeded, in minor units.
   amount_failed: Sum of the attempts that failed.
   payments: Payments that were first tried on the day; a charge without a payment intent is a payment of its own.
-  payments_succeeded: Those of which an attempt succeeded, on whatever day.
+  payments_succeeded: Payments with a successful attempt, on whatever day.
   payments_retried: Those with more than one attempt.
-  payments_recovered: Those of which the first attempt failed and a later one succeeded.
+  payments_recovered: Payments whose first attempt failed and a later one succeeded.
   payment_success_rate: Share of the decided payments that succeeded in the end, 0 to 1; null when none is decided.
 checks:
   - unique: [day, currency]

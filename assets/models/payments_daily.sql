@@ -1,9 +1,9 @@
 /* ---
 description: >-
-  What each day (UTC) brought to the merchant's balance at the payment provider, per currency, from its bookings:
-  gross less refunds, disputes and fees, plus what is of no such kind, is net. Moving money to the bank and back earns
-  and costs nothing and is left out, but for its fee. A booking counts on the day that it was made, not when the money
-  became available.
+  What each day (UTC) added to the merchant's balance at the payment provider, per currency, from its balance
+  transactions: net is gross less refunds, disputes and fees, plus everything of another kind. Moving money to the
+  bank and back is left out, except for its fee. A transaction counts on the day it was made, not on the day when the
+  money became available.
 owners: [finance]
 columns:
   day: Day on which the bookings were made, UTC.

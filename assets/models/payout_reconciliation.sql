@@ -1,13 +1,13 @@
 /* ---
 description: >-
-  One row for each payout, with the bookings on the provider's balance that it consists of. They and the residual add
-  up to what was transferred.
+  One row for each payout, with the transactions on the provider's balance that it consists of. They and the residual
+  add up to the transferred amount.
 owners: [finance]
 columns:
   payout_id: The payout; payments.payouts.id.
   currency: ISO 4217.
   status: pending, in_transit, paid, failed or canceled.
-  automatic: Whether the provider made it by its schedule; of others it doesn't tell the bookings.
+  automatic: Whether the provider made it by its schedule; it reports no transactions of other payouts.
   sent_on: Day on which it was made (UTC).
   arrives_on: Day on which the bank has it, or is expected to (UTC).
   charges_amount: Charges, gross, in minor units.
@@ -19,7 +19,9 @@ columns:
   itemized_amount: All of these together, in minor units.
   payout_amount: What was transferred, in minor units.
   residual: What was transferred less what the bookings add up to, in minor units; zero when it reconciles.
-  label: reconciled, residual, manual (made by hand, so that nothing can be said), open (not all is told yet) or failed.
+  label: >-
+    reconciled, residual, manual (made by hand, so there is nothing to compare), open (the provider hasn't reported
+    everything yet) or failed.
 checks:
   - unique: [payout_id]
   - not_null: [payout_id, payout_amount, itemized_amount, residual, label]

@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  Everybody who has or had an account of the identity provider, also when it was deactivated or deleted, and how many of
-  their identities are known in each system. Who has no account is in analytics.identities alone.
+  Everybody who has or had an account of the identity provider, deactivated and deleted ones included, and how many of
+  their identities each system has. People without an account are only in analytics.identities.
 owners: [people]
 columns:
   person_id: The account; sso.users.id.
@@ -10,12 +10,14 @@ columns:
   email: Main address, lower case.
   title: What the person does.
   department: Department.
-  manager_id: The account of who they report to; another person_id, where that account is known.
+  manager_id: The account of their manager; another person_id, if that account exists.
   active: Whether the person may sign in, as of the last load of the identity provider.
   left_at: >-
-    From when on the person may not sign in; may lie ahead, null for who stays. Where the provider doesn't say since
-    when it is so, this is the latest that it can be: when the account was last changed, or found deleted.
-  left_known_by: How left_at is known, deactivated_at, updated_at (at the latest then) or deleted (at the latest then).
+    From when on the person may not sign in; may be in the future; null for people who haven't left. If the provider
+    doesn't report it, this is the latest possible time: when the account was last changed, or when leat noticed its
+    deletion.
+  left_known_by: >-
+    Where left_at comes from: deactivated_at, updated_at (at the latest then) or deleted (at the latest then).
   joined_at: When the account was made, where the provider says.
   identities: Rows of analytics.identities that are this person.
   doubtful_identities: Of these, the ones that might be somebody else, with a confidence below 0.9.

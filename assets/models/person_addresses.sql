@@ -1,15 +1,15 @@
 /* ---
 description: >-
-  By which addresses and logins each account of the identity provider is known: one row per address, with the one
-  account that it is taken for. When several accounts claim it by the same rule, one that is active comes before one
-  that was deactivated, and that before one that was deleted; then the oldest counts.
+  The addresses and logins that identify each account of the identity provider: one row per address, with the one
+  account that it resolves to. If several accounts claim it by the same rule, an active one takes precedence over a
+  deactivated one, and that over a deleted one; then the oldest does.
 owners: [people]
 columns:
   address: Mail address, or login without an @; lower case.
   person_id: The account; sso.users.id.
   known_by: >-
-    How it is known. sso_email: an address of the account. sso_user_name: its login. local_part_in_our_domain: its
-    login, or what precedes the @ of its main address, at one of our domains.
+    Why it identifies the account. sso_email: an address of the account. sso_user_name: its login.
+    local_part_in_our_domain: its login, or the part before the @ of its main address, at a domain of the company.
   confidence: 1 for sso_email, 0.95 for sso_user_name, 0.7 for local_part_in_our_domain, divided by candidates.
   candidates: Accounts that claim it by the same rule and are in the same state; 1 where there is no doubt.
 checks:

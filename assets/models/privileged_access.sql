@@ -1,8 +1,8 @@
 /* ---
 description: >-
-  Who may do more than others, and by what: each account with each privileged group that it is in, also by a group in
-  the group, up to four levels. A group is privileged when the declaration of single sign-on calls it a role, or when
-  its name has a word such as admin, root or owner. Rights inside applications aren't known.
+  Who may do more than others, and why: each account with each privileged group that it is in, directly or through up
+  to four levels of groups. A group is privileged if the declaration of single sign-on calls it a role, or if its name
+  has a word such as admin, root or owner. Permissions inside applications aren't included.
 owners: [security]
 columns:
   user_id: The account.
@@ -15,8 +15,8 @@ columns:
   permissions: What its members may do, as the declaration says; null where it doesn't.
   direct: Whether the account itself is in the group; false when it is in by a group in it.
   has_second_factor: >-
-    Whether the account has a factor beside its password; null when the provider tells of no factor of anybody.
-  last_sign_in_at: When the account last signed in; null when the log tells of no time.
+    Whether the account has a factor in addition to its password; null if the provider reports no factors of anybody.
+  last_sign_in_at: When the account last signed in; null if the log has no such time.
 checks:
   - unique: [user_id, group_id]
   - not_null: [user_id, group_id, origin, direct]

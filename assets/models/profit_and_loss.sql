@@ -1,8 +1,8 @@
 /* ---
 description: >-
-  Profit and loss of each month, per books and currency, from posted entries. The entry that closes a year is left out:
-  it would make the year's result nothing. One row for each month from the first entry to the last load; what makes it
-  up, account by account, is in account_balances.
+  Profit and loss of each month, per books and currency, from posted entries. The entry that closes a year is left
+  out, because it would set the year's result to zero. There is one row for each month from the first entry to the
+  last load; account_balances has the details by account.
 owners: [finance]
 columns:
   entity_id: Whose books these are.
@@ -10,9 +10,10 @@ columns:
   month: First day of the month.
   revenue: Credits less debits on revenue accounts, so credit notes are taken off; in minor units.
   expenses: Debits less credits on expense accounts; in minor units.
-  other_income: Credits less debits on accounts of the income statement of which the chart doesn't say the side.
+  other_income: Credits less debits on accounts of the income statement for which the chart doesn't say the side.
   result: revenue less expenses plus other_income; a loss is negative.
-  result_of_year: The results of the calendar year up to and with this month; the streams don't tell fiscal years.
+  result_of_year: >-
+    The results of the calendar year up to and including this month; the books don't provide fiscal years.
   complete: Whether the month was over when the books were loaded last; entries of a past month may still be posted.
 checks:
   - unique: [entity_id, currency, month]

@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  When each quota will be reached, if what is stored goes on growing as on the last 30 days that had a run: a straight
-  line by least squares. Days on which nothing was stored in its scope count as 0 bytes.
+  When each quota will be reached, if the stored data grows as it did on the last 30 days with a run: a straight line
+  by least squares. Days on which its scope was empty count as 0 bytes.
 owners: [operations]
 columns:
   bucket: Bucket that the quota is for; empty for all.

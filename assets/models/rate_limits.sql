@@ -1,16 +1,17 @@
 /* ---
 description: >-
-  What each server last said of how many calls it allows, by integration. Servers that never spoke of a limit are left out.
+  The limits that each server last reported for its calls, by integration. Servers that never reported a limit are
+  left out.
 owners: [operations]
 columns:
   integration: Name of the integration.
   host: Host and port of the server.
   rate_limit: Calls that the server allows in its window; null when it doesn't say.
   rate_remaining: What was left of them; null when it doesn't say.
-  share_left: rate_remaining divided by rate_limit; null when one of them isn't known.
-  rate_reset_at: When the window begins anew; null when the server doesn't say.
+  share_left: rate_remaining divided by rate_limit; null if one of them is missing.
+  rate_reset_at: When the window resets; null if the server doesn't say.
   told_at: When the call was sent to which the server answered this.
-  refused: Calls that the server refused because there were too many of them (HTTP 429), of all that are kept.
+  refused: Calls that exceeded the limit (HTTP 429), of all that the control store has.
 checks:
   - unique: [integration, host]
   - not_null: [integration, host, told_at]

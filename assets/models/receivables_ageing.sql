@@ -1,6 +1,6 @@
 /* ---
 description: >-
-  What customers owe by how long it has been overdue, when the books were loaded last: one row for each customer and
+  What customers owe at the last load of the books, by how long it has been overdue: one row for each customer and
   currency.
 owners: [finance]
 columns:
@@ -8,7 +8,7 @@ columns:
   company_id: The customer; crm_accounting.companies.company_id.
   company: Name of the customer, as the CRM has it now.
   currency: Currency of the amounts, ISO 4217; amounts of different currencies are different rows.
-  documents: Invoices with something open; documents of which parts are open count once.
+  documents: Invoices with an open amount; an invoice with several open parts counts once.
   not_due: What isn't due yet, in minor units.
   overdue_1_to_30: What is 1 to 30 days overdue.
   overdue_31_to_60: What is 31 to 60 days overdue.

@@ -1,17 +1,16 @@
 /* ---
 description: >-
-  What was paid beside what the books say and what the bank got, by day and currency, in four steps that each add up
-  to zero: gateway (charges and refunds, and their bookings on the provider's balance), balance (these bookings and
-  payouts), bank (payouts sent, and those that arrived) and ledger (charges and refunds, and the payments in the
-  books). What differs is a residual with a label; unexplained is what no label accounts for.
+  Payments compared with the books and the bank, by day and currency, in four steps that each add up to zero: gateway
+  (charges and refunds, and their transactions on the provider's balance), balance (these transactions and payouts),
+  bank (payouts sent, and those that arrived) and ledger (charges and refunds, and the payments in the books). A
+  difference is a residual with a label; unexplained is what no label accounts for.
 owners: [finance]
 history: true
 columns:
   step: gateway, balance, bank or ledger.
   day: Day of the movement (UTC), of the books the day that it counts for.
   currency: ISO 4217.
-  side: >-
-    payments, balance, ledger or bank, as the systems tell; residual for what makes the two sides equal.
+  side: payments, balance, ledger or bank, as the systems report; residual for the difference between the two sides.
   label: >-
     Of a side: charges, refunds, disputes, fees, other, payouts, booked, credited, arrived. Of a residual: timing (on
     another day on the other side; adds up to zero over all days), not_invoiced, not_booked, amount_differs,

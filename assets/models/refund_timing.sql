@@ -1,11 +1,11 @@
 /* ---
 description: >-
-  How long after its charge money was given back: one row for each currency, and span of days between the charge and
-  the refund. Refunds that failed or were cancelled, and releases of what was never captured, are left out.
+  How long after its charge money was refunded: one row for each currency, and range of days between the charge and
+  the refund. Failed and cancelled refunds, and releases of amounts that were never captured, are left out.
 owners: [finance]
 columns:
   currency: Currency of the refunds, ISO 4217.
-  span: same_day (less than 24 hours), 1_to_7, 8_to_30, 31_to_90 or over_90 days; unknown when the charge isn't known.
+  span: same_day (less than 24 hours), 1_to_7, 8_to_30, 31_to_90 or over_90 days; unknown if the charge is missing.
   refunds: Refunds of that age.
   refunded: Their sum, in minor units.
   share: Their share of all refunds in the currency, by number, 0 to 1.

@@ -1,15 +1,15 @@
 /* ---
 description: >-
-  How much of what was charged came back, by the month of the charge: refunds and disputes until the last load, however
-  late. One row for each month and currency with a successful charge. Refunds that failed or were cancelled, releases
-  of what was never captured, and inquiries of banks that took no money (warnings), are left out.
+  How much of the charged money came back, by the month of the charge: refunds and disputes until the last load,
+  however late. There is one row for each month and currency with a successful charge. Failed and cancelled refunds,
+  releases of amounts that were never captured, and inquiries of banks that took no money (warnings), are left out.
 owners: [finance]
 columns:
   month: First day of the month of the charge, UTC.
   currency: Currency of the charges, ISO 4217.
   charges: Charges that succeeded and were captured.
   charged: What was captured, in minor units.
-  refunded_charges: Charges of which something was given back.
+  refunded_charges: Charges with at least one refund.
   refunds: Refunds of those charges.
   refunded: What was given back; more than charged when too much was.
   refund_rate: refunded_charges by charges.

@@ -1,16 +1,16 @@
 /* ---
 description: >-
-  The runs of each integration, by day: how they ended, what they changed and how long they took. Days without a run are
-  left out.
+  The runs of each integration, by day: how they ended, what they changed and how long they took. Days without a run
+  are left out.
 owners: [operations]
 columns:
   integration: Name of the integration.
   day: Day on which they ended (UTC).
   runs: Runs that ended, those that were busy included.
   loaded: Runs that loaded something.
-  nothing_new: Runs that found nothing new.
+  nothing_new: Runs with nothing new.
   failed: Runs that failed.
-  blocked: Runs whose load was kept back by a check.
+  blocked: Runs whose load a check rejected.
   busy: Runs that gave way to another process.
   rows_changed: Rows added, changed and marked as deleted.
   rows_quarantined: Records set aside because they could not become rows.

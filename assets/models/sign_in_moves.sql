@@ -1,8 +1,8 @@
 /* ---
 description: >-
-  Two times that an account signed in, one right after the other, from different networks: what tells of impossible
-  travel. A place is known only where the provider's record has country, latitude and longitude, which are then in
-  extra; Canaille's log has none, so there only the time between is known. Nothing guesses places from addresses.
+  Two consecutive sign-ins of an account from different networks: the sign of impossible travel. A place needs
+  country, latitude and longitude in the provider's record, where they are in extra. Canaille's log has none, so there
+  only the time in between is available. leat doesn't guess places from addresses.
 owners: [security]
 columns:
   event_id: The later of the two.
@@ -14,12 +14,12 @@ columns:
   to_ip: From which address.
   to_country: From which country, as the provider says; null where it doesn't.
   minutes: Minutes between.
-  kilometres: Distance on the great circle, in whole kilometres; null unless both places are known.
+  kilometres: Great-circle distance, in whole kilometres; null unless both places are recorded.
   kilometres_per_hour: >-
     Speed that the way takes, in whole kilometres per hour, with a minute as the shortest time; null without a distance.
   is_impossible: >-
     Whether it is 500 kilometres or more at 1000 kilometres per hour or more; null without a distance.
-  is_quick: Whether both are within an hour, which deserves a look where places aren't known.
+  is_quick: Whether both are within an hour, which deserves a look if places are missing.
 checks:
   - unique: [event_id]
   - not_null: [event_id, user_id, from_at, to_at, is_quick]

@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  What was tried from each address on each day: by how many logins, and with what success. One address that tries many
-  accounts is guessing passwords, though each account alone looks quiet.
+  The attempts to sign in from each address on each day: how many logins, and with what success. An address that tries
+  many accounts is guessing passwords, even if each account alone looks quiet.
 owners: [security]
 columns:
   day: Day (UTC).

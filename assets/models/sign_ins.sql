@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  Every try to sign in that the provider's log tells of, with the account that it was for. A wrong login name may
-  leave no line in the log, so no row.
+  Every attempt to sign in that is in the provider's log, with its account. A wrong login name may leave no line in
+  the log, and so no row.
 owners: [security]
 columns:
   id: Identity of the event.

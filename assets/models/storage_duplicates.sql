@@ -1,8 +1,8 @@
 /* ---
 description: >-
-  Contents that are stored more than once, by tag and size. Only tags that are made of the content are compared: an MD5
-  of it, or of its parts. Empty objects waste nothing and are left out, and so are older versions. The same content
-  uploaded in parts of another size, or encrypted by the server, has another tag and isn't found.
+  Contents that are stored more than once, by tag and size. Only tags that derive from the content are compared: an
+  MD5 of it, or of its parts. Empty objects, which waste nothing, and older versions are left out. The same content
+  uploaded in parts of another size, or encrypted by the server, has another tag and isn't detected.
 owners: [operations]
 columns:
   etag: Tag of the content, lower case.
@@ -11,7 +11,7 @@ columns:
   copies: Objects that have this content.
   buckets: Buckets that they are in.
   owners: Owners whom they belong to.
-  wasted_bytes: Bytes that would be free if one copy were kept.
+  wasted_bytes: Bytes that deleting all copies except one would free.
   first_bucket: Bucket of the oldest copy.
   first_key: Key of the oldest copy; of several as old, the first by bucket and key.
   last_bucket: Bucket of the newest copy.

@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  How what is stored grew from one day with a run to the next, by bucket, first folder and owner. Where all of it is
-  gone there is one more row, with 0 bytes, for the day on which that was seen.
+  How the stored data grew from one day with a run to the next, by bucket, first folder and owner. When all of it is
+  gone, there is one more row with 0 bytes, for the day on which leat noticed.
 owners: [operations]
 columns:
   bucket: Name of the bucket.
@@ -11,7 +11,7 @@ columns:
   previous_day: The day before that has a row of the same; null for the first one.
   objects: Objects as they were in the last run of the day.
   bytes: Their bytes.
-  noncurrent_bytes: Bytes of older versions that were kept.
+  noncurrent_bytes: Bytes of older versions.
   added_objects: Objects more than on previous_day, less when negative; null without a previous day.
   added_bytes: Bytes more than on previous_day, less when negative; null without a previous day.
   bytes_per_day: added_bytes divided by the days between; null without a previous day.

@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  What is stored now, by bucket, first folder, owner and extension. Older versions are counted beside; uploads that were
-  never completed are left out, for their size isn't known.
+  What is stored now, by bucket, first folder, owner and extension. Older versions have their own columns. Incomplete
+  uploads are left out, because their size is unknown.
 owners: [operations]
 columns:
   bucket: Name of the bucket.
@@ -14,7 +14,7 @@ columns:
   share_of_bytes: bytes divided by the bytes of all objects as they are now; null when nothing is stored.
   largest_bytes: Bytes of the largest of them; null when there are older versions only.
   empty_objects: Objects of 0 bytes, which often stand for folders.
-  noncurrent_objects: Older versions that are kept, those of deleted objects included.
+  noncurrent_objects: Older versions, those of deleted objects included.
   noncurrent_bytes: Their bytes.
   first_modified_at: When the oldest of the objects was put; null when there are older versions only.
   last_modified_at: When the newest of them was put; null when there are older versions only.

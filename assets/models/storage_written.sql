@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  What was put into the storage in each month and is still there, by bucket, owner and type. What was deleted or
-  replaced since isn't in it: storage_growth tells how much was really stored, from the first run on.
+  What was stored in each month and still exists, by bucket, owner and type. Objects deleted or replaced since then
+  aren't included: storage_growth has how much was really stored, from the first run on.
 owners: [operations]
 columns:
   bucket: Name of the bucket.

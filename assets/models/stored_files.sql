@@ -1,20 +1,20 @@
 /* ---
 description: >-
-  Every file of the storage with its owner, type and age: objects as they are now, and the older versions that are kept
-  beside them. Uploads that were never completed are left out.
+  Every file of the storage with its owner, type and age: current objects and older versions. Incomplete uploads are
+  left out.
 materialized: view
 owners: [operations]
 columns:
   bucket: Name of the bucket.
   prefix: First folder of the key with its slash; empty at the top of the bucket.
   key: Name of the object in its bucket, folders included.
-  version_id: The version; null where the bucket keeps none.
+  version_id: The version; null if the bucket has no versioning.
   is_current: Whether it is the object as it is now; false for an older version.
   owner: Owner's mail address, else how the server names them; empty when nobody is named.
   extension: What follows the last dot of the file's name, lower case; empty without one, or when it is no extension.
   type: >-
-    Kind of content by its extension: document, table, image, video, audio, archive, backup, code, data or other; a
-    listing doesn't tell content types.
+    Kind of content by its extension: document, table, image, video, audio, archive, backup, code, data or other;
+    listings have no content types.
   size: Bytes.
   etag: Tag of the content, lower case.
   last_modified: When it was put.

@@ -1,7 +1,7 @@
 /* ---
 description: >-
-  How fresh each loaded stream is, and how much it changes, for integrations that are declared. Runs that find nothing
-  new make no load: when an integration last looked is in integration_reliability.
+  How fresh each loaded stream is, and how much it changes, for declared integrations. A run with nothing new makes no
+  load: integration_reliability has when an integration last ran.
 owners: [operations]
 columns:
   integration: Name of the integration.

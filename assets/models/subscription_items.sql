@@ -1,9 +1,9 @@
 /* ---
 description: >-
-  What each item of each subscription is worth a month, and from when until when it is paid for. A price by the year,
-  week or day is turned into one by the month: a year is 12 months, 52 weeks or 365 days. List prices: discounts, taxes
-  and what is billed by use aren't in it. The price and quantity of today count for the past too, for the provider
-  doesn't tell earlier ones.
+  What each item of each subscription is worth per month, and during which period it is paid for. A price per year,
+  week or day is converted to a month: a year is 12 months, 52 weeks or 365 days. These are list prices: discounts,
+  taxes and usage-based billing aren't included. Today's price and quantity apply to the past too, because the
+  provider doesn't report earlier ones.
 owners: [finance]
 columns:
   subscription_id: The subscription; payments.subscriptions.id.
@@ -18,7 +18,7 @@ columns:
   quantity: How many.
   billing_interval: day, week, month or year.
   interval_count: How many intervals a period has.
-  monthly_amount: What it brings a month, in minor units, rounded to whole ones; null when it can't be told.
+  monthly_amount: What it brings per month, in minor units, rounded to whole ones; null if it can't be computed.
   unpriced: >-
     Why it can't; metered (billed by use), tiered, currency (the price is in another one) or unknown (no such price).
   trial_from: When the trial begins or began; null without one.
