@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from leat.pipelines.load import state
 from leat.pipelines.load.results import Severity
+from leat.pipelines.load.system_tables import TABLES
 from leat.sources.batch import to_json
 from leat.warehouse.clock import is_within
 from leat.warehouse.session import Session, sql_type
@@ -123,7 +124,7 @@ def _row(rule: str, violation: Violation, now: datetime) -> tuple[Any, ...]:
         "episodes": 1,
         "flaps": 0,
     }
-    return tuple(values.get(column) for column in state.TABLES["violations"])
+    return tuple(values.get(column) for column in TABLES["violations"].types)
 
 
 def _update(session: Session, change: str, values: Sequence[Any], keys: Sequence[str]) -> None:

@@ -11,8 +11,7 @@ from leat.catalog.store import declared_mark
 from leat.catalog.tables import ALL
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import Project
-from leat.pipelines.load.state import TABLES
-from leat.pipelines.load.system_tables import DESCRIPTIONS
+from leat.pipelines.load.system_tables import TABLES
 from leat.runs.refresh import refresh
 from leat.warehouse.session import Warehouse
 from tests.loaded import ENGINES, declare, load, utc, warehouse_of, write
@@ -100,9 +99,10 @@ def test_columns_are_as_they_are_in_the_tables(warehouse: Warehouse, described: 
 
 
 def test_own_tables_are_described_to_the_column() -> None:
-    assert {name: set(table.columns) for name, table in DESCRIPTIONS.items()} == {
-        f"leat.{name}": set(columns) for name, columns in TABLES.items()
-    }
+    declared = {**{f"leat.{name}": table for name, table in TABLES.items()}, **ALL}
+    assert [name for name, table in declared.items() if not table.description] == []
+    assert [name for name, table in declared.items() if len(table.types) != len(table.columns)] == [], "named twice"
+    assert [(name, c.name) for name, table in declared.items() for c in table.columns if not c.description] == []
 
 
 def test_tables_tell_key_owner_deletes_freshness_and_rows(warehouse: Warehouse, described: Project) -> None:
@@ -192,7 +192,9 @@ def test_another_form_of_the_catalog_is_made_anew(warehouse: Warehouse, describe
         session.execute("ALTER TABLE catalog.good_runs ADD COLUMN old BIGINT")
     assert refresh(described, warehouse, declarations(), always=True) is not None
     with warehouse.snapshot() as session:
-        assert {name: session.columns("catalog", name) for name in ALL} == ALL
+        assert {name: session.columns("catalog", name) for name in ALL} == {
+            name: table.types for name, table in ALL.items()
+        }
 
 
 def test_examples_run(warehouse: Warehouse, described: Project) -> None:

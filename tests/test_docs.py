@@ -19,7 +19,7 @@ from leat.catalog.document import documented_sources
 from leat.cli.main import app
 from leat.pipelines.declare.declaration import Check, Declaration, StreamOptions
 from leat.pipelines.declare.project import load_declaration
-from leat.pipelines.load.state import TABLES
+from leat.pipelines.load.system_tables import TABLES
 from leat.pipelines.load.table_schema import HISTORY_COLUMNS, SYSTEM_COLUMNS
 from leat.quality.rule_files import _Header as RuleHeader
 from leat.sources.driver import driver_names, load_driver
@@ -98,8 +98,8 @@ def test_own_tables_and_system_columns_are_documented() -> None:
     rows = {name: line for name in TABLES for line in text.splitlines() if line.startswith(f"| `leat.{name}` |")}
     missing = [
         f"leat.{table}.{column}"
-        for table, columns in TABLES.items()
-        for column in columns
+        for table, declared in TABLES.items()
+        for column in declared.types
         if f"`{column}`" not in rows.get(table, "")
     ]
     assert missing == []

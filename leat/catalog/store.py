@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from leat.catalog.tables import ALL, DESCRIBED, TABLES
+from leat.catalog.tables import ALL, TABLES
 from leat.catalog.views import VIEWS
 from leat.pipelines.declare.declaration import Declaration
 from leat.warehouse.session import Session, literal, quote, sql_type
@@ -29,7 +29,7 @@ def _hash(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, default=asdict).encode()).hexdigest()[:16]
 
 
-_FORM = _hash([ALL, VIEWS, DESCRIBED])
+_FORM = _hash([ALL, VIEWS])
 """Changes with a version of leat that has other tables and views here."""
 
 
@@ -74,8 +74,8 @@ def _create(session: Session) -> None:
     session.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(CATALOG)}")
     for view in reversed(list(VIEWS)):
         session.execute(f"DROP VIEW IF EXISTS {quote(CATALOG, view)}")
-    for table, columns in TABLES.items():
-        listed = ", ".join(f"{quote(name)} {sql_type(kind, session.dialect)}" for name, kind in columns.items())
+    for table, declared in TABLES.items():
+        listed = ", ".join(f"{quote(name)} {sql_type(kind, session.dialect)}" for name, kind in declared.types.items())
         session.execute(f"DROP TABLE IF EXISTS {quote(CATALOG, table)}")
         session.execute(f"CREATE TABLE {quote(CATALOG, table)} ({listed})")
         _comment(session, "TABLE", table)
@@ -86,14 +86,14 @@ def _create(session: Session) -> None:
 
 def _comment(session: Session, what: str, name: str) -> None:
     """Describe a table and its columns in the database itself, where clients show it."""
-    described = DESCRIBED[name]
-    session.execute(f"COMMENT ON {what} {quote(CATALOG, name)} IS {literal(described.table)}")
-    for column, text in described.columns.items():
-        session.execute(f"COMMENT ON COLUMN {quote(CATALOG, name, column)} IS {literal(text)}")
+    session.execute(f"COMMENT ON {what} {quote(CATALOG, name)} IS {literal(ALL[name].description)}")
+    for column in ALL[name].columns:
+        session.execute(f"COMMENT ON COLUMN {quote(CATALOG, name, column.name)} IS {literal(column.description)}")
 
 
 def _insert(session: Session, table: str, rows: Sequence[Row]) -> None:
-    row = f"({', '.join('?' * len(TABLES[table]))})"  # no CAST: binding thousands of them takes DuckDB twice as long
+    places = ", ".join("?" * len(TABLES[table].columns))
+    row = f"({places})"  # no CAST: binding thousands of them takes DuckDB twice as long
     for part in _chunks(rows):
         values = [value for entry in part for value in entry]
         session.execute(f"INSERT INTO {quote(CATALOG, table)} VALUES {', '.join([row] * len(part))}", values)

@@ -7,12 +7,12 @@ from datetime import timedelta
 
 from leat.catalog.examples import history_example, plain_name, stream_example
 from leat.catalog.store import CATALOG, Row
-from leat.catalog.tables import ALL, DESCRIBED
+from leat.catalog.tables import ALL
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import Project
 from leat.pipelines.load.state import SCHEMA
-from leat.pipelines.load.state import TABLES as OWN
-from leat.pipelines.load.system_tables import DESCRIPTIONS, Described
+from leat.pipelines.load.system_tables import TABLES as OWN
+from leat.pipelines.load.system_tables import SystemTable
 from leat.pipelines.load.table_schema import HISTORY_COLUMNS, SYSTEM_COLUMNS, SYSTEM_DESCRIPTIONS
 from leat.sources.stream import Column
 from leat.warehouse.session import Session, leat_type
@@ -65,10 +65,10 @@ def table_entries(project: Project, declarations: Mapping[str, Declaration]) -> 
                     *(declaration.name, history, "history", said, declaration.name, stream.name, *of, keyed[0], None),
                     *(None, None, None, example, shown),
                 )
-    for schema, table, described, _ in _own():
+    for schema, table, declared in _own():
         kind = "engine" if schema == SCHEMA else "catalog"
         example = f"SELECT * FROM {plain_name(schema, table)} LIMIT 10"
-        yield (schema, table, kind, described.table, *[None] * 10, example, None)
+        yield (schema, table, kind, declared.description, *[None] * 10, example, None)
 
 
 def column_entries(declarations: Mapping[str, Declaration], actual: Actual) -> Iterator[Row]:
@@ -80,9 +80,9 @@ def column_entries(declarations: Mapping[str, Declaration], actual: Actual) -> I
             if declaration.options(stream.name).history:
                 name = f"{stream.name}_history"
                 yield from _columns(declaration.name, name, columns, HISTORY_COLUMNS, masked, actual)
-    for schema, table, described, types in _own():
-        for position, (column, kind) in enumerate(types.items(), 1):
-            yield (schema, table, column, position, kind, described.columns.get(column, ""), False, False)
+    for schema, table, declared in _own():
+        for position, column in enumerate(declared.columns, 1):
+            yield (schema, table, column.name, position, column.type, column.description, False, False)
 
 
 def history_lineage(declarations: Mapping[str, Declaration]) -> Iterator[Row]:
@@ -117,11 +117,9 @@ def _columns(
         yield (schema, table, name, position, *told[name])
 
 
-def _own() -> Iterator[tuple[str, str, Described, Mapping[str, str]]]:
-    for table, types in OWN.items():
-        yield SCHEMA, table, DESCRIPTIONS.get(f"{SCHEMA}.{table}", Described("", {})), types
-    for table, types in ALL.items():
-        yield CATALOG, table, DESCRIBED[table], types
+def _own() -> Iterator[tuple[str, str, SystemTable]]:
+    for schema, tables in ((SCHEMA, OWN), (CATALOG, ALL)):
+        yield from ((schema, name, table) for name, table in tables.items())
 
 
 def _iso(length: timedelta) -> str:

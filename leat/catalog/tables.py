@@ -7,9 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from leat.pipelines.load.system_tables import Described
+from leat.pipelines.load.system_tables import TABLES as OWN
+from leat.pipelines.load.system_tables import SystemTable
+from leat.sources.stream import Column, Type
 
-_MEANINGS: Mapping[str, tuple[str, str]] = {
+_OF_LEAT = {
+    "checks": "ok failing detail checked_at",
+    "rules": "rule title next_step severity",
+    "violations": "violation_key evidence first_seen_at opened_at last_seen_at "
+    "acknowledged_by acknowledged_until acknowledged_note",
+}
+"""Columns that are those of leat's own tables, by table."""
+
+_MEANINGS: Mapping[str, tuple[Type, str]] = {
     "schema_name": ("string", "Schema of the table: the integration, analytics for models, leat or catalog."),
     "table_name": ("string", "Name of the table."),
     "kind": ("string", "Of a table: stream, history, model, engine or catalog. Of a check: as it is declared."),
@@ -49,30 +59,24 @@ _MEANINGS: Mapping[str, tuple[str, str]] = {
     "to_table": ("string", "The table that is built from it."),
     "to_column": ("string", "The column that values go to; null: the whole table is built from it."),
     "check_name": ("string", "Name of the check, unique for the table."),
-    "severity": ("string", "warn, or error: an error withholds the new version from readers."),
     "columns": ("string", "The columns that a check is about, separated by commas."),
     "target_schema": ("string", "Of a foreign key: schema of the table that must have the value."),
     "target_table": ("string", "Of a foreign key: the table that must have the value."),
     "target_column": ("string", "Of a foreign key: the column that must have the value."),
-    "ok": ("boolean", "Whether it held when it was last checked; null if it never was."),
-    "failing": ("integer", "How many rows broke it."),
-    "detail": ("string", "The result in words."),
-    "checked_at": ("timestamp", "When it was last checked, UTC."),
-    "rule": ("string", "Name of the rule."),
-    "title": ("string", "What must be true, in a few words."),
-    "next_step": ("string", "What the recipient of an alert should do."),
     "needs": ("string", "The integrations that must have been loaded, separated by commas."),
     "outcome": ("string", "How its last run ended: holds, violated, skipped or failed; null before."),
     "open_violations": ("integer", "How many of its violations are open."),
-    "violation_key": ("string", "Identity of the violation; joins to leat.violations."),
-    "evidence": ("json", "The row that the rule selected."),
-    "first_seen_at": ("timestamp", "When a rule first selected it, UTC."),
-    "opened_at": ("timestamp", "When its current episode began, UTC."),
-    "last_seen_at": ("timestamp", "When a rule last selected it, UTC."),
-    "acknowledged_by": ("string", "Who acknowledged it; null if nobody has."),
-    "acknowledged_until": ("timestamp", "Until when it is kept quiet, UTC."),
-    "acknowledged_note": ("string", "The note of the acknowledgement."),
     "mark": ("string", "A hash of what is written, and of the form in which it is."),
+}
+
+_COLUMNS: Mapping[str, Column] = {
+    **{
+        column.name: column
+        for table, names in _OF_LEAT.items()
+        for column in OWN[table].columns
+        if column.name in names.split()
+    },
+    **{name: Column(name, *meaning) for name, meaning in _MEANINGS.items()},
 }
 
 _TABLES: Mapping[str, tuple[str, str]] = {
@@ -132,19 +136,16 @@ _VIEWS: Mapping[str, tuple[str, str]] = {
     ),
 }
 
-TABLES: Mapping[str, Mapping[str, str]] = {
-    table: {column: _MEANINGS[column][0] for column in listed.split()} for table, (_, listed) in _TABLES.items()
-}
-"""Leat type by column, of each table that is written."""
 
-ALL: Mapping[str, Mapping[str, str]] = {
-    **TABLES,
-    **{view: {column: _MEANINGS[column][0] for column in listed.split()} for view, (_, listed) in _VIEWS.items()},
-}
-"""Leat type by column, of each table and view."""
+def _declared(tables: Mapping[str, tuple[str, str]]) -> dict[str, SystemTable]:
+    return {
+        table: SystemTable(text, tuple(_COLUMNS[name] for name in listed.split()))
+        for table, (text, listed) in tables.items()
+    }
 
-DESCRIBED: Mapping[str, Described] = {
-    name: Described(text, {column: _MEANINGS[column][1] for column in listed.split()})
-    for name, (text, listed) in {**_TABLES, **_VIEWS}.items()
-}
-"""What each table and view means."""
+
+TABLES: Mapping[str, SystemTable] = _declared(_TABLES)
+"""The tables that are written."""
+
+ALL: Mapping[str, SystemTable] = {**TABLES, **_declared(_VIEWS)}
+"""The tables, and the views of :mod:`leat.catalog.views`."""

@@ -30,7 +30,7 @@ from leat.pipelines.declare.declaration import NAME, Declaration
 from leat.pipelines.declare.diagnostics import meant, validation_mistakes
 from leat.pipelines.declare.portable import is_made_up, made_equal, mistakes, past_of
 from leat.pipelines.declare.yaml_file import MAX_BYTES, DeclarationError, YamlFile, parse_yaml
-from leat.pipelines.load.state import TABLES
+from leat.pipelines.load.system_tables import TABLES
 from leat.pipelines.load.table_schema import HISTORY_COLUMNS, SYSTEM_COLUMNS
 from leat.sources.driver import load_streams, source_names
 from leat.warehouse.session import Dialect, quote, sql_type
@@ -163,7 +163,7 @@ def known_columns(declarations: Mapping[str, Declaration]) -> dict[str, dict[str
 
     The columns of a stream that isn't selected are empty: the query may name it, but there is nothing to read.
     """
-    known = {"leat": {table: list(columns) for table, columns in TABLES.items()}}
+    known = {"leat": {table: list(declared.types) for table, declared in TABLES.items()}}
     for declaration in declarations.values():
         known[declaration.name] = {name: list(columns) for name, columns in _types(declaration).items()}
         for stream in declaration.every_stream():

@@ -9,108 +9,11 @@ from datetime import datetime
 from typing import Any, cast
 
 from leat.pipelines.load.results import StreamResult
+from leat.pipelines.load.system_tables import TABLES
 from leat.warehouse.session import Session, quote, sql_type
 
 SCHEMA = "leat"
 _CHUNK = 500
-
-TABLES: Mapping[str, Mapping[str, str]] = {
-    "loads": {
-        "load_id": "string",
-        "integration": "string",
-        "kind": "string",
-        "landed_at": "timestamp",
-        "applied_at": "timestamp",
-    },
-    "load_streams": {
-        "load_id": "string",
-        "integration": "string",
-        "stream": "string",
-        "inserted": "integer",
-        "updated": "integer",
-        "deleted": "integer",
-        "quarantined": "integer",
-        "drifted": "integer",
-        "total": "integer",
-        "purged": "integer",
-        "complete": "string",
-        "error": "string",
-    },
-    "cursors": {"integration": "string", "load_id": "string", "cursor": "json", "streams": "json"},
-    "streams": {"integration": "string", "stream": "string", "shape": "json"},
-    "log": {
-        "load_id": "string",
-        "integration": "string",
-        "event_type": "string",
-        "event_data": "json",
-        "created_at": "timestamp",
-    },
-    "quarantine": {
-        "integration": "string",
-        "stream": "string",
-        "record_key": "string",
-        "reason": "string",
-        "record": "string",
-        "load_id": "string",
-        "first_seen_at": "timestamp",
-        "last_seen_at": "timestamp",
-        "digest": "string",
-    },
-    "fields": {
-        "integration": "string",
-        "stream": "string",
-        "field": "string",
-        "in_extra": "boolean",
-        "load_id": "string",
-        "first_seen_at": "timestamp",
-        "vanished_at": "timestamp",
-    },
-    "histories": {"integration": "string", "stream": "string", "known_from": "timestamp"},
-    "retention": {"integration": "string", "declared": "string", "enforced_at": "timestamp"},
-    "models": {"model": "string", "fingerprint": "string", "built_at": "timestamp", "row_count": "integer"},
-    "derived": {"mark": "string", "checked_at": "timestamp"},
-    "verdicts": {"version": "string", "passed": "boolean", "judged_at": "timestamp"},
-    "violations": {
-        "rule": "string",
-        "violation_key": "string",
-        "severity": "string",
-        "evidence": "json",
-        "first_seen_at": "timestamp",
-        "last_seen_at": "timestamp",
-        "resolved_at": "timestamp",
-        "owner": "string",
-        "opened_at": "timestamp",
-        "episodes": "integer",
-        "flaps": "integer",
-        "acknowledged_by": "string",
-        "acknowledged_until": "timestamp",
-        "acknowledged_note": "string",
-    },
-    "rules": {
-        "rule": "string",
-        "title": "string",
-        "description": "string",
-        "next_step": "string",
-        "severity": "string",
-        "owner": "string",
-        "integrations": "json",
-        "outcome": "string",
-        "detail": "string",
-        "violations": "integer",
-        "checked_at": "timestamp",
-    },
-    "checks": {
-        "subject": "string",
-        "check_name": "string",
-        "severity": "string",
-        "ok": "boolean",
-        "failing": "integer",
-        "detail": "string",
-        "evidence": "json",
-        "checked_at": "timestamp",
-        "place": "integer",
-    },
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +36,9 @@ class State:
 def create_tables(session: Session) -> None:
     """Create what is missing of the engine's own tables; one of an earlier version of leat gets its new columns."""
     session.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(SCHEMA)}")
-    for table, columns in TABLES.items():
+    for table, declared in TABLES.items():
         there = session.columns(SCHEMA, table)
-        missing = {name: sql_type(kind, session.dialect) for name, kind in columns.items() if name not in there}
+        missing = {name: sql_type(kind, session.dialect) for name, kind in declared.types.items() if name not in there}
         if not there:
             listed = ", ".join(f"{quote(name)} {kind}" for name, kind in missing.items())
             session.execute(f"CREATE TABLE IF NOT EXISTS {quote(SCHEMA, table)} ({listed})")
@@ -227,7 +130,7 @@ def forget_quarantined(session: Session, integration: str, stream: str) -> None:
 
 def read_rows(session: Session, table: str) -> list[tuple[Any, ...]]:
     """Return all rows of one of the engine's tables, as :func:`replace_rows` takes them."""
-    columns = TABLES[table]
+    columns = TABLES[table].types
     rows = session.execute(f"SELECT {', '.join(map(quote, columns))} FROM {quote(SCHEMA, table)}")
     return [tuple(_writable(kind, v) for kind, v in zip(columns.values(), row, strict=True)) for row in rows]
 
@@ -243,8 +146,8 @@ def replace_rows(session: Session, table: str, rows: Sequence[Sequence[Any]]) ->
 
 
 def insert(session: Session, table: str, rows: Sequence[Sequence[Any]]) -> None:
-    """Insert rows into one of the engine's tables, with all columns in the order of :data:`TABLES`."""
-    columns = TABLES[table]
+    """Insert rows into one of the engine's tables, with all columns in their declared order."""
+    columns = TABLES[table].types
     into = f"{quote(SCHEMA, table)} ({', '.join(map(quote, columns))})"
     values = "(" + ", ".join(f"CAST(? AS {sql_type(kind, session.dialect)})" for kind in columns.values()) + ")"
     for start in range(0, len(rows), _CHUNK):

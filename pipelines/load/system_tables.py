@@ -1,195 +1,229 @@
-"""What the tables of the schemas ``leat`` and ``catalog`` and their columns mean."""
+"""The tables of the schema ``leat``, declared once: what a row is, and the name, type and meaning of each column.
+
+Their DDL (:mod:`leat.pipelines.load.state`), their entries in the catalog and the check of docs/warehouse.md come from
+here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from leat.sources.stream import Column
+
 
 @dataclass(frozen=True, slots=True)
-class Described:
-    """What a row of a table is, and what each of its columns means."""
+class SystemTable:
+    """A table or view that leat itself fills: what a row is, and its columns in order."""
 
-    table: str
-    columns: Mapping[str, str]
+    description: str
+    columns: tuple[Column, ...]
+
+    @property
+    def types(self) -> dict[str, str]:
+        """Leat type by name of the column."""
+        return {column.name: column.type for column in self.columns}
 
 
-_LOAD = "The load; later ones sort higher."
-_INTEGRATION = "Name of the integration."
-_STREAM = "Name of the stream."
-_RULE = "Name of the rule."
-_KEY = "Identity of the violation: a hash over the rule and its key."
-_SEVERITY = "warn, or error: an error withholds the new version from readers."
-_CHECKED = "When it was last checked, UTC."
-_SCHEMA = "Schema of the table."
-_TABLE = "Name of the table."
-_TITLE = "What must be true, in a few words."
-_NEXT = "What the recipient of an alert should do."
-_OWNER = "The team that is responsible for it."
+_LOAD = Column("load_id", "string", "The load; later ones sort higher.")
+_INTEGRATION = Column("integration", "string", "Name of the integration.")
+_STREAM = Column("stream", "string", "Name of the stream.")
+_RULE = Column("rule", "string", "Name of the rule.")
+_SEVERITY = Column("severity", "string", "warn, or error: an error withholds the new version from readers.")
+_TITLE = Column("title", "string", "What must be true, in a few words.")
+_NEXT_STEP = Column("next_step", "string", "What the recipient of an alert should do.")
+_OWNER = Column("owner", "string", "The team that is responsible for it.")
+_DETAIL = Column("detail", "string", "The result in words.")
+_CHECKED_AT = Column("checked_at", "timestamp", "When it was last checked, UTC.")
 
-LEDGER: Mapping[str, str] = {
-    "rule": _RULE,
-    "violation_key": _KEY,
-    "severity": _SEVERITY,
-    "owner": _OWNER,
-    "evidence": "The row that the rule selected, as JSON.",
-    "first_seen_at": "When a rule first selected it, UTC.",
-    "opened_at": "When its current episode began, UTC.",
-    "last_seen_at": "When a rule last selected it, UTC.",
-    "resolved_at": "When no rule selected it any more, UTC; null while it is open.",
-    "episodes": "How often it has been opened.",
-    "flaps": "How often in a row it was opened again within a day of its resolution.",
-    "acknowledged_by": "Who acknowledged it; null if nobody has.",
-    "acknowledged_until": "Until when there are no alerts about it, UTC; null: until it is resolved.",
-    "acknowledged_note": "The note of the acknowledgement.",
-}
-_FOUND: Mapping[str, str] = {
-    "ok": "Whether it holds.",
-    "failing": "How many rows broke it.",
-    "detail": "The result in words.",
-    "checked_at": _CHECKED,
-}
-
-DESCRIPTIONS: Mapping[str, Described] = {
-    "leat.loads": Described(
+TABLES: Mapping[str, SystemTable] = {
+    "loads": SystemTable(
         "A load that changed something.",
-        {
-            "load_id": _LOAD,
-            "integration": _INTEGRATION,
-            "kind": "sync; reset for a complete extraction; backfill for rows from a date on; retention.",
-            "landed_at": "When its rows were on disk, UTC.",
-            "applied_at": "When they were applied to the tables, UTC.",
-        },
+        (
+            _LOAD,
+            _INTEGRATION,
+            Column(
+                "kind", "string", "sync; reset for a complete extraction; backfill for rows from a date on; retention."
+            ),
+            Column("landed_at", "timestamp", "When its rows were on disk, UTC."),
+            Column("applied_at", "timestamp", "When they were applied to the tables, UTC."),
+        ),
     ),
-    "leat.load_streams": Described(
+    "load_streams": SystemTable(
         "What a load did to a stream.",
-        {
-            "load_id": _LOAD,
-            "integration": _INTEGRATION,
-            "stream": _STREAM,
-            "inserted": "Rows added.",
-            "updated": "Rows changed.",
-            "deleted": "Rows marked as deleted.",
-            "quarantined": "Records set aside because they could not become rows.",
-            "drifted": "Rows with fields that the stream doesn't know.",
-            "total": "Rows that exist after it.",
-            "purged": "Rows and versions that retention removed.",
-            "complete": "What proved that the listing was complete; null when no whole listing was made.",
-            "error": "Why the stream failed in this load and its rows stayed as they were; null when it didn't.",
-        },
+        (
+            _LOAD,
+            _INTEGRATION,
+            _STREAM,
+            Column("inserted", "integer", "Rows added."),
+            Column("updated", "integer", "Rows changed."),
+            Column("deleted", "integer", "Rows marked as deleted."),
+            Column("quarantined", "integer", "Records set aside because they could not become rows."),
+            Column("drifted", "integer", "Rows with fields that the stream doesn't know."),
+            Column("total", "integer", "Rows that exist after it."),
+            Column("purged", "integer", "Rows and versions that retention removed."),
+            Column(
+                "complete", "string", "What proved that the listing was complete; null when no whole listing was made."
+            ),
+            Column(
+                "error",
+                "string",
+                "Why the stream failed in this load and its rows stayed as they were; null when it didn't.",
+            ),
+        ),
     ),
-    "leat.cursors": Described(
+    "cursors": SystemTable(
         "Where the next extraction of an integration goes on.",
-        {
-            "integration": _INTEGRATION,
-            "load_id": "The load that brought the cursor.",
-            "cursor": "The cursor.",
-            "streams": "Streams that are up to date with the cursor, as a JSON list; others are read from the start.",
-        },
+        (
+            _INTEGRATION,
+            Column("load_id", "string", "The load that brought the cursor."),
+            Column("cursor", "json", "The cursor."),
+            Column(
+                "streams",
+                "json",
+                "Streams that are up to date with the cursor, as a JSON list; others are read from the start.",
+            ),
+        ),
     ),
-    "leat.streams": Described(
+    "streams": SystemTable(
         "The shape of a stream's table.",
-        {"integration": _INTEGRATION, "stream": _STREAM, "shape": "Its columns, key, masked columns and history."},
+        (
+            _INTEGRATION,
+            _STREAM,
+            Column("shape", "json", "Its columns, key, masked columns and history."),
+        ),
     ),
-    "leat.log": Described(
+    "log": SystemTable(
         "An unusual event that a source reported.",
-        {
-            "load_id": _LOAD,
-            "integration": _INTEGRATION,
-            "event_type": "What happened, for example sync_token_expired.",
-            "event_data": "Details of it.",
-            "created_at": "When it happened, UTC.",
-        },
+        (
+            _LOAD,
+            _INTEGRATION,
+            Column("event_type", "string", "What happened, for example sync_token_expired."),
+            Column("event_data", "json", "Details of it."),
+            Column("created_at", "timestamp", "When it happened, UTC."),
+        ),
     ),
-    "leat.quarantine": Described(
+    "quarantine": SystemTable(
         "A record that could not become a row.",
-        {
-            "integration": _INTEGRATION,
-            "stream": _STREAM,
-            "record_key": "What identifies the record in the source.",
-            "reason": "Why it could not become a row.",
-            "record": "The record as it came.",
-            "load_id": "The load that last brought it.",
-            "first_seen_at": "When it first came, UTC.",
-            "last_seen_at": "When it last came in a new form, UTC.",
-            "digest": "A keyed hash that identifies the record when it comes again.",
-        },
+        (
+            _INTEGRATION,
+            _STREAM,
+            Column("record_key", "string", "What identifies the record in the source."),
+            Column("reason", "string", "Why it could not become a row."),
+            Column("record", "string", "The record as it came."),
+            Column("load_id", "string", "The load that last brought it."),
+            Column("first_seen_at", "timestamp", "When it first came, UTC."),
+            Column("last_seen_at", "timestamp", "When it last came in a new form, UTC."),
+            Column("digest", "string", "A keyed hash that identifies the record when it comes again."),
+        ),
     ),
-    "leat.fields": Described(
+    "fields": SystemTable(
         "A field of a stream that was seen with a value.",
-        {
-            "integration": _INTEGRATION,
-            "stream": _STREAM,
-            "field": "Name of the declared column, or of the field in extra.",
-            "in_extra": "Whether the field is one that the stream doesn't declare.",
-            "load_id": "The load that first brought it.",
-            "first_seen_at": "When it first came, UTC.",
-            "vanished_at": "When a complete listing had no value of it any longer, UTC; null while there are values.",
-        },
+        (
+            _INTEGRATION,
+            _STREAM,
+            Column("field", "string", "Name of the declared column, or of the field in extra."),
+            Column("in_extra", "boolean", "Whether the field is one that the stream doesn't declare."),
+            Column("load_id", "string", "The load that first brought it."),
+            Column("first_seen_at", "timestamp", "When it first came, UTC."),
+            Column(
+                "vanished_at",
+                "timestamp",
+                "When a complete listing had no value of it any longer, UTC; null while there are values.",
+            ),
+        ),
     ),
-    "leat.models": Described(
-        "A model that was built.",
-        {
-            "model": "Name of the model.",
-            "fingerprint": "A hash of its query and the versions of its inputs.",
-            "built_at": "When it was last built, UTC.",
-            "row_count": "Its rows.",
-        },
-    ),
-    "leat.histories": Described(
+    "histories": SystemTable(
         "Since when the history of a stream is complete.",
-        {
-            "integration": _INTEGRATION,
-            "stream": _STREAM,
-            "known_from": "From when on the table has every version, UTC.",
-        },
+        (
+            _INTEGRATION,
+            _STREAM,
+            Column("known_from", "timestamp", "From when on the table has every version, UTC."),
+        ),
     ),
-    "leat.retention": Described(
+    "retention": SystemTable(
         "When retention of an integration was last enforced.",
-        {
-            "integration": _INTEGRATION,
-            "declared": "The retention that was declared for its streams.",
-            "enforced_at": "When that was last enforced, UTC.",
-        },
+        (
+            _INTEGRATION,
+            Column("declared", "string", "The retention that was declared for its streams."),
+            Column("enforced_at", "timestamp", "When that was last enforced, UTC."),
+        ),
     ),
-    "leat.derived": Described(
+    "models": SystemTable(
+        "A model that was built.",
+        (
+            Column("model", "string", "Name of the model."),
+            Column("fingerprint", "string", "A hash of its query and the versions of its inputs."),
+            Column("built_at", "timestamp", "When it was last built, UTC."),
+            Column("row_count", "integer", "Its rows."),
+        ),
+    ),
+    "derived": SystemTable(
         "One mark.",
-        {"mark": "The loads and files that models and rules reflect.", "checked_at": "When rules were last run, UTC."},
+        (
+            Column("mark", "string", "The loads and files that models and rules reflect."),
+            Column("checked_at", "timestamp", "When rules were last run, UTC."),
+        ),
     ),
-    "leat.verdicts": Described(
+    "verdicts": SystemTable(
         "The verdict on what was written last.",
-        {
-            "version": "The loads and models that were judged.",
-            "passed": "Whether readers may have them.",
-            "judged_at": "When, UTC.",
-        },
+        (
+            Column("version", "string", "The loads and models that were judged."),
+            Column("passed", "boolean", "Whether readers may have them."),
+            Column("judged_at", "timestamp", "When, UTC."),
+        ),
     ),
-    "leat.violations": Described("A violation of a rule.", LEDGER),
-    "leat.rules": Described(
+    "violations": SystemTable(
+        "A violation of a rule.",
+        (
+            _RULE,
+            Column("violation_key", "string", "Identity of the violation: a hash over the rule and its key."),
+            _SEVERITY,
+            Column("evidence", "json", "The row that the rule selected, as JSON."),
+            Column("first_seen_at", "timestamp", "When a rule first selected it, UTC."),
+            Column("last_seen_at", "timestamp", "When a rule last selected it, UTC."),
+            Column("resolved_at", "timestamp", "When no rule selected it any more, UTC; null while it is open."),
+            _OWNER,
+            Column("opened_at", "timestamp", "When its current episode began, UTC."),
+            Column("episodes", "integer", "How often it has been opened."),
+            Column("flaps", "integer", "How often in a row it was opened again within a day of its resolution."),
+            Column("acknowledged_by", "string", "Who acknowledged it; null if nobody has."),
+            Column(
+                "acknowledged_until",
+                "timestamp",
+                "Until when there are no alerts about it, UTC; null: until it is resolved.",
+            ),
+            Column("acknowledged_note", "string", "The note of the acknowledgement."),
+        ),
+    ),
+    "rules": SystemTable(
         "A rule, and how its last run ended.",
-        {
-            "rule": _RULE,
-            "title": _TITLE,
-            "description": "What a violation means, and where it comes from most often.",
-            "next_step": _NEXT,
-            "severity": _SEVERITY,
-            "owner": _OWNER,
-            "integrations": "The integrations that it reads or needs, as a JSON list.",
-            "outcome": "holds, violated, skipped or failed.",
-            "detail": "The result in words.",
-            "violations": "How many violations it has.",
-            "checked_at": _CHECKED,
-        },
+        (
+            _RULE,
+            _TITLE,
+            Column("description", "string", "What a violation means, and where it comes from most often."),
+            _NEXT_STEP,
+            _SEVERITY,
+            _OWNER,
+            Column("integrations", "json", "The integrations that it reads or needs, as a JSON list."),
+            Column("outcome", "string", "holds, violated, skipped or failed."),
+            _DETAIL,
+            Column("violations", "integer", "How many violations it has."),
+            _CHECKED_AT,
+        ),
     ),
-    "leat.checks": Described(
+    "checks": SystemTable(
         "The last result of a check of a table.",
-        {
-            "subject": "The table: integration.stream or analytics.model.",
-            "check_name": "Name of the check.",
-            "severity": _SEVERITY,
-            **_FOUND,
-            "evidence": "The first rows that broke it, as a JSON list; without personal data.",
-            "place": "Its place among the checks.",
-        },
+        (
+            Column("subject", "string", "The table: integration.stream or analytics.model."),
+            Column("check_name", "string", "Name of the check."),
+            _SEVERITY,
+            Column("ok", "boolean", "Whether it holds."),
+            Column("failing", "integer", "How many rows broke it."),
+            _DETAIL,
+            Column("evidence", "json", "The first rows that broke it, as a JSON list; without personal data."),
+            _CHECKED_AT,
+            Column("place", "integer", "Its place among the checks."),
+        ),
     ),
 }

@@ -17,6 +17,7 @@ from leat.control.runs import RunStatus
 from leat.control.store import Counts, end_run, open_control, start_run
 from leat.pipelines.declare.project import Project, load_declarations
 from leat.pipelines.load import state
+from leat.pipelines.load.system_tables import TABLES
 from leat.quality.alerts.announce import Sent, announce
 from leat.warehouse.connect import open_warehouse
 from leat.warehouse.session import Session
@@ -94,7 +95,7 @@ class Office:
         rows = []
         for number in numbers:
             found = json.dumps({"order": f"ORD-{number}", "charged_amount": 4900 + number, **evidence})
-            fields: dict[str, Any] = dict.fromkeys(state.TABLES["violations"])
+            fields: dict[str, Any] = dict.fromkeys(TABLES["violations"].types)
             fields |= {"rule": rule, "violation_key": key_of(number, rule), "severity": severity, "owner": owner,
                        "evidence": found, "first_seen_at": self.now, "opened_at": self.now, "last_seen_at": self.now,
                        "episodes": 1, "flaps": flaps}  # fmt: skip
