@@ -72,7 +72,8 @@ def run_raw(folder: Path, rows: int, generation: int) -> None:
 def run_leat(folder: Path, rows: int, generation: int) -> None:
     """Go the whole way of a load with a source that yields the batches."""
     from leat.pipelines.declare.project import load_declarations, open_project
-    from leat.pipelines.load.run import Engine, Request, run_integration
+    from leat.pipelines.load.engine import Engine, Request
+    from leat.pipelines.load.run import run_integration
     from leat.warehouse.connect import open_warehouse
 
     os.environ |= {"BENCH_ROWS": str(rows), "BENCH_GENERATION": str(generation)}

@@ -42,7 +42,8 @@ def run_read_json(folder: Path, _url: str) -> None:
 
 def run_leat(folder: Path, url: str) -> None:
     from leat.pipelines.declare.project import load_declarations, open_project
-    from leat.pipelines.load.run import Engine, Request, run_integration
+    from leat.pipelines.load.engine import Engine, Request
+    from leat.pipelines.load.run import run_integration
     from leat.warehouse.connect import open_warehouse
 
     project = open_project(declare(folder / "leat", url))

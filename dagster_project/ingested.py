@@ -10,7 +10,7 @@ from leat.dagster_project.refreshed_assets import refresh_step, refreshed_specs
 from leat.dagster_project.steps import Told, again_later, earlier_checks, failed, logging_to, tell
 from leat.dagster_project.stream_specs import stream_check_specs, stream_specs
 from leat.pipelines.declare.declaration import Declaration
-from leat.pipelines.load.run import Request
+from leat.pipelines.load.engine import Request
 from leat.runs.workspace import Workspace
 
 _CONFIG = {

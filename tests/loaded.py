@@ -68,7 +68,7 @@ def load(
         if not session.columns(integration, name):
             listed = ", ".join(f"{quote(column)} {sql_type(kind, session.dialect)}" for column, kind in kinds.items())
             session.execute(f"CREATE TABLE {quote(integration, name)} ({listed})")
-            state.write_shape(session, integration, name, {})
+            state.write_schema(session, integration, name, {})
         number = 0
         for row in rows:
             whole = {"_load_id": load_id, "_synced_at": at, **row}

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leat.pipelines.load.apply import RESET, SYNC, Plan
+from leat.pipelines.load.plan import RESET, SYNC
 from leat.pipelines.load.stream_failures import StreamFailed
 from leat.sources.batch import Batch
 from leat.sources.driver import add_sources, load_streams
@@ -26,7 +26,7 @@ from leat.warehouse.duckdb.session import DuckDBSession
 from leat.warehouse.postgres.session import PostgresSession
 from leat.warehouse.postgres.warehouse import PostgresWarehouse
 from leat.warehouse.session import Session
-from tests.kit.loads import START, Loads, declaration
+from tests.kit.loads import START, Loads, declaration, planned
 from tests.kit.model import Model, Refused
 from tests.kit.project import SOURCES
 
@@ -232,7 +232,7 @@ def test_the_guard_stops_at_the_declared_share(
 
 def test_deletes_may_be_allowed(loads: Loads) -> None:
     loads.load(rows("scanned", *(thing(i) for i in range(50))))
-    loads.load(FullScan("scanned"), plan=Plan(SYNC, EVERY, any_share=True))
+    loads.load(FullScan("scanned"), plan=planned(SYNC, EVERY, any_share=True))
     assert alive(loads, "scanned") == {}
 
 
@@ -246,7 +246,7 @@ def test_a_full_scan_of_a_stream_that_has_none_is_refused(loads: Loads, stream: 
 def test_a_complete_extraction_deletes_what_it_did_not_name_unless_rows_are_never_deleted(loads: Loads) -> None:
     loads.load(*(rows(stream, thing(1), thing(2)) for stream in STREAMS))
     proven = FullScan("scanned")
-    loads.load(*(rows(stream, thing(2)) for stream in STREAMS), proven, plan=Plan(RESET, EVERY))
+    loads.load(*(rows(stream, thing(2)) for stream in STREAMS), proven, plan=planned(RESET, EVERY))
     assert {stream: len(alive(loads, stream)) for stream in STREAMS} == {"fed": 1, "scanned": 1, "kept": 2}
 
 
@@ -513,7 +513,7 @@ def test_any_sequence_of_loads_does_what_the_model_does_and_twice_is_once(
                 assert table_of(loads, name) == table_of_model(model, [landed.load_id for landed in loads.landed])
                 assert history_of(loads, name) == history_of_model(model)
             before = {name: (table_of(loads, name), history_of(loads, name)) for name in STREAMS}
-            loads.apply(loads.landed[-1], Plan(SYNC, EVERY, any_share=True))
+            loads.apply(loads.landed[-1], planned(SYNC, EVERY, any_share=True))
             assert {name: (table_of(loads, name), history_of(loads, name)) for name in STREAMS} == before
 
 

@@ -12,10 +12,11 @@ import psycopg2
 import pytest
 import sqlalchemy
 
-from leat.pipelines.load.apply import RESET, Plan, prepare_table
+from leat.pipelines.load.plan import RESET
+from leat.pipelines.load.table_changes import prepare_table
 from leat.sources.events import Delete
 from leat.warehouse.session import literal
-from tests.kit.loads import START, Loads, declaration
+from tests.kit.loads import START, Loads, declaration, planned
 from tests.kit.project import Tally, delete, row
 from tests.kit.project import rows as script_rows
 from tests.test_apply import opened, rows, thing
@@ -101,7 +102,7 @@ def test_a_rebuilt_table_has_a_new_past(loads: Loads) -> None:
     loads.load(rows("fed", thing(1, "secret")))
     first = loads.at
     loads.declaration = declaration({"fed": {"history": True, "mask": ["label"]}})
-    reset = Plan(RESET, frozenset({"fed"}), keep_cursor=True, rebuild=True, any_share=True)
+    reset = planned(RESET, frozenset({"fed"}), keep_cursor=True, rebuild=True, any_share=True)
     loads.load(rows("fed", thing(1, "secret")), plan=reset)
     assert as_of(loads, literal(loads.at)) == now(loads)
     with pytest.raises(Exception, match=r"tally.fed is known from"):

@@ -12,8 +12,9 @@ from typing import Any, get_args
 import psycopg2
 import pytest
 
+from leat.pipelines.load.engine import Request
 from leat.pipelines.load.results import IntegrationResult
-from leat.pipelines.load.run import Request, run_integration, run_integrations
+from leat.pipelines.load.run import run_integration, run_integrations
 from leat.warehouse.connect import open_warehouse
 from leat.warehouse.locks import LockKind, advisory_key, file_lock
 from leat.warehouse.session import Busy, Warehouse

@@ -18,7 +18,8 @@ from leat.dagster_project.assembled import definitions
 from leat.dagster_project.compiled import VIOLATIONS, Compiled, compile_folder
 from leat.dagster_project.instance import prepare_instance
 from leat.dagster_project.report import report
-from leat.pipelines.load.run import Request, run_integration
+from leat.pipelines.load.engine import Request
+from leat.pipelines.load.run import run_integration
 from leat.runs.refresh import refresh
 from leat.runs.workspace import Workspace
 from tests.kit.project import Tally, full_scan, row, rows

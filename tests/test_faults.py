@@ -14,10 +14,11 @@ import pytest
 import sqlalchemy
 
 from leat.demo.servers.process import Process
+from leat.pipelines.load.engine import Request
 from leat.pipelines.load.event_log import EVENTS, landed_stream
 from leat.pipelines.load.landing import landed_loads
 from leat.pipelines.load.results import IntegrationResult
-from leat.pipelines.load.run import Request, run_integration
+from leat.pipelines.load.run import run_integration
 from leat.sources.driver import add_sources
 from tests.kit.child import Point, run_to_end
 from tests.kit.project import Tally, delete, full_scan, labels, row, rows

@@ -15,8 +15,9 @@ from leat.control.publications import current_publications
 from leat.control.store import open_control
 from leat.pipelines.declare.project import load_declarations
 from leat.pipelines.declare.yaml_file import DeclarationError
+from leat.pipelines.load.engine import Request
 from leat.pipelines.load.freshness import stale_streams
-from leat.pipelines.load.run import Request, run_integration
+from leat.pipelines.load.run import run_integration
 from leat.quality.audit import audit
 from leat.runs.publish import Force, Published, describe_forced, publish
 from leat.runs.refresh import Refreshed, refresh

@@ -11,11 +11,11 @@ import pytest
 
 from leat.pipelines.declare.project import load_declaration
 from leat.pipelines.declare.yaml_file import DeclarationError
-from leat.pipelines.load.apply import RESET, Plan, enforce_retention
-from leat.pipelines.load.retention import DIGEST, is_due
+from leat.pipelines.load.plan import RESET
+from leat.pipelines.load.retention import DIGEST, enforce_retention, is_due
 from leat.sources.events import Cursor, Delete, FullScan, Quarantined
 from leat.warehouse.session import literal
-from tests.kit.loads import START, Loads, declaration
+from tests.kit.loads import START, Loads, declaration, planned
 from tests.kit.project import Tally, row
 from tests.kit.project import rows as script_rows
 from tests.test_apply import alive, opened, rows, thing, versions
@@ -71,7 +71,7 @@ def test_what_is_read_again_does_not_come_back(loads: Loads, stream: str) -> Non
     loads.load(everything)
     assert numbers(loads, stream) == [2]
     assert loads.load(everything) is None, "nothing is new"
-    reset = Plan(RESET, frozenset({stream}), rebuild=True, any_share=True)
+    reset = planned(RESET, frozenset({stream}), rebuild=True, any_share=True)
     done = loads.load(everything, plan=reset)
     assert done is None or not any(result.changed for result in done.values())
     assert numbers(loads, stream) == [2]
@@ -154,17 +154,17 @@ def test_a_mended_record_leaves_the_quarantine(loads: Loads, name: str) -> None:
 def test_without_a_load_it_is_enforced_once_a_day(loads: Loads) -> None:
     keep(loads, "kept", BY_TIME)
     loads.load(rows("kept", seen(1, timedelta(days=5)), seen(2, timedelta(days=1))), Cursor({"at": 1}))
-    assert is_due(loads.session, loads.declaration, loads.at)  # the engine notes that a load has done it
+    assert is_due(loads.state(), loads.declaration, loads.at)  # the engine notes that a load has done it
     loads.at += timedelta(days=3)
-    (result,) = enforce_retention(loads.session, loads.declaration, "20260104T000000000000", loads.at)
+    (result,) = enforce_retention(loads.session, loads.declaration, loads.state(), "20260104T000000000000", loads.at)
     assert (result.stream, result.purged, result.total) == ("kept", 2, 1)
     assert loads.read("SELECT kind FROM leat.loads ORDER BY load_id") == [("sync",), ("retention",)]
-    assert not is_due(loads.session, loads.declaration, loads.at + timedelta(hours=23))
-    assert is_due(loads.session, loads.declaration, loads.at + timedelta(hours=25))
-    assert enforce_retention(loads.session, loads.declaration, "20260104T000000000001", loads.at) == []
+    assert not is_due(loads.state(), loads.declaration, loads.at + timedelta(hours=23))
+    assert is_due(loads.state(), loads.declaration, loads.at + timedelta(hours=25))
+    assert enforce_retention(loads.session, loads.declaration, loads.state(), "20260104T000000000001", loads.at) == []
     assert len(loads.read("SELECT * FROM leat.loads")) == 2, "nothing to remove leaves no trace"
     keep(loads, "kept", {"rows": "P1D", "by": "seen_at"})
-    assert is_due(loads.session, loads.declaration, loads.at), "what is declared has changed"
+    assert is_due(loads.state(), loads.declaration, loads.at), "what is declared has changed"
 
 
 def test_a_run_that_finds_nothing_new_enforces_it(tally: Tally) -> None:

@@ -13,8 +13,8 @@ import pytest
 from leat.cli.usage import EXIT_CODES
 from leat.control.publications import Publication
 from leat.control.store import recent_runs
+from leat.pipelines.load.engine import Request
 from leat.pipelines.load.results import IntegrationResult, StreamResult
-from leat.pipelines.load.run import Request
 from leat.runs.publish import Published
 from leat.runs.result import Outcome, RunResult, needs_refresh
 from leat.runs.run import Observer, load_step, refresh_and_publish, run

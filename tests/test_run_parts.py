@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from leat.control.store import open_control
-from leat.pipelines.load.run import Request
+from leat.pipelines.load.engine import Request
 from tests.kit.command import differs, documented_json, tally_project, then
 from tests.kit.project import Tally, delete, full_scan, labels, row, rows
 

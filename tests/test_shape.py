@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from leat.pipelines.load.engine import Request
 from leat.pipelines.load.results import IntegrationResult
-from leat.pipelines.load.run import Request
 from tests.kit.child import Point, Reader, run_to_end
 from tests.kit.project import Tally, delete, everything_written, full_scan, labels, row, rows
 

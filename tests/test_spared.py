@@ -9,20 +9,20 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from leat.pipelines.load.apply import RESET, SYNC, Plan
+from leat.pipelines.load.plan import RESET, SYNC, LoadPlan
 from leat.pipelines.load.shaping import Shaping, quarantine_data
 from leat.pipelines.load.table_schema import TableSchema
 from leat.sources.driver import add_sources
 from leat.sources.events import Delete, FullScan, Listed, Masked, Quarantined, Rows
-from tests.kit.loads import Loads, declaration
+from tests.kit.loads import Loads, declaration, planned
 from tests.kit.project import SOURCES, Tally, everything_written
 from tests.kit.project import row as project_row
 from tests.kit.project import rows as project_rows
 from tests.test_apply import EVERY, HISTORY, STREAMS, alive, opened, rows, thing
 
 add_sources(SOURCES)
-WHOLE = Plan(RESET, EVERY, any_share=True)
-SYNCED = Plan(SYNC, EVERY, any_share=True)
+WHOLE = planned(RESET, EVERY, any_share=True)
+SYNCED = planned(SYNC, EVERY, any_share=True)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ NAN = float("nan")
 
 
 @pytest.mark.parametrize("plan", [WHOLE, SYNCED], ids=["reset", "sync"])
-def test_a_row_that_is_broken_now_outlives_a_complete_listing(loads: Loads, plan: Plan) -> None:
+def test_a_row_that_is_broken_now_outlives_a_complete_listing(loads: Loads, plan: LoadPlan) -> None:
     loads.load(rows("scanned", *(thing(i) for i in range(4))))
     loads.load(raw("scanned", thing(0), thing(1, weight=NAN)), FullScan("scanned"), plan=plan)
     assert set(alive(loads, "scanned")) == {("a", 0), ("a", 1)}
@@ -61,7 +61,7 @@ def test_a_row_that_is_broken_now_outlives_a_complete_listing(loads: Loads, plan
 
 @pytest.mark.parametrize("plan", [WHOLE, SYNCED], ids=["reset", "sync"])
 @pytest.mark.parametrize("known", [True, False])
-def test_a_driver_may_say_which_row_is_broken(loads: Loads, plan: Plan, known: bool) -> None:
+def test_a_driver_may_say_which_row_is_broken(loads: Loads, plan: LoadPlan, known: bool) -> None:
     """Where it doesn't, the listing proves of no row that it is gone."""
     loads.load(rows("scanned", *(thing(i) for i in range(4))))
     one = broken("scanned", 1, **({"shelf": "a", "id": 1} if known else {}))
@@ -96,7 +96,7 @@ def test_a_reset_that_builds_the_table_anew_keeps_what_is_broken_or_unproven(loa
     loads.declaration = declaration({"scanned": {**options, "exclude": ["tags"]}})
     loads.load(rows("scanned", *(thing(i, tags=["t"]) for i in range(3))))
     loads.declaration = declaration({"scanned": options})
-    anew = Plan(RESET, frozenset({"scanned"}), keep_cursor=True, rebuild=True, any_share=True)
+    anew = planned(RESET, frozenset({"scanned"}), keep_cursor=True, rebuild=True, any_share=True)
     loads.load(raw("scanned", thing(0, tags='["t"]'), thing(1, weight=NAN)), FullScan("scanned"), plan=anew)
     found = loads.read("SELECT id, label, tags IS NULL, _deleted_at IS NULL FROM tally.scanned ORDER BY id")
     assert found == [(0, "x", False, True), (1, "x", True, True)]
@@ -171,7 +171,7 @@ def test_of_masked_columns_nothing_is_kept_in_clear() -> None:
 
 
 def test_of_a_stream_with_columns_left_out_no_record_is_kept() -> None:
-    shaping = Shaping(masked().shapes, b"key", frozenset({"s"}))
+    shaping = Shaping(masked().tables, b"key", frozenset({"s"}))
     data = quarantine_data(Quarantined("s", "1", f"column n takes integer, not '{SECRET}'", SECRET), shaping)
     assert SECRET not in str(data)
     assert data["key"] == "1"

@@ -13,7 +13,7 @@ from leat.cli.names import read_names
 from leat.cli.output import err, say
 from leat.cli.run import execute
 from leat.cli.usage import UsageMistake
-from leat.pipelines.load.run import Request
+from leat.pipelines.load.engine import Request
 from leat.runs.workspace import Workspace
 
 _NEXT = """

@@ -23,7 +23,7 @@ from leat.cli.outcome import (
 from leat.cli.output import Json, err, print_checks, print_json, say
 from leat.cli.progress import Display, shown_progress
 from leat.cli.usage import EXIT_CODES
-from leat.pipelines.load.run import Request
+from leat.pipelines.load.engine import Request
 from leat.quality.violation_report import summaries
 from leat.runs.publish import Published
 from leat.runs.refresh import Refreshed

@@ -51,7 +51,7 @@ class Recorder:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def on_phase(self, integration: str, phase: str) -> None:
-        """Record that a run has begun; for :attr:`leat.pipelines.load.run.Engine.observe`."""
+        """Record that a run has begun; for :attr:`leat.pipelines.load.engine.Engine.observe`."""
         if phase == "started" and integration not in self.parts:
             from leat.control import store as control
 
@@ -60,7 +60,7 @@ class Recorder:
                 self._running[integration] = _Running(run)
 
     def on_call(self, integration: str, call: ApiCall) -> None:
-        """Record an API call of a run; for :attr:`leat.pipelines.load.run.Engine.called`.
+        """Record an API call of a run; for :attr:`leat.pipelines.load.engine.Engine.called`.
 
         Calls are kept back until there are a thousand, or the run ends. What can't be written is logged and lost: a
         run doesn't fail for it.

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING
 
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.load.drift import Change, changes_since
+from leat.pipelines.load.engine import Audit, Engine, Request
 from leat.pipelines.load.quarantined import Choice, count_reasons
 from leat.pipelines.load.results import CheckResult, IntegrationResult
-from leat.pipelines.load.run import Audit, Engine, Request, run_integration, run_integrations
+from leat.pipelines.load.run import run_integration, run_integrations
 from leat.quality.expectations import import_expectations
 from leat.quality.violation_report import entries
 from leat.runs.notify import notify
@@ -46,7 +47,7 @@ class Observer:
     """What is called while a run goes on, from the threads of its integrations.
 
     Attributes:
-        phase: called with an integration and the phase that begins; see :attr:`leat.pipelines.load.run.Engine.observe`.
+        phase: called with an integration and the phase that begins; see :attr:`leat.pipelines.load.engine.Engine.observe`.
         progress: called with an integration, what is being read, and how many records since the last call.
         result: called with what became of an integration.
         refreshing: called when all are loaded, and models and rules follow.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from leat.pipelines.load.event_log import SEQUENCE
-from leat.pipelines.load.merge import Merge, equal
+from leat.pipelines.load.merge import Deletes, Merge, equal
 from leat.pipelines.load.superseded import ENDED
 from leat.sources.errors import Permanent
 from leat.warehouse.session import quote
@@ -19,7 +19,7 @@ class SuspiciousDelete(Permanent):
     """A full scan would delete a larger share of a table than the declaration allows."""
 
 
-def not_deleted(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) -> str:
+def not_deleted(merge: Merge, deletes: Deletes) -> str:
     """Return the condition that the source has not reported the row ``t`` as gone, or that it is spared."""
     spared = merge.spared("t", f"d.{SEQUENCE}")
     reported = [
@@ -29,7 +29,7 @@ def not_deleted(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) ->
     return f"NOT ({' OR '.join(reported)})" if reported else "1 = 1"
 
 
-def apply_deletes(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) -> int:
+def apply_deletes(merge: Merge, deletes: Deletes) -> int:
     """Mark what the source reported as gone; returns how many rows."""
     spared = merge.spared("t", f"d.{SEQUENCE}")
     gone = sum(

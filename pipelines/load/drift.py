@@ -73,7 +73,7 @@ def find_drift(merge: Merge, result: StreamResult, *, listed: bool, reshaped: bo
         merge: the stream, after its rows were merged.
         result: what the merge did.
         listed: whether the rows that exist now are those of a complete listing.
-        reshaped: whether the declared columns have changed: then all fields are seen anew.
+        reshaped: whether the declared columns have changed: then all fields count as seen for the first time.
     """
     if not (result.inserted or result.updated or result.deleted):
         return Drift()

@@ -60,7 +60,7 @@ class _Log:
 
     def add_rows(self, event: Rows) -> Iterator[Any]:
         """Take rows; those that no warehouse can hold become events."""
-        if event.stream not in self._shaping.shapes:
+        if event.stream not in self._shaping.tables:
             return
         for part in _parts(event.table):
             table, refused = shaped(self._integration, replace(event, table=part), self._shaping)
@@ -150,7 +150,7 @@ def _event_row(integration: str, event: Event, shaping: Shaping) -> dict[str, st
         return {"kind": "log", "stream": "", "data": to_json({"event_type": event.event_type, "data": event.data})}
     if not isinstance(event, Quarantined | Delete | FullScan | Listed | Failed):
         raise broken_contract(integration, f"{type(event).__name__} is no event")
-    if event.stream not in shaping.shapes:
+    if event.stream not in shaping.tables:
         return None
     if isinstance(event, Failed):
         return {"kind": "failed", "stream": event.stream, "data": to_json(Failure.of_event(event).as_json())}
@@ -166,10 +166,10 @@ def _event_row(integration: str, event: Event, shaping: Shaping) -> dict[str, st
 
 def _where(integration: str, event: Delete | FullScan, shaping: Shaping) -> dict[str, Any]:
     """Return the columns and values that an event names, as the rows have them."""
-    shape = shaping.shapes[event.stream]
-    unknown: Sequence[str] = [name for name, v in event.where.items() if name not in shape.columns or v is None]
+    wanted = shaping.tables[event.stream]
+    unknown: Sequence[str] = [name for name, v in event.where.items() if name not in wanted.columns or v is None]
     if unknown or (isinstance(event, Delete) and not event.where):
         got = f"a {type(event).__name__} of {event.stream} names {unknown or 'no column'}"
         raise broken_contract(integration, got)
-    hashed = {n for n, v in event.where.items() if n in shape.masked and not isinstance(v, Masked)}
+    hashed = {n for n, v in event.where.items() if n in wanted.masked and not isinstance(v, Masked)}
     return {n: shaping.mask(str(v)) if n in hashed else v for n, v in event.where.items()}

@@ -32,7 +32,7 @@ from leat.sources.errors import IntegrationError, Permanent
 from leat.sources.events import Event
 
 _DATA = "data"
-_FORMAT = 2
+_FORMAT = 3
 LOAD_ID = "%Y%m%dT%H%M%S%f"
 
 Observer = Callable[[str], None]
@@ -109,7 +109,7 @@ class Landed:
             plan = json.loads((self.folder / "plan.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        whole = isinstance(plan, dict) and plan.keys() >= {"plan", "shapes", "after"} and plan.get("format") == _FORMAT
+        whole = isinstance(plan, dict) and plan.keys() >= {"kind", "streams", "after"} and plan.get("format") == _FORMAT
         return plan if whole else None
 
     def remove(self) -> None:
@@ -117,6 +117,11 @@ class Landed:
         with contextlib.suppress(OSError):
             (self.folder / "plan.json").unlink()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def landing_folder(state: Path, integration: str, *, dry: bool) -> Path:
+    """Return the folder of an integration's loads; those of a dry run are in one that no other run looks at."""
+    return state / "landing" / (f"{integration}.dry" if dry else integration)
 
 
 def next_load_id(now: datetime, after: str) -> str:

@@ -25,6 +25,9 @@ from leat.warehouse.session import Session, quote
 SUPERSEDED = "leat_superseded"  # a temporary table: the landed rows that don't count
 SPARED = "leat_spared"  # keys of broken records of the load: what is in the table stays as it is
 
+Deletes = Sequence[tuple[str, tuple[str, ...]]]
+"""Temporary relations of deletes: name, and the columns that they name besides ``_seq``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Merge:
@@ -95,7 +98,7 @@ class Merge:
         )
 
 
-def upsert(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) -> tuple[int, int]:
+def upsert(merge: Merge, deletes: Deletes) -> tuple[int, int]:
     """Replace the rows that differ and insert the new ones; returns (inserted, updated).
 
     A lower version does not replace a higher one, unless a delete came between them.

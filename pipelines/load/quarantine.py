@@ -17,7 +17,7 @@ from typing import Any
 
 from leat.pipelines.load.event_log import SEQUENCE
 from leat.pipelines.load.landing import Landed
-from leat.pipelines.load.merge import SPARED, Merge
+from leat.pipelines.load.merge import SPARED, Deletes, Merge
 from leat.pipelines.load.shaping import MAX_KEY_BYTES
 from leat.pipelines.load.staging import stage_rows
 from leat.sources.stream import Column
@@ -66,7 +66,7 @@ def holds(merge: Merge) -> bool:
     return bool(merge.session.execute(f"SELECT 1 FROM leat.quarantine AS q WHERE {_of_stream(merge)} LIMIT 1"))
 
 
-def forget(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) -> None:
+def forget(merge: Merge, deletes: Deletes) -> None:
     """Take records out of the quarantine whose key arrives well, or is deleted in the source."""
     sources = [f"{merge.effective} AS s"]
     sources += [f"{quote(name)} AS s" for name, columns in deletes if set(columns) == set(merge.key)]

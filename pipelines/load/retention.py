@@ -15,10 +15,15 @@ from typing import Any
 from leat.pipelines.declare.declaration import Declaration, Retain
 from leat.pipelines.load import as_of, state
 from leat.pipelines.load.event_log import SEQUENCE
-from leat.pipelines.load.merge import SUPERSEDED, Merge
+from leat.pipelines.load.merge import SUPERSEDED, Merge, count
+from leat.pipelines.load.results import StreamResult
+from leat.pipelines.load.state import State
+from leat.pipelines.load.table_schema import TableSchema
 from leat.warehouse.clock import is_within
 from leat.warehouse.session import Session, literal, quote
 
+RETENTION = "retention"
+"""Kind of a load that only removes what isn't kept any longer."""
 EVENT = "retention_enforced"
 DIGEST = "md5 "  # before the digest of a record whose content was removed
 _EVERY = timedelta(days=1)
@@ -56,16 +61,14 @@ def retained(declaration: Declaration) -> dict[str, Retain]:
     return {name: retain for name, retain in options.items() if retain is not None}
 
 
-def is_due(session: Session, declaration: Declaration, now: datetime) -> bool:
+def is_due(known: State, declaration: Declaration, now: datetime) -> bool:
     """Return whether what is declared has changed since it was enforced, or that was a day ago."""
     if not retained(declaration):
         return False
-    if not session.columns(state.SCHEMA, "retention"):  # before the first load, or of an earlier version of leat
+    if known.retention is None:
         return True
-    found = session.execute(
-        "SELECT enforced_at, declared FROM leat.retention WHERE integration = ?", (declaration.name,)
-    )
-    return not found or found[0][1] != _declared(declaration) or not is_within(found[0][0], now, _EVERY)
+    declared, enforced_at = known.retention
+    return declared != _declared(declaration) or not is_within(enforced_at, now, _EVERY)
 
 
 def mark_enforced(session: Session, declaration: Declaration, at: datetime) -> None:
@@ -134,3 +137,38 @@ def _older(columns: Mapping[str, str], by: str, moment: datetime, alias: str = "
     column = f"{alias}.{quote(by)}" if alias else quote(by)
     kinds = {"timestamp": "TIMESTAMPTZ", "datetime": "TIMESTAMP", "date": "DATE"}
     return f"{column} < CAST({literal(moment)} AS {kinds[columns[by]]})"
+
+
+def purged_events(purged: Mapping[str, Purged]) -> list[tuple[str, dict[str, Any]]]:
+    """Return what the log records of each stream of which something was removed: the event type and its data."""
+    return [(EVENT, what.as_event(stream)) for stream, what in purged.items() if what != Purged()]
+
+
+def enforce_retention(
+    session: Session, declaration: Declaration, known: State, load_id: str, at: datetime
+) -> list[StreamResult]:
+    """Remove what isn't kept any longer, without a load, inside an open transaction.
+
+    When that changes a table it is recorded like a load, of kind ``retention``, so that what reads the table is
+    brought up to date.
+    """
+    session.limit_memory()
+    state.create_tables(session)
+    at = known.later(at)
+    purged: dict[str, Purged] = {}
+    results = []
+    for name, retain in retained(declaration).items():
+        if name in known.schemas:
+            schema = TableSchema.of_json(known.schemas[name])
+            merge = Merge(
+                session, declaration.name, name, name, "", schema.columns, schema.key, None, schema.history, load_id, at
+            )
+            purged[name] = purge(merge, retain)
+            results.append(count(merge, (0, 0, 0), 0, purged[name].of_tables))
+    mark_enforced(session, declaration, at)
+    events = purged_events(purged)
+    if events:
+        state.write_load(session, load_id, declaration.name, RETENTION, (at, at))
+        state.write_results(session, load_id, declaration.name, results)
+        state.write_log(session, load_id, declaration.name, events, at)
+    return [result for result in results if result.changed]

@@ -47,12 +47,12 @@ class Shaping:
     """What is kept of what a driver yields.
 
     Attributes:
-        shapes: the selected streams.
+        tables: the schemas of the selected streams.
         mask_key: the key of the hash that replaces masked values.
         excluding: streams of which columns are left out, so that no record of theirs is written as it came.
     """
 
-    shapes: Mapping[str, TableSchema]
+    tables: Mapping[str, TableSchema]
     mask_key: bytes
     excluding: frozenset[str] = frozenset()
 
@@ -69,12 +69,12 @@ def shaped(integration: str, rows: Rows, shaping: Shaping) -> tuple[pa.Table, li
     """
     import pyarrow as pa
 
-    shape = shaping.shapes[rows.stream]
-    missing = set(shape.columns) - set(rows.table.column_names)
+    wanted = shaping.tables[rows.stream]
+    missing = set(wanted.columns) - set(rows.table.column_names)
     if missing:
         raise broken_contract(integration, f"rows of {rows.stream} lack the columns {sorted(missing)}")
-    schema = arrow_schema(tuple(Column(name, kind, "") for name, kind in shape.columns.items()))
-    given = rows.table.select(list(shape.columns))
+    schema = arrow_schema(tuple(Column(name, kind, "") for name, kind in wanted.columns.items()))
+    given = rows.table.select(list(wanted.columns))
     columns, bad = [], dict[int, str]()
     for field in schema:
         try:
@@ -83,18 +83,18 @@ def shaped(integration: str, rows: Rows, shaping: Shaping) -> tuple[pa.Table, li
             what = f"column {field.name} is {given.schema.field(field.name).type}, not {field.type}"
             raise broken_contract(integration, f"rows of {rows.stream} are not in its schema: {what}") from error
         if not rows.judged or given.schema.field(field.name).type != field.type:
-            refused |= outside(shape.columns[field.name], column)
+            refused |= outside(wanted.columns[field.name], column)
         bad = {row: f"column {field.name} {reason}" for row, reason in refused.items()} | bad
         columns.append(column)
     table = pa.Table.from_arrays(columns, schema=schema)
-    bad |= _without_key(table, shape)
+    bad |= _without_key(table, wanted)
     if not bad:
-        return _masked(table, shape, shaping), []
+        return _masked(table, wanted, shaping), []
     good = pa.array([row not in bad for row in range(len(table))])
-    return _masked(table.filter(good), shape, shaping), list(_refused(rows.stream, given, shape, bad))
+    return _masked(table.filter(good), wanted, shaping), list(_refused(rows.stream, given, wanted, bad))
 
 
-def _without_key(table: pa.Table, shape: TableSchema) -> dict[int, str]:
+def _without_key(table: pa.Table, schema: TableSchema) -> dict[int, str]:
     """Return the rows that have no usable key."""
     import pyarrow as pa
     import pyarrow.compute
@@ -102,13 +102,13 @@ def _without_key(table: pa.Table, shape: TableSchema) -> dict[int, str]:
     pc: Any = pyarrow.compute
     unusable: Any = pa.scalar(False)
     size: Any = pa.scalar(0)
-    for name in shape.key:
+    for name in schema.key:
         column = table.column(name)
         unusable = pc.or_(unusable, pc.is_null(column))
-        if pa.types.is_string(column.type) and name not in shape.masked:
+        if pa.types.is_string(column.type) and name not in schema.masked:
             size = pc.add(size, pc.cast(pc.fill_null(pc.binary_length(column), 0), pa.int64()))
     unusable = pc.or_(unusable, pc.greater(size, MAX_KEY_BYTES))
-    reason = f"a key column ({', '.join(shape.key)}) is null or the key is longer than {MAX_KEY_BYTES} bytes"
+    reason = f"a key column ({', '.join(schema.key)}) is null or the key is longer than {MAX_KEY_BYTES} bytes"
     rows = pc.indices_nonzero(unusable).to_pylist() if isinstance(unusable, pa.ChunkedArray) else []
     return dict.fromkeys(rows, reason)
 
@@ -146,12 +146,12 @@ def _are_alike(one: pa.DataType, other: pa.DataType) -> bool:
     return both_text or any(is_kind(one) and is_kind(other) for is_kind in kinds)
 
 
-def _refused(stream: str, given: pa.Table, shape: TableSchema, bad: Mapping[int, str]) -> Iterator[Quarantined]:
+def _refused(stream: str, given: pa.Table, schema: TableSchema, bad: Mapping[int, str]) -> Iterator[Quarantined]:
     for row, reason in sorted(bad.items()):
         record = {name: _plain(given.column(name)[row]) for name in given.column_names}
-        identity = {name: record[name] for name in shape.key if record[name] is not None}
-        shown = " ".join(str(identity.get(name, "null"))[:200] for name in shape.key)
-        whole = identity if len(identity) == len(shape.key) else {}
+        identity = {name: record[name] for name in schema.key if record[name] is not None}
+        shown = " ".join(str(identity.get(name, "null"))[:200] for name in schema.key)
+        whole = identity if len(identity) == len(schema.key) else {}
         yield Quarantined(stream, shown, reason, to_json(record), whole)
 
 
@@ -167,8 +167,8 @@ def _plain(scalar: Any) -> Any:
         return f"{scalar.value} {scalar.type}"
 
 
-def _masked(table: pa.Table, shape: TableSchema, shaping: Shaping) -> pa.Table:
-    for name in shape.masked:
+def _masked(table: pa.Table, schema: TableSchema, shaping: Shaping) -> pa.Table:
+    for name in schema.masked:
         index = table.column_names.index(name)
         table = table.set_column(index, table.schema.field(index), _hashed(table.column(index), shaping.mask))
     return table
@@ -185,11 +185,11 @@ def _hashed(column: Any, mask: Callable[[str], str]) -> Any:
 def quarantine_data(event: Quarantined, shaping: Shaping) -> dict[str, Any]:
     """Return what is landed of a broken record: where columns are masked or left out, nothing that may be personal."""
     digest = shaping.mask(clean(event.record))
-    shape = shaping.shapes[event.stream]
-    private = bool(shape.masked) or event.stream in shaping.excluding
+    schema = shaping.tables[event.stream]
+    private = bool(schema.masked) or event.stream in shaping.excluding
     record = _WITHHELD if private else _cut(clean(event.record))
-    key = shaping.mask(event.key) if set(shape.key) & set(shape.masked) else clean(event.key)
-    identity = _identity(event, shape, shaping)
+    key = shaping.mask(event.key) if set(schema.key) & set(schema.masked) else clean(event.key)
+    identity = _identity(event, schema, shaping)
     keyless = not identity and not _NO_KEY.isdisjoint(re.split("[ /]", event.key))
     return {
         **{"key": key, "reason": _said(event, private), "record": record, "digest": digest},
@@ -197,19 +197,19 @@ def quarantine_data(event: Quarantined, shaping: Shaping) -> dict[str, Any]:
     }
 
 
-def _identity(event: Quarantined, shape: TableSchema, shaping: Shaping) -> dict[str, Any]:
+def _identity(event: Quarantined, schema: TableSchema, shaping: Shaping) -> dict[str, Any]:
     """Return the key of the row that the record would have become; nothing unless all of it is known."""
     found: dict[str, Any] = {}
-    for name in shape.key:
+    for name in schema.key:
         value = event.identity.get(name)
         try:
-            if value is not None and name in shape.masked:
+            if value is not None and name in schema.masked:
                 found[name] = value if isinstance(value, Masked) else shaping.mask(str(value))
-            elif value is not None and shape.columns[name] != "json":
-                found[name] = arrow_value(shape.columns[name], value)
+            elif value is not None and schema.columns[name] != "json":
+                found[name] = arrow_value(schema.columns[name], value)
         except ValueError:  # it is the key that is broken
             return {}
-    return found if len(found) == len(shape.key) else {}
+    return found if len(found) == len(schema.key) else {}
 
 
 def _said(event: Quarantined, private: bool) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, cast
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
 
 from leat.pipelines.load.results import StreamResult
 from leat.pipelines.load.system_tables import TABLES
@@ -18,19 +18,37 @@ _CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the warehouse knows of one integration.
+    """What the warehouse holds of one integration's past, read at one moment.
 
     Attributes:
         cursor: where the next extraction goes on; None before the first load.
         cursor_load: the load that brought the cursor.
-        shapes: per stream that has been loaded, the shape of its table (see :mod:`leat.pipelines.load.table_schema`).
+        schemas: per stream that has been loaded, the schema of its table as JSON (see
+            :class:`leat.pipelines.load.table_schema.TableSchema`).
         covered: the streams whose rows are up to date with the cursor; another one has to be read from the start.
+        newest_load: id of the newest load; empty before the first.
+        last_applied: when the newest load was applied.
+        retention: what was declared under ``retain:`` when it was last enforced, and when that was.
+        exists: whether the warehouse has ever been written.
     """
 
-    cursor: Mapping[str, Any] | None
-    cursor_load: str
-    shapes: Mapping[str, Mapping[str, Any]]
+    cursor: Mapping[str, Any] | None = None
+    cursor_load: str = ""
+    schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     covered: frozenset[str] = frozenset()
+    newest_load: str = ""
+    last_applied: datetime | None = None
+    retention: tuple[str, datetime] | None = None
+    exists: bool = False
+
+    @property
+    def position(self) -> tuple[str, Mapping[str, Any] | None]:
+        """What a load starts from: a load that was extracted holds as long as the position hasn't moved."""
+        return self.newest_load, self.cursor
+
+    def later(self, at: datetime) -> datetime:
+        """Return a time for the next load: later than that of the last one, even when the clock went backwards."""
+        return max(at, self.last_applied + timedelta(microseconds=1)) if self.last_applied else at
 
 
 def create_tables(session: Session) -> None:
@@ -53,16 +71,34 @@ def exists(session: Session) -> bool:
 
 
 def read_state(session: Session, integration: str) -> State:
-    """Return what the warehouse knows of an integration."""
+    """Return what the warehouse holds of an integration's past."""
     if not exists(session):
-        return State(None, "", {})
+        return State()
     streams = "streams" if "streams" in session.columns(SCHEMA, "cursors") else "NULL"  # an earlier version of leat
     sql = f"SELECT cursor, load_id, {streams} FROM leat.cursors WHERE integration = ?"
     cursors = session.execute(sql, (integration,))
     rows = session.execute("SELECT stream, shape FROM leat.streams WHERE integration = ?", (integration,))
+    sql = "SELECT max(load_id), max(applied_at) FROM leat.loads WHERE integration = ?"
+    newest, applied = session.execute(sql, (integration,))[0]
     cursor, load, listed = cursors[0] if cursors else (None, "", None)
-    shapes = {stream: _json(shape) for stream, shape in rows}
-    return State(_json(cursor), load, shapes, frozenset(shapes if listed is None else _json(listed)))
+    schemas = {stream: _json(schema) for stream, schema in rows}
+    return State(
+        cursor=_json(cursor),
+        cursor_load=load,
+        schemas=schemas,
+        covered=frozenset(schemas if listed is None else _json(listed)),
+        newest_load=max(newest or "", load),
+        last_applied=applied,
+        retention=_read_retention(session, integration),
+        exists=True,
+    )
+
+
+def _read_retention(session: Session, integration: str) -> tuple[str, datetime] | None:
+    if not session.columns(SCHEMA, "retention"):  # an earlier version of leat
+        return None
+    rows = session.execute("SELECT declared, enforced_at FROM leat.retention WHERE integration = ?", (integration,))
+    return (rows[0][0], rows[0][1]) if rows else None
 
 
 def read_totals(session: Session, integration: str) -> dict[str, int]:
@@ -77,21 +113,6 @@ def read_totals(session: Session, integration: str) -> dict[str, int]:
     return {stream: int(total) for stream, total in rows}
 
 
-def newest_load(session: Session, integration: str) -> str:
-    """Return the id of the newest load of an integration; empty before the first."""
-    if not exists(session):
-        return ""
-    sql = "SELECT max(load_id) FROM leat.{} WHERE integration = ?"
-    found = [session.execute(sql.format(table), (integration,))[0][0] for table in ("loads", "cursors")]
-    return max((load for load in found if load), default="")
-
-
-def last_applied(session: Session, integration: str) -> datetime | None:
-    """Return when the newest load of an integration was applied."""
-    found = session.execute("SELECT max(applied_at) FROM leat.loads WHERE integration = ?", (integration,))
-    return cast("datetime | None", found[0][0])
-
-
 def write_cursor(
     session: Session, integration: str, load_id: str, cursor: Mapping[str, Any], covered: Iterable[str]
 ) -> None:
@@ -100,10 +121,10 @@ def write_cursor(
     insert(session, "cursors", [(integration, load_id, json.dumps(cursor), json.dumps(sorted(covered)))])
 
 
-def write_shape(session: Session, integration: str, stream: str, shape: Mapping[str, Any]) -> None:
-    """Remember the shape of a stream's table."""
+def write_schema(session: Session, integration: str, stream: str, schema: Mapping[str, Any]) -> None:
+    """Remember the schema of a stream's table."""
     session.execute("DELETE FROM leat.streams WHERE integration = ? AND stream = ?", (integration, stream))
-    insert(session, "streams", [(integration, stream, json.dumps(shape))])
+    insert(session, "streams", [(integration, stream, json.dumps(schema))])
 
 
 def write_load(session: Session, load_id: str, integration: str, kind: str, times: tuple[datetime, datetime]) -> None:
@@ -121,6 +142,14 @@ def write_results(session: Session, load_id: str, integration: str, results: Seq
         for r in results
     ]
     insert(session, "load_streams", rows)
+
+
+def write_log(
+    session: Session, load_id: str, integration: str, events: Iterable[tuple[str, Mapping[str, Any]]], at: datetime
+) -> None:
+    """Record what happened in a load: types of events and their data."""
+    rows = [(load_id, integration, kind, json.dumps(data, ensure_ascii=False), at) for kind, data in events]
+    insert(session, "log", rows)
 
 
 def forget_quarantined(session: Session, integration: str, stream: str) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from leat.pipelines.load.event_log import SEQUENCE
-from leat.pipelines.load.merge import SUPERSEDED, Merge, equal
+from leat.pipelines.load.merge import SUPERSEDED, Deletes, Merge, equal
 from leat.warehouse.session import quote
 
 ENDED = "leat_ended"
 """A temporary table: the superseded rows that a later delete covers."""
 
 
-def drop_superseded(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) -> Merge:
+def drop_superseded(merge: Merge, deletes: Deletes) -> Merge:
     """Find the landed rows that don't count; returns the merge without them.
 
     Without a version, a row is what arrived last, and a delete is about that. With one, a delete ends all versions
@@ -46,7 +45,7 @@ def _drop_older(merge: Merge) -> Merge:
     return replace(merge, superseded=True)
 
 
-def _drop_deleted(merge: Merge, deletes: Sequence[tuple[str, tuple[str, ...]]]) -> Merge:
+def _drop_deleted(merge: Merge, deletes: Deletes) -> Merge:
     """Drop the rows that a later delete covers, and remember them."""
     session = merge.session
     if deletes:

@@ -11,13 +11,15 @@ from datetime import datetime
 from typing import Any
 
 from leat.pipelines.declare.declaration import Declaration
-from leat.pipelines.load import as_of
+from leat.pipelines.load import as_of, state
+from leat.pipelines.load.stream_failures import blaming
 from leat.pipelines.load.table_schema import (
     HISTORY_COLUMNS,
     SYSTEM_COLUMNS,
     SYSTEM_DESCRIPTIONS,
     TableSchema,
     declared_schema,
+    needs_backfill,
     widens,
 )
 from leat.sources.errors import Permanent
@@ -26,16 +28,16 @@ from leat.warehouse.session import Session, literal, quote, sql_type
 
 
 class SchemaChange(Permanent):
-    """The declared shape of a table can't be reached without losing values."""
+    """The declared schema of a table can't be reached without losing values."""
 
 
 def create_table(session: Session, declaration: Declaration, stream: Stream, table: str) -> None:
     """Create the table of a stream under a name, with comments; on Postgres with a unique index on the key."""
-    shape = declared_schema(declaration, stream)
+    wanted = declared_schema(declaration, stream)
     session.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(declaration.name)}")
-    _create(session, declaration.name, table, {**shape.columns, **SYSTEM_COLUMNS})
+    _create(session, declaration.name, table, {**wanted.columns, **SYSTEM_COLUMNS})
     if session.dialect == "postgres":
-        listed = ", ".join(map(quote, shape.key))
+        listed = ", ".join(map(quote, wanted.key))
         session.execute(f"CREATE UNIQUE INDEX ON {quote(declaration.name, table)} ({listed})")
     described = {**{c.name: c.description for c in declaration.columns(stream)}, **SYSTEM_DESCRIPTIONS}
     _comment(session, declaration.name, table, stream.description, described)
@@ -43,14 +45,14 @@ def create_table(session: Session, declaration: Declaration, stream: Stream, tab
 
 def open_history(session: Session, declaration: Declaration, stream: Stream) -> None:
     """Create the history table of a stream, or go on with one that was kept before, from the rows that exist now."""
-    shape = declared_schema(declaration, stream)
+    wanted = declared_schema(declaration, stream)
     name = f"{stream.name}_history"
     if not session.columns(declaration.name, name):
-        _create(session, declaration.name, name, {**shape.columns, **HISTORY_COLUMNS})
+        _create(session, declaration.name, name, {**wanted.columns, **HISTORY_COLUMNS})
         described = {**{c.name: c.description for c in declaration.columns(stream)}, **SYSTEM_DESCRIPTIONS}
         _comment(session, declaration.name, name, f"Every version of: {stream.description}", described)
     table, history = quote(declaration.name, stream.name), quote(declaration.name, name)
-    same_key = " AND ".join(f"t.{quote(column)} = h.{quote(column)}" for column in shape.key)
+    same_key = " AND ".join(f"t.{quote(column)} = h.{quote(column)}" for column in wanted.key)
     session.execute(
         f"UPDATE {history} AS h SET valid_to = t._synced_at FROM {table} AS t "
         f"WHERE {same_key} AND h.valid_to IS NULL AND h._load_id <> t._load_id"
@@ -59,7 +61,7 @@ def open_history(session: Session, declaration: Declaration, stream: Stream) -> 
         f"UPDATE {history} AS h SET valid_to = (SELECT max(_synced_at) FROM {table}) WHERE h.valid_to IS NULL "
         f"AND NOT EXISTS (SELECT 1 FROM {table} AS t WHERE {same_key})"
     )
-    listed = ", ".join(map(quote, shape.columns))
+    listed = ", ".join(map(quote, wanted.columns))
     session.execute(
         f"INSERT INTO {history} ({listed}, _load_id, valid_from) SELECT {listed}, _load_id, _synced_at FROM {table} "
         f"AS t WHERE _deleted_at IS NULL AND NOT EXISTS (SELECT 1 FROM {history} AS h WHERE {same_key} "
@@ -74,12 +76,12 @@ def keep_as_of(session: Session, declaration: Declaration, stream: Stream, store
         session: the writing transaction.
         declaration: whose stream it is.
         stream: the stream.
-        stored: the shape that the table had, as JSON; None before the first load.
+        stored: the schema that the table had, as JSON; None before the first load.
         began: when the history begins, if it does now.
     """
-    shape = declared_schema(declaration, stream)
+    wanted = declared_schema(declaration, stream)
     schema, table = declaration.name, stream.name
-    if not shape.history:
+    if not wanted.history:
         if stored and stored["history"]:
             as_of.drop_as_of(session, schema, table)
         return
@@ -89,15 +91,15 @@ def keep_as_of(session: Session, declaration: Declaration, stream: Stream, store
         first = as_of.first_version(session, schema, table)
         if first is not None:
             as_of.set_known_from(session, schema, table, first)
-    if stored != shape.as_json() or began is not None or not as_of.has_as_of(session, schema, table):
-        columns = {name: (kind, f"h.{quote(name)}") for name, kind in shape.columns.items()}
+    if stored != wanted.as_json() or began is not None or not as_of.has_as_of(session, schema, table):
+        columns = {name: (kind, f"h.{quote(name)}") for name, kind in wanted.columns.items()}
         of_system = {"_load_id": "h._load_id", "_synced_at": "h.valid_from", "_deleted_at": "CAST(NULL AS TIMESTAMPTZ)"}
         columns |= {name: (kind, of_system[name]) for name, kind in SYSTEM_COLUMNS.items()}
         as_of.create_as_of(session, schema, table, columns)
 
 
 def migrate(session: Session, declaration: Declaration, stream: Stream, old: TableSchema) -> None:
-    """Bring an existing table, and its history, into the declared shape.
+    """Bring an existing table, and its history, into the declared schema.
 
     Raises:
         SchemaChange: values would be lost.
@@ -120,8 +122,31 @@ def migrate(session: Session, declaration: Declaration, stream: Stream, old: Tab
         _migrate_columns(session, declaration, stream, table, new)
 
 
+def prepare_table(session: Session, declaration: Declaration, stream: Stream, at: datetime) -> None:
+    """Bring the existing table of a stream into the declared schema, in a short transaction of its own.
+
+    On Postgres this takes locks that would block readers for as long as an apply lasts. ``at`` is the time of the run.
+
+    Raises:
+        StreamFailed: values would be lost.
+    """
+    state.create_tables(session)
+    known = state.read_state(session, declaration.name)
+    stored, wanted = known.schemas.get(stream.name), declared_schema(declaration, stream)
+    if stored is None or stored == wanted.as_json():
+        return
+    with blaming(stream.name):
+        migrate(session, declaration, stream, TableSchema.of_json(stored))
+    opened = wanted.history and not stored["history"]
+    if opened:
+        open_history(session, declaration, stream)
+    keep_as_of(session, declaration, stream, stored, known.later(at) if opened else None)
+    if not needs_backfill(TableSchema.of_json(stored), wanted):
+        state.write_schema(session, declaration.name, stream.name, wanted.as_json())
+
+
 def replace_rows(session: Session, declaration: Declaration, stream: Stream, old: TableSchema, table: str) -> None:
-    """Replace the rows of a stream's table by those of a rebuilt one, and empty its history; both get the new shape.
+    """Replace the rows of a stream's table by those of a rebuilt one, and empty its history; both get the new schema.
 
     For Postgres: a reader whose snapshot is older would find a table that was renamed or rewritten empty, but goes on
     to see rows that were deleted.
@@ -204,5 +229,5 @@ def _stop(declaration: Declaration, stream: Stream, what: str) -> SchemaChange:
         f"changing the table {declaration.name}.{stream.name}",
         what,
         f"take the change back, or run `leat reset {declaration.name} --stream {stream.name}`: it loads the stream "
-        "anew in the new shape while readers keep the old table; its history then starts anew",
+        "again in the new schema while readers keep the old table; its history then starts again",
     )

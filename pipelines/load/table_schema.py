@@ -42,12 +42,12 @@ class TableSchema:
     schema_version: int
 
     def as_json(self) -> dict[str, Any]:
-        """Return the shape as a JSON value."""
+        """Return the schema as a JSON value."""
         return {**asdict(self), "key": list(self.key), "masked": list(self.masked)}
 
     @classmethod
     def of_json(cls, value: Mapping[str, Any]) -> TableSchema:
-        """Return the shape that :meth:`as_json` gave."""
+        """Return the schema that :meth:`as_json` gave."""
         return cls(**{**value, "key": tuple(value["key"]), "masked": tuple(value["masked"])})
 
 
@@ -62,7 +62,7 @@ def widens(old: str, new: str) -> bool:
 
 
 def declared_schema(declaration: Declaration, stream: Stream) -> TableSchema:
-    """Return the shape that a declaration asks for."""
+    """Return the schema that a declaration asks for."""
     return TableSchema(
         columns={column.name: column.type for column in declaration.columns(stream)},
         key=stream.key,

@@ -22,9 +22,10 @@ from pyarrow import Schema, parquet
 from leat.control.store import open_control
 from leat.pipelines.declare.project import Project, load_declarations
 from leat.pipelines.load import state
+from leat.pipelines.load.engine import Engine, Request
 from leat.pipelines.load.event_log import landed_stream
 from leat.pipelines.load.results import IntegrationResult
-from leat.pipelines.load.run import Engine, Request, run_integration
+from leat.pipelines.load.run import run_integration
 from leat.runs.recorder import Recorder, register
 from leat.sources.driver import SetupTest, Sync, load_driver, streams_of
 from leat.sources.events import Event

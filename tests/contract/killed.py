@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from leat.pipelines.declare.project import Project, load_declarations
-from leat.pipelines.load.run import Engine
+from leat.pipelines.load.engine import Engine
 from leat.warehouse.connect import open_warehouse
 from leat.warehouse.session import quote
 from tests.contract.course import DUCKDB, POSTGRES, declare

@@ -18,7 +18,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
-from leat.pipelines.load.run import Engine, Request, run_integration
+from leat.pipelines.load.engine import Engine, Request
+from leat.pipelines.load.run import run_integration
 from leat.sources.driver import load_driver
 from leat.sources.events import Event
 from leat.warehouse.session import WarehouseError

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from leat.pipelines.declare.declaration import Declaration
-from leat.pipelines.load.apply import SYNC, Plan, apply_load
+from leat.pipelines.load.apply import apply_load
 from leat.pipelines.load.event_log import items
 from leat.pipelines.load.landing import Landed, next_load_id
+from leat.pipelines.load.plan import SYNC, LoadPlan, declared_tables
 from leat.pipelines.load.results import StreamResult
 from leat.pipelines.load.shaping import Shaping
-from leat.pipelines.load.table_schema import declared_schema
+from leat.pipelines.load.state import State, read_state
 from leat.sources.driver import ConnectionModel
 from leat.sources.events import Event
 from leat.warehouse.session import Session
@@ -39,7 +40,7 @@ class Loads:
     at: datetime = field(default=START)
     landed: list[Landed] = field(default_factory=list)
 
-    def load(self, *events: Event, plan: Plan | None = None) -> dict[str, StreamResult] | None:
+    def load(self, *events: Event, plan: LoadPlan | None = None) -> dict[str, StreamResult] | None:
         """Land the events and apply them; returns results by stream, None when the load changed nothing at all."""
         self.at += timedelta(minutes=1)
         landed = Landed(next_load_id(self.at, ""), self.folder / f"{len(self.landed)}")
@@ -47,11 +48,17 @@ class Loads:
         self.landed.append(landed)
         return self.apply(landed, plan)
 
-    def apply(self, landed: Landed, plan: Plan | None = None) -> dict[str, StreamResult] | None:
+    def apply(self, landed: Landed, plan: LoadPlan | None = None) -> dict[str, StreamResult] | None:
         """Apply a landed load."""
-        every = frozenset(stream.name for stream in self.declaration.selected())
-        results = apply_load(self.session, self.declaration, landed, plan or Plan(SYNC, every), self.at)
+        tables, known = declared_tables(self.declaration), self.state()
+        given = plan or LoadPlan(self.declaration, tables, SYNC, frozenset(tables))
+        given = replace(given, declaration=self.declaration, tables=tables, known=known)
+        results = apply_load(self.session, given, landed, known, self.at)
         return None if results is None else {result.stream: result for result in results}
+
+    def state(self) -> State:
+        """Return the state of the integration."""
+        return read_state(self.session, self.declaration.name)
 
     def read(self, sql: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
@@ -63,9 +70,8 @@ def write(landed: Landed, declaration: Declaration, events: Iterable[Event]) -> 
     import pyarrow as pa
     from pyarrow import parquet
 
-    shapes = {stream.name: declared_schema(declaration, stream) for stream in declaration.selected()}
     tables: dict[str, list[pa.Table]] = defaultdict(list)
-    for item in items(declaration.name, iter(events), Shaping(shapes, b"key")):
+    for item in items(declaration.name, iter(events), Shaping(declared_tables(declaration), b"key")):
         tables[item.meta.table_name].append(item.data)
     for name, parts in tables.items():
         folder = landed.folder / "data" / "data" / name
@@ -85,3 +91,8 @@ def declaration(streams: dict[str, Any] | None = None, source: str = "tally") ->
             "path": Path(f"pipelines/{source}.yaml"),
         }
     )
+
+
+def planned(kind: str, streams: frozenset[str], **options: Any) -> LoadPlan:
+    """Return the plan of a load of some streams, whatever its declaration."""
+    return LoadPlan(declaration(), {}, kind, streams, **options)

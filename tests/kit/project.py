@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from leat.pipelines.declare.project import Project, load_declarations
+from leat.pipelines.load.engine import Engine, Request
 from leat.pipelines.load.results import IntegrationResult
-from leat.pipelines.load.run import Engine, Request, run_integration
+from leat.pipelines.load.run import run_integration
 from leat.sources.driver import add_sources
 from leat.warehouse.connect import open_warehouse
 from leat.warehouse.session import Warehouse

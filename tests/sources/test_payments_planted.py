@@ -20,8 +20,9 @@ from leat.demo.story.trade import PAYOUT_SHORT
 from leat.demo.stripe.front import start_stripe_front
 from leat.demo.stripe.localstripe import start_localstripe
 from leat.pipelines.declare.project import Project, load_declarations
+from leat.pipelines.load.engine import Engine, Request
 from leat.pipelines.load.results import IntegrationResult
-from leat.pipelines.load.run import Engine, Request, run_integration
+from leat.pipelines.load.run import run_integration
 from leat.quality.audit import audit
 from leat.warehouse.connect import open_warehouse
 

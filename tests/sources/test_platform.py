@@ -25,8 +25,9 @@ from leat.control.store import (
 )
 from leat.control.tables import IntegrationLog
 from leat.pipelines.declare.project import Project, load_declarations
-from leat.pipelines.load.run import Engine as PipelineEngine
-from leat.pipelines.load.run import Request, run_integrations
+from leat.pipelines.load.engine import Engine as PipelineEngine
+from leat.pipelines.load.engine import Request
+from leat.pipelines.load.run import run_integrations
 from leat.runs.recorder import Recorder
 from leat.runs.recorder import register as register_declarations
 from leat.sources.driver import Sync, add_sources

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from leat.pipelines.declare.project import Project, load_declarations
+from leat.pipelines.load.engine import Engine, Request
 from leat.pipelines.load.results import IntegrationResult
-from leat.pipelines.load.run import Engine, Request, run_integration
+from leat.pipelines.load.run import run_integration
 from leat.warehouse.connect import open_warehouse
 from tests.loaded import ENGINES
 from tests.sources.rest_answers import Answers, Asked, answering

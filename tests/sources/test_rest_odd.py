@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from leat.pipelines.declare.project import Project, load_declarations
-from leat.pipelines.load.run import Engine, Request, run_integration
+from leat.pipelines.load.engine import Engine, Request
+from leat.pipelines.load.run import run_integration
 from leat.warehouse.connect import open_warehouse
 from tests.kit.odd_values import MARK, RECORDS, REFUSED, TAKEN
 from tests.loaded import ENGINES

@@ -1,0 +1,63 @@
+"""What every run of a project needs, and what is asked of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.declare.project import Project
+from leat.pipelines.load.results import CheckResult
+from leat.sources.http.calls import ApiCall
+from leat.warehouse.session import Session, Warehouse
+
+Audit = Callable[[Session, Declaration], tuple[CheckResult, ...]]
+"""Checks an integration's tables inside the transaction that changed them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What every run needs.
+
+    Attributes:
+        project: the project.
+        warehouse: where the tables are.
+        declarations: the declared integrations by name.
+        audit: checks the tables of an integration before its load is committed.
+        observe: called with an integration and the phase that begins: ``started``, ``extracting``, ``extracted``,
+            ``normalized``, ``landed``, ``applying``, ``checking``, ``committing``, ``applied``, ``purging``.
+        progress: called with an integration, what is being read, and how many records since the last call.
+        called: called with an integration and each HTTP request that it sent, from whichever thread sent it.
+        attempts: how often a transient error is tried.
+    """
+
+    project: Project
+    warehouse: Warehouse
+    declarations: Mapping[str, Declaration]
+    audit: Audit = field(default=lambda _session, _declaration: ())
+    observe: Callable[[str, str], None] = field(default=lambda _integration, _phase: None)
+    progress: Callable[[str, str, int], None] = field(default=lambda _integration, _what, _count: None)
+    called: Callable[[str, ApiCall], None] = field(default=lambda _integration, _call: None)
+    attempts: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of a run.
+
+    Attributes:
+        allow_deletes: whether full scans may delete any share of a table.
+        reset: streams to load anew from the start; None for an ordinary run.
+        forced: whether a load is applied although checks of severity error fail; they are reported.
+        only: by integration, the streams that are wanted; all where it isn't named. The cursor then stays.
+        since: for a backfill, from when on to read; nothing is deleted and the cursor stays.
+        dry: whether everything is taken back at the end.
+    """
+
+    allow_deletes: bool = False
+    reset: frozenset[str] | None = None
+    forced: bool = False
+    only: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    since: datetime | None = None
+    dry: bool = False
