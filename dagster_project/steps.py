@@ -12,6 +12,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from leat.dagster_project.outcomes import Checked, Outcome
 from leat.dagster_project.runless import record_check, record_outcome
 from leat.sources.errors import IntegrationError
+from leat.sources.retry import RetryPolicy
 from leat.sources.settings import redact
 from leat.warehouse.session import Busy
 
@@ -80,7 +81,7 @@ def earlier_checks(context: dg.AssetExecutionContext) -> list[dg.AssetCheckResul
 def again_later(
     context: dg.AssetExecutionContext, message: str, waits: tuple[float, ...], asked: float | None = None
 ) -> BaseException:
-    """Return what to raise for an error that may pass: a retry, or the failure when the system asks for a long wait.
+    """Return what to raise for an error that may pass: a retry, or the failure when none is left or worth the wait.
 
     Args:
         context: of the step.
@@ -89,9 +90,9 @@ def again_later(
         asked: seconds that the system asked to wait.
     """
     failure = failed(message)
-    if asked is not None and asked > _LONGEST_WAIT:
+    wait = RetryPolicy(waits, _LONGEST_WAIT, jitter=False).wait(context.retry_number + 1, asked)
+    if wait is None:
         return failure
-    wait = waits[min(context.retry_number, len(waits) - 1)] if asked is None else asked
     retry = dg.RetryRequested(max_retries=len(waits), seconds_to_wait=wait)
     retry.__cause__ = failure  # Dagster shows its description
     return retry

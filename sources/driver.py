@@ -10,12 +10,13 @@ A driver module has three names:
     yields events (:mod:`leat.sources.events`) from ``sync.cursor`` on.
 
 ``sources/<source>/streams.py`` has ``STREAMS``, a tuple of :class:`leat.sources.stream.Stream`. It is empty where the
-user declares the streams; the driver then has a fourth name, ``streams(connection)``, which returns them. A driver that
-can read a little of each stream has ``look(connection, sync)``, which yields :class:`leat.sources.look.Look`. One that
-can read streams from a date on has ``since_streams(connection)``, which returns their names. Nothing is registered:
-files are found by name, here and in the ``sources/`` folder of a project, whose modules are imported as
-``leat.project_sources.<source>``; a name that leat has itself is refused there. A driver imports heavy libraries inside
-its functions, for definitions are loaded without them.
+user declares the streams; the driver then has a fourth name, ``streams(connection)``, which returns them. A source that
+reads leat's own control store says ``READS_CONTROL_STORE = True`` there: a run loads it last, for the other loads write
+to that store. A driver that can read a little of each stream has ``look(connection, sync)``, which yields
+:class:`leat.sources.look.Look`. One that can read streams from a date on has ``since_streams(connection)``, which
+returns their names. Nothing is registered: files are found by name, here and in the ``sources/`` folder of a project,
+whose modules are imported as ``leat.project_sources.<source>``; a name that leat has itself is refused there. A driver
+imports heavy libraries inside its functions, for definitions are loaded without them.
 """
 
 from __future__ import annotations
@@ -168,8 +169,16 @@ def _package(source: str) -> ModuleType:
 
 def load_streams(source: str) -> tuple[Stream, ...]:
     """Return the canonical streams of a source, in the order in which it declares them."""
-    module = importlib.import_module(f"{_package(source).__name__}.{source}.streams")
-    return cast("tuple[Stream, ...]", module.STREAMS)
+    return cast("tuple[Stream, ...]", _streams_module(source).STREAMS)
+
+
+def reads_control_store(source: str) -> bool:
+    """Return whether a source reads leat's control store, to which the loads of the other sources write."""
+    return bool(getattr(_streams_module(source), "READS_CONTROL_STORE", False))
+
+
+def _streams_module(source: str) -> ModuleType:
+    return importlib.import_module(f"{_package(source).__name__}.{source}.streams")
 
 
 def streams_of(source: str, driver: str, connection: ConnectionModel) -> tuple[Stream, ...]:

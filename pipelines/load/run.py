@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import random
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +21,9 @@ from leat.pipelines.load.integration import load_integration
 from leat.pipelines.load.results import IntegrationResult, Status
 from leat.pipelines.load.stream_failures import summary
 from leat.pipelines.load.totals import RunTotals
+from leat.sources.driver import reads_control_store
 from leat.sources.errors import Transient
+from leat.sources.retry import RetryPolicy, doubling
 from leat.sources.settings import redact
 from leat.warehouse.session import Busy
 
@@ -30,13 +31,12 @@ log = logging.getLogger("leat.engine")
 
 _LONGEST_WAIT = 60.0
 _PARALLEL = 8
-_LAST = "platform"  # reads what the other integrations' runs have left in the control store
 
 
 def run_integrations(
     engine: Engine, names: Sequence[str], request: Request, on_result: Callable[[IntegrationResult], None]
 ) -> list[IntegrationResult]:
-    """Run integrations side by side; the one that reads the control store runs last.
+    """Run integrations side by side; those that read the control store run last, for the others write to it.
 
     Args:
         engine: what every run needs.
@@ -58,7 +58,7 @@ def run_integrations(
         import requests  # noqa: F401
     results: dict[str, IntegrationResult] = {}
     for last in (False, True):
-        wave = [name for name in names if (engine.declarations[name].source == _LAST) is last]
+        wave = [name for name in names if reads_control_store(engine.declarations[name].source) is last]
         threads = ThreadPoolExecutor(_PARALLEL)
         try:
             results |= dict(zip(wave, threads.map(run, wave), strict=True))
@@ -105,15 +105,15 @@ def run_integration(engine: Engine, name: str, request: Request) -> IntegrationR
 
 def _load_with_retries(engine: Engine, name: str, request: Request, totals: RunTotals) -> None:
     """Load an integration; transient errors are retried as long as attempts are left."""
+    policy = RetryPolicy(doubling(1, engine.attempts), _LONGEST_WAIT)
     for attempt in itertools.count(1):
         try:
             totals.failures.clear()
             load_integration(engine, engine.declarations[name], request, totals)
         except Transient as error:
-            asked = getattr(error, "retry_after", None)
-            if attempt >= engine.attempts or (asked or 0) > _LONGEST_WAIT:  # the schedule comes back later
+            wait = policy.wait(attempt, getattr(error, "retry_after", None))
+            if wait is None:  # the schedule comes back later
                 raise
-            wait = asked if asked is not None else 2 ** (attempt - 1) * random.uniform(0.5, 1)  # noqa: S311
             log.warning("%s: attempt %d failed, next in %.1f s: %s", name, attempt, wait, redact(str(error)))
             time.sleep(wait)
         else:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
 import time
 
 from leat.sources.errors import RateLimited, Transient, Unavailable
 from leat.sources.http.exchange import Wire
 from leat.sources.http.request import Ask, Limits
+from leat.sources.retry import RetryPolicy, doubling
 
 LONGEST_WAIT = 60.0
 """Seconds; when it would take longer, the run ends and the next one goes on."""
@@ -33,10 +33,8 @@ def wait_before_next(limits: Limits, ask: Ask, error: Transient, attempt: int, a
 
     A server that was never reached in this run isn't asked again: it is down, and the next run tries.
     """
-    told = error.retry_after if isinstance(error, RateLimited) else None
-    may = ask.may_repeat() or isinstance(error, RateLimited)  # then nothing was done, whatever the method
-    if attempt >= limits.attempts or not may or (isinstance(error, Unavailable) and not answered):
+    may_repeat = ask.may_repeat() or isinstance(error, RateLimited)  # then nothing was done, whatever the method
+    if not may_repeat or (isinstance(error, Unavailable) and not answered):
         return None
-    if told is not None:
-        return told if told <= LONGEST_WAIT else None
-    return float(0.5 * 2 ** (attempt - 1)) * random.uniform(0.5, 1)  # noqa: S311 - spreads those who wait
+    policy = RetryPolicy(doubling(0.5, limits.attempts), LONGEST_WAIT)
+    return policy.wait(attempt, error.retry_after if isinstance(error, RateLimited) else None)

@@ -136,3 +136,6 @@ API_CALLS = Stream(
 )
 
 STREAMS = (INTEGRATION_SYSTEMS, INTEGRATIONS, INTEGRATION_CONFIGS, INTEGRATION_LOGS, RUNS, API_CALLS)
+
+READS_CONTROL_STORE = True
+"""What it loads is written by the loads of the other integrations."""
