@@ -337,11 +337,30 @@ def test_a_driver_that_breaks_the_contract(tally: Tally, driven: Any, lines: str
     assert re.search(told, result.error), result.error
 
 
-def test_any_other_error_of_a_driver_is_told_as_it_is(tally: Tally, driven: Any) -> None:
-    result = driven("{}['missing']")
-    assert (result.status, result.error_type) == ("failed", "KeyError")
+VALUE = "secret"
+OTHERS = {
+    "ArrowInvalid": "__import__('pyarrow').array(['se' + 'cret']).cast('int64')",
+    "KeyError": "{}['se' + 'cret']",
+    "Rejected": "try: {}['se' + 'cret']\nexcept KeyError as error:\n    raise Rejected"
+    + '("tally", "asking", "no", "wait") from error',
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_an_error_of_another_library_is_shown_without_what_it_quotes(
+    tally: Tally, driven: Any, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    result = driven(OTHERS[kind])
+    assert (result.status, result.error_type) == ("failed", kind)
     assert result.error is not None
-    assert result.error.startswith("tally: KeyError: 'missing'")
+    assert VALUE not in result.error
+    if kind != "Rejected":
+        assert re.match(
+            rf"tally: {kind} in leat\.project_sources\.own_\d+\.own, line \d+\. Next: the log", result.error
+        )
+    assert VALUE not in caplog.text
+    assert "Traceback" in caplog.text
+    assert f"{'KeyError' if kind == 'Rejected' else kind} in leat.project_sources" in caplog.text
 
 
 def test_an_error_of_the_network_is_no_full_disk(tally: Tally, driven: Any) -> None:

@@ -65,7 +65,7 @@ def values_removed() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not _of_a_database(error):
+        if not is_of_a_database(error):
             raise
         raise type(error)(without_values(error)) from None
 
@@ -79,7 +79,7 @@ def remove_values(engine: sqlalchemy.Engine) -> None:
 
 def _remove_values(context: Any) -> None:
     error, wrapped = context.original_exception, context.sqlalchemy_exception
-    if wrapped is not None and _of_a_database(error):
+    if wrapped is not None and is_of_a_database(error):
         text = without_values(error)
         wrapped.orig, wrapped.args, wrapped.hide_parameters = (
             type(error)(text),
@@ -88,5 +88,6 @@ def _remove_values(context: Any) -> None:
         )
 
 
-def _of_a_database(error: BaseException) -> bool:
+def is_of_a_database(error: BaseException) -> bool:
+    """Return whether an error is a database's own, whose text has no values of rows where a warehouse let it out."""
     return type(error).__module__.split(".")[0].strip("_") in ("duckdb", "psycopg2")

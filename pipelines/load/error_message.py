@@ -1,20 +1,29 @@
-"""What a run says of an error: its own errors speak for themselves."""
+"""What a run says of an error, in its result and in the log, without secrets and without what is in the rows.
+
+leat's own errors say all in their text, and errors of a database have theirs without values. Any other error, such as
+pyarrow's, may quote a value that it couldn't take: of it the class is shown, and the line of code that it came from.
+"""
 
 from __future__ import annotations
 
 import errno
+import logging
+import traceback
+from collections.abc import Iterator
 
 from leat.pipelines.load.checking import Blocked
-from leat.pipelines.load.stream_failures import Failure
+from leat.pipelines.load.stream_failures import Failure, StreamFailed
 from leat.sources.errors import IntegrationError, Transient
 from leat.sources.settings import redact
+from leat.warehouse.error_text import is_of_a_database
 from leat.warehouse.session import Busy, WarehouseError
 
 _OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO})
+_OF_LEAT = (IntegrationError, WarehouseError, Busy, Blocked)
 
 
 def message_of(integration: str, error: BaseException) -> str:
-    """Return the message for the user, without secrets: what went wrong and what to do next."""
+    """Return the message for the user: what went wrong and what to do next."""
     return redact(_message(integration, error))
 
 
@@ -23,11 +32,56 @@ def failure_of(integration: str, error: Exception) -> Failure:
     return Failure(message_of(integration, error), type(error).__name__, isinstance(error, Transient))
 
 
+def log_failure(log: logging.Logger, integration: str, error: Exception) -> None:
+    """Log an error that ended a run, with the code it came through and without the text of others' errors."""
+    record = log.makeRecord(
+        log.name, logging.ERROR, __file__, 0, "%s failed", (integration,), (type(error), error, error.__traceback__)
+    )
+    record.exc_text = "".join(_traced(error))  # what handlers write instead of formatting the error themselves
+    log.handle(record)
+
+
 def _message(name: str, error: BaseException) -> str:
-    if isinstance(error, IntegrationError | WarehouseError | Busy):
-        return str(error)
     if isinstance(error, Blocked):
         return f"{name}: {error} failed; the load was not applied and readers keep the old rows"
+    if isinstance(error, _OF_LEAT):
+        return str(error)
     if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
-        return f"{name}: {error}. Next: free disk space or mend the permissions, then run it again; nothing is lost"
-    return f"{name}: {type(error).__name__}: {error}. Next: the log has the whole story; nothing is half-applied"
+        return f"{name}: {error}. Next: free disk space or correct the permissions, then run it again; nothing is lost"
+    return f"{name}: {_shown(error)}. Next: the log shows the lines of code; nothing is half-applied"
+
+
+def _shown(error: BaseException) -> str:
+    """Return the class of an error with its text, or with where it came from when the text may have values of rows."""
+    kind = type(error)
+    if isinstance(error, (*_OF_LEAT, StreamFailed)) or is_of_a_database(error) or _is_of_the_system(error):
+        return f"{kind.__name__}: {error}"
+    where = _where(error)
+    return f"{kind.__name__} in {where}" if where else kind.__name__
+
+
+def _is_of_the_system(error: BaseException) -> bool:
+    """Return whether an error is what the operating system said, which names files and no values."""
+    return isinstance(error, OSError) and type(error).__module__ == "builtins" and error.errno is not None
+
+
+def _where(error: BaseException) -> str:
+    """Return the last line of leat, or of a source of the project, that an error came through."""
+    frames = [(frame.f_globals.get("__name__", ""), line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    inside = [f"{module}, line {line}" for module, line in frames if module.partition(".")[0] == "leat"]
+    return inside[-1] if inside else ""
+
+
+def _traced(error: BaseException) -> Iterator[str]:
+    """Yield the traceback of an error and of those that brought it about, the first one first."""
+    chain = [error]
+    while True:
+        last = chain[-1]
+        before = last.__cause__ or (None if last.__suppress_context__ else last.__context__)
+        if before is None or before in chain:
+            break
+        chain.append(before)
+    for each in reversed(chain):
+        yield "Traceback (most recent call last):\n"
+        yield from traceback.format_tb(each.__traceback__)
+        yield f"{_shown(each)}\n"

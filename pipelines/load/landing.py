@@ -173,6 +173,7 @@ def land(landed: Landed, integration: str, events: Iterator[Event], shaping: Sha
     )
     pipeline.config.restore_from_destination = False
     observe("extracting")
+    cause: BaseException | None = None
     try:
         pipeline.extract(source, loader_file_format="parquet")
         observe("extracted")
@@ -180,7 +181,9 @@ def land(landed: Landed, integration: str, events: Iterator[Event], shaping: Sha
         observe("normalized")
         pipeline.load(raise_on_failed_jobs=True)
     except Exception as error:
-        raise _cause(error) from error
+        cause = _cause(error)
+    if cause is not None:  # out here, so that it goes on with what brought it about, and not with dlt's wrapping
+        raise cause
     observe("landed")
 
 
