@@ -47,7 +47,7 @@ class Observer:
     """What is called while a run goes on, from the threads of its integrations.
 
     Attributes:
-        phase: called with an integration and the phase that begins; see :attr:`leat.pipelines.load.engine.Engine.observe`.
+        phase: called with an integration and the phase that begins; see :class:`leat.pipelines.load.engine.Engine`.
         progress: called with an integration, what is being read, and how many records since the last call.
         result: called with what became of an integration.
         refreshing: called when all are loaded, and models and rules follow.
