@@ -21,7 +21,7 @@ from leat.assets.model import Model
 from leat.assets.model_history import TypeChange, close_history, keep_history
 from leat.pipelines.declare.sql_file import ANALYTICS, TableName, refusal, without
 from leat.pipelines.load import state
-from leat.warehouse.session import Session, quote
+from leat.warehouse.session import Session, literal, quote
 
 Status = Literal["built", "unchanged", "skipped", "failed", "withheld"]
 _NEW = "_new_"  # before the name: no model is called like that
@@ -205,11 +205,9 @@ def _materialize(session: Session, model: Model) -> None:
         _replace(session, model, kind)
     _check_types(session, model)
     what = "VIEW" if model.materialized == "view" else "TABLE"
-    described = [f"COMMENT ON {what} {name} IS {_literal(model.description)}"]
+    described = [f"COMMENT ON {what} {name} IS {literal(model.description)}"]
     described += [
-        f"COMMENT ON COLUMN {name}.{quote(column)} IS {_literal(text)}"
-        for column, text in model.columns.items()
-        if text
+        f"COMMENT ON COLUMN {name}.{quote(column)} IS {literal(text)}" for column, text in model.columns.items() if text
     ]
     session.execute("; ".join(described))
 
@@ -257,7 +255,3 @@ def _check_types(session: Session, model: Model) -> None:
     if odd:
         msg = f"{model.shown}: column {odd[0]} has a type of {session.dialect} alone. Next: CAST({odd[0]} AS BIGINT)"
         raise ModelError(msg + ", or to VARCHAR, DOUBLE, BOOLEAN, DATE, TIMESTAMP, TIMESTAMPTZ", model.name)
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -44,8 +44,9 @@ def keep_history(session: Session, model: Model, now: datetime) -> None:
     listed = ", ".join(map(quote, columns))
     history, table = _names(model)
     session.execute(
-        f"INSERT INTO {history} ({listed}, valid_from) SELECT {listed}, CAST({literal(moment)} AS TIMESTAMPTZ) FROM "
-        f"(SELECT {listed} FROM {table} EXCEPT SELECT {listed} FROM {history} WHERE valid_to IS NULL) AS fresh"
+        f"INSERT INTO {history} ({listed}, valid_from) SELECT {listed}, CAST(? AS TIMESTAMPTZ) FROM "
+        f"(SELECT {listed} FROM {table} EXCEPT SELECT {listed} FROM {history} WHERE valid_to IS NULL) AS fresh",
+        (moment,),
     )
     if as_of.known_from(session, ANALYTICS, model.name) is None:
         as_of.set_known_from(session, ANALYTICS, model.name, moment)

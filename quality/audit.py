@@ -151,13 +151,14 @@ def _judge(
         count = session.execute(f"SELECT count(*) FROM ({rows_of(table)}) AS checked")[0][0]
         return _result(table, check, False, 0, f"there are {count} rows")
     there = session.columns(*check.target[:2]) if check.target else {}
-    broken = broken_rows(session, table, check, types, there)
-    failing = int(session.execute(f"SELECT count(*) FROM ({broken}) AS broken")[0][0])
+    broken, params = broken_rows(session, table, check, types, there)
+    failing = int(session.execute(f"SELECT count(*) FROM ({broken}) AS broken", params)[0][0])
     shown = [c for c in dict.fromkeys((*table.key, *check.columns)) if c in table.key or c not in table.hidden]
     evidence: tuple[Mapping[str, Any], ...] = ()
     if shown:
         listed = ", ".join(map(quote, shown))
-        rows = session.execute(f"SELECT {listed} FROM ({broken}) AS broken ORDER BY {listed} LIMIT {EVIDENCE_ROWS}")
+        first = f"SELECT {listed} FROM ({broken}) AS broken ORDER BY {listed} LIMIT {EVIDENCE_ROWS}"
+        rows = session.execute(first, params)
         evidence = tuple(json.loads(to_json(dict(zip(shown, row, strict=True)))) for row in rows)
     return _result(table, check, False, failing, f"{failing} row{'' if failing == 1 else 's'} broke it", evidence)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from leat.quality.checks import CheckedTable, TableCheck
 from leat.quality.expectations import Expectation, unexpected_rows
@@ -69,24 +70,27 @@ def expectations_of(
 
 def broken_rows(
     session: Session, table: CheckedTable, check: TableCheck, types: Mapping[str, str], there: Mapping[str, str]
-) -> str:
-    """Return the query of the rows that break a check."""
+) -> tuple[str, Sequence[Any]]:
+    """Return the query of the rows that break a check, and its parameters."""
     rows = f"({rows_of(table)})"
     columns = [quote(column) for column in check.columns]
     if check.kind == "foreign_key":
-        return _orphans(session, check, types, there, rows)
+        return _orphans(session, check, types, there, rows), ()
     if check.kind == "unique":
         counted = f"SELECT *, count(*) OVER (PARTITION BY {', '.join(columns)}) AS leat_same FROM {rows} AS checked"
         whole = " AND ".join(f"{column} IS NOT NULL" for column in columns)
-        return f"SELECT * FROM ({counted}) AS counted WHERE leat_same > 1 AND {whole}"
+        return f"SELECT * FROM ({counted}) AS counted WHERE leat_same > 1 AND {whole}", ()
+    wrong: Mapping[str, Sequence[Any]]
     if check.kind == "not_null":
-        wrong = [f"{column} IS NULL" for column in columns]
+        wrong = {f"{column} IS NULL": () for column in columns}
     elif check.kind == "accepted_values":
-        wrong = [f"{columns[0]} NOT IN ({', '.join(map(_literal, check.values))})"]
+        wrong = {f"{columns[0]} NOT IN ({', '.join('?' * len(check.values))})": check.values}
     else:
         least, most = (check.bounds.min, check.bounds.max) if check.bounds else (None, None)
-        wrong = [f"{columns[0]} {sign} {value!r}" for sign, value in (("<", least), (">", most)) if value is not None]
-    return f"SELECT * FROM {rows} AS checked WHERE {' OR '.join(wrong)}"
+        bounds = (("<", least), (">", most))
+        wrong = {f"{columns[0]} {sign} ?": (value,) for sign, value in bounds if value is not None}
+    params = [value for values in wrong.values() for value in values]
+    return f"SELECT * FROM {rows} AS checked WHERE {' OR '.join(wrong)}", params
 
 
 def _orphans(session: Session, check: TableCheck, types: Mapping[str, str], there: Mapping[str, str], rows: str) -> str:
@@ -100,7 +104,3 @@ def _orphans(session: Session, check: TableCheck, types: Mapping[str, str], ther
         text = sql_type("string", session.dialect)
         ours, theirs = f"CAST({ours} AS {text})", f"CAST({theirs} AS {text})"
     return f"SELECT checked.* FROM {rows} AS checked LEFT JOIN {target} AS target ON {ours} = {theirs} WHERE {null}"
-
-
-def _literal(value: object) -> str:
-    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)

@@ -36,7 +36,7 @@ from leat.pipelines.declare.sql_file import (
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.pipelines.load.results import Severity
 from leat.pipelines.load.state import SCHEMA
-from leat.warehouse.session import Dialect, sql_type
+from leat.warehouse.session import Dialect, literal
 
 
 def _as_list(value: Any) -> Any:
@@ -96,9 +96,7 @@ class Rule:
 
     def at(self, now: datetime, dialect: Dialect) -> str:
         """Return the query as it is to be run at that time, UTC."""
-        return self.sql[dialect].replace(
-            parameter(NOW), f"CAST('{now.isoformat()}' AS {sql_type('timestamp', dialect)})"
-        )
+        return self.sql[dialect].replace(parameter(NOW), literal(now))
 
 
 def load_rules(

@@ -59,7 +59,7 @@ class OutOfMemory(WarehouseError):
 
 
 class Session(Protocol):
-    """One open transaction. Parameters are ``?`` in the order of the sequence, in statements that have no other ?."""
+    """One open transaction. Parameters are ``?`` in the order of the sequence; the driver binds them."""
 
     dialect: Dialect
 
@@ -82,7 +82,7 @@ class Session(Protocol):
             WarehouseError: a file lacks a column.
         """
 
-    def keep(self, name: str, select: str) -> None:
+    def keep(self, name: str, select: str, params: Sequence[Any] = ()) -> None:
         """Keep the rows of a SELECT in a temporary table until the transaction ends."""
 
     def limit_memory(self, large_rows: bool = False) -> None:

@@ -18,9 +18,10 @@ from leat.pipelines.load import state
 from leat.pipelines.load.merge import Merge
 from leat.pipelines.load.results import StreamResult
 from leat.sources.stream import EXTRA
-from leat.warehouse.session import Session, literal, quote
+from leat.warehouse.session import Session, quote
 
 APPEARED, VANISHED = "fields_appeared", "fields_vanished"
+_OF_STREAM = "integration = ? AND stream = ?"
 SIZEABLE = 10
 """A listing of fewer rows says nothing of a field that none of them has."""
 _MOST = 500
@@ -95,7 +96,7 @@ def find_drift(merge: Merge, result: StreamResult, *, listed: bool, reshaped: bo
         vanished=tuple(sorted(set(gone) & of_table)) if listed and result.total >= SIZEABLE else (),
     )  # fmt: skip
     if first:
-        merge.session.execute(f"DELETE FROM leat.fields WHERE {_of_stream(merge)}")
+        merge.session.execute(f"DELETE FROM leat.fields WHERE {_OF_STREAM}", (merge.integration, merge.stream))
     _remember(merge, {name: present[name] for name in new}, drift.vanished, back)
     return drift
 
@@ -106,8 +107,8 @@ def changes_since(session: Session, since: datetime) -> list[Change]:
         return []
     rows = session.execute(
         "SELECT integration, event_type, event_data, load_id, created_at FROM leat.log WHERE created_at >= ? "
-        f"AND event_type IN ({literal(APPEARED)}, {literal(VANISHED)}) ORDER BY created_at, integration, event_type",
-        (since,),
+        "AND event_type IN (?, ?) ORDER BY created_at, integration, event_type",
+        (since, APPEARED, VANISHED),
     )
     return [_change(*row) for row in rows]
 
@@ -118,7 +119,8 @@ def _change(integration: str, kind: str, data: Any, load_id: str, at: datetime) 
 
 
 def _seen(merge: Merge) -> dict[str, tuple[bool, datetime | None]]:
-    rows = merge.session.execute(f"SELECT field, in_extra, vanished_at FROM leat.fields WHERE {_of_stream(merge)}")
+    sql = f"SELECT field, in_extra, vanished_at FROM leat.fields WHERE {_OF_STREAM}"
+    rows = merge.session.execute(sql, (merge.integration, merge.stream))
     return {field: (in_extra, vanished) for field, in_extra, vanished in rows}
 
 
@@ -127,15 +129,15 @@ def _in_extra(merge: Merge, result: StreamResult, *, everything: bool) -> Sequen
     kind = merge.columns.get(EXTRA)
     if kind is None or not (everything or result.drifted):
         return ()
-    of_load = "" if everything else f" AND _load_id = {literal(merge.load_id)}"
+    of_load, params = ("", ()) if everything else (" AND _load_id = ?", (merge.load_id,))
     rows = f"FROM {merge.into} WHERE _deleted_at IS NULL AND {EXTRA} IS NOT NULL{of_load}"
     if kind != "json":
-        return (EXTRA,) if merge.session.execute(f"SELECT 1 {rows} LIMIT 1") else ()
+        return (EXTRA,) if merge.session.execute(f"SELECT 1 {rows} LIMIT 1", params) else ()
     keys = f"unnest(json_keys({EXTRA}))"
     if merge.session.dialect == "postgres":
         keys = f"jsonb_object_keys(CASE jsonb_typeof({EXTRA}) WHEN 'object' THEN {EXTRA} ELSE '{{}}' END)"
     names = f"SELECT DISTINCT name FROM (SELECT {keys} AS name {rows}) AS k WHERE length(name) <= {_LONGEST}"
-    return [row[0] for row in merge.session.execute(f"{names} ORDER BY name LIMIT {_MOST}")]
+    return [row[0] for row in merge.session.execute(f"{names} ORDER BY name LIMIT {_MOST}", params)]
 
 
 def _filled(merge: Merge) -> list[str]:
@@ -149,16 +151,13 @@ def _filled(merge: Merge) -> list[str]:
 def _remember(merge: Merge, new: Mapping[str, bool], vanished: Sequence[str], back: Sequence[str]) -> None:
     """Write what has changed of what was seen."""
     for names, at in ((vanished, merge.at), (back, None)):
-        if names:  # nothing is bound: a name may have a question mark
+        if names:
             merge.session.execute(
-                f"UPDATE leat.fields SET vanished_at = {literal(at)} WHERE {_of_stream(merge)} "
-                f"AND field IN ({', '.join(map(literal, names))})"
+                f"UPDATE leat.fields SET vanished_at = ? WHERE {_OF_STREAM} "
+                f"AND field IN ({', '.join('?' * len(names))})",
+                (at, merge.integration, merge.stream, *names),
             )
     rows = [
         (merge.integration, merge.stream, name, extra, merge.load_id, merge.at, None) for name, extra in new.items()
     ]
     state.insert(merge.session, "fields", rows)
-
-
-def _of_stream(merge: Merge) -> str:
-    return f"integration = {literal(merge.integration)} AND stream = {literal(merge.stream)}"

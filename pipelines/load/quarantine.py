@@ -21,9 +21,10 @@ from leat.pipelines.load.merge import SPARED, Deletes, Merge
 from leat.pipelines.load.shaping import MAX_KEY_BYTES
 from leat.pipelines.load.staging import stage_rows
 from leat.sources.stream import Column
-from leat.warehouse.session import literal, quote
+from leat.warehouse.session import quote
 
 REPORTED = "leat_reported"
+_OF_STREAM = "q.integration = ? AND q.stream = ?"
 _COLUMNS = (
     *(Column(name, "string", "") for name in ("record_key", "reason", "record", "digest")),
     Column("keyless", "boolean", ""),
@@ -63,7 +64,8 @@ def _whole(merge: Merge) -> str:
 
 def holds(merge: Merge) -> bool:
     """Return whether a record of the stream is in the quarantine."""
-    return bool(merge.session.execute(f"SELECT 1 FROM leat.quarantine AS q WHERE {_of_stream(merge)} LIMIT 1"))
+    sql = f"SELECT 1 FROM leat.quarantine AS q WHERE {_OF_STREAM} LIMIT 1"
+    return bool(merge.session.execute(sql, (merge.integration, merge.stream)))
 
 
 def forget(merge: Merge, deletes: Deletes) -> None:
@@ -73,7 +75,8 @@ def forget(merge: Merge, deletes: Deletes) -> None:
     parts = ", ".join(f"CAST({quote(column)} AS VARCHAR)" for column in merge.key)
     named = [f"SELECT concat_ws('{sign}', {parts}) FROM {source}" for source in sources for sign in " /"]
     merge.session.execute(
-        f"DELETE FROM leat.quarantine AS q WHERE {_of_stream(merge)} AND record_key IN ({' UNION ALL '.join(named)})"
+        f"DELETE FROM leat.quarantine AS q WHERE {_OF_STREAM} AND record_key IN ({' UNION ALL '.join(named)})",
+        (merge.integration, merge.stream),
     )
 
 
@@ -84,7 +87,7 @@ def put_aside(merge: Merge, complete: bool) -> int:
         merge: of the stream, from :func:`stage_reported`.
         complete: whether everything of the stream was listed, so that what isn't among them no longer exists.
     """
-    session, mine = merge.session, _of_stream(merge)
+    session, stream = merge.session, (merge.integration, merge.stream)
     parts = ", ".join(f"CAST(k{i} AS VARCHAR)" for i in range(len(merge.key)))
     shown = f"CASE WHEN {_whole(merge)} AND NOT cut THEN concat_ws(' ', {parts}) ELSE record_key END"
     session.keep(
@@ -97,23 +100,20 @@ def put_aside(merge: Merge, complete: bool) -> int:
     same = f"{same_key} AND b.digest = q.digest"
     session.keep(
         "leat_news",
-        f"SELECT b.*, (SELECT min(q.first_seen_at) FROM leat.quarantine AS q WHERE {mine} AND {same_key} "
+        f"SELECT b.*, (SELECT min(q.first_seen_at) FROM leat.quarantine AS q WHERE {_OF_STREAM} AND {same_key} "
         f"AND (NOT b.keyless OR b.digest = q.digest)) AS first_seen_at FROM leat_bad AS b WHERE NOT EXISTS "
-        f"(SELECT 1 FROM leat.quarantine AS q WHERE {mine} AND {same} AND b.reason = q.reason)",
+        f"(SELECT 1 FROM leat.quarantine AS q WHERE {_OF_STREAM} AND {same} AND b.reason = q.reason)",
+        (*stream, *stream),
     )
     gone = [f"EXISTS (SELECT 1 FROM leat_news AS b WHERE {same})"]
     unlisted = f"NOT EXISTS (SELECT 1 FROM leat_bad AS b WHERE {same})"
     replaced = f"EXISTS (SELECT 1 FROM leat_bad AS b WHERE {same_key} AND NOT b.keyless)"
     gone.append(unlisted if complete else f"({replaced} AND {unlisted})")
-    session.execute(f"DELETE FROM leat.quarantine AS q WHERE {mine} AND ({' OR '.join(gone)})")
+    session.execute(f"DELETE FROM leat.quarantine AS q WHERE {_OF_STREAM} AND ({' OR '.join(gone)})", stream)
     return session.change(
         "INSERT INTO leat.quarantine (integration, stream, record_key, reason, record, load_id, first_seen_at, "
         "last_seen_at, digest) SELECT CAST(? AS VARCHAR), CAST(? AS VARCHAR), record_key, reason, record, "
         "CAST(? AS VARCHAR), COALESCE(first_seen_at, CAST(? AS TIMESTAMPTZ)), CAST(? AS TIMESTAMPTZ), digest "
         "FROM leat_news",
-        (merge.integration, merge.stream, merge.load_id, merge.at, merge.at),
+        (*stream, merge.load_id, merge.at, merge.at),
     )
-
-
-def _of_stream(merge: Merge) -> str:
-    return f"q.integration = {literal(merge.integration)} AND q.stream = {literal(merge.stream)}"

@@ -20,7 +20,7 @@ from leat.pipelines.load.results import StreamResult
 from leat.pipelines.load.state import State
 from leat.pipelines.load.table_schema import TableSchema
 from leat.warehouse.clock import is_within
-from leat.warehouse.session import Session, literal, quote
+from leat.warehouse.session import Session, quote
 
 RETENTION = "retention"
 """Kind of a load that only removes what isn't kept any longer."""
@@ -90,10 +90,11 @@ def drop_expired(merge: Merge, retain: Retain | None) -> Merge:
     """
     if retain is None or retain.by is None or retain.rows is None:
         return merge
-    old = _older(merge.columns, retain.by, merge.at - retain.rows, "s")
+    old = _older(merge.columns, retain.by, "s")
     dropped = merge.session.change(
         f"INSERT INTO {SUPERSEDED} SELECT s.{SEQUENCE} FROM {merge.effective} AS s WHERE {old} "
-        f"AND NOT EXISTS (SELECT 1 FROM {merge.into} AS t WHERE {merge.same_key('t', 's')})"
+        f"AND NOT EXISTS (SELECT 1 FROM {merge.into} AS t WHERE {merge.same_key('t', 's')})",
+        (merge.at - retain.rows,),
     )
     return replace(merge, superseded=True) if dropped else merge
 
@@ -108,9 +109,9 @@ def purge(merge: Merge, retain: Retain | None) -> Purged:
     versions = quote(merge.integration, history)
     rows = deleted = ended = records = 0
     if retain.rows is not None and retain.by is not None:
-        old = _older(merge.columns, retain.by, at - retain.rows)
-        rows = session.change(f"DELETE FROM {merge.into} WHERE {old}")
-        ended = session.change(f"DELETE FROM {versions} WHERE {old}") if versioned else 0
+        old, until = _older(merge.columns, retain.by), (at - retain.rows,)
+        rows = session.change(f"DELETE FROM {merge.into} WHERE {old}", until)
+        ended = session.change(f"DELETE FROM {versions} WHERE {old}", until) if versioned else 0
     if retain.deleted is not None:
         deleted = session.change(f"DELETE FROM {merge.into} WHERE _deleted_at < ?", (at - retain.deleted,))
     if retain.history is not None and versioned:
@@ -133,10 +134,10 @@ def _forget_before(session: Session, merge: Merge, moment: datetime) -> None:
         as_of.set_known_from(session, merge.integration, merge.stream, moment)
 
 
-def _older(columns: Mapping[str, str], by: str, moment: datetime, alias: str = "") -> str:
+def _older(columns: Mapping[str, str], by: str, alias: str = "") -> str:
     column = f"{alias}.{quote(by)}" if alias else quote(by)
     kinds = {"timestamp": "TIMESTAMPTZ", "datetime": "TIMESTAMP", "date": "DATE"}
-    return f"{column} < CAST({literal(moment)} AS {kinds[columns[by]]})"
+    return f"{column} < CAST(? AS {kinds[columns[by]]})"
 
 
 def purged_events(purged: Mapping[str, Purged]) -> list[tuple[str, dict[str, Any]]]:

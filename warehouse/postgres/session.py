@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import sqlalchemy
 
 _BATCH_ROWS = 65_536
+_MARK = re.compile(r"""'[^']*'|"[^"]*"|[?%]""")
+"""A parameter, and what might look like one: a text, a name, a per cent sign."""
 
 
 @dataclass(slots=True)
@@ -42,7 +45,7 @@ class PostgresSession:
             sql = sql.replace(f'"{FOLDING}"', '"und-x-icu"')
         with values_removed():
             if params:
-                cursor.execute(sql.replace("%", "%%").replace("?", "%s"), list(params))
+                cursor.execute(_MARK.sub(_as_psycopg2, sql), list(params))
             else:
                 cursor.execute(sql)
         return cursor
@@ -75,10 +78,10 @@ class PostgresSession:
                     with values_removed():
                         cursor.copy_expert(sql, text)
 
-    def keep(self, name: str, select: str) -> None:
+    def keep(self, name: str, select: str, params: Sequence[Any] = ()) -> None:
         """Keep the rows of a SELECT in a temporary table."""
         self.execute(f"DROP TABLE IF EXISTS pg_temp.{quote(name)}")
-        self.execute(f"CREATE TEMP TABLE {quote(name)} ON COMMIT DROP AS {select}")
+        self.execute(f"CREATE TEMP TABLE {quote(name)} ON COMMIT DROP AS {select}", params)
         self.execute(f"ANALYZE {quote(name)}")
 
     def limit_memory(self, large_rows: bool = False) -> None:
@@ -106,3 +109,7 @@ class PostgresSession:
     def raw(self) -> Any:
         """The psycopg2 connection of this transaction."""
         return self.alchemy.connection.driver_connection
+
+
+def _as_psycopg2(mark: re.Match[str]) -> str:
+    return "%s" if mark[0] == "?" else mark[0].replace("%", "%%")

@@ -95,10 +95,12 @@ class PostgresWarehouse:
         import psycopg2
         import sqlalchemy
 
+        wait = sqlalchemy.text("SELECT set_config('lock_timeout', :ms, true)")
+        lock = sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)")
         with self._connected() as connection:
             try:
-                connection.execute(sqlalchemy.text(f"SET LOCAL lock_timeout = {_WRITER_WAIT_MS}"))
-                connection.execute(sqlalchemy.text(f"SELECT pg_advisory_xact_lock({advisory_key('writer')})"))
+                connection.execute(wait, {"ms": str(_WRITER_WAIT_MS)})
+                connection.execute(lock, {"key": advisory_key("writer")})
             except sqlalchemy.exc.OperationalError as error:
                 if not isinstance(error.orig, psycopg2.errors.LockNotAvailable):
                     raise
@@ -152,9 +154,9 @@ class PostgresWarehouse:
         import sqlalchemy
 
         with self._connected() as connection:
-            take = sqlalchemy.text(f"SELECT pg_try_advisory_lock({advisory_key('integration', name)})")
+            take, key = sqlalchemy.text("SELECT pg_try_advisory_lock(:key)"), advisory_key("integration", name)
             deadline = time.monotonic() + _TAKEOVER_WAIT
-            while not connection.execute(take).scalar():
+            while not connection.execute(take, {"key": key}).scalar():
                 if time.monotonic() > deadline:
                     msg = f"integration {name} is in use by another process; try again when it has ended"
                     raise Busy(msg)
