@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from leat.cli.output import Json, print_json, print_table, say
+from leat.cli.output import Json, print_json, say
+from leat.cli.tables import print_table
 from leat.cli.usage import FAILED, UsageMistake
 from leat.runs.workspace import Workspace
 

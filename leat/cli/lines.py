@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
-from leat.cli.output import out, say
+from leat.cli import output
+from leat.cli.output import say
 from leat.runs.printable import in_one_line
 
 _WIDEST = 10_000
@@ -13,7 +14,7 @@ _NARROWEST = 20
 
 def print_indented(indent: str, text: str) -> None:
     """Print text behind an indentation that its further lines have as well; on a terminal it wraps at its width."""
-    width = max(min(out.width, _WIDEST) - len(indent), _NARROWEST)
+    width = max(min(output.out.width, _WIDEST) - len(indent), _NARROWEST)
     lines = textwrap.wrap(in_one_line(text), width, break_on_hyphens=False) or [""]
     for number, line in enumerate(lines):
         say((indent if number == 0 else " " * len(indent)) + line, whole=True)

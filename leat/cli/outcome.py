@@ -8,7 +8,8 @@ from itertools import groupby
 from typing import Any
 
 from leat.cli.lines import print_indented
-from leat.cli.output import Part, print_table, say
+from leat.cli.output import Part, say
+from leat.cli.tables import print_table
 from leat.pipelines.load.drift import APPEARED, Change
 from leat.pipelines.load.quarantined import Reason
 from leat.pipelines.load.results import IntegrationResult, Status

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from leat.pipelines.load.results import CheckResult, Severity
@@ -60,25 +59,12 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime | date) else str(value)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
-    """Print a table to stdout; numbers are aligned right, null is shown as a dim dash."""
-    listed = [list(row) for row in rows]
-    heading = None if title is None else styled(title)
-    table = Table(title=heading, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for i, column in enumerate(columns):
-        numeric = any(isinstance(row[i], int | float) and not isinstance(row[i], bool) for row in listed)
-        table.add_column(Text(in_one_line(column)), justify="right" if numeric else "left", overflow="fold")
-    for row in listed:
-        table.add_row(*(Text("-", style="dim") if cell is None else Text(cell_text(cell)) for cell in row))
-    out.print(table)
-
-
 def cell_text(cell: Any) -> str:
-    """Return a value in one line: times to the second, yes and no as SQL writes them, everything else as it is."""
+    """Return a value in one line: times to the second and in UTC, true and false, everything else as it is."""
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, datetime):
-        return f"{cell:%Y-%m-%d %H:%M:%S}"
+        return f"{cell:%Y-%m-%d %H:%M:%S}" if cell.tzinfo is None else f"{cell.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     return in_one_line(plain_text(cell))
 
 

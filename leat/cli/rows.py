@@ -12,15 +12,12 @@ from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Any
 
-from rich.cells import cell_len
-
-from leat.cli.output import SHAPE, cell_text, out, plain_text, print_table, say
-from leat.runs.printable import in_one_line
+from leat.cli.output import SHAPE, plain_text, say
+from leat.cli.tables import print_records, print_table
 
 SHOWN = 1000
 """So many rows are shown to people; programs get all."""
 _IN_MEMORY = 16_000_000  # bytes
-_GAP = 2  # blanks between the columns of a table
 
 
 class Form(StrEnum):
@@ -40,36 +37,12 @@ def print_rows(columns: Sequence[str], rows: Iterator[tuple[Any, ...]], form: Fo
         _print_json(columns, rows)
     else:
         listed = list(itertools.islice(rows, SHOWN))
-        if form is Form.records or _width(columns, listed) > out.width:
-            _print_records(columns, listed)
+        if form is Form.records:
+            print_records(columns, listed)
         else:
             print_table(columns, listed)
         if next(rows, None) is not None:
             say(f"These are the first {SHOWN:,} rows; `--format csv` prints all of them.", style="dim")
-
-
-def _width(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> int:
-    widths = [
-        max(cell_len(in_one_line(name)), *(cell_len(_shown(row[i])) for row in rows), 0)
-        for i, name in enumerate(columns)
-    ]
-    return sum(widths) + _GAP * (len(widths) - 1)
-
-
-def _print_records(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    names = [in_one_line(name) for name in columns]
-    widest = max(map(cell_len, names), default=0)
-    for number, row in enumerate(rows, 1):
-        say((f"row {number}", "bold"))
-        for name, cell in zip(names, row, strict=True):
-            blanks = " " * (widest - cell_len(name))
-            say((f"  {name}{blanks}  ", "dim"), (_shown(cell), "dim" if cell is None else ""), whole=True)
-    if not rows:
-        say("no rows")
-
-
-def _shown(cell: Any) -> str:
-    return "-" if cell is None else cell_text(cell)
 
 
 def _print_csv(columns: Sequence[str], rows: Iterator[tuple[Any, ...]]) -> None:

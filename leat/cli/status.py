@@ -9,7 +9,8 @@ from typing import Any
 import typer
 
 from leat.cli.outcome import drift_json, print_drift
-from leat.cli.output import Json, counted, print_json, print_table, say
+from leat.cli.output import Json, counted, print_json, say
+from leat.cli.tables import print_table
 from leat.runs.publish import describe_forced, describe_withheld
 from leat.runs.status import Status, read_status
 from leat.runs.workspace import Workspace

@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from leat.cli.names import complete_rule
-from leat.cli.output import Json, Part, evidence_text, print_json, print_table, say
+from leat.cli.output import Json, Part, evidence_text, print_json, say
+from leat.cli.tables import print_table
 from leat.cli.usage import UsageMistake, not_there
 from leat.pipelines.load.verdict import may_be_published
 from leat.quality.violation_report import Entry, entries, matching
