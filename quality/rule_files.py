@@ -1,9 +1,10 @@
 """What a rule is: one ``.sql`` file in ``quality/rules/``; a row that it selects is a violation, with its evidence.
 
 Its header says ``title``, ``description``, ``next_step``, ``severity`` (warn or error), ``owner`` and ``key``: the
-columns that identify a violation, so that it is the same one the next time. ``needs`` names integrations that must have
-been loaded beside those that the query reads. ``tolerance`` names what the query may overlook, each a parameter of it:
-``settle: PT2H`` is the interval ``$settle``, ``amount: 1`` the number ``$amount``. ``$now`` is the time of the run.
+columns that identify a violation, so that it is the same one the next time. ``sides`` says which columns are of which
+system, so that people see them next to each other. ``needs`` names integrations that must have been loaded in addition
+to those that the query reads. ``tolerance`` names what the query may overlook, each a parameter of it: ``settle: PT2H``
+is the interval ``$settle``, ``amount: 1`` the number ``$amount``. ``$now`` is the time of the run.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ class _Header(BaseModel):
     severity: Severity = "warn"
     owner: str = ""
     key: Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(min_length=1)]
+    sides: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     needs: tuple[str, ...] = ()
     tolerance: dict[str, Annotated[timedelta | int, BeforeValidator(_tolerance)]] = Field(default_factory=dict)
 
@@ -89,6 +91,7 @@ class Rule:
     severity: Severity
     owner: str
     key: tuple[str, ...]
+    sides: Mapping[str, tuple[str, ...]]
     needs: tuple[str, ...]
     inputs: tuple[TableName, ...]
     sql: Mapping[Dialect, str]
@@ -139,15 +142,17 @@ def _rule(path: Path, shown: str, known: Mapping[str, Mapping[str, list[str]]]) 
         header = read_header(file, _Header)
     except (DeclarationError, RecursionError) as error:
         mistakes = error.mistakes if isinstance(error, DeclarationError) else [f"{shown}:1: nested too deeply"]
-        said = {"title": path.stem, "description": "", "next_step": "Correct the file.", "owner": ""}
-        return Rule(path.stem, shown, severity="warn", key=(), needs=(), inputs=(), sql={}, mistakes=tuple(mistakes),
-                    **said)  # fmt: skip
+        said: dict[str, Any] = {"title": path.stem, "description": "", "next_step": "Correct the file.", "owner": ""}
+        said |= {"shown": shown, "mistakes": tuple(mistakes)}
+        return Rule(path.stem, severity="warn", key=(), sides={}, needs=(), inputs=(), sql={}, **said)
     mistakes = [*table_mistakes(file, known), *_parameter_mistakes(file, header)]
     selected = file.select.named_selects
-    for column in header.key if "*" not in selected else ():
-        if column not in selected:
-            text = f"the query gives no column {column!r}{meant(column, selected)}"
-            mistakes.append(f"{shown}:{file.header.line(('key',))}: key: {text}")
+    named = [("key", header.key), *((f"sides.{side}", columns) for side, columns in header.sides.items())]
+    for where, columns in named if "*" not in selected else ():
+        for column in columns:
+            if column not in selected:
+                text = f"the query gives no column {column!r}{meant(column, selected)}"
+                mistakes.append(f"{shown}:{file.header.line(tuple(where.split('.', 1)))}: {where}: {text}")
     read = dict.fromkeys(t.schema for t in file.tables if t.schema not in (ANALYTICS, SCHEMA))
     needs = tuple(dict.fromkeys((*read, *header.needs)))
     fields = header.model_dump(exclude={"needs", "tolerance"})

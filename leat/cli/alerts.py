@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from leat.cli.output import Json, print_json, say
+from leat.cli.output import Json, minute, print_json, say
 from leat.cli.tables import print_table
 from leat.cli.usage import FAILED, UsageMistake
 from leat.runs.workspace import Workspace
@@ -52,11 +52,15 @@ def show(context: typer.Context, json: Json = False) -> None:
         return
     for channel in channels:
         say(f"channel {channel['channel']}: {channel['state']}")
-    columns = ("severity", "kind", "subject", "problem", "noticed", "told")
-    told_to = [", ".join(n for n, told in p.told.items() if told.what != "recovered") or None for p in lasting]
-    rows = [(p.severity, p.kind, p.subject, p.title, p.seen_at, to) for p, to in zip(lasting, told_to, strict=True)]
-    print_table(columns, rows, title="\nProblems that last")
-    print_table(_FIELDS, [[getattr(m, name) for name in _FIELDS] for m in sent], title="\nMessages, the newest first")
+    sent_to = [", ".join(n for n, told in p.told.items() if told.what != "recovered") or None for p in lasting]
+    rows = [(p.severity, p.kind, p.subject, minute(p.seen_at), to, p.title)
+            for p, to in zip(lasting, sent_to, strict=True)]  # fmt: skip
+    columns = ("severity", "kind", "subject", "noticed (UTC)", "sent to", "problem")
+    print_table(columns, rows, title="\nOpen problems", below=True)
+    columns = ("created (UTC)", "channel", "status", "attempts", "sent (UTC)", "title")
+    shown = [(minute(m.created_at), m.channel, m.status, m.attempts, minute(m.sent_at) or None,
+              m.title if m.error is None else f"{m.title}: {m.error}") for m in sent]  # fmt: skip
+    print_table(columns, shown, title="\nMessages, the newest first", below=True)
 
 
 _FIELDS = ("created_at", "channel", "title", "status", "attempts", "sent_at", "error")

@@ -68,6 +68,11 @@ def cell_text(cell: Any) -> str:
     return in_one_line(plain_text(cell))
 
 
+def minute(at: datetime | None) -> str:
+    """Return a time to the minute, UTC; nothing for none."""
+    return "" if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
 def plain_text(value: Any) -> str:
     """Return the text of a value as both engines write it: JSON for what has parts, hexadecimal for bytes."""
     if isinstance(value, bool):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 import typer
 
-from leat.cli.outcome import drift_json, print_drift
-from leat.cli.output import Json, counted, print_json, say
+from leat.cli.outcome import counted_records, drift_json, print_drift
+from leat.cli.output import Json, counted, minute, print_json, say
 from leat.cli.tables import print_table
 from leat.runs.publish import describe_forced, describe_withheld
-from leat.runs.status import Status, read_status
+from leat.runs.status import IntegrationStatus, Status, read_status
 from leat.runs.workspace import Workspace
 
 
@@ -28,16 +29,9 @@ def status(context: typer.Context, json: Json = False) -> None:
     if json:
         _print_as_json(found)
         return
-    rows = [
-        (f"{each.integration}.{s.stream}", s.rows, s.quarantined, s.deletes, s.last_load, s.fresh)
-        for each in found.integrations
-        for s in each.streams
-    ]
-    print_table(("stream", "rows", "quarantined", "deletes", "last changed", "fresh"), rows)
+    _print_integrations(found.integrations)
     say()
-    columns = ("integration", "driver", "schedule", "last run", "ended")
-    runs = [(i.integration, i.source, i.schedule, i.last_run, i.last_status) for i in found.integrations]
-    print_table(columns, runs)
+    _print_streams(found.integrations)
     for each in found.integrations:
         if each.error:
             say("\n", ("✗", "red"), f" {each.error}")
@@ -45,10 +39,38 @@ def status(context: typer.Context, json: Json = False) -> None:
     if found.drift:
         say()
         print_drift(found.drift, dated=True)
-    if any(s.quarantined for each in found.integrations for s in each.streams):
-        say("\nrecords are quarantined: `leat quarantine --reasons` says why")
+    quarantined = [(f"{i.integration}.{s.stream}", s.quarantined) for i in found.integrations for s in i.streams]
+    if any(count for _, count in quarantined):
+        say()
+        for name, count in quarantined:
+            if count:
+                say(("!", "yellow"), f" {name}: {counted_records(count)} quarantined")
+        say("  `leat quarantine --reasons` says why")
     if found.violations:
         say(f"\n{counted(found.violations, 'open violation')}: `leat violations --open` shows them")
+
+
+def _print_integrations(integrations: Sequence[IntegrationStatus]) -> None:
+    rows = [
+        (
+            each.integration,
+            minute(each.last_run) or None,
+            each.last_status and each.last_status.replace("_", " "),
+            each.schedule,
+            each.source.removeprefix(f"{each.integration}/"),
+        )
+        for each in integrations
+    ]
+    print_table(("integration", "last run (UTC)", "ended", "schedule", "driver"), rows)
+
+
+def _print_streams(integrations: Sequence[IntegrationStatus]) -> None:
+    rows = [
+        (f"{each.integration}.{s.stream}", s.rows, minute(s.last_load) or None, s.fresh, s.deletes)
+        for each in integrations
+        for s in each.streams
+    ]
+    print_table(("stream", "rows", "last changed (UTC)", "fresh", "deletes"), rows)
 
 
 def _print_as_json(found: Status) -> None:
@@ -81,5 +103,5 @@ def _print_publications(found: Status) -> None:
 def _describe_blocked(name: str, since: datetime) -> str:
     return (
         f"{name}, whose own checks have failed since {since:%Y-%m-%d %H:%M:%S} UTC; readers keep its old rows. "
-        f"Next: mend the data or the check and run again, or `leat publish --force {name} --reason '…'`"
+        f"Next: correct the data or the check and run again, or `leat publish --force {name} --reason '…'`"
     )

@@ -72,7 +72,7 @@ def _print_aligned(columns: Sequence[str], rows: Sequence[Sequence[Any]], below:
     _print_row([(in_one_line(name), "bold") for name in columns], widths, right)
     for number, row in enumerate(rows):
         _print_row([_part(value) for value in row], widths, right)
-        if below:
+        if below and below[number] is not None:
             print_indented("    ", cell_text(below[number]))
 
 
@@ -90,8 +90,12 @@ def _padded(text: str, width: int, *, right: bool = False) -> str:
     return blanks + text if right else text + blanks
 
 
+def field_text(value: Any) -> str:
+    """Return the text of a value; a dash stands for null."""
+    return _part(value)[0]
+
+
 def _part(value: Any) -> tuple[str, str]:
-    """Return the text of a value with its style; a dash stands for null."""
     return ("-", "dim") if value is None else (cell_text(value), "")
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 
+from leat.cli.evidence import print_evidence
+from leat.cli.lines import print_indented
 from leat.cli.names import complete_rule
-from leat.cli.output import Json, Part, evidence_text, print_json, say
+from leat.cli.output import Json, counted, minute, print_json, say
 from leat.cli.tables import print_table
 from leat.cli.usage import UsageMistake, not_there
+from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.pipelines.load.verdict import may_be_published
 from leat.quality.violation_report import Entry, entries, matching
 from leat.runs.workspace import Workspace
@@ -43,10 +46,13 @@ def violations(
     if json:
         print_json(command="violations", violations=[{**asdict(entry), "state": entry.state(now)} for entry in found])
         return
+    sides = _sides(workspace) if found else {}
     for entry in found:
-        _print(entry, now)
-    counted = sum(entry.resolved_at is None for entry in found)
-    say(f"{counted} open" + ("" if only_open else f", {len(found) - counted} resolved"))
+        _print(entry, now, sides.get(entry.rule, {}))
+    opened = [entry for entry in found if entry.resolved_at is None]
+    acknowledged = sum(entry.state(now) == "acknowledged" for entry in opened)
+    counts = f"{len(opened)} open" + (f" ({acknowledged} acknowledged)" if acknowledged else "")
+    say(counts + ("" if only_open else f", {len(found) - len(opened)} resolved"))
 
 
 def ack(
@@ -75,7 +81,7 @@ def ack(
         print_json(command="ack", violations=[entry.key for entry in chosen], by=who, until=end, note=note or None)
         return
     for entry in chosen:
-        what = "no longer acknowledged" if undo else f"acknowledged by {who} until {end:%Y-%m-%d %H:%M} UTC"
+        what = "no longer acknowledged" if undo else f"acknowledged by {who} until {minute(end)} UTC"
         say(f"{entry.key[:_SHOWN]} {entry.rule}: {what}")
 
 
@@ -119,27 +125,34 @@ def _time(text: str, now: datetime) -> datetime:
     return end
 
 
-def _print(entry: Entry, now: datetime) -> None:
+def _print(entry: Entry, now: datetime, sides: Mapping[str, Sequence[str]]) -> None:
     state = entry.state(now)
     colour = {"open": "red" if entry.severity == "error" else "yellow", "flapping": "magenta"}.get(state, "dim")
-    owner = f" ({entry.owner})" if entry.owner else ""
     words = {
-        "open": f"since {entry.opened_at:%Y-%m-%d %H:%M}",
-        "acknowledged": f"by {entry.acknowledged_by} until {_day(entry.acknowledged_until)}",
-        "flapping": f"{entry.episodes} times since {entry.first_seen_at:%Y-%m-%d %H:%M}",
-        "resolved": f"{entry.first_seen_at:%Y-%m-%d %H:%M} to {_day(entry.resolved_at)}",
+        "open": f"since {minute(entry.opened_at)} UTC",
+        "acknowledged": f"by {entry.acknowledged_by} until {minute(entry.acknowledged_until)} UTC",
+        "flapping": f"{entry.episodes} times since {minute(entry.first_seen_at)} UTC",
+        "resolved": f"{minute(entry.first_seen_at)} to {minute(entry.resolved_at)} UTC",
     }
-    head: tuple[Part, ...] = ((entry.key[:_SHOWN], "bold"), " ", (state, colour))
-    say(*head, f" {entry.severity} {entry.rule}{owner}: {entry.title}, {words[state]}")
-    say("         " + evidence_text(entry.evidence), style="dim")
-    if entry.acknowledged_note and state == "acknowledged":
-        say(f"         note: {entry.acknowledged_note}")
+    say((entry.key[:_SHOWN], "bold"), " ", (state, colour), f" {entry.severity} {entry.rule}, {words[state]}")
+    print_indented("  ", entry.title + (f" ({entry.owner})" if entry.owner else ""))
     if state == "open" and entry.next_step:
-        say(f"         next: {entry.next_step}")
+        print_indented("  next: ", entry.next_step)
+    if entry.acknowledged_note and state == "acknowledged":
+        print_indented("  note: ", entry.acknowledged_note)
+    print_evidence(entry.evidence, sides)
+    say()
 
 
-def _day(at: datetime | None) -> str:
-    return f"{at:%Y-%m-%d %H:%M}" if at else ""
+def _sides(workspace: Workspace) -> Mapping[str, Mapping[str, Sequence[str]]]:
+    """Return the sides that each rule declares; none while a file has a mistake, which `leat check` reports."""
+    from leat.quality.rule_files import read_rules
+
+    models = sorted(path.stem for path in (workspace.project.folder / "assets" / "models").glob("*.sql"))
+    try:
+        return {rule.name: rule.sides for rule in read_rules(workspace.project, workspace.declarations, tuple(models))}
+    except DeclarationError:
+        return {}
 
 
 def print_summary(found: Sequence[Entry], since: datetime) -> None:
@@ -153,10 +166,7 @@ def print_summary(found: Sequence[Entry], since: datetime) -> None:
     resolved = sum(entry.resolved_at is not None and entry.resolved_at >= since for entry in found)
     rows = [(s.rule, s.open, s.new or None, s.acknowledged or None, s.severity, s.owner, s.title) for s in told]
     say()
-    print_table(("rule", "open", "new", "acknowledged", "severity", "owner", "what must be true"), rows)
-    counted = sum(s.open for s in told)
-    say(
-        f"{counted} open violation{'' if counted == 1 else 's'} of {len(told)} rule{'' if len(told) == 1 else 's'}"
-        + (f", {resolved} resolved by this run" if resolved else "")
-        + ": `leat violations --open` shows the evidence"
-    )
+    print_table(("rule", "open", "new", "acknowledged", "severity", "owner", "what must be true"), rows, below=True)
+    number = counted(sum(s.open for s in told), "open violation")
+    ended = f", {resolved} resolved by this run" if resolved else ""
+    say(f"{number} of {counted(len(told), 'rule')}{ended}: `leat violations --open` shows the evidence")

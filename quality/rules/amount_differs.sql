@@ -9,6 +9,9 @@ next_step: Compare the order's lines with the invoice. Correct the invoice, or r
 severity: warn
 owner: finance
 key: [order_key]
+sides:
+  payments: [charged_amount, currency, charges, charge_id, charged_at]
+  crm_accounting: [invoiced_amount, invoice_currency, invoices, invoice_id, invoice_number, invoiced_on]
 needs: [payments, crm_accounting]
 tolerance: {settle: P1D, amount: 0}
 --- */

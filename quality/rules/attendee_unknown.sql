@@ -10,6 +10,10 @@ next_step: Ask the organizer whom they meant. Correct the address in the meeting
 severity: warn
 owner: people
 key: [attendee_email]
+sides:
+  calendar: [attendee_name, meetings, next_at, first_meeting, first_at, first_calendar, organizer_email,
+    response_status]
+  sso: [identity_provider]
 needs: [sso]
 tolerance: {settle: P2D}
 --- */

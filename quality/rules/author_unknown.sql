@@ -10,6 +10,10 @@ next_step: >-
 severity: warn
 owner: engineering
 key: [author_email]
+sides:
+  version_control: [author_name, commits, repositories, first_commit_at, last_commit_at, last_repository,
+    last_commit]
+  sso: [identity_provider]
 needs: [sso]
 tolerance: {settle: P2D}
 --- */

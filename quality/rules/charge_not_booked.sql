@@ -7,6 +7,9 @@ next_step: Book the payment on the invoice. If the invoice is a draft, post it f
 severity: warn
 owner: finance
 key: [order_key]
+sides:
+  payments: [charged_amount, refunded_amount, charge_id, last_charged_at]
+  crm_accounting: [booked_amount, invoiced_amount, invoice_id, invoice_number, invoice_status]
 needs: [payments, crm_accounting]
 tolerance: {settle: P3D, amount: 0}
 --- */

@@ -7,6 +7,9 @@ next_step: Create the invoice in the books, with the order's number as its refer
 severity: warn
 owner: finance
 key: [order_key]
+sides:
+  payments: [charged_amount, charges, charge_id, charged_at, payer_email]
+  crm_accounting: [invoiced_amount]
 needs: [payments, crm_accounting]
 tolerance: {settle: P1D}
 --- */

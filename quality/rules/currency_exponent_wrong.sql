@@ -7,6 +7,9 @@ next_step: Identify the program that copies amounts between the two systems, and
 severity: warn
 owner: finance
 key: [order_key]
+sides:
+  payments: [charged_amount, charge_id, charged_at]
+  crm_accounting: [invoiced_amount, invoice_id, invoice_number, invoiced_on]
 needs: [payments, crm_accounting]
 tolerance: {settle: P1D}
 --- */

@@ -11,6 +11,9 @@ next_step: >-
 severity: warn
 owner: operations
 key: [owner_email, bucket]
+sides:
+  cloud_storage: [bucket, files, bytes, folders, first_folder, first_file, last_modified_at]
+  sso: [identity_provider]
 needs: [sso]
 --- */
 SELECT

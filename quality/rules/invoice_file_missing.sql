@@ -7,6 +7,9 @@ next_step: Print the invoice into the storage again, and check why it is missing
 severity: warn
 owner: finance
 key: [invoice_id]
+sides:
+  crm_accounting: [invoice_id, invoice_number, customer, invoiced_amount, currency, issued_on]
+  cloud_storage: [files]
 needs: [crm_accounting, cloud_storage]
 tolerance: {settle: P1D}
 --- */

@@ -7,6 +7,9 @@ next_step: Ask who booked the payment and why. Undo the booking, and remind the 
 severity: warn
 owner: finance
 key: [order_key]
+sides:
+  crm_accounting: [booked_amount, invoice_id, invoice_number, customer, entry_id, booked_on]
+  payments: [charged_amount, declined_charges]
 needs: [payments, crm_accounting]
 tolerance: {settle: P3D}
 --- */

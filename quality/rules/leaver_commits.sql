@@ -10,6 +10,9 @@ next_step: >-
 severity: warn
 owner: security
 key: [person_id, repository]
+sides:
+  sso: [person_id, name, email, left_at]
+  version_control: [repository, commits_since, last_commit_at, last_commit, last_subject, last_author_email]
 needs: [sso]
 tolerance: {settle: P1D}
 --- */

@@ -9,6 +9,9 @@ next_step: Let a colleague look at the branch. Merge or take over what is useful
 severity: warn
 owner: engineering
 key: [repository, branch]
+sides:
+  sso: [name, email, left_at]
+  version_control: [repository, branch, authors, ahead, behind, last_commit_at, last_commit]
 needs: [sso]
 tolerance: {settle: P7D, commits: 100}
 --- */

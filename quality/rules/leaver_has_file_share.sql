@@ -7,6 +7,9 @@ next_step: Remove the person from the bucket's policy or from the folder's share
 severity: warn
 owner: security
 key: [person_id, bucket, prefix]
+sides:
+  sso: [person_id, name, email, left_at]
+  cloud_storage: [bucket, prefix, shared_with, permission, origin, expires_at]
 needs: [sso]
 tolerance: {settle: P1D}
 --- */

@@ -7,6 +7,9 @@ next_step: Ask the calendar's owner to end the share.
 severity: warn
 owner: security
 key: [person_id, calendar]
+sides:
+  sso: [person_id, name, email, left_at]
+  calendar: [calendar, calendar_name, calendar_owner, shared_with, access, shared_at]
 needs: [sso]
 tolerance: {settle: P1D}
 --- */

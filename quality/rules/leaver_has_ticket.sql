@@ -7,6 +7,9 @@ next_step: Assign the ticket to somebody else at the support desk.
 severity: warn
 owner: support
 key: [number]
+sides:
+  sso: [assignee_name, email, left_at]
+  rest_api: [number, subject, status, customer_email, opened_at, updated_at, assignee_email]
 needs: [sso]
 tolerance: {settle: P1D}
 --- */

@@ -10,6 +10,9 @@ next_step: >-
 severity: warn
 owner: people
 key: [person_id]
+sides:
+  sso: [person_id, name, email, left_at]
+  calendar: [meetings_ahead, next_at, next_meeting, next_uid, next_calendar]
 needs: [sso]
 tolerance: {settle: P1D}
 --- */

@@ -9,6 +9,9 @@ next_step: >-
 severity: warn
 owner: operations
 key: [person_id, bucket]
+sides:
+  sso: [person_id, name, email, left_at]
+  cloud_storage: [owner_email, bucket, files, bytes, folders, first_folder, last_modified_at]
 needs: [sso]
 tolerance: {settle: P7D}
 --- */

@@ -11,6 +11,9 @@ next_step: >-
 severity: warn
 owner: people
 key: [account]
+sides:
+  email: [mailboxes, messages, oldest_message_at, newest_message_at]
+  sso: [identity_provider]
 needs: [sso]
 tolerance: {settle: P2D}
 --- */

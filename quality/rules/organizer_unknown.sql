@@ -10,6 +10,9 @@ next_step: Ask an attendee who it is. Add them to the CRM, or move the meeting t
 severity: warn
 owner: people
 key: [organizer_email]
+sides:
+  calendar: [organizer_name, meetings, first_at, last_at, next_at, first_meeting, first_calendar]
+  sso: [identity_provider]
 needs: [sso]
 tolerance: {settle: P2D}
 --- */

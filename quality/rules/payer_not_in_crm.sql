@@ -7,6 +7,9 @@ next_step: Add the contact to the CRM, or add the address to the contact that it
 severity: warn
 owner: sales
 key: [payer_email]
+sides:
+  payments: [payer, charges, first_paid_at, last_paid_at, charge_id]
+  crm_accounting: [contacts]
 needs: [payments, crm_accounting]
 tolerance: {settle: P1D}
 --- */

@@ -8,6 +8,9 @@ next_step: >-
 severity: warn
 owner: sales
 key: [message_id]
+sides:
+  email: [message_id, recipient, sent_at, diagnostic, bounced_at]
+  payments: [charged_amount, currency]
 needs: [email]
 --- */
 SELECT

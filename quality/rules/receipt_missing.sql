@@ -8,6 +8,9 @@ next_step: Send the receipt, and check why the shop didn't.
 severity: warn
 owner: sales
 key: [charge_id]
+sides:
+  payments: [charge_id, payer_email, charged_amount, currency, charged_at]
+  email: [receipts, last_receipt_at]
 needs: [payments, email]
 tolerance: {settle: PT2H, skew: PT1H}
 --- */

@@ -7,6 +7,10 @@ next_step: Read the mail and ask who sent it. If nobody did, check who used the 
 severity: warn
 owner: finance
 key: [message_id]
+sides:
+  email: [message_id, recipient, sent_at]
+  payments: [charges, declined_charges]
+  crm_accounting: [invoices]
 needs: [payments, email, crm_accounting]
 tolerance: {settle: PT2H}
 --- */

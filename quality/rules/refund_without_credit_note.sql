@@ -8,6 +8,9 @@ next_step: Create the missing credit note in the books, or reverse the refund.
 severity: warn
 owner: finance
 key: [order_key]
+sides:
+  payments: [refunded_amount, refunds, charged_amount, last_refunded_at]
+  crm_accounting: [credited_amount, credit_notes, invoiced_amount, invoice_id, invoice_number]
 needs: [payments, crm_accounting]
 tolerance: {settle: P3D, amount: 0}
 --- */

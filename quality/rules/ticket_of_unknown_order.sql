@@ -7,6 +7,10 @@ next_step: Ask the customer for the confirmation of the order, and correct the n
 severity: warn
 owner: support
 key: [ticket]
+sides:
+  rest_api: [ticket, subject, status, customer_email, assignee_email, opened_at]
+  payments: [charges]
+  crm_accounting: [invoices]
 needs: [rest_api, payments, crm_accounting]
 tolerance: {settle: PT2H}
 --- */

@@ -1,0 +1,131 @@
+"""The command line on a terminal of 80 columns: names are never broken; a pipe gets the same text unwrapped."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from contextlib import suppress
+
+import pytest
+
+from leat.cli import output
+from leat.cli.evidence import print_evidence
+from leat.cli.tables import print_table
+from tests.kit.command import LEAT, Leat, tally_project, then
+from tests.kit.project import row, rows
+
+RULE = """/* ---
+title: Nothing is called two, whatever the reason may be and whoever wants it
+next_step: Rename it in the system where it is called so, and run leat again; nothing else has to be done about it.
+owner: ops
+key: id
+sides:
+  tally: [label, weight]
+  books: [wanted]
+--- */
+SELECT id, label, weight, 'one' AS wanted FROM tally.kept WHERE label = 'two'
+"""
+STYLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def on_terminal(leat: Leat, *args: str, width: int = 80, **variables: str) -> str:
+    """Return what a command writes to a terminal of so many columns."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    env = {**leat.env(variables), "TERM": "xterm-256color"}
+    del env["COLUMNS"]
+    with subprocess.Popen([LEAT, *args], cwd=leat.folder, env=env, stdin=theirs, stdout=theirs, stderr=theirs):
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # the terminal goes with its last user
+            while piece := os.read(ours, 4096):
+                shown += piece
+    os.close(ours)
+    return shown.decode().replace("\r\n", "\n")
+
+
+@pytest.fixture(scope="module")
+def leat(tmp_path_factory: pytest.TempPathFactory) -> Leat:
+    project = tally_project(tmp_path_factory.mktemp("project"))
+    rules = project.folder / "quality" / "rules"
+    rules.mkdir(parents=True)
+    (rules / "nothing_is_called_two_whatever_the_reason.sql").write_text(RULE)
+    then(project, rows("kept", row(1, "two", weight=0.5)))
+    done = project("run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return project
+
+
+def test_violations_show_both_sides_and_the_next_step_first(leat: Leat) -> None:
+    shown = STYLE.sub("", on_terminal(leat, "violations"))
+    head, text = shown.split(" UTC\n", 1)
+    assert re.fullmatch(r"[0-9a-f]{8} open warn nothing_is_called_two_whatever_the_reason, since\s[\d:\s-]+", head)
+    assert text == (
+        "  Nothing is called two, whatever the reason may be and whoever wants it (ops)\n"
+        "  next: Rename it in the system where it is called so, and run leat again;\n"
+        "        nothing else has to be done about it.\n"
+        "  id  1\n"
+        "  tally          books\n"
+        "  label   two    wanted  one\n"
+        "  weight  0.5\n"
+        "\n"
+        "1 open, 0 resolved\n"
+    )
+
+
+def test_a_narrow_terminal_stacks_the_sides(leat: Leat) -> None:
+    shown = STYLE.sub("", on_terminal(leat, "violations", width=24))
+    assert "  tally\n    label   two\n    weight  0.5\n  books\n    wanted  one\n" in shown
+
+
+def test_names_are_whole(leat: Leat) -> None:
+    for command, name in (("status", "tally.scanned"), ("run", "nothing_is_called_two_whatever_the_reason")):
+        assert name in STYLE.sub("", on_terminal(leat, command, width=44)).split()
+
+
+def test_a_pipe_gets_neither_styles_nor_breaks_and_no_color_is_honoured(leat: Leat) -> None:
+    piped = leat("violations", COLUMNS="40").stdout
+    assert "\x1b" not in piped
+    assert "and run leat again; nothing else has to be done about it.\n" in piped
+    assert "\x1b[" in on_terminal(leat, "violations")
+    assert not re.search(r"\x1b\[[0-9;]*3[0-7]m", on_terminal(leat, "violations", NO_COLOR="1"))
+
+
+def printed(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setattr(output, "out", output._Plain(file=sys.stdout, width=width, **output._PLAIN))
+
+
+def test_prose_moves_below_the_row_before_a_table_becomes_records(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns, row = ("rule", "open", "what must be true"), ("a_long_name_of_a_rule", 3, "one two three four")
+    for width in (60, 30, 20):
+        printed(monkeypatch, width)
+        print_table(columns, [row], below=True)
+    assert capsys.readouterr().out.split("\n") == [
+        "rule                   open  what must be true",
+        "a_long_name_of_a_rule     3  one two three four",
+        "rule                   open",
+        "a_long_name_of_a_rule     3",
+        "    one two three four",
+        "row 1",
+        "  rule               a_long_name_of_a_rule",
+        "  open               3",
+        "  what must be true  one two three four",
+        "",
+    ]
+
+
+def test_a_side_shows_what_a_system_does_not_have(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed(monkeypatch, 80)
+    evidence = {"order": 7, "charged": 900, "invoiced": None, "note": None}
+    print_evidence(evidence, {"payments": ["charged"], "books": ["invoiced", "gone"]})
+    assert capsys.readouterr().out == "  order  7\n  payments        books\n  charged  900    invoiced  -\n"
