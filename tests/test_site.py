@@ -61,7 +61,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     then(leat, rows("kept", row(1, "one"), row(2, "two")))
     done = leat("run")
     assert done.returncode == 0, done.stdout + done.stderr
-    told = leat("docs")
+    told = leat("docs", "--data-docs")
     assert told.returncode == 0, told.stdout + told.stderr
     folder = leat.folder / ".leat" / "docs"
     assert told.stdout == f"{folder / 'index.html'}\n"
@@ -133,6 +133,21 @@ def test_data_docs_have_results_without_values(site: Site) -> None:
     assert str(found[0].relative_to(site.folder)) in site.text("tables/analytics.odd.html")
 
 
+def test_data_docs_are_left_out_unless_asked_for(site: Site, tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    done = site.leat("docs", "--out", str(plain))
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{plain / 'index.html'}\n", "")
+    assert not (plain / "data-docs").exists()
+    assert list(broken_links(pages_of(plain))) == []
+    assert "data-docs" not in (plain / "tables" / "analytics.odd.html").read_text(encoding="utf-8")
+
+
+def test_a_folder_that_cannot_be_written_is_a_mistake_of_the_command_line(site: Site) -> None:
+    done = site.leat("docs", "--out", "/proc/leat-docs")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "/proc/leat-docs can't be written" in done.stderr
+
+
 def test_only_its_owner_can_read_it(site: Site) -> None:
     modes = {path.stat().st_mode & 0o777 for path in site.folder.rglob("*") if path.is_file()}
     folders = {path.stat().st_mode & 0o777 for path in [site.folder, *site.folder.rglob("*")] if path.is_dir()}
@@ -140,7 +155,7 @@ def test_only_its_owner_can_read_it(site: Site) -> None:
 
 
 def test_the_same_warehouse_gives_the_same_bytes(site: Site, tmp_path: Path) -> None:
-    done = site.leat("docs", "--out", str(tmp_path / "again"))
+    done = site.leat("docs", "--data-docs", "--out", str(tmp_path / "again"))
     assert done.stdout == f"{tmp_path / 'again' / 'index.html'}\n"
 
     def content(folder: Path) -> dict[str, bytes]:

@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import re
+import socket
 import struct
 import subprocess
 import sys
@@ -129,3 +130,14 @@ def test_a_side_shows_what_a_system_does_not_have(
     evidence = {"order": 7, "charged": 900, "invoiced": None, "note": None}
     print_evidence(evidence, {"payments": ["charged"], "books": ["invoiced", "gone"]})
     assert capsys.readouterr().out == "  order  7\n  payments        books\n  charged  900    invoiced  -\n"
+
+
+def test_a_busy_port_stops_the_ui_before_anything_starts(leat: Leat) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = leat("dev", "--port", str(port))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"port {port} of 127.0.0.1 is in use" in done.stderr
+    assert "Next: `leat dev --port " in done.stderr
+    assert not (leat.folder / ".leat" / "dagster").exists()
+    assert leat("dev", "--port", "99999").returncode == 2

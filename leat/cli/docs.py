@@ -1,21 +1,23 @@
-"""``leat docs``: a static site of what is in the published warehouse, with Great Expectations' Data Docs."""
+"""``leat docs``: a static site of what is in the published warehouse; Great Expectations' Data Docs when asked for."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from leat.cli.output import say
+from leat.cli.progress import shown_progress
 from leat.cli.usage import UsageMistake
 from leat.files import make_private
 from leat.runs.workspace import Workspace
+from leat.warehouse.session import Session
 
 _MARK = "leat-docs.txt"
-_ABOUT = "Made by `leat docs`, which makes it anew each time.\n"
+_ABOUT = "Made by `leat docs`, which replaces it each time.\n"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,20 +28,30 @@ def add_to(app: typer.Typer) -> None:
 def docs(
     context: typer.Context,
     to: Annotated[Path | None, typer.Option("--out", help="The folder; .leat/docs when none is given.")] = None,
+    data_docs: Annotated[
+        bool,
+        typer.Option("--data-docs", help="Also run every check again, as Great Expectations' Data Docs. Takes longer."),
+    ] = False,
 ) -> None:
     """Write a static site: tables, columns, lineage, checks, rules and open violations."""
     workspace: Workspace = context.obj()
     folder = (workspace.project.state / "docs" if to is None else to).resolve()
     _refuse_others(folder)
-    _write(workspace, folder)
-    say(str(folder / "index.html"))
+    try:
+        with shown_progress() as progress:
+            task = progress.add_task("reading the catalog")
+            _write(workspace, folder, lambda what: progress.update(task, description=what), data_docs=data_docs)
+    except OSError as error:
+        msg = f"{folder} can't be written: {error.strerror}. Next: give --out another folder"
+        raise UsageMistake(msg) from error
+    say(str(folder / "index.html"), whole=True)
 
 
 def _refuse_others(folder: Path) -> None:
     """Make sure that the folder may be replaced.
 
     Raises:
-        UsageMistake: there is something in it that isn't ours.
+        UsageMistake: it has files of somebody else.
     """
     if folder.exists() and not folder.is_dir():
         msg = f"{folder} is a file; --out names a folder"
@@ -49,33 +61,39 @@ def _refuse_others(folder: Path) -> None:
         raise UsageMistake(msg)
 
 
-def _write(workspace: Workspace, folder: Path) -> None:
-    """Write the site beside the folder, and put it in its place when it is whole."""
+def _write(workspace: Workspace, folder: Path, progress: Callable[[str], None], *, data_docs: bool) -> None:
+    """Write the site into a folder next to the old one, and replace that once the site is complete."""
     from leat.catalog.site.contents import read_contents
     from leat.catalog.site.pages import pages
-    from leat.quality.checks import model_checks, stream_checks
-    from leat.quality.data_docs.build import build_data_docs
 
-    models, rules = workspace.described.models, workspace.described.rules
-    checked = [table for declaration in workspace.declarations.values() for table in stream_checks(declaration)]
-    checked += [model_checks(model.name, model.checks) for model in models]
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     try:
         with workspace.warehouse.published() as session:
             contents = read_contents(session)
             make_private(draft)
-            suites = build_data_docs(session, checked, rules, draft / "data-docs")
-        _write_files(draft, [(_MARK, _ABOUT), *pages(contents, suites)])
+            suites = _write_data_docs(workspace, session, draft / "data-docs", progress) if data_docs else {}
+        for path, text in [(_MARK, _ABOUT), *pages(contents, suites)]:
+            progress(f"writing {path}")
+            (draft / path).parent.mkdir(exist_ok=True)
+            (draft / path).write_text(text, encoding="utf-8")
+        for made in draft.rglob("*"):
+            made.chmod(0o700 if made.is_dir() else 0o600)
         shutil.rmtree(folder, ignore_errors=True)
         draft.rename(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _write_files(folder: Path, files: Iterable[tuple[str, str]]) -> None:
-    for path, text in files:
-        (folder / path).parent.mkdir(exist_ok=True)
-        (folder / path).write_text(text, encoding="utf-8")
-    for made in folder.rglob("*"):
-        made.chmod(0o700 if made.is_dir() else 0o600)
+def _write_data_docs(
+    workspace: Workspace, session: Session, folder: Path, progress: Callable[[str], None]
+) -> dict[str, str]:
+    """Run the checks again and write their Data Docs; returns where the results of each table are."""
+    from leat.quality.checks import model_checks, stream_checks
+    from leat.quality.data_docs.build import build_data_docs
+
+    models, rules = workspace.described.models, workspace.described.rules
+    checked = [table for declaration in workspace.declarations.values() for table in stream_checks(declaration)]
+    checked += [model_checks(model.name, model.checks) for model in models]
+    progress(f"running the checks of {len(checked)} tables for Data Docs")
+    return build_data_docs(session, checked, rules, folder)

@@ -33,9 +33,10 @@ def pages(contents: Contents, suites: Mapping[str, str]) -> Iterator[tuple[str, 
 
     Args:
         contents: what the catalog says.
-        suites: where the Data Docs of a table are, relative to their folder, by ``schema.table``.
+        suites: where the Data Docs of a table are, relative to their folder, by ``schema.table``; none without them.
     """
     environment = _environment(contents)
+    environment.globals["has_data_docs"] = bool(suites)
     yield "style.css", (_TEMPLATES / "style.css").read_text(encoding="utf-8")
 
     def page(template: str, path: str, **values: Any) -> tuple[str, str]:
