@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,13 +38,15 @@ class DuckDBSession:
     connection: duckdb.DuckDBPyConnection
     dialect: Dialect = "duckdb"
     _alchemy: sqlalchemy.Connection | None = None
-    _columns: dict[tuple[str, str], dict[str, str]] | None = None
+    _columns: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    _all_columns: bool = False
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
         sys.audit("leat.statement", sql)
         if sql.lstrip()[:_WORD].upper().startswith(_OF_SCHEMAS):
-            self._columns = None
+            self._columns.clear()
+            self._all_columns = False
         import duckdb
 
         try:
@@ -88,21 +90,32 @@ class DuckDBSession:
         """Do nothing: DuckDB keeps statistics while it writes."""
 
     def columns(self, schema: str, table: str) -> dict[str, str]:
-        """Return leat type by column name.
+        """Return leat type by column name; none when there is no such table.
 
-        All tables are asked for at once and kept until a statement changes one: DuckDB binds every view of the file
-        for each such question, and what other connections do isn't seen inside a transaction.
+        A table is asked for by itself: asked for all, DuckDB binds every view of the file. Where that fails, all are
+        asked for: there is no such table, or it is a view that can't be bound. The answers hold until a statement
+        changes a table, because a transaction doesn't see what other connections do.
         """
-        if self._columns is None:
-            rows = self.execute(
-                "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() "
-                "WHERE database_name = current_database() ORDER BY schema_name, table_name, column_index"
-            )
-            found: dict[tuple[str, str], dict[str, str]] = {}
-            for owner, name, column, kind in rows:
-                found.setdefault((owner, name), {})[column] = leat_type(kind, "duckdb")
-            self._columns = found
+        if (schema, table) not in self._columns and not self._all_columns:
+            import duckdb
+
+            name = literal(f"{quote(schema)}.{quote(table)}")
+            try:
+                rows = self.execute(f"SELECT name, type FROM pragma_table_info({name})")
+                self._columns[schema, table] = {column: leat_type(kind, "duckdb") for column, kind in rows}
+            except (duckdb.CatalogException, duckdb.BinderException):
+                self._read_all_columns()
         return dict(self._columns.get((schema, table), {}))
+
+    def _read_all_columns(self) -> None:
+        rows = self.execute(
+            "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() "
+            "WHERE database_name = current_database() ORDER BY schema_name, table_name, column_index"
+        )
+        self._columns.clear()
+        for schema, table, column, kind in rows:
+            self._columns.setdefault((schema, table), {})[column] = leat_type(kind, "duckdb")
+        self._all_columns = True
 
     def sqlalchemy(self) -> sqlalchemy.Connection:
         """Return this transaction as a SQLAlchemy connection that can neither commit nor close it."""
