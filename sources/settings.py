@@ -22,7 +22,7 @@ _secrets_read: set[str] = set()
 
 
 class Named(BaseModel):
-    """A reference to an environment variable or to a file; exactly one of both."""
+    """A reference to an environment variable or to a file; exactly one of the two."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"minProperties": 1, "maxProperties": 1})
     env: str | None = Field(default=None, description="Name of an environment variable.")

@@ -113,7 +113,7 @@ class Stream:
 
     def all_columns(self) -> tuple[Column, ...]:
         """Return the columns including ``extra``."""
-        return (*self.columns, Column(EXTRA, "json", "Fields of the record that this stream does not know."))
+        return (*self.columns, Column(EXTRA, "json", "Fields of the record that this stream doesn't declare."))
 
     def schema(self) -> pa.Schema:
         """Return the Arrow schema of a batch of this stream, ``extra`` included."""

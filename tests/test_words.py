@@ -12,9 +12,10 @@ import typer
 import yaml
 
 from leat.catalog.document import documented_sources
+from leat.catalog.tables import ALL
 from leat.cli.main import app
 from leat.pipelines.declare.json_schema import json_schema
-from leat.pipelines.load.system_tables import DESCRIPTIONS
+from leat.pipelines.load.system_tables import TABLES
 from leat.quality.alerts.schema import alerts_schema
 from leat.sources.driver import describe_source, driver_names, load_driver, load_streams
 
@@ -74,9 +75,9 @@ def in_headers() -> Iterator[tuple[str, str]]:
 
 
 def in_system_tables() -> Iterator[tuple[str, str]]:
-    for name, described in DESCRIPTIONS.items():
-        yield name, described.table
-        yield from ((f"{name}.{column}", meaning) for column, meaning in described.columns.items())
+    for name, table in (*TABLES.items(), *ALL.items()):
+        yield name, table.description
+        yield from ((f"{name}.{column.name}", column.description) for column in table.columns)
 
 
 def in_help() -> Iterator[tuple[str, str]]:

@@ -25,7 +25,7 @@ _MEANINGS: Mapping[str, tuple[Type, str]] = {
     "kind": ("string", "Of a table: stream, history, model, engine or catalog. Of a check: as it is declared."),
     "description": (
         "string",
-        "What a row is, what a column means, what a check or rule says, what a system is to its owner.",
+        "The meaning of a row or a column, the text of a check or rule, or the purpose of a system.",
     ),
     "integration": ("string", "The integration that a table belongs to."),
     "stream": ("string", "The stream of the integration, also for its history."),
@@ -35,12 +35,12 @@ _MEANINGS: Mapping[str, tuple[Type, str]] = {
     "owner": ("string", "Who is responsible for it."),
     "key": ("string", "The columns that identify a row or a violation, separated by commas."),
     "deletes": ("string", "How leat detects deletes: feed, full_scan, or never."),
-    "row_count": ("integer", "How many rows there are, deleted ones left out; null where it isn't counted."),
+    "row_count": ("integer", "Number of rows, without deleted ones; null if leat doesn't count them."),
     "last_changed_at": ("timestamp", "When a load last changed a row, or the model was last built; UTC."),
     "last_load_at": ("timestamp", "When a load of the integration was last applied, UTC."),
     "last_good_run_at": ("timestamp", "When it was last read completely, as of the last load; UTC."),
     "fresh_within": ("string", "The highest allowed age of the table, ISO 8601; null if none is declared."),
-    "fresh_within_seconds": ("integer", "The same in seconds."),
+    "fresh_within_seconds": ("integer", "The highest allowed age in seconds."),
     "history_table": (
         "string",
         "The table of all versions of its rows, in the same schema; null if it has no history.",
@@ -64,9 +64,9 @@ _MEANINGS: Mapping[str, tuple[Type, str]] = {
     "target_table": ("string", "Of a foreign key: the table that must have the value."),
     "target_column": ("string", "Of a foreign key: the column that must have the value."),
     "needs": ("string", "The integrations that must have been loaded, separated by commas."),
-    "outcome": ("string", "How its last run ended: holds, violated, skipped or failed; null before."),
+    "outcome": ("string", "Its latest result: holds, violated, skipped or failed; null if it never ran."),
     "open_violations": ("integer", "How many of its violations are open."),
-    "mark": ("string", "A hash of what is written, and of the form in which it is."),
+    "mark": ("string", "A hash of the catalog's rows, and of its columns."),
 }
 
 _COLUMNS: Mapping[str, Column] = {
@@ -85,7 +85,7 @@ _TABLES: Mapping[str, tuple[str, str]] = {
         "integration source driver description schedule declared_in",
     ),
     "declared_tables": (
-        "What is declared of a table; catalog.tables says more.",
+        "The declared part of a table's entry; catalog.tables has the rest.",
         "schema_name table_name kind description integration stream source driver owner key deletes fresh_within "
         "fresh_within_seconds history_table example_query declared_in",
     ),
@@ -94,20 +94,20 @@ _TABLES: Mapping[str, tuple[str, str]] = {
         "schema_name table_name column_name position type description personal masked",
     ),
     "lineage": (
-        "That values of one column, or rows of one table, are made of another.",
+        "That values of one column, or rows of one table, are computed from another.",
         "from_schema from_table from_column to_schema to_table to_column",
     ),
     "declared_checks": (
-        "A check as it is declared; catalog.checks says more.",
+        "A declared check; catalog.checks also has its result.",
         "schema_name table_name check_name kind description severity columns target_schema target_table target_column",
     ),
     "declared_rules": (
-        "A rule as it is declared; catalog.rules says more.",
+        "A declared rule; catalog.rules also has its result.",
         "rule title description next_step severity owner key needs declared_in",
     ),
     "rule_inputs": ("That a rule reads a table.", "rule schema_name table_name"),
-    "good_runs": ("The last run of an integration that read it to the end.", "integration last_good_run_at"),
-    "written": ("One mark.", "mark"),
+    "good_runs": ("The last complete run of an integration.", "integration last_good_run_at"),
+    "written": ("A single row: the fingerprint of what was written.", "mark"),
 }
 _VIEWS: Mapping[str, tuple[str, str]] = {
     "freshness": (
@@ -120,17 +120,17 @@ _VIEWS: Mapping[str, tuple[str, str]] = {
         "last_changed_at fresh_within history_table example_query declared_in",
     ),
     "checks": (
-        "A check of a table, and what it last found.",
+        "A check of a table, and its latest result.",
         "schema_name table_name check_name kind description severity columns target_schema target_table target_column "
         "ok failing detail checked_at",
     ),
     "rules": (
-        "A rule, and how its last run ended.",
+        "A rule, and its latest result.",
         "rule title description next_step severity owner key needs outcome detail open_violations checked_at "
         "declared_in",
     ),
     "open_violations": (
-        "A violation of a rule that isn't resolved.",
+        "An open violation of a rule.",
         "rule title severity owner violation_key evidence first_seen_at opened_at last_seen_at acknowledged_by "
         "acknowledged_until acknowledged_note next_step",
     ),

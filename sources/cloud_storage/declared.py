@@ -30,7 +30,7 @@ class _Part(BaseModel):
 
 
 class Owner(_Part):
-    """To whom a folder belongs; the deepest folder counts."""
+    """The owner of a folder; the deepest matching folder applies."""
 
     prefix: Folder = Field(description="Folder with its slash, for example finance/; empty for the whole bucket.")
     email: str = Field(description="The owner's mail address.")
@@ -38,9 +38,9 @@ class Owner(_Part):
 
 
 class Quota(_Part):
-    """How much may be stored; what isn't named isn't restricted."""
+    """How much may be stored; anything not named is unlimited."""
 
-    bytes: int = Field(ge=0, description="Bytes that may be stored; older versions don't count.")
+    bytes: int = Field(ge=0, description="Allowed bytes; older versions don't count.")
     bucket: str = Field(default="", description="Bucket; empty for all together.")
     prefix: TopFolder = Field(default="", description="First folder with its slash; empty for all.")
     owner: str = Field(default="", description="Owner as in usage_daily; empty for all.")
@@ -55,7 +55,7 @@ class Backup(_Part):
 
 
 class Reports(_Part):
-    """Where reports of restore tests are written: JSON objects, one a test, whose names end with .json."""
+    """Where reports of restore tests are written: JSON objects, one per test, with names that end in .json."""
 
     bucket: str = Field(description="Bucket.")
     prefix: Folder = Field(default="", description="Folder with its slash; empty for the whole bucket.")

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from leat.sources.stream import Column, Stream
 
-_BUCKET = Column("bucket", "string", "Name of the bucket; of a WebDAV server, the path of the folder that is read.")
+_BUCKET = Column("bucket", "string", "Name of the bucket; for WebDAV, the path of the folder.")
 _KEY = Column("key", "string", "Name of the object in its bucket, folders included.")
 _VERSION = Column("version_id", "string", "Version of the object; null where the bucket has no versioning.")
-_ITS_VERSION = Column("version_id", "string", "The version; 'null' for one that was put while versioning was off.")
+_ITS_VERSION = Column("version_id", "string", "The version; 'null' for one that was written while versioning was off.")
 _PREFIX = Column("prefix", "string", "First folder of the key with its slash; empty at the top of the bucket.")
-_OWNER_ID = Column("owner_id", "string", "Owner as the server names them, where it does.", personal=True)
+_OWNER_ID = Column("owner_id", "string", "Owner as the server names them, if it does.", personal=True)
 _OWNER_EMAIL = Column(
     "owner_email", "string", "Owner's mail address: what `owners` says, else the server's own.", personal=True
 )
-_OWNER = Column("owner", "string", "Owner's mail address, else how the server names them; empty: any.", personal=True)
+_OWNER = Column(
+    "owner", "string", "Owner's mail address, otherwise how the server names them; empty: any.", personal=True
+)
 _CONTENT = (
-    Column("etag", "string", "Tag of the content, without quotes; another content has another one."),
+    Column("etag", "string", "Tag of the content, without quotes; different content has a different tag."),
     Column("size", "integer", "Bytes."),
-    Column("last_modified", "timestamp", "When it was put, as the server says; programs can preset it elsewhere."),
+    Column(
+        "last_modified",
+        "timestamp",
+        "When it was written, according to the server; on some servers programs can set it.",
+    ),
     Column("storage_class", "string", "How it is stored, for example STANDARD or GLACIER."),
     _OWNER_ID,
     _OWNER_EMAIL,
@@ -27,7 +33,7 @@ _PRINCIPAL = Column(
 )
 _ORIGIN = Column("origin", "string", "What grants it: acl, or policy and the number of its statement.")
 _PERMISSION = Column("permission", "string", "What: FULL_CONTROL, READ, WRITE, or an action such as s3:GetObject.")
-_RESOURCE = Column("prefix", "string", "Beneath which key it holds; empty for the whole bucket.")
+_RESOURCE = Column("prefix", "string", "The prefix it applies to; empty for the whole bucket.")
 
 BUCKETS = Stream(
     name="buckets",
@@ -39,8 +45,8 @@ BUCKETS = Stream(
         Column("versioning", "string", "enabled, suspended or off."),
         _OWNER_ID,
         Column("owner_name", "string", "Owner's name, if the server reports it.", personal=True),
-        Column("is_public", "boolean", "Whether an access list or a policy lets everybody in."),
-        Column("policy", "json", "The bucket's policy as it is written."),
+        Column("is_public", "boolean", "Whether an access list or a policy allows everybody."),
+        Column("policy", "json", "The bucket's policy as written."),
     ),
     key=("bucket",),
     deletes="full_scan",
@@ -51,12 +57,12 @@ OBJECTS = Stream(
     columns=(_BUCKET, _KEY, _PREFIX, _VERSION, *_CONTENT),
     key=("bucket", "key"),
     deletes="full_scan",
-    quirks=("An object whose newest version is a delete marker isn't here, but in delete_markers.",),
+    quirks=("An object whose latest version is a delete marker is in delete_markers instead.",),
 )
 OBJECT_VERSIONS = Stream(
     name="object_versions",
     description="A version of an object, the latest included, in a bucket that has or had versioning.",
-    columns=(_BUCKET, _KEY, _ITS_VERSION, Column("is_latest", "boolean", "Whether it is the newest."), *_CONTENT),
+    columns=(_BUCKET, _KEY, _ITS_VERSION, Column("is_latest", "boolean", "Whether it is the latest."), *_CONTENT),
     key=("bucket", "key", "version_id"),
     deletes="full_scan",
 )
@@ -76,7 +82,7 @@ DELETE_MARKERS = Stream(
 )
 MULTIPART_UPLOADS = Stream(
     name="multipart_uploads",
-    description="An upload in parts that is neither completed nor aborted; its parts are stored and paid for.",
+    description="A multipart upload that is neither completed nor aborted; its parts are stored and cost money.",
     columns=(
         _BUCKET,
         _KEY,
@@ -84,14 +90,14 @@ MULTIPART_UPLOADS = Stream(
         Column("initiated_at", "timestamp", "When it began."),
         Column("storage_class", "string", "How it will be stored."),
         _OWNER_ID,
-        Column("initiator_id", "string", "Who began it, as the server names them.", personal=True),
+        Column("initiator_id", "string", "Who began it, according to the server.", personal=True),
     ),
     key=("bucket", "key", "upload_id"),
     deletes="full_scan",
 )
 PERMISSIONS = Stream(
     name="permissions",
-    description="What somebody may do, or may not, with a bucket or what is beneath a prefix of it.",
+    description="What somebody may or may not do with a bucket, or with everything below a prefix of it.",
     columns=(
         _BUCKET,
         _PRINCIPAL,
@@ -99,15 +105,15 @@ PERMISSIONS = Stream(
         _ORIGIN,
         _RESOURCE,
         Column("effect", "string", "allow or deny."),
-        Column("condition", "json", "When it holds, as the policy writes it."),
+        Column("condition", "json", "The condition under which it applies, as the policy writes it."),
     ),
     key=("bucket", "principal", "permission", "origin", "prefix"),
     deletes="full_scan",
-    quirks=("Grants of single objects and rights that an account has by itself are not listed by a bucket.",),
+    quirks=("A bucket doesn't list grants on single objects, or permissions that an account has of its own.",),
 )
 SHARES = Stream(
     name="shares",
-    description="A permission that lets in somebody else than the owner: everybody, or another account.",
+    description="A permission for somebody other than the owner: everybody, or another account.",
     columns=(
         _BUCKET,
         _RESOURCE,
@@ -115,12 +121,12 @@ SHARES = Stream(
         _PERMISSION,
         _ORIGIN,
         Column("email", "string", "Mail address in the principal, lower case; null when it has none.", personal=True),
-        Column("is_public", "boolean", "Whether everybody is let in."),
-        Column("expires_at", "timestamp", "Until when, where a condition says so."),
+        Column("is_public", "boolean", "Whether it is open to everybody."),
+        Column("expires_at", "timestamp", "Until when it applies, if a condition says so."),
     ),
     key=("bucket", "prefix", "principal", "permission", "origin"),
     deletes="full_scan",
-    quirks=("A presigned URL is a signature that no server lists: it can't be here.",),
+    quirks=("Presigned URLs aren't here, because no server can list them.",),
 )
 USAGE_DAILY = Stream(
     name="usage_daily",
@@ -137,7 +143,7 @@ USAGE_DAILY = Stream(
     ),
     key=("bucket", "prefix", "owner", "day"),
     deletes="never",
-    quirks=("The rows of a day are replaced while that day lasts; those of other days stay as they are.",),
+    quirks=("Each run of a day replaces the rows of that day; the rows of other days stay.",),
 )
 QUOTAS = Stream(
     name="quotas",
@@ -146,11 +152,11 @@ QUOTAS = Stream(
         Column("bucket", "string", "Bucket that it is for; empty for all."),
         Column("prefix", "string", "First folder that it is for; empty for all."),
         _OWNER,
-        Column("limit_bytes", "integer", "Bytes that may be stored."),
+        Column("limit_bytes", "integer", "Allowed bytes."),
         Column("used_bytes", "integer", "Bytes that are stored, without older versions."),
         Column("used_objects", "integer", "Objects that are stored, without older versions."),
         Column("noncurrent_bytes", "integer", "Bytes of older versions; they don't count."),
-        Column("is_over", "boolean", "Whether used_bytes is more than may be."),
+        Column("is_over", "boolean", "Whether used_bytes exceeds limit_bytes."),
     ),
     key=("bucket", "prefix", "owner"),
     deletes="full_scan",
@@ -173,15 +179,15 @@ LIFECYCLE_RULES = Stream(
 )
 BACKUP_RUNS = Stream(
     name="backup_runs",
-    description="One backup: the objects beneath one name below the prefix that `backups` declares.",
+    description="One run of a backup: the objects under one name, directly below the prefix that `backups` declares.",
     columns=(
         Column("backup", "string", "Name of the backup, as declared."),
         Column("run", "string", "What is directly below the prefix: a folder, or one object."),
         _BUCKET,
         Column("objects", "integer", "How many objects it has."),
         Column("bytes", "integer", "Their bytes."),
-        Column("began_at", "timestamp", "When its first object was put."),
-        Column("ended_at", "timestamp", "When its last object was put."),
+        Column("began_at", "timestamp", "When its first object was written."),
+        Column("ended_at", "timestamp", "When its last object was written."),
     ),
     key=("backup", "run"),
     deletes="full_scan",

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from leat.sources.stream import Column, Stream
 
-CREATED = Column("created_at", "timestamp", "When the record was made.")
-UPDATED = Column("updated_at", "timestamp", "When the record was last changed; when it was made, if it never was.")
-ARCHIVED = Column("archived", "boolean", "Whether the system has put the record aside; it still exists.")
+CREATED = Column("created_at", "timestamp", "When the record was created.")
+UPDATED = Column("updated_at", "timestamp", "When the record was last changed, or created if it never was.")
+ARCHIVED = Column("archived", "boolean", "Whether the record is archived; it still exists.")
 CURRENCY = Column("currency", "string", "Currency of the amounts, ISO 4217.")
 NAME = Column("name", "string", "Name of the company; some systems also have people here.", personal=True)
 COMPANY_ID = Column("company_id", "string", "The company; companies.company_id.")
 CONTACT_ID = Column("contact_id", "string", "The contact; contacts.contact_id.")
 TIMES = (CREATED, UPDATED)
-OWNER = Column("owner", "string", "Who of us looks after it.", personal=True)
+OWNER = Column("owner", "string", "The employee who is responsible for it.", personal=True)
 
 COMPANIES = Stream(
     name="companies",
-    description="A company, or any other party, that we deal with.",
+    description="A company, or any other party, in the CRM.",
     columns=(
         COMPANY_ID,
         Column("number", "string", "Number that people use."),
@@ -32,7 +32,7 @@ COMPANIES = Stream(
         Column("language", "string", "Language to write in, for example en or fr."),
         Column("categories", "json", "Names of the categories that it is in."),
         Column("addresses", "json", "All addresses.", personal=True),
-        Column("industry", "string", "Trade that it is in."),
+        Column("industry", "string", "Its industry."),
         OWNER,
         Column("merged_into", "string", "The company that replaced this one; companies.company_id."),
         ARCHIVED,
@@ -44,7 +44,7 @@ COMPANIES = Stream(
 
 CONTACTS = Stream(
     name="contacts",
-    description="A person, or an office, that can be written to or called.",
+    description="A person, or an office, with an address or number.",
     columns=(
         CONTACT_ID,
         COMPANY_ID,
@@ -54,7 +54,7 @@ CONTACTS = Stream(
         Column("email", "string", "First mail address, lower case.", personal=True),
         Column("phone", "string", "First telephone number.", personal=True),
         Column("mobile", "string", "First mobile number.", personal=True),
-        Column("job_title", "string", "What the person does there."),
+        Column("job_title", "string", "The person's job there."),
         Column("is_office", "boolean", "Whether these are the company's own addresses, not those of a named person."),
         Column("mechanisms", "json", "All addresses and numbers: kind, value, archived.", personal=True),
         OWNER,
@@ -80,7 +80,7 @@ ASSOCIATIONS = Stream(
 
 LEADS = Stream(
     name="leads",
-    description="What may be sold one day.",
+    description="A possible sale.",
     columns=(
         Column("lead_id", "string", "The lead."),
         Column("number", "string", "Number that people use."),
@@ -89,13 +89,13 @@ LEADS = Stream(
         COMPANY_ID,
         CONTACT_ID,
         OWNER,
-        Column("amount", "integer", "What it may bring, in minor units."),
+        Column("amount", "integer", "Expected amount, in minor units."),
         CURRENCY,
-        Column("probability", "float", "How likely it is sold, 0 to 1."),
+        Column("probability", "float", "Probability of a sale, 0 to 1."),
         Column("started_on", "date", "First day."),
-        Column("ended_on", "date", "Day on which it was decided."),
+        Column("ended_on", "date", "Day on which it was won or lost."),
         Column("lost_reason", "string", "Why it was lost.", personal=True),
-        Column("reference", "string", "What the customer calls it."),
+        Column("reference", "string", "The customer's own reference."),
         Column("note", "string", "What people wrote about it.", personal=True),
         *TIMES,
     ),
@@ -111,7 +111,7 @@ LEAD_STAGES = Stream(
         Column("position", "integer", "0 for its first stage."),
         Column("stage", "string", "The stage."),
         Column("entered_at", "timestamp", "When it came into the stage."),
-        Column("left_at", "timestamp", "When it left it; null for the stage that it is in."),
+        Column("left_at", "timestamp", "When it left the stage; null for the current one."),
         Column("changed_by", "string", "Who moved it there.", personal=True),
     ),
     key=("lead_id", "position"),
@@ -120,13 +120,13 @@ LEAD_STAGES = Stream(
 
 DEALS = Stream(
     name="deals",
-    description="A quotation, or an order that came of it.",
+    description="A quotation, or the order that it became.",
     columns=(
         Column("deal_id", "string", "The deal."),
         Column("number", "string", "Number that people use."),
         Column("name", "string", "What it is about."),
         Column("stage", "string", "draft, quotation, confirmed, processing, done or cancelled."),
-        Column("lead_id", "string", "The lead that it came of; leads.lead_id."),
+        Column("lead_id", "string", "The lead that it came from; leads.lead_id."),
         COMPANY_ID,
         CONTACT_ID,
         OWNER,
@@ -135,8 +135,8 @@ DEALS = Stream(
         Column("amount", "integer", "Amount with taxes, in minor units."),
         CURRENCY,
         Column("closed_on", "date", "Day of the order."),
-        Column("reference", "string", "What the customer calls it."),
-        Column("invoice_state", "string", "How far it is invoiced: none, pending, paid and others."),
+        Column("reference", "string", "The customer's own reference."),
+        Column("invoice_state", "string", "State of invoicing: none, pending, paid and others."),
         *TIMES,
     ),
     key=("deal_id",),
@@ -152,10 +152,10 @@ PRODUCTS = Stream(
         Column("name", "string", "What it is called."),
         Column("description", "string", "Text about it."),
         Column("kind", "string", "goods, assets or service."),
-        Column("unit", "string", "Unit that it is counted in."),
+        Column("unit", "string", "Its unit of measure."),
         Column("price", "integer", "Sales price in minor units; null where it has more decimals than the currency."),
         Column("price_exact", "string", "Sales price as a decimal number in whole units."),
-        Column("cost_exact", "string", "What it costs us, as a decimal number in whole units."),
+        Column("cost_exact", "string", "Cost price as a decimal number in whole units."),
         CURRENCY,
         ARCHIVED,
         *TIMES,

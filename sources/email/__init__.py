@@ -1,4 +1,4 @@
-"""E-mail: messages with their people, parts and flags, the threads they make, and what came back undelivered.
+"""E-mail: messages with their people, parts and flags, their threads, and what came back undelivered.
 
 A driver reads one kind of server (``imap``: any server of RFC 3501 or RFC 9051) into the streams of :mod:`streams`. The
 account needs no right but to read: mailboxes are opened by EXAMINE and bodies fetched by BODY.PEEK, so that nothing is

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from leat.sources.stream import Column, Stream
 
-_ACCOUNT = Column("account", "string", "Login of the account that was read.", personal=True)
+_ACCOUNT = Column("account", "string", "Login of the account.", personal=True)
 _MAILBOX = Column("mailbox", "string", "Name of the mailbox, as people see it.")
 _MESSAGE = (
     _ACCOUNT,
@@ -13,7 +13,7 @@ _MESSAGE = (
     Column("uid", "integer", "UID of the message in the mailbox."),
 )
 _KEY = ("account", "mailbox", "uidvalidity", "uid")
-_POSITION = Column("position", "integer", "Place in the message, from 0.")
+_POSITION = Column("position", "integer", "Position in the message, from 0.")
 
 MAILBOXES = Stream(
     name="mailboxes",
@@ -22,12 +22,12 @@ MAILBOXES = Stream(
         _ACCOUNT,
         _MAILBOX,
         Column("role", "string", "inbox, sent, drafts, trash, junk, archive, all, flagged or important (RFC 6154)."),
-        Column("delimiter", "string", "What separates the levels of the name; null when there are none."),
-        Column("attributes", "json", "What LIST says about it, for example \\HasChildren; without \\Marked."),
+        Column("delimiter", "string", "Separator of the levels of the name; null if there are none."),
+        Column("attributes", "json", "Its LIST attributes, for example \\HasChildren; without \\Marked."),
         Column("selectable", "boolean", "Whether it can hold messages."),
         Column("shared", "boolean", "Whether the declaration says (`shared`) that no single person owns the account."),
         Column("uidvalidity", "integer", "UIDVALIDITY; null where it can't be opened."),
-        Column("messages", "integer", "How many messages the server says it holds."),
+        Column("messages", "integer", "Number of messages, according to the server."),
         Column("changes_by", "string", "How leat detects changes: qresync, condstore or comparison."),
     ),
     key=("account", "mailbox"),
@@ -44,9 +44,16 @@ MESSAGES = Stream(
         Column("subject", "string", "Subject, decoded.", personal=True),
         Column("from_email", "string", "Address of the first author, lower case.", personal=True),
         Column("from_name", "string", "Name of the first author.", personal=True),
-        Column("sender_email", "string", "Address of who sent it for the author (Sender), lower case.", personal=True),
+        Column(
+            "sender_email",
+            "string",
+            "Address of the sender on the author's behalf (Sender), lower case.",
+            personal=True,
+        ),
         Column("reply_to", "json", "Addresses that answers go to (Reply-To), lower case.", personal=True),
-        Column("date", "timestamp", "When it was written, as its author's program says; null when that isn't certain."),
+        Column(
+            "date", "timestamp", "When it was written, according to its author's program; null if that isn't certain."
+        ),
         Column("date_zone", "string", "Zone of that time as written, for example +0200; null when none is written."),
         Column("received_at", "timestamp", "When the server received it (INTERNALDATE)."),
         Column("in_reply_to", "string", "Message-ID of the message that it answers."),
@@ -54,26 +61,26 @@ MESSAGES = Stream(
         Column("preview", "string", "The first 200 characters of its text, on one line.", personal=True),
         Column("text", "string", "Plain text, decoded; all plain parts that aren't attachments.", personal=True),
         Column("html", "string", "HTML text, decoded, as it came: not safe to show.", personal=True),
-        Column("size", "integer", "Size in bytes, as the server says (RFC822.SIZE)."),
+        Column("size", "integer", "Size in bytes, according to the server (RFC822.SIZE)."),
         Column("truncated", "boolean", "Whether it is larger than max_bytes, so that only its beginning was read."),
         Column("attachments", "integer", "How many rows of attachments it has."),
         Column("list_id", "string", "Identity of the mailing list (RFC 2919)."),
         Column("list_unsubscribe", "string", "How to leave the mailing list (RFC 2369).", personal=True),
         Column("auto_submitted", "string", "auto-generated, auto-replied or no (RFC 3834)."),
-        Column("spf", "string", "Result of SPF that the receiving server wrote down (RFC 8601)."),
-        Column("dkim", "string", "Result of DKIM that the receiving server wrote down."),
-        Column("dmarc", "string", "Result of DMARC that the receiving server wrote down."),
+        Column("spf", "string", "Result of SPF, according to the receiving server (RFC 8601)."),
+        Column("dkim", "string", "Result of DKIM, according to the receiving server."),
+        Column("dmarc", "string", "Result of DMARC, according to the receiving server."),
         Column(
             "authentication_results", "json", "All Authentication-Results as written, topmost first.", personal=True
         ),
-        Column("defects", "json", "What is wrong with the message, in words; null when nothing is."),
+        Column("defects", "json", "Defects of the message, in words; null if there are none."),
     ),
     key=_KEY,
     deletes="feed",
     quirks=(
         "A message that is moved gets a new UID: its row is deleted, and there is one in the other mailbox.",
         "The same message in two mailboxes has two rows with the same message_id.",
-        "Flags are in `flags`: they change, while a message does not.",
+        "Flags are in `flags`, because they change while a message doesn't.",
         "spf, dkim and dmarc come from the topmost Authentication-Results, which the receiving server adds; a sender "
         "can write such a header too, so trust them only where your server removes foreign ones.",
     ),
@@ -85,7 +92,7 @@ RECIPIENTS = Stream(
     columns=(
         *_MESSAGE,
         Column("role", "string", "from, sender, reply_to, to, cc or bcc."),
-        Column("position", "integer", "Place in that header, from 0."),
+        Column("position", "integer", "Position in that header, from 0."),
         Column("email", "string", "Address, lower case; null when none is written.", personal=True),
         Column("name", "string", "Name shown to people.", personal=True),
         Column("group_name", "string", "Group that the address is in, for example undisclosed-recipients.", True),
@@ -110,7 +117,7 @@ HEADERS = Stream(
 
 ATTACHMENTS = Stream(
     name="attachments",
-    description="A part of a message that isn't its text: files, pictures, attached messages, whatever they call it.",
+    description="A part of a message that isn't its text: a file, a picture, an attached message.",
     columns=(
         *_MESSAGE,
         Column("part", "string", "Number of the part (RFC 9051, section 6.4.5), for example 2.1."),
@@ -119,8 +126,8 @@ ATTACHMENTS = Stream(
         Column("disposition", "string", "attachment, inline or another; null when the part doesn't say."),
         Column("kind", "string", "file, message (an attached message), tnef (winmail.dat), or inline (in the HTML)."),
         Column("content_id", "string", "Content-ID, by which the HTML refers to it."),
-        Column("size", "integer", "Size in bytes, decoded, as it was sent; null when it was not read to its end."),
-        Column("sha256", "string", "Hash of the decoded content, hexadecimal; null when it was not read to its end."),
+        Column("size", "integer", "Size in bytes, decoded, as it was sent; null if it wasn't read completely."),
+        Column("sha256", "string", "Hash of the decoded content, hexadecimal; null if it wasn't read completely."),
         Column("stored_as", "string", "Path below the connection's attachments folder; null when it isn't stored."),
     ),
     key=(*_KEY, "part"),
@@ -135,7 +142,7 @@ FLAGS = Stream(
         Column("seen", "boolean", "Whether it was read."),
         Column("answered", "boolean", "Whether it was answered."),
         Column("flagged", "boolean", "Whether it is marked as important."),
-        Column("draft", "boolean", "Whether it isn't finished."),
+        Column("draft", "boolean", "Whether it is a draft."),
         Column("deleted", "boolean", "Whether it is marked to be removed."),
         Column("keywords", "json", "All other flags, sorted, for example $Forwarded or a person's own."),
     ),
@@ -146,11 +153,11 @@ FLAGS = Stream(
 
 THREADS = Stream(
     name="threads",
-    description="A conversation in an account, over all its mailboxes, by References and In-Reply-To.",
+    description="A conversation in an account, across all its mailboxes, by References and In-Reply-To.",
     columns=(
         _ACCOUNT,
-        Column("thread_id", "string", "Hash of the Message-ID of the message that it began with."),
-        Column("messages", "integer", "How many different messages of it the account holds."),
+        Column("thread_id", "string", "Hash of the Message-ID of its first message."),
+        Column("messages", "integer", "Number of different messages of it in the account."),
         Column("mailboxes", "json", "Mailboxes that hold them, sorted."),
         Column("first_at", "timestamp", "When the server received the first of them."),
         Column("last_at", "timestamp", "When the server received the last of them."),
@@ -158,8 +165,8 @@ THREADS = Stream(
     key=("account", "thread_id"),
     deletes="feed",
     quirks=(
-        "Subjects are not looked at: two messages called `Invoice` are two threads.",
-        "When a message arrives that shows two threads to be one, all their messages get one thread_id.",
+        "Subjects don't count: two messages with the subject `Invoice` are two threads.",
+        "If a new message shows that two threads are one, all their messages get one thread_id.",
     ),
 )
 
@@ -173,11 +180,11 @@ BOUNCES = Stream(
         Column("original_recipient", "string", "Address as it was written by the sender, lower case.", personal=True),
         Column("action", "string", "failed, delayed, delivered, relayed or expanded."),
         Column("status", "string", "Status code (RFC 3463), for example 5.1.1."),
-        Column("permanent", "boolean", "Whether trying again is of no use: the code begins with 5."),
-        Column("diagnostic", "string", "What the other server said.", personal=True),
-        Column("remote_mta", "string", "The server that said it."),
+        Column("permanent", "boolean", "Whether a retry is useless: the code begins with 5."),
+        Column("diagnostic", "string", "Response of the other server.", personal=True),
+        Column("remote_mta", "string", "The server that sent this response."),
         Column("reporting_mta", "string", "The server that wrote the report."),
-        Column("arrived_at", "timestamp", "When the original message came to the reporting server."),
+        Column("arrived_at", "timestamp", "When the original message reached the reporting server."),
         Column("last_attempt_at", "timestamp", "When delivery was last tried."),
         Column("original_message_id", "string", "Message-ID of the message that was not delivered."),
     ),

@@ -32,8 +32,8 @@ class ApiKeyAuth(AuthModel):
     kind: Literal["api_key"] = Field(description="An API key in a header or in the query.")
     key: Secret = Field(description="The key.")
     header: str | None = Field(default=None, description="Header that takes the key, for example X-Api-Key.")
-    query: str | None = Field(default=None, description="Query parameter that takes it, where no header does.")
-    prefix: str = Field(default="", description="What the header says before the key, for example `Token `.")
+    query: str | None = Field(default=None, description="Query parameter that takes it, if no header does.")
+    prefix: str = Field(default="", description="Prefix of the key in the header, for example `Token `.")
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -54,14 +54,14 @@ class BasicAuth(AuthModel):
 class BearerAuth(AuthModel):
     """A token that doesn't expire (RFC 6750)."""
 
-    kind: Literal["bearer"] = Field(description="A token that is given out for long (RFC 6750).")
+    kind: Literal["bearer"] = Field(description="A long-lived token (RFC 6750).")
     token: Secret = Field(description="The token.")
 
 
 class _Granted(AuthModel):
-    token_url: Setting = Field(description="Address where tokens are given out.")
-    scope: str | None = Field(default=None, description="Scopes to ask for, with blanks between.")
-    audience: str | None = Field(default=None, description="Audience to ask for, where the vendor wants one.")
+    token_url: Setting = Field(description="Address that issues tokens.")
+    scope: str | None = Field(default=None, description="Scopes to request, separated by blanks.")
+    audience: str | None = Field(default=None, description="Audience to request, if the vendor requires one.")
 
 
 class ClientCredentialsAuth(_Granted):
@@ -70,7 +70,9 @@ class ClientCredentialsAuth(_Granted):
     kind: Literal["oauth2_client_credentials"] = Field(description="OAuth 2 client credentials (RFC 6749, 4.4).")
     client_id: Setting = Field(description="The client.")
     client_secret: Secret = Field(description="Its secret.")
-    client_in: Literal["header", "body"] = Field(default="header", description="Where the client says who it is.")
+    client_in: Literal["header", "body"] = Field(
+        default="header", description="Where to send the client's credentials."
+    )
 
 
 def _file_alone(named: Named) -> Named:
@@ -81,14 +83,16 @@ def _file_alone(named: Named) -> Named:
 
 
 class RefreshTokenAuth(_Granted):
-    """OAuth 2 refresh token (RFC 6749, 6); one that the server replaces is written back to its file."""
+    """OAuth 2 refresh token (RFC 6749, 6); leat writes a replaced token back to its file."""
 
     kind: Literal["oauth2_refresh_token"] = Field(description="OAuth 2 refresh token (RFC 6749, 6).")
     client_id: Setting = Field(description="The client.")
     client_secret: Secret | None = Field(default=None, description="Its secret; none for a public client.")
-    client_in: Literal["header", "body"] = Field(default="header", description="Where the client says who it is.")
+    client_in: Literal["header", "body"] = Field(
+        default="header", description="Where to send the client's credentials."
+    )
     refresh_token: Annotated[Secret, AfterValidator(_file_alone)] = Field(
-        description="File that holds the token; rewritten when the server gives out a new one."
+        description="File with the token; leat rewrites it when the server issues a new one."
     )
 
 
@@ -100,9 +104,9 @@ class JwtBearerAuth(_Granted):
     subject: Setting | None = Field(default=None, description="On whose behalf (`sub`); none for the issuer.")
     private_key: Secret = Field(description="Private key, PEM.")
     algorithm: Literal["RS256", "RS512", "PS256", "ES256", "EdDSA"] = Field(
-        default="RS256", description="How it is signed."
+        default="RS256", description="Signature algorithm."
     )
-    key_id: str | None = Field(default=None, description="Which key it is (`kid`), where the vendor wants to know.")
+    key_id: str | None = Field(default=None, description="Id of the key (`kid`), if the vendor requires it.")
     lifetime: int = Field(default=300, ge=10, le=3600, description="Seconds for which an assertion is valid.")
 
 

@@ -50,7 +50,7 @@ _Flat = Annotated[dict[str, Any], _Sent]
 
 
 class _RequestAuth(AuthModel):
-    params: _Flat = Field(default={}, description="Query of the request; `{env: NAME}` and `{file: path}` are read.")
+    params: _Flat = Field(default={}, description="Query of the request; may contain `{env: NAME}` and `{file: path}`.")
     headers: _Flat = Field(default={}, description="Headers of the request; the same.")
     body: Annotated[Any, _Sent] = Field(default=None, description="Body of the request, as YAML; the same.")
     body_as: Literal["json", "form"] = Field(default="json", description="How the body is sent.")
@@ -70,28 +70,30 @@ def _is_flat(value: Any) -> bool:
 
 
 class TokenRequestAuth(_RequestAuth):
-    """A token that a request of the vendor's own form gives out."""
+    """A token from the vendor's own kind of request."""
 
-    kind: Literal["token_request"] = Field(description="A token that a request of the vendor's own form gives out.")
-    token_url: Setting = Field(description="Address where tokens are given out.")
+    kind: Literal["token_request"] = Field(description="A token from the vendor's own kind of request.")
+    token_url: Setting = Field(description="Address that issues tokens.")
     method: Literal["POST", "GET"] = Field(default="POST", description="Method of the request.")
-    token: FieldPath = Field(default="access_token", description="Field of the answer that has the token.")
+    token: FieldPath = Field(default="access_token", description="Field of the response with the token.")
     expires_in: FieldPath = Field(
-        default="expires_in", description="Field of the answer with the seconds for which it is good; an hour without."
+        default="expires_in", description="Field of the response with its lifetime in seconds; default: an hour."
     )
     header: str = Field(default="Authorization", min_length=1, description="Header that takes the token.")
-    prefix: str = Field(default="Bearer ", description="What the header says before the token.")
+    prefix: str = Field(default="Bearer ", description="Prefix of the token in the header.")
 
 
 class SessionAuth(_RequestAuth):
-    """A login, after which each request carries the session's cookies, or a token from the answer."""
+    """A login; then each request carries the session's cookies, or a token from the response."""
 
-    kind: Literal["session"] = Field(description="A login; requests then carry its cookies, or a token of the answer.")
+    kind: Literal["session"] = Field(
+        description="A login; then requests carry its cookies, or a token from the response."
+    )
     login_url: Setting = Field(description="Address of the login.")
     method: Literal["POST", "GET"] = Field(default="POST", description="Method of the request.")
-    token: FieldPath | None = Field(default=None, description="Field of the answer that has a token; none for cookies.")
+    token: FieldPath | None = Field(default=None, description="Field of the response with a token; none for cookies.")
     header: str | None = Field(default=None, description="Header that takes the token, for example X-Session-Id.")
-    prefix: str = Field(default="", description="What the header says before the token.")
+    prefix: str = Field(default="", description="Prefix of the token in the header.")
 
     @model_validator(mode="after")
     def _token_and_header(self) -> Self:

@@ -1,4 +1,4 @@
-"""Payments: who paid what and when, what was given back or disputed, and how it reached the bank.
+"""Payments: who paid what and when, what was refunded or disputed, and how it reached the bank.
 
 A driver reads one payment provider into the streams of :mod:`streams`. ``stripe`` reads Stripe's REST API. Amounts are
 integers in the minor unit of ISO 4217, with the currency's code in capitals beside them, whatever the provider's own

@@ -5,15 +5,15 @@ from __future__ import annotations
 from leat.sources.stream import Column
 
 ID = Column("id", "string", "Identity of the object at the provider.")
-CREATED = Column("created_at", "timestamp", "When it was made; later changes don't move it.")
+CREATED = Column("created_at", "timestamp", "When it was created; later changes don't affect this.")
 CUSTOMER = Column("customer_id", "string", "The customer: customers.id.")
 CURRENCY = Column("currency", "string", "Currency of the amounts, ISO 4217, in capitals.")
 METADATA = Column("metadata", "json", "Keys and values that the merchant has attached.")
 LIVE = Column("livemode", "boolean", "True for real money, false for test mode.")
 INTENT = Column("payment_intent_id", "string", "The payment it belongs to: payment_intents.id.")
 CHARGE = Column("charge_id", "string", "The charge it belongs to: charges.id.")
-BALANCE = Column("balance_transaction_id", "string", "Its booking on the balance: balance_transactions.id.")
-METHOD = Column("payment_method_id", "string", "What it was or is paid with: payment_methods.id.")
+BALANCE = Column("balance_transaction_id", "string", "Its balance transaction: balance_transactions.id.")
+METHOD = Column("payment_method_id", "string", "Its payment method: payment_methods.id.")
 
 
 def amount(name: str, what: str) -> Column:

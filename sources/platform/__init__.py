@@ -1,4 +1,4 @@
-"""The control store of leat itself: what is declared, what is overridden, what happened, every run and its API calls.
+"""The control store of leat itself: declarations, overrides, events, every run and its API calls.
 
 Loading it as one more integration makes leat's own history a table like any other. Two things are peculiar. A run that
 found nothing new is no news, nor is anything that an integration of this source does: else each load would bring about

@@ -18,7 +18,7 @@ INTEGRATION_SYSTEMS = Stream(
         Column("id", "integer", "Number of the row."),
         Column("name", "string", "Name of the source."),
         Column("description", "string", "What the source is."),
-        Column("created_by", "string", "Account that declared it first.", personal=True),
+        Column("created_by", "string", "User account that first declared it.", personal=True),
         *_TIMES,
         Column("status", "string", "active, or removed when nothing declares it any more."),
     ),
@@ -59,7 +59,7 @@ INTEGRATION_CONFIGS = Stream(
 
 INTEGRATION_LOGS = Stream(
     name="integration_logs",
-    description="One thing that happened to an integration.",
+    description="An event of an integration.",
     columns=(
         Column("id", "integer", "Number of the row; later ones are higher."),
         *_INTEGRATION,
@@ -84,10 +84,10 @@ RUNS = Stream(
         Column("rows_inserted", "integer", "Rows added, over all streams."),
         Column("rows_updated", "integer", "Rows changed, over all streams."),
         Column("rows_deleted", "integer", "Rows marked as deleted, over all streams."),
-        Column("rows_quarantined", "integer", "Records set aside because they could not become rows."),
+        Column("rows_quarantined", "integer", "Records quarantined because they couldn't become rows."),
         Column("load_id", "string", "The last load that it applied."),
         Column("seconds", "float", "How long it took."),
-        Column("error_type", "string", "Class of the error when it failed; Killed when its process was lost."),
+        Column("error_type", "string", "Class of the error if it failed; Killed if its process died."),
         Column("error", "string", "Message of the error, without secrets."),
     ),
     key=("id",),
@@ -100,7 +100,7 @@ RUNS = Stream(
 
 API_CALLS = Stream(
     name="api_calls",
-    description="One HTTP request that a run sent, whatever came of it.",
+    description="One HTTP request of a run, whatever its result.",
     columns=(
         Column("id", "integer", "Number of the row; never used again."),
         *_INTEGRATION,
@@ -111,16 +111,16 @@ API_CALLS = Stream(
         Column(
             "path", "string", "Path without its query; /v1/charges/{id} where the driver names parts.", personal=True
         ),
-        Column("status", "integer", "HTTP status; null when no answer came."),
-        Column("attempt", "integer", "1 for the first try of a request."),
-        Column("milliseconds", "float", "Until the whole answer was read."),
-        Column("received_bytes", "integer", "Size of the body as it was read."),
+        Column("status", "integer", "HTTP status; null if there was no response."),
+        Column("attempt", "integer", "1 for the first attempt of a request."),
+        Column("milliseconds", "float", "Time until the whole response was read."),
+        Column("received_bytes", "integer", "Size of the body."),
         Column("error", "string", "Class of the error, for example RateLimited; null when there was none."),
         Column("rate_limit", "integer", "Calls that the server allows in its window."),
         Column("rate_remaining", "integer", "What was left of them."),
         Column("rate_reset_at", "timestamp", "When the window resets."),
-        Column("version_asked", "string", "API version that was asked for."),
-        Column("version_served", "string", "API version that the server says it used."),
+        Column("version_asked", "string", "Requested API version."),
+        Column("version_served", "string", "API version that the server used, according to itself."),
         Column(
             "deprecated_at", "timestamp", "Since when, or from when on, the server calls this deprecated (RFC 9745)."
         ),
@@ -129,9 +129,9 @@ API_CALLS = Stream(
     key=("id",),
     deletes="never",
     quirks=(
-        "The calls of a run are here once it has ended, and come with the next news, as runs do.",
+        "The calls of a run are loaded after it has ended, with the next news, like runs.",
         "The control store retains them for 30 days, the warehouse for ever.",
-        "Calls of setup tests (`leat check`) are not recorded: they belong to no run.",
+        "leat doesn't record calls of setup tests (`leat check`), because they belong to no run.",
     ),
 )
 

@@ -29,16 +29,16 @@ class ColumnOptions(Block):
         default=None, description="Where the value is, such as customer.address.city, or [0]; . is the record itself."
     )
     description: str | None = Field(default=None, description="What it means.")
-    personal: bool = Field(default=False, description="Whether it says something of a person.")
+    personal: bool = Field(default=False, description="Whether it is personal data.")
     parent: str | None = Field(default=None, description="Column of the parent whose value it takes.")
     convert: bool = Field(
-        default=False, description="Whether text is taken for a number or true, and a number or true for text."
+        default=False, description="Whether to convert text to numbers or true, and numbers or true to text."
     )
     unix: Literal["s", "ms"] | None = Field(
-        default=None, description="Unit of a timestamp that is counted from 1970, as a number or text."
+        default=None, description="Unit of a timestamp that counts from 1970, as a number or text."
     )
     format: str | None = Field(
-        default=None, description="How a time is written that isn't ISO 8601, for example %d/%m/%Y %H:%M (strptime)."
+        default=None, description="Format of a time that isn't ISO 8601, for example %d/%m/%Y %H:%M (strptime)."
     )
     zone: str | None = Field(
         default=None, description="Time zone of timestamps that are written without one, for example Europe/Paris."

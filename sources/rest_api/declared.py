@@ -41,52 +41,53 @@ class Incremental(Block):
 
     column: str = Field(description="Column that grows with every change of a record.")
     param: str | None = Field(
-        default=None, description="Parameter that takes its value; none: {since} is in path, params, headers or body."
+        default=None,
+        description="Parameter that takes its value; without it, write {since} into path, params, headers or body.",
     )
-    start: _Moment = Field(default=None, description="First value; nothing before it is ever asked for.")
+    start: _Moment = Field(default=None, description="First value; leat never requests anything before it.")
     format: _Format | None = Field(
         default=None,
-        description="How the API takes it: iso, date, s, ms, or a pattern; none: as the column is written.",
+        description="Format that the API expects: iso, date, s, ms, or a pattern; default: that of the column.",
     )
     zone: str | None = Field(default=None, description="Zone of a date or pattern, such as Europe/Paris; none: UTC.")
     until_param: str | None = Field(
         default=None, description="Parameter that takes the upper bound; without it, write {until}."
     )
-    step: timedelta | None = Field(default=None, description="Longest time that one request may span (ISO 8601).")
+    step: timedelta | None = Field(default=None, description="Longest period of one request (ISO 8601).")
     overlap: Annotated[timedelta, Field(json_schema_extra={"examples": ["PT5M"]})] = Field(
-        default=timedelta(0), description="How much is read again, for records that become visible late (ISO 8601)."
+        default=timedelta(0), description="How far back to read again, for records that become visible late (ISO 8601)."
     )
     full_scan_every: timedelta = Field(
-        default=timedelta(days=1), description="With deletes: full_scan, how often everything is listed (ISO 8601)."
+        default=timedelta(days=1), description="With deletes: full_scan, how often to list everything (ISO 8601)."
     )
 
 
 class Delta(Block):
-    """What the API gives with the last page of a list, and takes in the next run: only changes since then are given."""
+    """A token from the last page of a list; with it, the next run gets only the changes since then."""
 
     field: FieldPath = Field(description="Field of the last page with the link or token for the next run.")
     param: str | None = Field(default=None, description="Parameter that takes it; none: it is a link.")
     start: dict[str, str | int | bool] = Field(
-        default_factory=dict, description="Parameters of the very first request, which has no token yet."
+        default_factory=dict, description="Parameters of the first request, which has no token yet."
     )
-    removed: FieldPath | None = Field(default=None, description="Field of a record by which it is gone.")
+    removed: FieldPath | None = Field(default=None, description="Field that marks a record as deleted.")
     removed_is: str | None = Field(
-        default=None, description="Value of removed by which it is gone; none: that it is there at all."
+        default=None, description="Value of that field that marks it as deleted; default: any value."
     )
     expired: tuple[Annotated[int, Field(ge=400, le=499)], ...] = Field(
-        default=(410,), description="Statuses by which the API says that a token is too old: everything is read again."
+        default=(410,), description="Status codes for a token that is too old; leat then reads everything again."
     )
 
 
 class Parent(Block):
-    """The endpoint for whose every row this one is asked."""
+    """The endpoint for each of whose rows leat requests this one."""
 
-    endpoint: str | None = Field(default=None, description="Name of the endpoint that gives the rows.")
+    endpoint: str | None = Field(default=None, description="Name of the endpoint that provides the rows.")
     values: dict[str, str] = Field(
         default_factory=dict, description="Placeholder of path and params, and the column of the parent that fills it."
     )
     each: dict[str, list[str | int]] = Field(
-        default_factory=dict, description="Placeholder and a list of values: it is asked for each, as {site: [de, fr]}."
+        default_factory=dict, description="Placeholder and a list of values; leat requests each, as {site: [de, fr]}."
     )
 
     def fills(self) -> dict[str, str]:
@@ -107,44 +108,50 @@ class Endpoint(Block):
     description: str | None = Field(default=None, description="What a row is, in a sentence.")
     path: str = Field(description="Path below connection.url; {name} is filled from the parent.")
     params: dict[str, _Param | list[_Param]] = Field(
-        default_factory=dict, description="Query of every request; of a POST its body, by path. A list is repeated."
+        default_factory=dict,
+        description="Query of every request; for a POST its body, by path. A list repeats the parameter.",
     )
     params_in: Literal["query", "body"] | None = Field(
         default=None, description="Where params and paging of a POST go; none: into its body."
     )
     headers: dict[str, str] = Field(default_factory=dict, description="Headers of every request; no secrets.")
-    method: Literal["GET", "POST"] = Field(default="GET", description="POST for a search; it must change nothing.")
+    method: Literal["GET", "POST"] = Field(
+        default="GET", description="POST for a search, which must not change anything."
+    )
     body: dict[str, Any] | None = Field(default=None, description="JSON body of a POST; paging goes into it.")
     records: FieldPath | None = Field(
-        default=None, description="Field of the answer with the list, [*] for each of a list; none: the answer is it."
+        default=None,
+        description="Field of the response with the list, [*] for each entry; default: the response is the list.",
     )
-    format: Format = Field(default_factory=Json, description="What an answer is: json, ndjson, csv or xml.")
-    single: bool = Field(default=False, description="Whether there is one object, a single record, and no list.")
+    format: Format = Field(default_factory=Json, description="Format of a response: json, ndjson, csv or xml.")
+    single: bool = Field(default=False, description="Whether the response is a single record instead of a list.")
     keyed_by: str | None = Field(
-        default=None, description="Column that takes the names, where there is an object of records and no list."
+        default=None, description="Column that takes the names, if the records are the values of an object."
     )
     absent_is_empty: bool = Field(
-        default=False, description="Whether an answer without the field of records is an empty list."
+        default=False, description="Whether a response without the field of records is an empty list."
     )
     on_status: dict[Annotated[int, Field(ge=400, le=499)], Literal["skip", "empty"]] = Field(
         default_factory=dict,
         description="What a status of the first page means: empty, no records; skip, its rows stay as they are.",
     )
     fails_when: dict[FieldPath, str | bool | int] = Field(
-        default_factory=dict, description="Fields of an answer with status 200 by which it is an error, as {ok: false}."
+        default_factory=dict, description="Fields that make a response with status 200 an error, as {ok: false}."
     )
     paging: Paging = Field(default_factory=OnePage, description="How the list is paged.")
-    incremental: Incremental | None = Field(default=None, description="How to ask for what is new; none: everything.")
+    incremental: Incremental | None = Field(
+        default=None, description="How to request only what is new; default: read everything."
+    )
     delta: Delta | None = Field(default=None, description="How the API reports changes by a token; none: it doesn't.")
-    parent: Parent | None = Field(default=None, description="Endpoint for whose every row this one is asked.")
+    parent: Parent | None = Field(default=None, description="Endpoint for each of whose rows leat requests this one.")
     nested_in: str | None = Field(
-        default=None, description="Endpoint in whose records the list is, as records names it."
+        default=None, description="Endpoint whose records contain the list, in the field that records names."
     )
     key: Annotated[tuple[str, ...], BeforeValidator(_listed, json_schema_input_type=str | tuple[str, ...])] = Field(
         default=(), description="Columns that identify a row; `leat preview` proposes them."
     )
     deletes: Literal["full_scan", "never"] = Field(
-        default="full_scan", description="Whether a row that is in no list any more is gone."
+        default="full_scan", description="Whether a row that is in no list any more counts as deleted."
     )
     columns: dict[
         str, Annotated[ColumnOptions, BeforeValidator(_short, json_schema_input_type=ColumnType | ColumnOptions)]

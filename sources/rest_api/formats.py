@@ -38,9 +38,9 @@ class Csv(Block):
     """Comma-separated values."""
 
     kind: Literal["csv"] = Field(description="Comma-separated values; the first line has the names.")
-    delimiter: str = Field(default=",", min_length=1, max_length=1, description="What is between values.")
+    delimiter: str = Field(default=",", min_length=1, max_length=1, description="Separator of values.")
     encoding: str = Field(default="utf-8", description="Encoding of the text, for example latin-1.")
-    header: tuple[str, ...] = Field(default=(), description="The names, where the first line has none.")
+    header: tuple[str, ...] = Field(default=(), description="The column names, if the first line has none.")
 
 
 class Xml(Block):

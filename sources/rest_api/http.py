@@ -34,7 +34,7 @@ FORMAT = 2
 
 
 class ApiVersion(Block):
-    """The version of the API that is asked for."""
+    """The API version to request."""
 
     header: str = Field(description="Header that takes the version, for example Stripe-Version.")
     value: str = Field(description="The version.")
@@ -44,18 +44,20 @@ class ApiVersion(Block):
 
 
 class Connection(ConnectionModel):
-    """Where the API is, who reads it, how fast, and which lists it has."""
+    """Where the API is, how to sign in, how fast to read, and which lists it has."""
 
     url: Setting = Field(description="Address of the API; paths are below it.")
     auth: Auth = Field(default_factory=NoAuth, description="Who reads.")
     headers: dict[str, str] = Field(default_factory=dict, description="Headers of every request; no secrets.")
     version: ApiVersion | None = Field(default=None, description="Version of the API to ask for.")
     endpoints: dict[str, Endpoint] = Field(min_length=1, description="The lists; each is a stream of that name.")
-    rate: float | None = Field(default=None, gt=0, description="Requests per second at most, with this credential.")
-    burst: int = Field(default=1, ge=1, description="Requests at once after a pause, as part of rate.")
-    reserve: float = Field(default=0.1, ge=0, lt=1, description="Share of the API's own limit that is left to others.")
-    in_flight: int = Field(default=4, ge=1, le=32, description="Requests under way at a time.")
-    timeout: float = Field(default=30, gt=0, le=600, description="Seconds to wait for the next bytes of an answer.")
+    rate: float | None = Field(default=None, gt=0, description="Maximum requests per second with this credential.")
+    burst: int = Field(default=1, ge=1, description="Requests allowed at once after a pause, as part of rate.")
+    reserve: float = Field(
+        default=0.1, ge=0, lt=1, description="Share of the API's own limit to leave to other clients."
+    )
+    in_flight: int = Field(default=4, ge=1, le=32, description="Number of requests in parallel.")
+    timeout: float = Field(default=30, gt=0, le=600, description="Seconds to wait for the next bytes of a response.")
     allow_private: bool = Field(default=True, description="Whether the host may be this machine or a private one.")
 
     def mistakes(self) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -34,7 +34,7 @@ class Style(Block):
 
     ignore: Several = Field(
         default=(),
-        description="Fields of the answer that look like the mark of another page, or of a failure, and aren't.",
+        description="Fields of the response that look like a sign of another page, or of a failure, but aren't.",
     )
 
     def reads(self) -> tuple[str, ...]:
@@ -43,23 +43,25 @@ class Style(Block):
 
 
 class OnePage(Style):
-    """The whole list is one answer."""
+    """The whole list is one response."""
 
-    kind: Literal["none"] = Field(default="none", description="The whole list is one answer.")
+    kind: Literal["none"] = Field(default="none", description="The whole list is one response.")
 
 
 class Paged(Style):
     """What every style with several pages has."""
 
     size_param: str | None = Field(default=None, description="Parameter that takes the size of a page.")
-    size: int | None = Field(default=None, ge=1, description="Records asked for in a page.")
-    total: FieldPath | None = Field(default=None, description="Field of the answer with the number of records in all.")
+    size: int | None = Field(default=None, ge=1, description="Records to request per page.")
+    total: FieldPath | None = Field(default=None, description="Field of the response with the total number of records.")
     more: FieldPath | None = Field(default=None, description="Field that is true while there are more pages.")
     last: FieldPath | None = Field(default=None, description="Field that is true on the last page, such as isLast.")
     stop_on: Stops = Field(
         default=(), description="What else ends the list: a status, such as 404, or repeat, a page that came before."
     )
-    max_pages: int = Field(default=10_000, ge=1, description="Pages after which a list counts as one that never ends.")
+    max_pages: int = Field(
+        default=10_000, ge=1, description="Number of pages after which leat gives up on a list as endless."
+    )
 
     def reads(self) -> tuple[str, ...]:
         """Return the fields of the answer that paging reads."""
@@ -73,24 +75,26 @@ class Pages(Paged):
     kind: Literal["pages"] = Field(description="Pages have numbers.")
     param: str = Field(default="page", description="Parameter that takes the number.")
     first: int = Field(default=1, ge=0, description="Number of the first page.")
-    total_pages: FieldPath | None = Field(default=None, description="Field of the answer with the number of pages.")
+    total_pages: FieldPath | None = Field(default=None, description="Field of the response with the number of pages.")
 
 
 class Offset(Paged):
-    """Pages that begin at a record."""
+    """Pages by the number of their first record."""
 
-    kind: Literal["offset"] = Field(description="Pages begin at the record with a number.")
+    kind: Literal["offset"] = Field(description="Pages by the number of their first record.")
     param: str = Field(default="offset", description="Parameter that takes the number of the first record.")
     first: int = Field(default=0, ge=0, description="Number of the first record.")
     size_param: str = Field(default="limit", description="Parameter that takes the size of a page.")
-    size: int = Field(default=100, ge=1, description="Records asked for in a page.")
+    size: int = Field(default=100, ge=1, description="Records to request per page.")
 
 
 class CursorPages(Paged):
-    """The answer has what the next page is asked for with."""
+    """The response has the value to request the next page with."""
 
-    kind: Literal["cursor"] = Field(description="The answer has a cursor, with which the next page is asked for.")
-    field: FieldPath | None = Field(default=None, description="Field of the answer with the cursor, such as meta.next.")
+    kind: Literal["cursor"] = Field(description="The response has a cursor for the next page.")
+    field: FieldPath | None = Field(
+        default=None, description="Field of the response with the cursor, such as meta.next."
+    )
     last_record: FieldPath | None = Field(
         default=None, description="Field of the last record that is the cursor, such as id, instead of field."
     )
@@ -100,9 +104,9 @@ class CursorPages(Paged):
 
 
 class NextLink(Paged):
-    """The answer has the address of the next page."""
+    """The response has the address of the next page."""
 
-    kind: Literal["next_link"] = Field(description="The answer has the address of the next page.")
+    kind: Literal["next_link"] = Field(description="The response has the address of the next page.")
     field: FieldPath = Field(default="next", description="Field with the address, such as link[relation=next].url.")
     method: Literal["GET", "POST"] | None = Field(
         default=None, description="Method of the next page's request; none: that of the endpoint, with its body."

@@ -6,28 +6,28 @@ from leat.sources.stream import Column, Stream
 
 SESSIONS = Stream(
     name="sessions",
-    description="A time for which somebody is signed in to an application: a token that was issued for them.",
+    description="A session of somebody in an application: a token that was issued for them.",
     columns=(
         Column("id", "string", "Identity at the provider; no part of the token."),
         Column("user_id", "string", "The account."),
         Column("application_id", "string", "The application."),
-        Column("scopes", "json", "What it may see."),
+        Column("scopes", "json", "Its scopes."),
         Column("renewable", "boolean", "Whether the application can renew it without the person."),
         Column("started_at", "timestamp", "When it began."),
-        Column("expires_at", "timestamp", "When it ends by itself."),
-        Column("revoked_at", "timestamp", "When it was ended before that."),
+        Column("expires_at", "timestamp", "When it expires."),
+        Column("revoked_at", "timestamp", "When it was ended earlier."),
     ),
     key=("id",),
     deletes="full_scan",
     quirks=(
-        "Canaille: what a browser holds is in a cookie that the server doesn't know; these are its tokens.",
+        "Canaille: the server doesn't store the sessions of browsers, which are in cookies; these are its tokens.",
         "Canaille: `canaille clean` deletes expired tokens, in bulk: allow it by `max_delete_share: 1`.",
     ),
 )
 
 LOGIN_EVENTS = Stream(
     name="login_events",
-    description="A line of the provider's security log: a sign-in, one that failed, a change of an account.",
+    description="A line of the provider's security log: a successful or failed sign-in, or a change of an account.",
     columns=(
         Column(
             "id", "string", "Identity: a digest of the log's first line, of where the line is in it, and of the line."
@@ -37,11 +37,11 @@ LOGIN_EVENTS = Stream(
         Column("success", "boolean", "Whether it succeeded."),
         Column("user_name", "string", "Login as it was typed, or as the provider names the account.", personal=True),
         Column("user_id", "string", "The account, where the log names it by its id."),
-        Column("actor", "string", "Who did it to the account, when it was somebody else.", personal=True),
-        Column("factor", "string", "How it was proved: password, otp, webauthn, sms or email."),
+        Column("actor", "string", "Who did it to the account, if it was somebody else.", personal=True),
+        Column("factor", "string", "The factor: password, otp, webauthn, sms or email."),
         Column("application", "string", "Name of the application, or its client id."),
         Column("ip", "string", "Address it came from.", personal=True),
-        Column("user_agent", "string", "Program it came from, where the log says.", personal=True),
+        Column("user_agent", "string", "Program it came from, if the log says.", personal=True),
         Column("reason", "string", "Why it failed, or what exactly happened; secrets are blanked out.", personal=True),
     ),
     key=("id",),
@@ -77,7 +77,7 @@ POLICIES = Stream(
         Column("name", "string", "Name of the policy."),
         Column("kind", "string", "For example sign_on, password or mfa."),
         Column("status", "string", "For example active or inactive."),
-        Column("priority", "integer", "Which one is looked at first."),
+        Column("priority", "integer", "Order of evaluation."),
         Column("rules", "json", "The rules, in the provider's words."),
         Column("created_at", "timestamp", "When it was made."),
         Column("updated_at", "timestamp", "When it was last changed."),

@@ -6,8 +6,8 @@ from leat.sources.sso.sign_ins import DEVICES, LOGIN_EVENTS, POLICIES, SESSIONS
 from leat.sources.stream import Column, Stream
 
 _TIMES = (
-    Column("created_at", "timestamp", "When it was made, where the provider says."),
-    Column("updated_at", "timestamp", "When it was last changed, where the provider says."),
+    Column("created_at", "timestamp", "When it was created, if the provider reports it."),
+    Column("updated_at", "timestamp", "When it was last changed, if the provider reports it."),
 )
 
 USERS = Stream(
@@ -22,7 +22,7 @@ USERS = Stream(
         Column("formatted_name", "string", "Whole name.", personal=True),
         Column("given_name", "string", "First name.", personal=True),
         Column("family_name", "string", "Last name.", personal=True),
-        Column("email", "string", "Main address: the primary one, else the first.", personal=True),
+        Column("email", "string", "Main address: the primary one, otherwise the first.", personal=True),
         Column("emails", "json", "All addresses: value, type, primary.", personal=True),
         Column("phone_numbers", "json", "Phone numbers: value, type.", personal=True),
         Column("addresses", "json", "Postal addresses.", personal=True),
@@ -35,8 +35,8 @@ USERS = Stream(
         Column("division", "string", "Division."),
         Column("organization", "string", "Organization."),
         Column("cost_center", "string", "Cost center."),
-        Column("manager_id", "string", "The account of who they report to."),
-        Column("manager_name", "string", "Name of who they report to.", personal=True),
+        Column("manager_id", "string", "The account of their manager."),
+        Column("manager_name", "string", "Name of their manager.", personal=True),
         Column("preferred_language", "string", "Language, as in Accept-Language."),
         Column("locale", "string", "Locale, for example fr-FR."),
         Column("timezone", "string", "IANA time zone."),
@@ -49,16 +49,16 @@ USERS = Stream(
     deletes="full_scan",
     quirks=(
         "A deactivated account stays, with `active` false; only one that was deleted gets `_deleted_at`.",
-        "Canaille: an account that is to be locked on a later date counts as deactivated already.",
+        "Canaille: an account with a lock date in the future already counts as deactivated.",
     ),
 )
 
 DEACTIVATIONS = Stream(
     name="deactivations",
-    description="When an account was deactivated, or will be; who may sign in again has no row.",
+    description="When an account was deactivated, or will be; an active account has no row.",
     columns=(
         Column("user_id", "string", "The account."),
-        Column("deactivated_at", "timestamp", "From when on it may not sign in; may lie ahead."),
+        Column("deactivated_at", "timestamp", "From when on it may not sign in; may be in the future."),
     ),
     key=("user_id",),
     deletes="full_scan",
@@ -71,7 +71,7 @@ GROUPS = Stream(
     columns=(
         Column("id", "string", "Identity at the provider."),
         Column("name", "string", "Name of the group."),
-        Column("description", "string", "What it is for, where the provider says."),
+        Column("description", "string", "Its purpose, if the provider reports it."),
         Column("external_id", "string", "Identity in the system that provisions the group."),
         *_TIMES,
         Column("version", "string", "Version at the provider (ETag)."),
@@ -82,17 +82,19 @@ GROUPS = Stream(
 
 GROUP_MEMBERS = Stream(
     name="group_members",
-    description="Somebody, or a group, that is in a group.",
+    description="A member of a group: an account or another group.",
     columns=(
         Column("group_id", "string", "The group."),
-        Column("member_id", "string", "The account or group that is in it."),
+        Column("member_id", "string", "The account or group."),
         Column("member_type", "string", "User or Group."),
-        Column("direct", "boolean", "False when the provider says that it follows from a group in the group."),
+        Column(
+            "direct", "boolean", "False if the provider says that the membership is indirect, through another group."
+        ),
     ),
     key=("group_id", "member_id"),
     deletes="full_scan",
     quirks=(
-        "Both sides are read, the members of a group and the groups of a user: who is named by one of them is in it.",
+        "leat reads both the members of a group and the groups of a user; either is enough.",
         "leat resolves a member that is named by login; if the provider doesn't list that login, it is the id.",
     ),
 )
@@ -104,7 +106,7 @@ ROLES = Stream(
         Column("id", "string", "Identity: that of the group."),
         Column("name", "string", "Name of the group."),
         Column("group_id", "string", "The group."),
-        Column("permissions", "json", "What its members may do, as the declaration says."),
+        Column("permissions", "json", "What its members may do, according to the declaration."),
     ),
     key=("id",),
     deletes="full_scan",
@@ -113,7 +115,7 @@ ROLES = Stream(
 
 ROLE_ASSIGNMENTS = Stream(
     name="role_assignments",
-    description="Somebody, or a group, that has a role.",
+    description="An account or group with a role.",
     columns=(
         Column("role_id", "string", "The role."),
         Column("member_id", "string", "The account or group that has it."),
@@ -125,17 +127,17 @@ ROLE_ASSIGNMENTS = Stream(
 
 APPLICATIONS = Stream(
     name="applications",
-    description="An application that people sign in to, or that signs in itself (an OIDC client).",
+    description="An application that people sign in to, or that itself signs in (an OIDC client).",
     columns=(
         Column("id", "string", "Identity at the provider."),
         Column("client_id", "string", "Name by which the application signs in; no secret."),
         Column("name", "string", "Name of the application."),
         Column("description", "string", "What it is for."),
         Column("url", "string", "Its home page."),
-        Column("contacts", "json", "Addresses of who is responsible.", personal=True),
-        Column("redirect_urls", "json", "Where people are sent after they signed in."),
-        Column("grant_types", "json", "How it may get tokens (OAuth 2)."),
-        Column("scopes", "json", "What it may ask for."),
+        Column("contacts", "json", "Addresses of the people responsible for it.", personal=True),
+        Column("redirect_urls", "json", "Redirect addresses after a sign-in."),
+        Column("grant_types", "json", "Its grant types for tokens (OAuth 2)."),
+        Column("scopes", "json", "Its allowed scopes."),
         Column("secret_expires_at", "timestamp", "When its secret expires; null for never."),
         *_TIMES,
     ),
@@ -145,12 +147,12 @@ APPLICATIONS = Stream(
 
 APP_ASSIGNMENTS = Stream(
     name="app_assignments",
-    description="Somebody who uses an application.",
+    description="A user of an application.",
     columns=(
         Column("application_id", "string", "The application."),
         Column("user_id", "string", "The account."),
         Column("origin", "string", "Where it comes from: consent, or token for an application that needs no consent."),
-        Column("scopes", "json", "What the person let it see."),
+        Column("scopes", "json", "The scopes that the person granted."),
         Column("granted_at", "timestamp", "When the person agreed, or first used it."),
         Column("revoked_at", "timestamp", "When the person withdrew it."),
     ),
@@ -160,14 +162,14 @@ APP_ASSIGNMENTS = Stream(
 
 FACTORS = Stream(
     name="factors",
-    description="A way in which somebody can prove who they are.",
+    description="A factor by which somebody can sign in.",
     columns=(
         Column("id", "string", "Identity: the account and the kind, and the credential's number for a passkey."),
         Column("user_id", "string", "The account."),
         Column("kind", "string", "password, otp or webauthn."),
-        Column("name", "string", "What the person calls it.", personal=True),
+        Column("name", "string", "The person's name for it.", personal=True),
         Column("created_at", "timestamp", "When it was set up; for a password when it was last changed."),
-        Column("last_used_at", "timestamp", "When it was last used, where the provider says."),
+        Column("last_used_at", "timestamp", "When it was last used, if the provider reports it."),
     ),
     key=("id",),
     deletes="full_scan",

@@ -32,11 +32,11 @@ FORMAT = 2
 
 
 class Connection(ConnectionModel):
-    """Where the calendars are, who reads them, and how far recurring events are expanded."""
+    """Where the calendars are, how to sign in, and how far to expand recurring events."""
 
     url: Setting = Field(description="Address of the server, a principal, a calendar home or one calendar.")
-    username: Setting | None = Field(default=None, description="Login; none for a server that lets anybody in.")
-    password: Secret | None = Field(default=None, description="Password, or an app password where the vendor has them.")
+    username: Setting | None = Field(default=None, description="Login; none for a server that doesn't require one.")
+    password: Secret | None = Field(default=None, description="Password, or an app password if the vendor has them.")
     calendars: tuple[str, ...] | None = Field(
         default=None, description="Names or paths of the calendars to read; none for all."
     )
@@ -44,9 +44,9 @@ class Connection(ConnectionModel):
     window_days_ahead: int = Field(default=365, ge=0, le=3660, description="Days of future occurrences to expand.")
     storage: Setting | None = Field(
         default=None,
-        description="Folder collection-root of a Radicale on this machine; files that it hides are then quarantined.",
+        description="Folder collection-root of a Radicale on this machine; leat quarantines the files it hides.",
     )
-    timeout: float = Field(default=30, gt=0, le=600, description="Seconds to wait for an answer.")
+    timeout: float = Field(default=30, gt=0, le=600, description="Seconds to wait for a response.")
 
 
 def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:

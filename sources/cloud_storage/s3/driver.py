@@ -33,25 +33,25 @@ from leat.sources.settings import Secret, Setting, read_secret, read_setting
 
 
 class Connection(ConnectionModel):
-    """Where the buckets are, who reads them, and what the server can't know."""
+    """Where the buckets are, how to sign in, and what the server can't report."""
 
     url: Setting | None = Field(default=None, description="Address of the server; none for AWS.")
     region: Setting = Field(default="us-east-1", description="Region of the buckets.")
     access_key: Setting | None = Field(
-        default=None, description="Access key; none for what the tools of AWS find: variables, profile, role."
+        default=None, description="Access key; without it, leat looks where the AWS tools do: variables, profile, role."
     )
     secret_key: Secret | None = Field(default=None, description="Its secret.")
     session_token: Secret | None = Field(default=None, description="Session token of temporary credentials.")
     addressing: Literal["path", "virtual"] | None = Field(
-        default=None, description="Buckets as paths or as hosts of their own; none: paths, and hosts on AWS."
+        default=None, description="Whether to address buckets as paths or as hosts; default: paths, and hosts on AWS."
     )
     buckets: tuple[str, ...] | None = Field(default=None, description="Buckets to read; none for all of the account.")
-    owners: tuple[Owner, ...] = Field(default=(), description="Owners of folders, where the server doesn't know them.")
+    owners: tuple[Owner, ...] = Field(default=(), description="Owners of folders, if the server doesn't report them.")
     quotas: tuple[Quota, ...] = Field(default=(), description="How much may be stored.")
     backups: tuple[Backup, ...] = Field(default=(), description="Where backups are written.")
     restore_tests: tuple[Reports, ...] = Field(default=(), description="Where reports of restore tests are written.")
-    in_flight: int = Field(default=8, ge=1, le=64, description="Requests under way at a time.")
-    timeout: float = Field(default=60, gt=0, le=600, description="Seconds to wait for an answer.")
+    in_flight: int = Field(default=8, ge=1, le=64, description="Number of requests in parallel.")
+    timeout: float = Field(default=60, gt=0, le=600, description="Seconds to wait for a response.")
 
     def declared(self) -> Declared:
         """Return what the server can't know."""

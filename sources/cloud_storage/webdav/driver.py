@@ -37,18 +37,18 @@ _ADVICE = Advice(
 
 
 class Connection(ConnectionModel):
-    """Where the folder is, who reads it, and what the server can't know."""
+    """Where the folder is, how to sign in, and what the server can't report."""
 
     url: Setting = Field(description="Address of the folder to read.")
-    username: Setting | None = Field(default=None, description="Login; none for a server that lets anybody in.")
-    password: Secret | None = Field(default=None, description="Password, or an app password where the vendor has them.")
-    bucket: str | None = Field(default=None, description="What the folder is called as a bucket; none for its path.")
-    owners: tuple[Owner, ...] = Field(default=(), description="Owners of folders, where the server doesn't know them.")
+    username: Setting | None = Field(default=None, description="Login; none for a server that doesn't require one.")
+    password: Secret | None = Field(default=None, description="Password, or an app password if the vendor has them.")
+    bucket: str | None = Field(default=None, description="Name of the folder as a bucket; default: its path.")
+    owners: tuple[Owner, ...] = Field(default=(), description="Owners of folders, if the server doesn't report them.")
     quotas: tuple[Quota, ...] = Field(default=(), description="How much may be stored.")
     backups: tuple[Backup, ...] = Field(default=(), description="Where backups are written.")
     restore_tests: tuple[Reports, ...] = Field(default=(), description="Where reports of restore tests are written.")
-    in_flight: int = Field(default=8, ge=1, le=64, description="Requests under way at a time.")
-    timeout: float = Field(default=30, gt=0, le=600, description="Seconds to wait for an answer.")
+    in_flight: int = Field(default=8, ge=1, le=64, description="Number of requests in parallel.")
+    timeout: float = Field(default=30, gt=0, le=600, description="Seconds to wait for a response.")
 
     def declared(self) -> Declared:
         """Return what the server can't know."""

@@ -52,7 +52,7 @@ _ADVICE = Advice(
 
 
 class Connection(ConnectionModel):
-    """Where Tryton is, and the key that may read it."""
+    """Where Tryton is, and the key to read it with."""
 
     url: Setting = Field(description="Address of the database: https://host/<name of the database>/.")
     key: Secret = Field(description="Key of a validated user application for REST.")
@@ -63,15 +63,15 @@ class Connection(ConnectionModel):
         default=600,
         ge=0,
         le=86400,
-        description="Seconds by which each run asks again for changes; longer than the longest transaction.",
+        description="Seconds before the last change that each run reads again; longer than the longest transaction.",
     )
     list_up_to: int = Field(
         default=500,
         ge=0,
         le=100_000,
-        description="Models with at most so many records are listed whole by each run, which needs no clock.",
+        description="Each run lists models with at most this many records completely, which doesn't depend on clocks.",
     )
-    timeout: float = Field(default=60, gt=0, le=600, description="Seconds to wait for an answer.")
+    timeout: float = Field(default=60, gt=0, le=600, description="Seconds to wait for a response.")
 
 
 def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:

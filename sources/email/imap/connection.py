@@ -24,24 +24,24 @@ class Account(ConnectionModel):
     """One login of the server."""
 
     username: Setting = Field(description="Login.")
-    password: Secret = Field(description="Password, or an app password where the vendor has them.")
+    password: Secret = Field(description="Password, or an app password if the vendor has them.")
 
 
 class Connection(ConnectionModel):
-    """Where the mail is, whose it is, and how much of it is read."""
+    """Where the mail is, which accounts to read, and how much."""
 
     host: Setting = Field(description="Name of the server, with its port where that isn't 993 (tls) or 143.")
     security: Security | Named = Field(
-        default="tls", description="tls, starttls, or none: passwords and mail are then readable on the way."
+        default="tls", description="tls, starttls, or none: then passwords and mail travel unencrypted."
     )
     authorities: Setting | None = Field(
         default=None, description="PEM file of certificate authorities to trust instead of the machine's."
     )
-    username: Setting | None = Field(default=None, description="Login, when one account is read.")
+    username: Setting | None = Field(default=None, description="Login, to read a single account.")
     password: Secret | None = Field(default=None, description="Its password, or an app password.")
     accounts: tuple[Account, ...] | Named = Field(
         default=(),
-        description="Further accounts: each its username and password; or a named JSON object of login to password.",
+        description="Further accounts, each with username and password; or a named JSON object of login to password.",
     )
     shared: tuple[str, ...] = Field(
         default=(),
@@ -53,14 +53,12 @@ class Connection(ConnectionModel):
     skip_mailboxes: tuple[str, ...] = Field(
         default=(), description="Names or patterns of mailboxes to leave out, for example `[Gmail]/All Mail`."
     )
-    max_bytes: int = Field(
-        default=10 * 2**20, ge=2**10, le=2**30, description="Of a larger message only so many bytes are read."
-    )
+    max_bytes: int = Field(default=10 * 2**20, ge=2**10, le=2**30, description="Bytes to read at most of a message.")
     attachments: Setting | None = Field(
         default=None,
         description="Folder to store attachments in, by their hash; without it, only name, size and hash are loaded.",
     )
-    timeout: float = Field(default=60, gt=0, le=600, description="Seconds to wait for an answer.")
+    timeout: float = Field(default=60, gt=0, le=600, description="Seconds to wait for a response.")
 
 
 def address_of(connection: Connection, sync: Sync) -> Address:

@@ -39,24 +39,28 @@ RETENTION = 29 * DAY
 
 
 class Connection(ConnectionModel):
-    """Which account is read, with which key, and how often again."""
+    """Which account to read, with which key, and how often to read it again."""
 
     url: Setting = Field(default="https://api.stripe.com", description="Address of the API.")
-    api_key: Secret = Field(description="Secret or restricted key (sk_…, rk_…); the right to read is enough.")
+    api_key: Secret = Field(description="Secret or restricted key (sk_…, rk_…); read access is enough.")
     account: Setting | None = Field(
-        default=None, description="A connected account (acct_…) to read instead of the own."
+        default=None, description="A connected account (acct_…) to read instead of the key's own."
     )
-    api_version: str = Field(
-        default=VERSION, description="Version of the API that is asked for, whatever the account's."
-    )
+    api_version: str = Field(default=VERSION, description="API version to request, independent of the account's own.")
     reconcile_days: int = Field(
-        default=90, ge=0, le=3660, description="What was made in so many days is read again on the first run of a day."
+        default=90,
+        ge=0,
+        le=3660,
+        description="The first run of a day reads everything created in this many days again.",
     )
     full_sweep_days: int = Field(
-        default=30, ge=1, le=3660, description="After so many days everything is read again, which shows what is gone."
+        default=30,
+        ge=1,
+        le=3660,
+        description="After this many days leat reads everything again, which reveals deletes.",
     )
-    in_flight: int = Field(default=4, ge=1, le=20, description="How many objects are read at the same time.")
-    timeout: float = Field(default=30, gt=0, le=600, description="Seconds to wait for an answer.")
+    in_flight: int = Field(default=4, ge=1, le=20, description="Number of objects to read in parallel.")
+    timeout: float = Field(default=30, gt=0, le=600, description="Seconds to wait for a response.")
 
 
 def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:

@@ -40,11 +40,11 @@ class Connection(ConnectionModel):
     """Where users and groups are, how to sign in, which groups are roles, and what else to read."""
 
     url: Setting = Field(description="Address of the SCIM service, for example `https://host/scim/v2`.")
-    auth: Auth = Field(default_factory=NoAuth, description="Who reads: a client's credentials, or a bearer token.")
+    auth: Auth = Field(default_factory=NoAuth, description="How to sign in: a client's credentials, or a bearer token.")
     page_size: int | None = Field(
-        default=None, ge=1, le=10_000, description="Resources a page (`count`); none to leave it to the server."
+        default=None, ge=1, le=10_000, description="Resources per page (`count`); without it, the server decides."
     )
-    roles: tuple[Role, ...] = Field(default=(), description="Groups that stand for what their members may do.")
+    roles: tuple[Role, ...] = Field(default=(), description="Groups that give permissions to their members.")
     canaille_log: Setting | None = Field(
         default=None, description="Canaille's log on this machine, with its rotated files in the same folder."
     )
@@ -55,7 +55,7 @@ class Connection(ConnectionModel):
     ignore_total: bool = Field(
         default=False, description="Whether to read without totalResults, for services that count wrongly."
     )
-    timeout: float = Field(default=30, gt=0, le=600, description="Seconds to wait for an answer.")
+    timeout: float = Field(default=30, gt=0, le=600, description="Seconds to wait for a response.")
 
 
 def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:

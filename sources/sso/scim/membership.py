@@ -13,7 +13,7 @@ from leat.sources.sso.scim.records import references
 
 
 class Role(BaseModel):
-    """Groups that stand for what their members may do."""
+    """Groups that give permissions to their members."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     group: str = Field(min_length=1, description="Name of the group; `*` matches any text: `role-*`.")

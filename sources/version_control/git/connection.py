@@ -27,14 +27,14 @@ Address = Annotated[Setting, AfterValidator(_readable)]
 
 
 class Repository(ConnectionModel):
-    """A repository with a name of its own."""
+    """A repository with an explicit name."""
 
-    name: str = Field(description="What rows call it.", pattern=_NAME, max_length=_LONGEST_NAME)
+    name: str = Field(description="Its name in rows.", pattern=_NAME, max_length=_LONGEST_NAME)
     url: Address = Field(description="One address: http, https, ssh, user@host:path or a folder.")
 
 
 class Connection(ConnectionModel):
-    """Which repositories are read, and how."""
+    """Which repositories to read, and how."""
 
     repositories: tuple[Repository | Address, ...] = Field(
         min_length=1,
@@ -43,10 +43,10 @@ class Connection(ConnectionModel):
     username: Setting | None = Field(default=None, description="User name for HTTP.")
     password: Secret | None = Field(default=None, description="Password or token for HTTP.")
     ssh_key_file: Setting | None = Field(
-        default=None, description="Path of a private key for SSH, relative to the project; else ssh's own choice."
+        default=None, description="Path of a private key for SSH, relative to the project; without it, ssh chooses."
     )
-    allow_local_paths: bool = Field(default=True, description="Whether folders of this machine may be read.")
-    timeout: int = Field(default=60, ge=1, le=3600, description="Seconds without any answer before giving up.")
+    allow_local_paths: bool = Field(default=True, description="Whether leat may read folders of this machine.")
+    timeout: int = Field(default=60, ge=1, le=3600, description="Seconds without any response before giving up.")
 
 
 def remotes_of(connection: Connection, sync: Sync) -> list[Remote]:
