@@ -23,6 +23,7 @@ from tests.money_shop import NOW, Shop
 INTEGRATIONS = ("payments", "crm_accounting", "email", "cloud_storage", "sso")
 MODELS = (
     "known_addresses",
+    "released_refunds",
     "money_documents",
     "money_links",
     "orders",

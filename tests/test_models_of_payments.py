@@ -205,7 +205,9 @@ def test_attempts(warehouse: Warehouse, tmp_path: Path) -> None:
 
 def test_given_back(warehouse: Warehouse, tmp_path: Path) -> None:
     names = "refunds_and_disputes refund_timing dispute_ageing"
-    tables = tables_of(warehouse, tmp_path, names, charges=CHARGES, refunds=REFUNDS, disputes=DISPUTES)
+    tables = tables_of(
+        warehouse, tmp_path, f"released_refunds {names}", charges=CHARGES, refunds=REFUNDS, disputes=DISPUTES
+    )
     months, timing, ageing = (tables[name] for name in names.split())
     columns = ("month", "currency", "charges", "charged", "refunded_charges", "refunds", "refunded", "refund_rate")
     assert only(months, *columns) == [
@@ -234,7 +236,7 @@ def test_given_back(warehouse: Warehouse, tmp_path: Path) -> None:
 
 
 def test_what_was_never_captured_is_not_given_back(warehouse: Warehouse, tmp_path: Path) -> None:
-    names = "refunds_and_disputes refund_timing"
+    names = "released_refunds refunds_and_disputes refund_timing"
     held = {"amount_captured": 400, "amount_released": 600}
     charges = [charge("c1", MAY, **held), charge("c2", MAY, **held | {"amount_captured": 0}, captured=False)]
     charges[1] |= {"amount_released": 1_000}
@@ -242,6 +244,8 @@ def test_what_was_never_captured_is_not_given_back(warehouse: Warehouse, tmp_pat
     refunds = [refund("r1", "c1", at, 600), refund("r2", "c1", at + timedelta(days=2), 150)]
     refunds += [refund("r3", "c2", at, 300), refund("r4", "c2", at, 700)]
     tables = tables_of(warehouse, tmp_path, names, charges=charges, refunds=refunds)
+    released = only(tables["released_refunds"], "refund_id", "charge_id")
+    assert released == [("r1", "c1"), ("r3", "c2"), ("r4", "c2")]
     assert only(tables["refunds_and_disputes"], "charges", "charged", "refunds", "refunded") == [(1, 400, 1, 150)]
     assert only(tables["refund_timing"], "span", "refunds", "refunded") == [("1_to_7", 1, 150)]
 
@@ -314,6 +318,7 @@ def test_recurring_revenue(warehouse: Warehouse, tmp_path: Path) -> None:
 
 
 def test_nothing_was_paid_yet(warehouse: Warehouse, tmp_path: Path) -> None:
-    names = "payments_daily payment_success decline_reasons refunds_and_disputes refund_timing dispute_ageing"
+    names = "payments_daily payment_success decline_reasons released_refunds refunds_and_disputes refund_timing"
+    names += " dispute_ageing"
     names += " payment_method_mix customer_retention subscription_items monthly_recurring_revenue"
     assert tables_of(warehouse, tmp_path, names) == {name: [] for name in names.split()}

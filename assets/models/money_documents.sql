@@ -202,21 +202,6 @@ references_told AS (
     FROM spelt
     WHERE REGEXP_MATCHES(reference, '[0-9]')
 ),
-releases AS (
-    -- What was authorised and not captured is released; versions of Stripe's API before 2025-03-31 call it a refund.
-    SELECT
-        r.id,
-        r.charge_id,
-        CASE
-            WHEN c.amount_captured = 0 THEN 1
-            ELSE ROW_NUMBER() OVER (PARTITION BY r.charge_id ORDER BY r.created_at, r.id)
-        END AS place
-    FROM payments.refunds AS r
-    INNER JOIN payments.charges AS c ON c.id = r.charge_id AND c._deleted_at IS NULL AND c.amount_released > 0
-    WHERE r._deleted_at IS NULL
-        AND COALESCE(r.status, 'succeeded') NOT IN ('failed', 'canceled')
-        AND (c.amount_captured = 0 OR r.amount = c.amount_released)
-),
 documents AS (
     SELECT
         'charge' AS document,
@@ -244,7 +229,7 @@ documents AS (
     SELECT
         'refund', r.id, 'charge', r.charge_id, NULL, NULL, NULL, r.amount, NULL, r.currency, r.created_at, NULL,
         r.status,
-        COALESCE(r.status, 'succeeded') NOT IN ('failed', 'canceled') AND r.id NOT IN (SELECT id FROM releases WHERE place = 1),
+        COALESCE(r.status, 'succeeded') NOT IN ('failed', 'canceled') AND r.id NOT IN (SELECT refund_id FROM released_refunds),
         NULL, NULL, b.payout_id
     FROM payments.refunds AS r
     LEFT JOIN payments.balance_transactions AS b ON b.id = r.balance_transaction_id AND b._deleted_at IS NULL

@@ -27,22 +27,7 @@ checks:
   - accepted_values: {side: [payments, balance, ledger, bank, residual]}
   - range: {day_total: {min: 0, max: 0}}
 --- */
-WITH releases AS (
-    -- What was authorised and not captured is released; versions of Stripe's API before 2025-03-31 call it a refund.
-    SELECT
-        r.id,
-        r.charge_id,
-        CASE
-            WHEN c.amount_captured = 0 THEN 1
-            ELSE ROW_NUMBER() OVER (PARTITION BY r.charge_id ORDER BY r.created_at, r.id)
-        END AS place
-    FROM payments.refunds AS r
-    INNER JOIN payments.charges AS c ON c.id = r.charge_id AND c._deleted_at IS NULL AND c.amount_released > 0
-    WHERE r._deleted_at IS NULL
-        AND COALESCE(r.status, 'succeeded') NOT IN ('failed', 'canceled')
-        AND (c.amount_captured = 0 OR r.amount = c.amount_released)
-),
-bookings AS (
+WITH bookings AS (
     SELECT
         b.id,
         COALESCE(r.charge_id, b.source_id) AS source_id,
@@ -54,7 +39,7 @@ bookings AS (
         COALESCE(fee, 0) AS fee,
         amount - COALESCE(fee, 0) AS net,
         CASE
-            WHEN r.id IS NOT NULL OR type IN ('charge', 'payment') THEN 'charges'
+            WHEN r.refund_id IS NOT NULL OR type IN ('charge', 'payment') THEN 'charges'
             WHEN type LIKE '%refund%' THEN 'refunds'
             WHEN reporting_category LIKE 'dispute%' THEN 'disputes'
             WHEN type LIKE 'payout%' THEN 'payouts'
@@ -62,7 +47,7 @@ bookings AS (
             ELSE 'other'
         END AS label
     FROM payments.balance_transactions AS b
-    LEFT JOIN releases AS r ON r.id = b.source_id AND r.place = 1
+    LEFT JOIN released_refunds AS r ON r.refund_id = b.source_id
     WHERE b._deleted_at IS NULL
 ),
 payouts AS (
@@ -86,7 +71,7 @@ charged AS (
     SELECT id, 'refunds', CAST(created_at AT TIME ZONE 'UTC' AS DATE), currency, -amount
     FROM payments.refunds
     WHERE _deleted_at IS NULL AND COALESCE(status, 'succeeded') NOT IN ('failed', 'canceled')
-        AND id NOT IN (SELECT id FROM releases WHERE place = 1)
+        AND id NOT IN (SELECT refund_id FROM released_refunds)
 ),
 sides AS (
     SELECT 'gateway' AS step, 'payments' AS side, label, day, currency, amount FROM charged

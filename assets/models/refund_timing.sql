@@ -14,22 +14,7 @@ checks:
   - not_null: [currency, span, refunds, refunded]
   - accepted_values: {span: [same_day, 1_to_7, 8_to_30, 31_to_90, over_90, unknown]}
 --- */
-WITH releases AS (
-    -- What was authorised and not captured is released; versions of Stripe's API before 2025-03-31 call it a refund.
-    SELECT
-        r.id,
-        r.charge_id,
-        CASE
-            WHEN c.amount_captured = 0 THEN 1
-            ELSE ROW_NUMBER() OVER (PARTITION BY r.charge_id ORDER BY r.created_at, r.id)
-        END AS place
-    FROM payments.refunds AS r
-    INNER JOIN payments.charges AS c ON c.id = r.charge_id AND c._deleted_at IS NULL AND c.amount_released > 0
-    WHERE r._deleted_at IS NULL
-        AND COALESCE(r.status, 'succeeded') NOT IN ('failed', 'canceled')
-        AND (c.amount_captured = 0 OR r.amount = c.amount_released)
-),
-refunds AS (
+WITH refunds AS (
     SELECT
         r.currency,
         r.amount,
@@ -37,7 +22,7 @@ refunds AS (
     FROM payments.refunds AS r
     LEFT JOIN payments.charges AS c ON c.id = r.charge_id AND c._deleted_at IS NULL
     WHERE r._deleted_at IS NULL AND COALESCE(r.status, 'succeeded') NOT IN ('failed', 'canceled')
-        AND r.id NOT IN (SELECT id FROM releases WHERE place = 1)
+        AND r.id NOT IN (SELECT refund_id FROM released_refunds)
 ),
 spans AS (
     SELECT

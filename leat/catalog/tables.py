@@ -12,7 +12,7 @@ from leat.pipelines.load.system_tables import SystemTable
 from leat.sources.stream import Column, Type
 
 _OF_LEAT = {
-    "checks": "ok failing detail checked_at",
+    "checks": "failing detail checked_at",
     "rules": "rule title next_step severity",
     "violations": "violation_key evidence first_seen_at opened_at last_seen_at "
     "acknowledged_by acknowledged_until acknowledged_note",
@@ -63,6 +63,7 @@ _MEANINGS: Mapping[str, tuple[Type, str]] = {
     "target_schema": ("string", "Of a foreign key: schema of the table that must have the value."),
     "target_table": ("string", "Of a foreign key: the table that must have the value."),
     "target_column": ("string", "Of a foreign key: the column that must have the value."),
+    "ok": ("boolean", "Whether it held when it was last checked; null if it never was."),
     "needs": ("string", "The integrations that must have been loaded, separated by commas."),
     "outcome": ("string", "Its latest result: holds, violated, skipped or failed; null if it never ran."),
     "open_violations": ("integer", "How many of its violations are open."),

@@ -10,22 +10,7 @@ owner: finance
 key: [charge_id, refunded_amount]
 tolerance: {apart: P1D}
 --- */
-WITH releases AS (
-    -- What was authorised and not captured is released; versions of Stripe's API before 2025-03-31 call it a refund.
-    SELECT
-        r.id,
-        r.charge_id,
-        CASE
-            WHEN c.amount_captured = 0 THEN 1
-            ELSE ROW_NUMBER() OVER (PARTITION BY r.charge_id ORDER BY r.created_at, r.id)
-        END AS place
-    FROM payments.refunds AS r
-    INNER JOIN payments.charges AS c ON c.id = r.charge_id AND c._deleted_at IS NULL AND c.amount_released > 0
-    WHERE r._deleted_at IS NULL
-        AND COALESCE(r.status, 'succeeded') NOT IN ('failed', 'canceled')
-        AND (c.amount_captured = 0 OR r.amount = c.amount_released)
-),
-refunds AS (
+WITH refunds AS (
     SELECT
         id,
         charge_id,
@@ -37,7 +22,7 @@ refunds AS (
         SUM(amount) OVER (PARTITION BY charge_id, currency) AS given_back
     FROM payments.refunds
     WHERE _deleted_at IS NULL AND COALESCE(status, 'succeeded') NOT IN ('failed', 'canceled') AND amount > 0
-        AND id NOT IN (SELECT id FROM releases WHERE place = 1)
+        AND id NOT IN (SELECT refund_id FROM analytics.released_refunds)
 )
 SELECT
     r.charge_id,
