@@ -19,7 +19,8 @@ from typing import Any, Literal
 
 from leat.assets.model import Model
 from leat.assets.model_history import TypeChange, close_history, keep_history
-from leat.pipelines.declare.sql_file import ANALYTICS, TableName, refusal, without
+from leat.pipelines.declare.sql_file import refusal, without
+from leat.pipelines.declare.table_names import ANALYTICS, TableName
 from leat.pipelines.load import state
 from leat.warehouse.session import Session, literal, quote
 

@@ -9,7 +9,7 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from leat.pipelines.declare.declaration import Declaration
-from leat.pipelines.declare.sql_file import ANALYTICS
+from leat.pipelines.declare.table_names import ANALYTICS
 
 if TYPE_CHECKING:
     from leat.assets.model import Model

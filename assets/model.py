@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from leat.pipelines.declare.declaration import Check, Flag, Names
-from leat.pipelines.declare.sql_file import ANALYTICS, TableName
+from leat.pipelines.declare.table_names import ANALYTICS, TableName
 from leat.warehouse.session import Dialect
 
 Materialized = Literal["table", "view"]

@@ -18,21 +18,14 @@ from sqlglot import exp
 from leat.assets import lineage, model, own_loads, parse_model
 from leat.assets.model import Header, Model
 from leat.assets.parse_model import Known
-from leat.pipelines.declare import portable, sql_file
-from leat.pipelines.declare.cache import digest, kept
+from leat.pipelines.declare import portable, sql_file, table_names, transpile
+from leat.pipelines.declare.cache import digest, get_or_compute
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import Project
-from leat.pipelines.declare.sql_file import (
-    ANALYTICS,
-    SqlFile,
-    column_types,
-    known_columns,
-    read_header,
-    read_sql,
-    sql_paths,
-    table_mistakes,
-)
+from leat.pipelines.declare.sql_file import SqlFile, read_header, read_sql, sql_paths
+from leat.pipelines.declare.table_names import ANALYTICS, table_mistakes
 from leat.pipelines.declare.yaml_file import DeclarationError
+from leat.pipelines.load.readable_tables import column_types, known_columns
 from leat.sources.driver import source_names
 
 _OWN = tuple(
@@ -45,6 +38,8 @@ _OWN = tuple(
         own_loads.__file__,
         sql_file.__file__,
         portable.__file__,
+        table_names.__file__,
+        transpile.__file__,
     )
 )
 """What makes models of files: another version of it may make others."""
@@ -64,7 +59,7 @@ def load_models(project: Project, declarations: Mapping[str, Declaration], *, ke
     columns = {name: column_types(name, declaration) for name, declaration in declarations.items()}
     key = digest([*paths, *_OWN], version("sqlglot"), known_columns(declarations), columns, would)
     adapter = TypeAdapter(tuple[Model, ...])
-    return kept(project, "models", key, adapter, lambda: _load_models(project, declarations), write=keep)
+    return get_or_compute(project, "models", key, adapter, lambda: _load_models(project, declarations), write=keep)
 
 
 def read_models(
@@ -113,7 +108,11 @@ def _load_models(
     known |= {
         name: {table: list(columns) for table, columns in tables.items()} for name, tables in would.items() if tables
     }
-    mistakes += [text for n, file in files.items() for text in table_mistakes(file, _named(known, headers.get(n)))]
+    mistakes += [
+        text
+        for n, file in files.items()
+        for text in table_mistakes(file.shown, file.tables, _named(known, headers.get(n)))
+    ]
     mistakes += [
         f"{files[name].shown}:{files[name].header.line(('history',))}: history: it would be called {name}_history, "
         "as another model is. Next: rename one"

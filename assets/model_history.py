@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from leat.assets.model import Model
-from leat.pipelines.declare.sql_file import ANALYTICS
+from leat.pipelines.declare.system_columns import HISTORY_COLUMNS
+from leat.pipelines.declare.table_names import ANALYTICS
 from leat.pipelines.load import as_of
-from leat.pipelines.load.table_schema import HISTORY_COLUMNS, widens
+from leat.pipelines.load.table_schema import widens
 from leat.warehouse.session import Session, literal, quote, sql_type
 
 _TIMES: Mapping[str, str] = {

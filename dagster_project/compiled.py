@@ -14,7 +14,7 @@ import dagster as dg
 
 from leat.catalog.describe import Described
 from leat.pipelines.declare.project import open_project
-from leat.pipelines.declare.sql_file import ANALYTICS, TableName
+from leat.pipelines.declare.table_names import ANALYTICS, TableName
 from leat.runs.workspace import Workspace
 from leat.warehouse.session import Dialect
 

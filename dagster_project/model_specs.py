@@ -11,7 +11,8 @@ import dagster as dg
 from leat.assets.model import Model
 from leat.dagster_project.compiled import VIOLATIONS, Compiled, files_version
 from leat.dagster_project.stream_specs import PERSONAL, check_spec, table_column
-from leat.pipelines.declare.sql_file import ANALYTICS, OVERRIDE, TableName
+from leat.pipelines.declare.sql_file import OVERRIDE
+from leat.pipelines.declare.table_names import ANALYTICS, TableName
 from leat.quality.checks import CheckName, model_checks
 
 

@@ -13,7 +13,7 @@ from leat.dagster_project.compiled import VIOLATIONS, Compiled
 from leat.dagster_project.model_specs import model_lineage, model_schema
 from leat.dagster_project.stream_specs import check_id
 from leat.pipelines.declare.declaration import Declaration
-from leat.pipelines.declare.sql_file import ANALYTICS
+from leat.pipelines.declare.table_names import ANALYTICS
 from leat.pipelines.load import state
 from leat.pipelines.load.results import CheckResult, IntegrationResult
 from leat.runs.refresh import Refreshed

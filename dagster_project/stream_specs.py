@@ -11,7 +11,7 @@ import dagster as dg
 
 from leat.dagster_project.compiled import Compiled, files_version, group_name
 from leat.pipelines.declare.declaration import Declaration
-from leat.pipelines.load.table_schema import SYSTEM_COLUMNS
+from leat.pipelines.declare.system_columns import SYSTEM_COLUMNS
 from leat.quality.checks import CheckName, check_names
 from leat.sources.driver import source_module
 from leat.sources.stream import Deletes, Stream

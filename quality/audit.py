@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from leat.pipelines.declare.declaration import Declaration
-from leat.pipelines.declare.sql_file import ANALYTICS
+from leat.pipelines.declare.table_names import ANALYTICS
 from leat.pipelines.load import state
 from leat.pipelines.load.results import CheckResult
 from leat.quality.check_queries import broken_rows, expectations_of, impossible, rows_of

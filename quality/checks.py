@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from leat.pipelines.declare.declaration import Check, Declaration, Range, Scalar
-from leat.pipelines.declare.sql_file import ANALYTICS
+from leat.pipelines.declare.table_names import ANALYTICS
 from leat.pipelines.load.results import Severity
 
 

@@ -18,23 +18,15 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
-from leat.pipelines.declare import portable, sql_file
-from leat.pipelines.declare.cache import digest, kept
+from leat.pipelines.declare import portable, sql_file, table_names, transpile
+from leat.pipelines.declare.cache import digest, get_or_compute
 from leat.pipelines.declare.declaration import Declaration, duration
 from leat.pipelines.declare.diagnostics import meant
 from leat.pipelines.declare.project import Project
-from leat.pipelines.declare.sql_file import (
-    ANALYTICS,
-    SqlFile,
-    TableName,
-    known_columns,
-    parameter,
-    read_header,
-    read_sql,
-    sql_paths,
-    table_mistakes,
-)
+from leat.pipelines.declare.sql_file import SqlFile, parameter, read_header, read_sql, sql_paths
+from leat.pipelines.declare.table_names import ANALYTICS, TableName, table_mistakes
 from leat.pipelines.declare.yaml_file import DeclarationError
+from leat.pipelines.load.readable_tables import known_columns
 from leat.pipelines.load.results import Severity
 from leat.pipelines.load.state import SCHEMA
 from leat.warehouse.session import Dialect, literal
@@ -124,10 +116,12 @@ def read_rules(
 ) -> tuple[Rule, ...]:
     """Return the rules as :func:`load_rules` does; one whose file has mistakes says so, and hinders no other."""
     paths = sorted((project.folder / "quality" / "rules").glob("*.sql"))
-    own = (Path(__file__), Path(sql_file.__file__), Path(portable.__file__))
-    key = digest([*paths, *own], version("sqlglot"), known_columns(declarations), models)
+    modules = (__file__, sql_file.__file__, table_names.__file__, portable.__file__, transpile.__file__)
+    key = digest([*paths, *map(Path, modules)], version("sqlglot"), known_columns(declarations), models)
     adapter = TypeAdapter(tuple[Rule, ...])
-    return kept(project, "rules", key, adapter, lambda: _read_rules(project, declarations, models), write=keep)
+    return get_or_compute(
+        project, "rules", key, adapter, lambda: _read_rules(project, declarations, models), write=keep
+    )
 
 
 def _read_rules(project: Project, declarations: Mapping[str, Declaration], models: tuple[str, ...]) -> tuple[Rule, ...]:
@@ -145,7 +139,7 @@ def _rule(path: Path, shown: str, known: Mapping[str, Mapping[str, list[str]]]) 
         said: dict[str, Any] = {"title": path.stem, "description": "", "next_step": "Correct the file.", "owner": ""}
         said |= {"shown": shown, "mistakes": tuple(mistakes)}
         return Rule(path.stem, severity="warn", key=(), sides={}, needs=(), inputs=(), sql={}, **said)
-    mistakes = [*table_mistakes(file, known), *_parameter_mistakes(file, header)]
+    mistakes = [*table_mistakes(file.shown, file.tables, known), *_parameter_mistakes(file, header)]
     selected = file.select.named_selects
     named = [("key", header.key), *((f"sides.{side}", columns) for side, columns in header.sides.items())]
     for where, columns in named if "*" not in selected else ():

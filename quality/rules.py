@@ -11,7 +11,7 @@ from typing import Any
 
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.diagnostics import meant
-from leat.pipelines.declare.sql_file import ANALYTICS
+from leat.pipelines.declare.table_names import ANALYTICS
 from leat.pipelines.load import state
 from leat.pipelines.load.results import CheckResult
 from leat.quality.audit import EVIDENCE_ROWS

@@ -11,8 +11,8 @@ import pytest
 
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import Project
+from leat.pipelines.declare.system_columns import SYSTEM_COLUMNS
 from leat.pipelines.load import state
-from leat.pipelines.load.table_schema import SYSTEM_COLUMNS
 from leat.sources.driver import ConnectionModel, load_streams
 from leat.warehouse.connect import open_warehouse
 from leat.warehouse.session import Session, Warehouse, quote, sql_type

@@ -19,8 +19,8 @@ from leat.catalog.document import documented_sources
 from leat.cli.main import app
 from leat.pipelines.declare.declaration import Check, Declaration, StreamOptions
 from leat.pipelines.declare.project import load_declaration
+from leat.pipelines.declare.system_columns import HISTORY_COLUMNS, SYSTEM_COLUMNS
 from leat.pipelines.load.system_tables import TABLES
-from leat.pipelines.load.table_schema import HISTORY_COLUMNS, SYSTEM_COLUMNS
 from leat.quality.rule_files import _Header as RuleHeader
 from leat.sources.driver import driver_names, load_driver
 from tests.docs_blocks import blocks

@@ -9,8 +9,8 @@ from leat.assets.model import Model
 from leat.catalog.examples import model_example
 from leat.catalog.store import Row
 from leat.catalog.stream_entries import Actual, in_order
-from leat.pipelines.declare.sql_file import ANALYTICS
-from leat.pipelines.load.table_schema import HISTORY_COLUMNS, SYSTEM_DESCRIPTIONS
+from leat.pipelines.declare.system_columns import HISTORY_COLUMNS, SYSTEM_DESCRIPTIONS
+from leat.pipelines.declare.table_names import ANALYTICS
 
 Personal = Mapping[str, frozenset[str]]
 _VERSION = {name: HISTORY_COLUMNS[name] for name in ("valid_from", "valid_to")}

@@ -10,10 +10,10 @@ from leat.catalog.store import CATALOG, Row
 from leat.catalog.tables import ALL
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import Project
+from leat.pipelines.declare.system_columns import HISTORY_COLUMNS, SYSTEM_COLUMNS, SYSTEM_DESCRIPTIONS
 from leat.pipelines.load.state import SCHEMA
 from leat.pipelines.load.system_tables import TABLES as OWN
 from leat.pipelines.load.system_tables import SystemTable
-from leat.pipelines.load.table_schema import HISTORY_COLUMNS, SYSTEM_COLUMNS, SYSTEM_DESCRIPTIONS
 from leat.sources.stream import Column
 from leat.warehouse.session import Session, leat_type
 

@@ -224,7 +224,7 @@ def _build(
 
 def _stale(work: _Work, built: Sequence[ModelResult]) -> dict[str, str]:
     """Return the tables that are older than declared, or than what they are made of, and why."""
-    from leat.pipelines.declare.sql_file import ANALYTICS
+    from leat.pipelines.declare.table_names import ANALYTICS
 
     stale = dict(work.stale)
     stays = {model.name: model.reason for model in built if model.stays}

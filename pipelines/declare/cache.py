@@ -1,6 +1,6 @@
-"""What was found out about files before, kept in the state folder, so that it isn't found out again while they stay.
+"""A cache in the state folder of what was computed from files, so that it isn't computed again while they don't change.
 
-Parsing the queries of a project takes seconds. The cache may be deleted any time; nothing that is wrong is kept.
+Parsing the queries of a project takes seconds. The cache may be deleted any time; errors aren't stored.
 """
 
 from __future__ import annotations
@@ -29,15 +29,17 @@ def digest(files: Iterable[Path], *values: Any) -> str:
     return found.hexdigest()
 
 
-def kept(project: Project, name: str, key: str, adapter: TypeAdapter[T], make: Callable[[], T], *, write: bool) -> T:
-    """Return what was kept under a name, if it has that key; else make it, and keep it.
+def get_or_compute(
+    project: Project, name: str, key: str, adapter: TypeAdapter[T], compute: Callable[[], T], *, write: bool
+) -> T:
+    """Return what is stored under a name, if it has that key; otherwise compute it and store it.
 
     Args:
         project: the project, which may have no state folder yet.
         name: name of the file in the cache.
-        key: changes when what it is made of does.
+        key: changes when what it is computed from does.
         adapter: turns it to JSON and back.
-        make: makes it; what it raises is passed on, and nothing is kept.
+        compute: computes it; what it raises is passed on, and nothing is stored.
         write: whether it may be written; definitions of Dagster write nothing.
     """
     path = project.state / "cache" / f"{name}.json"
@@ -45,7 +47,7 @@ def kept(project: Project, name: str, key: str, adapter: TypeAdapter[T], make: C
         stored = json.loads(path.read_bytes())
         if stored["key"] == key:
             return adapter.validate_python(stored["value"])
-    value = make()
+    value = compute()
     if write and project.state.is_dir():
         plain = adapter.dump_python(value, mode="json", exclude_unset=True)
         with contextlib.suppress(OSError):  # a full disk costs time, not the run

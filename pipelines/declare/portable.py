@@ -1,21 +1,15 @@
-r"""Which SQL gives the same on DuckDB and Postgres: a list of functions and operators, each proven equal by a test.
+"""Which SQL gives the same on DuckDB and Postgres: a list of functions and operators, each proven equal by a test.
 
-A query that uses anything else is refused, until its text for Postgres is written by hand. A few operators are made
-equal while the query is transpiled: a division by zero gives null, LIKE has no escape character, LOWER and
-UPPER fold all of Unicode, and what a dot,
-``\d``, ``\s`` and ``\w`` stand for in a regular expression is spelt out.
+A query that uses anything else is refused, until its text for Postgres is written by hand.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeVar
 
 from sqlglot import exp
 from sqlglot.optimizer.annotate_types import annotate_types
-
-from leat.warehouse.session import FOLDING, Dialect
 
 SYNTAX = frozenset({
     "Alias", "All", "And", "Any", "Between", "Boolean", "CTE", "Case", "Column", "DataType", "DataTypeParam",
@@ -42,7 +36,6 @@ FUNCTIONS = frozenset({
 NAMED = frozenset({"load_time", "now", "pg_timezone_names"})
 """Functions that sqlglot doesn't know, and that both engines have under one name, or leat makes on both."""
 _PAST = "_as_of"
-Q = TypeVar("Q", bound=exp.Expr)
 
 _TYPES = frozenset({
     "BIGINT", "BOOLEAN", "DATE", "DECIMAL", "DOUBLE", "INT", "JSON", "SMALLINT", "TEXT", "TIMESTAMP",
@@ -58,10 +51,9 @@ _REGEX = re.compile(
     r"\[\^?\]?(?:[^\\\[\]]|\\[.\\/^$*+?()\[\]{}|\-@dswntr])*\])*"
 )
 _LAZY = re.compile(r"[*+?}]\?")
-_CLASSES: Mapping[str, str] = {"d": "0-9", "s": r"\t\n\f\r ", "w": "0-9A-Za-z_"}
 
 
-def mistakes(query: exp.Query) -> Iterator[tuple[int, str]]:
+def unportable(query: exp.Query) -> Iterator[tuple[int, str]]:
     """Yield the line and the text of whatever isn't proven to give the same on both engines."""
     query = annotate_types(query.copy(), dialect="duckdb")
     for node in query.walk():
@@ -89,71 +81,8 @@ def is_made_up(function: exp.Expr) -> bool:
     return isinstance(function, exp.Unnest | exp.GenerateSeries) or function.name.lower() == "pg_timezone_names"
 
 
-def made_equal(query: Q, dialect: Dialect) -> Q:
-    """Return the query with what makes an operator of one engine do as that of the other."""
-    query = query.copy()
-    for node in list(query.find_all(exp.Div, exp.IntDiv, exp.Mod)):
-        divisor = node.expression
-        if not isinstance(divisor.unnest(), exp.Nullif) and not _is_number(divisor):
-            node.set("expression", exp.Nullif(this=divisor.unnest(), expression=exp.Literal.number(0)))
-    if dialect == "postgres":
-        for case in list(query.find_all(exp.Lower, exp.Upper)):
-            case.replace(_folded(case.copy()))
-        for like in list(query.find_all(exp.Like)):
-            if isinstance(like.parent, exp.Escape):
-                continue
-            like.replace(exp.Escape(this=like.copy(), expression=exp.Literal.string("")))
-        for regex in query.find_all(exp.RegexpLike, exp.RegexpReplace):
-            pattern = regex.expression
-            text = _text(pattern)
-            if text is not None:
-                pattern.replace(exp.Literal.string(_spelt_out(text)))
-    return query
-
-
-def _folded(case: exp.Func) -> exp.Expr:
-    """Return LOWER or UPPER over all of Unicode, whatever the locale of the database; both names are Postgres' own."""
-    text = made_equal(case.this, "postgres")
-    if isinstance(case, exp.Upper):  # DuckDB has the capital of this letter, which no other rule gives
-        text = exp.func("REPLACE", text, exp.Literal.string("\u00df"), exp.Literal.string("\u1e9e"))
-    if not isinstance(text, exp.Column | exp.Func | exp.Literal):
-        text = exp.Paren(this=text)
-    case.set("this", exp.Collate(this=text, expression=exp.to_identifier(FOLDING, quoted=True)))
-    return exp.Collate(this=case, expression=exp.to_identifier("default", quoted=True))
-
-
-def _is_number(node: exp.Expr) -> bool:
-    return isinstance(node, exp.Literal) and not node.is_string and float(node.name) != 0
-
-
-def _spelt_out(pattern: str) -> str:
-    """Return a regular expression of RE2 as Postgres understands it alike."""
-    made, at, inside = [], 0, False
-    while at < len(pattern):
-        two, one = pattern[at : at + 2], pattern[at]
-        if one == "\\" and two[1:].lower() in _CLASSES:
-            listed = _CLASSES[two[1].lower()]
-            made.append(listed if inside else f"[{'^' if two[1].isupper() else ''}{listed}]")
-            at += 2
-            continue
-        if one == "\\":
-            made.append(two)
-            at += 2
-            continue
-        if not inside and one == "[":
-            inside = True
-            start = re.match(r"\[\^?\]?", pattern[at:])
-            made.append(start[0] if start else one)
-            at += len(made[-1])
-            continue
-        inside = inside and one != "]"
-        made.append(r"[^\n]" if one == "." and not inside else one)
-        at += 1
-    return "".join(made)
-
-
 def _pattern(node: exp.Expr) -> str | None:
-    pattern = _text(node.expression)
+    pattern = written_out(node.expression)
     if pattern is None:
         return "the pattern has to be written out"
     if not _REGEX.fullmatch(pattern):
@@ -163,11 +92,11 @@ def _pattern(node: exp.Expr) -> str | None:
     return _only(node, "this", "expression")
 
 
-def _text(node: exp.Expr) -> str | None:
+def written_out(node: exp.Expr) -> str | None:
     """Return a text that is written out, in one piece or in several with ``||`` between them."""
     node = node.unnest()
     if isinstance(node, exp.DPipe):
-        left, right = _text(node.this), _text(node.expression)
+        left, right = written_out(node.this), written_out(node.expression)
         return None if left is None or right is None else left + right
     return node.name if isinstance(node, exp.Literal) and node.is_string else None
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from leat.pipelines.declare.declaration import NAME, Declaration
+from leat.pipelines.declare.system_columns import HISTORY_COLUMNS, SYSTEM_COLUMNS
 from leat.pipelines.declare.yaml_file import Loc
-from leat.pipelines.load.table_schema import HISTORY_COLUMNS, SYSTEM_COLUMNS
 from leat.sources.driver import load_streams
 from leat.sources.stream import Column, Stream
 

@@ -26,32 +26,18 @@ from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 from sqlglot.optimizer.scope import traverse_scope
 
-from leat.pipelines.declare.declaration import NAME, Declaration
-from leat.pipelines.declare.diagnostics import meant, validation_mistakes
-from leat.pipelines.declare.portable import is_made_up, made_equal, mistakes, past_of
+from leat.pipelines.declare.declaration import NAME
+from leat.pipelines.declare.diagnostics import validation_mistakes
+from leat.pipelines.declare.portable import is_made_up, past_of, unportable
+from leat.pipelines.declare.table_names import ANALYTICS, TableName
+from leat.pipelines.declare.transpile import made_equal
 from leat.pipelines.declare.yaml_file import MAX_BYTES, DeclarationError, YamlFile, parse_yaml
-from leat.pipelines.load.system_tables import TABLES
-from leat.pipelines.load.table_schema import HISTORY_COLUMNS, SYSTEM_COLUMNS
-from leat.sources.driver import load_streams, source_names
+from leat.warehouse.error_text import is_of_a_database
 from leat.warehouse.session import Dialect, quote, sql_type
 
 Header = TypeVar("Header", bound=BaseModel)
-ANALYTICS = "analytics"
 OVERRIDE = ".postgres.sql"
 _HEADER = re.compile(r"\s*/\* ---[ \t]*\n(.*?)\n?[ \t]*--- \*/", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class TableName:
-    """A table that a query reads, the line that names it, and whether the query reads its past."""
-
-    schema: str
-    name: str
-    line: int
-    past: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.schema}.{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,75 +144,9 @@ def read_header(file: SqlFile, model: type[Header]) -> Header:
         raise DeclarationError(validation_mistakes(file.header, file.shown, error, model, ())) from error
 
 
-def known_columns(declarations: Mapping[str, Declaration]) -> dict[str, dict[str, list[str]]]:
-    """Return the columns of every table that may be read, models left out, by schema and table.
-
-    The columns of a stream that isn't selected are empty: the query may name it, but there is nothing to read.
-    """
-    known = {"leat": {table: list(declared.types) for table, declared in TABLES.items()}}
-    for declaration in declarations.values():
-        known[declaration.name] = {name: list(columns) for name, columns in _types(declaration).items()}
-        for stream in declaration.every_stream():
-            if not declaration.options(stream.name).selected:
-                known[declaration.name] |= {
-                    n: [] for n in (stream.name, f"{stream.name}_history") if n in known[declaration.name]
-                }
-    return known
-
-
-def column_types(integration: str, declaration: Declaration | None = None) -> dict[str, dict[str, str]]:
-    """Return the leat type of each column that an integration's tables have, or would have if it were declared.
-
-    One that isn't declared has the streams of the source of its name; without such a source, nothing is known of it.
-    """
-    if declaration is not None:
-        return _types(declaration)
-    streams = load_streams(integration) if integration in source_names() else ()
-    named = [(stream.name, {column.name: str(column.type) for column in stream.all_columns()}) for stream in streams]
-    return {
-        table: {**columns, **more}
-        for name, columns in named
-        for table, more in ((name, SYSTEM_COLUMNS), (f"{name}_history", HISTORY_COLUMNS))
-    }
-
-
-def _types(declaration: Declaration) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
-    for stream in declaration.every_stream():
-        columns = {column.name: str(column.type) for column in declaration.columns(stream)}
-        found[stream.name] = {**columns, **SYSTEM_COLUMNS}
-        if declaration.options(stream.name).history:
-            found[f"{stream.name}_history"] = {**columns, **HISTORY_COLUMNS}
-    return found
-
-
-def table_mistakes(file: SqlFile, known: Mapping[str, Mapping[str, object]]) -> list[str]:
-    """Return a line for each table that can't be meant; an integration that isn't declared is no mistake."""
-    return [
-        f"{file.shown}:{table.line}: {text}"
-        for table in file.tables
-        if (text := _table_mistake(table, known)) is not None
-    ]
-
-
 def refusal(error: Exception) -> str | None:
     """Return the first line of what the database said; None for an error that isn't the database's."""
-    if type(error).__module__.split(".")[0].strip("_") not in ("duckdb", "psycopg2"):
-        return None
-    return str(error).strip().split("\n", maxsplit=1)[0]
-
-
-def _table_mistake(table: TableName, known: Mapping[str, Mapping[str, object]]) -> str | None:
-    if table.schema in known:
-        if table.name in known[table.schema]:
-            if table.past and table.schema != ANALYTICS and f"{table.name}_history" not in known[table.schema]:
-                return f"{table} has no past. Next: declare `{table.name}: {{history: true}}` under streams"
-            return None
-        kind = "model" if table.schema == ANALYTICS else "table"
-        listed = ", ".join(known[table.schema]) or "none"
-        return f"no {kind} {str(table)!r}{meant(table.name, known[table.schema])}; known: {listed}"
-    near = meant(table.schema, known)
-    return f"no integration {table.schema!r} is declared{near}" if near else None
+    return str(error).strip().split("\n", maxsplit=1)[0] if is_of_a_database(error) else None
 
 
 def _read(path: Path, shown: str) -> str:
@@ -305,7 +225,7 @@ def _refuse_functions(select: exp.Query, shown: str) -> None:
 
 def _postgres(shown: str, select: exp.Query, override: Path) -> str:
     found = [
-        f"{shown}:{line}: {text}. Next: write it otherwise, or add {override.name}" for line, text in mistakes(select)
+        f"{shown}:{line}: {text}. Next: write it otherwise, or add {override.name}" for line, text in unportable(select)
     ]
     if found:
         raise DeclarationError(found)

@@ -11,17 +11,10 @@ from datetime import datetime
 from typing import Any
 
 from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.declare.system_columns import HISTORY_COLUMNS, SYSTEM_COLUMNS, SYSTEM_DESCRIPTIONS
 from leat.pipelines.load import as_of, state
 from leat.pipelines.load.stream_failures import blaming
-from leat.pipelines.load.table_schema import (
-    HISTORY_COLUMNS,
-    SYSTEM_COLUMNS,
-    SYSTEM_DESCRIPTIONS,
-    TableSchema,
-    declared_schema,
-    needs_backfill,
-    widens,
-)
+from leat.pipelines.load.table_schema import TableSchema, declared_schema, needs_backfill, widens
 from leat.sources.errors import Permanent
 from leat.sources.stream import Stream
 from leat.warehouse.session import Session, literal, quote, sql_type

@@ -9,16 +9,6 @@ from typing import Any
 from leat.pipelines.declare.declaration import Declaration
 from leat.sources.stream import Stream, decimal_of
 
-SYSTEM_COLUMNS: Mapping[str, str] = {"_load_id": "string", "_synced_at": "timestamp", "_deleted_at": "timestamp"}
-HISTORY_COLUMNS: Mapping[str, str] = {"_load_id": "string", "valid_from": "timestamp", "valid_to": "timestamp"}
-
-SYSTEM_DESCRIPTIONS: Mapping[str, str] = {
-    "_load_id": "The load that last changed the row.",
-    "_synced_at": "When that load was applied, UTC.",
-    "_deleted_at": "When leat noticed that the row is gone from the source; null while it exists there.",
-    "valid_from": "When this version of the row began, UTC.",
-    "valid_to": "When it ended; null for the current version.",
-}
 _TO_STRING = frozenset({"integer", "boolean", "date", "json"})
 _INTEGER_DIGITS = 19
 

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 
 from leat.pipelines.declare.project import load_declarations
+from leat.pipelines.declare.system_columns import SYSTEM_COLUMNS
 from leat.pipelines.load.event_log import SEQUENCE, landed_column
 from leat.pipelines.load.mask_key import read_mask_key
 from leat.pipelines.load.shaping import Shaping
-from leat.pipelines.load.table_schema import SYSTEM_COLUMNS
 from leat.sources.events import Cursor, Delete, FullScan, Quarantined, Rows
 from leat.sources.stream import arrow_schema
 from tests.contract.course import DUCKDB, MASKED, POSTGRES, Course, Place, Stage, left_out

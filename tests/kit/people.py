@@ -15,8 +15,8 @@ from leat.assets.model import Model
 from leat.assets.model_files import load_models
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import load_declarations
+from leat.pipelines.declare.system_columns import SYSTEM_COLUMNS
 from leat.pipelines.load import state
-from leat.pipelines.load.table_schema import SYSTEM_COLUMNS
 from leat.quality.rule_files import Rule, load_rules
 from leat.sources.driver import load_streams
 from leat.warehouse.session import Session, quote, sql_type
