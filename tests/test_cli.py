@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import pty
+import re
 import signal
 import stat
 import subprocess
@@ -37,13 +38,14 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> tuple[Leat, Said]:
     said = {"init": leat("init", "--json")}
     git(folder, "add", "-A")
     git(folder, "-c", "user.name=A", "-c", "user.email=a@x.example", "commit", "-q", "-m", "Begin [bold]here")
-    for command in (("check",), ("run",), ("status",), ("doctor",), ("reset", "code"), ("query", "SELECT 1 AS one")):
+    commands = (("check",), ("run",), ("status",), ("doctor",), ("reset", "code"), ("runs",), ("logs",))
+    for command in (*commands, ("query", "SELECT 1 AS one")):
         said[command[0]] = leat(*command, "--json")
     said["again"] = leat("run", "--json")
     return leat, said
 
 
-@pytest.mark.parametrize("command", ["init", "check", "run", "status", "doctor", "reset", "query"])
+@pytest.mark.parametrize("command", ["init", "check", "run", "status", "doctor", "reset", "runs", "logs", "query"])
 def test_json_is_one_documented_object(fresh: tuple[Leat, Said], command: str) -> None:
     done = fresh[1][command]
     assert (done.returncode, done.stderr) == (0, "")
@@ -72,6 +74,34 @@ def test_reset_loads_anew(fresh: tuple[Leat, Said]) -> None:
     reset = json.loads(fresh[1]["reset"].stdout)
     assert reset["integrations"][0]["status"] in ("loaded", "nothing_new")
     assert {s["stream"]: s["total"] for s in reset["integrations"][0]["streams"]}["commits"] == 1
+
+
+def test_runs_and_logs_show_what_happened(fresh: tuple[Leat, Said]) -> None:
+    leat, _ = fresh
+    newest, *_, first = leat("runs").stdout.splitlines()[1:]
+    assert re.fullmatch(r"20[\d-]+ [\d:]+  code +loaded +\d+\.\d +[1-9]\d* +0", first)
+    assert "nothing new" in newest
+    assert leat("runs", "--limit", "1").stdout.splitlines()[1:] == [newest]
+    logged = leat("logs", "code", "--event", "run_loaded", "--since", "PT1H").stdout.splitlines()
+    assert re.fullmatch(r"20[\d-]+ [\d:]+ UTC code run_loaded inserted \d+, seconds=[\d.]+, load_id=\d+T\d+", logged[0])
+    assert leat("logs", "--limit", "1").stdout.splitlines() == logged[-1:]
+    assert leat("logs", "--since", "2000-01-01", "--event", "run_loaded").stdout.splitlines() == logged
+    for command, meant in (("logs", "run_loaded"), ("runs", "code")):
+        wrong = leat(command, "cod") if command == "runs" else leat(command, "--event", "run_loadd")
+        assert (wrong.returncode, wrong.stdout) == (2, "")
+        assert f'did you mean "{meant}"' in wrong.stderr
+    assert leat("logs", "--since", "tomorrow").returncode == 2
+    assert leat("logs", "--follow", "--json").returncode == 2
+
+
+def test_logs_can_be_followed(fresh: tuple[Leat, Said]) -> None:
+    leat, _ = fresh
+    child = leat.start("logs", "--follow")
+    assert child.stdout is not None
+    assert "run_loaded" in child.stdout.readline()
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=30)
+    assert child.returncode == 130
 
 
 def test_schema_validates_what_init_writes(fresh: tuple[Leat, Said]) -> None:

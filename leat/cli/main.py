@@ -24,11 +24,13 @@ from leat.cli import (
     docs,
     doctor,
     init,
+    logs,
     preview,
     publish,
     quarantine,
     query,
     run,
+    runs,
     schema,
     status,
     violations,
@@ -47,7 +49,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _command in (init, check, preview, run, status, query, quarantine, violations, publish, alerts,
+for _command in (init, check, preview, run, status, runs, logs, query, quarantine, violations, publish, alerts,
                  docs, schema, doctor, dev, demo):  # fmt: skip
     _command.add_to(app)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from leat.cli.names import read_names, read_target
+from leat.cli.times import read_past
 from leat.cli.usage import UsageMistake
 from leat.pipelines.declare.declaration import Declaration
 from leat.runs.workspace import Workspace
@@ -45,7 +46,7 @@ def read_part(workspace: Workspace, asked: Sequence[str], since: str | None) -> 
     }
     if since is None:
         return Part(names, only)
-    return _backfill(workspace, names, only, _date(since))
+    return _backfill(workspace, names, only, read_past(since, "--from"))
 
 
 def _backfill(workspace: Workspace, names: Sequence[str], only: Mapping[str, frozenset[str]], since: datetime) -> Part:
@@ -72,16 +73,3 @@ def _refusal(declaration: Declaration, refused: Sequence[str], able: Sequence[st
     options = "".join(f" --stream {stream}" for stream in refused)
     can = f"; of {name}, these can: {', '.join(able)}" if able else ""
     return f"{what} can't be read from a date on{can}. Next: `leat reset {name}{options}` loads it from the start"
-
-
-def _date(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        msg = f"--from {text[:40]!r} is no date; write it as 2026-01-31, or 2026-01-31T12:00 (UTC)"
-        raise UsageMistake(msg) from error
-    found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    if found > datetime.now(UTC):
-        msg = f"--from {text} is not over yet"
-        raise UsageMistake(msg)
-    return found

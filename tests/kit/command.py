@@ -133,7 +133,12 @@ def differs(said: Any, documented: Any, where: str = "") -> list[str]:
         return [text for item in said for text in (differs(item, documented[0], f"{where}[]") if documented else [])]
     if not isinstance(said, dict):
         return []
-    if where in (".setup_tests", ".rows[]", ".checks[].evidence[]"):  # keyed by what the user has named
+    if where in (
+        ".setup_tests",
+        ".rows[]",
+        ".checks[].evidence[]",
+        ".entries[].data.rows",
+    ):  # keyed by what the user has named
         first = next(iter(documented.values()), None)
         return [text for key, item in said.items() for text in differs(item, first, f"{where}.*")] if first else []
     found = [
