@@ -22,8 +22,8 @@ import pytest
 from leat.cli import output
 from leat.cli.rows import Form, print_rows
 from leat.runs.printable import printable
+from leat.warehouse.answer import Limits, size_in_bytes
 from leat.warehouse.connect import open_warehouse
-from leat.warehouse.query import Limits, size_in_bytes
 from leat.warehouse.session import Warehouse, WarehouseError
 from tests.kit.child import wait_until
 from tests.kit.command import LEAT, Leat, tally_project

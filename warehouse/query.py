@@ -4,52 +4,20 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
+from leat.warehouse.answer import Limits
 from leat.warehouse.session import WarehouseError
 
 T = TypeVar("T")
 FETCHED = 1000
 """So many rows are read at once."""
 _GRACE = 10.0  # seconds that an engine gets to notice that it was told to stop
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]B)", re.IGNORECASE)
-_BYTES: Mapping[str, int] = MappingProxyType({"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12})
 _LEADING = re.compile(r"(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*", re.DOTALL)
 _EXPLAIN = re.compile(r"EXPLAIN\b(?:\s*\([^)]*\))?(?:\s+(?:ANALY[ZS]E|VERBOSE)\b)*\s*", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a query may take: seconds of work, bytes of memory, and bytes of disk for what doesn't fit into memory."""
-
-    seconds: float = 600
-    memory: int = 10**9
-    disk: int = 10 * 10**9
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The names of the columns, and the rows as they are read."""
-
-    columns: list[str]
-    rows: Iterator[tuple[Any, ...]]
-
-
-def size_in_bytes(text: str) -> int:
-    """Return the bytes of a size such as ``500MB`` or ``2 GB``.
-
-    Raises:
-        ValueError: it is none.
-    """
-    found = _SIZE.fullmatch(text.strip())
-    if found is None or not (size := int(float(found[1]) * _BYTES[found[2].upper()])):
-        msg = f"{text!r} is no size such as 500MB or 2GB"
-        raise ValueError(msg)
-    return size
 
 
 def first_word(sql: str) -> str:

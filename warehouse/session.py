@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import sqlalchemy
 
-    from leat.warehouse.query import Answer, Limits
+    from leat.warehouse.answer import Answer, Limits
 
 Dialect = Literal["duckdb", "postgres"]
 

@@ -10,7 +10,7 @@ from leat.cli.output import Json
 from leat.cli.rows import Form, print_rows
 from leat.cli.usage import UsageMistake
 from leat.runs.workspace import Workspace
-from leat.warehouse.query import Limits, size_in_bytes
+from leat.warehouse.answer import Limits, size_in_bytes
 
 
 def add_to(app: typer.Typer) -> None:

@@ -12,9 +12,9 @@ from leat.sources.json_path import write_path
 from leat.sources.look import Look
 from leat.sources.rest_api.column import ColumnOptions
 from leat.sources.rest_api.declared import Endpoint
+from leat.sources.rest_api.first_pages import Brief, Seen, read_some
 from leat.sources.rest_api.infer import growing_columns, infer_columns, infer_key, value_of
 from leat.sources.rest_api.infer_paging import find_list, likely_paging
-from leat.sources.rest_api.look import Brief, Seen, read_some
 from leat.sources.rest_api.paging_styles import Offset, OnePage, Pages
 from leat.sources.rest_api.records import open_list
 from leat.sources.rest_api.shapes import nested_entries

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from leat.warehouse.query import FETCHED, Answer, Limits, Watch, explained, first_word, refuse, refuse_empty, several
+from leat.warehouse.answer import Answer, Limits
+from leat.warehouse.query import FETCHED, Watch, explained, first_word, refuse, refuse_empty, several
 from leat.warehouse.session import WarehouseError, literal
 
 if TYPE_CHECKING:

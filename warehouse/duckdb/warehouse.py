@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from leat.warehouse.answer import Answer, Limits
 from leat.warehouse.duckdb.publication import DuckDBPublication
 from leat.warehouse.duckdb.query import answered
 from leat.warehouse.duckdb.session import DuckDBSession
 from leat.warehouse.duckdb.writer import WriterFile, explaining_the_disk
 from leat.warehouse.locks import file_lock
-from leat.warehouse.query import Answer, Limits
 from leat.warehouse.session import Dialect, Session, WarehouseError, literal
 
 

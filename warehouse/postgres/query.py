@@ -12,7 +12,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from leat.warehouse.query import FETCHED, Answer, Limits, Watch, explained, first_word, refuse, refuse_empty, several
+from leat.warehouse.answer import Answer, Limits
+from leat.warehouse.query import FETCHED, Watch, explained, first_word, refuse, refuse_empty, several
 from leat.warehouse.session import WarehouseError
 
 T = TypeVar("T")

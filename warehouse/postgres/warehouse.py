@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from leat.warehouse.answer import Answer, Limits
 from leat.warehouse.error_text import remove_values
 from leat.warehouse.locks import advisory_key
 from leat.warehouse.postgres.query import answered
 from leat.warehouse.postgres.session import PostgresSession
-from leat.warehouse.query import Answer, Limits
 from leat.warehouse.session import Busy, Dialect, Session, WarehouseError
 from leat.warehouse.url import shown_url
 
