@@ -19,6 +19,7 @@ from leat.runs.publish import Published
 from leat.runs.result import Outcome, RunResult, needs_refresh
 from leat.runs.run import Observer, load_step, refresh_and_publish, run
 from leat.runs.workspace import Workspace
+from leat.warehouse.session import WarehouseError
 from tests.kit.project import Tally, row, rows
 from tests.test_publication import LABELS
 
@@ -150,3 +151,12 @@ def test_the_parts_of_a_run_can_be_steps(workspace: Workspace) -> None:
     assert refreshed is not None
     assert publication.published
     assert labels(workspace) == [(1, "one")]
+
+
+def test_overrides_are_read_without_making_a_store(workspace: Workspace) -> None:
+    path = workspace.project.folder / "control.db"
+    assert workspace.declarations["tally"].enabled
+    assert not path.exists()
+    path.write_text("this is no SQLite file, and long enough to be read as one that is damaged")
+    with pytest.raises(WarehouseError, match="control store can't be read: file is not a database"):
+        _ = Workspace(workspace.project).declarations

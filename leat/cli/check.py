@@ -77,12 +77,11 @@ def _validate(workspace: Workspace) -> _Valid:
         DeclarationError: with the mistakes of all of them; what follows from a broken declaration is left out.
     """
     from leat.assets.model_files import load_models
-    from leat.control.store import overrides
     from leat.quality.alerts.file import load_alerts
     from leat.quality.rule_files import load_rules
 
     project = workspace.project
-    declarations, mistakes = read_declarations(project, overrides(workspace.store))
+    declarations, mistakes = read_declarations(project, workspace.overrides)
     broken = {path.stem for path in project.declaration_paths()} - declarations.keys()
 
     def found(load: Callable[[], Sequence[_Loaded]]) -> Sequence[_Loaded]:

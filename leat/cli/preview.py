@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -76,17 +75,8 @@ def _declaration(workspace: Workspace, name: str) -> Declaration:
     if name not in paths:
         msg = not_there(f"no integration {name!r} is declared", name, paths, "declared")
         raise UsageMistake(msg)
-    return load_declaration(paths[name], workspace.project.shown(paths[name]), _overrides(workspace, name), draft=True)
-
-
-def _overrides(workspace: Workspace, name: str) -> Mapping[str, str]:
-    """Return what the control store overrides; a store that isn't there yet isn't made."""
-    from leat.control.store import overrides
-
-    scheme, _, path = workspace.project.control_url.partition("sqlite:///")
-    if not scheme and not Path(path).exists():
-        return {}
-    return overrides(workspace.store).get(name, {})
+    overrides = workspace.overrides.get(name, {})
+    return load_declaration(paths[name], workspace.project.shown(paths[name]), overrides, draft=True)
 
 
 def _streams(declaration: Declaration, name: str) -> list[str]:

@@ -10,6 +10,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from leat.control.overrides_file import is_file, overrides_in_file
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import Project, load_declarations, open_project
 from leat.runs.printable import printable
@@ -40,19 +41,26 @@ class Workspace:
     offline: bool = False
 
     @cached_property
+    def overrides(self) -> Mapping[str, Mapping[str, str]]:
+        """What the control store overrides, by integration and key; a store that isn't there yet isn't made.
+
+        Raises:
+            WarehouseError: the control store can't be read.
+        """
+        if self.offline or is_file(self.project.control_url):
+            return overrides_in_file(self.project.control_url)
+        from leat.control.store import overrides
+
+        return overrides(self.store)
+
+    @cached_property
     def declarations(self) -> Mapping[str, Declaration]:
         """The declared integrations, with the overrides of the control store.
 
         Raises:
             DeclarationError: a declaration has a mistake.
         """
-        if self.offline:
-            from leat.control.overrides_file import overrides_in_file
-
-            return load_declarations(self.project, overrides_in_file(self.project.control_url))
-        from leat.control.store import overrides
-
-        return load_declarations(self.project, overrides(self.store))
+        return load_declarations(self.project, self.overrides)
 
     @cached_property
     def described(self) -> Described:
