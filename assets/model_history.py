@@ -84,7 +84,7 @@ def _shape(session: Session, model: Model, columns: Mapping[str, str]) -> bool:
             if not widens(there[name], columns[name]):
                 msg = (
                     f"{model.shown}: column {name} was {there[name]} and is {columns[name]} now, which its history "
-                    f"can't hold. Next: CAST it back, give the column another name, or drop {history} and begin anew"
+                    f"can't hold. Next: CAST it back, give the column another name, or drop {history} and start over"
                 )
                 raise TypeChange(msg)
             session.execute(f"ALTER TABLE {history} ALTER COLUMN {quote(name)} TYPE {kind}")

@@ -86,7 +86,7 @@ def _history_mistakes(file: SqlFile, header: Header, selected: Iterable[str]) ->
     if not _key(header):
         yield where + "which row is which? Next: add a check, for example `- unique: [id]`"
     if header.materialized == "view":
-        yield where + "a view keeps nothing. Next: take `materialized: view` out"
+        yield where + "a view has no rows of its own. Next: remove `materialized: view`"
     for name in {"valid_from", "valid_to"} & set(selected):
         yield where + f"the model has a column {name} of its own. Next: give it another name"
 

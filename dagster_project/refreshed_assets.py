@@ -28,7 +28,7 @@ def refreshed_assets(compiled: Compiled) -> dg.AssetsDefinition | None:
 
     @dg.multi_asset(
         name=STEP,
-        description="Rebuilds models of which an input has changed, runs their checks and the rules, and publishes.",
+        description="Rebuilds models with a changed input, runs their checks and the rules, and publishes.",
         specs=specs,
         check_specs=[*model_check_specs(compiled), *rule_check_specs(compiled)],
         can_subset=True,

@@ -45,7 +45,7 @@ def report(
         with dg.DagsterInstance.from_config(str(instance_folder(workspace.project))) as instance:
             _record(instance, workspace, results, refreshed, withheld)
     except Exception:
-        log.exception("the Dagster instance wasn't told of this run")
+        log.exception("this run wasn't reported to the Dagster instance")
 
 
 def report_tables(workspace: Workspace) -> None:

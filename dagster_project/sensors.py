@@ -26,7 +26,7 @@ def alert_sensors(compiled: Compiled) -> Sequence[dg.SensorDefinition]:
 
     @dg.run_failure_sensor(
         name="alerts_of_failed_runs",
-        description="Tells people of a run that has just failed.",
+        description="Alerts people about a run that has just failed.",
         minimum_interval_seconds=_AT_ONCE,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
@@ -36,8 +36,8 @@ def alert_sensors(compiled: Compiled) -> Sequence[dg.SensorDefinition]:
 
     @dg.sensor(
         name="alerts",
-        description="Tells people of failed checks, violations, tables that are too old and runs whose process is gone;"
-        " sends the digest, what quiet hours held back, and what is escalated.",
+        description="Alerts people about failed checks, violations, stale tables and runs whose process died; "
+        "sends the digest, messages that quiet hours held back, and escalations.",
         minimum_interval_seconds=_REGULARLY,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
@@ -58,6 +58,6 @@ def _tell(compiled: Compiled) -> str:
             sent = notify(workspace)
     except DeclarationError as error:
         raise failed(str(error)) from None
-    told = [f"told {each.channel}: {each.title}" if each.error is None else f"{each.channel}: {each.error}"
+    told = [f"alert sent to {each.channel}: {each.title}" if each.error is None else f"{each.channel}: {each.error}"
             for each in sent]  # fmt: skip
-    return redact("; ".join(told)) or "there is nothing new to tell"
+    return redact("; ".join(told)) or "there is nothing new to send"

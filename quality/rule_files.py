@@ -159,7 +159,7 @@ def _parameter_mistakes(file: SqlFile, header: _Header) -> Iterator[str]:
     for name, line in file.parameters.items():
         if name not in known:
             listed = ", ".join(f"${each}" for each in known)
-            yield f"{file.shown}:{line}: ${name} isn't declared under tolerance{meant(name, known)}; known: {listed}"
+            yield f"{file.shown}:{line}: ${name} isn't declared under tolerance{meant(name, known)}; valid: {listed}"
     for name in header.tolerance:
         if name == NOW:
             yield f"{file.shown}:{file.header.line(('tolerance', name))}: tolerance: $now is the time of the run"

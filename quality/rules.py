@@ -144,7 +144,9 @@ def _found(rule: Rule, violations: list[Violation]) -> _Outcome:
 
 def _failed(rule: Rule, why: str) -> _Outcome:
     """Return the outcome of a rule that can't be run: a warning, for it has judged nothing and withholds nothing."""
-    detail = f"{rule.title}: {rule.shown} can't be run: {why}. Next: correct the query; the ledger keeps what it knew"
+    detail = (
+        f"{rule.title}: {rule.shown} can't be run: {why}. Next: correct the query; its violations stay as they were"
+    )
     return _Outcome(rule, "failed", CheckResult(rule.name, rule.name, "warn", False, 0, detail), why)
 
 

@@ -239,7 +239,7 @@ def test_an_acknowledgement_silences_until_it_ends(office: Office, hook: Webhook
     office.acknowledge(2, START + timedelta(days=3))
     assert [office.pass_(days=1) for _ in range(2)] == [[], []]
     office.pass_(days=1)
-    assert titles(hook) == ["leat: 1 new, 1 still there (charge_without_invoice)"]
+    assert titles(hook) == ["leat: 1 new, 1 still open (charge_without_invoice)"]
 
 
 def test_reminders_are_off_unless_declared(office: Office, hook: Webhook) -> None:
@@ -248,7 +248,7 @@ def test_reminders_are_off_unless_declared(office: Office, hook: Webhook) -> Non
     assert [office.pass_(days=10) for _ in range(3)] == [[], [], []]
     office.declare(ONE + "remind: P1D\n")
     assert [len(office.pass_(hours=12)) for _ in range(4)] == [1, 0, 1, 0]
-    assert titles(hook)[1] == "leat: 1 still there (charge_without_invoice)"
+    assert titles(hook)[1] == "leat: 1 still open (charge_without_invoice)"
 
 
 def test_a_clock_that_was_ahead_silences_nobody_afterwards(office: Office, hook: Webhook) -> None:
@@ -256,7 +256,7 @@ def test_a_clock_that_was_ahead_silences_nobody_afterwards(office: Office, hook:
     office.violate(1)
     office.pass_(days=400)
     assert [len(office.pass_(days=days)) for days in (-400, 0.5, 0.5)] == [1, 0, 1]
-    assert titles(hook)[1] == "leat: 1 still there (charge_without_invoice)"
+    assert titles(hook)[1] == "leat: 1 still open (charge_without_invoice)"
 
 
 def test_what_flaps_is_told_once_until_it_has_settled(office: Office, hook: Webhook) -> None:
@@ -279,7 +279,7 @@ def test_what_the_ledger_calls_flapping_and_stays_open_is_told_as_open(office: O
     office.pass_()
     [message] = hook.take()
     assert message["title"] == "leat: 1 flapping (charge_without_invoice)"
-    assert "Nothing more is sent until" in message["message"]
+    assert "No more alerts until" in message["message"]
     assert office.pass_(hours=23) == []
     office.pass_(hours=1)
     assert titles(hook) == ["leat: 1 new (charge_without_invoice)"]

@@ -63,11 +63,11 @@ def test_sensors_run_where_alerts_are_declared(office: Office) -> None:
 
 
 def test_the_sensor_tells_of_checks_and_violations_once(office: Office, hook: Webhook) -> None:
-    assert evaluate(office) == "there is nothing new to tell"
+    assert evaluate(office) == "there is nothing new to send"
     office.violate(1)
     office.check("not_null_weight", ok=False)
-    assert evaluate(office) == "told hook: leat: 2 new (2 subjects)"
-    assert evaluate(office) == "there is nothing new to tell"
+    assert evaluate(office) == "alert sent to hook: leat: 2 new (2 subjects)"
+    assert evaluate(office) == "there is nothing new to send"
     assert len(hook.take()) == 1
 
 
@@ -76,7 +76,7 @@ def test_the_sensor_tells_of_age(office: Office, hook: Webhook) -> None:
     office.ran("loaded")
     with office.store.begin() as connection:
         connection.exec_driver_sql("UPDATE run SET ended_at = '2026-01-01 00:00:00.000000'")
-    assert evaluate(office) == "told hook: leat: 1 new (tally)"
+    assert evaluate(office) == "alert sent to hook: leat: 1 new (tally)"
     assert "tally is older than fresh_within allows" in hook.take()[0]["message"]
 
 
@@ -94,18 +94,18 @@ def test_a_failed_run_of_dagster_is_told_and_so_is_its_recovery(office: Office, 
             dagster_event=event,
         ).for_run_failure()
         failure = sensor(office, "alerts_of_failed_runs")
-        assert said(failure(context)).startswith("told hook: leat: 1 new (tally)")
+        assert said(failure(context)).startswith("alert sent to hook: leat: 1 new (tally)")
         assert "the last run failed" in hook.take()[0]["message"]
         office.tally.script.write_text("")
         office.tally.then(rows("fed", row(1, weight=1.0)))
         defs.resolve_job_def("tally_job").execute_in_process(instance=instance)
-    assert evaluate(office) == "told hook: leat: 1 recovered (tally)"
+    assert evaluate(office) == "alert sent to hook: leat: 1 recovered (tally)"
 
 
 def test_the_command_line_and_the_sensor_share_what_they_told(office: Office, hook: Webhook) -> None:
     office.violate(1)
     office.pass_()
-    assert evaluate(office) == "there is nothing new to tell"
+    assert evaluate(office) == "there is nothing new to send"
     office.declare(ONE + "rooutes: []\n")
     with pytest.raises(Exception, match="rooutes: unknown key") as caught:
         evaluate(office)

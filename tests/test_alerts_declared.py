@@ -37,11 +37,11 @@ def project(folder: Path, text: str) -> Project:
          'quality/alerts.yaml:4: routes[0].serverity: unknown key; did you mean "severity"?'),
         (ONE + "routes:\n- rule: entries_balence\n  channels: mail\n",
          "quality/alerts.yaml:4: routes[0].rule: there is no rule 'entries_balence'; "
-         "did you mean \"entries_balance\"?; there are: entries_balance, rule_cannot_run"),
+         "did you mean \"entries_balance\"?; valid: entries_balance, rule_cannot_run"),
         (ONE + "routes: [{integration: shop, channels: [mial]}]\n",
          "quality/alerts.yaml:3: routes[0].channels: there is no channel 'mial'; did you mean \"mail\"?; "
-         "there are: mail\nquality/alerts.yaml:3: routes[0].integration: there is no integration 'shop'; "
-         "there are: none"),
+         "valid: mail\nquality/alerts.yaml:3: routes[0].integration: there is no integration 'shop'; "
+         "valid: none"),
         ("channels: {mail: {url: mailto://me}}\n",
          "quality/alerts.yaml:1: channels.mail.url: a secret is never written here; name it: {env: NAME} or "
          "{file: path}"),
@@ -61,7 +61,7 @@ def project(folder: Path, text: str) -> Project:
          "quality/alerts.yaml:3: escalate.after: '4h' is no ISO 8601 duration; write PT1H for an hour or P1D for a "
          "day"),
         (ONE + "escalate: {after: PT4H, to: boss}\n",
-         "quality/alerts.yaml:3: escalate.to: there is no channel 'boss'; there are: mail"),
+         "quality/alerts.yaml:3: escalate.to: there is no channel 'boss'; valid: mail"),
         ("- mail\n", "quality/alerts.yaml:1: expected keys such as `channels:`"),
     ],
 )  # fmt: skip
@@ -115,7 +115,7 @@ def test_the_commands_tell_of_channels_problems_and_messages(tmp_path: Path) -> 
         tried = leat("alerts", "test", HOOK=hook.url)
         assert (tried.returncode, [each["title"] for each in hook.take()]) == (0, ["leat: test of hook"])
         run = leat("run", HOOK=hook.url)
-        assert "✓ told hook: leat: 1 new (tally.fed)" in run.stdout
+        assert "✓ alert sent to hook: leat: 1 new (tally.fed)" in run.stdout
         assert len(hook.take()) == 1
         said = json.loads(leat("alerts", "--json", HOOK=hook.url).stdout)
         assert said["channels"] == [{"channel": "hook", "state": "on"},
@@ -128,7 +128,7 @@ def test_the_commands_tell_of_channels_problems_and_messages(tmp_path: Path) -> 
         assert wrong.returncode == 0, "what is wrong with alerts fails no run"
         assert 'unknown key; did you mean "url"?' in wrong.stderr
     log = (tmp_path / ".leat" / "logs" / "leat.log").read_text()
-    assert "told hook: leat: 1 new (tally.fed)" in log
+    assert "alert sent to hook: leat: 1 new (tally.fed)" in log
     assert " apprise " not in log, "what Apprise logs may show a URL"
 
 

@@ -233,7 +233,7 @@ def test_a_blocking_check_ends_with_3_and_readers_keep_the_old_rows(
     done = leat("run")
     script.write_text(before)
     assert done.returncode == 3, done.stdout
-    assert "readers keep the old rows" in done.stdout
+    assert "readers stay on the old rows" in done.stdout
     assert leat.json("query", "SELECT count(*) AS n FROM tally.fed")["rows"] == [{"n": 2}]
 
 

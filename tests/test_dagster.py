@@ -257,7 +257,7 @@ def test_a_broken_rule_keeps_readers_on_the_old_version(modelled: Shown) -> None
     for selected in ((), (KEPT,)):  # with models and rules in the run, and without
         result = modelled.run(*selected)
         assert not result.success
-        assert failure(result).startswith("readers keep the old version since ")
+        assert failure(result).startswith("readers stay on the old version since ")
         assert "UTC: full (No shelf is full: 1 violation). Next: mend the data" in failure(result)
         assert modelled.tally.query("SELECT count(*) FROM tally.kept") == [(2,)]
     assert values(modelled.latest(VIOLATIONS).metadata)["open violations"] == 1
@@ -401,7 +401,7 @@ def test_a_report_that_fails_is_only_logged(
 ) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(modelled.tally.folder / "nowhere"))
     report(modelled.compiled().workspace, [], None)
-    assert "wasn't told" in caplog.text
+    assert "wasn't reported" in caplog.text
 
 
 def test_a_secret_stays_out_of_a_runs_log(shown: Shown, capfd: pytest.CaptureFixture[str]) -> None:

@@ -95,16 +95,16 @@ MISTAKES = {
     "empty": ("", "x.yaml:1: the file is empty; `leat init` writes an example"),
     "only a comment": ("# nothing\n", "x.yaml:1: the file is empty; `leat init` writes an example"),
     "a list": ("- a\n", "x.yaml:1: expected keys such as `source: calendar`"),
-    "no source": ("driver: sql\n", "x.yaml:1: source: is missing; known: {sources}"),
+    "no source": ("driver: sql\n", "x.yaml:1: source: is missing; valid: {sources}"),
     "unknown source": (
         "driver: sql\nsource: platfrom\n",
-        "x.yaml:2: source: 'platfrom' is unknown; did you mean \"platform\"?; known: {sources}",
+        "x.yaml:2: source: 'platfrom' is unknown; did you mean \"platform\"?; valid: {sources}",
     ),
-    "source of another type": ("source: [xyz]\n", "x.yaml:1: source: \"['xyz']\" is unknown; known: {sources}"),
-    "no driver": ("source: platform\n", "x.yaml:1: driver: is missing; known: sql"),
+    "source of another type": ("source: [xyz]\n", "x.yaml:1: source: \"['xyz']\" is unknown; valid: {sources}"),
+    "no driver": ("source: platform\n", "x.yaml:1: driver: is missing; valid: sql"),
     "unknown driver": (
         "source: platform\ndriver: sqll\n",
-        "x.yaml:2: driver: 'sqll' is unknown; did you mean \"sql\"?; known: sql",
+        "x.yaml:2: driver: 'sqll' is unknown; did you mean \"sql\"?; valid: sql",
     ),
     "unknown key": (
         TALLY + "shedule: '* * * * *'\n",
@@ -168,7 +168,7 @@ MISTAKES = {
     ),
     "unknown stream": (
         TALLY + "streams:\n  fedd: {}\n",
-        'x.yaml:5: streams.fedd: unknown stream; did you mean "fed"?; known: fed, scanned, kept',
+        'x.yaml:5: streams.fedd: unknown stream; did you mean "fed"?; valid: fed, scanned, kept',
     ),
     "unknown column excluded": (
         FED + "exclude: [wieght]\n",
@@ -406,7 +406,7 @@ def test_overrides_are_part_of_the_declaration(project: Project) -> None:
         ("schedule", "never", "schedule: 'never' is no cron expression; write \"*/15 * * * *\" for each 15 minutes"),
         ("enabled", "maybe", "enabled: expected true or false, got text"),
         ("streams.fed.chekcs", "[]", 'streams.fed.chekcs: unknown key; did you mean "checks"?'),
-        ("streams.fedd.selected", "true", 'fedd: unknown stream; did you mean "fed"?; known: fed, scanned, kept'),
+        ("streams.fedd.selected", "true", 'fedd: unknown stream; did you mean "fed"?; valid: fed, scanned, kept'),
         ("streams.fed", "{mask: [lable]}", "streams.fed.mask[0]: unknown column 'lable'; did you mean \"label\"?"),
         ("streams.fed.checks", "[{foreign_key: {id: y.a.b}}]", "'y.a.b': no integration 'y' is declared"),
         ("shedule", "x", 'did you mean "schedule"?; can be: description, enabled, schedule, streams'),

@@ -85,7 +85,7 @@ def test_a_mistake_says_where_it_is_and_what_to_do(tmp_path: Path) -> None:
         "assets/models/broken.sql:5: not SQL, near 'WHERE': Expected table name. Next: try the SELECT in DuckDB"
     ]
     assert mistakes_of(tmp_path / "2", typo=HEADER + "SELECT *\nFROM version_control.comits") == [
-        "assets/models/typo.sql:5: no table 'version_control.comits'; did you mean \"commits\"?; known: repositories, "
+        "assets/models/typo.sql:5: no table 'version_control.comits'; did you mean \"commits\"?; valid: repositories, "
         "refs, ref_updates, commits, commit_parents, commit_files, tags, files, merges, authors"
     ]
     assert mistakes_of(tmp_path / "3", typo=HEADER + "SELECT 1 AS one FROM calender.events") == [

@@ -263,7 +263,7 @@ def test_a_model_has_a_past(desk: Desk) -> None:
             MODEL.replace("checks: [{unique: [id]}]\n", ""),
             "labels.sql:3: history: which row is which?",
         ),
-        (MODEL.replace("history", "materialized: view\nhistory"), "labels.sql:4: history: a view keeps nothing"),
+        (MODEL.replace("history", "materialized: view\nhistory"), "labels.sql:4: history: a view has no rows"),
         (
             MODEL.replace("label FROM", "label AS valid_to FROM"),
             "labels.sql:3: history: the model has a column",

@@ -408,7 +408,7 @@ def test_a_tolerance_that_is_not_used_or_not_declared_says_where(tmp_path: Path)
         )
     what = "'1 hour' is no ISO 8601 duration; write PT1H for an hour or P1D for a day"
     assert caught.value.mistakes == [
-        'quality/rules/a.sql:10: $setle isn\'t declared under tolerance; did you mean "settle"?; known: $settle, $now',
+        'quality/rules/a.sql:10: $setle isn\'t declared under tolerance; did you mean "settle"?; valid: $settle, $now',
         "quality/rules/a.sql:5: tolerance.settle: the query doesn't use $settle",
         f"quality/rules/b.sql:6: tolerance.settle: {what}",
     ]

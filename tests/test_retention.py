@@ -196,7 +196,7 @@ def test_mistakes_say_where_and_what(tmp_path: Path) -> None:
     where = "calendar.yaml:6: streams.events.retain"
     assert mistake("{rows: P7D, by: start}").startswith(f"{where}.by: unknown column 'start'")
     assert mistake("{rows: P7D, by: summary}") == (
-        f"{where}.by: summary is string; only a timestamp, datetime or date tells how old a row is"
+        f"{where}.by: summary is string; only a timestamp, datetime or date shows how old a row is"
     )
     assert mistake("{rows: P7D}") == f"{where}: rows and by belong together: how long, and from which column's time on"
     assert mistake("{rows: P0D, by: starts_at}").startswith(f"{where}: rows: a row that is retained for no time")

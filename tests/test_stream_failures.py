@@ -76,7 +76,7 @@ def test_a_stream_whose_own_check_fails_is_left_out_and_read_from_the_start_late
     tally.then(rows("fed", row(2, "heavy", weight=99.0)), rows("scanned", row(2, "two")))
     result = tally.run(audit=heavy)
     assert result.status == "failed"
-    assert errors(result) == {"fed": "tally.fed: range_weight failed; readers keep the old rows"}
+    assert errors(result) == {"fed": "tally.fed: range_weight failed; readers stay on the old rows"}
     assert labels(tally, "fed") == {("a", 1): "light"}
     assert labels(tally, "scanned") == {("a", 1): "one", ("a", 2): "two"}
     assert tally.run(audit=heavy).status == "blocked", "nothing else is new"

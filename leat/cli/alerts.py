@@ -1,4 +1,4 @@
-"""``leat alerts``: what lasts and what was sent; ``leat alerts test`` tries the channels."""
+"""``leat alerts``: open problems and what was sent; ``leat alerts test`` tries the channels."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _NONE = "no alerts are declared; write quality/alerts.yaml, docs/alerts.md shows
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    group = typer.Typer(invoke_without_command=True, help="Show what problems last and what was sent of them.")
+    group = typer.Typer(invoke_without_command=True, help="Show open problems, and the alerts sent for them.")
     group.callback()(show)
     group.command("test")(test)
     app.add_typer(group, name="alerts")
 
 
 def show(context: typer.Context, json: Json = False) -> None:
-    """Show what problems last and what was sent of them."""
+    """Show open problems, and the alerts sent for them."""
     if context.invoked_subcommand is not None:
         return
     from leat.control.alerts import known_problems, messages
@@ -71,7 +71,7 @@ def test(
     channel: Annotated[str | None, typer.Argument(help="The channel; all that are on when none is given.")] = None,
     json: Json = False,
 ) -> None:
-    """Send a test message to a channel, and say whether it was taken."""
+    """Send a test message to a channel, and report whether the channel accepted it."""
     from leat.quality.alerts.announce import Sent
     from leat.quality.alerts.sending import send, trial_message
 
@@ -99,7 +99,7 @@ def print_sent(sent: Sequence[Sent]) -> None:
     """Print which messages were sent, and which weren't taken."""
     for each in sent:
         if each.error is None:
-            say(("✓", "green"), f" told {each.channel}: {each.title}")
+            say(("✓", "green"), f" alert sent to {each.channel}: {each.title}")
         else:
             say(("✗", "red"), f" {each.channel}: {each.error}")
 

@@ -39,7 +39,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def doctor(context: typer.Context, json: Json = False) -> None:
-    """Look for what keeps leat from working here, and say what to do about it."""
+    """Diagnose what prevents leat from working here, and say what to do about it."""
     workspace: Workspace = context.obj()
     findings: list[Finding] = list(examine(workspace))
     ok = all(finding.ok for finding in findings)
@@ -66,7 +66,7 @@ def examine(workspace: Workspace) -> Iterator[Finding]:
 def _git() -> Finding:
     path = shutil.which("git")
     if path is None:
-        return Finding("git", ok=False, detail="not found; the driver version_control/git needs it")
+        return Finding("git", ok=False, detail="not installed; the driver version_control/git needs it")
     version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.strip()
     return Finding("git", ok=True, detail=version)
 

@@ -24,7 +24,7 @@ streams:
   commits: {fresh_within: P1D}
 """
 _IGNORED = ".leat/\n.env\n"
-_ENV = "# Values that declarations name, one NAME=value a line. Copy to .env and keep it out of version control.\n"
+_ENV = "# Values that declarations name, one NAME=value per line. Copy to .env, and don't commit that file.\n"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -35,7 +35,7 @@ def add_to(app: typer.Typer) -> None:
 def init(
     folder: Annotated[Path, typer.Argument(help="The folder of the new project.")] = Path(), json: Json = False
 ) -> None:
-    """Make a project: an example declaration and the folders for models and rules; what is there is kept."""
+    """Create a project: an example declaration, and folders for models and rules. Existing files stay."""
     from leat.pipelines.declare.json_schema import json_schema
 
     files = {

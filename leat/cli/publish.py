@@ -23,12 +23,12 @@ def publish(
     context: typer.Context,
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="With --force: integrations whose own checks keep their load back; they are loaded first."),
+        typer.Argument(help="With --force: integrations to load first, although their own checks fail."),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Publish in spite of failed checks; who did it is kept in the log.")
+        bool, typer.Option("--force", help="Publish despite failed checks; the log records who did it.")
     ] = False,
-    reason: Annotated[str, typer.Option("--reason", help="With --force: why, for the log.")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="With --force: the reason, for the log.")] = "",
     json: Json = False,
 ) -> None:
     """Bring models and rules up to date and publish what passes, without loading anything."""

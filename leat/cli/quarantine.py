@@ -22,7 +22,7 @@ from leat.runs.workspace import Workspace
 _LIMIT = 20
 _LISTED = ("integration", "stream", "key", "reason", "first_seen_at", "last_seen_at", "load_id")
 _GROUPED = ("integration", "stream", "reason", "records", "first_seen_at", "last_seen_at")
-_GONE = "(the content of this record is no longer kept: see retain.quarantine of the stream)"
+_GONE = "(the content of this record is no longer stored: see retain.quarantine of the stream)"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -41,8 +41,10 @@ def quarantine(
         ),
     ] = None,
     reasons: Annotated[bool, typer.Option("--reasons", help="Count the records of each reason instead.")] = False,
-    record: Annotated[str | None, typer.Option("--record", metavar="KEY", help="Show this record as it came.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="List at most so many records.")] = _LIMIT,
+    record: Annotated[
+        str | None, typer.Option("--record", metavar="KEY", help="Show this record as it arrived.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="List at most this many records.")] = _LIMIT,
     form: Annotated[Form, typer.Option("--format", help="How records are printed.")] = Form.table,
     json: Json = False,
 ) -> None:

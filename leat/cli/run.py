@@ -79,7 +79,7 @@ def reset(
     stream: Annotated[list[str] | None, typer.Option("--stream", help="Only this stream; may be repeated.")] = None,
     json: Json = False,
 ) -> None:
-    """Load an integration anew from the start; readers keep the old rows until the new ones are there."""
+    """Load an integration from the start again. Readers see the old rows until the new ones replace them."""
     workspace: Workspace = context.obj()
     read_names(workspace, [name])
     declaration = workspace.declarations[name]

@@ -33,13 +33,13 @@ def add_to(app: typer.Typer) -> None:
 
 def violations(
     context: typer.Context,
-    only_open: Annotated[bool, typer.Option("--open", help="Leave out what is resolved.")] = False,
+    only_open: Annotated[bool, typer.Option("--open", help="Leave out resolved ones.")] = False,
     rule: Annotated[
         str | None, typer.Option("--rule", help="Only those of this rule.", autocompletion=complete_rule)
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show what the rules have found, with its evidence."""
+    """Show the violations of the rules, with their evidence."""
     workspace: Workspace = context.obj()
     found = _entries(workspace, only_open=only_open, rule=rule)
     now = datetime.now(UTC)
@@ -58,15 +58,15 @@ def violations(
 def ack(
     context: typer.Context,
     keys: Annotated[list[str], typer.Argument(help="Ids of violations, or their first characters.")],
-    by: Annotated[str | None, typer.Option("--by", help="Who looks after it; you, when not given.")] = None,
+    by: Annotated[str | None, typer.Option("--by", help="Who takes care of it; default: you.")] = None,
     until: Annotated[
         str, typer.Option("--until", help="A date, a time with zone, or a duration such as P7D or PT4H.")
     ] = "P7D",
     note: Annotated[str, typer.Option("--note", help="What is being done about it.")] = "",
-    undo: Annotated[bool, typer.Option("--undo", help="Take the acknowledgement back.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Withdraw the acknowledgement.")] = False,
     json: Json = False,
 ) -> None:
-    """Acknowledge violations: who looks after them, and until when nobody is told of them again."""
+    """Acknowledge violations: who takes care of them, and until when there are no more alerts about them."""
     from leat.quality.ledger import acknowledge
 
     workspace: Workspace = context.obj()

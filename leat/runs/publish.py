@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # SQLAlchemy takes long to import
 
     from leat.control.publications import Publication
 
-NEXT_STEP = "mend the data or the check and run again, or `leat publish --force --reason '…'`"
+NEXT_STEP = "correct the data or the check and run again, or `leat publish --force --reason '…'`"
 _DETAIL = 500  # characters of a reason
 
 
@@ -88,7 +88,7 @@ def describe_withheld(withheld: Publication) -> str:
     """Return in words what is kept back, since when, why, and what to do next."""
     since = datetime.fromisoformat(withheld.data["since"])
     reasons = "; ".join(_in_words(reason) for reason in withheld.data["reasons"])
-    return f"readers keep the old version since {since:%Y-%m-%d %H:%M:%S} UTC: {reasons}. Next: {NEXT_STEP}"
+    return f"readers stay on the old version since {since:%Y-%m-%d %H:%M:%S} UTC: {reasons}. Next: {NEXT_STEP}"
 
 
 def describe_forced(forced: Publication) -> str:

@@ -113,7 +113,7 @@ def open_workspace(folder: Path) -> Workspace:
         msg = f"no pipelines/*.yaml in {project.folder}. Next: `leat init` writes an example, or give --project"
         raise NoProject(msg)
     if set(str(project.state)) & set("%?"):
-        msg = f"{project.state}: DuckDB and dlt can't keep files in a folder with % or ? in its name; set LEAT_HOME"
+        msg = f"{project.state}: DuckDB and dlt can't use a folder with % or ? in its name; set LEAT_HOME"
         raise NoProject(msg)
     project.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     _log_to(project.state / "logs" / "leat.log")

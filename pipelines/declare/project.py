@@ -187,6 +187,6 @@ def _driver_of(file: YamlFile, shown: str) -> Driver:
         value = file.value.get(key)
         if value not in known():
             what = "is missing" if value is None else f"{str(value)[:80]!r} is unknown"
-            text = f"{what}{meant(str(value)[:80], known())}; known: {', '.join(known())}"
+            text = f"{what}{meant(str(value)[:80], known())}; valid: {', '.join(known())}"
             raise DeclarationError([told(file, shown, (key,), text)])
     return load_driver(file.value["source"], file.value["driver"])

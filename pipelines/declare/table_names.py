@@ -37,6 +37,6 @@ def _table_mistake(table: TableName, known: Mapping[str, Mapping[str, object]]) 
             return None
         kind = "model" if table.schema == ANALYTICS else "table"
         listed = ", ".join(known[table.schema]) or "none"
-        return f"no {kind} {str(table)!r}{meant(table.name, known[table.schema])}; known: {listed}"
+        return f"no {kind} {str(table)!r}{meant(table.name, known[table.schema])}; valid: {listed}"
     near = meant(table.schema, known)
     return f"no integration {table.schema!r} is declared{near}" if near else None

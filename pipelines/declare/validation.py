@@ -36,7 +36,7 @@ def semantic_mistakes(declaration: Declaration, *, draft: bool = False) -> Found
                 text = f"{column} says from when on to ask, so its values can't be hashed; choose another column there"
                 yield ("streams", name, "mask"), text
         elif name not in streams:
-            yield ("streams", name), f"unknown stream{meant(name, streams)}; known: {', '.join(streams)}"
+            yield ("streams", name), f"unknown stream{meant(name, streams)}; valid: {', '.join(streams)}"
 
 
 def _stream_mistakes(stream: Stream, options: StreamOptions) -> Found:
@@ -58,7 +58,7 @@ def _stream_mistakes(stream: Stream, options: StreamOptions) -> Found:
     elif by is not None and by in options.exclude:
         yield ("retain", "by"), f"{by} is left out by exclude"
     elif by is not None and columns[by].type not in ("timestamp", "datetime", "date"):
-        yield ("retain", "by"), f"{by} is {columns[by].type}; only a timestamp, datetime or date tells how old a row is"
+        yield ("retain", "by"), f"{by} is {columns[by].type}; only a timestamp, datetime or date shows how old a row is"
     for i, check in enumerate(options.checks):
         for loc, text in _check_mistakes(check, columns, options.exclude):
             yield ("checks", i, check.kind, *loc), text

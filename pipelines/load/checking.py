@@ -63,7 +63,7 @@ def check_tables(
     if blocking and changed is None:
         raise Blocked(totals.checks)
     failures = {
-        stream: Failure(f"{_named(checks)} failed; readers keep the old rows", CHECK)
+        stream: Failure(f"{_named(checks)} failed; readers stay on the old rows", CHECK)
         for stream, checks in blocking.items()
     }
     fresh = {stream: failure for stream, failure in failures.items() if stream in (changed or ())}

@@ -43,7 +43,7 @@ def log_failure(log: logging.Logger, integration: str, error: Exception) -> None
 
 def _message(name: str, error: BaseException) -> str:
     if isinstance(error, Blocked):
-        return f"{name}: {error} failed; the load was not applied and readers keep the old rows"
+        return f"{name}: {error} failed; the load was not applied and readers stay on the old rows"
     if isinstance(error, _OF_LEAT):
         return str(error)
     if isinstance(error, OSError) and error.errno in _OF_THE_DISK:

@@ -28,7 +28,7 @@ MAX_RECORD = 10_000
 
 _NO_KEY = frozenset({"", "None", "null"})
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*"|`[^`]*`""")
-_WITHHELD = "not kept, for columns of this stream are masked or left out"
+_WITHHELD = "not stored, because columns of this stream are masked or left out"
 
 
 class BrokenContract(Permanent):
@@ -38,7 +38,7 @@ class BrokenContract(Permanent):
 def broken_contract(integration: str, got: str) -> BrokenContract:
     """Return the error for what a driver did wrong."""
     return BrokenContract(
-        integration, "reading what the driver yields", got, "report this: the driver has to be mended; nothing is lost"
+        integration, "reading what the driver yields", got, "report this: the driver has to be fixed; nothing is lost"
     )
 
 

@@ -222,5 +222,5 @@ def _stop(declaration: Declaration, stream: Stream, what: str) -> SchemaChange:
         f"changing the table {declaration.name}.{stream.name}",
         what,
         f"take the change back, or run `leat reset {declaration.name} --stream {stream.name}`: it loads the stream "
-        "again in the new schema while readers keep the old table; its history then starts again",
+        "again in the new schema while readers stay on the old table; its history then starts again",
     )

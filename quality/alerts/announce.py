@@ -165,7 +165,7 @@ def _send(at: _Pass, message: Message) -> Sent:
     error = send(at.alerts.channels[message.channel], message, at.project)
     end_message(at.store, message, at.now, error)
     if error is None:
-        log.info("told %s: %s", message.channel, message.title)
+        log.info("alert sent to %s: %s", message.channel, message.title)
     else:
         log.warning("channel %s, attempt %d: %s", message.channel, message.attempts, error)
     return Sent(message.channel, message.title, error)

@@ -65,4 +65,4 @@ def _unknown(loc: Loc, what: str, names: Iterable[str], known: Iterable[str]) ->
     listed = sorted(known)
     for name in names:
         if name not in listed:
-            yield loc, f"there is no {what} {name!r}{meant(name, listed)}; there are: {', '.join(listed) or 'none'}"
+            yield loc, f"there is no {what} {name!r}{meant(name, listed)}; valid: {', '.join(listed) or 'none'}"

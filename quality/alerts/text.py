@@ -18,20 +18,20 @@ Evidence = Mapping[str, Sequence[Mapping[str, Any]]]
 _MAX_GROUPS = 50
 _MAX_VALUE = 120  # characters of one value; a message is no place for a document
 _SECTIONS: Mapping[What, str] = {
-    "escalated": "Nobody has acknowledged",
+    "escalated": "Not acknowledged",
     "opened": "New",
-    "flapping": "Comes and goes",
-    "reminded": "Still there",
-    "recovered": "Over",
+    "flapping": "Flapping",
+    "reminded": "Still open",
+    "recovered": "Resolved",
 }
 _IN_TITLE: Mapping[What, str] = {
     "escalated": "escalated",
     "opened": "new",
     "flapping": "flapping",
-    "reminded": "still there",
+    "reminded": "still open",
     "recovered": "recovered",
 }
-_FLAPS = "It keeps coming back. Nothing more is sent until it has stayed as it is for a day."
+_FLAPS = "It comes back again and again. No more alerts until it hasn't changed for a day."
 
 
 @dataclass(frozen=True, slots=True)

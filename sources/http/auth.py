@@ -77,7 +77,7 @@ class ClientCredentialsAuth(_Granted):
 
 def _file_alone(named: Named) -> Named:
     if named.file is None:
-        msg = "name a file: the server may replace the token, and the new one has to be kept"
+        msg = "name a file: the server may replace the token, and leat must store the new one"
         raise ValueError(msg)
     return named
 

@@ -82,7 +82,7 @@ def lost(integration: str, asked: str, error: Exception, timeout: float, advice:
         return TimedOut(integration, asked, f"no answer in {timeout:g} s", "try later, or raise connection.timeout")
     if isinstance(error, errors.SSLError | below.SSLError):
         return Rejected(
-            integration, asked, "the server's certificate isn't valid", "mend the certificate; it is never ignored"
+            integration, asked, "the server's certificate isn't valid", "fix the certificate; leat never ignores it"
         )
     if isinstance(error, errors.ContentDecodingError | below.DecodeError):
         return UnexpectedShape(integration, asked, "a body that can't be decompressed", advice.shape)

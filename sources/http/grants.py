@@ -174,5 +174,5 @@ def _locked(integration: str, path: Path) -> Iterator[None]:
 
 
 def _unwritable(integration: str, path: Path, error: OSError) -> NotConfigured:
-    got = f"{error.strerror}; a refresh token that the server replaces has to be kept there"
+    got = f"{error.strerror}; leat must store a refresh token that the server replaces there"
     return NotConfigured(integration, f"writing {path}", got, "let leat write the file and its folder")

@@ -71,7 +71,7 @@ class TokenEndpoint:
         reason = " ".join(str(told[key])[:200] for key in ("error", "error_description") if told.get(key))
         advice = {
             "invalid_client": "check auth.client_id and auth.client_secret",
-            "invalid_grant": "the refresh token, key or account was revoked or has expired: sign in anew",
+            "invalid_grant": "the refresh token, key or account was revoked or has expired: sign in again",
             "invalid_scope": "correct auth.scope",
             "unauthorized_client": "allow this kind of grant in the vendor's settings of the client",
         }.get(str(told.get("error")), "check auth in connection")

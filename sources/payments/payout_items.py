@@ -58,7 +58,7 @@ class Residual:
 
     def _reason(self) -> str:
         if not self._payout["automatic"]:
-            return "a payout made by hand: the provider doesn't tell its bookings"
+            return "a payout made by hand: the provider doesn't report its transactions"
         if self._foreign:
             return f"{self._foreign} bookings are in another currency"
         if self.unread:

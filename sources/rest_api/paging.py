@@ -104,7 +104,7 @@ class Listing:
                 return
             if token in asked:
                 msg = "the API leads back to a page that was read before"
-                raise Unproven(msg, "tell the vendor; it never ends")
+                raise Unproven(msg, "report it to the vendor; it never ends")
             asked.add(token)
             answer = self.client.send(following)
             if self._is_other(answer):

@@ -35,7 +35,7 @@ def column_mistakes(endpoint: Endpoint, parent: Endpoint | None) -> Found:
             yield ("columns", name, where), text
     for i, name in enumerate(endpoint.key):
         if name not in endpoint.columns:
-            yield ("key", i), f"unknown column {name!r}; known: {', '.join(endpoint.columns)}"
+            yield ("key", i), f"unknown column {name!r}; valid: {', '.join(endpoint.columns)}"
         elif endpoint.columns[name].type == "json":
             yield ("key", i), f"{name} is json; a key is a plain value"
 
@@ -89,7 +89,7 @@ def shape_mistakes(endpoint: Endpoint) -> Found:
     each = EACH in endpoint.records_path()
     keyed, kind = endpoint.keyed_by, endpoint.format.kind
     if keyed is not None and keyed not in endpoint.columns:
-        yield ("keyed_by",), f"unknown column {keyed!r}; known: {', '.join(endpoint.columns)}"
+        yield ("keyed_by",), f"unknown column {keyed!r}; valid: {', '.join(endpoint.columns)}"
     elif keyed is not None and (endpoint.columns[keyed].field or endpoint.columns[keyed].parent):
         yield ("keyed_by",), f"{keyed} takes the names; leave its field and parent out"
     if keyed is not None and (endpoint.single or each):

@@ -19,7 +19,7 @@ def delta_mistakes(endpoint: Endpoint) -> Found:
     if delta is None:
         return
     if endpoint.incremental is not None:
-        yield ("delta",), "incremental tells what is new in another way; declare one of both"
+        yield ("delta",), "incremental is another way to request what is new; declare one of the two"
     if delta.removed_is is not None and delta.removed is None:
         yield ("delta", "removed_is"), "name the field that has this value, as removed"
     for name in endpoint.key if delta.removed else ():

@@ -112,7 +112,7 @@ def test_payouts_reconcile_or_say_by_how_much_not(tables: Tables) -> None:
     assert residuals == {
         "po_ok": (0, "reconciled"),
         "po_short": (-300, "1 bookings add up to something else"),
-        "po_hand": (700, "a payout made by hand: the provider doesn't tell its bookings"),
+        "po_hand": (700, "a payout made by hand: the provider doesn't report its transactions"),
     }
     labels = {item["item"]: item["label"] for item in items if item["payout_id"] == "po_ok"}
     expected = {"txn_1": "transaction", "txn_2": "transaction", "txn_fee": "fee", "txn_po": "payout"}
@@ -192,7 +192,7 @@ def test_a_cursor_older_than_the_events_leads_to_a_full_sweep(tables: Tables) ->
     tables.fake.take("customers", "cus_gone")
     tables.run(31 * DAY)
     assert [event.data["reason"] for event in tables.events if isinstance(event, Logged)] == [
-        "the last run is older than the events that Stripe keeps"
+        "the last run is older than the events that Stripe retains"
     ]
     assert tables.one("charges", charge)["status"] == "succeeded"
     assert not tables.rows["customers"]

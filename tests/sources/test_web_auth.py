@@ -188,7 +188,7 @@ def test_a_revoked_refresh_token_is_told_clearly(server: ApiServer, tmp_path: Pa
     )
     with (
         client_of(tmp_path, server.url, auth) as (client, calls),
-        pytest.raises(Unauthenticated, match=words + "Next: .*sign in anew") as told,
+        pytest.raises(Unauthenticated, match=words + "Next: .*sign in again") as told,
     ):
         client.get("v1/things")
     assert len(calls) == 1, "it is asked for once"

@@ -91,5 +91,5 @@ def explaining_the_disk(path: Path) -> Iterator[None]:
     except (duckdb.IOException, duckdb.FatalException, duckdb.TransactionException, OSError) as error:
         if isinstance(error, OSError) and error.errno not in _OF_THE_DISK:
             raise
-        msg = f"{path}: {error}. Next: free disk space, then run it again; readers keep what is published"
+        msg = f"{path}: {error}. Next: free disk space, then run it again; readers stay on what is published"
         raise WarehouseError(msg) from error

@@ -18,7 +18,7 @@ from leat.catalog.site.lineage import picture
 _TEMPLATES = Path(__file__).parent / "templates"
 _ABOUT: Mapping[str, str] = {
     "analytics": "Models: tables that are made of others by SQL.",
-    "leat": "leat's own tables, written in the same transaction as what they tell of.",
+    "leat": "leat's own tables, written in the same transaction as the change they describe.",
     "catalog": "What this site says, in SQL.",
 }
 _DELETES: Mapping[str, str] = {

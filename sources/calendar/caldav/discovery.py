@@ -124,7 +124,7 @@ def _failed(client: Client, resource: Resource, known: Collection[str]) -> Calen
     if path not in known and resource.status < 500:
         return None  # most servers name what the account may not read
     got = f"HTTP {resource.status} for it" if resource.status != 200 else "the answer doesn't say what it is"
-    step = "let the account read this calendar, mend it on the server, or leave it out of connection.calendars"
+    step = "let the account read this calendar, fix it on the server, or leave it out of connection.calendars"
     kind = Forbidden if resource.status == 403 else UnexpectedShape
     error = kind(client.integration, f"PROPFIND of the calendar {path}", got, step)
     return Calendar(path, {}, None, None, resource, error)

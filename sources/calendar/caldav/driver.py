@@ -82,7 +82,7 @@ def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
 def _sync_test(calendars: list[Calendar]) -> SetupTest:
     without = [calendar.path for calendar in calendars if calendar.token is None]
     if without:
-        detail = f"{', '.join(without)}: no; changes are found by comparing etags, which is slower"
+        detail = f"{', '.join(without)}: no; leat compares etags instead, which is slower"
         return SetupTest("supports sync-collection", False, detail)
     return SetupTest("supports sync-collection", True, "every calendar reports changes and deletes (RFC 6578)")
 

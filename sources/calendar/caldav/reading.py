@@ -124,7 +124,7 @@ class _Reading:
     def _unreadable(self, file: File, fresh: bool) -> Iterator[Event]:
         """Keep the last good rows; it is tried again when the file changes and on the first run of each day."""
         if fresh:
-            reason = f"{file.failure}; mend or delete the file on the server"
+            reason = f"{file.failure}; fix or delete the file on the server"
             yield Quarantined("events", self._calendar.path + file.name, reason, "")
         self.unread.add(file.name)
 

@@ -117,7 +117,7 @@ def _lost(integration: str, asked: str, error: OSError, timeout: float) -> Integ
     if isinstance(error, ssl.SSLCertVerificationError):
         got = f"the server's certificate isn't valid: {error.verify_message}"
         return Rejected(
-            integration, asked, got, "mend the certificate, or name its authority by connection.authorities"
+            integration, asked, got, "fix the certificate, or name its authority with connection.authorities"
         )
     if isinstance(error, ssl.SSLError):
         got = f"no TLS is spoken there ({error.reason or error})"

@@ -79,7 +79,9 @@ def pages(client: Client, path: str, params: Params = (), template: str | None =
         last = found
         if repeated or not last or last[-1] in seen:
             got = f"the pages go round in a circle: more is promised after {last[-1] if last else 'an empty page'}"
-            raise UnexpectedShape(client.integration, answer.asked, got, "run again; if it stays, tell the provider")
+            raise UnexpectedShape(
+                client.integration, answer.asked, got, "run again; if it stays, report it to the provider"
+            )
         seen.add(last[-1])
 
 

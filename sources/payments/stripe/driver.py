@@ -170,9 +170,9 @@ def _must_be_of_one_list(out: Outgoing) -> None:
 def _full_sweep(connection: Connection, known: Mapping[str, Any], now: int) -> str | None:
     """Return why everything has to be read; None when it hasn't."""
     if not known:
-        return "nothing usable is known"
+        return "no usable state is stored"
     if now - known["at"] > RETENTION:
-        return "the last run is older than the events that Stripe keeps"
+        return "the last run is older than the events that Stripe retains"
     if now - known["full_at"] >= connection.full_sweep_days * DAY:
         return f"the last full sweep was {connection.full_sweep_days} days ago or more"
     return None

@@ -79,7 +79,7 @@ def _http_failure(remote: Remote, asked: str, status: int, headers: Mapping[byte
     if status >= 500:
         return remote.failed(Unavailable, asked, got, "wait until the server is well, then run again")
     if status >= 400:
-        return remote.failed(Rejected, asked, got, "check the address and what stands between here and the server")
+        return remote.failed(Rejected, asked, got, "check the address and what is between here and the server")
     if status >= 300:
         moved = re.sub(r"(/info/refs)?(\?.*)?$", "", headers.get(b"location", "elsewhere"))
         return remote.failed(Rejected, asked, f"{got}: moved to {moved}", "declare that address, if you trust it")
