@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := .venv/bin/uv
 STAMP := .venv/.synced
 
-.PHONY: demo demo-stop test nightly lint bench dev clean
+.PHONY: demo demo-stop test nightly lint bench build dev clean
 
 $(UV):
 	$(PYTHON) -m venv .venv
@@ -35,8 +35,11 @@ lint: $(STAMP)  ## formatting, style, types, import direction
 bench: $(STAMP)  ## measure, beside limits and peers
 	.venv/bin/python -m bench
 
+build: $(STAMP)  ## the wheel and the source distribution, in dist/
+	$(UV) build --quiet
+
 dev: $(STAMP)  ## open the Dagster UI
 	@.venv/bin/leat dev
 
 clean:
-	rm -rf .venv .leat .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .leat dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

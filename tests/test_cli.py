@@ -205,6 +205,16 @@ def test_mistakes_end_with_2_and_say_where_and_what(tmp_path: Path) -> None:
     assert [done.stdout for done in (unknown, option, broken, empty)] == [""] * 4
 
 
+def test_the_demo_writes_into_no_folder_of_others_and_starts_nothing_in_vain(tmp_path: Path) -> None:
+    (tmp_path / "letters.txt").write_text("mine")
+    for args, said in (((), "neither empty nor the demo's project"), (("--repo", "nowhere"), "git can't read it")):
+        done = Leat(tmp_path)("demo", *args)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert said in done.stderr
+        assert "Next: " in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["letters.txt"]
+
+
 def test_a_failing_system_ends_with_1(tmp_path: Path) -> None:
     leat = tally_project(tmp_path)
     then(leat, {"do": "fail", "transient": False})

@@ -46,7 +46,7 @@ def seed_repositories(
         root: where the bare repositories go.
         now: the history of ``shop`` ends shortly before.
         checkout: this project's repository, whole or shallow; its new commits are taken over each time. None, or a
-            folder that is no repository, leaves ``leat`` out.
+            folder that is no repository or has no commits, leaves ``leat`` out.
         others: addresses of further repositories to serve copies of, brought up to date each time.
     """
     shop = root / "shop.git"
@@ -56,7 +56,7 @@ def seed_repositories(
         _write_shop(half, now)
         half.rename(shop)
     folders = [shop]
-    if checkout is not None and (checkout / ".git").exists():
+    if checkout is not None and (checkout / ".git").exists() and git(checkout, "for-each-ref", "--count=1"):
         head = git(checkout, "rev-parse", "--symbolic-full-name", "HEAD")
         folders.append(_copy(checkout.as_uri(), root / "leat.git", head))
     for address in others:

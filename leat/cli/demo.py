@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -19,11 +25,11 @@ from leat.runs.workspace import Workspace
 _NEXT = """
 Next:
   query        {leat} query "SELECT * FROM analytics.commit_activity ORDER BY week DESC LIMIT 5"
-  look         {leat} status
+  status       {leat} status
   change       edit {declaration}, then `{leat} check` and `{leat} run`
-  Dagster UI   make dev   (http://127.0.0.1:3000)
+  Dagster UI   {leat} dev   (http://127.0.0.1:3000)
   DuckDB CLI   duckdb -readonly {warehouse}
-  stop         make demo-stop ends the demo's servers\
+  stop         {leat} demo --stop\
 """
 
 
@@ -39,12 +45,21 @@ def demo(
     ] = None,
     stop: Annotated[bool, typer.Option("--stop", help="End the demo's servers.")] = False,
 ) -> None:
-    """Start the demo company's servers on loopback, load everything, and say what to do next."""
-    try:
-        import leat.demo.company  # noqa: F401 - is it installed?
-    except ModuleNotFoundError as error:
-        msg = f"the demo's servers are not installed ({error.name}). Next: install `leat[demo]`"
-        raise UsageMistake(msg) from error
+    """Start the demo company's servers on loopback, load everything, and say what to do next.
+
+    In an empty folder it writes the demo's declarations, models and rules first.
+    """
+    if missing := _missing_packages():
+        msg = (
+            f"the demo's servers are not installed ({missing[0]} and others). "
+            "Next: `pip install 'leat[demo]'`, or `uv tool install 'leat[demo]'`"
+        )
+        raise UsageMistake(msg)
+    for address in repository or ():
+        _check_readable(address)
+    folder: Path = context.meta["project"]
+    if not stop:
+        _write_declarations(folder)
     workspace: Workspace = context.obj()
     code = _end_servers(workspace) if stop else _start_and_load(workspace, repository or [])
     if code:
@@ -71,13 +86,70 @@ def _start_and_load(workspace: Workspace, repositories: Sequence[str]) -> int:
         execute(workspace, read_names(workspace, ()), Request(), as_json=False)
     except typer.Exit as end:
         code = end.exit_code
-    leat = ".venv/bin/leat"
-    declaration = workspace.project.declaration_paths()[0]
+    project = workspace.project
+    at = "" if project.folder == Path.cwd() else f" --project {_short(project.folder)}"
     text = _NEXT.format(
-        leat=leat, declaration=_short(declaration), warehouse=_short(workspace.project.state / "warehouse.duckdb")
+        leat=f"{_program()}{at}",
+        declaration=_short(project.declaration_paths()[0]),
+        warehouse=_short(project.state / "warehouse.duckdb"),
     )
     say(text)
     return code
+
+
+def _missing_packages() -> list[str]:
+    """Return the packages of the extra ``demo`` that are not installed."""
+    wanted = (each for each in metadata.requires("leat") or () if re.search(r"extra == .demo\b", each))
+    names = sorted({name[0] for each in wanted if (name := re.match(r"[\w.-]+", each))})
+    return [name for name in names if not _is_installed(name)]
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        metadata.distribution(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _check_readable(address: str) -> None:
+    """Ask git for the branches of a repository.
+
+    Raises:
+        UsageMistake: git can't read it.
+    """
+    asked = ["git", "ls-remote", "--heads", "--", address]
+    env = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
+    done = subprocess.run(asked, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=env, check=False)
+    if done.returncode:
+        reason = next((line for line in done.stderr.splitlines() if line.strip()), "no reason given")
+        text = f"--repo {address}: git can't read it: {reason}. Next: try `git ls-remote {address}`"
+        raise UsageMistake(re.sub(r"//[^/@\s]*@", "//", text))  # without a password in the address
+
+
+def _write_declarations(folder: Path) -> None:
+    """Make an empty folder the demo's project; one that declares a system of the demo is one already.
+
+    Raises:
+        UsageMistake: the folder has something else in it.
+    """
+    from leat.demo.project import declared_systems, write_project
+
+    if any((folder / "pipelines" / f"{name}.yaml").exists() for name in declared_systems()):
+        return
+    if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
+        msg = (
+            f"{folder.resolve()} is neither empty nor the demo's project. Next: `{_program()} --project leat-demo demo`"
+        )
+        raise UsageMistake(msg)
+    write_project(folder)
+    say(f"wrote the demo's declarations, models and rules to {folder.resolve()}")
+
+
+def _program() -> str:
+    """Return how this program is called from here."""
+    called = Path(sys.argv[0])
+    return "leat" if shutil.which("leat") == str(called) else _short(called)
 
 
 def _end_servers(workspace: Workspace) -> int:

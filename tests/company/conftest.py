@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 from dotenv import dotenv_values
 
+from leat.demo.project import write_project
 from leat.demo.seed.git_history import git
 from leat.demo.servers.process import Process
 from leat.warehouse.connect import open_warehouse
@@ -56,10 +56,7 @@ class Both:
 
 def copied_project(folder: Path) -> Path:
     """Copy what is declared, and commit it in two steps."""
-    for name in ("pipelines", "assets/models", "quality/rules"):
-        kinds = shutil.ignore_patterns("*.py", "__pycache__")
-        shutil.copytree(ROOT / name, folder / name, ignore=kinds)
-    shutil.copy(ROOT / "quality" / "alerts.yaml", folder / "quality" / "alerts.yaml")
+    write_project(folder)
     git(folder, "init", "-q", "-b", "main")
     (folder / ".gitignore").write_text(".leat/\n")
     git(folder, "config", "user.name", "Alice Martin")
