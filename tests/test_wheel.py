@@ -81,7 +81,7 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Install
     """Install the wheel and what it needs, in the locked versions and without any extra."""
     venv, folder = tmp_path_factory.mktemp("installed") / "venv", tmp_path_factory.mktemp("elsewhere")
     locked = ("--frozen", "--no-dev", "--no-install-project", "--no-compile-bytecode")
-    uv("sync", *locked, UV_PROJECT_ENVIRONMENT=str(venv))
+    uv("sync", *locked, "--python", sys.executable, UV_PROJECT_ENVIRONMENT=str(venv))
     python = venv / "bin" / "python"
     uv("pip", "install", "--no-deps", "--python", str(python), str(built.wheel))
     uv("pip", "check", "--python", str(python))  # the lock has everything that the wheel asks for
