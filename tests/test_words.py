@@ -97,7 +97,7 @@ def test_pages_are_in_plain_english(page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "texts", [in_streams, in_connections, in_schemas, in_headers, in_system_tables], ids=lambda f: f.__name__
+    "texts", [in_streams, in_connections, in_schemas, in_headers, in_system_tables, in_help], ids=lambda f: f.__name__
 )
 def test_descriptions_are_in_plain_english(texts: Any) -> None:
     assert [(at, line) for at, text in texts() for line in said_badly(text)] == []
