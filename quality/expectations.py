@@ -11,6 +11,7 @@ import functools
 import importlib
 import logging
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType, SimpleNamespace
@@ -40,6 +41,9 @@ class Verdict:
     error: str | None = None
 
 
+_IMPORTING = threading.Lock()
+
+
 class _Later(ModuleType):
     """A module that is imported when something of it is used."""
 
@@ -52,17 +56,18 @@ class _Later(ModuleType):
 
 
 def import_expectations() -> None:
-    """Import Great Expectations, which takes seconds; two threads must not do that at the same time."""
-    if "great_expectations" in sys.modules:
-        return
-    later = {name: _Later(name) for name in _UNUSED if name not in sys.modules}
-    sys.modules.update(later)
-    try:
-        importlib.import_module("great_expectations")
-    finally:
-        for name, module in later.items():
-            if sys.modules.get(name) is module:
-                del sys.modules[name]
+    """Import Great Expectations, which takes seconds. A second thread waits: half imported, it fails in circles."""
+    with _IMPORTING:
+        if "great_expectations" in sys.modules:
+            return
+        later = {name: _Later(name) for name in _UNUSED if name not in sys.modules}
+        sys.modules.update(later)
+        try:
+            importlib.import_module("great_expectations")
+        finally:
+            for name, module in later.items():
+                if sys.modules.get(name) is module:
+                    del sys.modules[name]
 
 
 def unexpected_rows(sql: str) -> Expectation:
