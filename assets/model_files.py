@@ -23,7 +23,7 @@ from leat.pipelines.declare.cache import digest, get_or_compute
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import Project
 from leat.pipelines.declare.sql_file import SqlFile, read_header, read_sql, sql_paths
-from leat.pipelines.declare.table_names import ANALYTICS, table_mistakes
+from leat.pipelines.declare.table_names import ANALYTICS, table_diagnostics
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.pipelines.load.readable_tables import column_types, known_columns
 from leat.sources.driver import source_names
@@ -76,7 +76,7 @@ def read_models(
             found: dict[str, str] = {}
             for path in sql_paths(project.folder / "assets" / "models"):
                 override = project.shown(path.with_name(path.stem + sql_file.OVERRIDE))
-                own = [m for m in error.mistakes if m.startswith((f"{project.shown(path)}:", f"{override}:"))]
+                own = [m for m in error.diagnostics if m.startswith((f"{project.shown(path)}:", f"{override}:"))]
                 if own and path.stem not in broken:
                     found[path.stem] = "; ".join(own)
             if not found:
@@ -89,7 +89,7 @@ def _load_models(
 ) -> tuple[Model, ...]:
     files: dict[str, SqlFile] = {}
     headers: dict[str, Header] = {}
-    mistakes: list[str] = []
+    diagnostics: list[str] = []
     for path in sql_paths(project.folder / "assets" / "models"):
         shown = project.shown(path)
         if path.stem in without:
@@ -98,7 +98,7 @@ def _load_models(
             files[path.stem] = read_sql(path, shown)
             headers[path.stem] = read_header(files[path.stem], Header)
         except DeclarationError as error:
-            mistakes += error.mistakes
+            diagnostics += error.diagnostics
     known: dict[str, dict[str, list[str]]] = {
         **known_columns(declarations),
         ANALYTICS: {name: [] for name in (*files, *without)},
@@ -108,19 +108,19 @@ def _load_models(
     known |= {
         name: {table: list(columns) for table, columns in tables.items()} for name, tables in would.items() if tables
     }
-    mistakes += [
+    diagnostics += [
         text
         for n, file in files.items()
-        for text in table_mistakes(file.shown, file.tables, _named(known, headers.get(n)))
+        for text in table_diagnostics(file.shown, file.tables, _named(known, headers.get(n)))
     ]
-    mistakes += [
+    diagnostics += [
         f"{files[name].shown}:{files[name].header.line(('history',))}: history: it would be called {name}_history, "
         "as another model is. Next: rename one"
         for name, header in headers.items()
         if header.history and f"{name}_history" in files
     ]
-    if mistakes:
-        raise DeclarationError(mistakes)
+    if diagnostics:
+        raise DeclarationError(diagnostics)
     models = []
     for name in _order(files):
         try:
@@ -128,12 +128,12 @@ def _load_models(
                 files[name], headers[name], known, _optional(files[name], headers[name], declarations)
             )
         except DeclarationError as error:
-            mistakes += error.mistakes
+            diagnostics += error.diagnostics
         else:
             known[ANALYTICS][name] = list(parsed.columns)
             models.append(parsed)
-    if mistakes:
-        raise DeclarationError(mistakes)
+    if diagnostics:
+        raise DeclarationError(diagnostics)
     return tuple(models)
 
 

@@ -39,24 +39,24 @@ def parse_model(file: SqlFile, header: Header, known: Known, optional: Mapping[s
         raise DeclarationError([f"{file.shown}:{line}: {text}"])
     query = _qualified(file, known)
     selected = file.select.named_selects if query is None else query.named_selects
-    mistakes = [
+    diagnostics = [
         f"{file.shown}:{file.header.line(loc)}: {loc[0]}: the query gives no column {column!r}{meant(column, selected)}"
         for loc, column in _columns_named(header)
         if query is not None and column not in selected
     ]
     read = {table.schema for table in file.tables}
-    mistakes += [
+    diagnostics += [
         f"{file.shown}:{file.header.line(('optional',))}: optional: nothing of {name!r} is read{meant(name, read)}"
         for name in header.optional
         if name not in read
     ]
-    mistakes += _history_mistakes(file, header, selected)
+    diagnostics += _history_diagnostics(file, header, selected)
     doubled = sorted({column for column in selected if column and selected.count(column) > 1})
     if doubled or "" in selected:
         what = f"column {doubled[0]!r} comes twice" if doubled else "a column has no name; write `… AS name`"
-        mistakes.append(f"{file.shown}:1: {what}")
-    if mistakes:
-        raise DeclarationError(mistakes)
+        diagnostics.append(f"{file.shown}:1: {what}")
+    if diagnostics:
+        raise DeclarationError(diagnostics)
     return Model(
         name=file.name,
         shown=file.shown,
@@ -79,7 +79,7 @@ def _key(header: Header) -> tuple[str, ...]:
     return next((check.unique for check in header.checks if check.unique), ())
 
 
-def _history_mistakes(file: SqlFile, header: Header, selected: Iterable[str]) -> Iterable[str]:
+def _history_diagnostics(file: SqlFile, header: Header, selected: Iterable[str]) -> Iterable[str]:
     if not header.history:
         return
     where = f"{file.shown}:{file.header.line(('history',))}: history: "

@@ -24,7 +24,7 @@ from leat.pipelines.declare.declaration import Declaration, duration
 from leat.pipelines.declare.diagnostics import meant
 from leat.pipelines.declare.project import Project
 from leat.pipelines.declare.sql_file import SqlFile, parameter, read_header, read_sql, sql_paths
-from leat.pipelines.declare.table_names import ANALYTICS, TableName, table_mistakes
+from leat.pipelines.declare.table_names import ANALYTICS, TableName, table_diagnostics
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.pipelines.load.readable_tables import known_columns
 from leat.pipelines.load.results import Severity
@@ -87,7 +87,7 @@ class Rule:
     needs: tuple[str, ...]
     inputs: tuple[TableName, ...]
     sql: Mapping[Dialect, str]
-    mistakes: tuple[str, ...] = ()
+    diagnostics: tuple[str, ...] = ()
 
     def at(self, now: datetime, dialect: Dialect) -> str:
         """Return the query as it is to be run at that time, UTC."""
@@ -105,9 +105,9 @@ def load_rules(
         DeclarationError: with all mistakes of all files.
     """
     rules = read_rules(project, declarations, models, keep=keep)
-    mistakes = [mistake for rule in rules for mistake in rule.mistakes]
-    if mistakes:
-        raise DeclarationError(mistakes)
+    diagnostics = [diagnostic for rule in rules for diagnostic in rule.diagnostics]
+    if diagnostics:
+        raise DeclarationError(diagnostics)
     return rules
 
 
@@ -135,26 +135,26 @@ def _rule(path: Path, shown: str, known: Mapping[str, Mapping[str, list[str]]]) 
         file = read_sql(path, shown)
         header = read_header(file, _Header)
     except (DeclarationError, RecursionError) as error:
-        mistakes = error.mistakes if isinstance(error, DeclarationError) else [f"{shown}:1: nested too deeply"]
+        diagnostics = error.diagnostics if isinstance(error, DeclarationError) else [f"{shown}:1: nested too deeply"]
         said: dict[str, Any] = {"title": path.stem, "description": "", "next_step": "Correct the file.", "owner": ""}
-        said |= {"shown": shown, "mistakes": tuple(mistakes)}
+        said |= {"shown": shown, "diagnostics": tuple(diagnostics)}
         return Rule(path.stem, severity="warn", key=(), sides={}, needs=(), inputs=(), sql={}, **said)
-    mistakes = [*table_mistakes(file.shown, file.tables, known), *_parameter_mistakes(file, header)]
+    diagnostics = [*table_diagnostics(file.shown, file.tables, known), *_parameter_diagnostics(file, header)]
     selected = file.select.named_selects
     named = [("key", header.key), *((f"sides.{side}", columns) for side, columns in header.sides.items())]
     for where, columns in named if "*" not in selected else ():
         for column in columns:
             if column not in selected:
                 text = f"the query gives no column {column!r}{meant(column, selected)}"
-                mistakes.append(f"{shown}:{file.header.line(tuple(where.split('.', 1)))}: {where}: {text}")
+                diagnostics.append(f"{shown}:{file.header.line(tuple(where.split('.', 1)))}: {where}: {text}")
     read = dict.fromkeys(t.schema for t in file.tables if t.schema not in (ANALYTICS, SCHEMA))
     needs = tuple(dict.fromkeys((*read, *header.needs)))
     fields = header.model_dump(exclude={"needs", "tolerance"})
     sql = {dialect: _tolerant(text, header) for dialect, text in file.sql.items()}
-    return Rule(file.name, shown, needs=needs, inputs=file.tables, sql=sql, mistakes=tuple(mistakes), **fields)
+    return Rule(file.name, shown, needs=needs, inputs=file.tables, sql=sql, diagnostics=tuple(diagnostics), **fields)
 
 
-def _parameter_mistakes(file: SqlFile, header: _Header) -> Iterator[str]:
+def _parameter_diagnostics(file: SqlFile, header: _Header) -> Iterator[str]:
     known = [*header.tolerance, NOW]
     for name, line in file.parameters.items():
         if name not in known:

@@ -102,7 +102,7 @@ def _run(
     broken: str | None,
 ) -> _Outcome:
     """Run a rule; whatever goes wrong, from its file to the ledger, is the outcome of this rule alone."""
-    why = "; ".join(rule.mistakes) or broken
+    why = "; ".join(rule.diagnostics) or broken
     if why:
         return _failed(rule, why)
     failed: list[str] = []

@@ -44,7 +44,7 @@ class ConnectionModel(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    def mistakes(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    def diagnostics(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Yield what the types can't say: the path of a mistake in the ``connection:`` block, and what is wrong."""
         yield from ()
 

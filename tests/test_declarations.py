@@ -42,8 +42,8 @@ def declare(project: Project, **files: str) -> None:
 def mistakes(project: Project, overrides: Mapping[str, Mapping[str, str]] | None = None) -> list[str]:
     with pytest.raises(DeclarationError) as caught:
         load_declarations(project, overrides or {})
-    assert str(caught.value) == "\n".join(caught.value.mistakes)
-    return caught.value.mistakes
+    assert str(caught.value) == "\n".join(caught.value.diagnostics)
+    return caught.value.diagnostics
 
 
 def test_a_whole_declaration(project: Project) -> None:
@@ -503,7 +503,7 @@ def _load(folders: pytest.TempPathFactory, text: str, overrides: Mapping[str, st
     try:
         declaration = load_declaration(path, "any.yaml", overrides or {})
     except DeclarationError as error:
-        assert error.mistakes
-        assert all(mistake.startswith(("any.yaml", "integration_config any.")) for mistake in error.mistakes)
+        assert error.diagnostics
+        assert all(mistake.startswith(("any.yaml", "integration_config any.")) for mistake in error.diagnostics)
     else:
         assert isinstance(declaration, Declaration)

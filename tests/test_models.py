@@ -37,7 +37,7 @@ def models_of(folder: Path, **files: str) -> tuple[Model, ...]:
 def mistakes_of(folder: Path, **files: str) -> list[str]:
     with pytest.raises(DeclarationError) as caught:
         models_of(folder, **files)
-    return caught.value.mistakes
+    return caught.value.diagnostics
 
 
 def run(warehouse: Warehouse, models: tuple[Model, ...]) -> dict[str, ModelResult]:

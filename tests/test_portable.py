@@ -244,7 +244,7 @@ def test_anything_else_is_refused_with_the_file_to_write(tmp_path: Path, express
         read_sql(path, "assets/models/churn.sql")
     assert any(
         text.startswith(("assets/models/churn.sql:6: ", "assets/models/churn.sql:1: "))
-        for text in caught.value.mistakes
+        for text in caught.value.diagnostics
     )
     assert "churn.postgres.sql" in str(caught.value)
     (tmp_path / "churn.postgres.sql").write_text("SELECT n, 1 AS v FROM a.t\n")

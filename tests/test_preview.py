@@ -280,7 +280,7 @@ def test_only_a_preview_takes_endpoints_without_columns(tmp_path: Path) -> None:
     )
     with pytest.raises(DeclarationError) as told:
         load_declaration(path, "shop.yaml")
-    assert told.value.mistakes == [
+    assert told.value.diagnostics == [
         "shop.yaml:13: connection.endpoints.tags.parent.endpoint: 'ordrs' is no endpoint with a list of its own above "
         "this one",
         "shop.yaml:6: connection.endpoints.orders.columns: declare columns; `leat preview` reads two pages and prints "
@@ -291,7 +291,7 @@ def test_only_a_preview_takes_endpoints_without_columns(tmp_path: Path) -> None:
     ]
     with pytest.raises(DeclarationError) as told:
         load_declaration(path, "shop.yaml", draft=True)
-    assert len(told.value.mistakes) == 1
+    assert len(told.value.diagnostics) == 1
 
 
 @pytest.mark.parametrize(

@@ -407,7 +407,7 @@ def test_a_tolerance_that_is_not_used_or_not_declared_says_where(tmp_path: Path)
             b=HEADER.replace("key:", "tolerance:\n  settle: 1 hour\nkey:") + query,
         )
     what = "'1 hour' is no ISO 8601 duration; write PT1H for an hour or P1D for a day"
-    assert caught.value.mistakes == [
+    assert caught.value.diagnostics == [
         'quality/rules/a.sql:10: $setle isn\'t declared under tolerance; did you mean "settle"?; valid: $settle, $now',
         "quality/rules/a.sql:5: tolerance.settle: the query doesn't use $settle",
         f"quality/rules/b.sql:6: tolerance.settle: {what}",
@@ -435,11 +435,11 @@ def test_a_broken_rule_file_says_where(tmp_path: Path) -> None:
             b=HEADER + "SELECT 1 AS comit",
             c=HEADER + "SELECT 1 AS commit FROM calendar.evnts",
         )
-    assert caught.value.mistakes[:2] == [
+    assert caught.value.diagnostics[:2] == [
         "quality/rules/a.sql:3: severity: expected 'warn' or 'error'",
         "quality/rules/b.sql:5: key: the query gives no column 'commit'; did you mean \"comit\"?",
     ]
-    assert caught.value.mistakes[2].startswith(
+    assert caught.value.diagnostics[2].startswith(
         "quality/rules/c.sql:8: no table 'calendar.evnts'; did you mean \"events\"?"
     )
 

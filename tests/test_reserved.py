@@ -10,7 +10,7 @@ import pytest
 
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import Project, load_declarations
-from leat.pipelines.declare.reserved import MAX_COLUMNS, reserved_mistakes
+from leat.pipelines.declare.reserved import MAX_COLUMNS, reserved_diagnostics
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.sources.batch import Batch
 from leat.sources.driver import add_sources
@@ -48,7 +48,7 @@ def mistakes(folder: Path, text: str) -> list[str]:
     try:
         load_declarations(Project(folder, folder / ".leat", None, ""), {})
     except DeclarationError as error:
-        return error.mistakes
+        return error.diagnostics
     return []
 
 
@@ -123,7 +123,7 @@ def _connection(endpoints: Any) -> Any:
 def test_a_row_as_wide_as_may_be_declared_fits(postgres_url: str, tmp_path: Path, kind: str, most: int) -> None:
     """Postgres has the lower limits; the longest values are stored elsewhere, those of middle length are the test."""
     declaration = wide({f"f{i}": kind for i in range(most - 2)})
-    assert not list(reserved_mistakes(declaration))
+    assert not list(reserved_diagnostics(declaration))
     chance = random.Random(1)  # noqa: S311
     batch = Batch(declaration.every_stream()[0])
     for length in (20, 22, 24, 100, 5000):

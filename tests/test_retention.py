@@ -190,7 +190,7 @@ def test_mistakes_say_where_and_what(tmp_path: Path) -> None:
         path.write_text(f"{head}streams:\n  events:\n    retain: {retain}\n")
         with pytest.raises(DeclarationError) as caught:
             load_declaration(path, "calendar.yaml")
-        (told,) = caught.value.mistakes
+        (told,) = caught.value.diagnostics
         return told
 
     where = "calendar.yaml:6: streams.events.retain"

@@ -81,22 +81,22 @@ def _validate(workspace: Workspace) -> _Valid:
     from leat.quality.rule_files import load_rules
 
     project = workspace.project
-    declarations, mistakes = read_declarations(project, workspace.overrides)
+    declarations, diagnostics = read_declarations(project, workspace.overrides)
     broken = {path.stem for path in project.declaration_paths()} - declarations.keys()
 
     def found(load: Callable[[], Sequence[_Loaded]]) -> Sequence[_Loaded]:
         try:
             return load()
         except DeclarationError as error:
-            mistakes.extend(apart_from(broken, error.mistakes))
+            diagnostics.extend(apart_from(broken, error.diagnostics))
             return ()
 
     models = found(lambda: load_models(project, declarations))
     named = tuple(path.stem for path in (project.folder / "assets" / "models").glob("*.sql") if "." not in path.stem)
     rules = found(lambda: load_rules(project, declarations, named))
     found(lambda: [load_alerts(project, declarations)])
-    if mistakes:
-        raise DeclarationError(list(dict.fromkeys(mistakes)))
+    if diagnostics:
+        raise DeclarationError(list(dict.fromkeys(diagnostics)))
     return _Valid(len(models), len(rules))
 
 

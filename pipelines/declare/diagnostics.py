@@ -1,4 +1,4 @@
-"""How a mistake in a declared file is told: file, line, path in the file, and what was probably meant."""
+"""Diagnostics of declared files: file, line, path in the file, what is wrong, and what was probably meant."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _EXPECTED = {
 _KINDS = {bool: "true or false", dict: "keys with values", float: "a number", int: "a number", list: "a list"}
 
 
-def validation_mistakes(
+def validation_diagnostics(
     file: YamlFile, shown: str, error: ValidationError, model: type[BaseModel], prefix: Loc
 ) -> list[str]:
     """Return one line per mistake that pydantic found in a file; ``prefix`` is where the model is in it."""
@@ -42,11 +42,11 @@ def validation_mistakes(
     for loc, wanted in expected.items():
         if not any(len(other) > len(loc) and other[: len(loc)] == loc for other in (*texts, *expected)):
             texts.setdefault(loc, []).insert(0, _instead(wanted, inputs[loc]))
-    return [told(file, shown, loc, text) for loc, found in texts.items() for text in dict.fromkeys(found)]
+    return [diagnostic_line(file, shown, loc, text) for loc, found in texts.items() for text in dict.fromkeys(found)]
 
 
-def told(file: YamlFile, shown: str, loc: Loc, text: str) -> str:
-    """Return the line that tells a mistake: where it was written, the path in the declaration, and what is wrong."""
+def diagnostic_line(file: YamlFile, shown: str, loc: Loc, text: str) -> str:
+    """Return the line of a diagnostic: where it was written, the path in the file, and what is wrong."""
     origin = [name for path, name in file.overrides.items() if loc[: len(path)] == path]
     where = origin[0] if origin else f"{shown}:{file.line(loc)}"
     if loc and isinstance(loc[-1], int) and loc not in file.lines:

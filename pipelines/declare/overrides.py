@@ -26,7 +26,7 @@ def apply_overrides(file: YamlFile, name: str, overrides: Mapping[str, str]) -> 
         DeclarationError: with every key that can't be overridden, and every value that isn't YAML.
     """
     value, lines, origins = copy.deepcopy(file.value), dict(file.lines), dict(file.overrides)
-    mistakes: list[str] = []
+    diagnostics: list[str] = []
     for key, text in sorted(overrides.items()):  # a path comes before those below it
         origin = f"integration_config {name}.{key}"
         loc: Loc = tuple(key.split("."))
@@ -34,14 +34,14 @@ def apply_overrides(file: YamlFile, name: str, overrides: Mapping[str, str]) -> 
             item = parse_yaml(text, file.path, origin)
             _put(value, loc, item.value, origin)
         except DeclarationError as error:
-            mistakes += error.mistakes
+            diagnostics += error.diagnostics
         else:
             lines = {old: line for old, line in lines.items() if old[: len(loc)] != loc}
             made = [above for i in range(1, len(loc)) if (above := loc[:i]) not in lines]
             lines |= {(*loc, *below): line for below, line in item.lines.items()} | dict.fromkeys(made, 1)
             origins |= dict.fromkeys([loc, *made], origin)
-    if mistakes:
-        raise DeclarationError(mistakes)
+    if diagnostics:
+        raise DeclarationError(diagnostics)
     longest_first = sorted(origins.items(), key=lambda item: -len(item[0]))
     return replace(file, value=value, lines=lines, overrides=dict(longest_first))
 

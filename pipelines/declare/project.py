@@ -13,9 +13,9 @@ from dotenv import load_dotenv
 from pydantic import ValidationError
 
 from leat.pipelines.declare.declaration import NAME, RESERVED, Declaration
-from leat.pipelines.declare.diagnostics import meant, told, validation_mistakes
+from leat.pipelines.declare.diagnostics import diagnostic_line, meant, validation_diagnostics
 from leat.pipelines.declare.overrides import apply_overrides
-from leat.pipelines.declare.validation import foreign_key_mistakes, semantic_mistakes
+from leat.pipelines.declare.validation import foreign_key_diagnostics, semantic_diagnostics
 from leat.pipelines.declare.yaml_file import DeclarationError, YamlFile, read_yaml
 from leat.sources.driver import (
     Driver,
@@ -86,9 +86,9 @@ def load_declarations(
     Raises:
         DeclarationError: with all mistakes of all files.
     """
-    declarations, mistakes = read_declarations(project, overrides)
-    if mistakes:
-        raise DeclarationError(mistakes)
+    declarations, diagnostics = read_declarations(project, overrides)
+    if diagnostics:
+        raise DeclarationError(diagnostics)
     return declarations
 
 
@@ -101,22 +101,22 @@ def read_declarations(
     """
     declarations: dict[str, Declaration] = {}
     files: dict[str, YamlFile] = {}
-    mistakes = _duplicate_source_mistakes(project)
+    diagnostics = _duplicate_source_diagnostics(project)
     for path in project.declaration_paths():
         try:
             files[path.stem] = _read(path, project.shown(path), overrides.get(path.stem, _NONE))
             declarations[path.stem] = _declaration(files[path.stem], project.shown(path))
         except DeclarationError as error:
-            mistakes += error.mistakes
+            diagnostics += error.diagnostics
     broken = {path.stem for path in project.declaration_paths()} - declarations.keys()
     for name, declaration in declarations.items():
         shown = project.shown(declaration.path)
-        found = foreign_key_mistakes(declaration, declarations)
-        mistakes += apart_from(broken, [told(files[name], shown, loc, text) for loc, text in found])
-    return declarations, mistakes
+        found = foreign_key_diagnostics(declaration, declarations)
+        diagnostics += apart_from(broken, [diagnostic_line(files[name], shown, loc, text) for loc, text in found])
+    return declarations, diagnostics
 
 
-def _duplicate_source_mistakes(project: Project) -> list[str]:
+def _duplicate_source_diagnostics(project: Project) -> list[str]:
     """Return a mistake for each of the project's own sources that has the name of one in leat."""
     return [
         f"sources/{name}/: leat has a source {name!r} itself (leat.sources.{name}), which would be used instead; "
@@ -125,10 +125,10 @@ def _duplicate_source_mistakes(project: Project) -> list[str]:
     ]
 
 
-def apart_from(broken: Collection[str], mistakes: Iterable[str]) -> list[str]:
+def apart_from(broken: Collection[str], diagnostics: Iterable[str]) -> list[str]:
     """Return the mistakes that don't speak of integrations whose own declarations have mistakes."""
     names = re.compile(rf"\b({'|'.join(map(re.escape, broken))})\b") if broken else None
-    return [each for each in mistakes if names is None or not names.search(each.partition(": ")[2])]
+    return [each for each in diagnostics if names is None or not names.search(each.partition(": ")[2])]
 
 
 def load_declaration(
@@ -163,22 +163,24 @@ def _read(path: Path, shown: str, overrides: Mapping[str, str]) -> YamlFile:
 def _declaration(file: YamlFile, shown: str, *, draft: bool = False) -> Declaration:
     driver = _driver_of(file, shown)
     value = dict(file.value)
-    mistakes = [told(file, shown, (key,), "unknown key") for key in ("name", "path") if key in value]
+    diagnostics = [diagnostic_line(file, shown, (key,), "unknown key") for key in ("name", "path") if key in value]
     try:
         connection = value.get("connection")
         value["connection"] = driver.Connection.model_validate({} if connection is None else connection)
     except ValidationError as error:
-        mistakes += validation_mistakes(file, shown, error, driver.Connection, ("connection",))
+        diagnostics += validation_diagnostics(file, shown, error, driver.Connection, ("connection",))
         value["connection"] = driver.Connection.model_construct()
     try:
         declaration = Declaration.model_validate({**value, "name": file.path.stem, "path": file.path})
     except ValidationError as error:
-        raise DeclarationError(mistakes + validation_mistakes(file, shown, error, Declaration, ())) from error
-    if mistakes and not load_streams(declaration.source):  # then the connection has the streams
-        raise DeclarationError(mistakes)
-    mistakes += [told(file, shown, loc, text) for loc, text in semantic_mistakes(declaration, draft=draft)]
-    if mistakes:
-        raise DeclarationError(mistakes)
+        raise DeclarationError(diagnostics + validation_diagnostics(file, shown, error, Declaration, ())) from error
+    if diagnostics and not load_streams(declaration.source):  # then the connection has the streams
+        raise DeclarationError(diagnostics)
+    diagnostics += [
+        diagnostic_line(file, shown, loc, text) for loc, text in semantic_diagnostics(declaration, draft=draft)
+    ]
+    if diagnostics:
+        raise DeclarationError(diagnostics)
     return declaration
 
 
@@ -188,5 +190,5 @@ def _driver_of(file: YamlFile, shown: str) -> Driver:
         if value not in known():
             what = "is missing" if value is None else f"{str(value)[:80]!r} is unknown"
             text = f"{what}{meant(str(value)[:80], known())}; valid: {', '.join(known())}"
-            raise DeclarationError([told(file, shown, (key,), text)])
+            raise DeclarationError([diagnostic_line(file, shown, (key,), text)])
     return load_driver(file.value["source"], file.value["driver"])

@@ -30,7 +30,7 @@ _OF_POSTGRES = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 _OF_ENGINE = frozenset({*SYSTEM_COLUMNS, "_seq"})
 
 
-def reserved_mistakes(declaration: Declaration) -> Found:
+def reserved_diagnostics(declaration: Declaration) -> Found:
     """Yield the streams and columns whose names or number no table can have."""
     versioned = {s.name for s in declaration.selected() if declaration.options(s.name).history}
     for stream in declaration.selected():
@@ -45,12 +45,12 @@ def reserved_mistakes(declaration: Declaration) -> Found:
             )
         columns = declaration.columns(stream)
         for column in columns:
-            text = _column_mistake(column.name)
+            text = _column_diagnostic(column.name)
             if text is not None:
                 yield _where(declaration, stream.name, column.name), text
         if stream.name in versioned:
             yield from _of_history(stream, columns, bool(load_streams(declaration.source)))
-        yield from ((where, text) for text in _size_mistakes(columns))
+        yield from ((where, text) for text in _size_diagnostics(columns))
 
 
 def _where(declaration: Declaration, stream: str, column: str | None = None) -> Loc:
@@ -60,7 +60,7 @@ def _where(declaration: Declaration, stream: str, column: str | None = None) -> 
     return ("connection", "endpoints", stream, *([] if column is None else ["columns", column]))
 
 
-def _column_mistake(name: str) -> str | None:
+def _column_diagnostic(name: str) -> str | None:
     if name in _OF_POSTGRES:
         return f"{name} is a name that Postgres has for itself; write another one, and {name} as its field"
     if name in _OF_ENGINE:
@@ -78,7 +78,7 @@ def _of_history(stream: Stream, columns: Sequence[Column], canonical: bool) -> F
             yield ("streams", stream.name, "history"), f"{text}; {rename}leave it out by exclude: [{name}]"
 
 
-def _size_mistakes(columns: Sequence[Column]) -> Iterator[str]:
+def _size_diagnostics(columns: Sequence[Column]) -> Iterator[str]:
     if len(columns) > MAX_COLUMNS:
         yield f"it has {len(columns)} columns, and a table has at most {MAX_COLUMNS}; leave some out"
         return

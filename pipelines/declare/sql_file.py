@@ -27,7 +27,7 @@ from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 from sqlglot.optimizer.scope import traverse_scope
 
 from leat.pipelines.declare.declaration import NAME
-from leat.pipelines.declare.diagnostics import validation_mistakes
+from leat.pipelines.declare.diagnostics import validation_diagnostics
 from leat.pipelines.declare.portable import is_made_up, past_of, unportable
 from leat.pipelines.declare.table_names import ANALYTICS, TableName
 from leat.pipelines.declare.transpile import made_equal
@@ -141,7 +141,7 @@ def read_header(file: SqlFile, model: type[Header]) -> Header:
     try:
         return model.model_validate(file.header.value)
     except ValidationError as error:
-        raise DeclarationError(validation_mistakes(file.header, file.shown, error, model, ())) from error
+        raise DeclarationError(validation_diagnostics(file.header, file.shown, error, model, ())) from error
 
 
 def refusal(error: Exception) -> str | None:

@@ -24,12 +24,14 @@ class TableName:
         return f"{self.schema}.{self.name}"
 
 
-def table_mistakes(shown: str, tables: Iterable[TableName], known: Mapping[str, Mapping[str, object]]) -> list[str]:
+def table_diagnostics(shown: str, tables: Iterable[TableName], known: Mapping[str, Mapping[str, object]]) -> list[str]:
     """Return a line for each table that can't be meant; an integration that isn't declared is no mistake."""
-    return [f"{shown}:{table.line}: {text}" for table in tables if (text := _table_mistake(table, known)) is not None]
+    return [
+        f"{shown}:{table.line}: {text}" for table in tables if (text := _table_diagnostic(table, known)) is not None
+    ]
 
 
-def _table_mistake(table: TableName, known: Mapping[str, Mapping[str, object]]) -> str | None:
+def _table_diagnostic(table: TableName, known: Mapping[str, Mapping[str, object]]) -> str | None:
     if table.schema in known:
         if table.name in known[table.schema]:
             if table.past and table.schema != ANALYTICS and f"{table.name}_history" not in known[table.schema]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from leat.pipelines.declare.cron import is_cron
 from leat.pipelines.declare.declaration import Check, Declaration, Range, StreamOptions
 from leat.pipelines.declare.diagnostics import meant
-from leat.pipelines.declare.reserved import reserved_mistakes
+from leat.pipelines.declare.reserved import reserved_diagnostics
 from leat.pipelines.declare.yaml_file import Loc
 from leat.sources.stream import Column, Stream, is_number
 
@@ -15,21 +15,21 @@ Found = Iterator[tuple[Loc, str]]
 """Where a mistake is in the declaration, and what is wrong."""
 
 
-def semantic_mistakes(declaration: Declaration, *, draft: bool = False) -> Found:
+def semantic_diagnostics(declaration: Declaration, *, draft: bool = False) -> Found:
     """Yield the mistakes in a declaration that its types allow; of a draft, without those that a preview proposes."""
-    found = [*declaration.connection.mistakes(), *(() if draft else declaration.connection.gaps())]
+    found = [*declaration.connection.diagnostics(), *(() if draft else declaration.connection.gaps())]
     wrong = [(("connection", *loc), text) for loc, text in found]
     if wrong:  # then there may be no streams to speak of
         yield from wrong
         return
-    yield from reserved_mistakes(declaration)
+    yield from reserved_diagnostics(declaration)
     streams = {stream.name: stream for stream in declaration.every_stream()}
     if declaration.schedule is not None and not is_cron(declaration.schedule):
         text = f"{declaration.schedule[:80]!r} is no cron expression"
         yield ("schedule",), f'{text}; write "*/15 * * * *" for each 15 minutes'
     for name, options in declaration.streams.items():
         if name in streams and (streams[name].columns or not draft):
-            for loc, text in _stream_mistakes(streams[name], options):
+            for loc, text in _stream_diagnostics(streams[name], options):
                 yield ("streams", name, *loc), text
             clear = declaration.masked(streams[name]) & declaration.connection.columns_in_cursor(name)
             for column in sorted(clear):
@@ -39,7 +39,7 @@ def semantic_mistakes(declaration: Declaration, *, draft: bool = False) -> Found
             yield ("streams", name), f"unknown stream{meant(name, streams)}; valid: {', '.join(streams)}"
 
 
-def _stream_mistakes(stream: Stream, options: StreamOptions) -> Found:
+def _stream_diagnostics(stream: Stream, options: StreamOptions) -> Found:
     columns = {column.name: column for column in stream.all_columns()}
     for i, name in enumerate(options.exclude):
         if name not in columns:
@@ -60,11 +60,11 @@ def _stream_mistakes(stream: Stream, options: StreamOptions) -> Found:
     elif by is not None and columns[by].type not in ("timestamp", "datetime", "date"):
         yield ("retain", "by"), f"{by} is {columns[by].type}; only a timestamp, datetime or date shows how old a row is"
     for i, check in enumerate(options.checks):
-        for loc, text in _check_mistakes(check, columns, options.exclude):
+        for loc, text in _check_diagnostics(check, columns, options.exclude):
             yield ("checks", i, check.kind, *loc), text
 
 
-def _check_mistakes(check: Check, columns: Mapping[str, Column], excluded: tuple[str, ...]) -> Found:
+def _check_diagnostics(check: Check, columns: Mapping[str, Column], excluded: tuple[str, ...]) -> Found:
     value = getattr(check, check.kind)
     if isinstance(value, Range):
         return
@@ -82,17 +82,17 @@ def _unknown(name: str, columns: Mapping[str, Column]) -> str:
     return f"unknown column {name!r}{meant(name, columns)}"
 
 
-def foreign_key_mistakes(declaration: Declaration, known: Mapping[str, Declaration]) -> Found:
+def foreign_key_diagnostics(declaration: Declaration, known: Mapping[str, Declaration]) -> Found:
     """Yield the foreign keys of a declaration that lead nowhere among all that are declared."""
     for name, options in declaration.streams.items():
         for i, check in enumerate(options.checks):
             for column, target in (check.foreign_key or {}).items():
-                text = _foreign_key_mistake(declaration, target, known)
+                text = _foreign_key_diagnostic(declaration, target, known)
                 if text is not None:
                     yield ("streams", name, "checks", i, "foreign_key", column), text
 
 
-def _foreign_key_mistake(declaration: Declaration, target: str, known: Mapping[str, Declaration]) -> str | None:
+def _foreign_key_diagnostic(declaration: Declaration, target: str, known: Mapping[str, Declaration]) -> str | None:
     parts = target.split(".")
     if len(parts) not in (2, 3):
         return f"{target!r}: write stream.column or integration.stream.column"

@@ -26,9 +26,9 @@ _HINTS = {
 class DeclarationError(Exception):
     """One or more mistakes in a declaration; its text has one line per mistake."""
 
-    def __init__(self, mistakes: list[str]) -> None:
-        super().__init__("\n".join(mistakes))
-        self.mistakes = mistakes
+    def __init__(self, diagnostics: list[str]) -> None:
+        super().__init__("\n".join(diagnostics))
+        self.diagnostics = diagnostics
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,8 @@ def parse_yaml(text: str, path: Path, shown: str) -> YamlFile:
         value = _value(loader, node, (), lines)
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
-        mistake = f"{shown}:{line}: not YAML: the character {chr(int(error.character))!r} is not allowed"
-        raise DeclarationError([mistake]) from error
+        diagnostic = f"{shown}:{line}: not YAML: the character {chr(int(error.character))!r} is not allowed"
+        raise DeclarationError([diagnostic]) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise DeclarationError([f"{shown}:{mark.line + 1 if mark else 1}: {_explained(error)}"]) from error

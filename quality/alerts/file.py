@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from leat.pipelines.declare.declaration import Declaration
-from leat.pipelines.declare.diagnostics import meant, told, validation_mistakes
+from leat.pipelines.declare.diagnostics import diagnostic_line, meant, validation_diagnostics
 from leat.pipelines.declare.project import Project
 from leat.pipelines.declare.yaml_file import DeclarationError, Loc, read_yaml
 from leat.quality.alerts.declaration import Alerts, Escalation
@@ -37,15 +37,17 @@ def load_alerts(project: Project, declarations: Mapping[str, Declaration]) -> Al
     try:
         alerts = Alerts.model_validate(file.value)
     except ValidationError as error:
-        raise DeclarationError(validation_mistakes(file, shown, error, Alerts, ())) from error
+        raise DeclarationError(validation_diagnostics(file, shown, error, Alerts, ())) from error
     rules = [path.stem for path in (project.folder / "quality" / "rules").glob("*.sql") if path.stem.isidentifier()]
-    found = _mistakes(alerts, [*rules, _OF_ALL_RULES], declarations)
-    if mistakes := [told(file, shown, loc, text) for loc, text in found]:
-        raise DeclarationError(mistakes)
+    found = _diagnostics(alerts, [*rules, _OF_ALL_RULES], declarations)
+    if diagnostics := [diagnostic_line(file, shown, loc, text) for loc, text in found]:
+        raise DeclarationError(diagnostics)
     return alerts
 
 
-def _mistakes(alerts: Alerts, rules: list[str], declarations: Mapping[str, Declaration]) -> Iterator[tuple[Loc, str]]:
+def _diagnostics(
+    alerts: Alerts, rules: list[str], declarations: Mapping[str, Declaration]
+) -> Iterator[tuple[Loc, str]]:
     yield from _unknown(("default",), "channel", alerts.default, alerts.channels)
     yield from _escalation((), alerts.escalate, alerts)
     for number, route in enumerate(alerts.routes):

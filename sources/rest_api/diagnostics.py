@@ -6,23 +6,23 @@ from collections.abc import Iterator, Mapping
 
 from leat.sources.rest_api.declared import Endpoint
 from leat.sources.rest_api.paging_styles import CursorPages, Offset, Paged, Pages
-from leat.sources.rest_api.parent_diagnostics import outer_mistakes, parent_mistakes, placeholder_mistakes
-from leat.sources.rest_api.record_diagnostics import NAME, column_mistakes, parent_of, shape_mistakes
-from leat.sources.rest_api.watermark_diagnostics import delta_mistakes, incremental_mistakes
+from leat.sources.rest_api.parent_diagnostics import outer_diagnostics, parent_diagnostics, placeholder_diagnostics
+from leat.sources.rest_api.record_diagnostics import NAME, column_diagnostics, parent_of, shape_diagnostics
+from leat.sources.rest_api.watermark_diagnostics import delta_diagnostics, incremental_diagnostics
 
 Found = Iterator[tuple[tuple[str | int, ...], str]]
 
 
-def endpoint_mistakes(endpoints: Mapping[str, Endpoint]) -> Found:
+def endpoint_diagnostics(endpoints: Mapping[str, Endpoint]) -> Found:
     """Yield where a mistake is below ``endpoints``, and what is wrong."""
     for name, endpoint in endpoints.items():
         if not NAME.fullmatch(name) or name.endswith("_history"):
             yield (name,), "an endpoint becomes a table: write a lower-case identifier, like open_orders"
-        records = (*column_mistakes(endpoint, parent_of(endpoint, endpoints)), *shape_mistakes(endpoint))
+        records = (*column_diagnostics(endpoint, parent_of(endpoint, endpoints)), *shape_diagnostics(endpoint))
         if endpoint.columns:
-            found = (*records, *parent_mistakes(name, endpoint, endpoints), *_reading(endpoint))
+            found = (*records, *parent_diagnostics(name, endpoint, endpoints), *_reading(endpoint))
         else:  # a preview proposes the rest
-            found = (*placeholder_mistakes(endpoint), *outer_mistakes(name, endpoint, endpoints))
+            found = (*placeholder_diagnostics(endpoint), *outer_diagnostics(name, endpoint, endpoints))
         for where, text in found:
             yield (name, *where), text
 
@@ -67,7 +67,7 @@ def _reading(endpoint: Endpoint) -> Found:
     in_body = endpoint.method == "POST" and endpoint.params_in != "query"
     if in_body and any(isinstance(value, list) for value in endpoint.params.values()):
         yield ("params",), "only a query repeats a parameter; write the list into body, or params_in: query"
-    yield from placeholder_mistakes(endpoint)
-    yield from delta_mistakes(endpoint)
+    yield from placeholder_diagnostics(endpoint)
+    yield from delta_diagnostics(endpoint)
     if incremental is not None:
-        yield from incremental_mistakes(endpoint, incremental)
+        yield from incremental_diagnostics(endpoint, incremental)

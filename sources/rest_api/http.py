@@ -19,7 +19,7 @@ from leat.sources.http.auth import Auth, NoAuth, sign_in
 from leat.sources.http.client import Advice, Client, Limits, Version, open_client
 from leat.sources.look import Look
 from leat.sources.rest_api.declared import Endpoint, personal_columns, stream_of
-from leat.sources.rest_api.diagnostics import endpoint_gaps, endpoint_mistakes
+from leat.sources.rest_api.diagnostics import endpoint_diagnostics, endpoint_gaps
 from leat.sources.rest_api.families import Families, Reach
 from leat.sources.rest_api.listed import Reading, State
 from leat.sources.rest_api.look import Looking
@@ -60,9 +60,9 @@ class Connection(ConnectionModel):
     timeout: float = Field(default=30, gt=0, le=600, description="Seconds to wait for the next bytes of a response.")
     allow_private: bool = Field(default=True, description="Whether the host may be this machine or a private one.")
 
-    def mistakes(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    def diagnostics(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Yield what the types can't say of the endpoints."""
-        for loc, text in endpoint_mistakes(self.endpoints):
+        for loc, text in endpoint_diagnostics(self.endpoints):
             yield ("endpoints", *loc), text
 
     def gaps(self) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -13,7 +13,7 @@ Found = Iterator[tuple[tuple[str | int, ...], str]]
 _PLACEHOLDER = re.compile(r"\{(\w*)\}")
 
 
-def parent_mistakes(name: str, endpoint: Endpoint, endpoints: Mapping[str, Endpoint]) -> Found:
+def parent_diagnostics(name: str, endpoint: Endpoint, endpoints: Mapping[str, Endpoint]) -> Found:
     """Yield where a mistake is in the place of an endpoint among others, and what is wrong."""
     if endpoint.nested_in is not None:
         yield from _nested(endpoint, endpoints)
@@ -59,7 +59,7 @@ def _parent(name: str, endpoint: Endpoint, parent: Parent, endpoints: Mapping[st
             yield ("columns", column), f"it takes values of parent.each that aren't {options.type}"
 
 
-def outer_mistakes(name: str, endpoint: Endpoint, endpoints: Mapping[str, Endpoint]) -> Found:
+def outer_diagnostics(name: str, endpoint: Endpoint, endpoints: Mapping[str, Endpoint]) -> Found:
     """Yield what is wrong with where an endpoint is that is declared without columns."""
     parent, nested = endpoint.parent, endpoint.nested_in
     if parent is not None:
@@ -87,7 +87,7 @@ def _is_above(name: str, endpoints: Mapping[str, Endpoint]) -> bool:
     return at is not None
 
 
-def placeholder_mistakes(endpoint: Endpoint) -> Found:
+def placeholder_diagnostics(endpoint: Endpoint) -> Found:
     """Yield placeholders that nothing fills, and values that fill none; a body may hold other braces, as of GraphQL."""
     own = set(endpoint.parent.fills()) if endpoint.parent else set()
     filled = own | {"today", "now"} | ({"since", "until"} if endpoint.incremental else set())

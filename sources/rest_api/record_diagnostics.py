@@ -21,7 +21,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _TIMES = ("timestamp", "datetime", "date")
 
 
-def column_mistakes(endpoint: Endpoint, parent: Endpoint | None) -> Found:
+def column_diagnostics(endpoint: Endpoint, parent: Endpoint | None) -> Found:
     """Yield where a mistake is in the columns and the key of an endpoint, and what is wrong.
 
     Args:
@@ -84,7 +84,7 @@ def _place(options: ColumnOptions, parent: Endpoint | None) -> Iterator[tuple[st
         yield "type", f"{options.parent} of the parent is {known.type}; declare the same"
 
 
-def shape_mistakes(endpoint: Endpoint) -> Found:
+def shape_diagnostics(endpoint: Endpoint) -> Found:
     """Yield where a mistake is in what an endpoint says of its answers and records, and what is wrong."""
     each = EACH in endpoint.records_path()
     keyed, kind = endpoint.keyed_by, endpoint.format.kind

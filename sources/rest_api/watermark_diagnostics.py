@@ -13,7 +13,7 @@ Found = Iterator[tuple[tuple[str | int, ...], str]]
 _ORDERED = frozenset({"timestamp", "datetime", "date", "integer", "string"})
 
 
-def delta_mistakes(endpoint: Endpoint) -> Found:
+def delta_diagnostics(endpoint: Endpoint) -> Found:
     """Yield where a mistake is in ``delta``, and what is wrong."""
     delta = endpoint.delta
     if delta is None:
@@ -27,7 +27,7 @@ def delta_mistakes(endpoint: Endpoint) -> Found:
             yield ("delta", "removed"), f"{name} is {endpoint.columns[name].type}; such a key can't be deleted"
 
 
-def incremental_mistakes(endpoint: Endpoint, incremental: Incremental) -> Found:
+def incremental_diagnostics(endpoint: Endpoint, incremental: Incremental) -> Found:
     """Yield where a mistake is in ``incremental``, and what is wrong."""
     column = endpoint.columns.get(incremental.column)
     if column is None:

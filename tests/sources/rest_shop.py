@@ -68,7 +68,7 @@ class Reader:
     def connection(self) -> Connection:
         given = {"url": self.url, "endpoints": self.endpoints, "timeout": 5, **self.more}
         made = Connection.model_validate(given)
-        assert list(made.mistakes()) == []
+        assert list(made.diagnostics()) == []
         return made
 
     def sync(self) -> Sync:

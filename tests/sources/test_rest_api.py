@@ -536,8 +536,8 @@ def test_a_mistake_is_told_with_its_line(tmp_path: Path, line: int, text: str, w
     with pytest.raises(DeclarationError) as told:
         load_declaration(path, "pipelines/shop.yaml")
     assert any(
-        mistake.startswith(f"pipelines/shop.yaml:{line}: ") and words in mistake for mistake in told.value.mistakes
-    ), told.value.mistakes
+        mistake.startswith(f"pipelines/shop.yaml:{line}: ") and words in mistake for mistake in told.value.diagnostics
+    ), told.value.diagnostics
 
 
 def test_options_of_a_declared_stream_are_checked(tmp_path: Path) -> None:

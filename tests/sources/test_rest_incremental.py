@@ -321,7 +321,7 @@ def test_the_cursor_of_an_export_is_its_token(server: Answers, tmp_path: Path) -
 def test_a_mistake_names_its_place(more: dict[str, Any], where: str, words: str) -> None:
     endpoint = {"path": "x", "key": "id", "columns": {"id": "integer", "at": "timestamp"}, **more}
     made = Connection.model_validate({"url": "https://api.example.com", "endpoints": {"tickets": endpoint}})
-    assert [loc[-1] for loc, text in made.mistakes() if words in text] == [where], list(made.mistakes())
+    assert [loc[-1] for loc, text in made.diagnostics() if words in text] == [where], list(made.diagnostics())
 
 
 @pytest.mark.parametrize(

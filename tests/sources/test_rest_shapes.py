@@ -339,7 +339,7 @@ def _told(folder: Path, number: int, line: str, words: str, keep: int = 9) -> No
     with pytest.raises(DeclarationError) as told:
         load_declaration(path, "pipelines/shop.yaml")
     start = f"pipelines/shop.yaml:{number}: connection.endpoints.things."
-    assert any(mistake.startswith(start + words) for mistake in told.value.mistakes), told.value.mistakes
+    assert any(mistake.startswith(start + words) for mistake in told.value.diagnostics), told.value.diagnostics
 
 
 def test_a_column_of_the_parent_has_its_type() -> None:
@@ -351,6 +351,6 @@ def test_a_column_of_the_parent_has_its_type() -> None:
     made = Connection.model_validate(
         {"url": "https://api.example.com", "endpoints": {"things": things, "parts": child}}
     )
-    assert list(made.mistakes()) == [
+    assert list(made.diagnostics()) == [
         (("endpoints", "parts", "columns", "thing", "type"), "id of the parent is integer; declare the same")
     ]
