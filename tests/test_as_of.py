@@ -66,7 +66,7 @@ def test_it_has_the_columns_of_the_table(loads: Loads) -> None:
 @pytest.mark.parametrize(
     ("moment", "words"),
     [
-        (literal(START), "tally.fed is known from 2026-01-01 00:01:00.00 on"),
+        (literal(START), "tally.fed has history from 2026-01-01 00:01:00.00 on"),
         ("leat.load_time('20200101T000000000000')", "leat.loads has no load 20200101T000000000000"),
     ],
 )
@@ -94,7 +94,7 @@ def test_it_follows_the_declaration(loads: Loads) -> None:
     loads.declaration = declaration({"fed": {"history": True}})
     loads.load(rows("fed", thing(2)))
     assert [entry[2] for entry in as_of(loads, literal(loads.at))] == ["unversioned", "x"]
-    with pytest.raises(Exception, match=r"tally.fed is known from"):
+    with pytest.raises(Exception, match=r"tally.fed has history from"):
         as_of(loads, literal(first))
 
 
@@ -105,7 +105,7 @@ def test_a_rebuilt_table_has_a_new_past(loads: Loads) -> None:
     reset = planned(RESET, frozenset({"fed"}), keep_cursor=True, rebuild=True, any_share=True)
     loads.load(rows("fed", thing(1, "secret")), plan=reset)
     assert as_of(loads, literal(loads.at)) == now(loads)
-    with pytest.raises(Exception, match=r"tally.fed is known from"):
+    with pytest.raises(Exception, match=r"tally.fed has history from"):
         as_of(loads, literal(first))
 
 

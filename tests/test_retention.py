@@ -123,7 +123,7 @@ def test_versions_are_kept_for_a_while_and_the_past_says_so(loads: Loads) -> Non
     known = loads.at - WEEK
     assert loads.read("SELECT known_from FROM leat.histories") == [(known,)]
     assert loads.read(f"SELECT id, label FROM tally.fed_as_of({literal(known)}) ORDER BY id") == [(1, "two"), (2, "x")]
-    with pytest.raises(Exception, match=r"tally.fed is known from"):
+    with pytest.raises(Exception, match=r"tally.fed has history from"):
         loads.read(f"SELECT * FROM tally.fed_as_of({literal(first)})")
 
 

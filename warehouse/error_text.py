@@ -26,7 +26,7 @@ _WORDED = re.compile(
     r"(?:Could not|Can't|Cannot|Failed to|Type \w+ with value|Malformed|Invalid|Mismatch|Overflow|Error in)"
 )
 """How errors about input begin that DuckDB words itself."""
-_OF_THE_PAST = re.compile(r"\w+\.\w+ is known from [0-9 :.+-]{8,40} on|leat\.loads has no load \w{0,40}")
+_OF_THE_PAST = re.compile(r"\w+\.\w+ has history from [0-9 :.+-]{8,40} on|leat\.loads has no load \w{0,40}")
 """What the functions of a table's past say: a time or a load of leat's own, and no value of a row."""
 _DATA = "22"
 """The class of SQLSTATE for data that doesn't fit."""

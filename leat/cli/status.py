@@ -102,6 +102,6 @@ def _print_publications(found: Status) -> None:
 
 def _describe_blocked(name: str, since: datetime) -> str:
     return (
-        f"{name}, whose own checks have failed since {since:%Y-%m-%d %H:%M:%S} UTC; readers keep its old rows. "
+        f"{name}, whose own checks have failed since {since:%Y-%m-%d %H:%M:%S} UTC; readers stay on its old rows. "
         f"Next: correct the data or the check and run again, or `leat publish --force {name} --reason '…'`"
     )

@@ -85,6 +85,6 @@ def _size_diagnostics(columns: Sequence[Column]) -> Iterator[str]:
     size = _ROW_HEADER + len(columns) // 8 + _SYSTEM + sum(_BYTES.get(c.type, _TEXT) for c in columns)
     if size > _PAGE:
         yield (
-            f"its {len(columns)} columns can take {size:,} bytes of a row, of which Postgres has {_PAGE:,}; leave some "
+            f"its {len(columns)} columns can take {size:,} bytes per row, and Postgres allows {_PAGE:,}; leave some "
             "out, or declare an object with many fields as one json column"
         )

@@ -38,7 +38,7 @@ _KNOWN = {
     "duckdb": """
         CREATE OR REPLACE MACRO leat.known_at(_moment, _integration, _stream) AS (
             SELECT CASE WHEN CAST(_moment AS TIMESTAMPTZ) >= known_from THEN CAST(_moment AS TIMESTAMPTZ)
-                ELSE CAST(error(_integration || '.' || _stream || ' is known from ' || known_from || ' on')
+                ELSE CAST(error(_integration || '.' || _stream || ' has history from ' || known_from || ' on')
                     AS TIMESTAMPTZ) END
             FROM leat.histories WHERE integration = _integration AND stream = _stream)""",
     "postgres": """
@@ -49,7 +49,7 @@ _KNOWN = {
             SELECT h.known_from INTO since FROM leat.histories AS h
             WHERE h.integration = known_at.integration AND h.stream = known_at.stream;
             IF moment < since THEN
-                RAISE EXCEPTION '%.% is known from % on', integration, stream, since;
+                RAISE EXCEPTION '%.% has history from % on', integration, stream, since;
             END IF;
             RETURN moment;
         END $leat$""",
