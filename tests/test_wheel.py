@@ -131,6 +131,15 @@ def test_a_project_elsewhere_is_made_checked_loaded_read_and_opened(installed: I
         assert locations(url) == {"leat": "RepositoryLocation"}
 
 
+def test_the_package_has_what_the_demo_declares(installed: Installed) -> None:
+    code = "from pathlib import Path; from leat.demo.project import write_project; write_project(Path('demo'))"
+    subprocess.run([installed.python, "-c", code], cwd=installed.folder, env=installed.env, check=True)
+    said = installed("--project", "demo", "check").stdout.splitlines()[0]
+    names = ("pipelines/*.yaml", "assets/models/*.sql", "quality/rules/*.sql")
+    declared = [len({path.name.split(".")[0] for path in ROOT.glob(name)}) for name in names]  # x.postgres.sql is x
+    assert said == "✓ valid: {} declarations, {} models and {} rules".format(*declared)
+
+
 def test_the_demo_says_what_it_needs(installed: Installed) -> None:
     done = installed("demo")
     assert (done.returncode, done.stdout) == (2, "")
