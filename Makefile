@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := .venv/bin/uv
 STAMP := .venv/.synced
 
-.PHONY: demo demo-stop test nightly lint bench build dev clean
+.PHONY: demo demo-stop test test-quick nightly lint bench build dev clean
 
 $(UV):
 	$(PYTHON) -m venv .venv
@@ -21,6 +21,9 @@ demo-stop: $(STAMP)  ## end the demo's servers
 
 test: $(STAMP)  ## run the tests, on DuckDB and on a Postgres of their own
 	.venv/bin/python -m pytest -n logical --maxprocesses 4 --dist loadgroup
+
+test-quick: $(STAMP)  ## run the tests that start no systems and kill nothing, in three minutes
+	.venv/bin/python -m pytest -n logical --maxprocesses 4 --dist loadgroup -m "not slow"
 
 nightly: $(STAMP)  ## try 2,000 examples of every property, where make test tries 100
 	LEAT_EXAMPLES=2000 .venv/bin/python -m pytest -n logical --maxprocesses 4 --timeout 3600 \

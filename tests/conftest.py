@@ -42,9 +42,38 @@ def pytest_configure() -> None:
         tempfile.tempdir = None
 
 
+_SLOW = (
+    "company/",
+    "contract/test_failures",
+    "contract/test_killed",
+    "contract/test_loading",
+    "contract/test_secrets",
+    "sources/test_crm_accounting",
+    "sources/test_payments_planted",
+    "sources/test_sso_canaille",
+    "test_alerts_dagster",
+    "test_concurrency",
+    "test_dagster",
+    "test_docs_followed",
+    "test_faults",
+    "test_kill",
+    "test_models_of_",
+    "test_site",
+    "test_wheel",
+)
+"""Tests that start systems, processes or Dagster, or build models: they run first, and not in `make test-quick`."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Name for each test the group whose tests have to be run by one worker, before a worker looks for the names."""
+    """Put slow tests first, and name for each test the group whose tests have to be run by one worker.
+
+    The longest group would end last otherwise, alone on its worker.
+    """
+    for item in items:
+        if item.nodeid.removeprefix("tests/").startswith(_SLOW):
+            item.add_marker("slow")
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     for item in items:
         group = _group_of(item)
         if group is not None and item.get_closest_marker("xdist_group") is None:
