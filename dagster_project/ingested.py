@@ -47,8 +47,8 @@ def ingested_assets(compiled: Compiled, declaration: Declaration) -> dg.AssetsDe
 
 
 def _load(context: dg.AssetExecutionContext, compiled: Compiled, workspace: Workspace, name: str) -> Iterator[Told]:
+    from leat.runs.load import Observer, check, load_step  # SQLAlchemy isn't imported for definitions
     from leat.runs.result import needs_refresh
-    from leat.runs.run import Observer, check, load_step  # SQLAlchemy isn't imported for definitions
 
     declaration = workspace.declarations[name]
     specs = {spec.key: spec for spec in stream_specs(compiled, declaration)}

@@ -61,9 +61,9 @@ def refresh_step(context: dg.AssetExecutionContext, compiled: Compiled, workspac
         raise failed(str(error)) from None
     context.log.info("readers see the new version" if publication.published else "nothing to publish")
     with workspace.warehouse.snapshot() as session:
-        outcomes = refreshed_outcomes(session, compiled, refreshed, publication.told)
+        outcomes = refreshed_outcomes(session, compiled, refreshed, publication.explanation)
     yield from tell(context, specs, outcomes, checked(refreshed.checks if refreshed else ()))
     yield from (earlier or ()) if refreshed is None else ()
-    wrong = [*(refreshed.errors if refreshed else ()), *([publication.told] if publication.told else ())]
+    wrong = [*(refreshed.errors if refreshed else ()), *([publication.explanation] if publication.explanation else ())]
     if wrong:
         raise failed("\n".join(wrong))

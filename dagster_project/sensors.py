@@ -1,4 +1,4 @@
-"""Sensors that tell people of problems: the pass that ends ``leat run``, made when a run has failed and every minute.
+"""Sensors that alert people to problems: what ends ``leat run``, done when a run has failed and every minute.
 
 What is wrong is read from state, so it doesn't matter which of them sees it first, nor whether it was a run of Dagster
 or of the command line that failed.
@@ -32,7 +32,7 @@ def alert_sensors(compiled: Compiled) -> Sequence[dg.SensorDefinition]:
     )
     def alerts_of_failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason:
         context.log.info(f"run {context.dagster_run.run_id[:8]} failed")
-        return dg.SkipReason(_tell(compiled))
+        return dg.SkipReason(_notify(compiled))
 
     @dg.sensor(
         name="alerts",
@@ -42,13 +42,13 @@ def alert_sensors(compiled: Compiled) -> Sequence[dg.SensorDefinition]:
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def alerts(_context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        return dg.SkipReason(_tell(compiled))
+        return dg.SkipReason(_notify(compiled))
 
     return [alerts_of_failed_runs, alerts]
 
 
-def _tell(compiled: Compiled) -> str:
-    """Make a pass; returns in words what was sent.
+def _notify(compiled: Compiled) -> str:
+    """Send the alerts that are due; returns in words what was sent.
 
     Raises:
         Failure: the declarations have mistakes, which the tick shows.

@@ -258,7 +258,7 @@ def test_a_broken_rule_keeps_readers_on_the_old_version(modelled: Shown) -> None
         result = modelled.run(*selected)
         assert not result.success
         assert failure(result).startswith("readers stay on the old version since ")
-        assert "UTC: full (No shelf is full: 1 violation). Next: mend the data" in failure(result)
+        assert "UTC: full (No shelf is full: 1 violation). Next: correct the data" in failure(result)
         assert modelled.tally.query("SELECT count(*) FROM tally.kept") == [(2,)]
     assert values(modelled.latest(VIOLATIONS).metadata)["open violations"] == 1
 

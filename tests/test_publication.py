@@ -99,8 +99,8 @@ def test_a_failed_check_keeps_the_version_back_until_it_is_mended(desk: Desk) ->
     desk.load(rows("fed", row(1, "one", weight=99.0)))
     _, published = desk.publish()
     assert published.withheld is not None
-    assert published.told is not None
-    assert "analytics.labels: range_weight" in published.told
+    assert published.explanation is not None
+    assert "analytics.labels: range_weight" in published.explanation
     assert desk.labels() == [(1, "one", 1.0)], "also on Postgres, where rows of streams are there"
     since = published.withheld.data["since"]
     desk.load(rows("fed", row(2, "two", weight=50.0)))
@@ -123,8 +123,8 @@ def test_a_rule_of_severity_error_keeps_the_models_and_the_ledger_tells_why(desk
     desk.publish()
     desk.load(rows("fed", row(1, "one", weight=500.0)))
     _, published = desk.publish()
-    assert published.told is not None
-    assert "heavy" in published.told
+    assert published.explanation is not None
+    assert "heavy" in published.explanation
     assert desk.labels() == [(1, "one", 1.0)]
     with desk.warehouse.snapshot() as session:
         assert session.execute("SELECT rule, resolved_at FROM leat.violations") == [("heavy", None)]

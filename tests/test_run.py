@@ -15,9 +15,10 @@ from leat.control.publications import Publication
 from leat.control.store import recent_runs
 from leat.pipelines.load.engine import Request
 from leat.pipelines.load.results import IntegrationResult, StreamResult
+from leat.runs.load import Observer, load_step
 from leat.runs.publish import Published
 from leat.runs.result import Outcome, RunResult, needs_refresh
-from leat.runs.run import Observer, load_step, refresh_and_publish, run
+from leat.runs.run import refresh_and_publish, run
 from leat.runs.workspace import Workspace
 from leat.warehouse.session import WarehouseError
 from tests.kit.project import Tally, row, rows

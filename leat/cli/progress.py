@@ -6,8 +6,8 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElaps
 
 from leat.cli.output import err
 from leat.pipelines.load.results import IntegrationResult
+from leat.runs.load import Observer
 from leat.runs.printable import in_one_line
-from leat.runs.run import Observer
 
 
 def shown_progress() -> Progress:

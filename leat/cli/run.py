@@ -122,7 +122,7 @@ def _report_to_dagster(workspace: Workspace, result: RunResult) -> None:
     if has_instance(workspace.project):
         from leat.dagster_project.report import report
 
-        report(workspace, result.integrations, result.refreshed, result.publication.told)
+        report(workspace, result.integrations, result.refreshed, result.publication.explanation)
 
 
 def _print_as_json(result: RunResult, request: Request, command: str) -> None:
@@ -191,8 +191,8 @@ def _print_refreshed(refreshed: Refreshed | None) -> None:
 
 
 def _print_publication(publication: Published, refreshed: Refreshed | None, command: str) -> None:
-    if publication.told is not None:
-        say(("not published", "red"), f": {publication.told}")
+    if publication.explanation is not None:
+        say(("not published", "red"), f": {publication.explanation}")
     elif refreshed is not None and refreshed.accepted:
         say(("published", "yellow"), " in spite of failed checks: `leat status` says so until they hold")
     elif command == "publish":

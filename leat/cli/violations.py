@@ -17,8 +17,8 @@ from leat.cli.output import Json, counted, minute, print_json, say
 from leat.cli.tables import print_table
 from leat.cli.usage import UsageMistake, not_there
 from leat.pipelines.declare.yaml_file import DeclarationError
-from leat.pipelines.load.verdict import may_be_published
 from leat.quality.violation_report import Entry, entries, matching
+from leat.runs.acknowledge import acknowledge
 from leat.runs.workspace import Workspace
 
 _SHORTEST = 4
@@ -67,16 +67,10 @@ def ack(
     json: Json = False,
 ) -> None:
     """Acknowledge violations: who takes care of them, and until when there are no more alerts about them."""
-    from leat.quality.ledger import acknowledge
-
     workspace: Workspace = context.obj()
     chosen = _chosen(_entries(workspace, only_open=False, rule=None), keys)
     who, end = (None, None) if undo else (by or getpass.getuser(), _time(until, datetime.now(UTC)))
-    published = workspace.warehouse.is_published()
-    with workspace.warehouse.transaction() as session:
-        acknowledge(session, [entry.key for entry in chosen], who, end, "" if undo else note)
-    if published:  # else a check keeps readers on an older version
-        workspace.warehouse.publish(may_be_published)
+    acknowledge(workspace, [entry.key for entry in chosen], who, end, "" if undo else note)
     if json:
         print_json(command="ack", violations=[entry.key for entry in chosen], by=who, until=end, note=note or None)
         return

@@ -1,6 +1,6 @@
-"""Whether readers get what was brought up to date: published, kept back because of a check, or forced by somebody.
+"""Whether readers get what was refreshed: published, withheld because of a check, or forced by somebody.
 
-What becomes of a publication is kept in the control store, so that ``leat status`` tells it when the process is gone.
+What becomes of a publication is recorded in the control store, so that ``leat status`` shows it after the process ends.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ class Published:
 
     Attributes:
         published: whether readers see something new.
-        withheld: why, if the newest version is kept back.
+        withheld: why, if the newest version is withheld.
     """
 
     published: bool
     withheld: Publication | None = None
 
     @property
-    def told(self) -> str | None:
-        """What is kept back, since when, why, and what to do next; None when nothing is."""
+    def explanation(self) -> str | None:
+        """What is withheld, since when, why, and what to do next; None when nothing is."""
         return None if self.withheld is None else describe_withheld(self.withheld)
 
 
 @dataclass(frozen=True, slots=True)
 class Force:
-    """Somebody wants what checks would keep back. Called with those checks, it records that before it is done.
+    """Somebody wants what checks would withhold. Called with those checks, it records that before it is done.
 
     Attributes:
         store: the control store.
@@ -64,7 +64,7 @@ class Force:
 
 
 def publish(store: sqlalchemy.Engine, warehouse: Warehouse, refreshed: Refreshed | None) -> Published:
-    """Publish, unless a check of severity error keeps the version back; then why is recorded.
+    """Publish, unless a check of severity error withholds the version; then why is recorded.
 
     What is published is what was judged: what another process has written since waits for the verdict on it.
 
@@ -85,7 +85,7 @@ def publish(store: sqlalchemy.Engine, warehouse: Warehouse, refreshed: Refreshed
 
 
 def describe_withheld(withheld: Publication) -> str:
-    """Return in words what is kept back, since when, why, and what to do next."""
+    """Return in words what is withheld, since when, why, and what to do next."""
     since = datetime.fromisoformat(withheld.data["since"])
     reasons = "; ".join(_in_words(reason) for reason in withheld.data["reasons"])
     return f"readers stay on the old version since {since:%Y-%m-%d %H:%M:%S} UTC: {reasons}. Next: {NEXT_STEP}"
@@ -111,13 +111,13 @@ def _reasons(failed: Iterable[CheckResult]) -> list[dict[str, Any]]:
 
 
 def _withhold(store: sqlalchemy.Engine, failed: Iterable[CheckResult]) -> Publication:
-    """Record why a version is kept back, unless that is recorded already; returns the record."""
+    """Record why a version is withheld, unless that is recorded already; returns the record."""
     from leat.control.publications import current_publications, log_publication
 
-    known, reasons = current_publications(store).withheld, _reasons(failed)
-    if known is not None and known.data["reasons"] == reasons:
-        return known
-    since = datetime.now(UTC).isoformat() if known is None else known.data["since"]
+    current, reasons = current_publications(store).withheld, _reasons(failed)
+    if current is not None and current.data["reasons"] == reasons:
+        return current
+    since = datetime.now(UTC).isoformat() if current is None else current.data["since"]
     return log_publication(store, "publish_withheld", {"reasons": reasons, "since": since})
 
 

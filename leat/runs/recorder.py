@@ -1,4 +1,4 @@
-"""Keeps the control store up to date with what the engine does: a run begins, a run ends, and what happened in it."""
+"""Records in the control store what the engine does: a run begins, a run ends, and what happened in it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Recorder:
     def on_call(self, integration: str, call: ApiCall) -> None:
         """Record an API call of a run; for :attr:`leat.pipelines.load.engine.Engine.called`.
 
-        Calls are kept back until there are a thousand, or the run ends. What can't be written is logged and lost: a
+        Calls are written when there are a thousand, or when the run ends. What can't be written is logged and lost: a
         run doesn't fail for it.
         """
         with self._lock:
@@ -86,7 +86,7 @@ class Recorder:
             log.exception("%d API calls of run %s were not recorded", len(calls), running.run)
 
     def on_result(self, result: IntegrationResult) -> None:
-        """Record how a run ended, and in the log what is worth keeping of it."""
+        """Record how a run ended, and in the log what is worth remembering."""
         from leat.control import store as control
 
         if result.integration in self.parts:
@@ -123,7 +123,7 @@ def _fields(call: ApiCall) -> dict[str, Any]:
 
 
 def register(store: sqlalchemy.Engine, declarations: Mapping[str, Declaration]) -> None:
-    """Make the control store know the declared systems and integrations."""
+    """Write the declared systems and integrations to the control store."""
     from leat.control import store as control
     from leat.sources.driver import describe_source
 

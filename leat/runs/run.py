@@ -11,24 +11,22 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.load.drift import Change, changes_since
-from leat.pipelines.load.engine import Audit, Engine, Request
+from leat.pipelines.load.engine import Request
 from leat.pipelines.load.quarantined import Choice, count_reasons
 from leat.pipelines.load.results import CheckResult, IntegrationResult
-from leat.pipelines.load.run import run_integration, run_integrations
-from leat.quality.expectations import import_expectations
+from leat.pipelines.load.run import run_integrations
 from leat.quality.violation_report import entries
+from leat.runs.load import SILENT, Observer, auditor, engine_of, load
 from leat.runs.notify import notify
 from leat.runs.publish import Force, Published, publish
-from leat.runs.recorder import Recorder, register
 from leat.runs.refresh import Refreshed, refresh
 from leat.runs.result import Reasons, RunResult
 from leat.runs.workspace import Workspace
@@ -36,30 +34,9 @@ from leat.sources.settings import redact
 from leat.warehouse.session import Session
 
 if TYPE_CHECKING:
-    from leat.control.store import Trigger
     from leat.quality.alerts.announce import Sent
 
 log = logging.getLogger("leat.runs")
-
-
-@dataclass(frozen=True, slots=True)
-class Observer:
-    """What is called while a run goes on, from the threads of its integrations.
-
-    Attributes:
-        phase: called with an integration and the phase that begins; see :class:`leat.pipelines.load.engine.Engine`.
-        progress: called with an integration, what is being read, and how many records since the last call.
-        result: called with what became of an integration.
-        refreshing: called when all are loaded, and models and rules follow.
-    """
-
-    phase: Callable[[str, str], None] = field(default=lambda _integration, _phase: None)
-    progress: Callable[[str, str, int], None] = field(default=lambda _integration, _what, _count: None)
-    result: Callable[[IntegrationResult], None] = field(default=lambda _result: None)
-    refreshing: Callable[[], None] = field(default=lambda: None)
-
-
-SILENT = Observer()
 
 
 def run(
@@ -103,43 +80,6 @@ def run(
         )
 
 
-def load(
-    workspace: Workspace,
-    names: Sequence[str],
-    request: Request,
-    observer: Observer = SILENT,
-    *,
-    force: Force | None = None,
-) -> list[IntegrationResult]:
-    """Load integrations side by side and record their runs; a transient error is tried three times."""
-    recorder = _recorder(workspace, "cli", request)
-    engine = _engine(workspace, recorder, observer, force)
-
-    def on_result(result: IntegrationResult) -> None:
-        recorder.on_result(result)
-        observer.result(result)
-
-    return run_integrations(engine, names, request, on_result)
-
-
-def load_step(workspace: Workspace, name: str, request: Request, observer: Observer = SILENT) -> IntegrationResult:
-    """Load one integration for a step of Dagster: in the caller's thread, so that an interrupt ends it.
-
-    A transient error is tried once: Dagster tries again, and shows that it does.
-    """
-    recorder = _recorder(workspace, "dagster", request)
-    engine = replace(_engine(workspace, recorder, observer, None), attempts=1)
-    result = run_integration(engine, name, request)
-    recorder.on_result(result)
-    return result
-
-
-def check(workspace: Workspace, name: str) -> tuple[CheckResult, ...]:
-    """Check the tables of an integration as they are, and record the outcome."""
-    with workspace.warehouse.transaction() as session:
-        return _auditor(workspace, None)(session, workspace.declarations[name])
-
-
 def refresh_and_publish(
     workspace: Workspace, *, always: bool = False, force: Force | None = None
 ) -> tuple[Refreshed | None, Published]:
@@ -171,59 +111,6 @@ def _notify(workspace: Workspace) -> tuple[list[Sent], str | None]:
         return [], redact(str(error))
 
 
-def _recorder(workspace: Workspace, trigger: Trigger, request: Request) -> Recorder:
-    register(workspace.store, workspace.declarations)
-    return Recorder(workspace.store, trigger, frozenset(request.only))
-
-
-def _engine(workspace: Workspace, recorder: Recorder | None, observer: Observer, force: Force | None) -> Engine:
-    warming = _Warming()
-
-    def on_phase(integration: str, phase: str) -> None:
-        if recorder is not None:
-            recorder.on_phase(integration, phase)
-        warming.on_phase(phase)
-        observer.phase(integration, phase)
-
-    engine = Engine(
-        workspace.project,
-        workspace.warehouse,
-        workspace.declarations,
-        audit=_auditor(workspace, force),
-        observe=on_phase,
-        progress=observer.progress,
-    )
-    return engine if recorder is None else replace(engine, called=recorder.on_call)
-
-
-def _auditor(workspace: Workspace, force: Force | None) -> Audit:
-    """Return what checks the tables of an integration; ``force`` takes failed checks, which then count for nothing."""
-
-    def run_checks(session: Session, declaration: Declaration) -> tuple[CheckResult, ...]:
-        from leat.quality.audit import audit
-
-        checks = audit(session, declaration, workspace.declarations)
-        if force is not None and any(check.blocks for check in checks):
-            force(checks)
-        return checks
-
-    return run_checks
-
-
-class _Warming:
-    """Imports what checks need while extracting waits for the network: it takes seconds."""
-
-    def __init__(self) -> None:
-        self._thread: threading.Thread | None = None
-
-    def on_phase(self, phase: str) -> None:
-        if phase == "extracting" and self._thread is None:
-            self._thread = threading.Thread(target=import_expectations, daemon=True)
-            self._thread.start()
-        elif phase == "checking" and self._thread is not None:
-            self._thread.join()  # two threads must not import one package at the same time
-
-
 def _reasons(session: Session, results: Sequence[IntegrationResult], since: datetime) -> Reasons:
     return {
         (result.integration, stream.stream): count_reasons(
@@ -239,7 +126,7 @@ def _dry_run(workspace: Workspace, names: Sequence[str], request: Request, obser
     """Load up to the end of the transactions; what is quarantined and drifts is read before they are rolled back."""
     started, since = time.monotonic(), datetime.now(UTC)
     seen: dict[str, tuple[Reasons, list[Change]]] = {}
-    check = _auditor(workspace, None)
+    check = auditor(workspace)
 
     def look(session: Session, declaration: Declaration) -> tuple[CheckResult, ...]:
         choices = [Choice(declaration.name, stream.name, since=since) for stream in declaration.selected()]
@@ -248,7 +135,7 @@ def _dry_run(workspace: Workspace, names: Sequence[str], request: Request, obser
         seen[declaration.name] = ({key: reasons for key, reasons in counted.items() if reasons}, own)
         return check(session, declaration)
 
-    engine = replace(_engine(workspace, None, observer, None), audit=look)
+    engine = replace(engine_of(workspace, None, observer), audit=look)
     results = [replace(each, load_id=None) for each in run_integrations(engine, names, request, observer.result)]
     return RunResult(
         started_at=since,

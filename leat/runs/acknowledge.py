@@ -1,0 +1,26 @@
+"""Acknowledge violations: somebody looks after them, and no alerts about them are sent until a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from leat.pipelines.load.verdict import may_be_published
+from leat.runs.workspace import Workspace
+
+
+def acknowledge(workspace: Workspace, keys: Sequence[str], by: str | None, until: datetime | None, note: str) -> None:
+    """Acknowledge violations, and let readers see that; with None, take their acknowledgements back.
+
+    Where a check withholds the newest version, readers see the acknowledgement together with that version.
+
+    Raises:
+        Busy: another process writes the warehouse.
+    """
+    from leat.quality import ledger
+
+    published = workspace.warehouse.is_published()
+    with workspace.warehouse.transaction() as session:
+        ledger.acknowledge(session, keys, by, until, note)
+    if published:
+        workspace.warehouse.publish(may_be_published)

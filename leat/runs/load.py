@@ -1,0 +1,137 @@
+"""The first part of a run: load integrations, record their runs, and show what is being done.
+
+All are loaded side by side; one that fails leaves the others alone. A step of Dagster loads one by itself.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.load.engine import Audit, Engine, Request
+from leat.pipelines.load.results import CheckResult, IntegrationResult
+from leat.pipelines.load.run import run_integration, run_integrations
+from leat.quality.expectations import import_expectations
+from leat.runs.publish import Force
+from leat.runs.recorder import Recorder, register
+from leat.runs.workspace import Workspace
+from leat.warehouse.session import Session
+
+if TYPE_CHECKING:
+    from leat.control.store import Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """What is called while a run goes on, from the threads of its integrations.
+
+    Attributes:
+        phase: called with an integration and the phase that begins; see :class:`leat.pipelines.load.engine.Engine`.
+        progress: called with an integration, what is being read, and how many records since the last call.
+        result: called with what became of an integration.
+        refreshing: called when all are loaded, and models and rules follow.
+    """
+
+    phase: Callable[[str, str], None] = field(default=lambda _integration, _phase: None)
+    progress: Callable[[str, str, int], None] = field(default=lambda _integration, _what, _count: None)
+    result: Callable[[IntegrationResult], None] = field(default=lambda _result: None)
+    refreshing: Callable[[], None] = field(default=lambda: None)
+
+
+SILENT = Observer()
+
+
+def load(
+    workspace: Workspace,
+    names: Sequence[str],
+    request: Request,
+    observer: Observer = SILENT,
+    *,
+    force: Force | None = None,
+) -> list[IntegrationResult]:
+    """Load integrations side by side and record their runs; a transient error is tried three times."""
+    recorder = _recorder(workspace, "cli", request)
+    engine = engine_of(workspace, recorder, observer, force)
+
+    def on_result(result: IntegrationResult) -> None:
+        recorder.on_result(result)
+        observer.result(result)
+
+    return run_integrations(engine, names, request, on_result)
+
+
+def load_step(workspace: Workspace, name: str, request: Request, observer: Observer = SILENT) -> IntegrationResult:
+    """Load one integration for a step of Dagster: in the caller's thread, so that an interrupt ends it.
+
+    A transient error is tried once: Dagster tries again, and shows that it does.
+    """
+    recorder = _recorder(workspace, "dagster", request)
+    engine = replace(engine_of(workspace, recorder, observer), attempts=1)
+    result = run_integration(engine, name, request)
+    recorder.on_result(result)
+    return result
+
+
+def check(workspace: Workspace, name: str) -> tuple[CheckResult, ...]:
+    """Check the tables of an integration as they are, and record the outcome."""
+    with workspace.warehouse.transaction() as session:
+        return auditor(workspace)(session, workspace.declarations[name])
+
+
+def engine_of(
+    workspace: Workspace, recorder: Recorder | None, observer: Observer, force: Force | None = None
+) -> Engine:
+    """Return what loads the integrations of a project; nothing is recorded without a recorder."""
+    warming = _Warming()
+
+    def on_phase(integration: str, phase: str) -> None:
+        if recorder is not None:
+            recorder.on_phase(integration, phase)
+        warming.on_phase(phase)
+        observer.phase(integration, phase)
+
+    engine = Engine(
+        workspace.project,
+        workspace.warehouse,
+        workspace.declarations,
+        audit=auditor(workspace, force),
+        observe=on_phase,
+        progress=observer.progress,
+    )
+    return engine if recorder is None else replace(engine, called=recorder.on_call)
+
+
+def auditor(workspace: Workspace, force: Force | None = None) -> Audit:
+    """Return what checks the tables of an integration; ``force`` takes failed checks, which then count for nothing."""
+
+    def run_checks(session: Session, declaration: Declaration) -> tuple[CheckResult, ...]:
+        from leat.quality.audit import audit
+
+        checks = audit(session, declaration, workspace.declarations)
+        if force is not None and any(check.blocks for check in checks):
+            force(checks)
+        return checks
+
+    return run_checks
+
+
+def _recorder(workspace: Workspace, trigger: Trigger, request: Request) -> Recorder:
+    register(workspace.store, workspace.declarations)
+    return Recorder(workspace.store, trigger, frozenset(request.only))
+
+
+class _Warming:
+    """Imports what checks need while extracting waits for the network: it takes seconds."""
+
+    def __init__(self) -> None:
+        self._thread: threading.Thread | None = None
+
+    def on_phase(self, phase: str) -> None:
+        if phase == "extracting" and self._thread is None:
+            self._thread = threading.Thread(target=import_expectations, daemon=True)
+            self._thread.start()
+        elif phase == "checking" and self._thread is not None:
+            self._thread.join()  # two threads must not import one package at the same time
