@@ -18,9 +18,6 @@ from typing import Any
 
 from leat.sources.stream import decimal_of
 
-Array = Any
-"""A pyarrow array; the stubs of its functions take no more exact type."""
-
 MAX_FIELD_BYTES = 16 * 2**20
 """The largest text or JSON of one field, in bytes of UTF-8."""
 
@@ -34,23 +31,19 @@ FIRST_MOMENT = datetime(1, 1, 1, tzinfo=UTC)
 LAST_MOMENT = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 """What Python holds. Both engines hold more, but couldn't give it to a program."""
 
-_TOO_LONG = f"is larger than {MAX_FIELD_BYTES // 2**20} MiB"
+TOO_LONG = f"is larger than {MAX_FIELD_BYTES // 2**20} MiB"
 _TOO_DEEP = f"is JSON that is nested deeper than {MAX_JSON_DEPTH} levels"
 _NO_JSON = "is no valid JSON"
 _NO_NUMBER = "is JSON with a number that no warehouse holds"
-_NO_TEXT = "holds a NUL or half of a surrogate pair"
+NO_TEXT = "holds a NUL or half of a surrogate pair"
 _TOO_BIG = "is an integer of more than 64 bits"
-_NOT_FINITE = "is NaN or an infinity"
-_NO_TIME = "lies outside of the years 1 to 9999, UTC"
+NOT_FINITE = "is NaN or an infinity"
+NO_TIME = "lies outside of the years 1 to 9999, UTC"
 
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|([\[{])|([\]}])', re.DOTALL)
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-_ODD = r"(?i)[0-9]{200}|[0-9]e[+-]?[0-9]{3}|(^|[\[:,\s-])(nan|inf|infinity)\s*($|[,\]}])|,\s*[\]}]|\\u(0000|d[89a-f])"
-"""Matches every JSON text that only a parser can judge, and few others; valid JSON without it is in the domain."""
-
 _MANY_DIGITS = re.compile("[0-9]{200}")
 _SHORT = 199
-_OPENING = r"[\[{]"
 
 
 def arrow_value(kind: str, value: Any) -> Any:
@@ -77,13 +70,13 @@ def _is_integer(value: Any) -> bool:
 
 def _string(value: str) -> str:
     if "\x00" in value:
-        raise ValueError(_NO_TEXT)
+        raise ValueError(NO_TEXT)
     try:
         size = len(value) if value.isascii() else len(value.encode())
     except UnicodeEncodeError as error:
-        raise ValueError(_NO_TEXT) from error
+        raise ValueError(NO_TEXT) from error
     if size > MAX_FIELD_BYTES:
-        raise ValueError(_TOO_LONG)
+        raise ValueError(TOO_LONG)
     return value
 
 
@@ -99,7 +92,7 @@ def _float(value: float) -> float:
     except OverflowError:  # an integer of hundreds of digits
         number = math.inf
     if not math.isfinite(number):
-        raise ValueError(_NOT_FINITE)
+        raise ValueError(NOT_FINITE)
     return number
 
 
@@ -107,7 +100,7 @@ def _timestamp(value: datetime) -> datetime:
     try:
         return value if value.tzinfo is UTC else value.astimezone(UTC)
     except (OverflowError, ValueError) as error:
-        raise ValueError(_NO_TIME) from error
+        raise ValueError(NO_TIME) from error
 
 
 _VALUES: Mapping[str, tuple[Callable[[Any], bool], Callable[[Any], Any]]] = {
@@ -129,7 +122,7 @@ def _decimal(number: Decimal | int, precision: int, scale: int) -> Decimal:
         raise ValueError(_before(precision, scale))
     value = Decimal(number)
     if not value.is_finite():
-        raise ValueError(_NOT_FINITE)
+        raise ValueError(NOT_FINITE)
     if not value:
         return Decimal(0)
     if value.adjusted() >= precision - scale:
@@ -150,9 +143,9 @@ def json_problem(text: str) -> str | None:
     """Return what keeps a text out of the domain of ``json``, or None; the text follows the column's name."""
     try:
         if len(text) > MAX_FIELD_BYTES or (not text.isascii() and len(text.encode()) > MAX_FIELD_BYTES):
-            return _TOO_LONG
+            return TOO_LONG
     except UnicodeEncodeError:
-        return _NO_TEXT
+        return NO_TEXT
     if text.count("[") + text.count("{") > MAX_JSON_DEPTH and _depth(text) > MAX_JSON_DEPTH:
         return _TOO_DEEP
     try:
@@ -160,12 +153,12 @@ def json_problem(text: str) -> str | None:
         again = json.dumps(parsed, ensure_ascii=False)
         again.encode()
     except UnicodeEncodeError:
-        return _NO_TEXT
+        return NO_TEXT
     except _NumberError:
         return _NO_NUMBER
     except ValueError:
         return _NO_JSON
-    return _NO_TEXT if _NUL.search(again) else None
+    return NO_TEXT if _NUL.search(again) else None
 
 
 def written_json_problem(text: str) -> str | None:
@@ -201,119 +194,8 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def outside(kind: str, column: Array, *, valid_json: bool = False) -> dict[int, str]:
-    """Return the rows of an Arrow column of a kind whose values are outside of its domain, and why.
-
-    Whole columns are looked at at once; a value on its own only where a whole look can't tell.
-
-    Args:
-        kind: the leat type.
-        column: an array or a chunked array of that kind's Arrow type.
-        valid_json: whether the texts of ``json`` were read by a JSON parser already; whether a warehouse can hold the
-            numbers and strings in them is judged all the same.
-    """
-    import pyarrow as pa
-
-    if isinstance(column, pa.ChunkedArray):
-        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
-    if column.null_count == len(column):
-        return {}
-    if kind in ("string", "json"):
-        return _outside_text(kind, column, valid_json)
-    if kind == "float":
-        return _where(_compute().invert(_compute().is_finite(column)), _NOT_FINITE)
-    if kind in ("timestamp", "datetime", "date"):
-        return _outside_time(kind, column)
-    return {}
-
-
-def _compute() -> Any:
-    """Return pyarrow's compute functions, without their stubs."""
-    import pyarrow.compute
-
-    return pyarrow.compute
-
-
-def _where(mask: Array, reason: str) -> dict[int, str]:
-    return dict.fromkeys(_compute().indices_nonzero(mask.fill_null(False)).to_pylist(), reason)
-
-
-def _outside_time(kind: str, column: Array) -> dict[int, str]:
-    import pyarrow as pa
-
-    pc = _compute()
-    first, last = FIRST_MOMENT, LAST_MOMENT
-    if kind == "date":
-        numbers, bounds = column.cast(pa.int32()), pa.array([first.date(), last.date()], column.type).cast(pa.int32())
-    else:
-        both = [first, last] if kind == "timestamp" else [first.replace(tzinfo=None), last.replace(tzinfo=None)]
-        numbers, bounds = column.cast(pa.int64()), pa.array(both, column.type).cast(pa.int64())
-    return _where(pc.or_(pc.less(numbers, bounds[0]), pc.greater(numbers, bounds[1])), _NO_TIME)
-
-
-def _outside_text(kind: str, column: Array, valid_json: bool) -> dict[int, str]:
-    import pyarrow as pa
-
-    pc = _compute()
-    try:
-        column.validate(full=True)
-    except pa.ArrowInvalid:
-        return _one_by_one(kind, column)
-    bad = _where(pc.greater(pc.binary_length(column), MAX_FIELD_BYTES), _TOO_LONG)
-    if kind == "string":
-        return {**_where(pc.match_substring(column, "\x00"), _NO_TEXT), **bad}
-    odd = pc.match_substring_regex(column, _ODD)
-    if pc.max(pc.binary_length(column)).as_py() > MAX_JSON_DEPTH * 2:
-        odd = pc.or_(odd, pc.greater(pc.count_substring_regex(column, _OPENING), MAX_JSON_DEPTH))
-    doubtful = {*_where(odd, ""), *([] if valid_json else _invalid_json(column))} - bad.keys()
-    found = {row: json_problem(column[row].as_py()) for row in doubtful}
-    return bad | {row: reason for row, reason in found.items() if reason is not None}
-
-
-def _invalid_json(column: Array) -> list[int]:
-    """Return the rows whose text may be no JSON; msgspec reads a gigabyte in a second, Python a tenth of that."""
-    import msgspec
-    import pyarrow as pa
-
-    texts = column.drop_null()
-    lines = _compute().binary_join(pa.ListArray.from_arrays([0, len(texts)], texts), "\n")[0].as_py().encode()
-    if lines.count(b"\n") == len(texts) - 1:  # no text has a line of its own
-        try:
-            if len(msgspec.json.Decoder(msgspec.Raw).decode_lines(lines)) == len(texts):
-                return []
-        except (msgspec.DecodeError, RecursionError):
-            pass
-    return [row for row, text in enumerate(column.to_pylist()) if text is not None and not _is_json(text)]
-
-
-def _is_json(text: str) -> bool:
-    import msgspec
-
-    try:
-        msgspec.json.decode(text, type=msgspec.Raw)
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return True
-
-
-def _one_by_one(kind: str, column: Array) -> dict[int, str]:
-    """Return the same for a column that isn't all text, value by value."""
-    import pyarrow as pa
-
-    bad = {}
-    for row, raw in enumerate(column.view(pa.binary()).to_pylist()):
-        try:
-            text = None if raw is None else raw.decode()
-        except UnicodeDecodeError:
-            bad[row] = _NO_TEXT
-            continue
-        problem = None if text is None else _text_problem(kind, text)
-        if problem is not None:
-            bad[row] = problem
-    return bad
-
-
-def _text_problem(kind: str, text: str) -> str | None:
+def text_problem(kind: str, text: str) -> str | None:
+    """Return what keeps a text out of the domain of ``string`` or ``json``, or None."""
     if kind == "json":
         return json_problem(text)
     try:

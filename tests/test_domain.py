@@ -14,7 +14,8 @@ import pytest
 
 from leat.pipelines.load.table_schema import widens
 from leat.sources.batch import Batch
-from leat.sources.domain import MAX_FIELD_BYTES, MAX_JSON_DEPTH, MAX_JSON_DIGITS, arrow_value, json_problem, outside
+from leat.sources.column_domain import outside
+from leat.sources.domain import MAX_FIELD_BYTES, MAX_JSON_DEPTH, MAX_JSON_DIGITS, arrow_value, json_problem
 from leat.sources.driver import add_sources, load_streams
 from leat.sources.events import Rows
 from leat.sources.stream import Column, Stream, arrow_schema, column_type

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from leat.pipelines.load.table_schema import TableSchema
 from leat.sources.batch import clean, to_json
-from leat.sources.domain import arrow_value, outside
+from leat.sources.column_domain import outside
+from leat.sources.domain import arrow_value
 from leat.sources.errors import Permanent
 from leat.sources.events import Masked, Quarantined, Rows
 from leat.sources.stream import Column, arrow_schema

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from leat.sources import domain
+from leat.sources import column_domain
 from leat.sources.rest_api.values import value_of
 from leat.sources.stream import Column, arrow_schema, decimal_of
 
@@ -56,7 +56,7 @@ def fit(name: str, options: ColumnOptions, texts: Array) -> Fitted:
     try:
         fast = _FAST["decimal" if decimal_of(options.type) else options.type](texts, options)
         if fast is not None:
-            outside = domain.outside(options.type, fast, valid_json=True)
+            outside = column_domain.outside(options.type, fast, valid_json=True)
             if not outside:
                 return Fitted(fast)
             if options.type not in _BOUNDED:
@@ -168,7 +168,7 @@ def _one_by_one(name: str, options: ColumnOptions, texts: Array) -> Fitted:
             values.append(None)
             wrong[i] = str(error) if type(error) is ValueError else "can't be read"
     array = pa.array(values, _arrow_type(options.type))
-    wrong |= domain.outside(options.type, array, valid_json=True)
+    wrong |= column_domain.outside(options.type, array, valid_json=True)
     bad = {}
     if wrong:
         bad = {row: f"column {name} {wrong[i]}" for row, i in enumerate(encoded.indices.to_pylist()) if i in wrong}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from leat.sources import domain
+from leat.sources import column_domain
 from leat.sources import json_raw as raw
 from leat.sources.errors import IntegrationError
 from leat.sources.events import Quarantined
@@ -151,7 +151,7 @@ class Tables:
             return pa.nulls(len(records), pa.string())
         left = [_left(fields, tree) for fields in records.fields]
         found = pa.array([msgspec.json.encode(each) if each else None for each in left], pa.string())
-        for row, reason in domain.outside("json", found, valid_json=True).items():
+        for row, reason in column_domain.outside("json", found, valid_json=True).items():
             bad.setdefault(row, f"a field that isn't declared {reason}")
         return found
 
