@@ -9,6 +9,7 @@ recurring events are read again and expanded over the new window.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -22,10 +23,11 @@ from leat.sources.calendar.caldav.listing import listing_rows
 from leat.sources.calendar.caldav.reading import read_calendar, window_of
 from leat.sources.calendar.streams import OF_A_FILE
 from leat.sources.driver import ConnectionModel, SetupTest, Sync
-from leat.sources.errors import Forbidden, IntegrationError, NotFound, Permanent, Unauthenticated
+from leat.sources.errors import Forbidden, IntegrationError, NotFound
 from leat.sources.events import Cursor, Delete, Event, Failed, Listed
 from leat.sources.held import PartFailed, held
 from leat.sources.settings import Secret, Setting, read_secret, read_setting
+from leat.sources.setup_tests import try_sign_in
 
 FORMAT = 2
 """Raised when the cursor changes its meaning, or files are read in another way; an older one is then read as none."""
@@ -52,24 +54,14 @@ class Connection(ConnectionModel):
 def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
     """Try the connection step by step; stops at the first step that fails."""
     with _open(connection, sync) as client:
-        roots: list[tuple[str, str]] = []
-        failure: IntegrationError | None = None
-        try:
-            roots = find_roots(client)
-        except IntegrationError as error:
-            failure = error
-        reached = failure is None or isinstance(failure, Permanent)
-        yield SetupTest("reachable", reached, str(failure) if failure and not reached else f"{client.url} answers")
-        if not reached:
-            return
-        refused = isinstance(failure, Unauthenticated | Forbidden)
-        yield SetupTest("authenticated", not refused, str(failure) if refused else "the server accepts the account")
-        if refused:
+        ask = partial(find_roots, client)
+        answer = yield from try_sign_in(ask, f"{client.url} answers", "the server accepts the account", Forbidden)
+        if answer is None:
             return
         try:
-            if failure:
-                raise failure
-            calendars = _wanted(client, connection, list_calendars(client, roots))
+            if answer.failure:
+                raise answer.failure
+            calendars = _wanted(client, connection, list_calendars(client, answer.value or []))
         except IntegrationError as error:
             yield SetupTest("may list calendars", False, str(error))
             return

@@ -24,12 +24,13 @@ from leat.sources.cloud_storage.shards import list_bucket
 from leat.sources.cloud_storage.sorted_lines import Listing
 from leat.sources.cloud_storage.trouble import Trouble
 from leat.sources.driver import ConnectionModel, SetupTest, Sync
-from leat.sources.errors import IntegrationError, NotConfigured, Permanent, Unauthenticated, UnexpectedShape
+from leat.sources.errors import IntegrationError, NotConfigured, UnexpectedShape
 from leat.sources.events import Event
 from leat.sources.http.address import moves
 from leat.sources.http.client import Client, Limits
 from leat.sources.http.sigv4 import Keys
 from leat.sources.settings import Secret, Setting, read_secret, read_setting
+from leat.sources.setup_tests import try_sign_in
 
 
 class Connection(ConnectionModel):
@@ -63,26 +64,21 @@ def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
     """Try the connection step by step; stops at the first step that fails."""
     place = _place(connection, sync)
     with open_server(sync, place) as client, ExitStack() as stack:
-        failure: IntegrationError | None = None
         rows: list[Row] = []
-        try:
-            rows = _rows(connection, place, client)
-            buckets = [stack.enter_context(open_bucket(sync, place, client, str(row["bucket"]))) for row in rows]
+        buckets: list[Bucket] = []
+
+        def ask() -> None:
+            rows.extend(_rows(connection, place, client))
+            buckets.extend(stack.enter_context(open_bucket(sync, place, client, str(row["bucket"]))) for row in rows)
             if connection.buckets and buckets:
                 fetcher(buckets[0], False)({"max-keys": "1"})
-        except IntegrationError as error:
-            failure = error
-        reached = failure is None or isinstance(failure, Permanent)
-        yield SetupTest("reachable", reached, str(failure) if failure and not reached else f"{place.url} answers")
-        if not reached:
-            return
-        refused = isinstance(failure, Unauthenticated)
-        yield SetupTest("authenticated", not refused, str(failure) if refused else "the server accepts the keys")
-        if refused:
+
+        answer = yield from try_sign_in(ask, f"{place.url} answers", "the server accepts the keys")
+        if answer is None:
             return
         names = ", ".join(str(row["bucket"]) for row in rows) or "the account has no bucket"
-        yield SetupTest("may list buckets", failure is None, str(failure) if failure else names)
-        if failure is None:
+        yield SetupTest("may list buckets", answer.failure is None, str(answer.failure or names))
+        if answer.failure is None:
             yield _try("may list objects", [partial(fetcher(bucket, False), {"max-keys": "1"}) for bucket in buckets])
             pairs = zip(buckets, rows, strict=True)
             yield _try("may read settings", [partial(read_bucket, bucket, row, sync.streams) for bucket, row in pairs])

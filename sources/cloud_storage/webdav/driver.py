@@ -19,13 +19,14 @@ from leat.sources.cloud_storage.reading import Listable, Row, read_storage
 from leat.sources.cloud_storage.sorted_lines import Listing
 from leat.sources.cloud_storage.webdav.listing import is_folder, list_folder, propfind
 from leat.sources.driver import ConnectionModel, SetupTest, Sync
-from leat.sources.errors import Forbidden, IntegrationError, NotFound, Permanent, Unauthenticated
+from leat.sources.errors import Forbidden, NotFound
 from leat.sources.events import Event
 from leat.sources.http.client import Client, Limits, open_client
 from leat.sources.http.failures import Advice
 from leat.sources.http.multistatus import Resource
 from leat.sources.http.safe_xml import clark
 from leat.sources.settings import Secret, Setting, read_secret, read_setting
+from leat.sources.setup_tests import try_sign_in
 
 _ABOUT = ("D:resourcetype", "D:creationdate", "D:owner", "D:current-user-privilege-set")
 _ADVICE = Advice(
@@ -58,22 +59,15 @@ class Connection(ConnectionModel):
 def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
     """Try the connection step by step; stops at the first step that fails."""
     with _open(connection, sync) as client:
-        failure: IntegrationError | None = None
-        count = 0
-        try:
+
+        def count() -> int:
             _root(client)
-            count = len(propfind(client, _path(client), ("D:resourcetype",), "1").resources) - 1
-        except IntegrationError as error:
-            failure = error
-        reached = failure is None or isinstance(failure, Permanent)
-        yield SetupTest("reachable", reached, str(failure) if failure and not reached else f"{client.url} answers")
-        if not reached:
-            return
-        refused = isinstance(failure, Unauthenticated | Forbidden)
-        yield SetupTest("authenticated", not refused, str(failure) if refused else "the server accepts the account")
-        if not refused:
-            told = str(failure) if failure else f"{count} files and folders at the top"
-            yield SetupTest("may list files", failure is None, told)
+            return len(propfind(client, _path(client), ("D:resourcetype",), "1").resources) - 1
+
+        answer = yield from try_sign_in(count, f"{client.url} answers", "the server accepts the account", Forbidden)
+        if answer is not None:
+            detail = str(answer.failure or f"{answer.value} files and folders at the top")
+            yield SetupTest("may list files", answer.failure is None, detail)
 
 
 def extract(connection: Connection, sync: Sync) -> Iterator[Event]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +29,12 @@ from leat.sources.crm_accounting.tryton.parties import PARTIES
 from leat.sources.crm_accounting.tryton.reading import Reader
 from leat.sources.crm_accounting.tryton.selling import DEALS, LEADS, NOTES, PRODUCTS
 from leat.sources.driver import ConnectionModel, SetupTest, Sync
-from leat.sources.errors import IntegrationError, NotFound, Permanent, Unauthenticated
+from leat.sources.errors import IntegrationError, NotFound
 from leat.sources.events import Cursor, Event
 from leat.sources.http.client import Client, Limits, open_client
 from leat.sources.http.failures import Advice
 from leat.sources.settings import Secret, Setting, read_secret, read_setting
+from leat.sources.setup_tests import try_sign_in
 from leat.sources.sidecar import open_sidecar
 
 if TYPE_CHECKING:
@@ -77,21 +79,13 @@ class Connection(ConnectionModel):
 def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
     """Try the connection step by step; stops at the first step that fails."""
     with _open(connection, sync) as client:
-        failure: IntegrationError | None = None
-        try:
-            tryton = _database(client, connection)
-        except IntegrationError as error:
-            failure = error
-        reached = failure is None or isinstance(failure, Permanent)
-        yield SetupTest("reachable", reached, f"{client.url} answers" if reached else str(failure))
-        if not reached:
+        ask = partial(_database, client, connection)
+        answer = yield from try_sign_in(ask, f"{client.url} answers", "the server accepts the key")
+        if answer is None:
             return
-        refused = isinstance(failure, Unauthenticated)
-        yield SetupTest("authenticated", not refused, str(failure) if refused else "the server accepts the key")
-        if refused:
-            return
-        yield SetupTest("has a company", failure is None, str(failure) if failure else "its prices are read")
-        if failure is not None:
+        tryton = answer.value
+        yield SetupTest("has a company", tryton is not None, str(answer.failure or "its prices are read"))
+        if tryton is None:
             return
         for kind in _wanted(tryton, sync):
             try:

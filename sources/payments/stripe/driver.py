@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -19,7 +20,7 @@ from pydantic import Field
 
 from leat.sources.batch import to_json
 from leat.sources.driver import ConnectionModel, SetupTest, Sync
-from leat.sources.errors import IntegrationError, Permanent, Unauthenticated
+from leat.sources.errors import IntegrationError
 from leat.sources.events import Cursor, Event, Logged
 from leat.sources.http.client import Client, Limits
 from leat.sources.payments.stripe.api import open_stripe
@@ -29,6 +30,7 @@ from leat.sources.payments.stripe.lists import LISTS, read_everything, read_sinc
 from leat.sources.payments.stripe.objects import VERSION
 from leat.sources.payments.stripe.rows import Outgoing
 from leat.sources.settings import Secret, Setting, read_secret, read_setting
+from leat.sources.setup_tests import try_sign_in
 
 FORMAT = 1
 """Raised when the cursor changes its meaning; an older one is then read as none."""
@@ -66,22 +68,11 @@ class Connection(ConnectionModel):
 def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
     """Try the connection step by step; stops at the first step that fails."""
     with _open(connection, sync) as client:
-        failure: IntegrationError | None = None
-        served: str | None = None
-        try:
-            served = client.get("/v1/events", [("limit", 1)]).headers.get("Stripe-Version")
-        except IntegrationError as error:
-            failure = error
-        reached = failure is None or isinstance(failure, Permanent)
-        yield SetupTest("reachable", reached, f"{client.url} answers" if reached else str(failure))
-        if not reached:
+        ask = partial(client.get, "/v1/events", [("limit", 1)])
+        answer = yield from try_sign_in(ask, f"{client.url} answers", f"a key for {_mode(connection, sync)}")
+        if answer is None:
             return
-        refused = isinstance(failure, Unauthenticated)
-        yield SetupTest(
-            "authenticated", not refused, str(failure) if refused else f"a key for {_mode(connection, sync)}"
-        )
-        if refused:
-            return
+        served = answer.value.headers.get("Stripe-Version") if answer.value else None
         pinned = served in (None, connection.api_version)
         detail = f"asked for {connection.api_version}, served {served or 'without a word about it'}"
         yield SetupTest("serves the pinned version", pinned, detail)

@@ -18,10 +18,11 @@ from pydantic import Field
 
 from leat.sources.batch import to_json
 from leat.sources.driver import ConnectionModel, SetupTest, Sync
-from leat.sources.errors import IntegrationError, NotConfigured, Permanent, Unauthenticated
+from leat.sources.errors import IntegrationError, NotConfigured
 from leat.sources.events import Cursor, Event, Failed
 from leat.sources.http.auth import Auth, NoAuth
 from leat.sources.settings import Secret, Setting, read_secret, read_setting
+from leat.sources.setup_tests import try_sign_in
 from leat.sources.sso.canaille.database import check_tables, open_database, read_database
 from leat.sources.sso.canaille.log_files import open_files
 from leat.sources.sso.canaille.queries import QUERIES
@@ -61,23 +62,18 @@ class Connection(ConnectionModel):
 def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
     """Try the connection step by step; stops at the first step that fails."""
     with ExitStack() as kept:
-        failure: IntegrationError | None = None
-        access: Access | None = None
-        try:
+
+        def ask() -> Access:
             access = kept.enter_context(_open(connection, sync))
             access.read("Users")
-        except IntegrationError as error:
-            failure = error
-        reached = failure is None or isinstance(failure, Permanent)
-        yield SetupTest("reachable", reached, "the service answers" if reached else str(failure))
-        if not reached:
+            return access
+
+        answer = yield from try_sign_in(ask, "the service answers", "the service accepts the client")
+        if answer is None:
             return
-        refused = isinstance(failure, Unauthenticated)
-        yield SetupTest("authenticated", not refused, str(failure) if refused else "the service accepts the client")
-        if refused:
-            return
+        failure, access = answer.failure, answer.value
         yield _tried("may list users", failure, "users can be read")
-        if failure or access is None:
+        if access is None:
             return
         try:
             access.read("Groups")
