@@ -66,7 +66,8 @@ class Sync:
         streams: names of the selected streams; events of others are dropped, so a driver may skip their work.
         cursor: the value of the last applied :class:`leat.sources.events.Cursor`; None for everything from the start.
         project: the project folder, for settings that name files.
-        folder: a private folder that outlives the run, for caches such as git mirrors; may be deleted any time.
+        folder: a private folder that outlives the run, for caches such as git mirrors; may be deleted any time. What
+            belongs to a cursor and is too large for it goes there through :mod:`leat.sources.sidecar`.
         now: the time of the run, UTC.
         since: with it, only records that have changed from this time on are wanted, whatever the cursor; a driver that
             can't read so yields nothing. None for an ordinary extraction.

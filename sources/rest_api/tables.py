@@ -6,15 +6,14 @@ the server wrote it. A record that doesn't fit, whatever the reason, is quaranti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from leat.sources import column_domain
-from leat.sources import json_raw as raw
 from leat.sources.errors import IntegrationError
 from leat.sources.events import Quarantined
 from leat.sources.json_path import Path, write_path
@@ -22,16 +21,13 @@ from leat.sources.rest_api.declared import Endpoint, stream_of
 from leat.sources.rest_api.fit import Array, Fitted, compute, fit
 from leat.sources.rest_api.formats import TEXT
 from leat.sources.rest_api.records import Record, Records
+from leat.sources.rest_api.undeclared import tree_of, undeclared_in
 from leat.sources.stream import EXTRA
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from leat.sources.rest_api.column import ColumnOptions
-
-Tree = dict[str, Any]
-"""Names that are declared, and below each the same; None where the whole value is a column's."""
-
 
 _KEY = 500
 """How much of a key is shown."""
@@ -70,7 +66,7 @@ class Tables:
         self._own = {c: endpoint.where(c) for c, o in endpoint.columns.items() if o.parent is None}
         self._of_parent = {c: str(o.parent) for c, o in endpoint.columns.items() if o.parent is not None}
         self._own.pop(endpoint.keyed_by or "", None)
-        self._tree = _tree(self._own.values())
+        self._tree = tree_of(self._own.values())
         self._is_text = (outer or endpoint).format.kind in TEXT
         self._flat = all(len(path) == 1 and isinstance(path[0], str) for path in self._own.values())
         self._any = any(not path or str(path[0]).isdecimal() for path in self._own.values())
@@ -149,7 +145,7 @@ class Tables:
         taken = sum(len(column) - column.null_count for column in texts.values())
         if tree is None or (self._flat and sum(map(len, records.fields)) == taken):
             return pa.nulls(len(records), pa.string())
-        left = [_left(fields, tree) for fields in records.fields]
+        left = [undeclared_in(fields, tree) for fields in records.fields]
         found = pa.array([msgspec.json.encode(each) if each else None for each in left], pa.string())
         for row, reason in column_domain.outside("json", found, valid_json=True).items():
             bad.setdefault(row, f"a field that isn't declared {reason}")
@@ -220,38 +216,3 @@ def _column(values: Sequence[msgspec.Raw]) -> Array:
     there = pa.array(sizes > 0).buffers()[1]
     offsets = pa.py_buffer(ends.astype(np.int32, casting="same_kind").tobytes())
     return pa.Array.from_buffers(pa.string(), len(values), [there, offsets, pa.py_buffer(b"".join(values))])
-
-
-def _tree(paths: Iterable[Path]) -> Tree | None:
-    """Return what is declared as a tree; None when a column takes the whole record."""
-    tree: Tree = {}
-    for path in sorted(paths, key=len):
-        if not path:
-            return None
-        inner = tree
-        for step in path[:-1]:
-            below = inner.setdefault(str(step), {})
-            if below is None:  # a column takes all of it
-                break
-            inner = below
-        else:
-            inner[str(path[-1])] = None
-    return tree
-
-
-def _left(fields: Mapping[str, msgspec.Raw], tree: Tree) -> dict[str, msgspec.Raw]:
-    """Return what of an object isn't declared, without nulls."""
-    left = {}
-    for name in fields.keys() - tree.keys():
-        if bytes(fields[name]) != b"null":
-            left[name] = fields[name]
-    for name, below in tree.items():
-        if below is not None and name in fields:
-            value = bytes(fields[name])
-            inner = raw.opened(value)
-            deeper = None if inner is None else _left(inner, below)
-            if deeper:
-                left[name] = msgspec.Raw(msgspec.json.encode(deeper))
-            elif inner is None and value != b"null":
-                left[name] = fields[name]
-    return {name: left[name] for name in fields if name in left} if len(left) > 1 else left
