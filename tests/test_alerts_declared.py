@@ -115,7 +115,7 @@ def test_the_commands_tell_of_channels_problems_and_messages(tmp_path: Path) -> 
         tried = leat("alerts", "test", HOOK=hook.url)
         assert (tried.returncode, [each["title"] for each in hook.take()]) == (0, ["leat: test of hook"])
         run = leat("run", HOOK=hook.url)
-        assert "✓ alert sent to hook: leat: 1 new (tally.fed)" in run.stdout
+        assert "✓ alert sent to hook: 1 new (tally.fed)" in run.stdout
         assert len(hook.take()) == 1
         said = json.loads(leat("alerts", "--json", HOOK=hook.url).stdout)
         assert said["channels"] == [{"channel": "hook", "state": "on"},

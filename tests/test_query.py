@@ -249,7 +249,7 @@ def test_json_is_exact(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("form", [Form.table, Form.records])
 def test_people_see_data_that_commands_nothing(form: Form, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(output, "out", output._Plain(file=sys.stdout, width=10_000, **output._PLAIN))
+    monkeypatch.setattr(output, "out", output.Console(file=sys.stdout, width=10_000, **output._PLAIN))
     text = printed(form, capsys=capsys)
     assert "[/b] \\[red] :smile:" in text
     assert "esc \\x1b]0;owned\\x07" in text
@@ -258,7 +258,7 @@ def test_people_see_data_that_commands_nothing(form: Form, capsys: Any, monkeypa
 
 
 def test_what_is_wider_than_the_terminal_is_printed_as_records(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    narrow = output._Plain(file=sys.stdout, width=40, **output._PLAIN)
+    narrow = output.Console(file=sys.stdout, width=40, **output._PLAIN)
     monkeypatch.setattr(output, "out", narrow)
     print_rows(["id", "name"], iter([(1, "x" * 30), (2, None)]), Form.table)
     print_rows(["id", "name"], iter([(1, "y" * 40)]), Form.table)

@@ -99,7 +99,7 @@ def test_a_pipe_gets_neither_styles_nor_breaks_and_no_color_is_honoured(leat: Le
 
 
 def printed(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
-    monkeypatch.setattr(output, "out", output._Plain(file=sys.stdout, width=width, **output._PLAIN))
+    monkeypatch.setattr(output, "out", output.Console(file=sys.stdout, width=width, **output._PLAIN))
 
 
 def test_prose_moves_below_the_row_before_a_table_becomes_records(
@@ -141,3 +141,57 @@ def test_a_busy_port_stops_the_ui_before_anything_starts(leat: Leat) -> None:
     assert "Next: `leat dev --port " in done.stderr
     assert not (leat.folder / ".leat" / "dagster").exists()
     assert leat("dev", "--port", "99999").returncode == 2
+
+
+def offered(leat: Leat, *words: str) -> list[str]:
+    """Return what bash would offer for the last of the words."""
+    given = {"COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1), "_LEAT_COMPLETE": "complete_bash"}
+    return leat(**given).stdout.split()
+
+
+def test_names_are_completed(leat: Leat) -> None:
+    (leat.folder / "quality" / "alerts.yaml").write_text("channels: {office: {url: {env: OFFICE}}}\n")
+    try:
+        assert offered(leat, "leat", "alerts", "test", "o") == ["office"]
+    finally:
+        (leat.folder / "quality" / "alerts.yaml").unlink()
+    for command in ("run", "check", "preview", "quarantine", "reset", "publish", "runs", "logs"):
+        assert offered(leat, "leat", command, "ta") == ["tally"], command
+    for command in ("run", "preview", "quarantine"):
+        assert offered(leat, "leat", command, "tally.fe") == ["tally.fed"], command
+    assert offered(leat, "leat", "reset", "tally", "--stream", "sc") == ["scanned"]
+    assert offered(leat, "leat", "violations", "--rule", "no") == ["nothing_is_called_two_whatever_the_reason"]
+    assert offered(leat, "leat", "query", "--format", "j") == ["json"]
+    assert offered(leat, "leat", "--project", str(leat.folder), "run", "t") == ["tally"]
+
+
+def test_a_mistyped_name_is_answered_with_the_nearest(leat: Leat) -> None:
+    (leat.folder / "quality" / "alerts.yaml").write_text("channels: {office: {url: {env: OFFICE}}}\n")
+    wanted = {
+        ("run", "taly"): "tally",
+        ("run", "tally.scaned"): "scanned",
+        ("reset", "tally", "--stream", "scaned"): "scanned",
+        ("violations", "--rule", "nothing_is_called_two"): "nothing_is_called_two_whatever_the_reason",
+        ("alerts", "test", "ofice"): "office",
+        ("query", "SELECT * FROM tally.scaned"): "scanned",
+        ("runz",): "run",
+    }
+    try:
+        for command, name in wanted.items():
+            said = leat(*command).stderr
+            assert "id you mean" in said, (command, said)
+            assert name in said, (command, said)
+    finally:
+        (leat.folder / "quality" / "alerts.yaml").unlink()
+
+
+def test_a_reader_may_leave_any_command_without_a_word(leat: Leat) -> None:
+    lines = "SELECT range FROM range(200000)"
+    for command in (f"query '{lines}'", f"query --format csv '{lines}'", "--help", "schema", "status"):
+        text = f"{LEAT} {command} | head -c 1 >/dev/null; exit ${{PIPESTATUS[0]}}"
+        done = subprocess.run(["bash", "-c", text], cwd=leat.folder, env=leat.env(), capture_output=True, text=True,
+                              check=False, timeout=60)  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, ""), command
+    text = f"{LEAT} run nonesuch 2>&1 | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", text], cwd=leat.folder, env=leat.env(), check=False, timeout=60)
+    assert done.returncode == 2, "how it ended counts, whoever reads of it"

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from leat.cli.names import complete_channel
 from leat.cli.output import Json, minute, print_json, say
 from leat.cli.tables import print_table
-from leat.cli.usage import FAILED, UsageMistake
+from leat.cli.usage import FAILED, UsageMistake, not_there
 from leat.runs.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -68,7 +69,10 @@ _FIELDS = ("created_at", "channel", "title", "status", "attempts", "sent_at", "e
 
 def test(
     context: typer.Context,
-    channel: Annotated[str | None, typer.Argument(help="The channel; all that are on when none is given.")] = None,
+    channel: Annotated[
+        str | None,
+        typer.Argument(help="The channel; all that are on when none is given.", autocompletion=complete_channel),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Send a test message to a channel, and report whether the channel accepted it."""
@@ -78,8 +82,7 @@ def test(
     workspace: Workspace = context.obj()
     alerts = _declared(workspace)
     if channel is not None and channel not in alerts.channels:
-        msg = f"no channel {channel!r} is declared; declared: {', '.join(alerts.channels)}"
-        raise UsageMistake(msg)
+        raise UsageMistake(not_there(f"no channel {channel!r} is declared", channel, alerts.channels, "declared"))
     names = [channel] if channel else [name for name, each in alerts.channels.items() if not each.is_off]
     done: list[Sent] = []
     for name in names:
@@ -96,10 +99,10 @@ def test(
 
 
 def print_sent(sent: Sequence[Sent]) -> None:
-    """Print which messages were sent, and which weren't taken."""
+    """Print which messages were sent, and why others failed."""
     for each in sent:
         if each.error is None:
-            say(("✓", "green"), f" alert sent to {each.channel}: {each.title}")
+            say(("✓", "green"), f" alert sent to {each.channel}: {each.title.removeprefix('leat: ')}")
         else:
             say(("✗", "red"), f" {each.channel}: {each.error}")
 

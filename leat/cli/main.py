@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -35,7 +35,7 @@ from leat.cli import (
     status,
     violations,
 )
-from leat.cli.output import err, print_json, styled
+from leat.cli.output import ReaderGone, Stream, err, print_json, styled
 from leat.cli.usage import BUSY, FAILED, USAGE, UsageMistake
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.runs.workspace import NoProject, Workspace, open_workspace
@@ -44,7 +44,7 @@ from leat.sources.settings import redact
 from leat.warehouse.session import Busy, WarehouseError
 
 app = typer.Typer(
-    help="Load external systems, declared in YAML, into a warehouse that is never half written.",
+    help="Load external systems, each declared in a YAML file, into a warehouse.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -100,20 +100,23 @@ def main() -> None:
     gc.freeze()
     gc.enable()
     signal.signal(signal.SIGINT, _interrupt)
+    sys.stdout, sys.stderr = _stream(sys.stdout), _stream(sys.stderr)
     code = _code()
-    logging.shutdown()
-    with contextlib.suppress(BrokenPipeError):
-        sys.stdout.flush()
-        sys.stderr.flush()
+    for end in (sys.stdout.flush, sys.stderr.flush, logging.shutdown):
+        with contextlib.suppress(ReaderGone):
+            end()
     os._exit(code)
+
+
+def _stream(stream: Any) -> Stream:
+    options = {"encoding": stream.encoding, "errors": stream.errors, "line_buffering": stream.line_buffering}
+    return Stream(stream.detach(), write_through=stream.write_through, **options)
 
 
 def _code() -> int:
     try:
         app()
     except SystemExit as end:
-        if isinstance(end.__context__, BrokenPipeError):  # Typer would call it a failure
-            return 0
         return end.code if isinstance(end.code, int) else 0 if end.code is None else FAILED
     except (UsageMistake, DeclarationError) as error:
         return _told(error, USAGE)
@@ -121,14 +124,16 @@ def _code() -> int:
         return _told(error, BUSY)
     except (IntegrationError, WarehouseError) as error:
         return _told(error, FAILED)
-    except BrokenPipeError:  # the reader of our output has seen enough
+    except ReaderGone:  # it has seen enough
         return 0
     except _Interrupted:
-        err.print("stopped; nothing is half-applied, the next run goes on from here")
+        err.print("stopped; nothing is half-applied, and the next run continues from here")
         return 130  # threads may still wait for a server; a landing that is not complete is removed next time
     except Exception as error:
         logging.getLogger("leat").exception("unexpected")
-        return _told(f"{type(error).__name__}: {error}. Next: .leat/logs/leat.log has the whole story", FAILED)
+        return _told(
+            f"{type(error).__name__}: {error}. Next: logs/leat.log in the state folder has the details", FAILED
+        )
     return 0
 
 
@@ -137,7 +142,8 @@ def _told(error: Exception | str, code: int) -> int:
     if "--json" in sys.argv:
         kind = "Error" if isinstance(error, str) else type(error).__name__
         print_json(error={"type": kind, "message": text, "exit_code": code})
-    err.print(styled(text, style="red"))
+    with contextlib.suppress(ReaderGone):
+        err.print(styled(text, style="red"))
     return code
 
 

@@ -79,6 +79,23 @@ def complete_rule(context: typer.Context, incomplete: str) -> list[str]:
     return _beginning(incomplete, (path.stem for path in (_folder(context) / "quality" / "rules").glob("*.sql")))
 
 
+def complete_stream(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the streams, whose names begin so, of the integration that the command line names."""
+    name = context.params.get("name") or next(iter(context.args), "")  # an option without its value ends the parsing
+    return _beginning(incomplete, _streams(context, name))
+
+
+def complete_channel(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the channels of alerts whose names begin so."""
+    from leat.pipelines.declare.yaml_file import read_yaml
+
+    path = _folder(context) / "quality" / "alerts.yaml"
+    try:
+        return _beginning(incomplete, read_yaml(path, path.name).value["channels"])
+    except Exception:  # a completion has nowhere to say why there is none
+        return []
+
+
 def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:
     return sorted({name for name in names if name.startswith(incomplete)})
 

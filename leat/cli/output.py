@@ -5,6 +5,7 @@ The JSON shape is versioned: every object has ``"leat": 1``. Fields may be added
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,16 +25,39 @@ Part = str | tuple[str, str]
 """A piece of a line: text, or text and its style."""
 
 
-class _Plain(Console):
-    """A console for which text is never markup, and that ends quietly when the reader has seen enough."""
+class ReaderGone(BaseException):
+    """Whoever read our output has closed it, as ``| head`` does; of a kind that no library catches."""
 
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
+
+class Stream(io.TextIOWrapper):
+    """Standard output or error of the process, which raises :class:`ReaderGone` for a broken pipe."""
+
+    def write(self, text: str) -> int:
+        """Write text.
+
+        Raises:
+            ReaderGone: nobody reads any more.
+        """
+        try:
+            return super().write(text)
+        except BrokenPipeError:
+            raise ReaderGone from None
+
+    def flush(self) -> None:
+        """Write what is buffered.
+
+        Raises:
+            ReaderGone: nobody reads any more.
+        """
+        try:
+            super().flush()
+        except BrokenPipeError:
+            raise ReaderGone from None
 
 
 _PLAIN: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
-out = _Plain(width=None if sys.stdout.isatty() else 100_000, **_PLAIN)
-err = _Plain(stderr=True, soft_wrap=True, **_PLAIN)
+out = Console(width=None if sys.stdout.isatty() else 100_000, **_PLAIN)
+err = Console(stderr=True, soft_wrap=True, **_PLAIN)
 
 
 def say(*parts: Part, style: str = "", whole: bool = False) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from leat.cli.names import read_names
+from leat.cli.names import complete_integration, read_names
 from leat.cli.output import Json
 from leat.cli.run import execute
 from leat.cli.usage import UsageMistake
@@ -23,7 +23,10 @@ def publish(
     context: typer.Context,
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="With --force: integrations to load first, although their own checks fail."),
+        typer.Argument(
+            help="With --force: integrations to load first, although their own checks fail.",
+            autocompletion=complete_integration,
+        ),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Publish despite failed checks; the log records who did it.")

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from leat.cli.names import check_stream, complete_integration, complete_target, read_names
+from leat.cli.names import check_stream, complete_integration, complete_stream, complete_target, read_names
 from leat.cli.outcome import (
     drift_json,
     print_changes,
@@ -20,7 +20,7 @@ from leat.cli.outcome import (
     print_would,
     result_json,
 )
-from leat.cli.output import Json, err, print_checks, print_json, say
+from leat.cli.output import Json, ReaderGone, err, print_checks, print_json, say
 from leat.cli.progress import Display, shown_progress
 from leat.cli.usage import EXIT_CODES
 from leat.pipelines.load.engine import Request
@@ -46,7 +46,7 @@ def run(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME[.STREAM]]...",
+            metavar="NAME[.STREAM]",
             help="Integrations, or single streams of them; all integrations when none is given.",
             autocompletion=complete_target,
         ),
@@ -76,7 +76,10 @@ def run(
 def reset(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="The integration.", autocompletion=complete_integration)],
-    stream: Annotated[list[str] | None, typer.Option("--stream", help="Only this stream; may be repeated.")] = None,
+    stream: Annotated[
+        list[str] | None,
+        typer.Option("--stream", help="Only this stream; may be repeated.", autocompletion=complete_stream),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Load an integration from the start again. Readers see the old rows until the new ones replace them."""
@@ -109,7 +112,7 @@ def execute(
     if as_json:
         _print_as_json(result, request, command)
     else:
-        with contextlib.suppress(BrokenPipeError):  # how the run ended counts, whoever reads of it
+        with contextlib.suppress(ReaderGone):  # how the run ended counts, whoever reads of it
             _print_dry(result) if request.dry else _print(result, command)
     if result.outcome != "ok":
         raise typer.Exit(EXIT_CODES[result.outcome])
