@@ -17,7 +17,7 @@ _CONFIG = {
     "allow_deletes": dg.Field(
         bool,
         default_value=False,
-        description="Let full scans delete any share of a table, after one stopped and asked.",
+        description="Let full scans delete any share of a table, after one failed.",
     )
 }
 

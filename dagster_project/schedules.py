@@ -34,7 +34,7 @@ def integration_job(declaration: Declaration) -> "UnresolvedAssetJobDefinition":
 def integration_schedule(declaration: Declaration, job: "UnresolvedAssetJobDefinition") -> dg.ScheduleDefinition | None:
     """Return the declared schedule, in UTC; None when there is none.
 
-    It runs unless the declaration is disabled, and lets a tick pass while an earlier run is still under way.
+    It runs unless the declaration is disabled, and lets a tick pass while an earlier run is still in progress.
     """
     if declaration.schedule is None:
         return None
@@ -50,7 +50,7 @@ def integration_schedule(declaration: Declaration, job: "UnresolvedAssetJobDefin
     def tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         under_way = context.instance.get_runs(dg.RunsFilter(job_name=job.name, statuses=_UNDER_WAY), limit=1)
         if under_way:
-            return dg.SkipReason(f"run {under_way[0].run_id[:8]} of {declaration.name} is still under way")
+            return dg.SkipReason(f"run {under_way[0].run_id[:8]} of {declaration.name} is still in progress")
         return dg.RunRequest()
 
     return tick

@@ -112,7 +112,7 @@ def _guarded(session: Session, table: CheckedTable, declared: frozenset[tuple[st
 
 
 def _untried(table: CheckedTable, why: str) -> list[CheckResult]:
-    return [_result(table, check, False, 0, f"it couldn't be tried: {why}") for check in table.checks]
+    return [_result(table, check, False, 0, f"it couldn't run: {why}") for check in table.checks]
 
 
 def _check(session: Session, table: CheckedTable, declared: frozenset[tuple[str, str]]) -> Iterator[CheckResult]:
@@ -144,7 +144,7 @@ def _judge(
 ) -> CheckResult:
     errors = [verdict.error for verdict in verdicts if verdict.error]
     if errors:
-        return _result(table, check, False, 0, f"it couldn't be tried: {errors[0]}")
+        return _result(table, check, False, 0, f"it couldn't run: {errors[0]}")
     if all(verdict.met for verdict in verdicts):
         return _result(table, check, True, 0, "it holds")
     if check.kind == "row_count":

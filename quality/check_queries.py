@@ -28,7 +28,7 @@ def impossible(check: TableCheck, types: Mapping[str, str]) -> str | None:
     """Return why a check can't be tried on columns of these types; a query that fails would cost the transaction."""
     for column in check.columns:
         if column not in types:
-            return f"column {column} isn't loaded. Next: take the check out, or the column in"
+            return f"column {column} isn't loaded. Next: remove the check, or load the column"
         kind = types[column]
         if check.kind == "range" and not is_number(kind):
             return f"column {column} is {kind}, and only numbers have a range"

@@ -144,9 +144,7 @@ def _found(rule: Rule, violations: list[Violation]) -> _Outcome:
 
 def _failed(rule: Rule, why: str) -> _Outcome:
     """Return the outcome of a rule that can't be run: a warning, for it has judged nothing and withholds nothing."""
-    detail = (
-        f"{rule.title}: {rule.shown} can't be run: {why}. Next: correct the query; its violations stay as they were"
-    )
+    detail = f"{rule.title}: {rule.shown} can't run: {why}. Next: correct the query; its violations stay as they were"
     return _Outcome(rule, "failed", CheckResult(rule.name, rule.name, "warn", False, 0, detail), why)
 
 
@@ -164,7 +162,10 @@ def _told(outcome: _Outcome, now: datetime) -> tuple[Any, ...]:
 
 
 def _told_of_all(failed: int, now: datetime) -> tuple[Any, ...]:
-    said = ("Every rule can be run", "A rule that can't be run finds nothing, which isn't the same as nothing to find.")
+    said = (
+        "Every rule can run",
+        "A rule that can't run reports nothing, which doesn't mean that there is nothing to report.",
+    )
     word = "violated" if failed else "holds"
     next_step = "Correct the query that the evidence names, then `leat run`."
     return (CANNOT_RUN, *said, next_step, "warn", "", "[]", word, f"{failed} can't be run", failed, now)
@@ -194,7 +195,7 @@ def _violations(session: Session, rule: Rule) -> list[Violation]:
     selected = f"SELECT * FROM {quote(_FOUND)}"
     count = session.execute(f"SELECT count(*) FROM {quote(_FOUND)}")[0][0]
     if count > _MOST:
-        msg = f"it selects {count:,} rows, more than the {_MOST:,} that a rule may find; narrow the query"
+        msg = f"it selects {count:,} rows, more than the {_MOST:,} that a rule may select; narrow the query"
         raise RuleError(msg)
     names = list(session.sqlalchemy().execute(sqlalchemy.text(f"{selected} WHERE 1 = 0")).keys())
     missing = [column for column in rule.key if column not in names]

@@ -287,7 +287,7 @@ def test_readers_never_wait_and_a_second_run_is_busy(loaded: tuple[Leat, subproc
     with waiting_run(leat) as (child, pipe):
         busy = leat("run", "tally")
         assert busy.returncode == 75
-        assert "in use by another process" in busy.stdout
+        assert "locked by another process" in busy.stdout
         assert counts(leat) == (1, 1)
         os.set_blocking(pipe, True)
         os.write(pipe, script.encode())

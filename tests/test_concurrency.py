@@ -58,7 +58,7 @@ def test_of_two_runs_of_one_integration_one_is_busy(tally: Tally) -> None:
     (other,) = others
     assert other is not None
     assert (other["status"], other["error_type"], other["transient"]) == ("busy", "Busy", True)
-    assert other["error"] == "integration tally is in use by another process; try again when it has ended"
+    assert other["error"] == "integration tally is locked by another process; retry later"
     assert sorted(tally.query(EVERYTHING)) == whole(1)
     once_only(tally, 1)
 
@@ -101,7 +101,7 @@ def test_a_run_that_lost_its_lock_is_overtaken_and_applies_nothing(tally_postgre
     result = tally.run(observe=meanwhile)
     assert [other and other["status"] for other in others] == ["loaded"]
     assert (result.status, result.error_type) == ("busy", "Busy")
-    assert "was loaded by another process meanwhile" in str(result.error)
+    assert "was loaded by another process in the meantime" in str(result.error)
     assert sorted(tally.query(EVERYTHING)) == whole(3)
     once_only(tally, 3)  # the other found what this one had landed, applied it and went on
 
@@ -244,7 +244,7 @@ def test_a_lock_that_is_held_is_busy_and_free_when_its_holder_ends(tmp_path: Any
     path = tmp_path / "folder" / "lock"
     with file_lock(path, 0, "the thing"):  # noqa: SIM117 - the inner one must fail
         with (
-            pytest.raises(Busy, match="the thing is in use by another process; try again"),
+            pytest.raises(Busy, match="the thing is locked by another process; retry"),
             file_lock(path, 0.05, "the thing"),
         ):
             pass

@@ -366,7 +366,7 @@ def test_schedules_run_as_declared_and_let_a_tick_pass(shown: Shown) -> None:
         context = dg.build_schedule_context(instance=instance, repository_def=defs.get_repository_def())
         assert len(schedule.evaluate_tick(context).run_requests or []) == 1
         instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
-        assert "still under way" in str(schedule.evaluate_tick(context).skip_message)
+        assert "still in progress" in str(schedule.evaluate_tick(context).skip_message)
     path.write_text(path.read_text() + "enabled: false\n")
     stopped = shown.defs().resolve_schedule_def("tally_schedule")
     assert stopped.default_status is dg.DefaultScheduleStatus.STOPPED

@@ -200,7 +200,7 @@ MISTAKES = {
     ),
     "excluded column checked": (
         FED + "exclude: weight\n    checks: [{not_null: weight}]\n",
-        "x.yaml:7: streams.fed.checks[0].not_null: weight is left out by exclude",
+        "x.yaml:7: streams.fed.checks[0].not_null: weight is excluded",
     ),
     "bounds of text": (
         FED + "checks: [{range: {label: {min: 1}}}]\n",

@@ -158,7 +158,7 @@ def test_a_statement_that_writes_inside_a_with_is_refused(tmp_path: Path) -> Non
 
 def test_what_postgres_cannot_do_asks_for_an_override(tmp_path: Path) -> None:
     sql = HEADER + "SELECT FIRST(uid IGNORE NULLS) AS uid FROM calendar.events"
-    assert "Next: write it otherwise, or add first.postgres.sql" in mistakes_of(tmp_path, first=sql)[0]
+    assert "Next: rewrite it, or add first.postgres.sql" in mistakes_of(tmp_path, first=sql)[0]
     write(tmp_path, "assets/models", {"first.postgres.sql": "SELECT MIN(uid) AS uid FROM calendar.events"})
     (model,) = load_models(project(tmp_path), both())
     assert model.sql["postgres"] == "SELECT MIN(uid) AS uid FROM calendar.events"

@@ -139,7 +139,7 @@ def test_forced_is_published_and_told_until_it_is_clean(desk: Desk) -> None:
     assert (refreshed.accepted, published.withheld) == (True, None)
     assert desk.labels() == [(1, "one", 99.0)]
     (forced,) = current_publications(desk.store).forced
-    assert "who said: the fair is today. In spite of: analytics.labels: range_weight" in describe_forced(forced)
+    assert "who said: the fair is today. Despite: analytics.labels: range_weight" in describe_forced(forced)
     assert desk.refresh() is None, "this version is accepted"
     desk.load(rows("fed", row(2, "two", weight=1.0)))
     _, kept = desk.publish()
@@ -375,7 +375,7 @@ def test_marks_of_a_clock_that_was_ahead_count_as_unknown(desk: Desk) -> None:
     now = datetime.now(UTC)
     fresh = {name: replace_fresh(declared) for name, declared in declarations.items()}
     assert stale_streams(fresh, {"tally": now}, now) == {}
-    assert "still to come" in stale_streams(fresh, {"tally": now + timedelta(days=400)}, now)["tally", "fed"]
+    assert "in the future" in stale_streams(fresh, {"tally": now + timedelta(days=400)}, now)["tally", "fed"]
     assert stale_streams(fresh, {"tally": now + timedelta(minutes=1)}, now) == {}, "clocks differ a little"
 
 

@@ -324,7 +324,7 @@ def test_a_rule_that_fails_is_reported_and_the_others_run(warehouse: Warehouse, 
         ("b_failing", False, 0),
         ("c_found", False, 1),
     ]
-    assert "quality/rules/a_unknown.sql can't be run: " in found[0].detail
+    assert "quality/rules/a_unknown.sql can't run: " in found[0].detail
     assert "nope" in found[0].detail
     assert "Next: correct the query" in found[1].detail
     with warehouse.snapshot() as session:
@@ -473,7 +473,7 @@ def test_whatever_is_wrong_with_a_rule_concerns_no_other(warehouse: Warehouse, t
     assert found.keys() == {*WRONG, "z"}
     assert (found["z"].ok, found["z"].failing, found["z"].blocks) == (False, 1, True)
     certain = {"unparsable", "no_header", "unknown_table", "no_key", "nested", "too_many"}
-    failed = {name for name, result in found.items() if "can't be run" in result.detail}
+    failed = {name for name, result in found.items() if "can't run" in result.detail}
     assert certain <= failed
     assert not any(found[name].blocks for name in failed), "what has judged nothing withholds nothing"
     with warehouse.snapshot() as session:
@@ -499,4 +499,4 @@ def test_a_check_that_breaks_concerns_no_other(warehouse: Warehouse) -> None:
             untried[lost.subject] = lost.why
     assert [(result.subject, result.ok) for result in found] == [
         ("analytics.broken", False), ("analytics.broken", False), ("analytics.fine", True)]  # fmt: skip
-    assert all("it couldn't be tried: " in result.detail for result in found[:2])
+    assert all("it couldn't run: " in result.detail for result in found[:2])

@@ -34,7 +34,7 @@ def test_a_column_that_says_from_when_on_to_ask_can_not_be_hashed(tmp_path: Path
     assert mistakes(tmp_path, text) == []
     found = mistakes(tmp_path, f"{text}streams:\n  orders: {{mask: true}}\n")
     assert len(found) == 1
-    assert "streams.orders.mask: seen says from when on to ask" in found[0]
+    assert "streams.orders.mask: seen is the column of incremental" in found[0]
 
 
 def test_the_path_of_an_endpoint_is_suggested(tmp_path: Path) -> None:

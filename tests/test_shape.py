@@ -194,7 +194,7 @@ def test_masking_stops_until_reset_which_leaves_no_value_anywhere(tally: Tally) 
     fine(tally.run())
     assert found(tally), "the search below would find them"
     tally.declare("{fed: {history: true, mask: true}}")
-    stopped(tally.run(), "the columns that are hashed changed")
+    stopped(tally.run(), "other columns are masked than before")
     fine(tally.run(FED))
     values = dict(tally.query("SELECT id, label FROM tally.fed WHERE label IS NOT NULL"))
     assert values[0] == values[1], "equal values stay equal"

@@ -45,7 +45,7 @@ def file_lock(path: Path, wait: float, what: str) -> Iterator[None]:
                 break
             except BlockingIOError as error:
                 if time.monotonic() >= deadline:
-                    msg = f"{what} is in use by another process; try again when it has ended"
+                    msg = f"{what} is locked by another process; retry later"
                     raise Busy(msg) from error
                 time.sleep(0.02)
         yield

@@ -95,7 +95,7 @@ def describe_forced(forced: Publication) -> str:
     """Return in words what was forced, by whom, when and why."""
     said = f", who said: {forced.data['reason']}" if forced.data["reason"] else ", who gave no reason"
     reasons = "; ".join(_in_words(reason) for reason in forced.data["reasons"])
-    return f"at {forced.at:%Y-%m-%d %H:%M:%S} UTC by {forced.by}{said}. In spite of: {reasons}"
+    return f"at {forced.at:%Y-%m-%d %H:%M:%S} UTC by {forced.by}{said}. Despite: {reasons}"
 
 
 def _in_words(reason: Mapping[str, Any]) -> str:

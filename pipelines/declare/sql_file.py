@@ -224,9 +224,7 @@ def _refuse_functions(select: exp.Query, shown: str) -> None:
 
 
 def _postgres(shown: str, select: exp.Query, override: Path) -> str:
-    found = [
-        f"{shown}:{line}: {text}. Next: write it otherwise, or add {override.name}" for line, text in unportable(select)
-    ]
+    found = [f"{shown}:{line}: {text}. Next: rewrite it, or add {override.name}" for line, text in unportable(select)]
     if found:
         raise DeclarationError(found)
     try:
@@ -235,7 +233,7 @@ def _postgres(shown: str, select: exp.Query, override: Path) -> str:
         )
     except UnsupportedError as error:
         what = str(error).split("\n", maxsplit=1)[0]
-        raise DeclarationError([f"{shown}:1: {what}. Next: write it otherwise, or add {override.name}"]) from error
+        raise DeclarationError([f"{shown}:1: {what}. Next: rewrite it, or add {override.name}"]) from error
 
 
 def _overridden(override: Path, shown: str, select: exp.Query) -> str:

@@ -33,7 +33,9 @@ def semantic_diagnostics(declaration: Declaration, *, draft: bool = False) -> Fo
                 yield ("streams", name, *loc), text
             clear = declaration.masked(streams[name]) & declaration.connection.columns_in_cursor(name)
             for column in sorted(clear):
-                text = f"{column} says from when on to ask, so its values can't be hashed; choose another column there"
+                text = (
+                    f"{column} is the column of incremental, so its values can't be hashed; choose another column there"
+                )
                 yield ("streams", name, "mask"), text
         elif name not in streams:
             yield ("streams", name), f"unknown stream{meant(name, streams)}; valid: {', '.join(streams)}"
@@ -56,7 +58,7 @@ def _stream_diagnostics(stream: Stream, options: StreamOptions) -> Found:
     if by is not None and by not in columns:
         yield ("retain", "by"), _unknown(by, columns)
     elif by is not None and by in options.exclude:
-        yield ("retain", "by"), f"{by} is left out by exclude"
+        yield ("retain", "by"), f"{by} is excluded"
     elif by is not None and columns[by].type not in ("timestamp", "datetime", "date"):
         yield ("retain", "by"), f"{by} is {columns[by].type}; only a timestamp, datetime or date shows how old a row is"
     for i, check in enumerate(options.checks):
@@ -73,7 +75,7 @@ def _check_diagnostics(check: Check, columns: Mapping[str, Column], excluded: tu
         if name not in columns:
             yield loc, _unknown(name, columns)
         elif name in excluded:
-            yield loc, f"{name} is left out by exclude"
+            yield loc, f"{name} is excluded"
         elif check.kind == "range" and not is_number(columns[name].type):
             yield loc, f"{name} is {columns[name].type}; only a number has bounds"
 

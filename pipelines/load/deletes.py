@@ -82,7 +82,7 @@ def apply_full_scan(merge: Merge, scan: Scan, max_share: float | None) -> int:
                 merge.integration,
                 f"comparing {merge.stream} with the complete listing",
                 f"{gone} of {alive} rows would be deleted, more than the share {max_share:g} that is allowed",
-                f"look at the system; if that is right, run `leat run {merge.integration} --allow-deletes`, "
+                f"check the system; if that is right, run `leat run {merge.integration} --allow-deletes`, "
                 f"or raise streams.{merge.stream}.max_delete_share",
             )
     return merge.mark_deleted(condition, scan.params)

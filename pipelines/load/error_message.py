@@ -48,7 +48,7 @@ def _message(name: str, error: BaseException) -> str:
         return str(error)
     if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
         return f"{name}: {error}. Next: free disk space or correct the permissions, then run it again; nothing is lost"
-    return f"{name}: {_shown(error)}. Next: the log shows the lines of code; nothing is half-applied"
+    return f"{name}: {_shown(error)}. Next: see the log for the traceback; nothing is half-applied"
 
 
 def _shown(error: BaseException) -> str:

@@ -27,7 +27,7 @@ def stale_streams(
             if within is None or read is None:
                 continue
             if is_future(read, now):
-                found[name, stream.name] = f"last read {read:%Y-%m-%d %H:%M} UTC, which is still to come"
+                found[name, stream.name] = f"last read {read:%Y-%m-%d %H:%M} UTC, which is in the future"
             elif now - read > within:
                 found[name, stream.name] = f"last read {read:%Y-%m-%d %H:%M} UTC, more than {within} ago"
     return found

@@ -102,7 +102,7 @@ def _prepare_tables(engine: Engine, plan: LoadPlan, totals: RunTotals) -> None:
 def _load(engine: Engine, plan: LoadPlan, totals: RunTotals) -> None:
     landed = extract(engine, plan)
     if landed is not None and not commit_load(engine, plan, landed, totals):
-        msg = f"integration {plan.declaration.name} was loaded by another process meanwhile; try again"
+        msg = f"integration {plan.declaration.name} was loaded by another process in the meantime; retry"
         raise Busy(msg)
 
 

@@ -103,7 +103,7 @@ def migrate(session: Session, declaration: Declaration, stream: Stream, old: Tab
         tables.append(f"{stream.name}_history")
     if (old.key, old.masked) != (new.key, new.masked):
         if _rows(session, declaration.name, stream.name, "1 = 1"):
-            what = "its key changed" if old.key != new.key else "the columns that are hashed changed"
+            what = "its key changed" if old.key != new.key else "other columns are masked than before"
             raise _stop(declaration, stream, what)
         for table in tables:
             session.execute(f"DROP TABLE {quote(declaration.name, table)}")
@@ -221,6 +221,6 @@ def _stop(declaration: Declaration, stream: Stream, what: str) -> SchemaChange:
         declaration.name,
         f"changing the table {declaration.name}.{stream.name}",
         what,
-        f"take the change back, or run `leat reset {declaration.name} --stream {stream.name}`: it loads the stream "
+        f"undo the change, or run `leat reset {declaration.name} --stream {stream.name}`: it loads the stream "
         "again in the new schema while readers stay on the old table; its history then starts again",
     )

@@ -97,7 +97,7 @@ def _explaining(errors: type[Exception], work: Callable[[], T]) -> T:
     try:
         return work()
     except duckdb.OutOfMemoryException as error:
-        msg = f"{error}\nNext: ask for less, or give the query more by `--memory 4GB` or `--disk 50GB`"
+        msg = f"{error}\nNext: select less, or give the query more with `--memory 4GB` or `--disk 50GB`"
         raise WarehouseError(msg) from error
     except errors as error:
         msg = f'{str(error).strip()}\nNext: `leat status` lists the tables; `leat query "DESCRIBE payments.charges"` '

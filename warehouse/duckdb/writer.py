@@ -70,7 +70,7 @@ def connect(path: Path, memory: str, *, read_only: bool = False) -> duckdb.DuckD
     try:
         connection = duckdb.connect(path, read_only=read_only)
     except duckdb.Error as error:
-        msg = f"{path} can't be opened: {error}. Next: end other programs that have it open; `leat doctor` looks"
+        msg = f"{path} can't be opened: {error}. Next: end other programs that have it open, or run `leat doctor`"
         raise WarehouseError(msg) from error
     connection.execute("SET TimeZone = 'UTC'")
     if not read_only:

@@ -104,7 +104,7 @@ class PostgresWarehouse:
             except sqlalchemy.exc.OperationalError as error:
                 if not isinstance(error.orig, psycopg2.errors.LockNotAvailable):
                     raise
-                msg = "the warehouse is in use by another process; try again when it has ended"
+                msg = "the warehouse is locked by another process; retry later"
                 raise Busy(msg) from error
             yield PostgresSession(connection)
             sys.audit("leat.statement", "COMMIT")
@@ -158,7 +158,7 @@ class PostgresWarehouse:
             deadline = time.monotonic() + _TAKEOVER_WAIT
             while not connection.execute(take, {"key": key}).scalar():
                 if time.monotonic() > deadline:
-                    msg = f"integration {name} is in use by another process; try again when it has ended"
+                    msg = f"integration {name} is locked by another process; retry later"
                     raise Busy(msg)
                 time.sleep(0.05)
             connection.commit()

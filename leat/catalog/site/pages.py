@@ -17,9 +17,9 @@ from leat.catalog.site.lineage import picture
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _ABOUT: Mapping[str, str] = {
-    "analytics": "Models: tables that are made of others by SQL.",
+    "analytics": "Models: tables that SQL builds from others.",
     "leat": "leat's own tables, written in the same transaction as the change they describe.",
-    "catalog": "What this site says, in SQL.",
+    "catalog": "The content of this site, in SQL.",
 }
 _DELETES: Mapping[str, str] = {
     "feed": "The source reports them; the rows stay, with _deleted_at.",
