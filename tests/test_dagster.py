@@ -14,12 +14,15 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from leat.assets.model_files import load_models
 from leat.dagster_project.assembled import definitions
 from leat.dagster_project.compiled import VIOLATIONS, Compiled, compile_folder
 from leat.dagster_project.instance import prepare_instance
 from leat.dagster_project.report import report
+from leat.pipelines.declare.project import load_declarations, open_project
 from leat.pipelines.load.engine import Request
 from leat.pipelines.load.run import run_integration
+from leat.quality.rule_files import load_rules
 from leat.runs.refresh import refresh
 from leat.runs.workspace import Workspace
 from tests.kit.project import Tally, full_scan, row, rows
@@ -435,9 +438,23 @@ def test_definitions_load_in_an_empty_environment_without_heavy_imports() -> Non
     assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a state folder with the parsed models and rules of this project, which take seconds to parse."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LEAT_HOME", str(home))
+        project = open_project(REPOSITORY)
+    declarations = load_declarations(project)
+    models = load_models(project, declarations, keep=True)
+    load_rules(project, declarations, tuple(model.name for model in models), keep=True)
+    return home
+
+
 @pytest.mark.parametrize("command", [["list", "defs", "--json"], ["check", "defs"]])
-def test_dg_works_at_the_root_of_the_repository(command: list[str], tmp_path: Path) -> None:
+def test_dg_works_at_the_root_of_the_repository(command: list[str], home: Path, tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "DAGSTER_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    environment["LEAT_HOME"] = str(home)
     program = [str(Path(sys.executable).with_name("dg")), *command]
     done = subprocess.run(program, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -450,7 +467,8 @@ GRAPH = Path(__file__).with_name("graph_of_this_project.json")
 """What each model, and the ledger of the rules, is made of."""
 
 
-def test_the_graph_of_this_project() -> None:
+def test_the_graph_of_this_project(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEAT_HOME", str(home))
     graph = definitions(compile_folder(REPOSITORY)).resolve_asset_graph()
     parents = {
         key.to_user_string(): sorted(p.to_user_string() for p in graph.get(key).parent_keys)
