@@ -1,10 +1,13 @@
-"""Private files that are whole or not there, whatever is killed when: every layer writes them through this module."""
+"""Private files that are whole or not there, whatever is killed when, and locks on files; every layer uses these."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import math
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,6 +87,34 @@ def _scratch(path: Path) -> Iterator[Path]:
         yield draft
     finally:
         draft.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def lock(path: Path, wait: float = math.inf) -> Iterator[int]:
+    """Hold an exclusive lock on a file, and give its descriptor; the lock ends with the process at the latest.
+
+    Args:
+        path: the file, made with mode 0600 where it is missing; never removed, for removing it would race.
+        wait: seconds to wait for who holds it.
+
+    Raises:
+        BlockingIOError: it was not free in time.
+        OSError: the file can't be made.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        deadline = time.monotonic() + wait
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait == math.inf else fcntl.LOCK_NB))
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.02)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _to_disk(path: Path) -> None:

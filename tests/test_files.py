@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import leat.files
-from leat.files import atomic_write, draft_of, make_private, write_once
+from leat.files import atomic_write, draft_of, lock, make_private, write_once
 from tests.kit.killed_lines import killed_at_each_line
 
 
@@ -66,3 +66,23 @@ def test_a_file_is_private_whatever_the_umask_and_the_file_before(tmp_path: Path
         os.umask(before)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a", "a/b")} == {0o700}
+
+
+def test_one_holds_a_lock_and_others_wait_or_go(tmp_path: Path) -> None:
+    file = tmp_path / "lock"
+    with ThreadPoolExecutor(1) as pool:
+        with lock(file) as descriptor:
+            os.pwrite(descriptor, b"held", 0)
+            waiting = pool.submit(lambda: hold(file))
+            with pytest.raises(BlockingIOError), lock(file, wait=0.05):
+                pass
+            assert not waiting.done()
+            os.pwrite(descriptor, b"free", 0)
+        assert waiting.result(timeout=60) == b"free"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def hold(file: Path) -> bytes:
+    """Return what a file has in it when the lock is free."""
+    with lock(file) as descriptor:
+        return os.pread(descriptor, 99, 0)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
-import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from leat.files import lock
 from leat.warehouse.session import Busy
 
 LockKind = Literal["writer", "integration", "migration", "alerts"]
@@ -36,18 +34,10 @@ def file_lock(path: Path, wait: float, what: str) -> Iterator[None]:
         Busy: it was not free in time.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        deadline = time.monotonic() + wait
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() >= deadline:
-                    msg = f"{what} is locked by another process; retry later"
-                    raise Busy(msg) from error
-                time.sleep(0.02)
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(lock(path, wait))
+        except BlockingIOError as error:
+            msg = f"{what} is locked by another process; retry later"
+            raise Busy(msg) from error
         yield
-    finally:
-        os.close(handle)

@@ -6,7 +6,6 @@ kept beside this Python, in ``.venv/tryton/``, and made anew when Tryton, the ye
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import shutil
 import sqlite3
@@ -20,7 +19,7 @@ from pathlib import Path
 
 from leat.demo.servers.process import Process, free_port, start
 from leat.demo.tryton.database import __file__ as recipe
-from leat.files import draft_of
+from leat.files import draft_of, lock
 
 DATABASE = "leat"
 _CONFIG = """\
@@ -101,8 +100,7 @@ def _prepared() -> Path:
     folder = Path(sys.prefix) / "tryton"
     folder.mkdir(mode=0o700, exist_ok=True)
     file = folder / f"{_version()}.sqlite"
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with lock(folder / "lock"):
         if not file.exists():
             draft = folder / "draft.sqlite"
             draft.unlink(missing_ok=True)

@@ -11,7 +11,6 @@ whether the server is well again, before others follow.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import hmac
 import json
@@ -23,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leat.files import write_once
+from leat.files import lock, write_once
 from leat.sources.http.headers import LONGEST_WAIT, Quota
 from leat.sources.http.request import Limits
 
@@ -90,16 +89,12 @@ class Budget:
     def _state(self) -> Iterator[dict[str, Any]]:
         """Give what the file holds, and write it back; nobody else has it meanwhile."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with lock(self.path) as file:
             state = _parsed(os.pread(file, 65536, 0))
             yield state
             text = json.dumps({**state, "written": time.time()}).encode()
             os.pwrite(file, text, 0)
             os.ftruncate(file, len(text))
-        finally:
-            os.close(file)
 
 
 def _keep_quota(state: dict[str, Any], limit: int | None, remaining: int, reset: float, reserve: float) -> None:

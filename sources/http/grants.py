@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -12,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from leat.files import atomic_write
+from leat.files import atomic_write, lock
 from leat.sources.errors import NotConfigured
 from leat.sources.http.credentials import digest
 from leat.sources.http.signers import InHeader
@@ -162,15 +160,12 @@ def _given(asked: Mapping[str, str | None]) -> Form:
 
 @contextlib.contextmanager
 def _locked(integration: str, path: Path) -> Iterator[None]:
-    try:
-        file = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise _unwritable(integration, path, error) from None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(lock(path.with_name(f"{path.name}.lock")))
+        except OSError as error:
+            raise _unwritable(integration, path, error) from None
         yield
-    finally:
-        os.close(file)
 
 
 def _unwritable(integration: str, path: Path, error: OSError) -> NotConfigured:

@@ -6,14 +6,14 @@ under ``refs/leat/kept``. The mirror has no address and no credentials in its co
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from leat.files import lock
 from leat.sources.errors import IntegrationError, Unavailable
 from leat.sources.version_control.git.address import Remote
 from leat.sources.version_control.git.apart import undeliverable
@@ -62,9 +62,9 @@ def opened(remote: Remote, folder: Path) -> Iterator[Mirror]:
         Unavailable: another run has it open.
     """
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+    with ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.enter_context(lock(folder.with_name(f"{folder.name}.lock"), wait=0))
         except BlockingIOError:
             raise remote.failed(Unavailable, "open the mirror of", "another run reads it", "wait for it") from None
         mirror = Mirror(folder, Git(folder, {}, {}))
