@@ -35,7 +35,7 @@ lint: $(STAMP)  ## formatting, style, types, import direction
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-bench: $(STAMP)  ## measure, beside limits and peers
+bench: $(STAMP)  ## run the benchmarks, compared with limits and peers
 	.venv/bin/python -m bench
 
 build: $(STAMP)  ## the wheel and the source distribution, in dist/

@@ -280,7 +280,7 @@ def test_backups_say_what_is_wrong_with_them(build: Build) -> None:
         "untested": "never restored",
         "failed": "the last restore test failed",
         "stale": "not restored for more than 90 days",
-        "vanished": "no run is kept",
+        "vanished": "no run exists",
     }
     assert [name for name, row in told.items() if row["covered"]] == ["good"]
     good = told["good"]

@@ -107,7 +107,7 @@ judged AS (
     SELECT
         *,
         CASE
-            WHEN runs = 0 THEN 'no run is kept'
+            WHEN runs = 0 THEN 'no run exists'
             WHEN COALESCE(last_run_bytes, 0) = 0 THEN 'the last run is empty'
             WHEN run_age > 7 THEN 'no run for more than 7 days'
             WHEN restore_tests = 0 THEN 'never restored'

@@ -25,7 +25,7 @@
       return item;
     }));
     const more = matching.length > shown ? `, the first ${shown} are shown` : "";
-    found.textContent = words.length === 0 ? "" : `${matching.length} found${more}`;
+    found.textContent = words.length === 0 ? "" : `${matching.length} match${matching.length === 1 ? "" : "es"}${more}`;
   };
 
   form.hidden = false;
