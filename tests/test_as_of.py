@@ -102,7 +102,7 @@ def test_a_rebuilt_table_has_a_new_past(loads: Loads) -> None:
     loads.load(rows("fed", thing(1, "secret")))
     first = loads.at
     loads.declaration = declaration({"fed": {"history": True, "mask": ["label"]}})
-    reset = planned(RESET, frozenset({"fed"}), keep_cursor=True, rebuild=True, any_share=True)
+    reset = planned(RESET, frozenset({"fed"}), cursor_stays=True, rebuild=True, any_share=True)
     loads.load(rows("fed", thing(1, "secret")), plan=reset)
     assert as_of(loads, literal(loads.at)) == now(loads)
     with pytest.raises(Exception, match=r"tally.fed has history from"):

@@ -96,7 +96,7 @@ def test_a_reset_that_builds_the_table_anew_keeps_what_is_broken_or_unproven(loa
     loads.declaration = declaration({"scanned": {**options, "exclude": ["tags"]}})
     loads.load(rows("scanned", *(thing(i, tags=["t"]) for i in range(3))))
     loads.declaration = declaration({"scanned": options})
-    anew = planned(RESET, frozenset({"scanned"}), keep_cursor=True, rebuild=True, any_share=True)
+    anew = planned(RESET, frozenset({"scanned"}), cursor_stays=True, rebuild=True, any_share=True)
     loads.load(raw("scanned", thing(0, tags='["t"]'), thing(1, weight=NAN)), FullScan("scanned"), plan=anew)
     found = loads.read("SELECT id, label, tags IS NULL, _deleted_at IS NULL FROM tally.scanned ORDER BY id")
     assert found == [(0, "x", False, True), (1, "x", True, True)]

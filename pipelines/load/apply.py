@@ -78,10 +78,10 @@ def _move_cursor(load: Applying, failed: Mapping[str, Failure]) -> bool:
     driver reported it, the stream's part of the cursor has stayed, unless everything was read from the start.
     """
     plan, before = load.plan, load.before
-    reported = {s for s, failure in load.events.failed.items() if plan.keep_cursor or not failure.parts}
-    cursor = None if plan.keep_cursor else load.events.cursor
+    reported = {s for s, failure in load.events.failed.items() if plan.cursor_stays or not failure.parts}
+    cursor = None if plan.cursor_stays else load.events.cursor
     if plan.kind == RESET:
-        covered = (before.covered if plan.keep_cursor else frozenset()) | (plan.streams - reported)
+        covered = (before.covered if plan.cursor_stays else frozenset()) | (plan.streams - reported)
     else:
         covered = before.covered & plan.streams if cursor not in (None, before.cursor) else before.covered
     covered -= failed.keys()

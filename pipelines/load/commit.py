@@ -41,7 +41,7 @@ def commit_load(engine: Engine, plan: LoadPlan, landed: Landed, totals: RunTotal
     failed: dict[str, Failure] = {}
     large_rows = False
     try:
-        if (plan.rebuild or (plan.retention_due and plan.known.newest_load)) and not plan.dry:
+        if (plan.rebuild or (plan.retention_due and plan.start.newest_load)) and not plan.dry:
             engine.warehouse.forget()
         while True:
             try:
@@ -84,7 +84,7 @@ def _commit_once(
     unchanged: Mapping[str, Failure] = {}
     with engine.warehouse.transaction() as session:
         before = state.read_state(session, declaration.name)
-        if before.position != plan.known.position:
+        if before.position != plan.start.position:
             return None
         session.limit_memory(large_rows)
         if plan.dry and not plan.rebuild:

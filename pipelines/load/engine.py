@@ -48,7 +48,7 @@ class Request:
 
     Attributes:
         allow_deletes: whether full scans may delete any share of a table.
-        reset: streams to load anew from the start; None for an ordinary run.
+        reset: streams to load again from the start; None for an ordinary run.
         forced: whether a load is applied although checks of severity error fail; they are reported.
         only: by integration, the streams that are wanted; all where it isn't named. The cursor then stays.
         since: for a backfill, from when on to read; nothing is deleted and the cursor stays.

@@ -28,7 +28,7 @@ def message_of(integration: str, error: BaseException) -> str:
 
 
 def failure_of(integration: str, error: Exception) -> Failure:
-    """Return the failure of a stream that an error stands for."""
+    """Return the failure of a stream that an error is."""
     return Failure(message_of(integration, error), type(error).__name__, isinstance(error, Transient))
 
 

@@ -43,7 +43,7 @@ def extract(engine: Engine, plan: LoadPlan) -> Landed | None:
             if cursor is not None:
                 _move_cursor(engine, plan, cursor)
             return None
-        load_id = next_load_id(now, plan.known.newest_load)
+        load_id = next_load_id(now, plan.start.newest_load)
         landed = Landed(load_id, landing_folder(engine.project.state, declaration.name, dry=plan.dry) / load_id)
         try:
             landed.write_plan(plan.as_json())
@@ -89,10 +89,10 @@ def _until_news(extraction: Iterator[Event]) -> tuple[Iterator[Event] | None, An
 
 def _move_cursor(engine: Engine, plan: LoadPlan, cursor: Any) -> None:
     """Write a cursor that came without anything else."""
-    known = plan.known
-    if cursor == known.cursor or plan.keep_cursor or plan.dry:
+    start = plan.start
+    if cursor == start.cursor or plan.cursor_stays or plan.dry:
         return
     with engine.warehouse.transaction() as session:
         state.create_tables(session)
-        covered = known.covered & plan.streams
-        state.write_cursor(session, plan.declaration.name, known.cursor_load, cursor, covered)
+        covered = start.covered & plan.streams
+        state.write_cursor(session, plan.declaration.name, start.cursor_load, cursor, covered)

@@ -36,20 +36,20 @@ def load_integration(engine: Engine, declaration: Declaration, request: Request,
     folder = landing_folder(engine.project.state, declaration.name, dry=request.dry)
     for landed in landed_loads(folder):
         _apply_pending(engine, declaration, tables, landed, request, totals)
-    known = _read_state(engine, declaration, request, totals)
-    plans = plan_loads(declaration, tables, known, request, datetime.now(UTC))
+    current = _read_state(engine, declaration, request, totals)
+    plans = plan_loads(declaration, tables, current, request, datetime.now(UTC))
     if request.reset is None and not request.dry:
         _prepare_tables(engine, plans[0], totals)
     for number, planned in enumerate(plans):
         if number:  # the load before has moved it
-            known = _read_state(engine, declaration, request, totals)
-        plan = continued(planned, known, frozenset(totals.failures), datetime.now(UTC))
+            current = _read_state(engine, declaration, request, totals)
+        plan = continued(planned, current, frozenset(totals.failures), datetime.now(UTC))
         if plan.streams:
             _load(engine, plan, totals)
     if request.dry:
         with contextlib.suppress(OSError):
             folder.rmdir()
-    elif plan.retention_due and not totals.retention_enforced and (known.exists or totals.load_id):
+    elif plan.retention_due and not totals.retention_enforced and (current.exists or totals.load_id):
         _enforce_retention(engine, declaration, totals, forced=request.forced)
 
 
@@ -80,16 +80,16 @@ def _read_state(engine: Engine, declaration: Declaration, request: Request, tota
     streams = [stream.name for stream in declaration.selected() if chosen is None or stream.name in chosen]
     missing = [stream for stream in streams if stream not in totals.streams]
     with engine.warehouse.snapshot() as session:
-        known = state.read_state(session, declaration.name)
+        current = state.read_state(session, declaration.name)
         rows = state.read_totals(session, declaration.name) if missing else {}
     totals.streams |= {name: StreamResult(name, 0, 0, 0, 0, 0, rows.get(name, 0)) for name in missing}
-    return known
+    return current
 
 
 def _prepare_tables(engine: Engine, plan: LoadPlan, totals: RunTotals) -> None:
     """Bring the tables whose declared schema has changed into it."""
     for stream in plan.declaration.selected():
-        stored = plan.known.schemas.get(stream.name)
+        stored = plan.start.schemas.get(stream.name)
         if stored is None or stored == plan.tables[stream.name].as_json():
             continue
         try:
@@ -107,14 +107,14 @@ def _load(engine: Engine, plan: LoadPlan, totals: RunTotals) -> None:
 
 
 def _enforce_retention(engine: Engine, declaration: Declaration, totals: RunTotals, *, forced: bool) -> None:
-    """Remove what isn't kept any longer, where no load has just done so."""
+    """Remove what is older than ``retain:`` allows, where no load has just done so."""
     now = datetime.now(UTC)
     engine.observe(declaration.name, "purging")
     engine.warehouse.forget()
     with engine.warehouse.transaction() as session:
-        known = state.read_state(session, declaration.name)
-        load_id = next_load_id(now, known.newest_load)
-        results = retention.enforce_retention(session, declaration, known, load_id, now)
+        current = state.read_state(session, declaration.name)
+        load_id = next_load_id(now, current.newest_load)
+        results = retention.enforce_retention(session, declaration, current, load_id, now)
         if results:
             check_tables(engine, session, declaration, totals, None, forced=forced)
     totals.add(load_id, results)

@@ -32,7 +32,7 @@ from leat.sources.errors import IntegrationError, Permanent
 from leat.sources.events import Event
 
 _DATA = "data"
-_FORMAT = 3
+_FORMAT = 4
 LOAD_ID = "%Y%m%dT%H%M%S%f"
 
 Observer = Callable[[str], None]
@@ -70,12 +70,12 @@ class Landed:
         from pyarrow import parquet
 
         for stream, wanted in rows.items():
-            found = sum(parquet.read_metadata(file).num_rows for file in self.files(stream))
-            if found != wanted:
+            rows_there = sum(parquet.read_metadata(file).num_rows for file in self.files(stream))
+            if rows_there != wanted:
                 raise IncompleteLanding(
                     integration,
                     f"reading what was landed of {stream}",
-                    f"{found} of {wanted} rows",
+                    f"{rows_there} of {wanted} rows",
                     "run it again: nothing of the load was applied, and the same is extracted once more; report this",
                 )
 
@@ -98,13 +98,13 @@ class Landed:
         return failures
 
     def write_plan(self, plan: Mapping[str, Any]) -> None:
-        """Make the folder and keep in it how the load is to be applied."""
+        """Make the folder and write into it how the load is to be applied."""
         make_private(self.folder.parent)
         self.folder.mkdir(mode=0o700)
         (self.folder / "plan.json").write_text(json.dumps({**plan, "format": _FORMAT}), encoding="utf-8")
 
     def read_plan(self) -> dict[str, Any] | None:
-        """Return what :meth:`write_plan` kept; None when it can't be read, or another version of leat wrote it."""
+        """Return what :meth:`write_plan` wrote; None when it can't be read, or another version of leat wrote it."""
         try:
             plan = json.loads((self.folder / "plan.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -205,6 +205,6 @@ def _cause(error: BaseException) -> BaseException:
     chain = [error]
     while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None and inner not in chain:
         chain.append(inner)
-    told = [e for e in chain if isinstance(e, IntegrationError)]
+    own = [e for e in chain if isinstance(e, IntegrationError)]
     foreign = [e for e in chain if not type(e).__module__.startswith("dlt.")]
-    return (told or foreign or chain)[0]
+    return (own or foreign or chain)[0]

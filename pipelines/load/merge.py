@@ -7,7 +7,7 @@ The table ends up as if every event of the load had happened to it in order of a
 3. rows that differ are replaced, new ones inserted; a row that is equal is not touched;
 4. with history, versions that ended are closed and new ones opened.
 
-Whatever was touched carries the load's id, so each step can be told from the table itself, and merging the same load
+Whatever was touched carries the load's id, so each step can be read from the table itself, and merging the same load
 again touches nothing.
 """
 
@@ -42,7 +42,7 @@ class Merge:
         columns: leat type by column name, without system columns.
         key: the key columns.
         version: column whose highest value wins, or None.
-        history: whether versions are kept.
+        history: whether there is a history.
         load_id: id of the load.
         at: when the load is applied.
         superseded: whether some landed rows don't count; see :func:`drop_superseded`.

@@ -31,8 +31,8 @@ class LoadPlan:
         kind: ``sync`` moves the cursor; ``reset`` is a complete extraction: rows that it did not name are deleted;
             ``backfill`` has rows from a date on, and deletes nothing.
         streams: names of the streams that are extracted.
-        known: the state of the integration that the load starts from.
-        keep_cursor: whether the cursor stays where it is, for a complete extraction of some streams only.
+        start: the state of the integration that the load starts from.
+        cursor_stays: whether the cursor stays where it is, for a complete extraction of some streams only.
         rebuild: whether tables whose schema can't be migrated are built again.
         any_share: whether full scans may delete any share of a table.
         since: from when on a backfill reads.
@@ -45,8 +45,8 @@ class LoadPlan:
     tables: Mapping[str, TableSchema]
     kind: str
     streams: frozenset[str]
-    known: State = field(default_factory=State)
-    keep_cursor: bool = False
+    start: State = field(default_factory=State)
+    cursor_stays: bool = False
     rebuild: bool = False
     any_share: bool = False
     since: datetime | None = None
@@ -57,7 +57,7 @@ class LoadPlan:
     @property
     def cursor(self) -> Mapping[str, Any] | None:
         """Where the extraction goes on; None for everything from the start."""
-        return self.known.cursor if self.kind == SYNC else None
+        return self.start.cursor if self.kind == SYNC else None
 
     @property
     def extracted(self) -> list[Stream]:
@@ -74,11 +74,11 @@ class LoadPlan:
         return {
             "kind": self.kind,
             "streams": {name: self.tables[name].as_json() for name in sorted(self.streams)},
-            "keep_cursor": self.keep_cursor,
+            "cursor_stays": self.cursor_stays,
             "rebuild": self.rebuild,
             "any_share": self.any_share,
             "since": None if self.since is None else self.since.isoformat(),
-            "after": {"load_id": self.known.newest_load, "cursor": self.known.cursor},
+            "after": {"load_id": self.start.newest_load, "cursor": self.start.cursor},
         }
 
 
@@ -93,8 +93,8 @@ def stored_plan(
         tables=tables,
         kind=value["kind"],
         streams=frozenset(value["streams"]),
-        known=State(cursor=value["after"]["cursor"], newest_load=value["after"]["load_id"]),
-        keep_cursor=value["keep_cursor"],
+        start=State(cursor=value["after"]["cursor"], newest_load=value["after"]["load_id"]),
+        cursor_stays=value["cursor_stays"],
         rebuild=value["rebuild"],
         any_share=value["any_share"],
         since=None if value["since"] is None else datetime.fromisoformat(value["since"]),
@@ -108,7 +108,7 @@ def declared_tables(declaration: Declaration) -> dict[str, TableSchema]:
 
 
 def plan_loads(
-    declaration: Declaration, tables: Mapping[str, TableSchema], known: State, request: Request, now: datetime
+    declaration: Declaration, tables: Mapping[str, TableSchema], current: State, request: Request, now: datetime
 ) -> list[LoadPlan]:
     """Return the loads that a run needs, in order.
 
@@ -122,29 +122,29 @@ def plan_loads(
         tables,
         SYNC,
         chosen,
-        known,
-        keep_cursor=chosen != every,
+        current,
+        cursor_stays=chosen != every,
         any_share=request.allow_deletes,
-        retention_due=retention.is_due(known, declaration, now),
+        retention_due=retention.is_due(current, declaration, now),
         forced=request.forced,
         dry=request.dry,
     )
     if request.since is not None:
-        return [replace(whole, kind=BACKFILL, keep_cursor=True, any_share=False, since=request.since)]
+        return [replace(whole, kind=BACKFILL, cursor_stays=True, any_share=False, since=request.since)]
     if request.reset is not None:
-        kept = request.reset != every
-        return [replace(whole, kind=RESET, streams=request.reset, keep_cursor=kept, rebuild=True, any_share=True)]
-    if known.cursor is None:
+        part = request.reset != every
+        return [replace(whole, kind=RESET, streams=request.reset, cursor_stays=part, rebuild=True, any_share=True)]
+    if current.cursor is None:
         return [replace(whole, kind=RESET)]
-    old = {name: TableSchema.of_json(schema) for name, schema in known.schemas.items()}
+    old = {name: TableSchema.of_json(schema) for name, schema in current.schemas.items()}
     missing = chosen & {
-        name for name, schema in tables.items() if needs_backfill(old.get(name), schema) or name not in known.covered
+        name for name, schema in tables.items() if needs_backfill(old.get(name), schema) or name not in current.covered
     }
-    backfill = [replace(whole, kind=RESET, streams=missing, keep_cursor=True)] if missing else []
+    backfill = [replace(whole, kind=RESET, streams=missing, cursor_stays=True)] if missing else []
     return [*backfill, whole]
 
 
-def continued(plan: LoadPlan, known: State, failed: frozenset[str], now: datetime) -> LoadPlan:
+def continued(plan: LoadPlan, current: State, failed: frozenset[str], now: datetime) -> LoadPlan:
     """Return a plan of a run as it goes on from the state that the load before it has left.
 
     Streams that failed in the run are left out; a stream that couldn't be read from the start doesn't go on from the
@@ -152,6 +152,6 @@ def continued(plan: LoadPlan, known: State, failed: frozenset[str], now: datetim
     """
     streams = plan.streams - failed
     if plan.kind == SYNC:
-        streams &= known.covered
-    due = retention.is_due(known, plan.declaration, now)
-    return replace(plan, streams=streams, known=known, retention_due=due)
+        streams &= current.covered
+    due = retention.is_due(current, plan.declaration, now)
+    return replace(plan, streams=streams, start=current, retention_due=due)

@@ -1,7 +1,7 @@
-"""How long rows, versions and broken records are kept, as declared under ``retain:``, enforced where rows are applied.
+"""How long rows, versions and broken records stay, as declared under ``retain:``, enforced where rows are applied.
 
-What is removed doesn't come back: a row that is read again and is older than what is kept isn't loaded, and of a broken
-record a digest stays, by which it is known again.
+What is removed doesn't come back: a row that is read again and is older than that isn't loaded, and of a broken
+record a digest stays, by which it is recognised.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from leat.warehouse.clock import is_within
 from leat.warehouse.session import Session, quote
 
 RETENTION = "retention"
-"""Kind of a load that only removes what isn't kept any longer."""
+"""Kind of a load that only removes what is older than ``retain:`` allows."""
 EVENT = "retention_enforced"
 DIGEST = "md5 "  # before the digest of a record whose content was removed
 _EVERY = timedelta(days=1)
@@ -51,7 +51,7 @@ class Purged:
         return self.rows + self.deleted + self.versions
 
     def as_event(self, stream: str) -> dict[str, Any]:
-        """Return what the log keeps."""
+        """Return what the log records."""
         return {"stream": stream, **{name: count for name, count in asdict(self).items() if count}}
 
 
@@ -61,13 +61,13 @@ def retained(declaration: Declaration) -> dict[str, Retain]:
     return {name: retain for name, retain in options.items() if retain is not None}
 
 
-def is_due(known: State, declaration: Declaration, now: datetime) -> bool:
+def is_due(current: State, declaration: Declaration, now: datetime) -> bool:
     """Return whether what is declared has changed since it was enforced, or that was a day ago."""
     if not retained(declaration):
         return False
-    if known.retention is None:
+    if current.retention is None:
         return True
-    declared, enforced_at = known.retention
+    declared, enforced_at = current.retention
     return declared != _declared(declaration) or not is_within(enforced_at, now, _EVERY)
 
 
@@ -100,7 +100,7 @@ def drop_expired(merge: Merge, retain: Retain | None) -> Merge:
 
 
 def purge(merge: Merge, retain: Retain | None) -> Purged:
-    """Remove what isn't kept any longer of a stream, in the open transaction."""
+    """Remove what is older than ``retain:`` allows of a stream, in the open transaction."""
     if retain is None:
         return Purged()
     session, at = merge.session, merge.at
@@ -129,8 +129,8 @@ def purge(merge: Merge, retain: Retain | None) -> Purged:
 
 
 def _forget_before(session: Session, merge: Merge, moment: datetime) -> None:
-    known = as_of.known_from(session, merge.integration, merge.stream)
-    if known is not None and known < moment:
+    since = as_of.known_from(session, merge.integration, merge.stream)
+    if since is not None and since < moment:
         as_of.set_known_from(session, merge.integration, merge.stream, moment)
 
 
@@ -146,21 +146,21 @@ def purged_events(purged: Mapping[str, Purged]) -> list[tuple[str, dict[str, Any
 
 
 def enforce_retention(
-    session: Session, declaration: Declaration, known: State, load_id: str, at: datetime
+    session: Session, declaration: Declaration, current: State, load_id: str, at: datetime
 ) -> list[StreamResult]:
-    """Remove what isn't kept any longer, without a load, inside an open transaction.
+    """Remove what is older than ``retain:`` allows, without a load, inside an open transaction.
 
     When that changes a table it is recorded like a load, of kind ``retention``, so that what reads the table is
     brought up to date.
     """
     session.limit_memory()
     state.create_tables(session)
-    at = known.later(at)
+    at = current.later(at)
     purged: dict[str, Purged] = {}
     results = []
     for name, retain in retained(declaration).items():
-        if name in known.schemas:
-            schema = TableSchema.of_json(known.schemas[name])
+        if name in current.schemas:
+            schema = TableSchema.of_json(current.schemas[name])
             merge = Merge(
                 session, declaration.name, name, name, "", schema.columns, schema.key, None, schema.history, load_id, at
             )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MAX_KEY_BYTES = 2000  # Postgres indexes no more than 2704 bytes
 MAX_RECORD = 10_000
-"""How much of the text of a broken record is kept."""
+"""How many characters of a broken record are stored."""
 
 _NO_KEY = frozenset({"", "None", "null"})
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*"|`[^`]*`""")
@@ -33,7 +33,7 @@ _WITHHELD = "not stored, because columns of this stream are masked or left out"
 
 
 class BrokenContract(Permanent):
-    """A driver yielded what the engine can't take; the driver has to be mended."""
+    """A driver yielded what the engine can't take; the driver has a bug."""
 
 
 def broken_contract(integration: str, got: str) -> BrokenContract:
@@ -45,7 +45,7 @@ def broken_contract(integration: str, got: str) -> BrokenContract:
 
 @dataclass(frozen=True, slots=True)
 class Shaping:
-    """What is kept of what a driver yields.
+    """How what a driver yields is turned into what is landed.
 
     Attributes:
         tables: the schemas of the selected streams.
@@ -199,7 +199,7 @@ def quarantine_data(event: Quarantined, shaping: Shaping) -> dict[str, Any]:
 
 
 def _identity(event: Quarantined, schema: TableSchema, shaping: Shaping) -> dict[str, Any]:
-    """Return the key of the row that the record would have become; nothing unless all of it is known."""
+    """Return the key of the row that the record would have become; nothing unless all of it is there."""
     found: dict[str, Any] = {}
     for name in schema.key:
         value = event.identity.get(name)

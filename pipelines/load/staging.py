@@ -34,7 +34,7 @@ def stage_rows(
     typed = [
         {n: read[n](value) if n in read and value is not None else value for n, value in row.items()} for row in rows
     ]
-    # A name of its own: DuckDB takes a file that was written anew within the clock's resolution for the old one.
+    # A name of its own: DuckDB takes a file that was written again within the clock's resolution for the old one.
     file: Path = landed.folder / f"{name}.{uuid.uuid4().hex}.parquet"
     parquet.write_table(pa.Table.from_pylist(typed, schema=schema), file)
     session.stage(name, [file], schema)

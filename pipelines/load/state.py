@@ -1,4 +1,4 @@
-"""The engine's own tables, schema ``leat`` of the warehouse, written in the same transaction as what they tell of."""
+"""The engine's own tables, schema ``leat`` of the warehouse, written in the same transaction as what they describe."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def write_log(
 
 
 def forget_quarantined(session: Session, integration: str, stream: str) -> None:
-    """Drop the quarantined records of a stream that is loaded anew."""
+    """Drop the quarantined records of a stream that is loaded again."""
     session.execute("DELETE FROM leat.quarantine WHERE integration = ? AND stream = ?", (integration, stream))
 
 

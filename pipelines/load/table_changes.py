@@ -37,7 +37,7 @@ def create_table(session: Session, declaration: Declaration, stream: Stream, tab
 
 
 def open_history(session: Session, declaration: Declaration, stream: Stream) -> None:
-    """Create the history table of a stream, or go on with one that was kept before, from the rows that exist now."""
+    """Create the history table of a stream, or go on with an earlier one, from the rows that exist now."""
     wanted = declared_schema(declaration, stream)
     name = f"{stream.name}_history"
     if not session.columns(declaration.name, name):
@@ -50,7 +50,7 @@ def open_history(session: Session, declaration: Declaration, stream: Stream) -> 
         f"UPDATE {history} AS h SET valid_to = t._synced_at FROM {table} AS t "
         f"WHERE {same_key} AND h.valid_to IS NULL AND h._load_id <> t._load_id"
     )
-    session.execute(  # rows that were purged while no history was kept
+    session.execute(  # rows that were purged while there was no history
         f"UPDATE {history} AS h SET valid_to = (SELECT max(_synced_at) FROM {table}) WHERE h.valid_to IS NULL "
         f"AND NOT EXISTS (SELECT 1 FROM {table} AS t WHERE {same_key})"
     )
@@ -124,8 +124,8 @@ def prepare_table(session: Session, declaration: Declaration, stream: Stream, at
         StreamFailed: values would be lost.
     """
     state.create_tables(session)
-    known = state.read_state(session, declaration.name)
-    stored, wanted = known.schemas.get(stream.name), declared_schema(declaration, stream)
+    current = state.read_state(session, declaration.name)
+    stored, wanted = current.schemas.get(stream.name), declared_schema(declaration, stream)
     if stored is None or stored == wanted.as_json():
         return
     with blaming(stream.name):
@@ -133,7 +133,7 @@ def prepare_table(session: Session, declaration: Declaration, stream: Stream, at
     opened = wanted.history and not stored["history"]
     if opened:
         open_history(session, declaration, stream)
-    keep_as_of(session, declaration, stream, stored, known.later(at) if opened else None)
+    keep_as_of(session, declaration, stream, stored, current.later(at) if opened else None)
     if not needs_backfill(TableSchema.of_json(stored), wanted):
         state.write_schema(session, declaration.name, stream.name, wanted.as_json())
 

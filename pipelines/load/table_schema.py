@@ -21,7 +21,7 @@ class TableSchema:
         columns: leat type by column name, in order, without the system columns.
         key: the key columns.
         masked: columns whose values are hashed.
-        history: whether every version of a row is kept.
+        history: whether there is a history of every version of a row.
         schema_version: the stream's schema version.
     """
 
@@ -42,7 +42,7 @@ class TableSchema:
 
 
 def widens(old: str, new: str) -> bool:
-    """Return whether every value of a column type can be kept as one of another."""
+    """Return whether every value of a column type fits into another."""
     digits, wanted = decimal_of(old), decimal_of(new)
     if old == "integer":
         digits = (_INTEGER_DIGITS, 0)

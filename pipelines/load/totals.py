@@ -18,7 +18,7 @@ class RunTotals:
         streams: what happened to each stream.
         checks: the last results of the checks.
         failures: the streams that failed in the last attempt.
-        retention_enforced: whether a load has removed what isn't kept any longer.
+        retention_enforced: whether a load has removed what is older than ``retain:`` allows.
     """
 
     load_id: str | None = None

@@ -50,10 +50,10 @@ class Loads:
 
     def apply(self, landed: Landed, plan: LoadPlan | None = None) -> dict[str, StreamResult] | None:
         """Apply a landed load."""
-        tables, known = declared_tables(self.declaration), self.state()
+        tables, current = declared_tables(self.declaration), self.state()
         given = plan or LoadPlan(self.declaration, tables, SYNC, frozenset(tables))
-        given = replace(given, declaration=self.declaration, tables=tables, known=known)
-        results = apply_load(self.session, given, landed, known, self.at)
+        given = replace(given, declaration=self.declaration, tables=tables, start=current)
+        results = apply_load(self.session, given, landed, current, self.at)
         return None if results is None else {result.stream: result for result in results}
 
     def state(self) -> State:
