@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 
@@ -11,14 +12,16 @@ class RetryPolicy:
     """The waits between attempts.
 
     Attributes:
-        waits: seconds before each retry, so that there is one attempt more.
+        waits: seconds before each retry, so there is one attempt more than waits.
         longest: seconds that are waited at most when the other side asks for a wait; beyond that nobody waits.
         jitter: whether up to half of a wait is left out at random, which spreads those who wait for the same.
+        endless: whether there is always another attempt, after the last of the waits.
     """
 
     waits: tuple[float, ...]
     longest: float
     jitter: bool = True
+    endless: bool = False
 
     def wait(self, attempt: int, asked: float | None = None) -> float | None:
         """Return the seconds to wait before the next attempt; None when there is to be none.
@@ -27,6 +30,8 @@ class RetryPolicy:
             attempt: the number of the attempt that failed; 1 for the first.
             asked: seconds that the other side asked to wait, if it did.
         """
+        if self.endless:
+            attempt = min(attempt, len(self.waits))
         if attempt > len(self.waits) or (asked is not None and asked > self.longest):
             return None
         if asked is not None:
@@ -34,6 +39,6 @@ class RetryPolicy:
         return self.waits[attempt - 1] * (random.uniform(0.5, 1) if self.jitter else 1)  # noqa: S311
 
 
-def doubling(first: float, attempts: int) -> tuple[float, ...]:
-    """Return the waits between some attempts: the first, and each one twice as long as the one before."""
-    return tuple(first * 2**number for number in range(attempts - 1))
+def doubling(first: float, attempts: int, most: float = math.inf) -> tuple[float, ...]:
+    """Return the waits between some attempts: each one twice as long as the one before, up to ``most``."""
+    return tuple(min(first * 2**number, most) for number in range(attempts - 1))

@@ -29,6 +29,11 @@ def test_waits_double_and_are_spread() -> None:
         assert all(wait is not None and full / 2 <= wait <= full for wait in waits)
 
 
+def test_the_last_wait_repeats_where_nobody_gives_up() -> None:
+    policy = RetryPolicy((0, *doubling(600, 4, 1500)), longest=1500, jitter=False, endless=True)
+    assert [policy.wait(attempt) for attempt in range(1, 7)] == [0, 600, 1200, 1500, 1500, 1500]
+
+
 def test_a_single_attempt_has_no_wait() -> None:
     assert RetryPolicy(doubling(1, 1), longest=60).wait(1, asked=0) is None
 

@@ -39,14 +39,15 @@ from leat.quality.alerts.plan import News, message_id, note, plan
 from leat.quality.alerts.problem import EVIDENCE_ROWS, Problem
 from leat.quality.alerts.sending import remember_secrets, send
 from leat.quality.alerts.text import Evidence, compose
+from leat.sources.retry import RetryPolicy, doubling
 from leat.warehouse.clock import is_within
 from leat.warehouse.session import Busy, Warehouse
 
 log = logging.getLogger("leat.alerts")
 
-_AT_ONCE = 3
-"""So often a message is tried by the very next pass; then after ten minutes, twenty, … at most six hours."""
-_PAUSE, _LONGEST_PAUSE = timedelta(minutes=10), timedelta(hours=6)
+_HOURS = 3600
+_RETRIES = RetryPolicy((0, 0, *doubling(600, 8, 6 * _HOURS)), longest=6 * _HOURS, jitter=False, endless=True)
+"""The next two passes try again at once; then it takes ten minutes, twenty, … at most six hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +130,10 @@ def _resend(at: _Pass, message: Message) -> Iterator[Sent]:
 
 
 def _may_try(failed: Message | None, now: datetime) -> bool:
-    if failed is None or failed.attempts < _AT_ONCE or failed.tried_at is None:
+    wait = None if failed is None else _RETRIES.wait(max(failed.attempts, 1))
+    if failed is None or failed.tried_at is None or not wait:
         return True
-    pause: timedelta = min(_PAUSE * 2 ** min(failed.attempts - _AT_ONCE, 10), _LONGEST_PAUSE)
-    return not is_within(failed.tried_at, now, pause)
+    return not is_within(failed.tried_at, now, timedelta(seconds=wait))
 
 
 def _evidence(at: _Pass, due: Mapping[str, Sequence[News]]) -> Evidence:
