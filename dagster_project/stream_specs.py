@@ -21,8 +21,8 @@ PERSONAL = "personal_data"
 
 _SHORTEST = timedelta(minutes=1)  # Dagster's own limit
 _DELETES: Mapping[Deletes, str] = {
-    "feed": "The source reports them; the rows stay, with _deleted_at.",
-    "full_scan": "A complete listing proves the absence of a row; it stays, with _deleted_at.",
+    "feed": "The source reports deletes; the rows stay, with _deleted_at.",
+    "full_scan": "A complete listing proves that a row is gone; it stays, with _deleted_at.",
     "never": "Rows of this table are never deleted.",
 }
 _SYSTEM = {

@@ -24,13 +24,13 @@ from leat.warehouse.session import sql_type
 
 DOCS = Path(__file__).parents[2] / "docs"
 _DELETES = {
-    "feed": "the source reports what is gone (`feed`)",
-    "full_scan": "a complete listing proves what is gone (`full_scan`)",
+    "feed": "the source reports deletes (`feed`)",
+    "full_scan": "a complete listing proves which rows are gone (`full_scan`)",
     "never": "rows are never deleted (`never`)",
 }
 _DECLARED = (
-    "Those that you declare. Every stream also has the column `extra`, JSON, with the fields that you have not",
-    "declared, and the [system columns](../warehouse.md#system-columns).",
+    "The streams that you declare. Each also has the column `extra`, JSON, with all fields that you don't declare, and",
+    "the [system columns](../warehouse.md#system-columns).",
 )
 _REGION = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _Schema = Mapping[str, Any]
@@ -62,11 +62,11 @@ def _index() -> str:
         (
             f"[{source}]({source}.md)",
             ", ".join(driver_names(source)),
-            _listed(s.name for s in load_streams(source)) or "those that you declare",
+            _listed(s.name for s in load_streams(source)) or "the ones that you declare",
         )
         for source in documented_sources()
     ]
-    intro = "Each source is a kind of system; a driver reads one vendor or protocol into the source's streams."
+    intro = "A source is a kind of system, with its streams. A driver reads one vendor or protocol into these streams."
     return "\n".join(["# Integrations", "", intro, "", *_table(("source", "drivers", "streams"), rows), ""])
 
 
@@ -104,7 +104,7 @@ def _stream(stream: Stream) -> Iterator[str]:
     yield f"- Key: {_listed(stream.key)}"
     yield f"- Deletes: {_DELETES[stream.deletes]}"
     if stream.version:
-        yield f"- Version: `{stream.version}`; the highest wins, whatever the order of arrival"
+        yield f"- Version: `{stream.version}`; the highest version wins, in whatever order rows arrive"
     yield f"- Schema version: {stream.schema_version}"
     yield from (f"- {quirk}" for quirk in stream.quirks)
     yield ""
@@ -143,7 +143,9 @@ def _found(part: _Schema, schema: _Schema) -> _Schema:
 def _united(models: list[_Schema]) -> _Schema:
     """Return models of which one is chosen by ``kind`` as one, whose meanings tell the kinds that have a key."""
     kinds = {str(model["properties"]["kind"]["const"]): model["properties"] for model in models}
-    fields: dict[str, Any] = {"kind": {"enum": list(kinds), "description": "Which of these it is."}}
+    fields: dict[str, Any] = {
+        "kind": {"enum": list(kinds), "description": "One of these. Parentheses below name the kinds of a key."}
+    }
     for key in dict.fromkeys(key for properties in kinds.values() for key in properties if key != "kind"):
         having = [kind for kind, properties in kinds.items() if key in properties]
         field = kinds[having[0]][key]

@@ -51,8 +51,8 @@ _Flat = Annotated[dict[str, Any], _Sent]
 
 class _RequestAuth(AuthModel):
     params: _Flat = Field(default={}, description="Query of the request; may contain `{env: NAME}` and `{file: path}`.")
-    headers: _Flat = Field(default={}, description="Headers of the request; the same.")
-    body: Annotated[Any, _Sent] = Field(default=None, description="Body of the request, as YAML; the same.")
+    headers: _Flat = Field(default={}, description="Headers of the request; may contain the same.")
+    body: Annotated[Any, _Sent] = Field(default=None, description="Body of the request, as YAML; may contain the same.")
     body_as: Literal["json", "form"] = Field(default="json", description="How the body is sent.")
 
     @model_validator(mode="after")

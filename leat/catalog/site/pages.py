@@ -22,8 +22,8 @@ _ABOUT: Mapping[str, str] = {
     "catalog": "The content of this site, in SQL.",
 }
 _DELETES: Mapping[str, str] = {
-    "feed": "The source reports them; the rows stay, with _deleted_at.",
-    "full_scan": "A complete listing proves the absence of a row; it stays, with _deleted_at.",
+    "feed": "The source reports deletes; the rows stay, with _deleted_at.",
+    "full_scan": "A complete listing proves that a row is gone; it stays, with _deleted_at.",
     "never": "Rows of this table are never deleted.",
 }
 
