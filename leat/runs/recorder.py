@@ -40,8 +40,8 @@ class Recorder:
     Attributes:
         store: the control store.
         trigger: who started the runs.
-        parts: integrations of which single streams are run. Such a run says nothing of the others, which would count as
-            fresh, so that it is no run of the integration: only the log has it.
+        parts: integrations of which single streams are run. Such a run says nothing about the others, which would
+            count as fresh, so that it is no run of the integration: only the log has it.
     """
 
     store: sqlalchemy.Engine

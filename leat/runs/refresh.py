@@ -32,7 +32,7 @@ Accept = Callable[[Sequence[CheckResult]], None]
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """What was rebuilt, and what the checks of models and the rules found.
+    """What was rebuilt, and the outcomes of the checks of models and of the rules.
 
     ``accepted`` says that somebody wants it in spite of failed checks.
     """
@@ -95,7 +95,7 @@ def refresh(
         accept: makes failed checks count for nothing, after it was called with them.
 
     Raises:
-        DeclarationError: models have mistakes that can't be told apart by their files.
+        DeclarationError: models have mistakes that belong to no single file.
     """
     folders = (project.folder / "assets" / "models", project.folder / "quality" / "rules")
     files = files_fingerprint(path for folder in folders for path in folder.glob("*.sql"))
@@ -246,17 +246,17 @@ def _accepted(work: _Work, refreshed: Refreshed) -> Refreshed:
 
 
 def _settle(session: Session, work: _Work, refreshed: Refreshed) -> Refreshed:
-    """Take the models back if a check of severity error failed, and keep what was found: the ledger of this run."""
+    """Take the models back if a check of severity error failed, but not the outcomes: the ledger of this run."""
     from leat.catalog.describe import describe
 
     refreshed = _accepted(work, refreshed)
     if not refreshed.blocks:
         _note(session, work, refreshed)
         return refreshed
-    found = {table: state.read_rows(session, table) for table in _LEDGER}
+    outcomes = {table: state.read_rows(session, table) for table in _LEDGER}
     session.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
     state.create_tables(session)
-    for table, rows in found.items():
+    for table, rows in outcomes.items():
         state.replace_rows(session, table, rows)
     describe(session, work.described, work.good_runs)
     models = [

@@ -80,8 +80,8 @@ def needs_refresh(result: IntegrationResult, *, later: bool) -> bool:
     """Return whether models must be refreshed and published right after an integration that was loaded by itself.
 
     What a load has applied is refreshed and published, also when some of its streams failed. Where ``later`` says that
-    a step after this one does it for all integrations, that is left to it; but a load that failed keeps that step from
-    running.
+    a step after this one does it for all integrations, that is left to it; but after a load that failed that
+    step isn't run.
     """
     if result.error is None:
         return not later

@@ -55,7 +55,7 @@ def run(
 
     Raises:
         Busy: another process writes the warehouse for too long.
-        DeclarationError: models have mistakes that can't be told apart by their files.
+        DeclarationError: models have mistakes that belong to no single file.
     """
     if request.dry:
         return _dry_run(workspace, names, request, observer)
@@ -92,7 +92,7 @@ def refresh_and_publish(
 
     Raises:
         Busy: another process writes the warehouse.
-        DeclarationError: models have mistakes that can't be told apart by their files.
+        DeclarationError: models have mistakes that belong to no single file.
     """
     from leat.control.store import last_good_runs
 
@@ -141,6 +141,6 @@ def _dry_run(workspace: Workspace, names: Sequence[str], request: Request, obser
         started_at=since,
         seconds=round(time.monotonic() - started, 3),
         integrations=results,
-        quarantined={key: reasons for found, _ in seen.values() for key, reasons in found.items()},
+        quarantined={key: reasons for counted, _ in seen.values() for key, reasons in counted.items()},
         drift=[change for _, changes in seen.values() for change in changes],
     )

@@ -106,7 +106,7 @@ def open_workspace(folder: Path) -> Workspace:
     """Return the project of a folder, with logging to its state folder.
 
     Raises:
-        NoProject: nothing is declared there, or nothing can be kept in the state folder.
+        NoProject: nothing is declared there, or the state folder can hold no files.
     """
     project = open_project(folder)
     if not project.declaration_paths():
