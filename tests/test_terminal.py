@@ -195,3 +195,9 @@ def test_a_reader_may_leave_any_command_without_a_word(leat: Leat) -> None:
     text = f"{LEAT} run nonesuch 2>&1 | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", text], cwd=leat.folder, env=leat.env(), check=False, timeout=60)
     assert done.returncode == 2, "how it ended counts, whoever reads of it"
+
+
+def test_no_summary_of_a_command_is_cut_off(leat: Leat) -> None:
+    shown = on_terminal(leat, "--help").split("Commands:\n")[1].rstrip().split("\n")
+    assert len(shown) > 15
+    assert [line for line in shown if line.endswith("...") or len(line) > 80] == []

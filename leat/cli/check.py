@@ -37,7 +37,7 @@ def check(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Validate declarations, models and rules, then try each connection for real."""
+    """Validate all files, then try each connection for real."""
     from leat.quality.alerts.file import load_alerts
     from leat.quality.alerts.trial import channel_tests
 

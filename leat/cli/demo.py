@@ -19,6 +19,7 @@ from leat.cli.names import read_names
 from leat.cli.output import err, say
 from leat.cli.run import execute
 from leat.cli.usage import UsageMistake
+from leat.pipelines.declare.project import Project
 from leat.pipelines.load.engine import Request
 from leat.runs.workspace import Workspace
 
@@ -28,7 +29,7 @@ Next:
   status       {leat} status
   change       edit {declaration}, then `{leat} check` and `{leat} run`
   Dagster UI   {leat} dev   (http://127.0.0.1:3000)
-  DuckDB CLI   duckdb -readonly {warehouse}
+  {reader}
   stop         {leat} demo --stop\
 """
 
@@ -45,7 +46,7 @@ def demo(
     ] = None,
     stop: Annotated[bool, typer.Option("--stop", help="End the demo's servers.")] = False,
 ) -> None:
-    """Start the demo company's servers on loopback, load everything, and say what to do next.
+    """Start a demo company's servers and load everything. The servers listen on loopback only.
 
     In an empty folder it writes the demo's declarations, models and rules first.
     """
@@ -91,7 +92,7 @@ def _start_and_load(workspace: Workspace, repositories: Sequence[str]) -> int:
     text = _NEXT.format(
         leat=f"{_program()}{at}",
         declaration=_short(project.declaration_paths()[0]),
-        warehouse=_short(project.state / "warehouse.duckdb"),
+        reader=_reader(project),
     )
     say(text)
     return code
@@ -150,6 +151,13 @@ def _program() -> str:
     """Return how this program is called from here."""
     called = Path(sys.argv[0])
     return "leat" if shutil.which("leat") == str(called) else _short(called)
+
+
+def _reader(project: Project) -> str:
+    """Return how the warehouse is opened without leat, which differs between the engines."""
+    if project.warehouse_url is not None:
+        return 'psql         psql "$LEAT_WAREHOUSE"'
+    return f"DuckDB CLI   duckdb -readonly {_short(project.state / 'warehouse.duckdb')}"
 
 
 def _end_servers(workspace: Workspace) -> int:

@@ -23,7 +23,7 @@ def dev(
     context: typer.Context,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 3000,
 ) -> None:
-    """Open the Dagster UI on the project, with schedules and sensors; ends with Ctrl+C."""
+    """Open the Dagster UI on the project. It runs schedules and sensors, and ends with Ctrl+C."""
     from leat.dagster_project.instance import WORKSPACE, has_instance, prepare_instance
 
     workspace: Workspace = context.obj()

@@ -33,7 +33,7 @@ def docs(
         typer.Option("--data-docs", help="Also run every check again, as Great Expectations' Data Docs. Takes longer."),
     ] = False,
 ) -> None:
-    """Write a static site: tables, columns, lineage, checks, rules and open violations."""
+    """Write a static site about the warehouse. It has tables, columns, lineage, checks, rules and open violations."""
     workspace: Workspace = context.obj()
     folder = (workspace.project.state / "docs" if to is None else to).resolve()
     _refuse_others(folder)

@@ -39,7 +39,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def doctor(context: typer.Context, json: Json = False) -> None:
-    """Diagnose what prevents leat from working here, and say what to do about it."""
+    """Diagnose what prevents leat from working here. Say what to do about it."""
     workspace: Workspace = context.obj()
     findings: list[Finding] = list(examine(workspace))
     ok = all(finding.ok for finding in findings)

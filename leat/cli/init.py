@@ -35,7 +35,7 @@ def add_to(app: typer.Typer) -> None:
 def init(
     folder: Annotated[Path, typer.Argument(help="The folder of the new project.")] = Path(), json: Json = False
 ) -> None:
-    """Create a project: an example declaration, and folders for models and rules. Existing files stay."""
+    """Create a project. It has an example declaration, and folders for models and rules. Existing files stay."""
     from leat.pipelines.declare.json_schema import json_schema
 
     files = {

@@ -41,7 +41,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", help="Wait for new entries; ends with Ctrl+C.")] = False,
     json: Json = False,
 ) -> None:
-    """Show the log of the integrations: each run that changed something or failed."""
+    """Show the log of the integrations. It has each run that changed something or failed."""
     from leat.control.log_entries import log_entries, logged_names
 
     if follow and json:

@@ -40,7 +40,7 @@ def show(
     ],
     json: Json = False,
 ) -> None:
-    """Read the beginning of each stream and show it: rows, pages, and what would be quarantined. Nothing is written."""
+    """Show the first rows of streams before loading them. Also pages, and what would be quarantined. Writes nothing."""
     workspace: Workspace = context.obj()
     declaration = _declaration(workspace, name.partition(".")[0])
     found: list[Preview] = []

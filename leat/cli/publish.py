@@ -34,7 +34,7 @@ def publish(
     reason: Annotated[str, typer.Option("--reason", help="With --force: the reason, for the log.")] = "",
     json: Json = False,
 ) -> None:
-    """Bring models and rules up to date and publish what passes, without loading anything."""
+    """Publish what passes, without loading anything. Models and rules are brought up to date first."""
     if not force and (names or reason):
         msg = "names and --reason belong to --force; `leat run NAME` loads an integration whose checks count"
         raise UsageMistake(msg)

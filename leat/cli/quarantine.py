@@ -48,7 +48,7 @@ def quarantine(
     form: Annotated[Form, typer.Option("--format", help="How records are printed.")] = Form.table,
     json: Json = False,
 ) -> None:
-    """List the records that could not become rows, with the reasons."""
+    """List the records that could not become rows, and why."""
     workspace: Workspace = context.obj()
     with workspace.warehouse.snapshot() as session:
         choice = _choice(workspace, name, streams_in_quarantine(session))

@@ -27,7 +27,7 @@ def query(
     memory: Annotated[str, typer.Option("--memory", help="Memory that it may take.")] = "1GB",
     disk: Annotated[str, typer.Option("--disk", help="Disk for what doesn't fit into memory.")] = "10GB",
 ) -> None:
-    """Run a read-only query on the published version of the warehouse."""
+    """Run a read-only query on the published version."""
     workspace: Workspace = context.obj()
     try:
         limits = Limits(timeout, size_in_bytes(memory), size_in_bytes(disk))

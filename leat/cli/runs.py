@@ -28,7 +28,7 @@ def runs(
     limit: Annotated[int, typer.Option("--limit", min=1, help="Show at most so many runs.")] = 20,
     json: Json = False,
 ) -> None:
-    """Show the last runs, the newest first: how each ended and how many rows it changed."""
+    """Show the history of runs, newest first. For each: how it ended, and how many rows it changed."""
     from leat.control.store import recent_runs
 
     workspace: Workspace = context.obj()

@@ -23,7 +23,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def status(context: typer.Context, json: Json = False) -> None:
-    """Show what is loaded, how fresh it is, and how the last runs ended."""
+    """Show what is loaded and how fresh it is. Also how the last runs ended, and what is withheld from readers."""
     workspace: Workspace = context.obj()
     found = read_status(workspace)
     if json:

@@ -66,7 +66,7 @@ def ack(
     undo: Annotated[bool, typer.Option("--undo", help="Withdraw the acknowledgement.")] = False,
     json: Json = False,
 ) -> None:
-    """Acknowledge violations: who takes care of them, and until when there are no more alerts about them."""
+    """Acknowledge violations. Say who takes care of them, and until when there are no more alerts about them."""
     workspace: Workspace = context.obj()
     chosen = _chosen(_entries(workspace, only_open=False, rule=None), keys)
     who, end = (None, None) if undo else (by or getpass.getuser(), _time(until, datetime.now(UTC)))
