@@ -36,7 +36,7 @@ from leat.cli import (
     violations,
 )
 from leat.cli.output import ReaderGone, Stream, err, print_json, styled
-from leat.cli.usage import BUSY, FAILED, USAGE, UsageMistake
+from leat.cli.usage import BUSY, FAILED, INTERRUPTED, USAGE, UsageMistake
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.runs.workspace import NoProject, Workspace, open_workspace
 from leat.sources.errors import IntegrationError
@@ -89,6 +89,7 @@ class _Interrupted(BaseException):
 
 
 def _interrupt(_signal: int, _frame: object) -> None:
+    signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))  # a second one doesn't wait for anything
     raise _Interrupted
 
 
@@ -128,7 +129,7 @@ def _code() -> int:
         return 0
     except _Interrupted:
         err.print("stopped; nothing is half-applied, and the next run continues from here")
-        return 130  # threads may still wait for a server; a landing that is not complete is removed next time
+        return INTERRUPTED  # threads may still wait for a server; a landing that is not complete is removed next time
     except Exception as error:
         logging.getLogger("leat").exception("unexpected")
         return _told(

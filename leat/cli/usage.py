@@ -10,7 +10,7 @@ from leat.pipelines.declare.diagnostics import meant
 if TYPE_CHECKING:
     from leat.runs.result import Outcome
 
-FAILED, USAGE, BLOCKED, BUSY = 1, 2, 3, 75
+FAILED, USAGE, BLOCKED, BUSY, INTERRUPTED = 1, 2, 3, 75, 130
 EXIT_CODES: Mapping[Outcome, int] = {"ok": 0, "failed": FAILED, "blocked": BLOCKED, "busy": BUSY}
 """With which a run ends."""
 
