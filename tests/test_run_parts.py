@@ -138,7 +138,7 @@ def test_the_command_runs_parts(tmp_path: Path) -> None:
     assert (said["dry_run"], said["integrations"][0]["load_id"]) == (True, None)
     for arguments, message in (
         (("tally.kept", "--from", "2026-05-01"), "`leat reset tally --stream kept` loads it from the start"),
-        (("--from", "May"), "write it as 2026-01-31"),
+        (("--from", "May"), "write 2026-01-31"),
         (("--from", "2999-01-01"), "is not over yet"),
         (("tally.fd",), 'did you mean "fed"'),
     ):

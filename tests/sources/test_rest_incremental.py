@@ -307,7 +307,7 @@ def test_the_cursor_of_an_export_is_its_token(server: Answers, tmp_path: Path) -
         ({"params": {"q": "{x}"}}, "params", "nothing fills {x}"),
         ({"params": {"q": [1, 2]}, "method": "POST"}, "params", "only a query repeats"),
         ({"params_in": "query"}, "params_in", "leave it out, or write method: POST"),
-        ({"delta": {"field": "d"}, "incremental": {"column": "at", "param": "s"}}, "delta", "declare one of both"),
+        ({"delta": {"field": "d"}, "incremental": {"column": "at", "param": "s"}}, "delta", "declare one of the two"),
         ({"delta": {"field": "d", "removed_is": "x"}}, "removed_is", "as removed"),
         ({"paging": {"kind": "cursor"}}, "paging", "name the cursor by field"),
         ({"records": "r", "paging": {"kind": "cursor", "field": "x", "more": "m", "last": "l"}}, "last", "name one of both"),
