@@ -22,7 +22,7 @@ demo-stop: $(STAMP)  ## end the demo's servers
 test: $(STAMP)  ## run the tests, on DuckDB and on a Postgres of their own
 	.venv/bin/python -m pytest -n logical --maxprocesses 4 --dist loadgroup
 
-test-quick: $(STAMP)  ## run the tests that start no systems and kill nothing, in three minutes
+test-quick: $(STAMP)  ## run the tests that start no systems and load little
 	.venv/bin/python -m pytest -n logical --maxprocesses 4 --dist loadgroup -m "not slow"
 
 nightly: $(STAMP)  ## try 2,000 examples of every property, where make test tries 100

@@ -50,18 +50,25 @@ _SLOW = (
     "contract/test_secrets",
     "sources/test_crm_accounting",
     "sources/test_payments_planted",
+    "sources/test_rest_random",
     "sources/test_sso_canaille",
     "test_alerts_dagster",
     "test_concurrency",
     "test_dagster",
     "test_docs_followed",
+    "test_drift",
     "test_faults",
     "test_kill",
     "test_models_of_",
+    "test_quarantine",
+    "test_retention",
+    "test_run_parts",
+    "test_said",
     "test_site",
+    "test_spared",
     "test_wheel",
 )
-"""Tests that start systems, processes or Dagster, or build models: they run first, and not in `make test-quick`."""
+"""Tests that start systems, kill processes or load often: they run first, and not in `make test-quick`."""
 
 
 @pytest.hookimpl(tryfirst=True)
