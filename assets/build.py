@@ -22,7 +22,7 @@ from leat.assets.model_history import TypeChange, close_history, keep_history
 from leat.pipelines.declare.sql_file import refusal, without
 from leat.pipelines.declare.table_names import ANALYTICS, TableName
 from leat.pipelines.load import state
-from leat.warehouse.session import Session, literal, quote
+from leat.warehouse.session import Session, execute_all, literal, quote
 
 Status = Literal["built", "unchanged", "skipped", "failed", "withheld"]
 _NEW = "_new_"  # before the name: no model is called like that
@@ -80,10 +80,7 @@ def build(
     """
     state.create_tables(session)
     session.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(ANALYTICS)}")
-    if session.dialect == "postgres":  # compiling a query takes longer than running it, and sorts fit into memory
-        session.execute("SET LOCAL jit = off")
-        session.execute("SET LOCAL work_mem = '64MB'")
-        session.execute("SET LOCAL default_statistics_target = 30")  # a smaller sample serves the next model as well
+    execute_all(session, session.dialect.settings("models"))
     kept = session.execute("SELECT model, fingerprint, row_count FROM leat.models")
     before = {name: _Built(fingerprint, rows) for name, fingerprint, rows in kept}
     for name in before.keys() - {model.name for model in models} - broken.keys():
@@ -145,7 +142,9 @@ def _build(session: Session, model: Model, before: _Built | None, after: dict[st
         what = refusal(error)
         if what is None:
             raise
-        msg = f"{model.shown}: {session.dialect} refused it: {what}. Next: correct the query, then `leat run` again"
+        msg = (
+            f"{model.shown}: {session.dialect.name} refused it: {what}. Next: correct the query, then `leat run` again"
+        )
         raise ModelError(msg, model.name) from error
     session.execute("DELETE FROM leat.models WHERE model = ?", (model.name,))
     state.insert(session, "models", [(model.name, fingerprint, now, rows)])
@@ -156,9 +155,8 @@ def _build(session: Session, model: Model, before: _Built | None, after: dict[st
 def _without(session: Session, model: Model, absent: Sequence[TableName]) -> Model:
     """Return a model that reads optional tables that aren't there as empty."""
     missing = {str(table): model.optional[str(table)] for table in absent}
-    return replace(
-        model, sql={**model.sql, session.dialect: without(model.sql[session.dialect], session.dialect, missing)}
-    )
+    dialect = session.dialect
+    return replace(model, sql={**model.sql, dialect.name: without(model.sql[dialect.name], dialect, missing)})
 
 
 def _version(session: Session, table: TableName, after: Mapping[str, str], loads: Sequence[str] | None) -> str | None:
@@ -185,7 +183,7 @@ def _fingerprint(
     inputs: Mapping[str, Mapping[str, str]],
     changes: Mapping[str, str | None],
 ) -> str:
-    described: list[Any] = [model.sql[session.dialect], model.materialized, model.description, dict(model.columns)]
+    described: list[Any] = [model.sql[session.dialect.name], model.materialized, model.description, dict(model.columns)]
     described += [[check.model_dump(mode="json") for check in model.checks]]
     described += [list(model.key)] if model.history else []
     text = json.dumps([described, {name: list(columns.items()) for name, columns in inputs.items()}, changes])
@@ -193,12 +191,12 @@ def _fingerprint(
 
 
 def _materialize(session: Session, model: Model) -> None:
-    name, sql = quote(ANALYTICS, model.name), model.sql[session.dialect]
+    name, sql = quote(ANALYTICS, model.name), model.sql[session.dialect.name]
     kind = _kind(session, model.name)
     if model.materialized == "view":
         _drop(session, model.name)
         session.execute(f"CREATE VIEW {name} AS {sql}")
-    elif session.dialect == "duckdb":
+    elif session.dialect.swaps_tables:
         if kind == "VIEW":
             session.execute(f"DROP VIEW {name}")
         session.execute(f"CREATE OR REPLACE TABLE {name} AS {sql}")
@@ -214,7 +212,7 @@ def _materialize(session: Session, model: Model) -> None:
 
 
 def _replace(session: Session, model: Model, kind: str | None) -> None:
-    name, sql = quote(ANALYTICS, model.name), model.sql[session.dialect]
+    name, sql = quote(ANALYTICS, model.name), model.sql[session.dialect.name]
     fresh = _NEW + model.name
     session.execute(f"CREATE TABLE {quote(ANALYTICS, fresh)} AS {sql}")
     fresh_columns, columns = (list(session.columns(ANALYTICS, table).items()) for table in (fresh, model.name))
@@ -225,12 +223,12 @@ def _replace(session: Session, model: Model, kind: str | None) -> None:
     else:
         _drop(session, model.name)
         session.execute(f"ALTER TABLE {quote(ANALYTICS, fresh)} RENAME TO {quote(model.name)}")
-    session.analyze(ANALYTICS, model.name)
+    execute_all(session, session.dialect.gather_statistics(name))
 
 
 def _drop(session: Session, name: str) -> None:
     """Drop the table or view of a model; on Postgres first the models that are views of it: they are built again."""
-    if session.dialect == "postgres":
+    if session.dialect.views_hold_tables:
         views = session.execute(
             "SELECT DISTINCT u.view_name FROM information_schema.view_table_usage AS u JOIN leat.models AS m "
             "ON m.model = u.view_name WHERE u.view_schema = ? AND u.table_schema = ? AND u.table_name = ?",
@@ -254,5 +252,7 @@ def _check_types(session: Session, model: Model) -> None:
     """Refuse types that the two engines don't share, such as the HUGEINT of a sum."""
     odd = [column for column, kind in session.columns(ANALYTICS, model.name).items() if kind == "?"]
     if odd:
-        msg = f"{model.shown}: column {odd[0]} has a type of {session.dialect} alone. Next: CAST({odd[0]} AS BIGINT)"
+        msg = (
+            f"{model.shown}: column {odd[0]} has a type of {session.dialect.name} alone. Next: CAST({odd[0]} AS BIGINT)"
+        )
         raise ModelError(msg + ", or to VARCHAR, DOUBLE, BOOLEAN, DATE, TIMESTAMP, TIMESTAMPTZ", model.name)

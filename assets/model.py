@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from leat.pipelines.declare.declaration import Check, Flag, Names
 from leat.pipelines.declare.table_names import ANALYTICS, TableName
-from leat.warehouse.session import Dialect
+from leat.warehouse.dialect import DialectName
 
 Materialized = Literal["table", "view"]
 
@@ -61,7 +61,7 @@ class Model:
     inputs: tuple[TableName, ...]
     loads: tuple[str, ...] | None
     optional: Mapping[str, Mapping[str, str]]
-    sql: Mapping[Dialect, str]
+    sql: Mapping[DialectName, str]
     lineage: Mapping[str, Sequence[tuple[str, str]]]
     history: bool
     key: tuple[str, ...]

@@ -14,7 +14,7 @@ from leat.pipelines.declare.system_columns import HISTORY_COLUMNS
 from leat.pipelines.declare.table_names import ANALYTICS
 from leat.pipelines.load import as_of
 from leat.pipelines.load.table_schema import widens
-from leat.warehouse.session import Session, literal, quote, sql_type
+from leat.warehouse.session import Session, literal, quote
 
 _TIMES: Mapping[str, str] = {
     "valid_from": "From when on this version of the row held, UTC.",
@@ -70,10 +70,10 @@ def _names(model: Model) -> tuple[str, str]:
 def _shape(session: Session, model: Model, columns: Mapping[str, str]) -> bool:
     """Create the history or give it the columns of the model; returns whether it changed."""
     history, _ = _names(model)
-    kinds = {name: sql_type(kind, session.dialect) for name, kind in columns.items()}
+    kinds = {name: session.dialect.sql_type(kind) for name, kind in columns.items()}
     there = session.columns(ANALYTICS, f"{model.name}_history")
     if not there:
-        times = {name: sql_type(HISTORY_COLUMNS[name], session.dialect) for name in _TIMES}
+        times = {name: session.dialect.sql_type(HISTORY_COLUMNS[name]) for name in _TIMES}
         listed = ", ".join(f"{quote(name)} {kind}" for name, kind in {**kinds, **times}.items())
         session.execute(f"CREATE TABLE {history} ({listed})")
         session.execute(f"COMMENT ON TABLE {history} IS {literal(f'Every version of: {model.description}')}")

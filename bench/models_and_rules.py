@@ -31,7 +31,8 @@ from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import load_declarations, open_project
 from leat.quality.rule_files import Rule, load_rules
 from leat.warehouse.connect import open_warehouse
-from leat.warehouse.session import Session, Warehouse, quote, sql_type
+from leat.warehouse.dialect import Dialect
+from leat.warehouse.session import Session, Warehouse, execute_all, quote
 from tests.servers.postgres import postgres_url, start_postgres
 
 ROOT = Path(__file__).parent.parent
@@ -55,7 +56,7 @@ class _Done(Exception):
     """Everything is measured; nothing of it is to be kept."""
 
 
-def value(column: str, kind: str, dialect: str) -> str:
+def value(column: str, kind: str, dialect: Dialect) -> str:
     """Return the SQL of a column's value in copy ``n`` of the company."""
     name = quote(column)
     if kind == "string" and column not in WORDS:
@@ -65,7 +66,7 @@ def value(column: str, kind: str, dialect: str) -> str:
             f"THEN REPLACE({name}, '.pdf', '-' || n || '.pdf') WHEN {name} = '' THEN '' ELSE {name} || '-' || n END"
         )
     if kind == "json" and column in ("emails", "mechanisms", "metadata", "credits"):
-        text, json = sql_type("string", "postgres"), sql_type("json", "postgres" if dialect == "postgres" else "duckdb")
+        text, json = dialect.sql_type("string"), dialect.sql_type("json")
         changed = f"REPLACE(CAST({name} AS {text}), '@', '-' || n || '@')"
         for end in ('"}', '"]'):
             changed = f"REPLACE({changed}, '{end}', '-' || n || '{end}')"
@@ -78,9 +79,7 @@ def value(column: str, kind: str, dialect: str) -> str:
 def grow(session: Session, declarations: Mapping[str, Declaration], copies: int) -> tuple[int, float]:
     """Copy every row of every stream so many times; returns the rows that there are then, and the seconds."""
     rows, started = 0, time.perf_counter()
-    numbers = (
-        f"(SELECT CAST(k AS {sql_type('string', session.dialect)}) AS n FROM generate_series(1, {copies}) AS s(k))"
-    )
+    numbers = f"(SELECT CAST(k AS {session.dialect.sql_type('string')}) AS n FROM generate_series(1, {copies}) AS s(k))"
     for declaration in declarations.values():
         for stream in declaration.selected():
             columns = session.columns(declaration.name, stream.name)
@@ -91,9 +90,9 @@ def grow(session: Session, declarations: Mapping[str, Declaration], copies: int)
             session.execute(f"CREATE TABLE {grown} AS SELECT {listed} FROM {table} CROSS JOIN {numbers} AS copies")
             session.execute(f"DROP TABLE {table} CASCADE")
             session.execute(f"ALTER TABLE {grown} RENAME TO {quote(stream.name)}")
-            if session.dialect == "postgres":  # as the engine makes them
+            if session.dialect.key_index:  # as the engine makes them
                 session.execute(f"CREATE INDEX ON {table} ({', '.join(map(quote, stream.key))})")
-            session.analyze(declaration.name, stream.name)
+            execute_all(session, session.dialect.gather_statistics(quote(declaration.name, stream.name)))
             rows += int(session.execute(f"SELECT count(*) FROM {table}")[0][0])
     return rows, time.perf_counter() - started
 
@@ -113,7 +112,7 @@ def measure(warehouse: Warehouse, project: Path, copies: int) -> None:
                 taken[name] = min(seconds, taken.get(name, seconds))
         _roll_back()
     whole = sum(taken.values())
-    print(f"{warehouse.dialect}: {rows:,} rows, copied in {copied:.1f} s")
+    print(f"{warehouse.dialect.name}: {rows:,} rows, copied in {copied:.1f} s")
     print(f"{'  all models and rules':44}{whole:7.2f} s   {whole / copied:5.2f} of copying   aim: under 10")
     for name, seconds in sorted(taken.items(), key=lambda each: -each[1])[:8]:
         print(f"  {name:42}{seconds:7.2f} s   aim: under 1")

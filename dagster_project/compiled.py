@@ -16,7 +16,7 @@ from leat.catalog.describe import Described
 from leat.pipelines.declare.project import open_project
 from leat.pipelines.declare.table_names import ANALYTICS, TableName
 from leat.runs.workspace import Workspace
-from leat.warehouse.session import Dialect
+from leat.warehouse.dialect import DialectName
 
 POOL = "warehouse"
 """The pool of every step that writes the warehouse; its limit is in ``dagster.yaml``."""
@@ -47,9 +47,9 @@ class Compiled:
         return self.workspace.described
 
     @property
-    def storage(self) -> Dialect:
+    def storage(self) -> DialectName:
         """The kind of warehouse."""
-        return self.workspace.warehouse.dialect
+        return self.workspace.warehouse.dialect.name
 
     @contextmanager
     def current(self) -> Iterator[Workspace]:

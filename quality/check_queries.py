@@ -8,7 +8,7 @@ from typing import Any
 from leat.quality.checks import CheckedTable, TableCheck
 from leat.quality.expectations import Expectation, unexpected_rows
 from leat.sources.stream import is_number
-from leat.warehouse.session import Session, quote, sql_type
+from leat.warehouse.session import Session, quote
 
 _PYTHON: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
@@ -101,6 +101,6 @@ def _orphans(session: Session, check: TableCheck, types: Mapping[str, str], ther
     alive = " WHERE _deleted_at IS NULL" if "_deleted_at" in there else ""
     target = f"(SELECT DISTINCT {quote(column)} FROM {quote(schema, table)}{alive})"
     if types[check.columns[0]] != there.get(column):
-        text = sql_type("string", session.dialect)
+        text = session.dialect.sql_type("string")
         ours, theirs = f"CAST({ours} AS {text})", f"CAST({theirs} AS {text})"
     return f"SELECT checked.* FROM {rows} AS checked LEFT JOIN {target} AS target ON {ours} = {theirs} WHERE {null}"

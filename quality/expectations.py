@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from leat.quality.guard import savepoint
+from leat.quality.guard import TransactionLost
+from leat.warehouse.savepoint import savepoint
 from leat.warehouse.session import Session
 
 UNEXPECTED_ROWS = "unexpected_rows_expectation"
@@ -104,12 +105,12 @@ def results_of(session: Session, select: str, expectations: Sequence[Expectation
     Raises:
         TransactionLost: on DuckDB, a query failed while it ran.
     """
-    with savepoint(session) as give_up:
+    with savepoint(session, "leat_quality") as before:
         form = {"result_format": "BASIC", "partial_unexpected_count": 0}
         results = _results(session, select, expectations, form)
         errors = [error for result in results if (error := _error(result.exception_info))]
-        if errors:
-            give_up(errors[0])
+        if errors and not before.undo():
+            raise TransactionLost(errors[0])
     return results
 
 
@@ -123,12 +124,12 @@ def _results(session: Session, select: str, expectations: Sequence[Expectation],
 
 
 def _together(session: Session, select: str, expectations: Sequence[Expectation]) -> list[Verdict]:
-    with savepoint(session) as give_up:
+    with savepoint(session, "leat_quality") as before:
         results = _results(session, select, expectations, {"result_format": "BOOLEAN_ONLY"})
         verdicts = [Verdict(bool(result.success), _error(result.exception_info)) for result in results]
         errors = [verdict.error for verdict in verdicts if verdict.error]
-        if errors:
-            give_up(errors[0])
+        if errors and not before.undo():
+            raise TransactionLost(errors[0])
     return verdicts
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 
+from leat.warehouse.savepoint import savepoint
 from leat.warehouse.session import Session
 
 
@@ -31,26 +32,6 @@ class RuleError(Exception):
 
 
 @contextlib.contextmanager
-def savepoint(session: Session) -> Iterator[Callable[[str], None]]:
-    """Yield a function that undoes what a failed query did to the transaction, if that can be undone."""
-    if session.dialect == "postgres":
-        session.execute("SAVEPOINT leat_quality")
-
-    def give_up(why: str) -> None:
-        if session.dialect == "postgres":
-            session.execute("ROLLBACK TO SAVEPOINT leat_quality")
-            return
-        try:
-            session.execute("SELECT 1")
-        except Exception as error:
-            raise TransactionLost(why) from error
-
-    yield give_up
-    if session.dialect == "postgres":
-        session.execute("RELEASE SAVEPOINT leat_quality")
-
-
-@contextlib.contextmanager
 def guarded(session: Session, subject: str, failed: Callable[[str], None], *, writes: bool = False) -> Iterator[None]:
     """Let nothing that goes wrong in the block out of it: what was written is undone, and why is passed on.
 
@@ -64,20 +45,15 @@ def guarded(session: Session, subject: str, failed: Callable[[str], None], *, wr
         TransactionLost: on DuckDB, where nothing can be undone, the block writes or DuckDB gave the transaction up; it
             has to be repeated without the subject.
     """
-    if session.dialect == "postgres":
-        session.execute("SAVEPOINT leat_guarded")
-    try:
-        yield
-    except TransactionLost as lost:
-        raise TransactionLost(lost.why, lost.subject or subject) from lost
-    except Exception as error:
-        if session.dialect == "postgres":
-            session.execute("ROLLBACK TO SAVEPOINT leat_guarded")
-        elif writes or not _goes_on(session):
-            raise TransactionLost(_why(error), subject) from error
-        failed(_why(error))
-    if session.dialect == "postgres":
-        session.execute("RELEASE SAVEPOINT leat_guarded")
+    with savepoint(session, "leat_guarded") as before:
+        try:
+            yield
+        except TransactionLost as lost:
+            raise TransactionLost(lost.why, lost.subject or subject) from lost
+        except Exception as error:
+            if not before.undo(wrote=writes):
+                raise TransactionLost(_why(error), subject) from error
+            failed(_why(error))
 
 
 def _why(error: Exception) -> str:
@@ -91,11 +67,3 @@ def _why(error: Exception) -> str:
     if isinstance(error, ValueError | OverflowError | TypeError):  # its text may quote the value
         return f"a value that it gives can't be read ({type(error).__name__}); CAST the column to VARCHAR"
     return f"an error of the kind {type(error).__name__}"
-
-
-def _goes_on(session: Session) -> bool:
-    try:
-        session.execute("SELECT 1")
-    except Exception:  # whatever it is, it is the end of this transaction
-        return False
-    return True

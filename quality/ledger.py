@@ -18,7 +18,7 @@ from leat.pipelines.load.results import Severity
 from leat.pipelines.load.system_tables import TABLES
 from leat.sources.batch import to_json
 from leat.warehouse.clock import is_within
-from leat.warehouse.session import Session, sql_type
+from leat.warehouse.session import Session
 
 FLAPS_WITHIN = timedelta(days=1)
 """One that comes back so soon after its resolution has flapped."""
@@ -67,7 +67,7 @@ def record(session: Session, rule: str, found: Sequence[Violation], now: datetim
     gone = [key for key, old in known.items() if old.resolved_at is None and key not in seen]
     _update(session, "resolved_at = ?", (now,), gone)
     _reopen(session, [(key, known[key].resolved_at) for key in seen if key in known], now)
-    kind = sql_type("json", session.dialect)
+    kind = session.dialect.sql_type("json")
     for key, v in seen.items():
         old = known.get(key)
         if old is not None and (old.severity, old.owner, old.evidence) != (v.severity, v.owner, v.evidence):

@@ -29,7 +29,8 @@ from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.pipelines.load.readable_tables import known_columns
 from leat.pipelines.load.results import Severity
 from leat.pipelines.load.state import SCHEMA
-from leat.warehouse.session import Dialect, literal
+from leat.warehouse.dialect import Dialect, DialectName
+from leat.warehouse.session import literal
 
 
 def _as_list(value: Any) -> Any:
@@ -86,12 +87,12 @@ class Rule:
     sides: Mapping[str, tuple[str, ...]]
     needs: tuple[str, ...]
     inputs: tuple[TableName, ...]
-    sql: Mapping[Dialect, str]
+    sql: Mapping[DialectName, str]
     diagnostics: tuple[str, ...] = ()
 
     def at(self, now: datetime, dialect: Dialect) -> str:
         """Return the query as it is to be run at that time, UTC."""
-        return self.sql[dialect].replace(parameter(NOW), literal(now))
+        return self.sql[dialect.name].replace(parameter(NOW), literal(now))
 
 
 def load_rules(

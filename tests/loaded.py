@@ -15,7 +15,7 @@ from leat.pipelines.declare.system_columns import SYSTEM_COLUMNS
 from leat.pipelines.load import state
 from leat.sources.driver import ConnectionModel, load_streams
 from leat.warehouse.connect import open_warehouse
-from leat.warehouse.session import Session, Warehouse, quote, sql_type
+from leat.warehouse.session import Session, Warehouse, quote
 
 ENGINES = ("duckdb", "postgres")
 REPOSITORY = Path(__file__).parent.parent
@@ -66,14 +66,14 @@ def load(
     for name, rows in tables.items():
         kinds = {**{c.name: c.type for c in streams[name].all_columns()}, **SYSTEM_COLUMNS}
         if not session.columns(integration, name):
-            listed = ", ".join(f"{quote(column)} {sql_type(kind, session.dialect)}" for column, kind in kinds.items())
+            listed = ", ".join(f"{quote(column)} {session.dialect.sql_type(kind)}" for column, kind in kinds.items())
             session.execute(f"CREATE TABLE {quote(integration, name)} ({listed})")
             state.write_schema(session, integration, name, {})
         number = 0
         for row in rows:
             whole = {"_load_id": load_id, "_synced_at": at, **row}
             assert not set(whole) - set(kinds)
-            marks = ", ".join(f"CAST(? AS {sql_type(kinds[column], session.dialect)})" for column in whole)
+            marks = ", ".join(f"CAST(? AS {session.dialect.sql_type(kinds[column])})" for column in whole)
             listed = ", ".join(map(quote, whole))
             session.execute(f"INSERT INTO {quote(integration, name)} ({listed}) VALUES ({marks})", list(whole.values()))
             number += 1

@@ -115,7 +115,7 @@ def columns(loads: Loads) -> list[str]:
 
 
 def functions(loads: Loads) -> list[tuple[Any, ...]]:
-    if loads.session.dialect == "duckdb":
+    if loads.session.dialect.name == "duckdb":
         return loads.read("SELECT function_name FROM duckdb_functions() WHERE function_name = 'fed_as_of'")
     return loads.read("SELECT proname FROM pg_proc WHERE proname = 'fed_as_of'")
 
@@ -157,7 +157,7 @@ def read_as_analyst(url: str, sql: str) -> list[tuple[Any, ...]]:
 def test_a_history_of_an_earlier_version_gets_its_function(loads: Loads) -> None:
     loads.load(rows("fed", thing(1)))
     first = loads.at
-    if loads.session.dialect == "duckdb":
+    if loads.session.dialect.name == "duckdb":
         loads.read("DROP MACRO TABLE tally.fed_as_of")
     else:
         loads.read("DROP FUNCTION tally.fed_as_of")

@@ -209,7 +209,7 @@ def test_examples_run(warehouse: Warehouse, described: Project) -> None:
 
 
 def test_clients_see_the_descriptions(warehouse: Warehouse, described: Project) -> None:
-    if warehouse.dialect == "postgres":
+    if warehouse.dialect.name == "postgres":
         sql = "SELECT obj_description('catalog.tables'::regclass), col_description('catalog.columns'::regclass, 1)"
     else:
         sql = "SELECT (SELECT comment FROM duckdb_views() WHERE schema_name = 'catalog' AND view_name = 'tables'), "

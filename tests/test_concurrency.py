@@ -264,7 +264,7 @@ def test_an_integration_may_be_called_as_anything(warehouse: Warehouse, held: st
             try:
                 assert done.result(timeout=2.5) is True
             finally:
-                if not done.done() and warehouse.dialect == "postgres":
+                if not done.done() and warehouse.dialect.name == "postgres":
                     terminate(warehouse.url)  # type: ignore[attr-defined]
 
 

@@ -19,7 +19,8 @@ from leat.sources.domain import MAX_FIELD_BYTES, MAX_JSON_DEPTH, MAX_JSON_DIGITS
 from leat.sources.driver import add_sources, load_streams
 from leat.sources.events import Rows
 from leat.sources.stream import Column, Stream, arrow_schema, column_type
-from leat.warehouse.session import leat_type, sql_type
+from leat.warehouse.duckdb.dialect import DUCKDB
+from leat.warehouse.postgres.dialect import POSTGRES
 from tests.kit.loads import Loads, declaration
 from tests.kit.project import SOURCES
 from tests.test_apply import opened
@@ -132,7 +133,7 @@ def test_values_just_inside_are_read_back_equal(loads: Loads) -> None:
     found = {number: row for number, *row in loads.read(f"SELECT id, {columns} FROM typed.values")}
     for number, (kind, value) in enumerate(values):
         read = dict(zip(NAMES, found[number], strict=True))
-        back = json.loads(read[kind]) if kind == "json" and loads.session.dialect == "duckdb" else read[kind]
+        back = json.loads(read[kind]) if kind == "json" and loads.session.dialect.name == "duckdb" else read[kind]
         same = back == value or as_double(back) == as_double(value)
         assert same, kind
         assert [other for other, held in read.items() if held is not None] == ([kind] if read[kind] is not None else [])
@@ -217,7 +218,7 @@ def test_json_that_is_good_means_the_same_on_both_engines(loads: Loads) -> None:
     table = pa.Table.from_pylist([{"id": i, "a_json": text} for i, text in enumerate(texts)], VALUES.schema())
     loads.load(Rows("values", table))
     found = loads.read("SELECT a_json FROM typed.values ORDER BY id")
-    back = [json.loads(v) if loads.session.dialect == "duckdb" else v for (v,) in found]
+    back = [json.loads(v) if loads.session.dialect.name == "duckdb" else v for (v,) in found]
     assert as_double(back) == as_double([json.loads(text) for text in texts])
 
 
@@ -242,8 +243,8 @@ def test_columns_are_judged_whole() -> None:
 def test_a_type_is_written_in_one_form(text: str, kind: str) -> None:
     assert column_type(text) == kind
     Stream("s", "", (Column("x", kind, ""),), ("x",), "never")
-    for dialect in ("duckdb", "postgres"):
-        assert leat_type(sql_type(kind, dialect), dialect) == kind  # type: ignore[arg-type]
+    for dialect in (DUCKDB, POSTGRES):
+        assert dialect.leat_type(dialect.sql_type(kind)) == kind
 
 
 @pytest.mark.parametrize(

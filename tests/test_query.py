@@ -68,7 +68,7 @@ def test_other_ways_of_looking(warehouse: Warehouse) -> None:
         "postgres": ["SHOW timezone", "EXPLAIN ANALYZE SELECT * FROM x.t", "EXPLAIN (COSTS off) SELECT 1",
                      "SELECT random(), pg_table_size('x.t'), gen_random_uuid()"],
     }  # fmt: skip
-    for sql in looks[warehouse.dialect]:
+    for sql in looks[warehouse.dialect.name]:
         assert asked(warehouse, sql), sql
 
 
@@ -100,9 +100,9 @@ OF_POSTGRES = ["SELECT pg_read_file('/etc/hostname')", "SELECT ('/etc/hostname':
 
 @pytest.mark.parametrize("statements", ["both", "alone"])
 def test_it_can_only_read(warehouse: Warehouse, tmp_path: Path, statements: str) -> None:
-    if warehouse.dialect == "postgres":
+    if warehouse.dialect.name == "postgres":
         _mischief(warehouse)
-    alone = OF_DUCKDB if warehouse.dialect == "duckdb" else OF_POSTGRES
+    alone = OF_DUCKDB if warehouse.dialect.name == "duckdb" else OF_POSTGRES
     frame_of_this_test = object()
     assert frame_of_this_test is not None
     before = sorted(tmp_path.iterdir())
@@ -163,14 +163,14 @@ def test_who_may_not_write_may_read(warehouse: Warehouse, warehouse_url: str | N
 def test_time_is_bounded(warehouse: Warehouse) -> None:
     began = time.monotonic()
     with pytest.raises(WarehouseError, match=r"stopped .*--timeout"):
-        asked(warehouse, ENDLESS[warehouse.dialect], Limits(seconds=0.3))
+        asked(warehouse, ENDLESS[warehouse.dialect.name], Limits(seconds=0.3))
     assert time.monotonic() - began < 20
     assert asked(warehouse, "SELECT * FROM x.t") == [(1, "one")]
 
 
 def test_memory_and_disk_are_bounded(warehouse: Warehouse, tmp_path: Path) -> None:
     numbers = {"duckdb": "range(3000000) AS g(n)", "postgres": "generate_series(1, 3000000) AS g(n)"}
-    sql = f"SELECT n, md5(CAST(n AS VARCHAR)) AS m FROM {numbers[warehouse.dialect]} ORDER BY m"
+    sql = f"SELECT n, md5(CAST(n AS VARCHAR)) AS m FROM {numbers[warehouse.dialect.name]} ORDER BY m"
     small = Limits(memory=size_in_bytes("60MB"), disk=size_in_bytes("1MB"))
     with pytest.raises(WarehouseError, match=r"(?i)(memory|temp)"):
         asked(warehouse, sql, small)
@@ -179,7 +179,7 @@ def test_memory_and_disk_are_bounded(warehouse: Warehouse, tmp_path: Path) -> No
 
 def test_rows_come_in_a_stream(warehouse: Warehouse) -> None:
     numbers = {"duckdb": "range(2500) AS g(n)", "postgres": "generate_series(0, 2499) AS g(n)"}
-    with warehouse.query(f"SELECT n FROM {numbers[warehouse.dialect]}") as answer:
+    with warehouse.query(f"SELECT n FROM {numbers[warehouse.dialect.name]}") as answer:
         assert answer.columns == ["n"]
         assert next(answer.rows) == (0,)
         assert len(list(answer.rows)) == 2499

@@ -44,9 +44,7 @@ def test_a_value_that_is_bound_is_read_as_it_was(warehouse: Warehouse, kind: str
 
 
 def create(session: Session, kind: str) -> None:
-    from leat.warehouse.session import sql_type
-
-    session.execute(f"CREATE TABLE bound (v {sql_type(kind, session.dialect)})")
+    session.execute(f"CREATE TABLE bound (v {session.dialect.sql_type(kind)})")
 
 
 def test_only_a_question_mark_of_its_own_is_a_parameter(warehouse: Warehouse) -> None:

@@ -1,4 +1,4 @@
-"""One open transaction in a warehouse, DuckDB or Postgres alike, and the few places where their SQL differs.
+"""One open transaction in a warehouse, DuckDB or Postgres alike.
 
 Before a statement runs, its text is passed to Python's audit hooks as the event ``leat.statement``; before a part of a
 file is copied, the file's path as ``leat.copy``. Together with Python's own events, such as ``os.rename``, a test can
@@ -8,42 +8,19 @@ See https://docs.python.org/3/library/sys.html#sys.audit.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import sqlalchemy
 
     from leat.warehouse.answer import Answer, Limits
-
-Dialect = Literal["duckdb", "postgres"]
-
-_TYPES: Mapping[str, tuple[str, str]] = {
-    "string": ("VARCHAR", "text"),
-    "integer": ("BIGINT", "bigint"),
-    "float": ("DOUBLE", "double precision"),
-    "boolean": ("BOOLEAN", "boolean"),
-    "timestamp": ("TIMESTAMP WITH TIME ZONE", "timestamp with time zone"),
-    "datetime": ("TIMESTAMP", "timestamp without time zone"),
-    "date": ("DATE", "date"),
-    "json": ("JSON", "jsonb"),
-}
-
-_DECIMAL: Mapping[Dialect, re.Pattern[str]] = {
-    "duckdb": re.compile(r"DECIMAL\(([0-9]+),([0-9]+)\)"),
-    "postgres": re.compile(r"numeric\(([0-9]+),([0-9]+)\)"),
-}
-_MAX_DIGITS = 38  # Postgres takes more, DuckDB doesn't
-
-
-FOLDING = "pg_c_utf8"
-"""The collation of Postgres by which LOWER and UPPER fold all of Unicode; before Postgres 17 another one does."""
+    from leat.warehouse.dialect import Dialect
 
 
 class Busy(Exception):
@@ -84,15 +61,6 @@ class Session(Protocol):
 
     def keep(self, name: str, select: str, params: Sequence[Any] = ()) -> None:
         """Keep the rows of a SELECT in a temporary table until the transaction ends."""
-
-    def limit_memory(self, large_rows: bool = False) -> None:
-        """Keep the rest of the transaction to the little memory that a merge needs; what needs more is spilled.
-
-        Rows with many megabytes each, of which the engine holds some thousand at a time, may take half of the machine.
-        """
-
-    def analyze(self, schema: str, table: str) -> None:
-        """Let the planner know at once what is in a table that has changed a lot, where it doesn't by itself."""
 
     def columns(self, schema: str, table: str) -> dict[str, str]:
         """Return leat type by column name, in order; empty when there is no such table."""
@@ -170,23 +138,10 @@ def literal(value: str | int | float | Decimal | datetime | date | None) -> str:
     return str(value)
 
 
-def sql_type(leat_type: str, dialect: Dialect) -> str:
-    """Return the SQL type of a leat type (see :data:`leat.sources.stream.Type`)."""
-    if leat_type.startswith("decimal("):
-        return leat_type.replace("decimal", "numeric" if dialect == "postgres" else "DECIMAL")
-    return _TYPES[leat_type][dialect == "postgres"]
-
-
-def leat_type(sql: str, dialect: Dialect) -> str:
-    """Return the leat type of a SQL type as ``information_schema`` names it; ``?`` for one that leat never creates.
-
-    A decimal of Postgres is written with its digits: ``numeric(18,4)``.
-    """
-    for name, types in _TYPES.items():
-        if types[dialect == "postgres"] == sql:
-            return name
-    match = _DECIMAL[dialect].fullmatch(sql)
-    return f"decimal({match[1]},{match[2]})" if match and int(match[1]) <= _MAX_DIGITS else "?"
+def execute_all(session: Session, statements: Iterable[str]) -> None:
+    """Execute statements of the session's dialect, one after the other."""
+    for statement in statements:
+        session.execute(statement)
 
 
 def check_files(name: str, files: Sequence[Path], columns: Collection[str]) -> None:

@@ -20,7 +20,8 @@ import leat.sources
 from leat.pipelines.declare.declaration import Check, Declaration, Range, StreamOptions
 from leat.sources.driver import describe_source, driver_names, load_driver, load_streams
 from leat.sources.stream import TYPES, Stream
-from leat.warehouse.session import sql_type
+from leat.warehouse.duckdb.dialect import DUCKDB
+from leat.warehouse.postgres.dialect import POSTGRES
 
 DOCS = Path(__file__).parents[2] / "docs"
 _DELETES = {
@@ -195,7 +196,7 @@ def _model_keys(model: type[Declaration | StreamOptions | Check | Range]) -> Ite
 
 
 def _types() -> Iterator[str]:
-    rows = [(kind, sql_type(kind, "duckdb"), sql_type(kind, "postgres")) for kind in (*TYPES, "decimal(18,4)")]
+    rows = [(kind, DUCKDB.sql_type(kind), POSTGRES.sql_type(kind)) for kind in (*TYPES, "decimal(18,4)")]
     yield from _table(("type", "DuckDB", "Postgres"), rows)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from leat.catalog.tables import ALL, TABLES
 from leat.catalog.views import VIEWS
 from leat.pipelines.declare.declaration import Declaration
-from leat.warehouse.session import Session, literal, quote, sql_type
+from leat.warehouse.session import Session, literal, quote
 
 CATALOG = "catalog"
 Row = tuple[Any, ...]
@@ -75,7 +75,7 @@ def _create(session: Session) -> None:
     for view in reversed(list(VIEWS)):
         session.execute(f"DROP VIEW IF EXISTS {quote(CATALOG, view)}")
     for table, declared in TABLES.items():
-        listed = ", ".join(f"{quote(name)} {sql_type(kind, session.dialect)}" for name, kind in declared.types.items())
+        listed = ", ".join(f"{quote(name)} {session.dialect.sql_type(kind)}" for name, kind in declared.types.items())
         session.execute(f"DROP TABLE IF EXISTS {quote(CATALOG, table)}")
         session.execute(f"CREATE TABLE {quote(CATALOG, table)} ({listed})")
         _comment(session, "TABLE", table)

@@ -15,7 +15,7 @@ from leat.pipelines.load.state import SCHEMA
 from leat.pipelines.load.system_tables import TABLES as OWN
 from leat.pipelines.load.system_tables import SystemTable
 from leat.sources.stream import Column
-from leat.warehouse.session import Session, leat_type
+from leat.warehouse.session import Session
 
 Actual = Mapping[tuple[str, str], Mapping[str, str]]
 """Leat type by column name in order, by schema and table, of the tables that there are."""
@@ -31,7 +31,7 @@ def actual_columns(session: Session) -> dict[tuple[str, str], dict[str, str]]:
         "WHERE table_catalog = current_database() ORDER BY table_schema, table_name, ordinal_position"
     )
     for schema, table, column, kind in rows:
-        found.setdefault((schema, table), {})[column] = leat_type(kind, session.dialect)
+        found.setdefault((schema, table), {})[column] = session.dialect.leat_type(kind)
     return found
 
 

@@ -114,7 +114,7 @@ def _named(value: Any) -> Iterator[Named]:
 
 
 def _warehouse(workspace: Workspace) -> Finding:
-    kind = workspace.warehouse.dialect
+    kind = workspace.warehouse.dialect.name
     try:
         with workspace.warehouse.snapshot() as session:
             by_language = session.execute("SELECT 'a' < 'B'")[0][0]  # by code points, capitals come first

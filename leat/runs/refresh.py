@@ -16,13 +16,13 @@ from leat.pipelines.load.freshness import stale_streams
 from leat.pipelines.load.results import CheckResult
 from leat.pipelines.load.verdict import note_verdict, version_of
 from leat.pipelines.load.watermark import files_fingerprint, is_refreshed, mark_refreshed
+from leat.warehouse.savepoint import Savepoint, savepoint
 from leat.warehouse.session import Session, Warehouse
 
 if TYPE_CHECKING:
     from leat.assets.build import ModelResult
     from leat.catalog.describe import Described
 
-_SAVEPOINT = "leat_models"
 _LEDGER = ("violations", "rules", "checks")
 
 
@@ -154,14 +154,12 @@ def _refresh_without(work: _Work, broken: Mapping[str, str], untried: Mapping[st
     from leat.quality.rules import run_rules
 
     declared = work.described
-    with work.warehouse.transaction() as session:
-        if session.dialect == "postgres":
-            session.execute(f"SAVEPOINT {_SAVEPOINT}")
+    with work.warehouse.transaction() as session, savepoint(session, "leat_models") as before:
         built, checked = _build(session, work, broken, untried)
         stale = _stale(work, built)
-        if session.dialect == "postgres":
+        if session.dialect.savepoints:
             ruled = run_rules(session, declared.rules, declared.declarations, work.now, stale)
-            return _settle(session, work, Refreshed(tuple(built), (*checked, *ruled)))
+            return _settle(session, before, work, Refreshed(tuple(built), (*checked, *ruled)))
         version = version_of(session)
     return _rule(work, built, checked, stale, version)
 
@@ -245,7 +243,7 @@ def _accepted(work: _Work, refreshed: Refreshed) -> Refreshed:
     return replace(refreshed, accepted=True)
 
 
-def _settle(session: Session, work: _Work, refreshed: Refreshed) -> Refreshed:
+def _settle(session: Session, before: Savepoint, work: _Work, refreshed: Refreshed) -> Refreshed:
     """Take the models back if a check of severity error failed, but not the outcomes: the ledger of this run."""
     from leat.catalog.describe import describe
 
@@ -254,7 +252,7 @@ def _settle(session: Session, work: _Work, refreshed: Refreshed) -> Refreshed:
         _note(session, work, refreshed)
         return refreshed
     outcomes = {table: state.read_rows(session, table) for table in _LEDGER}
-    session.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+    before.undo()
     state.create_tables(session)
     for table, rows in outcomes.items():
         state.replace_rows(session, table, rows)

@@ -30,10 +30,11 @@ from leat.pipelines.declare.declaration import NAME
 from leat.pipelines.declare.diagnostics import validation_diagnostics
 from leat.pipelines.declare.portable import is_made_up, past_of, unportable
 from leat.pipelines.declare.table_names import ANALYTICS, TableName
-from leat.pipelines.declare.transpile import made_equal
+from leat.pipelines.declare.transpile import as_postgres, made_equal
 from leat.pipelines.declare.yaml_file import MAX_BYTES, DeclarationError, YamlFile, parse_yaml
+from leat.warehouse.dialect import Dialect, DialectName
 from leat.warehouse.error_text import is_of_a_database
-from leat.warehouse.session import Dialect, quote, sql_type
+from leat.warehouse.session import quote
 
 Header = TypeVar("Header", bound=BaseModel)
 OVERRIDE = ".postgres.sql"
@@ -60,7 +61,7 @@ class SqlFile:
     header: YamlFile
     select: exp.Query
     tables: tuple[TableName, ...]
-    sql: Mapping[Dialect, str]
+    sql: Mapping[DialectName, str]
     parameters: Mapping[str, int]
     overridden: bool
 
@@ -101,11 +102,11 @@ def read_sql(path: Path, shown: str) -> SqlFile:
     if override.exists():
         postgres, ours = _overridden(override, shown, select), select
     else:
-        postgres, ours = _postgres(shown, select, override), made_equal(select, "duckdb")
+        postgres, ours = _postgres(shown, select, override), made_equal(select)
     sql = {"duckdb": ours.sql("duckdb", identify=True, comments=False), "postgres": postgres}
     named = {column.name[1:] for column in select.find_all(exp.Column) if column.name.startswith("$")}
     lines = {name: body[: body.find(f"${name}")].count("\n") + 1 for name in sorted(named)}
-    texts = cast("Mapping[Dialect, str]", sql)
+    texts = cast("Mapping[DialectName, str]", sql)
     return SqlFile(path, shown, header, select, tables, texts, lines, override.exists())
 
 
@@ -119,17 +120,17 @@ def without(sql: str, dialect: Dialect, absent: Mapping[str, Mapping[str, str]])
 
     Args:
         sql: the query.
-        dialect: its dialect.
+        dialect: of the query.
         absent: per table (``schema.table``) the leat type of each of its columns.
     """
-    query = sqlglot.parse_one(sql, dialect=dialect)
+    query = sqlglot.parse_one(sql, dialect=dialect.name)
     for table in list(query.find_all(exp.Table)):
         columns = absent.get(f"{table.db}.{table.name}")
         if columns is not None:
-            nulls = ", ".join(f"CAST(NULL AS {sql_type(kind, dialect)}) AS {quote(n)}" for n, kind in columns.items())
-            empty = sqlglot.parse_one(f"SELECT {nulls or 'NULL AS nothing'} WHERE FALSE", dialect=dialect)
+            nulls = ", ".join(f"CAST(NULL AS {dialect.sql_type(kind)}) AS {quote(n)}" for n, kind in columns.items())
+            empty = sqlglot.parse_one(f"SELECT {nulls or 'NULL AS nothing'} WHERE FALSE", dialect=dialect.name)
             table.replace(exp.Subquery(this=empty, alias=exp.TableAlias(this=exp.to_identifier(table.alias_or_name))))
-    return query.sql(dialect, identify=True)
+    return query.sql(dialect.name, identify=True)
 
 
 def read_header(file: SqlFile, model: type[Header]) -> Header:
@@ -159,7 +160,7 @@ def _read(path: Path, shown: str) -> str:
     return text
 
 
-def _parse(text: str, shown: str, dialect: Dialect = "duckdb") -> exp.Query:
+def _parse(text: str, shown: str, dialect: DialectName = "duckdb") -> exp.Query:
     try:
         statements = [statement for statement in sqlglot.parse(text, dialect=dialect) if statement is not None]
     except SqlglotError as error:
@@ -228,9 +229,7 @@ def _postgres(shown: str, select: exp.Query, override: Path) -> str:
     if found:
         raise DeclarationError(found)
     try:
-        return made_equal(select, "postgres").sql(
-            "postgres", identify=True, comments=False, unsupported_level=ErrorLevel.RAISE
-        )
+        return as_postgres(select).sql("postgres", identify=True, comments=False, unsupported_level=ErrorLevel.RAISE)
     except UnsupportedError as error:
         what = str(error).split("\n", maxsplit=1)[0]
         raise DeclarationError([f"{shown}:1: {what}. Next: rewrite it, or add {override.name}"]) from error

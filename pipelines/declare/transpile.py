@@ -13,38 +13,43 @@ from typing import TypeVar
 from sqlglot import exp
 
 from leat.pipelines.declare.portable import written_out
-from leat.warehouse.session import FOLDING, Dialect
+from leat.warehouse.postgres.dialect import FOLDING
 
 Q = TypeVar("Q", bound=exp.Expr)
 
 _CLASSES: Mapping[str, str] = {"d": "0-9", "s": r"\t\n\f\r ", "w": "0-9A-Za-z_"}
 
 
-def made_equal(query: Q, dialect: Dialect) -> Q:
+def made_equal(query: Q) -> Q:
     """Return the query with what makes an operator of one engine do as that of the other."""
     query = query.copy()
     for node in list(query.find_all(exp.Div, exp.IntDiv, exp.Mod)):
         divisor = node.expression
         if not isinstance(divisor.unnest(), exp.Nullif) and not _is_number(divisor):
             node.set("expression", exp.Nullif(this=divisor.unnest(), expression=exp.Literal.number(0)))
-    if dialect == "postgres":
-        for case in list(query.find_all(exp.Lower, exp.Upper)):
-            case.replace(_folded(case.copy()))
-        for like in list(query.find_all(exp.Like)):
-            if isinstance(like.parent, exp.Escape):
-                continue
-            like.replace(exp.Escape(this=like.copy(), expression=exp.Literal.string("")))
-        for regex in query.find_all(exp.RegexpLike, exp.RegexpReplace):
-            pattern = regex.expression
-            text = written_out(pattern)
-            if text is not None:
-                pattern.replace(exp.Literal.string(_spelt_out(text)))
+    return query
+
+
+def as_postgres(query: Q) -> Q:
+    """Return the query, made equal, with what makes Postgres do as DuckDB, in whose dialect it is written."""
+    query = made_equal(query)
+    for case in list(query.find_all(exp.Lower, exp.Upper)):
+        case.replace(_folded(case.copy()))
+    for like in list(query.find_all(exp.Like)):
+        if isinstance(like.parent, exp.Escape):
+            continue
+        like.replace(exp.Escape(this=like.copy(), expression=exp.Literal.string("")))
+    for regex in query.find_all(exp.RegexpLike, exp.RegexpReplace):
+        pattern = regex.expression
+        text = written_out(pattern)
+        if text is not None:
+            pattern.replace(exp.Literal.string(_spelt_out(text)))
     return query
 
 
 def _folded(case: exp.Func) -> exp.Expr:
     """Return LOWER or UPPER over all of Unicode, whatever the locale of the database; both names are Postgres' own."""
-    text = made_equal(case.this, "postgres")
+    text = as_postgres(case.this)
     if isinstance(case, exp.Upper):  # DuckDB has the capital of this letter, which no other rule gives
         text = exp.func("REPLACE", text, exp.Literal.string("\u00df"), exp.Literal.string("\u1e9e"))
     if not isinstance(text, exp.Column | exp.Func | exp.Literal):

@@ -14,7 +14,7 @@ from leat.pipelines.load.results import StreamResult
 from leat.pipelines.load.retention import purged_events
 from leat.pipelines.load.state import State
 from leat.pipelines.load.stream_failures import Failure
-from leat.warehouse.session import Session
+from leat.warehouse.session import Session, execute_all, quote
 
 _ANALYZED_FROM = 10
 """The planner looks again at a table of which more than one row in so many is new."""
@@ -64,7 +64,7 @@ def apply_load(
         return [r for r in results if r.error] or ([] if moved or load.reshaped else None)
     for result in results:
         if _ANALYZED_FROM * (result.inserted + result.updated) > result.total:
-            session.analyze(name, result.stream)
+            execute_all(session, session.dialect.gather_statistics(quote(name, result.stream)))
     state.write_load(session, landed.load_id, name, plan.kind, (_landed_at(landed), at))
     state.write_results(session, landed.load_id, name, results)
     state.write_log(session, landed.load_id, name, logged, at)

@@ -16,7 +16,7 @@ from leat.pipelines.load.results import StreamResult
 from leat.pipelines.load.stream_failures import Failure, StreamFailed
 from leat.pipelines.load.table_changes import prepare_table
 from leat.pipelines.load.totals import RunTotals
-from leat.warehouse.session import OutOfMemory
+from leat.warehouse.session import OutOfMemory, execute_all
 
 Outcome = tuple[Sequence[StreamResult], Mapping[str, Failure]]
 """The results of a load, and the streams that it left as they were and whose checks fail."""
@@ -86,7 +86,7 @@ def _commit_once(
         before = state.read_state(session, declaration.name)
         if before.position != plan.start.position:
             return None
-        session.limit_memory(large_rows)
+        execute_all(session, session.dialect.settings("merge_large_rows" if large_rows else "merge"))
         if plan.dry and not plan.rebuild:
             for stream in plan.extracted:
                 if stream.name not in failed:

@@ -133,9 +133,7 @@ def _in_extra(merge: Merge, result: StreamResult, *, everything: bool) -> Sequen
     rows = f"FROM {merge.into} WHERE _deleted_at IS NULL AND {EXTRA} IS NOT NULL{of_load}"
     if kind != "json":
         return (EXTRA,) if merge.session.execute(f"SELECT 1 {rows} LIMIT 1", params) else ()
-    keys = f"unnest(json_keys({EXTRA}))"
-    if merge.session.dialect == "postgres":
-        keys = f"jsonb_object_keys(CASE jsonb_typeof({EXTRA}) WHEN 'object' THEN {EXTRA} ELSE '{{}}' END)"
+    keys = merge.session.dialect.json_keys(EXTRA)
     names = f"SELECT DISTINCT name FROM (SELECT {keys} AS name {rows}) AS k WHERE length(name) <= {_LONGEST}"
     return [row[0] for row in merge.session.execute(f"{names} ORDER BY name LIMIT {_MOST}", params)]
 

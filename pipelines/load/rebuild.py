@@ -9,7 +9,7 @@ from leat.pipelines.load.merge import Deletes, Merge
 from leat.pipelines.load.table_changes import open_history, replace_rows
 from leat.pipelines.load.table_schema import TableSchema
 from leat.sources.stream import Stream
-from leat.warehouse.session import Session, quote, sql_type
+from leat.warehouse.session import Session, quote
 
 _REBUILT = "_new_"
 
@@ -42,7 +42,7 @@ def carry_over(merge: Merge, old: TableSchema, wanted: TableSchema, deletes: Del
     copied = [c for c, kind in wanted.columns.items() if c in old.columns and kind in (old.columns[c], "string")]
     if (old.key, old.masked) != (wanted.key, wanted.masked) or not set(wanted.key) <= set(copied):
         return 0
-    text = sql_type("string", merge.session.dialect)
+    text = merge.session.dialect.sql_type("string")
     values = ", ".join(
         quote(c) if wanted.columns[c] == old.columns[c] else f"CAST({quote(c)} AS {text})" for c in copied
     )
@@ -59,11 +59,11 @@ def carry_over(merge: Merge, old: TableSchema, wanted: TableSchema, deletes: Del
 def swap(session: Session, declaration: Declaration, stream: Stream, old: TableSchema, table: str) -> None:
     """Put the rebuilt rows in the place of the old ones; the history starts again."""
     history = f"{stream.name}_history"
-    if session.dialect == "postgres":
-        replace_rows(session, declaration, stream, old, table)
-    else:
+    if session.dialect.swaps_tables:
         session.execute(f"DROP TABLE {quote(declaration.name, stream.name)}")
         session.execute(f"ALTER TABLE {quote(declaration.name, table)} RENAME TO {quote(stream.name)}")
         session.execute(f"DROP TABLE IF EXISTS {quote(declaration.name, history)}")
+    else:
+        replace_rows(session, declaration, stream, old, table)
     if declaration.options(stream.name).history:
         open_history(session, declaration, stream)

@@ -20,7 +20,7 @@ from leat.pipelines.load.results import StreamResult
 from leat.pipelines.load.state import State
 from leat.pipelines.load.table_schema import TableSchema
 from leat.warehouse.clock import is_within
-from leat.warehouse.session import Session, quote
+from leat.warehouse.session import Session, execute_all, quote
 
 RETENTION = "retention"
 """Kind of a load that only removes what is older than ``retain:`` allows."""
@@ -153,7 +153,7 @@ def enforce_retention(
     When that changes a table it is recorded like a load, of kind ``retention``, so that what reads the table is
     brought up to date.
     """
-    session.limit_memory()
+    execute_all(session, session.dialect.settings("merge"))
     state.create_tables(session)
     at = current.later(at)
     purged: dict[str, Purged] = {}

@@ -10,7 +10,7 @@ from typing import Any
 
 from leat.pipelines.load.results import StreamResult
 from leat.pipelines.load.system_tables import TABLES
-from leat.warehouse.session import Session, quote, sql_type
+from leat.warehouse.session import Session, quote
 
 SCHEMA = "leat"
 _CHUNK = 500
@@ -56,7 +56,7 @@ def create_tables(session: Session) -> None:
     session.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(SCHEMA)}")
     for table, declared in TABLES.items():
         there = session.columns(SCHEMA, table)
-        missing = {name: sql_type(kind, session.dialect) for name, kind in declared.types.items() if name not in there}
+        missing = {name: session.dialect.sql_type(kind) for name, kind in declared.types.items() if name not in there}
         if not there:
             listed = ", ".join(f"{quote(name)} {kind}" for name, kind in missing.items())
             session.execute(f"CREATE TABLE IF NOT EXISTS {quote(SCHEMA, table)} ({listed})")
@@ -178,7 +178,7 @@ def insert(session: Session, table: str, rows: Sequence[Sequence[Any]]) -> None:
     """Insert rows into one of the engine's tables, with all columns in their declared order."""
     columns = TABLES[table].types
     into = f"{quote(SCHEMA, table)} ({', '.join(map(quote, columns))})"
-    values = "(" + ", ".join(f"CAST(? AS {sql_type(kind, session.dialect)})" for kind in columns.values()) + ")"
+    values = "(" + ", ".join(f"CAST(? AS {session.dialect.sql_type(kind)})" for kind in columns.values()) + ")"
     for start in range(0, len(rows), _CHUNK):
         part = rows[start : start + _CHUNK]
         flat = [value for row in part for value in row]

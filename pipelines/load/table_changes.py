@@ -17,7 +17,7 @@ from leat.pipelines.load.stream_failures import blaming
 from leat.pipelines.load.table_schema import TableSchema, declared_schema, needs_backfill, widens
 from leat.sources.errors import Permanent
 from leat.sources.stream import Stream
-from leat.warehouse.session import Session, literal, quote, sql_type
+from leat.warehouse.session import Session, literal, quote
 
 
 class SchemaChange(Permanent):
@@ -25,11 +25,11 @@ class SchemaChange(Permanent):
 
 
 def create_table(session: Session, declaration: Declaration, stream: Stream, table: str) -> None:
-    """Create the table of a stream under a name, with comments; on Postgres with a unique index on the key."""
+    """Create the table of a stream under a name, with comments and, on some engines, a unique index on the key."""
     wanted = declared_schema(declaration, stream)
     session.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(declaration.name)}")
     _create(session, declaration.name, table, {**wanted.columns, **SYSTEM_COLUMNS})
-    if session.dialect == "postgres":
+    if session.dialect.key_index:
         listed = ", ".join(map(quote, wanted.key))
         session.execute(f"CREATE UNIQUE INDEX ON {quote(declaration.name, table)} ({listed})")
     described = {**{c.name: c.description for c in declaration.columns(stream)}, **SYSTEM_DESCRIPTIONS}
@@ -159,8 +159,8 @@ def replace_rows(session: Session, declaration: Declaration, stream: Stream, old
     into, rebuilt = quote(declaration.name, stream.name), quote(declaration.name, table)
     listed = ", ".join(map(quote, [*new.columns, *SYSTEM_COLUMNS]))
     rekeyed = old.key != new.key or any(old.columns[c] != new.columns[c] for c in old.key)
-    indexes = "SELECT indexname FROM pg_indexes WHERE schemaname = ? AND tablename = ?"
-    for (index,) in session.execute(indexes, (declaration.name, stream.name)) if rekeyed else ():
+    rekeyed = rekeyed and session.dialect.key_index
+    for (index,) in session.execute(session.dialect.indexes, (declaration.name, stream.name)) if rekeyed else ():
         session.execute(f"DROP INDEX {quote(declaration.name, index)}")
     session.execute(f"INSERT INTO {into} ({listed}) SELECT {listed} FROM {rebuilt}")
     session.execute(f"DROP TABLE {rebuilt}")
@@ -188,20 +188,20 @@ def _migrate_columns(session: Session, declaration: Declaration, stream: Stream,
                 declaration, stream, f"column {column} changes from {kind} to {wanted} and {table} holds {held}"
             )
         else:
-            to = sql_type(wanted, session.dialect)
+            to = session.dialect.sql_type(wanted)
             session.execute(
                 f"ALTER TABLE {name} ALTER COLUMN {quote(column)} TYPE {to} USING CAST(CAST({quote(column)} AS "
-                f"{sql_type('string', session.dialect)}) AS {to})"
+                f"{session.dialect.sql_type('string')}) AS {to})"
             )
     described = {column.name: column.description for column in declaration.columns(stream)}
     for column, kind in new.columns.items():
         if column not in actual:
-            session.execute(f"ALTER TABLE {name} ADD COLUMN {quote(column)} {sql_type(kind, session.dialect)}")
+            session.execute(f"ALTER TABLE {name} ADD COLUMN {quote(column)} {session.dialect.sql_type(kind)}")
             session.execute(f"COMMENT ON COLUMN {name}.{quote(column)} IS {literal(described[column])}")
 
 
 def _create(session: Session, schema: str, table: str, columns: Mapping[str, str]) -> None:
-    listed = ", ".join(f"{quote(name)} {sql_type(kind, session.dialect)}" for name, kind in columns.items())
+    listed = ", ".join(f"{quote(name)} {session.dialect.sql_type(kind)}" for name, kind in columns.items())
     session.execute(f"CREATE TABLE {quote(schema, table)} ({listed})")
 
 

@@ -155,7 +155,7 @@ def held(session: Session, integration: str, stream: Stream, table: str) -> list
 def _plain(session: Session, column: Column, value: Any) -> Any:
     """Return a value, JSON parsed; Postgres has no negative zero in it, and writes large numbers with all digits."""
     if column.type == "json" and value is not None:
-        text = value if session.dialect == "duckdb" else json.dumps(value)
+        text = value if session.dialect.name == "duckdb" else json.dumps(value)
         return json.dumps(json.loads(text, parse_int=_number, parse_float=_number), sort_keys=True)
     if isinstance(value, datetime) and value.tzinfo is not None:
         return value.astimezone(UTC).isoformat()

@@ -19,7 +19,7 @@ from leat.pipelines.declare.system_columns import SYSTEM_COLUMNS
 from leat.pipelines.load import state
 from leat.quality.rule_files import Rule, load_rules
 from leat.sources.driver import load_streams
-from leat.warehouse.session import Session, quote, sql_type
+from leat.warehouse.session import Session, quote
 from tests.loaded import REPOSITORY, declare, load, project, utc
 
 NOW = utc(2026, 11, 20, 9)
@@ -95,10 +95,10 @@ def _load_declared(session: Session, name: str, tables: Tables) -> None:
     declaration = declarations()[name]
     for stream in declaration.selected():
         kinds = {**{column.name: column.type for column in declaration.columns(stream)}, **SYSTEM_COLUMNS}
-        listed = ", ".join(f"{quote(column)} {sql_type(kind, session.dialect)}" for column, kind in kinds.items())
+        listed = ", ".join(f"{quote(column)} {session.dialect.sql_type(kind)}" for column, kind in kinds.items())
         session.execute(f"CREATE TABLE {quote(name, stream.name)} ({listed})")
         for row in tables.get(stream.name, ()):
-            marks = ", ".join(f"CAST(? AS {sql_type(kinds[column], session.dialect)})" for column in row)
+            marks = ", ".join(f"CAST(? AS {session.dialect.sql_type(kinds[column])})" for column in row)
             columns = ", ".join(map(quote, row))
             session.execute(f"INSERT INTO {quote(name, stream.name)} ({columns}) VALUES ({marks})", list(row.values()))
     state.write_load(session, "900", name, "sync", (NOW, NOW))

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from leat.warehouse.dialect import Dialect
 from leat.warehouse.duckdb.binding import without_pandas
+from leat.warehouse.duckdb.dialect import DUCKDB
 from leat.warehouse.error_text import remove_values, values_removed
-from leat.warehouse.session import (
-    Dialect,
-    OutOfMemory,
-    check_files,
-    field_types,
-    leat_type,
-    literal,
-    quote,
-    sql_type,
-)
+from leat.warehouse.session import OutOfMemory, check_files, field_types, literal, quote
 
 if TYPE_CHECKING:
     import duckdb
@@ -36,7 +28,7 @@ class DuckDBSession:
     """One transaction on a DuckDB connection."""
 
     connection: duckdb.DuckDBPyConnection
-    dialect: Dialect = "duckdb"
+    dialect: Dialect = DUCKDB
     _alchemy: sqlalchemy.Connection | None = None
     _columns: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     _all_columns: bool = False
@@ -72,7 +64,7 @@ class DuckDBSession:
         listed = ", ".join(literal(str(file)) for file in files)
         relation = f" FROM read_parquet([{listed}], union_by_name = true)" if files else " WHERE false"
         selected = ", ".join(
-            f"CAST({quote(in_files[column]) if files else 'NULL'} AS {sql_type(kind, 'duckdb')}) AS {quote(column)}"
+            f"CAST({quote(in_files[column]) if files else 'NULL'} AS {self.dialect.sql_type(kind)}) AS {quote(column)}"
             for column, kind in types.items()
         )
         self.execute(f"CREATE OR REPLACE TEMP VIEW {quote(name)} AS SELECT {selected}{relation}")
@@ -80,14 +72,6 @@ class DuckDBSession:
     def keep(self, name: str, select: str, params: Sequence[Any] = ()) -> None:
         """Keep the rows of a SELECT in a temporary table."""
         self.execute(f"CREATE OR REPLACE TEMP TABLE {quote(name)} AS {select}", params)
-
-    def limit_memory(self, large_rows: bool = False) -> None:
-        """Keep to 256 MB: measured on 10 million rows, a merge is as fast as with twice as much."""
-        half = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**21
-        self.execute(f"SET memory_limit = '{half if large_rows else 256}MB'")
-
-    def analyze(self, schema: str, table: str) -> None:
-        """Do nothing: DuckDB keeps statistics while it writes."""
 
     def columns(self, schema: str, table: str) -> dict[str, str]:
         """Return leat type by column name; none when there is no such table.
@@ -102,7 +86,7 @@ class DuckDBSession:
             name = literal(f"{quote(schema)}.{quote(table)}")
             try:
                 rows = self.execute(f"SELECT name, type FROM pragma_table_info({name})")
-                self._columns[schema, table] = {column: leat_type(kind, "duckdb") for column, kind in rows}
+                self._columns[schema, table] = {column: self.dialect.leat_type(kind) for column, kind in rows}
             except (duckdb.CatalogException, duckdb.BinderException):
                 self._read_all_columns()
         return dict(self._columns.get((schema, table), {}))
@@ -114,7 +98,7 @@ class DuckDBSession:
         )
         self._columns.clear()
         for schema, table, column, kind in rows:
-            self._columns.setdefault((schema, table), {})[column] = leat_type(kind, "duckdb")
+            self._columns.setdefault((schema, table), {})[column] = self.dialect.leat_type(kind)
         self._all_columns = True
 
     def sqlalchemy(self) -> sqlalchemy.Connection:

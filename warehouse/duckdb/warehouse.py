@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from leat.warehouse.answer import Answer, Limits
+from leat.warehouse.dialect import Dialect
+from leat.warehouse.duckdb.dialect import DUCKDB
 from leat.warehouse.duckdb.publication import DuckDBPublication
 from leat.warehouse.duckdb.query import answered
 from leat.warehouse.duckdb.session import DuckDBSession
 from leat.warehouse.duckdb.writer import WriterFile, explaining_the_disk
 from leat.warehouse.locks import file_lock
-from leat.warehouse.session import Dialect, Session, WarehouseError, literal
+from leat.warehouse.session import Session, WarehouseError, literal
 
 
 @dataclass(slots=True)
@@ -27,7 +29,7 @@ class DuckDBWarehouse:
 
     state: Path
     memory: str = "1GB"
-    dialect: Dialect = "duckdb"
+    dialect: Dialect = DUCKDB
     _writer: WriterFile = field(init=False)
     _publication: DuckDBPublication = field(init=False)
 

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from leat.warehouse.dialect import Dialect
 from leat.warehouse.error_text import values_removed
-from leat.warehouse.session import FOLDING, Dialect, check_files, field_types, leat_type, quote, sql_type
+from leat.warehouse.postgres.dialect import FOLDING, POSTGRES
+from leat.warehouse.session import check_files, field_types, quote
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +29,7 @@ class PostgresSession:
     """One transaction on a Postgres connection."""
 
     alchemy: sqlalchemy.Connection
-    dialect: Dialect = "postgres"
+    dialect: Dialect = POSTGRES
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
@@ -54,7 +56,7 @@ class PostgresSession:
         """Copy parquet files into a temporary table, in batches."""
         types = field_types(schema)
         check_files(name, files, there or types)
-        columns = ", ".join(f"{quote(column)} {sql_type(kind, 'postgres')}" for column, kind in types.items())
+        columns = ", ".join(f"{quote(column)} {self.dialect.sql_type(kind)}" for column, kind in types.items())
         self.execute(f"DROP TABLE IF EXISTS pg_temp.{quote(name)}")
         self.execute(f"CREATE TEMP TABLE {quote(name)} ({columns}) ON COMMIT DROP")
         for file in files:
@@ -84,13 +86,6 @@ class PostgresSession:
         self.execute(f"CREATE TEMP TABLE {quote(name)} ON COMMIT DROP AS {select}", params)
         self.execute(f"ANALYZE {quote(name)}")
 
-    def limit_memory(self, large_rows: bool = False) -> None:
-        """Do nothing: the server has its own limit, ``work_mem``."""
-
-    def analyze(self, schema: str, table: str) -> None:
-        """Gather statistics: without them a query of what was just written may take a hundred times as long."""
-        self.execute(f"ANALYZE {quote(schema, table)}")
-
     def columns(self, schema: str, table: str) -> dict[str, str]:
         """Return leat type by column name."""
         rows = self.execute(  # information_schema takes ten times as long, and this is asked a thousand times a run
@@ -99,7 +94,7 @@ class PostgresSession:
             "WHERE attrelid = to_regclass(?) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
             (quote(schema, table),),
         )
-        return {name: leat_type(kind, "postgres") for name, kind in rows}
+        return {name: self.dialect.leat_type(kind) for name, kind in rows}
 
     def sqlalchemy(self) -> sqlalchemy.Connection:
         """Return the SQLAlchemy connection of this transaction."""

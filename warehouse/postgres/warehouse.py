@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from leat.warehouse.answer import Answer, Limits
+from leat.warehouse.dialect import Dialect
 from leat.warehouse.error_text import remove_values
 from leat.warehouse.locks import advisory_key
+from leat.warehouse.postgres.dialect import POSTGRES
 from leat.warehouse.postgres.query import answered
 from leat.warehouse.postgres.session import PostgresSession
-from leat.warehouse.session import Busy, Dialect, Session, WarehouseError
+from leat.warehouse.session import Busy, Session, WarehouseError
 from leat.warehouse.url import shown_url
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ class PostgresWarehouse:
     """
 
     url: str
-    dialect: Dialect = "postgres"
+    dialect: Dialect = POSTGRES
     _made: list[sqlalchemy.Engine] = field(default_factory=list)
 
     @property

@@ -1,0 +1,116 @@
+"""What Postgres does otherwise than DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from leat.warehouse.dialect import DialectName, Statements, Work, to_leat_type, to_sql_type
+from leat.warehouse.session import literal, quote
+
+FOLDING = "pg_c_utf8"
+"""The collation by which LOWER and UPPER fold all of Unicode; before Postgres 17 another one does."""
+
+_LOAD_TIME = """
+CREATE OR REPLACE FUNCTION leat.load_time(load text) RETURNS timestamptz LANGUAGE plpgsql STABLE AS $leat$
+DECLARE found_at timestamptz;
+BEGIN
+    SELECT max(l.applied_at) INTO found_at FROM leat.loads AS l WHERE l.load_id = load;
+    IF found_at IS NULL THEN RAISE EXCEPTION 'leat.loads has no load %', load; END IF;
+    RETURN found_at;
+END $leat$
+"""
+_KNOWN_AT = """
+CREATE OR REPLACE FUNCTION leat.known_at(moment timestamptz, integration text, stream text)
+RETURNS timestamptz LANGUAGE plpgsql STABLE AS $leat$
+DECLARE since timestamptz;
+BEGIN
+    SELECT h.known_from INTO since FROM leat.histories AS h
+    WHERE h.integration = known_at.integration AND h.stream = known_at.stream;
+    IF moment < since THEN
+        RAISE EXCEPTION '%.% has history from % on', integration, stream, since;
+    END IF;
+    RETURN moment;
+END $leat$
+"""
+
+
+class PostgresDialect:
+    """See :class:`leat.warehouse.dialect.Dialect`."""
+
+    name: DialectName = "postgres"
+    types: Mapping[str, str] = MappingProxyType({
+        "string": "text",
+        "integer": "bigint",
+        "float": "double precision",
+        "boolean": "boolean",
+        "timestamp": "timestamp with time zone",
+        "datetime": "timestamp without time zone",
+        "date": "date",
+        "json": "jsonb",
+    })  # fmt: skip
+    decimal = "numeric"
+    savepoints = True
+    swaps_tables = False  # a reader whose snapshot is older finds a renamed table empty, but still sees deleted rows
+    views_hold_tables = True
+    key_index = True
+    indexes = "SELECT indexname FROM pg_indexes WHERE schemaname = ? AND tablename = ?"
+    has_function = (
+        "SELECT 1 FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace WHERE n.nspname = ? "
+        "AND p.proname = ?"
+    )
+
+    def sql_type(self, leat_type: str) -> str:
+        """Return the SQL type of a leat type."""
+        return to_sql_type(self, leat_type)
+
+    def leat_type(self, sql: str) -> str:
+        """Return the leat type of a SQL type."""
+        return to_leat_type(self, sql)
+
+    def settings(self, work: Work) -> Statements:
+        """Fit the transaction to models; a merge is fine with what the server has."""
+        if work != "models":
+            return ()
+        return (
+            "SET LOCAL jit = off",  # compiling a query takes longer than running it
+            "SET LOCAL work_mem = '64MB'",  # sorts fit into memory
+            "SET LOCAL default_statistics_target = 30",  # a smaller sample serves the next model as well
+        )
+
+    def gather_statistics(self, table: str) -> Statements:
+        """Return an ANALYZE: without it a query of what was just written may take a hundred times as long."""
+        return (f"ANALYZE {table}",)
+
+    def json_keys(self, column: str) -> str:
+        """Return the keys of an object."""
+        return f"jsonb_object_keys(CASE jsonb_typeof({column}) WHEN 'object' THEN {column} ELSE '{{}}' END)"
+
+    def row_hashes(self, _alias: str, _columns: Sequence[str]) -> tuple[str, str] | None:
+        """Return None: Postgres has no hash over several columns that is faster than comparing them."""
+        return None
+
+    def past_functions(self) -> Statements:
+        """Return the functions."""
+        return (_LOAD_TIME, _KNOWN_AT)
+
+    def known_at(self, schema: str, table: str) -> str:
+        """Return the checked moment as a subquery, so that it is computed once and not for each row."""
+        return f"(SELECT leat.known_at($1, {literal(schema)}, {literal(table)}))"
+
+    def create_past(self, function: str, columns: Mapping[str, str], select: str, comment: str) -> Statements:
+        """Return a set-returning SQL function; the old one is dropped, for what it gives can't be replaced."""
+        listed = ", ".join(f"{quote(column)} {self.sql_type(kind)}" for column, kind in columns.items())
+        body = f"RETURNS TABLE ({listed}) LANGUAGE sql STABLE AS $leat${select}$leat$"
+        return (
+            self.drop_past(function),
+            f"CREATE FUNCTION {function}(moment timestamptz) {body}",
+            f"COMMENT ON FUNCTION {function}(timestamptz) IS {literal(comment)}",
+        )
+
+    def drop_past(self, function: str) -> str:
+        """Drop the function."""
+        return f"DROP FUNCTION IF EXISTS {function}(timestamptz)"
+
+
+POSTGRES = PostgresDialect()
