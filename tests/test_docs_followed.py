@@ -99,6 +99,8 @@ def test_json_is_as_documented(project: Path, tmp_path: Path) -> None:
         "## leat quarantine --json": run(project, "leat", "quarantine", "--json"),
         "## leat violations --json": run(project, "leat", "violations", "--json"),
         "## leat status --json": run(project, "leat", "status", "--json"),
+        "## leat runs --json": run(project, "leat", "runs", "--json"),
+        "## leat logs --json": run(project, "leat", "logs", "--json"),
         "## leat query --json": run(project, "leat", "query", "--json", "SELECT count(*) AS commits FROM code.commits"),
         "## leat check --json": run(project, "leat", "check", "--json"),
         "## leat doctor --json": run(project, "leat", "doctor", "--json"),
