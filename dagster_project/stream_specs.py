@@ -28,7 +28,7 @@ _DELETES: Mapping[Deletes, str] = {
 _SYSTEM = {
     "_load_id": "The load that last changed the row.",
     "_synced_at": "When that load was applied, UTC.",
-    "_deleted_at": "When leat noticed that the row is gone from the source; null while it exists there.",
+    "_deleted_at": "When leat noticed that the row is gone from the system; null while it exists there.",
 }
 
 

@@ -25,7 +25,7 @@ from leat.warehouse.postgres.dialect import POSTGRES
 
 DOCS = Path(__file__).parents[2] / "docs"
 _DELETES = {
-    "feed": "the source reports deletes (`feed`)",
+    "feed": "the system reports deletes (`feed`)",
     "full_scan": "a complete listing proves which rows are gone (`full_scan`)",
     "never": "rows are never deleted (`never`)",
 }
@@ -67,7 +67,10 @@ def _index() -> str:
         )
         for source in documented_sources()
     ]
-    intro = "A source is a kind of system, with its streams. A driver reads one vendor or protocol into these streams."
+    intro = (
+        "A source is a kind of system, with its streams. A driver reads one vendor or protocol into these streams. An\n"
+        "[integration](../declarations.md) is one system that you declare, with its source and driver."
+    )
     return "\n".join(["# Integrations", "", intro, "", *_table(("source", "drivers", "streams"), rows), ""])
 
 

@@ -191,7 +191,12 @@ class Declaration(_Model):
 
     source: str = Field(description="The kind of system.")
     driver: str = Field(description="The vendor's API, or the protocol, that leat reads it by.")
-    version: int = Field(default=1, ge=1, strict=True, description="Raise this when the meaning of the data changes.")
+    version: int = Field(
+        default=1,
+        ge=1,
+        strict=True,
+        description="First part of the code version in Dagster; raise it when the meaning of the data changes.",
+    )
     description: str = Field(default="", description="What this system is to you.")
     enabled: Flag = Field(default=True, description="Whether it runs automatically; you can always run it by name.")
     schedule: str | None = Field(default=None, description="Cron expression in UTC; without it, only you start it.")

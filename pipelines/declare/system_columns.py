@@ -10,7 +10,7 @@ HISTORY_COLUMNS: Mapping[str, str] = {"_load_id": "string", "valid_from": "times
 SYSTEM_DESCRIPTIONS: Mapping[str, str] = {
     "_load_id": "The load that last changed the row.",
     "_synced_at": "When that load was applied, UTC.",
-    "_deleted_at": "When leat noticed that the row is gone from the source; null while it exists there.",
+    "_deleted_at": "When leat noticed that the row is gone from the system; null while it exists there.",
     "valid_from": "When this version of the row began, UTC.",
     "valid_to": "When it ended; null for the current version.",
 }
