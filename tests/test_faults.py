@@ -356,7 +356,7 @@ def test_an_error_of_another_library_is_shown_without_what_it_quotes(
     assert VALUE not in result.error
     if kind != "Rejected":
         assert re.match(
-            rf"tally: {kind} in leat\.project_sources\.own_\d+\.own, line \d+\. Next: the log", result.error
+            rf"tally: {kind} in leat\.project_sources\.own_\d+\.own, line \d+\. Next: see the log", result.error
         )
     assert VALUE not in caplog.text
     assert "Traceback" in caplog.text

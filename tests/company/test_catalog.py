@@ -60,7 +60,7 @@ def test_violations_are_those_of_the_ledger(demo: Demo) -> None:
 
 
 def test_the_site_of_the_company_is_whole(demo: Demo, tmp_path: Path) -> None:
-    done = demo.leat("docs", "--out", str(tmp_path / "site"))
+    done = demo.leat("docs", "--data-docs", "--out", str(tmp_path / "site"))
     assert done.returncode == 0, done.stdout + done.stderr
     pages = pages_of(tmp_path / "site")
     assert {str(path): page.mistakes for path, page in pages.items() if page.mistakes} == {}

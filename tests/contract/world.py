@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from leat.sources.driver import driver_names, source_names
-from tests.kit.project import SOURCES
+from leat.catalog.document import documented_sources
+from leat.sources.driver import driver_names
 
 SECRET = "planted-9f3kQx7Zt-secret"
 REFUSED = "planted-wr0ngW8mB2-secret"
@@ -90,8 +90,7 @@ class WorldFile(Protocol):
 
 def drivers() -> list[tuple[str, str]]:
     """Return every (source, driver) of leat itself."""
-    own = [source for source in source_names() if not (SOURCES / source).is_dir()]
-    return [(source, driver) for source in own for driver in driver_names(source)]
+    return [(source, driver) for source in documented_sources() for driver in driver_names(source)]
 
 
 def world_file(source: str, driver: str) -> WorldFile:
