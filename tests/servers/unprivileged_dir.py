@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import stat
 import tempfile
 from pathlib import Path
@@ -27,12 +28,28 @@ def place_of(folder: Path, name: str, user: int | None, longest: int = 4096) -> 
     if len(str(place)) > longest or (user is not None and not is_open_to_all(folder)):
         digest = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
         place = Path(tempfile.gettempdir()) / f"leat-{name}-{digest}"
+        _forget_namesake(folder / f"{name}-place", place)
     place.mkdir(exist_ok=True, mode=0o755)
+    _refuse_foreign(place)
+    place.chmod(0o755 if user is not None else 0o700)
+    return place
+
+
+def _forget_namesake(marker: Path, place: Path) -> None:
+    """Remove what a folder of the same path, which is gone by now, has left; the marker says which are of this one."""
+    if marker.exists():
+        return
+    if place.exists():
+        _refuse_foreign(place)
+        shutil.rmtree(place)
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.touch()
+
+
+def _refuse_foreign(place: Path) -> None:
     if place.is_symlink() or place.stat().st_uid != os.geteuid():
         msg = f"{place} belongs to someone else; remove it, or set TMPDIR"
         raise RuntimeError(msg)
-    place.chmod(0o755 if user is not None else 0o700)
-    return place
 
 
 def is_open_to_all(folder: Path) -> bool:
