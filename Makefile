@@ -3,6 +3,9 @@ PYTHON ?= python3
 UV := .venv/bin/uv
 STAMP := .venv/.synced
 
+# Where it is set, each worker, server and command of the tests would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo demo-stop test test-quick nightly lint bench build dev clean
 
 $(UV):
@@ -20,13 +23,13 @@ demo-stop: $(STAMP)  ## end the demo's servers
 	@.venv/bin/leat demo --stop
 
 test: $(STAMP)  ## run the tests, on DuckDB and on a Postgres of their own
-	.venv/bin/python -m pytest -n logical --maxprocesses 4 --dist loadgroup
+	.venv/bin/python -m pytest -n auto --maxprocesses 5 --dist loadgroup
 
 test-quick: $(STAMP)  ## run the tests that start no systems and load little
-	.venv/bin/python -m pytest -n logical --maxprocesses 4 --dist loadgroup -m "not slow"
+	.venv/bin/python -m pytest -n auto --maxprocesses 5 --dist loadgroup -m "not slow"
 
 nightly: $(STAMP)  ## try 2,000 examples of every property, where make test tries 100
-	LEAT_EXAMPLES=2000 .venv/bin/python -m pytest -n logical --maxprocesses 4 --timeout 3600 \
+	LEAT_EXAMPLES=2000 .venv/bin/python -m pytest -n auto --maxprocesses 5 --timeout 3600 \
 		$$(grep -rl "tests.kit.examples import" tests --include='test_*.py')
 
 lint: $(STAMP)  ## formatting, style, types, import direction

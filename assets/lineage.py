@@ -24,52 +24,53 @@ def column_lineage(query: exp.Query) -> dict[str, list[tuple[str, str]]]:
     The tables are those that the query reads itself, as ``schema.table``. Columns that only decide which rows there
     are (in WHERE or JOIN) are left out.
     """
-    found: dict[int, list[_Sources]] = {}
+    result: dict[int, list[_Sources]] = {}
     for scope in traverse_scope(query):  # what a query reads comes before it
-        found[id(scope)] = _outputs(scope, found)
-    return {name: sorted(of) for name, of in zip(query.named_selects, found[id(scope)], strict=True)}
+        result[id(scope)] = _outputs(scope, result)
+    return {name: sorted(of) for name, of in zip(query.named_selects, result[id(scope)], strict=True)}
 
 
-def _outputs(scope: Scope, found: Mapping[int, list[_Sources]]) -> list[_Sources]:
-    """Return where each selected column of a query comes from; ``found`` has that of the queries inside of it."""
+def _outputs(scope: Scope, by_scope: Mapping[int, list[_Sources]]) -> list[_Sources]:
+    """Return where each selected column of a query comes from; ``by_scope`` has the origins of its subqueries."""
     if scope.set_operation_scopes:
         return [
-            left | right for left, right in zip(*(found[id(each)] for each in scope.set_operation_scopes), strict=True)
+            left | right
+            for left, right in zip(*(by_scope[id(each)] for each in scope.set_operation_scopes), strict=True)
         ]
-    inside = {id(each.expression): found[id(each)] for each in scope.subquery_scopes if id(each) in found}
+    inside = {id(each.expression): by_scope[id(each)] for each in scope.subquery_scopes if id(each) in by_scope}
     # A function that gives rows, such as UNNEST, gives them of all that it is given.
     selects = scope.expression.selects if isinstance(scope.expression, exp.Query) else [scope.expression]
-    return [_sources(select, scope, found, inside) for select in selects]
+    return [_sources(select, scope, by_scope, inside) for select in selects]
 
 
 def _sources(
-    select: exp.Expr, scope: Scope, found: Mapping[int, list[_Sources]], inside: Mapping[int, list[_Sources]]
+    select: exp.Expr, scope: Scope, by_scope: Mapping[int, list[_Sources]], inside: Mapping[int, list[_Sources]]
 ) -> _Sources:
     sources: set[tuple[str, str]] = set()
     for node in select.walk(prune=lambda each: id(each) in inside):
         if id(node) in inside:
             sources.update(*inside[id(node)])
         elif isinstance(node, exp.Column):
-            sources |= _of_column(node, scope, found)
+            sources |= _of_column(node, scope, by_scope)
     return frozenset(sources)
 
 
-def _of_column(column: exp.Column, scope: Scope, found: Mapping[int, list[_Sources]]) -> _Sources:
+def _of_column(column: exp.Column, scope: Scope, by_scope: Mapping[int, list[_Sources]]) -> _Sources:
     source = scope.sources.get(column.table)
     if isinstance(source, exp.Table):
         return frozenset({(f"{source.db}.{source.name}", column.name)})
-    if source is None or id(source) not in found:
+    if source is None or id(source) not in by_scope:
         return frozenset()
     if not isinstance(source.expression, exp.Query):
-        return found[id(source)][0]
+        return by_scope[id(source)][0]
     names = source.expression.named_selects
-    return found[id(source)][names.index(column.name)] if column.name in names else frozenset()
+    return by_scope[id(source)][names.index(column.name)] if column.name in names else frozenset()
 
 
 def personal_columns(models: Sequence[Model], declarations: Mapping[str, Declaration]) -> dict[str, frozenset[str]]:
     """Return for each model the columns whose values come from personal or masked columns; models in build order.
 
-    Where the lineage of a model isn't known, all of its columns count as personal.
+    If leat can't determine the lineage of a model, all of its columns count as personal.
     """
     personal: dict[str, set[str]] = {
         f"{declaration.name}.{stream.name}{suffix}": {c.name for c in stream.columns if c.personal}

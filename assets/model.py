@@ -8,8 +8,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from leat.pipelines.declare.declaration import Check, Flag, Names
+from leat.pipelines.declare.declaration import Check
 from leat.pipelines.declare.table_names import ANALYTICS, TableName
+from leat.pipelines.declare.values import Flag, Names
 from leat.warehouse.dialect import DialectName
 
 Materialized = Literal["table", "view"]
@@ -47,7 +48,7 @@ class Model:
         sql: the query per dialect.
         lineage: for each column, the columns of the inputs that its values come from (see
             :func:`leat.assets.lineage.column_lineage`); empty when an input isn't declared: its columns are unknown.
-        history: whether every version of a row is kept.
+        history: whether leat stores every version of a row.
         key: the columns of its first check ``unique``; empty when it has none.
     """
 

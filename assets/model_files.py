@@ -2,7 +2,7 @@
 
 Its header says ``description``, ``materialized`` (table or view), ``owners``, ``columns`` (name: description) and
 ``checks``, which are written as in a declaration. ``optional`` names integrations that the model can do without: while
-one isn't declared or loaded, its tables are read as if they were empty. ``history: true`` keeps every version of a row.
+one isn't declared or loaded, its tables count as empty. ``history: true`` stores every version of a row.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sqlglot import exp
 
 from leat.assets import lineage, model, own_loads, parse_model
 from leat.assets.model import Header, Model
-from leat.assets.parse_model import Known
+from leat.assets.parse_model import ColumnsOf
 from leat.pipelines.declare import portable, sql_file, table_names, transpile
 from leat.pipelines.declare.cache import digest, get_or_compute
 from leat.pipelines.declare.declaration import Declaration
@@ -25,7 +25,7 @@ from leat.pipelines.declare.project import Project
 from leat.pipelines.declare.sql_file import SqlFile, read_header, read_sql, sql_paths
 from leat.pipelines.declare.table_names import ANALYTICS, table_diagnostics
 from leat.pipelines.declare.yaml_file import DeclarationError
-from leat.pipelines.load.readable_tables import column_types, known_columns
+from leat.pipelines.load.readable_tables import column_types, readable_columns
 from leat.sources.driver import source_names
 
 _OWN = tuple(
@@ -45,11 +45,11 @@ _OWN = tuple(
 """What makes models of files: another version of it may make others."""
 
 
-def load_models(project: Project, declarations: Mapping[str, Declaration], *, keep: bool = False) -> tuple[Model, ...]:
+def load_models(project: Project, declarations: Mapping[str, Declaration], *, cache: bool = False) -> tuple[Model, ...]:
     """Return the models of a project, inputs before those that read them.
 
-    As long as neither their files nor the declared columns change, they are read from the cache; with ``keep``, what
-    had to be parsed is kept there.
+    While neither their files nor the declared columns change, they come from the cache; ``cache`` says whether to
+    write models parsed now to it.
 
     Raises:
         DeclarationError: with all mistakes of all files.
@@ -57,31 +57,31 @@ def load_models(project: Project, declarations: Mapping[str, Declaration], *, ke
     paths = sorted((project.folder / "assets" / "models").glob("*.sql"))
     would = {name: column_types(name) for name in source_names() if name not in declarations}
     columns = {name: column_types(name, declaration) for name, declaration in declarations.items()}
-    key = digest([*paths, *_OWN], version("sqlglot"), known_columns(declarations), columns, would)
+    key = digest([*paths, *_OWN], version("sqlglot"), readable_columns(declarations), columns, would)
     adapter = TypeAdapter(tuple[Model, ...])
-    return get_or_compute(project, "models", key, adapter, lambda: _load_models(project, declarations), write=keep)
+    return get_or_compute(project, "models", key, adapter, lambda: _load_models(project, declarations), write=cache)
 
 
 def read_models(
-    project: Project, declarations: Mapping[str, Declaration], *, keep: bool = False
+    project: Project, declarations: Mapping[str, Declaration], *, cache: bool = False
 ) -> tuple[tuple[Model, ...], dict[str, str]]:
     """Return the models as :func:`load_models` does, without those whose files have mistakes; and these, with why."""
     broken: dict[str, str] = {}
     while True:
         try:
             if not broken:
-                return load_models(project, declarations, keep=keep), broken
+                return load_models(project, declarations, cache=cache), broken
             return _load_models(project, declarations, broken), broken
         except DeclarationError as error:
-            found: dict[str, str] = {}
+            result: dict[str, str] = {}
             for path in sql_paths(project.folder / "assets" / "models"):
                 override = project.shown(path.with_name(path.stem + sql_file.OVERRIDE))
                 own = [m for m in error.diagnostics if m.startswith((f"{project.shown(path)}:", f"{override}:"))]
                 if own and path.stem not in broken:
-                    found[path.stem] = "; ".join(own)
-            if not found:
+                    result[path.stem] = "; ".join(own)
+            if not result:
                 raise
-            broken |= found
+            broken |= result
 
 
 def _load_models(
@@ -99,19 +99,19 @@ def _load_models(
             headers[path.stem] = read_header(files[path.stem], Header)
         except DeclarationError as error:
             diagnostics += error.diagnostics
-    known: dict[str, dict[str, list[str]]] = {
-        **known_columns(declarations),
+    columns_of: dict[str, dict[str, list[str]]] = {
+        **readable_columns(declarations),
         ANALYTICS: {name: [] for name in (*files, *without)},
     }
     absent = {name for header in headers.values() for name in header.optional if name not in declarations}
     would = {name: column_types(name) for name in sorted(absent)}
-    known |= {
+    columns_of |= {
         name: {table: list(columns) for table, columns in tables.items()} for name, tables in would.items() if tables
     }
     diagnostics += [
         text
         for n, file in files.items()
-        for text in table_diagnostics(file.shown, file.tables, _named(known, headers.get(n)))
+        for text in table_diagnostics(file.shown, file.tables, _named(columns_of, headers.get(n)))
     ]
     diagnostics += [
         f"{files[name].shown}:{files[name].header.line(('history',))}: history: it would be called {name}_history, "
@@ -125,22 +125,22 @@ def _load_models(
     for name in _order(files):
         try:
             parsed = parse_model.parse_model(
-                files[name], headers[name], known, _optional(files[name], headers[name], declarations)
+                files[name], headers[name], columns_of, _optional(files[name], headers[name], declarations)
             )
         except DeclarationError as error:
             diagnostics += error.diagnostics
         else:
-            known[ANALYTICS][name] = list(parsed.columns)
+            columns_of[ANALYTICS][name] = list(parsed.columns)
             models.append(parsed)
     if diagnostics:
         raise DeclarationError(diagnostics)
     return tuple(models)
 
 
-def _named(known: Known, header: Header | None) -> Known:
+def _named(columns_of: ColumnsOf, header: Header | None) -> ColumnsOf:
     """Return the tables that a model may name: of an optional integration that declares its own streams, any."""
-    own = [name for name in (header.optional if header else ()) if name in known and not column_types(name)]
-    return {schema: tables for schema, tables in known.items() if schema not in own}
+    own = [name for name in (header.optional if header else ()) if name in columns_of and not column_types(name)]
+    return {schema: tables for schema, tables in columns_of.items() if schema not in own}
 
 
 def _order(files: Mapping[str, SqlFile]) -> Iterable[str]:
@@ -158,11 +158,11 @@ def _order(files: Mapping[str, SqlFile]) -> Iterable[str]:
 
 
 def _optional(file: SqlFile, header: Header, declarations: Mapping[str, Declaration]) -> dict[str, Mapping[str, str]]:
-    """Return the columns of the tables of optional integrations: those that are used, where no others are known."""
-    found: dict[str, Mapping[str, str]] = {}
+    """Return the columns of the tables of optional integrations: those that are used, where no others are declared."""
+    result: dict[str, Mapping[str, str]] = {}
     for table in file.tables:
         if table.schema in header.optional:
             columns = column_types(table.schema, declarations.get(table.schema)).get(table.name)
             used = {column.name for column in file.select.find_all(exp.Column)}
-            found[str(table)] = columns or dict.fromkeys(sorted(used), "string")
-    return found
+            result[str(table)] = columns or dict.fromkeys(sorted(used), "string")
+    return result

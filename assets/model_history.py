@@ -1,4 +1,4 @@
-"""The past of models: every version of a row, found by comparing what a model was with what it has become.
+"""The past of models: every version of a row, from comparing a model before and after it was built.
 
 A version begins at the moment of the newest load that the model was built from, so that ``leat.load_time`` fits it.
 Only rows that changed are written.
@@ -24,10 +24,10 @@ _GONE = "leat_gone"
 
 
 class TypeChange(Exception):
-    """A column of a model has another type than its history, which can't be kept that way."""
+    """A column of a model has another type than in its history, so the history can't continue."""
 
 
-def keep_history(session: Session, model: Model, now: datetime) -> None:
+def write_history(session: Session, model: Model, now: datetime) -> None:
     """Bring the history of a model that was just built up to date, and its function ``<model>_as_of``.
 
     Args:
@@ -49,8 +49,8 @@ def keep_history(session: Session, model: Model, now: datetime) -> None:
         f"(SELECT {listed} FROM {table} EXCEPT SELECT {listed} FROM {history} WHERE valid_to IS NULL) AS fresh",
         (moment,),
     )
-    if as_of.known_from(session, ANALYTICS, model.name) is None:
-        as_of.set_known_from(session, ANALYTICS, model.name, moment)
+    if as_of.complete_from(session, ANALYTICS, model.name) is None:
+        as_of.set_complete_from(session, ANALYTICS, model.name, moment)
         changed = True
     if changed or not as_of.has_as_of(session, ANALYTICS, model.name):
         given = {name: (kind, f"h.{quote(name)}") for name, kind in columns.items()}
@@ -58,8 +58,8 @@ def keep_history(session: Session, model: Model, now: datetime) -> None:
 
 
 def close_history(session: Session, name: str) -> None:
-    """Drop the function of a model that has no history any longer; the versions stay, for they can't be made anew."""
-    if as_of.known_from(session, ANALYTICS, name) is not None:
+    """Drop the function of a model without history any longer; the versions stay, because they can't be recreated."""
+    if as_of.complete_from(session, ANALYTICS, name) is not None:
         as_of.drop_as_of(session, ANALYTICS, name)
 
 
@@ -108,7 +108,7 @@ def _end_versions(session: Session, model: Model, columns: Mapping[str, str], mo
     """End the current versions that the model doesn't have any more, as they are or at all."""
     history, table = _names(model)
     listed, keys = ", ".join(map(quote, columns)), [quote(name) for name in model.key]
-    session.keep(
+    session.create_temporary(
         _GONE,
         f"SELECT {', '.join(keys)} FROM (SELECT {listed} FROM {history} WHERE valid_to IS NULL "
         f"EXCEPT SELECT {listed} FROM {table}) AS gone",

@@ -1,4 +1,4 @@
-"""Of which integrations a query reads the loads: who asks when its own was loaded needn't be built anew for others."""
+"""Which integrations' loads a query reads, so that a load of another one doesn't rebuild the model."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from leat.pipelines.load import state
 def loads_read(query: exp.Query) -> tuple[str, ...] | None:
     """Return the integrations whose rows of ``leat.loads`` matter to a query, sorted; None when any may.
 
-    They are known where the query asks for them: ``WHERE integration = 'email'`` beside the table, or ``IN``.
+    The query has to name them: ``WHERE integration = 'email'`` next to the table, or ``IN``.
     """
-    found: set[str] = set()
+    integrations: set[str] = set()
     for table in query.find_all(exp.Table):
         if (table.db, table.name) == (state.SCHEMA, "loads"):
             select = table.find_ancestor(exp.Select)
             named = set() if select is None else _named(table, select)
             if not named:
                 return None
-            found |= named
-    return tuple(sorted(found))
+            integrations |= named
+    return tuple(sorted(integrations))
 
 
 def _named(table: exp.Table, select: exp.Select) -> set[str]:
-    """Return the integrations to which the WHERE of a SELECT keeps a table of its FROM; none when it doesn't."""
+    """Return the integrations to which the WHERE of a SELECT restricts a table of its FROM; none if it doesn't."""
     where, alone = select.args.get("where"), not select.args.get("joins")
     if where is None:
         return set()

@@ -18,16 +18,18 @@ from leat.pipelines.declare.diagnostics import meant
 from leat.pipelines.declare.sql_file import SqlFile, present
 from leat.pipelines.declare.yaml_file import DeclarationError
 
-Known = Mapping[str, Mapping[str, list[str]]]
+ColumnsOf = Mapping[str, Mapping[str, list[str]]]
 
 
-def parse_model(file: SqlFile, header: Header, known: Known, optional: Mapping[str, Mapping[str, str]]) -> Model:
+def parse_model(
+    file: SqlFile, header: Header, columns_of: ColumnsOf, optional: Mapping[str, Mapping[str, str]]
+) -> Model:
     """Return the model of a file.
 
     Args:
         file: its query.
         header: its header.
-        known: the columns of the tables that it may read, by schema and table; models that come before it among them.
+        columns_of: the columns of the tables it may read, by schema and table, including the models built before it.
         optional: the columns of tables that it can do without.
 
     Raises:
@@ -37,7 +39,7 @@ def parse_model(file: SqlFile, header: Header, known: Known, optional: Mapping[s
         name, line = next(iter(file.parameters.items()))
         text = f"${name}: a model has no parameters. Next: read the time from leat.loads"
         raise DeclarationError([f"{file.shown}:{line}: {text}"])
-    query = _qualified(file, known)
+    query = _qualified(file, columns_of)
     selected = file.select.named_selects if query is None else query.named_selects
     diagnostics = [
         f"{file.shown}:{file.header.line(loc)}: {loc[0]}: the query gives no column {column!r}{meant(column, selected)}"
@@ -98,23 +100,23 @@ def _columns_named(header: Header) -> Iterable[tuple[tuple[str | int, ...], str]
             yield from ((("checks", i, check.kind, column), column) for column in getattr(check, check.kind))
 
 
-def _qualified(file: SqlFile, known: Known) -> exp.Query | None:
-    """Return the query with tables and columns spelt out; None when the columns of a table aren't known."""
-    if not all(known.get(table.schema, {}).get(table.name) for table in file.tables):
+def _qualified(file: SqlFile, columns_of: ColumnsOf) -> exp.Query | None:
+    """Return the query with tables and columns spelt out; None when a table or its columns don't exist."""
+    if not all(columns_of.get(table.schema, {}).get(table.name) for table in file.tables):
         return None
     schema: dict[str, Any] = {}
     for table in file.tables:
-        columns = known[table.schema][table.name]
+        columns = columns_of[table.schema][table.name]
         schema.setdefault(table.schema, {})[table.name] = dict.fromkeys(columns, "unknown")
     try:
         query = qualify(
             present(file.select), dialect="duckdb", schema=MappingSchema(schema, normalize=False), identify=False
         )
     except SqlglotError as error:
-        found = re.search(r"'(\w+)'|: (\w+)$", str(error).split("\n", maxsplit=1)[0])
-        column = (found.group(1) or found.group(2)) if found else "?"
+        match = re.search(r"'(\w+)'|: (\w+)$", str(error).split("\n", maxsplit=1)[0])
+        column = (match.group(1) or match.group(2)) if match else "?"
         lines = [c.this.meta.get("line", 1) for c in file.select.find_all(exp.Column) if c.name == column]
-        near = meant(column, {c for table in file.tables for c in known[table.schema][table.name]})
+        near = meant(column, {c for table in file.tables for c in columns_of[table.schema][table.name]})
         text = f"column {column!r} isn't in one table that the query reads{near}"
         raise DeclarationError([f"{file.shown}:{lines[0] if lines else 1}: {text}"]) from error
     return query if isinstance(query, exp.Query) else None

@@ -14,6 +14,8 @@ for module in (
     "imap_messages",
     "rest_json",
     "models_and_rules",
+    "webhooks",
+    "actions",
 ):
     print(f"\n== {module}", flush=True)
     subprocess.run([sys.executable, "-m", f"bench.{module}"], check=True)

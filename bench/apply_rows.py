@@ -1,4 +1,4 @@
-"""Land, apply and publish rows, beside raw DuckDB and beside dlt's own merge on the same rows.
+"""Land, apply and publish rows, compared with raw DuckDB and with dlt's own merge of the same rows.
 
     python -m bench.apply_rows [--rows 1000000 10000000]
 
@@ -53,7 +53,7 @@ def batches(rows: int, generation: int) -> Iterator[pa.Table]:
 
 
 def run_raw(folder: Path, rows: int, generation: int) -> None:
-    """Create the table anew from the batches and copy the file: the least that a publication could do."""
+    """Recreate the table from the batches and copy the file: the least that a publication could do."""
     import duckdb
 
     path = folder / "raw.duckdb"
@@ -75,6 +75,7 @@ def run_leat(folder: Path, rows: int, generation: int) -> None:
     from leat.pipelines.load.engine import Engine, Request
     from leat.pipelines.load.run import run_integration
     from leat.warehouse.connect import open_warehouse
+    from leat.warehouse.publication import publish_version
 
     os.environ |= {"BENCH_ROWS": str(rows), "BENCH_GENERATION": str(generation)}
     project = open_project(folder)
@@ -87,7 +88,7 @@ def run_leat(folder: Path, rows: int, generation: int) -> None:
     result = run_integration(
         Engine(project, warehouse, load_declarations(project), observe=observe), "bench", Request()
     )
-    warehouse.publish()
+    publish_version(warehouse)
     if result.status != "loaded":
         raise SystemExit(result.error)
 

@@ -1,4 +1,4 @@
-"""How fast histories are read, beside ``git log --numstat`` on the same repository, which is the limit.
+"""How fast histories are read, compared with ``git log --numstat`` on the same repository, which is the limit.
 
 ::
 

@@ -1,4 +1,4 @@
-"""What one new tag costs in a repository with many refs, beside the same in one with few.
+"""What one new tag costs in a repository with many refs, compared with one with few.
 
 ::
 

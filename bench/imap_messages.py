@@ -1,4 +1,4 @@
-"""How fast mailboxes are read, beside plain fetches in batches of 500 by ``imaplib`` from the same server.
+"""How fast mailboxes are read, compared with plain fetches in batches of 500 by ``imaplib`` from the same server.
 
 ::
 
@@ -41,7 +41,7 @@ _BATCH = 500
 
 
 def templates(count: int = 60) -> Iterator[bytes]:
-    """Yield messages that differ in size and form; ``SERIAL0`` stands for what makes each one unique."""
+    """Yield messages that differ in size and form; ``SERIAL0`` is replaced by what makes each one unique."""
     dice = random.Random(7)  # noqa: S311 - the same each time
     for number in range(count):
         message = EmailMessage()
@@ -124,13 +124,13 @@ def measure(what: str, port: int, user: str, folder: Path) -> dict[str, float]:
         count, cursor = read_leat(port, user, None, folder)
     else:
         count = {"raw": read_raw, "parsed": read_parsed}[what](port, user)
-    found = {"messages": float(count), "seconds": time.monotonic() - begun, "cpu": time.process_time() - began}
-    found["arrow"] = float(pa.total_allocated_bytes())
+    figures = {"messages": float(count), "seconds": time.monotonic() - begun, "cpu": time.process_time() - began}
+    figures["arrow"] = float(pa.total_allocated_bytes())
     if what == "leat":
         begun = time.monotonic()
         read_leat(port, user, cursor, folder)
-        found["again"] = time.monotonic() - begun
-    return {**found, "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+        figures["again"] = time.monotonic() - begun
+    return {**figures, "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
 def measured(what: str, port: int, user: str) -> dict[str, float]:
@@ -162,13 +162,13 @@ def compare(scratch: Path, messages: int) -> None:
             write_maildir(mail_folder(scratch, user), count)
             give_to_server(mail_folder(scratch, user))
             read_raw(server.port, user)  # the server's own index is made now
-        found = {what: measured(what, server.port, "large") for what in ("raw", "parsed", "leat")}
+        figures = {what: measured(what, server.port, "large") for what in ("raw", "parsed", "leat")}
         small = measured("leat", server.port, "small")
-    for what, one in found.items():
+    for what, one in figures.items():
         rate = one["messages"] / one["seconds"]
         times = f"{one['seconds']:7.2f} s, of the processor {one['cpu']:7.2f} s"
         print(f"{what:8} {one['messages']:8,.0f} messages {times} {rate:8,.0f} messages/s")
-    leat, parsed = found["leat"], found["parsed"]
+    leat, parsed = figures["leat"], figures["parsed"]
     seconds, cpu = leat["seconds"] / parsed["seconds"], leat["cpu"] / parsed["cpu"]
     print(f"ratio of leat to a fetch that is parsed {seconds:.2f}, of processor time {cpu:.2f}")
     print(f"nothing new                             {leat['again']:.3f} s")

@@ -1,4 +1,4 @@
-"""Nested records from a JSON API into DuckDB, beside the limit and beside dlt; and pages that take 50 ms each.
+"""Nested records from a JSON API into DuckDB, compared with the limit and with dlt; and pages that take 50 ms each.
 
     python -m bench.rest_json [--records 20000 200000]
 
@@ -24,6 +24,7 @@ from typing import Any
 
 from bench.rest_server import PAGE, write_pages
 from leat.demo.servers.process import Process, free_port, start, stop
+from leat.warehouse.publication import publish_version
 
 COLUMNS = {
     **dict.fromkeys(("number", "status", "email", "currency", "note"), "string"),
@@ -49,7 +50,7 @@ def run_leat(folder: Path, url: str) -> None:
     project = open_project(declare(folder / "leat", url))
     warehouse = open_warehouse(None, project.state)
     result = run_integration(Engine(project, warehouse, load_declarations(project)), "orders", Request())
-    warehouse.publish()
+    publish_version(warehouse)
     if result.status != "loaded":
         raise SystemExit(result.error)
 
@@ -58,7 +59,7 @@ def run_extract(folder: Path, url: str) -> None:
     """Extract alone, with what the environment says of requests in flight and of the rate."""
     from leat.pipelines.declare.project import load_declarations, open_project
     from leat.sources.driver import Sync
-    from leat.sources.rest_api.http import extract
+    from leat.sources.rest_api.http.driver import extract
 
     more: dict[str, Any] = json.loads(os.environ.get("BENCH_CONNECTION", "{}"))
     project = open_project(declare(folder / f"extract-{len(os.environ.get('BENCH_CONNECTION', ''))}", url, **more))
@@ -125,7 +126,7 @@ def one(way: str, folder: str, url: str) -> None:
     from pyarrow import parquet  # noqa: F401
 
     import leat.pipelines.load.run
-    import leat.sources.rest_api.http
+    import leat.sources.rest_api.http.driver
     import leat.warehouse.connect  # noqa: F401
 
     wall, cpu = time.monotonic(), time.process_time()
@@ -167,7 +168,7 @@ def compare(records: int, ways: list[str]) -> None:
 
 
 def in_flight(pages: int) -> None:
-    """Print what pages of 50 ms take one at a time and eight at a time, and whether a declared rate was kept to."""
+    """Print what pages of 50 ms take one at a time and eight at a time, and whether leat observed a declared rate."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         write_pages(folder / "pages", PAGE)

@@ -66,8 +66,8 @@ async def _serve(folder: Path, port: int, delay: float) -> None:
                 writer.close()
                 return
             seen.append(time.monotonic())
-            found = _REQUEST.match(head)
-            path = pages.get(int(found[1])) if found else None
+            match = _REQUEST.match(head)
+            path = pages.get(int(match[1])) if match else None
             body = path.read_bytes() if path else b'{"data": [], "total": 0, "next": null}'
             if delay:
                 await asyncio.sleep(delay)

@@ -1,10 +1,10 @@
-"""How fast a bucket is listed, beside boto3's paginator and plain HTTP on the same server, and with what memory.
+"""How fast a bucket is listed, compared with boto3's paginator and plain HTTP on the same server, and with what memory.
 
 ::
 
     python -m bench.s3_listing [--keys 20000 200000] [--folder DIR]
 
-SeaweedFS runs for real; it is given empty objects first, which takes it minutes, once when ``--folder`` keeps its data.
+SeaweedFS runs for real; it gets empty objects first, which takes minutes, but only once if ``--folder`` lasts.
 Every measurement is a process of its own: imports aren't counted, peak memory is its own.
 
 ``http`` asks for the same pages with as many requests in flight and drops the answers: what the server itself takes.
@@ -75,10 +75,10 @@ def by_http(url: str, bucket: str, _folder: Path) -> tuple[int, float]:
             query = {"list-type": "2", "prefix": prefix, **({"continuation-token": after} if after else {})}
             body = ask(connection, url, "GET", f"/{bucket}?{urlencode(query)}")
             count += body.count(b"<Contents>")
-            found = re.search(rb"<NextContinuationToken>([^<]*)<", body)
-            if not found:
+            match = re.search(rb"<NextContinuationToken>([^<]*)<", body)
+            if not match:
                 return count
-            after = found[1].decode()
+            after = match[1].decode()
 
     began = time.monotonic()
     with ThreadPoolExecutor(IN_FLIGHT) as pool:

@@ -1,1 +1,1 @@
-"""Compiles declarations, models and rules into Dagster definitions, and tells Dagster what the command line did."""
+"""Compiles declarations, models and rules into Dagster definitions, and reports command line runs to Dagster."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from leat.dagster_project.automation_assets import automation_assets, automation_sensors
 from leat.dagster_project.compiled import Compiled
 from leat.dagster_project.ingested import ingested_assets
 from leat.dagster_project.refreshed_assets import refreshed_assets
@@ -20,9 +21,10 @@ def definitions(compiled: Compiled) -> dg.Definitions:
         assets=[
             *(ingested_assets(compiled, declaration) for declaration in compiled.described.declarations.values()),
             *([] if refreshed is None else [refreshed]),
+            *automation_assets(compiled),
         ],
         jobs=list(jobs.values()),
         schedules=[schedule for schedule in schedules if schedule is not None],
-        sensors=alert_sensors(compiled),
+        sensors=[*alert_sensors(compiled), *automation_sensors(compiled)],
         executor=dg.in_process_executor,
     )

@@ -22,7 +22,7 @@ POOL = "warehouse"
 """The pool of every step that writes the warehouse; its limit is in ``dagster.yaml``."""
 
 VIOLATIONS = dg.AssetKey(["leat", "violations"])
-"""The asset of the rules: the ledger of what they found."""
+"""The asset of the rules: the ledger of their violations."""
 
 _NOT_ALLOWED = frozenset(
     {"arg_dict", "bool", "conf", "config", "context", "dict", "float", "input", "int", "meta", "output", "str", "type"}

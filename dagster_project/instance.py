@@ -1,4 +1,4 @@
-"""The Dagster instance of a project: kept in its state folder, made when the UI is first opened."""
+"""The Dagster instance of a project: in its state folder, created when the UI is first opened."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def has_instance(project: Project) -> bool:
 
 
 def prepare_instance(project: Project) -> Path:
-    """Make the folder of the instance with leat's settings, and return it; settings that are there are kept."""
+    """Create the folder of the instance with leat's settings, and return it; existing settings stay."""
     folder = instance_folder(project)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     config = folder / "dagster.yaml"

@@ -97,7 +97,7 @@ def _query(path: Path) -> str:
 
 
 def model_schema(compiled: Compiled, model: Model, types: Mapping[str, str]) -> dg.TableSchema:
-    """Return the columns of a model; their types are known once it is built."""
+    """Return the columns of a model; they have types once it is built."""
     return dg.TableSchema(
         [
             table_column(

@@ -25,7 +25,7 @@ _NEVER_CHANGED = "empty"
 class Outcome(NamedTuple):
     """A table as a run left it; its data version stays the same for as long as its rows do.
 
-    ``changed`` tells whether the run changed it.
+    ``changed`` says whether the run changed it.
     """
 
     key: dg.AssetKey
@@ -81,12 +81,12 @@ def refreshed_outcomes(
     if not state.exists(session):
         return []
     built = {model.name: model for model in refreshed.models} if refreshed else {}
-    kept = session.execute("SELECT model, fingerprint, row_count, built_at FROM leat.models")
-    known = {name: (fingerprint, rows, at) for name, fingerprint, rows, at in kept}
+    existing = session.execute("SELECT model, fingerprint, row_count, built_at FROM leat.models")
+    stored = {name: (fingerprint, rows, at) for name, fingerprint, rows, at in existing}
     outcomes = []
     for model in compiled.described.models:
-        if model.name in known:
-            fingerprint, rows, at = known[model.name]
+        if model.name in stored:
+            fingerprint, rows, at = stored[model.name]
             lineage = model_lineage(compiled, model)
             metadata: dict[str, Any] = {
                 "dagster/row_count": rows,

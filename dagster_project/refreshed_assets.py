@@ -7,7 +7,7 @@ import dagster as dg
 from leat.dagster_project.compiled import POOL, Compiled
 from leat.dagster_project.model_specs import model_check_specs, model_specs, rule_check_specs, rules_spec
 from leat.dagster_project.outcomes import checked, refreshed_outcomes
-from leat.dagster_project.steps import Told, again_later, earlier_checks, failed, logging_to, tell
+from leat.dagster_project.steps import Reported, again_later, earlier_checks, failed, logging_to, report_outcomes
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.runs.workspace import Workspace
 from leat.warehouse.session import Busy
@@ -34,14 +34,14 @@ def refreshed_assets(compiled: Compiled) -> dg.AssetsDefinition | None:
         can_subset=True,
         pool=POOL,
     )
-    def models_and_rules(context: dg.AssetExecutionContext) -> Iterator[Told]:
+    def models_and_rules(context: dg.AssetExecutionContext) -> Iterator[Reported]:
         with logging_to(context), compiled.current() as workspace:
             yield from refresh_step(context, compiled, workspace)
 
     return models_and_rules
 
 
-def refresh_step(context: dg.AssetExecutionContext, compiled: Compiled, workspace: Workspace) -> Iterator[Told]:
+def refresh_step(context: dg.AssetExecutionContext, compiled: Compiled, workspace: Workspace) -> Iterator[Reported]:
     """Bring models and rules up to date and publish, unless a check of severity error failed.
 
     Raises:
@@ -62,7 +62,7 @@ def refresh_step(context: dg.AssetExecutionContext, compiled: Compiled, workspac
     context.log.info("readers see the new version" if publication.published else "nothing to publish")
     with workspace.warehouse.snapshot() as session:
         outcomes = refreshed_outcomes(session, compiled, refreshed, publication.explanation)
-    yield from tell(context, specs, outcomes, checked(refreshed.checks if refreshed else ()))
+    yield from report_outcomes(context, specs, outcomes, checked(refreshed.checks if refreshed else ()))
     yield from (earlier or ()) if refreshed is None else ()
     wrong = [*(refreshed.errors if refreshed else ()), *([publication.explanation] if publication.explanation else ())]
     if wrong:

@@ -1,6 +1,6 @@
-"""Tells the Dagster instance of a project what the command line did, so that its UI shows one truth.
+"""Reports to the Dagster instance of a project what the command line did, so that the UI shows every run.
 
-A run that found nothing new isn't told, for it has to be fast. So Dagster counts the age of a table that has
+A run with nothing new isn't reported, because it has to be fast. So Dagster counts the age of a table that has
 ``fresh_within`` from the last run that it knows of: the last that brought something new, or any run of Dagster's own.
 """
 
@@ -18,6 +18,7 @@ from leat.dagster_project.refreshed_assets import refreshed_specs
 from leat.dagster_project.runless import record_check, record_outcome
 from leat.dagster_project.stream_specs import stream_specs
 from leat.pipelines.load import state
+from leat.pipelines.load.error_message import log_error
 from leat.pipelines.load.results import IntegrationResult, StreamResult
 from leat.runs.refresh import Refreshed
 from leat.runs.workspace import Workspace
@@ -44,8 +45,8 @@ def report(
     try:
         with dg.DagsterInstance.from_config(str(instance_folder(workspace.project))) as instance:
             _record(instance, workspace, results, refreshed, withheld)
-    except Exception:
-        log.exception("this run wasn't reported to the Dagster instance")
+    except Exception as error:
+        log_error(log, error, "this run wasn't reported to the Dagster instance")
 
 
 def report_tables(workspace: Workspace) -> None:

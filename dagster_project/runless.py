@@ -1,4 +1,4 @@
-"""Events that no Dagster run brings about: what the command line did, or a run did beside its selection."""
+"""Events outside of Dagster runs: what the command line did, or what a run did beyond its selection."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def record_outcome(instance: dg.DagsterInstance, spec: dg.AssetSpec, outcome: Ou
         name = dep.asset_key.to_user_string()
         records = instance.fetch_materializations(dep.asset_key, limit=1).records
         event = records[0].asset_materialization if records else None
-        known = (event.tags or {}) if event else {}
-        tags[f"dagster/input_data_version/{name}"] = known.get("dagster/data_version", "INITIAL")
+        earlier = (event.tags or {}) if event else {}
+        tags[f"dagster/input_data_version/{name}"] = earlier.get("dagster/data_version", "INITIAL")
         tags[f"dagster/input_event_pointer/{name}"] = str(records[0].storage_id) if records else _NONE
     instance.report_runless_asset_event(
         dg.AssetMaterialization(outcome.key, metadata=outcome.metadata, tags=tags),

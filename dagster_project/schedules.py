@@ -32,7 +32,7 @@ def integration_job(declaration: Declaration) -> "UnresolvedAssetJobDefinition":
 
 
 def integration_schedule(declaration: Declaration, job: "UnresolvedAssetJobDefinition") -> dg.ScheduleDefinition | None:
-    """Return the declared schedule, in UTC; None when there is none.
+    """Return the declared schedule, in its time zone; None when there is none.
 
     It runs unless the declaration is disabled, and lets a tick pass while an earlier run is still in progress.
     """
@@ -43,7 +43,7 @@ def integration_schedule(declaration: Declaration, job: "UnresolvedAssetJobDefin
         name=f"{declaration.name}_schedule",
         job=job,
         cron_schedule=declaration.schedule,
-        execution_timezone="UTC",
+        execution_timezone=declaration.zone,
         description=f"As {declaration.path.name} declares it.",
         default_status=dg.DefaultScheduleStatus.RUNNING if declaration.enabled else dg.DefaultScheduleStatus.STOPPED,
     )

@@ -12,7 +12,9 @@ from leat.dagster_project.compiled import Compiled
 from leat.dagster_project.steps import failed
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.quality.alerts.file import alerts_path
+from leat.runs.between import send_webhooks_due
 from leat.runs.notify import notify
+from leat.runs.webhooks_out import is_declared
 from leat.sources.settings import redact
 
 _AT_ONCE, _REGULARLY = 30, 60
@@ -20,8 +22,8 @@ _AT_ONCE, _REGULARLY = 30, 60
 
 
 def alert_sensors(compiled: Compiled) -> Sequence[dg.SensorDefinition]:
-    """Return the sensors of a project that declares alerts; none for one that doesn't."""
-    if not alerts_path(compiled.workspace.project).exists():
+    """Return the sensors of a project that declares alerts or webhooks; none for one that doesn't."""
+    if not alerts_path(compiled.workspace.project).exists() and not is_declared(compiled.workspace):
         return []
 
     @dg.run_failure_sensor(
@@ -56,8 +58,9 @@ def _notify(compiled: Compiled) -> str:
     try:
         with compiled.current() as workspace:
             sent = notify(workspace)
+            send_webhooks_due(workspace)
     except DeclarationError as error:
         raise failed(str(error)) from None
-    told = [f"alert sent to {each.channel}: {each.title}" if each.error is None else f"{each.channel}: {each.error}"
+    lines = [f"alert sent to {each.channel}: {each.title}" if each.error is None else f"{each.channel}: {each.error}"
             for each in sent]  # fmt: skip
-    return redact("; ".join(told)) or "there is nothing new to send"
+    return redact("; ".join(lines)) or "there is nothing new to send"

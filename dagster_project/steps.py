@@ -1,4 +1,4 @@
-"""What the steps of Dagster runs have in common: telling outcomes, retrying what is worth it, logs without secrets."""
+"""What the steps of Dagster runs share: reporting outcomes, retrying transient errors, logs without secrets."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from leat.sources.retry import RetryPolicy
 from leat.sources.settings import redact
 from leat.warehouse.session import Busy
 
-Told = dg.MaterializeResult[None] | dg.AssetCheckResult
+Reported = dg.MaterializeResult[None] | dg.AssetCheckResult
 Specs = Mapping[dg.AssetKey, dg.AssetSpec]
 
 _LONGEST_WAIT = 900.0  # seconds; a step that waits longer holds its place in the pool for nothing
 
 
-def tell(
+def report_outcomes(
     context: dg.AssetExecutionContext, specs: Specs, outcomes: Iterable[Outcome], checks: Iterable[Checked]
-) -> Iterator[Told]:
-    """Yield what was selected; what happened beside the selection is recorded as well, for loads come whole.
+) -> Iterator[Reported]:
+    """Yield what was selected; outcomes beyond the selection are recorded too, because a load is always whole.
 
     What definitions don't know yet, such as a model that was added since they were loaded, is left out.
     """
@@ -52,11 +52,11 @@ def tell(
 def earlier_checks(context: dg.AssetExecutionContext) -> list[dg.AssetCheckResult] | None:
     """Return the last outcome of each selected check, which holds for as long as nothing changes.
 
-    A check that a run selects and doesn't report would be shown as skipped. None if one has never run, or if it kept a
-    load from being applied, for then it wasn't about the rows that are there.
+    A check that a run selects and doesn't report would look skipped. None if one has never run, or if it blocked a
+    load, because then it wasn't about the rows that are there.
     """
     done = frozenset({AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED})
-    found = []
+    result = []
     for key in context.selected_asset_check_keys:
         history = context.instance.event_log_storage.get_asset_check_execution_history(key, limit=1, status=done)
         event = history[0].event.dagster_event if history and history[0].event else None
@@ -65,7 +65,7 @@ def earlier_checks(context: dg.AssetExecutionContext) -> list[dg.AssetCheckResul
         last = event.asset_check_evaluation_data
         if last.blocking and not last.passed:
             return None
-        found.append(
+        result.append(
             dg.AssetCheckResult(
                 passed=last.passed,
                 asset_key=key.asset_key,
@@ -75,7 +75,7 @@ def earlier_checks(context: dg.AssetExecutionContext) -> list[dg.AssetCheckResul
                 metadata=last.metadata,
             )
         )
-    return found
+    return result
 
 
 def again_later(
@@ -105,21 +105,21 @@ def failed(message: str) -> dg.Failure:
 
 @contextmanager
 def logging_to(context: dg.AssetExecutionContext) -> Iterator[None]:
-    """Send leat's own log to the log of the run, and keep secrets out of it and of what is captured from stderr."""
-    ours, root = logging.getLogger("leat"), logging.getLogger()
+    """Send leat's own log to the log of the run, and remove secrets from it and from what is captured from stderr."""
+    logger, root = logging.getLogger("leat"), logging.getLogger()
     to_run, to_stderr = _ToRun(context.log), _Redacting(logging.WARNING)
-    level, propagate = ours.level, ours.propagate
-    ours.addHandler(to_run)
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(to_run)
     root.addHandler(to_stderr)
-    ours.setLevel(logging.INFO)
-    ours.propagate = False
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
     try:
         yield
     finally:
-        ours.removeHandler(to_run)
+        logger.removeHandler(to_run)
         root.removeHandler(to_stderr)
-        ours.setLevel(level)
-        ours.propagate = propagate
+        logger.setLevel(level)
+        logger.propagate = propagate
 
 
 class _ToRun(logging.Handler):

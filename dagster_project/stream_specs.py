@@ -49,7 +49,7 @@ def stream_check_specs(declaration: Declaration) -> list[dg.AssetCheckSpec]:
 
 
 def check_spec(key: dg.AssetKey, check: CheckName) -> dg.AssetCheckSpec:
-    """Return a check of a table; one of severity error keeps what follows from running."""
+    """Return a check of a table; one of severity error prevents the steps after it."""
     blocking = check.severity == "error"
     return dg.AssetCheckSpec(check_id(check.name), asset=key, description=check.description, blocking=blocking)
 

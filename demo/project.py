@@ -10,8 +10,14 @@ import leat
 
 _DECLARED = (
     "assets/models/*.sql",
+    "assets/reports/*.yaml",
     "quality/rules/*.sql",
     "quality/alerts*",
+    "policies/*",
+    "templates/*",
+    "automations/*.sql",
+    "automations/*.yaml",
+    "automations/schema.json",
     "pipelines/schema.json",
     "pipelines/*.yaml",  # last: they make the folder a project, so a copy that was interrupted is made again
 )
@@ -22,8 +28,13 @@ def declared_systems() -> frozenset[str]:
     return frozenset(path.stem for path in _files("pipelines/*.yaml"))
 
 
+def shipped_automations() -> frozenset[str]:
+    """Return the names of the demo's automations."""
+    return frozenset(path.stem for path in _files("automations/*.yaml"))
+
+
 def write_project(folder: Path) -> None:
-    """Write the demo's declarations, models, rules and alerts into a folder.
+    """Write the demo's declarations, models, reports, rules, automations and alerts into a folder.
 
     Args:
         folder: created if need be; files of the same names are replaced.

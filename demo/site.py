@@ -1,4 +1,4 @@
-"""Where the demo's servers live: their folder, ports, processes and passwords, kept from one start to the next."""
+"""Where the demo's servers are: their folder, ports, processes and passwords, which last from one start to the next."""
 
 from __future__ import annotations
 
@@ -12,8 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from leat.demo.servers.process import Process, free_port, is_listening, is_running, stop
-from leat.demo.story import Story, tell
+from leat.demo.story import Story, write_story
 from leat.files import atomic_write
+
+DASHBOARD = "dashboard"
+"""The name of `leat serve` among the servers."""
+_PATIENCE, _OTHERS = 40.0, 10.0
+"""Seconds that `leat serve`, which finishes a load under way, and other servers have to end by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +27,18 @@ class Company:
 
     Attributes:
         began_at: the day that the dates of the seeds are counted from, ISO 8601.
-        password: of every account.
+        password: of every account but those of people at the identity provider.
         ports: TCP port by name.
         pids: process by server; stale when the machine was restarted.
+        sign_in_password: of people at the identity provider: one that can be typed. None for that of the others, where
+            an earlier version of leat has started the company.
     """
 
     began_at: str
     password: str
     ports: dict[str, int]
     pids: dict[str, int]
+    sign_in_password: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +52,17 @@ class Site:
     @property
     def story(self) -> Story:
         """What the servers are seeded with."""
-        return tell(datetime.fromisoformat(self.company.began_at))
+        return write_story(datetime.fromisoformat(self.company.began_at))
 
     @property
     def password(self) -> str:
-        """The password of every account."""
+        """The password of every account but those of people at the identity provider."""
         return self.company.password
+
+    @property
+    def sign_in_password(self) -> str:
+        """The password by which people sign in at the identity provider."""
+        return self.company.sign_in_password or self.company.password
 
     def port(self, name: str) -> int:
         """Return the port of that name: that of before, so that addresses stay, where it is free."""
@@ -63,6 +76,30 @@ class Site:
             self.company.ports[name] = before
             return before
 
+    def reserve(self, name: str, preferred: int) -> bool:
+        """Choose the port of a server that is started later; return whether it is another one than before.
+
+        Args:
+            name: name of the server.
+            preferred: the first choice.
+        """
+        before = self.company.ports.get(name)
+        if self._running(name) is not None:
+            return False
+        port = preferred if before is None and not is_listening(preferred) else self.port(name)
+        self.company.ports[name] = port
+        return port != before
+
+    def end(self, name: str) -> bool:
+        """End a server; return whether it ran."""
+        if self._running(name) is None:
+            return False
+        stop(self.company.pids[name], _PATIENCE if name == DASHBOARD else _OTHERS)
+        with self._lock:
+            del self.company.pids[name]
+            self._write()
+        return True
+
     def running(self, name: str, start: Callable[[int], Process]) -> tuple[Process, bool]:
         """Return a server, and whether it had to be started.
 
@@ -70,7 +107,7 @@ class Site:
             name: name of the server.
             start: starts it on a port.
         """
-        before = self._found(name)
+        before = self._running(name)
         if before is not None:
             return before, False
         process = start(self.port(name))
@@ -82,12 +119,11 @@ class Site:
 
     def stop(self) -> Iterator[str]:
         """End the servers that run; yields the name of each."""
-        for name, pid in self.company.pids.items():
-            if self._found(name):
-                stop(pid)
+        for name in sorted(self.company.pids, key=lambda name: name != DASHBOARD):  # it works with the others
+            if self.end(name):
                 yield name
 
-    def _found(self, name: str) -> Process | None:
+    def _running(self, name: str) -> Process | None:
         """Return the server as it was started before, if that process still listens on its port."""
         pid, port = self.company.pids.get(name), self.company.ports.get(name)
         if pid is None or port is None or not is_running(pid) or not is_listening(port):
@@ -105,5 +141,5 @@ def open_site(folder: Path) -> Site:
         company = Company(**json.loads((folder / "company.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         now = datetime.now(UTC).replace(microsecond=0).isoformat()
-        company = Company(now, secrets.token_urlsafe(18), {}, {})
+        company = Company(now, secrets.token_urlsafe(18), {}, {}, secrets.token_hex(4))
     return Site(folder, company)

@@ -1,4 +1,4 @@
-"""The systems of the demo company: each is started where it isn't running, seeded where it isn't, and told of."""
+"""The systems of the demo company: starts and seeds each where necessary, and returns its variables."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from leat.demo.seed.storage import seed_storage
 from leat.demo.seed.stripe import seed_payments
 from leat.demo.seed.support import seed_support
 from leat.demo.servers.canaille import DATABASE, LOG, start_canaille
-from leat.demo.servers.datasette_server import start_datasette
+from leat.demo.servers.datasette_server import start_datasette, token_of
 from leat.demo.servers.git_server import start_git_server
 from leat.demo.servers.mail_devel import start_mail_devel
 from leat.demo.servers.radicale import start_radicale
 from leat.demo.servers.seaweedfs import start_seaweedfs
-from leat.demo.site import Site
+from leat.demo.site import DASHBOARD, Site
 from leat.demo.stripe.front import start_stripe_front
 from leat.demo.stripe.localstripe import start_localstripe
+from leat.demo.stripe.webhooks import register_webhooks
 from leat.demo.tryton.server import DATABASE as TRYTON
 from leat.demo.tryton.server import start_tryton
 
@@ -68,7 +69,7 @@ def open_calendars(site: Site) -> Variables:
 def open_email(site: Site) -> Variables:
     """Open mail-devel; it forgets its mail when it ends, so it is seeded whenever it was started.
 
-    Alerts go there as well, to a mailbox of which no declaration reads the mail.
+    Alerts go there as well, to a mailbox that no declaration reads.
     """
     server, is_new = site.running(
         "mail", lambda port: start_mail_devel(site.folder / "mail", site.password, port, site.port("smtp"))
@@ -80,6 +81,8 @@ def open_email(site: Site) -> Variables:
         "EMAIL_HOST": f"127.0.0.1:{server.port}",
         "EMAIL_SECURITY": "none",
         "EMAIL_ACCOUNTS": json.dumps(dict.fromkeys(mail_accounts(site.story), site.password)),
+        "EMAIL_SMTP_HOST": f"127.0.0.1:{smtp}",
+        "EMAIL_WITNESS_PASSWORD": site.password,
         "ALERTS_MAIL": f"mailto://127.0.0.1:{smtp}?from=leat@demo.example&to={ALERTED}",
     }
 
@@ -107,7 +110,9 @@ def open_payments(site: Site) -> Variables:
     front, _ = site.running("stripe_front", lambda port: start_stripe_front(site.folder / "stripe", key, address, port))
     url = f"http://127.0.0.1:{front.port}"
     seed_payments(url, key, site.story)
-    return {"PAYMENTS_URL": url, "PAYMENTS_API_KEY": key}
+    secret = f"whsec_{site.password}"
+    register_webhooks(url, key, f"{dashboard_url(site)}/hooks/payments", secret)
+    return {"PAYMENTS_URL": url, "PAYMENTS_API_KEY": key, "PAYMENTS_HOOK_SECRET": secret}
 
 
 def open_storage(site: Site) -> Variables:
@@ -132,22 +137,22 @@ def open_crm_accounting(site: Site) -> Variables:
 
 
 def open_support(site: Site) -> Variables:
-    """Open Datasette with the support desk, which stands for any REST API."""
+    """Open Datasette with the support desk, which represents any REST API."""
     folder = site.folder / "datasette"
     folder.mkdir(mode=0o700, exist_ok=True)
     database = folder / "support.db"
     seed_support(database, site.story)
-    server, _ = site.running("datasette", lambda port: start_datasette(folder, database, port))
-    return {"REST_API_URL": f"http://127.0.0.1:{server.port}/"}
+    server, _ = site.running("datasette", lambda port: start_datasette(folder, database, port, site.password))
+    return {"SUPPORT_URL": f"http://127.0.0.1:{server.port}/", "SUPPORT_TOKEN": token_of(site.password)}
 
 
 def open_sso(site: Site) -> Variables:
     """Open Canaille, with everybody's account and who has signed in."""
     folder = site.folder / "canaille"
-    accounts = sso.accounts_of(site.story, site.password)
+    accounts = sso.accounts_of(site.story, site.password, site.sign_in_password, dashboard_url(site))
     server, _ = site.running("canaille", lambda port: start_canaille(folder, accounts, port))
     url = f"http://127.0.0.1:{server.port}"
-    sso.seed_sso(url, folder, site.story, site.password)
+    sso.seed_sso(url, folder, site.story, site.password, site.sign_in_password)
     return {
         "SSO_URL": f"{url}/scim/v2",
         "SSO_TOKEN_URL": f"{url}/oauth/token",
@@ -155,4 +160,13 @@ def open_sso(site: Site) -> Variables:
         "SSO_CLIENT_SECRET": site.password,
         "SSO_LOG": str(folder / LOG),
         "SSO_DATABASE": f"sqlite:///{folder / DATABASE}",
+        "SSO_REVOCATION_URL": f"{url}/oauth/revoke",
+        "SSO_OFFICE_SECRET": site.password,
+        "SSO_ISSUER": url,
+        "SSO_DASHBOARD_SECRET": site.password,
     }
+
+
+def dashboard_url(site: Site) -> str:
+    """Return the address of the dashboard, which is started after the systems."""
+    return f"http://127.0.0.1:{site.company.ports[DASHBOARD]}"

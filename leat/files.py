@@ -50,10 +50,10 @@ def draft_of(path: Path, *, durable: bool = False) -> Iterator[Path]:
 def move(draft: Path, path: Path, *, durable: bool = False) -> None:
     """Let a finished file replace ``path``, on the same file system; ``durable`` as for :func:`atomic_write`."""
     if durable:
-        _to_disk(draft)
+        to_disk(draft)
     draft.replace(path)
     if durable:
-        _to_disk(path.parent)
+        to_disk(path.parent)
 
 
 def write_once(path: Path, content: bytes, *, durable: bool = False) -> bytes:
@@ -70,11 +70,11 @@ def write_once(path: Path, content: bytes, *, durable: bool = False) -> bytes:
     with _scratch(path) as draft:
         draft.write_bytes(content)
         if durable:
-            _to_disk(draft)
+            to_disk(draft)
         with contextlib.suppress(FileExistsError):
             path.hardlink_to(draft)  # unlike a rename, it fails where there is a file
     if durable:
-        _to_disk(path.parent)
+        to_disk(path.parent)
     return path.read_bytes()
 
 
@@ -117,7 +117,8 @@ def lock(path: Path, wait: float = math.inf) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _to_disk(path: Path) -> None:
+def to_disk(path: Path) -> None:
+    """Return when a file, or the names in a folder, are on the disk, so that they survive a power failure."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

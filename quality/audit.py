@@ -2,7 +2,7 @@
 
 The verdict is Great Expectations'. Of a check that failed, how many rows broke it and the first five of them are then
 read by one query each. Evidence has the key and the columns that the check is about, but no value of a personal or
-masked column outside the key: it is kept in logs and shown in UIs that have other readers than the table.
+masked column outside the key: it is in logs and UIs that have other readers than the table.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def audit(
     declared = declared_tables(declarations)
     tables = stream_checks(declaration)
     results = tuple(result for table in tables for result in _guarded(session, table, declared))
-    _keep(session, f"{declaration.name}.", results)
+    _store_results(session, f"{declaration.name}.", results)
     return results
 
 
@@ -63,23 +63,23 @@ def audit_models(
         TransactionLost: on DuckDB, a query failed while it ran.
     """
     declared = declared_tables(declarations)
-    kept = _kept(session) if unchanged else {}
+    stored = _stored_results(session) if unchanged else {}
     results: list[CheckResult] = []
     for table in tables:
-        known = kept.get(table.subject, ()) if table.table in unchanged else ()
+        earlier = stored.get(table.subject, ()) if table.table in unchanged else ()
         alone = not any(check.kind == "foreign_key" for check in table.checks)
-        same = [check.name for check in table.checks] == [result.check for result in known]
+        same = [check.name for check in table.checks] == [result.check for result in earlier]
         if table.subject in broken:
             results += _untried(table, broken[table.subject])
         else:
-            results += known if alone and same else _guarded(session, table, declared)
-    _keep(session, f"{ANALYTICS}.", results)
+            results += earlier if alone and same else _guarded(session, table, declared)
+    _store_results(session, f"{ANALYTICS}.", results)
     return tuple(results)
 
 
-def _kept(session: Session) -> dict[str, list[CheckResult]]:
+def _stored_results(session: Session) -> dict[str, list[CheckResult]]:
     """Return the last results of the checks of models, in their order."""
-    found: dict[str, list[CheckResult]] = {}
+    by_subject: dict[str, list[CheckResult]] = {}
     for check, subject, severity, ok, failing, detail, evidence in session.execute(
         "SELECT check_name, subject, severity, ok, failing, detail, evidence FROM leat.checks "
         "WHERE left(subject, ?) = ? ORDER BY place",
@@ -87,12 +87,12 @@ def _kept(session: Session) -> dict[str, list[CheckResult]]:
     ):
         rows = json.loads(evidence) if isinstance(evidence, str) else evidence
         result = CheckResult(check, subject, severity, ok, failing, detail, tuple(rows))
-        found.setdefault(subject, []).append(result)
-    return found
+        by_subject.setdefault(subject, []).append(result)
+    return by_subject
 
 
-def _keep(session: Session, prefix: str, results: Sequence[CheckResult]) -> None:
-    """Keep the last result of each check, ``leat.checks``, in the place of those of all subjects with this prefix."""
+def _store_results(session: Session, prefix: str, results: Sequence[CheckResult]) -> None:
+    """Replace the last results of all subjects with this prefix in ``leat.checks``."""
     now = datetime.now(UTC)
     state.create_tables(session)
     session.execute("DELETE FROM leat.checks WHERE left(subject, ?) = ?", (len(prefix), prefix))
@@ -117,24 +117,24 @@ def _untried(table: CheckedTable, why: str) -> list[CheckResult]:
 
 def _check(session: Session, table: CheckedTable, declared: frozenset[tuple[str, str]]) -> Iterator[CheckResult]:
     types = session.columns(table.schema, table.table)
-    told: dict[str, CheckResult] = {}
+    results: dict[str, CheckResult] = {}
     wanted: dict[str, list[Expectation]] = {}
     for check in table.checks:
         there = session.columns(*check.target[:2]) if check.target else {}
         if not types:
-            told[check.name] = _result(table, check, True, 0, "there is no such table yet")
+            results[check.name] = _result(table, check, True, 0, "there is no such table yet")
         elif check.target and not there:
             word = "hasn't been loaded yet" if check.target[:2] in declared else "doesn't exist"
-            told[check.name] = _result(table, check, True, 0, f"{'.'.join(check.target[:2])} {word}")
+            results[check.name] = _result(table, check, True, 0, f"{'.'.join(check.target[:2])} {word}")
         elif wrong := impossible(check, types):
-            told[check.name] = _result(table, check, False, 0, wrong)
+            results[check.name] = _result(table, check, False, 0, wrong)
         else:
             wanted[check.name] = list(expectations_of(session, check, types, there))
     listed = [expectation for expectations in wanted.values() for expectation in expectations]
     verdicts = iter(validate(session, rows_of(table), listed) if listed else ())
     for check in table.checks:
-        if check.name in told:
-            yield told[check.name]
+        if check.name in results:
+            yield results[check.name]
         else:
             yield _judge(session, table, check, types, [next(verdicts) for _ in wanted[check.name]])
 

@@ -96,11 +96,11 @@ def broken_rows(
 def _orphans(session: Session, check: TableCheck, types: Mapping[str, str], there: Mapping[str, str], rows: str) -> str:
     """Return the query of the rows whose value has no row in the target table that exists."""
     schema, table, column = check.target or ("", "", "")
-    ours, theirs = f"checked.{quote(check.columns[0])}", f"target.{quote(column)}"
-    null = f"{ours} IS NOT NULL AND {theirs} IS NULL"
+    left, right = f"checked.{quote(check.columns[0])}", f"target.{quote(column)}"
+    null = f"{left} IS NOT NULL AND {right} IS NULL"
     alive = " WHERE _deleted_at IS NULL" if "_deleted_at" in there else ""
     target = f"(SELECT DISTINCT {quote(column)} FROM {quote(schema, table)}{alive})"
     if types[check.columns[0]] != there.get(column):
         text = session.dialect.sql_type("string")
-        ours, theirs = f"CAST({ours} AS {text})", f"CAST({theirs} AS {text})"
-    return f"SELECT checked.* FROM {rows} AS checked LEFT JOIN {target} AS target ON {ours} = {theirs} WHERE {null}"
+        left, right = f"CAST({left} AS {text})", f"CAST({right} AS {text})"
+    return f"SELECT checked.* FROM {rows} AS checked LEFT JOIN {target} AS target ON {left} = {right} WHERE {null}"

@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from leat.pipelines.declare.declaration import Check, Declaration, Range, Scalar
+from leat.pipelines.declare.declaration import Check, Declaration, Range
 from leat.pipelines.declare.table_names import ANALYTICS
+from leat.pipelines.declare.values import Scalar
 from leat.pipelines.load.results import Severity
 
 
@@ -57,8 +58,8 @@ class CheckedTable:
         table: its name.
         checks: the checks.
         key: the columns that identify a row; evidence always shows them.
-        hidden: columns of which evidence shows no values: personal and masked ones that aren't in the key.
-        soft_deletes: whether rows that are gone from the source are kept, with ``_deleted_at``; they aren't checked.
+        hidden: columns whose values evidence doesn't show: personal and masked ones that aren't in the key.
+        soft_deletes: whether rows that are gone from the source stay, with ``_deleted_at``; they aren't checked.
     """
 
     schema: str

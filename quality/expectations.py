@@ -119,8 +119,8 @@ def _results(session: Session, select: str, expectations: Sequence[Expectation],
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     wanted = [ExpectationConfiguration(type=e.type, kwargs=dict(e.arguments)) for e in expectations]
-    told = {"catch_exceptions": True, "result_format": dict(form)}
-    return list(_validator(session, select).graph_validate(configurations=wanted, runtime_configuration=told))
+    runtime = {"catch_exceptions": True, "result_format": dict(form)}
+    return list(_validator(session, select).graph_validate(configurations=wanted, runtime_configuration=runtime))
 
 
 def _together(session: Session, select: str, expectations: Sequence[Expectation]) -> list[Verdict]:
@@ -187,7 +187,7 @@ def _engine_class() -> type[Any]:
             return self.engine.execute(query)
 
         def close(self) -> None:
-            """Leave the connection open: it isn't ours."""
+            """Leave the connection open: it belongs to the caller."""
 
     return BorrowedEngine
 
@@ -213,8 +213,8 @@ def _validator(session: Session, select: str) -> Any:
 
 def _error(info: Mapping[str, Any]) -> str | None:
     """Return the first line of the first exception, without the traceback."""
-    found = [info, *info.values()] if info else []
-    for entry in found:
+    entries = [info, *info.values()] if info else []
+    for entry in entries:
         if isinstance(entry, Mapping) and entry.get("raised_exception"):
             text = str(entry.get("exception_message")).strip().split("\n", maxsplit=1)[0]
             return text.split(") ", maxsplit=1)[-1] if text.startswith("(") else text

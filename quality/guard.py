@@ -14,11 +14,11 @@ from leat.warehouse.session import Session
 
 
 class TransactionLost(Exception):
-    """A query failed so that DuckDB gave up the whole transaction; nothing of it can be kept.
+    """A query failed so that DuckDB gave up the whole transaction; nothing of it can be saved.
 
     Attributes:
         why: what DuckDB said.
-        subject: whose query it was: the name of a rule, or the table that was checked; empty when it isn't known.
+        subject: whose query it was: the name of a rule, or the table that was checked; empty when nobody can say.
     """
 
     def __init__(self, why: str, subject: str = "") -> None:
@@ -52,14 +52,12 @@ def guarded(session: Session, subject: str, failed: Callable[[str], None], *, wr
             raise TransactionLost(lost.why, lost.subject or subject) from lost
         except Exception as error:
             if not before.undo(wrote=writes):
-                raise TransactionLost(_why(error), subject) from error
-            failed(_why(error))
+                raise TransactionLost(_why(session, error), subject) from error
+            failed(_why(session, error))
 
 
-def _why(error: Exception) -> str:
-    from leat.pipelines.declare.sql_file import refusal  # sqlglot with it, which a run with nothing new does without
-
-    said = refusal(error)
+def _why(session: Session, error: Exception) -> str:
+    said = session.dialect.error_text(error)
     if said is not None:
         return said
     if isinstance(error, RuleError):

@@ -1,6 +1,6 @@
 """The ledger of violations, ``leat.violations``: when each was first and last seen, resolved, acknowledged.
 
-One that comes back is the same violation: ``first_seen_at`` is kept, ``opened_at`` says when its present episode began.
+One that comes back is the same violation: ``first_seen_at`` stays, ``opened_at`` says when its current episode began.
 One that comes back within a day of its resolution has flapped; it is not announced each time.
 """
 
@@ -29,7 +29,7 @@ _CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A violation as a rule found it.
+    """A violation as a rule selected it.
 
     Attributes:
         key: its stable name, see :func:`violation_key`.
@@ -45,7 +45,7 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _Stored:
     severity: str
     owner: str | None
     evidence: Mapping[str, Any]
@@ -57,39 +57,39 @@ def violation_key(rule: str, values: Iterable[Any]) -> str:
     return hashlib.sha256(to_json([rule, *values]).encode()).hexdigest()[:32]
 
 
-def record(session: Session, rule: str, found: Sequence[Violation], now: datetime) -> None:
-    """Bring the ledger of one rule up to date with what it found now."""
+def record(session: Session, rule: str, violations: Sequence[Violation], now: datetime) -> None:
+    """Bring the ledger of one rule up to date with its current violations."""
     rows = session.execute(
         "SELECT violation_key, severity, owner, evidence, resolved_at FROM leat.violations WHERE rule = ?", (rule,)
     )
-    known = {key: _Known(severity, owner, _json(evidence), end) for key, severity, owner, evidence, end in rows}
-    seen = {violation.key: violation for violation in found}
-    gone = [key for key, old in known.items() if old.resolved_at is None and key not in seen]
+    stored = {key: _Stored(severity, owner, _json(evidence), end) for key, severity, owner, evidence, end in rows}
+    seen = {violation.key: violation for violation in violations}
+    gone = [key for key, old in stored.items() if old.resolved_at is None and key not in seen]
     _update(session, "resolved_at = ?", (now,), gone)
-    _reopen(session, [(key, known[key].resolved_at) for key in seen if key in known], now)
+    _reopen(session, [(key, stored[key].resolved_at) for key in seen if key in stored], now)
     kind = session.dialect.sql_type("json")
     for key, v in seen.items():
-        old = known.get(key)
+        old = stored.get(key)
         if old is not None and (old.severity, old.owner, old.evidence) != (v.severity, v.owner, v.evidence):
             values = (v.severity, v.owner, to_json(v.evidence))
             _update(session, f"severity = ?, owner = ?, evidence = CAST(? AS {kind})", values, [key])
-    if any(key in known for key in seen):
+    if any(key in stored for key in seen):
         session.change(
             "UPDATE leat.violations SET last_seen_at = ? WHERE rule = ? AND resolved_at IS NULL", (now, rule)
         )
-    state.insert(session, "violations", [_row(rule, v, now) for key, v in seen.items() if key not in known])
+    state.insert(session, "violations", [_row(rule, v, now) for key, v in seen.items() if key not in stored])
 
 
 def resolve_others(session: Session, rules: Iterable[str], now: datetime) -> None:
     """Resolve the open violations of rules that there are no longer."""
-    kept = set(rules)
+    declared = set(rules)
     for (name,) in session.execute("SELECT DISTINCT rule FROM leat.violations WHERE resolved_at IS NULL"):
-        if name not in kept:
+        if name not in declared:
             record(session, name, [], now)
 
 
 def acknowledge(session: Session, keys: Sequence[str], by: str | None, until: datetime | None, note: str) -> None:
-    """Note who looks after violations, and until when nobody needs to be told of them.
+    """Store who looks after violations, and until when nobody gets alerts about them.
 
     Args:
         session: an open transaction.

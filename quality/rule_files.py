@@ -1,7 +1,7 @@
 """What a rule is: one ``.sql`` file in ``quality/rules/``; a row that it selects is a violation, with its evidence.
 
 Its header says ``title``, ``description``, ``next_step``, ``severity`` (warn or error), ``owner`` and ``key``: the
-columns that identify a violation, so that it is the same one the next time. ``sides`` says which columns are of which
+columns that identify a violation, so that it is the same next time. ``sides`` says which columns come from which
 system, so that people see them next to each other. ``needs`` names integrations that must have been loaded in addition
 to those that the query reads. ``tolerance`` names what the query may overlook, each a parameter of it: ``settle: PT2H``
 is the interval ``$settle``, ``amount: 1`` the number ``$amount``. ``$now`` is the time of the run.
@@ -20,13 +20,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from leat.pipelines.declare import portable, sql_file, table_names, transpile
 from leat.pipelines.declare.cache import digest, get_or_compute
-from leat.pipelines.declare.declaration import Declaration, duration
+from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.diagnostics import meant
 from leat.pipelines.declare.project import Project
 from leat.pipelines.declare.sql_file import SqlFile, parameter, read_header, read_sql, sql_paths
 from leat.pipelines.declare.table_names import ANALYTICS, TableName, table_diagnostics
+from leat.pipelines.declare.values import duration
 from leat.pipelines.declare.yaml_file import DeclarationError
-from leat.pipelines.load.readable_tables import known_columns
+from leat.pipelines.load.readable_tables import readable_columns
 from leat.pipelines.load.results import Severity
 from leat.pipelines.load.state import SCHEMA
 from leat.warehouse.dialect import Dialect, DialectName
@@ -96,16 +97,16 @@ class Rule:
 
 
 def load_rules(
-    project: Project, declarations: Mapping[str, Declaration], models: tuple[str, ...] = (), *, keep: bool = False
+    project: Project, declarations: Mapping[str, Declaration], models: tuple[str, ...] = (), *, cache: bool = False
 ) -> tuple[Rule, ...]:
     """Return the rules of a project, sorted by name; ``models`` are the names of its models.
 
-    As long as nothing of that changes they are read from the cache; with ``keep``, what was parsed is kept there.
+    While nothing of that changes, they come from the cache; ``cache`` says whether to write rules parsed now to it.
 
     Raises:
         DeclarationError: with all mistakes of all files.
     """
-    rules = read_rules(project, declarations, models, keep=keep)
+    rules = read_rules(project, declarations, models, cache=cache)
     diagnostics = [diagnostic for rule in rules for diagnostic in rule.diagnostics]
     if diagnostics:
         raise DeclarationError(diagnostics)
@@ -113,25 +114,28 @@ def load_rules(
 
 
 def read_rules(
-    project: Project, declarations: Mapping[str, Declaration], models: tuple[str, ...] = (), *, keep: bool = False
+    project: Project, declarations: Mapping[str, Declaration], models: tuple[str, ...] = (), *, cache: bool = False
 ) -> tuple[Rule, ...]:
     """Return the rules as :func:`load_rules` does; one whose file has mistakes says so, and hinders no other."""
     paths = sorted((project.folder / "quality" / "rules").glob("*.sql"))
     modules = (__file__, sql_file.__file__, table_names.__file__, portable.__file__, transpile.__file__)
-    key = digest([*paths, *map(Path, modules)], version("sqlglot"), known_columns(declarations), models)
+    key = digest([*paths, *map(Path, modules)], version("sqlglot"), readable_columns(declarations), models)
     adapter = TypeAdapter(tuple[Rule, ...])
     return get_or_compute(
-        project, "rules", key, adapter, lambda: _read_rules(project, declarations, models), write=keep
+        project, "rules", key, adapter, lambda: _read_rules(project, declarations, models), write=cache
     )
 
 
 def _read_rules(project: Project, declarations: Mapping[str, Declaration], models: tuple[str, ...]) -> tuple[Rule, ...]:
-    known: dict[str, dict[str, list[str]]] = {**known_columns(declarations), ANALYTICS: {name: [] for name in models}}
+    columns_of: dict[str, dict[str, list[str]]] = {
+        **readable_columns(declarations),
+        ANALYTICS: {name: [] for name in models},
+    }
     paths = sql_paths(project.folder / "quality" / "rules")
-    return tuple(_rule(path, project.shown(path), known) for path in paths)
+    return tuple(_rule(path, project.shown(path), columns_of) for path in paths)
 
 
-def _rule(path: Path, shown: str, known: Mapping[str, Mapping[str, list[str]]]) -> Rule:
+def _rule(path: Path, shown: str, columns_of: Mapping[str, Mapping[str, list[str]]]) -> Rule:
     try:
         file = read_sql(path, shown)
         header = read_header(file, _Header)
@@ -140,7 +144,7 @@ def _rule(path: Path, shown: str, known: Mapping[str, Mapping[str, list[str]]]) 
         said: dict[str, Any] = {"title": path.stem, "description": "", "next_step": "Correct the file.", "owner": ""}
         said |= {"shown": shown, "diagnostics": tuple(diagnostics)}
         return Rule(path.stem, severity="warn", key=(), sides={}, needs=(), inputs=(), sql={}, **said)
-    diagnostics = [*table_diagnostics(file.shown, file.tables, known), *_parameter_diagnostics(file, header)]
+    diagnostics = [*table_diagnostics(file.shown, file.tables, columns_of), *_parameter_diagnostics(file, header)]
     selected = file.select.named_selects
     named = [("key", header.key), *((f"sides.{side}", columns) for side, columns in header.sides.items())]
     for where, columns in named if "*" not in selected else ():
@@ -156,11 +160,11 @@ def _rule(path: Path, shown: str, known: Mapping[str, Mapping[str, list[str]]]) 
 
 
 def _parameter_diagnostics(file: SqlFile, header: _Header) -> Iterator[str]:
-    known = [*header.tolerance, NOW]
+    names = [*header.tolerance, NOW]
     for name, line in file.parameters.items():
-        if name not in known:
-            listed = ", ".join(f"${each}" for each in known)
-            yield f"{file.shown}:{line}: ${name} isn't declared under tolerance{meant(name, known)}; valid: {listed}"
+        if name not in names:
+            listed = ", ".join(f"${each}" for each in names)
+            yield f"{file.shown}:{line}: ${name} isn't declared under tolerance{meant(name, names)}; valid: {listed}"
     for name in header.tolerance:
         if name == NOW:
             yield f"{file.shown}:{file.header.line(('tolerance', name))}: tolerance: $now is the time of the run"

@@ -1,4 +1,4 @@
-"""Runs the rules inside an open transaction and keeps the ledger of violations, ``leat.violations``."""
+"""Runs the rules inside an open transaction and updates the ledger of violations, ``leat.violations``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from leat.warehouse.session import Session, Warehouse, quote
 
 CANNOT_RUN = "rule_cannot_run"
 """The rule of the rules: one that can't be run is a violation as well."""
-_FOUND = "leat_violations_found"
+_SELECTED = "leat_violations_found"
 _MOST = 100_000
 """So many violations of one rule are noted; more is a mistake in the rule, and would fill the memory."""
 
@@ -79,7 +79,7 @@ def run_rules(
     record(session, CANNOT_RUN, failed, now)
     resolve_others(session, [*(rule.name for rule in rules), CANNOT_RUN], now)
     session.execute("DELETE FROM leat.rules")
-    state.insert(session, "rules", [*(_told(outcome, now) for outcome in outcomes), _told_of_all(len(failed), now)])
+    state.insert(session, "rules", [*(_row(outcome, now) for outcome in outcomes), _row_of_all(len(failed), now)])
     return tuple(outcome.result for outcome in outcomes)
 
 
@@ -106,18 +106,18 @@ def _run(
     if why:
         return _failed(rule, why)
     failed: list[str] = []
-    found: list[Violation] = []
+    violations: list[Violation] = []
     with guarded(session, rule.name, failed.append):
         reason = _skipped(session, rule, declarations, stale)
         if reason is not None:
             detail = f"{rule.title}: skipped, {reason}"
             result = CheckResult(rule.name, rule.name, rule.severity, True, 0, detail, skipped=True)
             return _Outcome(rule, "skipped", result)
-        found = _judge(session, rule, now)
+        violations = _judge(session, rule, now)
     if not failed:
         with guarded(session, rule.name, failed.append, writes=True):
-            record(session, rule.name, found, now)
-    return _failed(rule, failed[0]) if failed else _found(rule, found)
+            record(session, rule.name, violations, now)
+    return _failed(rule, failed[0]) if failed else _outcome(rule, violations)
 
 
 def _judge(session: Session, rule: Rule, now: datetime) -> list[Violation]:
@@ -126,15 +126,15 @@ def _judge(session: Session, rule: Rule, now: datetime) -> list[Violation]:
     Raises:
         RuleError: it can't be tried.
     """
-    session.keep(_FOUND, rule.at(now, session.dialect))
-    query = f"SELECT * FROM {quote(_FOUND)}"
+    session.create_temporary(_SELECTED, rule.at(now, session.dialect))
+    query = f"SELECT * FROM {quote(_SELECTED)}"
     verdict = validate(session, query, [unexpected_rows("SELECT 1 AS found FROM {batch}")])[0]
     if verdict.error:
         raise RuleError(verdict.error)
     return [] if verdict.met else _violations(session, rule)
 
 
-def _found(rule: Rule, violations: list[Violation]) -> _Outcome:
+def _outcome(rule: Rule, violations: list[Violation]) -> _Outcome:
     number = f"{len(violations)} violation{'' if len(violations) == 1 else 's'}" if violations else "it holds"
     evidence = tuple(violation.evidence for violation in violations[:EVIDENCE_ROWS])
     detail, ok = f"{rule.title}: {number}", not violations
@@ -154,14 +154,14 @@ def _cannot_run(outcome: _Outcome) -> Violation:
     return Violation(violation_key(CANNOT_RUN, [rule.name]), evidence, rule.severity, rule.owner)
 
 
-def _told(outcome: _Outcome, now: datetime) -> tuple[Any, ...]:
+def _row(outcome: _Outcome, now: datetime) -> tuple[Any, ...]:
     """Return the row of ``leat.rules``."""
     rule, result = outcome.rule, outcome.result
     said = (rule.title, rule.description, rule.next_step, rule.severity, rule.owner)
     return (rule.name, *said, to_json(rule.needs), outcome.word, result.detail, result.failing, now)
 
 
-def _told_of_all(failed: int, now: datetime) -> tuple[Any, ...]:
+def _row_of_all(failed: int, now: datetime) -> tuple[Any, ...]:
     said = (
         "Every rule can run",
         "A rule that can't run reports nothing, which doesn't mean that there is nothing to report.",
@@ -189,11 +189,11 @@ def _skipped(
 
 
 def _violations(session: Session, rule: Rule) -> list[Violation]:
-    """Return what was found, one violation per key, in the order of the keys."""
+    """Return the violations, one per key, in the order of the keys."""
     import sqlalchemy
 
-    selected = f"SELECT * FROM {quote(_FOUND)}"
-    count = session.execute(f"SELECT count(*) FROM {quote(_FOUND)}")[0][0]
+    selected = f"SELECT * FROM {quote(_SELECTED)}"
+    count = session.execute(f"SELECT count(*) FROM {quote(_SELECTED)}")[0][0]
     if count > _MOST:
         msg = f"it selects {count:,} rows, more than the {_MOST:,} that a rule may select; narrow the query"
         raise RuleError(msg)
@@ -202,9 +202,9 @@ def _violations(session: Session, rule: Rule) -> list[Violation]:
     if missing:
         msg = f"key: the query gives no column {missing[0]!r}{meant(missing[0], names)}"
         raise RuleError(msg)
-    found: dict[str, Violation] = {}
+    result: dict[str, Violation] = {}
     for row in session.execute(f"{selected} ORDER BY {', '.join(map(quote, rule.key))}"):
         evidence = json.loads(to_json(dict(zip(names, row, strict=True))))
         key = violation_key(rule.name, [evidence[column] for column in rule.key])
-        found.setdefault(key, Violation(key, evidence, rule.severity, rule.owner))
-    return list(found.values())
+        result.setdefault(key, Violation(key, evidence, rule.severity, rule.owner))
+    return list(result.values())

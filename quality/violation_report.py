@@ -1,4 +1,4 @@
-"""What the ledger of violations says now: each violation with the rule that found it, and how many each rule has."""
+"""What the ledger of violations says now: each violation with its rule, and how many each rule has."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Entry:
     next_step: str
 
     def state(self, now: datetime) -> State:
-        """Return how it stands: flapping means that it came and went at least twice within a day."""
+        """Return its state: flapping means that it came and went at least twice within a day."""
         if self.flaps >= FLAPPING_FROM and is_within(
             max(self.opened_at, self.resolved_at or self.opened_at), now, FLAPS_WITHIN
         ):
@@ -82,13 +82,13 @@ def entries(session: Session, *, only_open: bool = False, rule: str | None = Non
     return [_entry(row) for row in rows]
 
 
-def summaries(found: Iterable[Entry], since: datetime, now: datetime) -> list[RuleSummary]:
+def summaries(all_entries: Iterable[Entry], since: datetime, now: datetime) -> list[RuleSummary]:
     """Return one summary per rule that has open violations, errors first, then by name."""
     by_rule: dict[str, list[Entry]] = {}
-    for entry in found:
+    for entry in all_entries:
         if entry.resolved_at is None:
             by_rule.setdefault(entry.rule, []).append(entry)
-    told = [
+    result = [
         RuleSummary(
             rule=rule,
             title=listed[0].title,
@@ -100,15 +100,15 @@ def summaries(found: Iterable[Entry], since: datetime, now: datetime) -> list[Ru
         )
         for rule, listed in by_rule.items()
     ]
-    return sorted(told, key=lambda each: (each.severity != "error", each.rule))
+    return sorted(result, key=lambda each: (each.severity != "error", each.rule))
 
 
-def matching(found: Sequence[Entry], prefix: str) -> list[Entry]:
+def matching(listed: Sequence[Entry], prefix: str) -> list[Entry]:
     """Return the entries whose key begins like that."""
-    return [entry for entry in found if entry.key.startswith(prefix.lower())]
+    return [entry for entry in listed if entry.key.startswith(prefix.lower())]
 
 
 def _entry(row: Sequence[Any]) -> Entry:
     rule, key, title, severity, owner, evidence, *rest = row
-    told = json.loads(evidence) if isinstance(evidence, str) else evidence
-    return Entry(rule, key, title, severity, owner, told, *rest)
+    details = json.loads(evidence) if isinstance(evidence, str) else evidence
+    return Entry(rule, key, title, severity, owner, details, *rest)

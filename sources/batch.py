@@ -1,6 +1,6 @@
 """Records to Arrow: collects dicts into batches of a stream's schema.
 
-Fields that the stream does not know are kept in ``extra``; a value that does not fit its column raises, so that the
+Fields that the stream doesn't declare go to ``extra``; a value that does not fit its column raises, so that the
 driver can quarantine that one record.
 """
 
@@ -126,7 +126,7 @@ class Batch:
         self._key = tuple(self._columns[name][0] for name in stream.key)
         self.characters = 0
         self._width = len(stream.columns) + 1
-        self._values: list[Any] = []  # row after row: a list of lists would keep the garbage collector busy
+        self._values: list[Any] = []  # row after row: a list of lists would slow the garbage collector
 
     def add(self, record: Mapping[str, Any]) -> Iterator[Rows]:
         """Check and add one record; yields a batch when one is full.

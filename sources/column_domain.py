@@ -29,7 +29,7 @@ _OPENING = r"[\[{]"
 def outside(kind: str, column: Array, *, valid_json: bool = False) -> dict[int, str]:
     """Return the rows of an Arrow column of a kind whose values are outside of its domain, and why.
 
-    Whole columns are looked at at once; a value on its own only where a whole look can't tell.
+    Whole columns are checked at once; a single value only if that can't decide.
 
     Args:
         kind: the leat type.
@@ -91,8 +91,8 @@ def _outside_text(kind: str, column: Array, valid_json: bool) -> dict[int, str]:
     if pc.max(pc.binary_length(column)).as_py() > MAX_JSON_DEPTH * 2:
         odd = pc.or_(odd, pc.greater(pc.count_substring_regex(column, _OPENING), MAX_JSON_DEPTH))
     doubtful = {*_where(odd, ""), *([] if valid_json else _invalid_json(column))} - bad.keys()
-    found = {row: json_problem(column[row].as_py()) for row in doubtful}
-    return bad | {row: reason for row, reason in found.items() if reason is not None}
+    problems = {row: json_problem(column[row].as_py()) for row in doubtful}
+    return bad | {row: reason for row, reason in problems.items() if reason is not None}
 
 
 def _invalid_json(column: Array) -> list[int]:

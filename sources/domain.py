@@ -140,7 +140,7 @@ def _before(precision: int, scale: int) -> str:
 
 
 def json_problem(text: str) -> str | None:
-    """Return what keeps a text out of the domain of ``json``, or None; the text follows the column's name."""
+    """Return why a text isn't in the domain of ``json``, or None; the text follows the column's name."""
     try:
         if len(text) > MAX_FIELD_BYTES or (not text.isascii() and len(text.encode()) > MAX_FIELD_BYTES):
             return TOO_LONG
@@ -162,7 +162,7 @@ def json_problem(text: str) -> str | None:
 
 
 def written_json_problem(text: str) -> str | None:
-    """Return the same for the JSON of :func:`leat.sources.batch.to_json`, of which little can be wrong."""
+    """Return the same for the JSON of :func:`leat.sources.batch.to_json`, which can have few problems."""
     if len(text) <= _SHORT:
         return None
     deep = text.count("[") + text.count("{") > MAX_JSON_DEPTH and _depth(text) > MAX_JSON_DEPTH
@@ -195,7 +195,7 @@ def _depth(text: str) -> int:
 
 
 def text_problem(kind: str, text: str) -> str | None:
-    """Return what keeps a text out of the domain of ``string`` or ``json``, or None."""
+    """Return why a text isn't in the domain of ``string`` or ``json``, or None."""
     if kind == "json":
         return json_problem(text)
     try:

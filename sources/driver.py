@@ -1,4 +1,4 @@
-"""What a driver is, and how one is found: ``sources/<source>/<driver>.py``, a large one in ``<driver>/driver.py``.
+"""What a driver is, and where it is: ``sources/<source>/<driver>.py``, a large one in ``<driver>/driver.py``.
 
 A driver module has three names:
 
@@ -12,9 +12,9 @@ A driver module has three names:
 ``sources/<source>/streams.py`` has ``STREAMS``, a tuple of :class:`leat.sources.stream.Stream`. It is empty where the
 user declares the streams; the driver then has a fourth name, ``streams(connection)``, which returns them. A source that
 reads leat's own control store says ``READS_CONTROL_STORE = True`` there: a run loads it last, for the other loads write
-to that store. A driver that can read a little of each stream has ``look(connection, sync)``, which yields
-:class:`leat.sources.look.Look`. One that can read streams from a date on has ``since_streams(connection)``, which
-returns their names. Nothing is registered: files are found by name, here and in the ``sources/`` folder of a project,
+to that store. A driver that can read a little of each stream has ``sample(connection, sync)``, which yields
+:class:`leat.sources.sample.Sample`. One that can read streams from a date on has ``since_streams(connection)``, which
+returns their names. Nothing is registered: leat loads files by name, here and in the ``sources/`` folder of a project,
 whose modules are imported as ``leat.project_sources.<source>``; a name that leat has itself is refused there. A driver
 imports heavy libraries inside its functions, for definitions are loaded without them.
 """
@@ -159,8 +159,8 @@ def driver_names(source: str) -> list[str]:
     folders = [Path(folder) / source for folder in _package(source).__path__]
     alone = {path.stem: path for folder in folders for path in folder.glob("*.py")}
     large = {path.parent.name: path for folder in folders for path in folder.glob("*/driver.py")}
-    found = {**alone, **large}
-    return sorted(name for name, path in found.items() if "\ndef extract(" in path.read_text(encoding="utf-8"))
+    paths = {**alone, **large}
+    return sorted(name for name, path in paths.items() if "\ndef extract(" in path.read_text(encoding="utf-8"))
 
 
 def _package(source: str) -> ModuleType:

@@ -9,6 +9,7 @@ An error says which integration, what was asked, what came back, and what to do 
     │   ├── Forbidden        the credentials are right but not allowed to do this
     │   ├── NotFound         the system answers, but what was asked for isn't there
     │   ├── Rejected         the system understood and said no
+    │   ├── Outdated         what an action was planned on isn't so any more
     │   └── UnexpectedShape  the answer isn't what the protocol promises
     └── Transient            may succeed when tried again
         ├── RateLimited      too many requests; ``retry_after`` says when to come back
@@ -27,7 +28,12 @@ class IntegrationError(Exception):
         asked: what was asked of the system, in words (no secrets).
         got: what came back.
         next_step: what the user can do about it.
+
+    Attributes:
+        reached: False when what was asked for certainly never reached the system, so that it can have done nothing.
     """
+
+    reached = True
 
     def __init__(self, integration: str, asked: str, got: str, next_step: str) -> None:
         super().__init__(integration, asked, got, next_step)
@@ -64,6 +70,10 @@ class Rejected(Permanent):
     """The system understood the request and refused it (HTTP 4xx)."""
 
 
+class Outdated(Permanent):
+    """What an action was planned on isn't so any more (HTTP 412), so that the system was left as it is."""
+
+
 class UnexpectedShape(Permanent):
     """The answer is not what the protocol promises."""
 
@@ -92,3 +102,14 @@ class Unavailable(Transient):
 
 class TimedOut(Transient):
     """The system did not answer in time."""
+
+
+def may_have_acted(error: Exception) -> bool:
+    """Return whether a system may have done what it was asked to do, although this error came back.
+
+    It hasn't when the request never arrived, or when the system said no. Everything else leaves it open: no answer in
+    time, a connection that was cut, an answer that can't be read, a failure inside the server.
+    """
+    if isinstance(error, UnexpectedShape) or not isinstance(error, IntegrationError):
+        return True
+    return error.reached and not isinstance(error, Permanent | RateLimited)

@@ -1,6 +1,6 @@
 """What a driver yields while it reads a system: rows, deletes, complete listings, bad records, failures, a cursor.
 
-The order in which events are yielded is their order of arrival; the engine keeps it. All events of one extraction are
+The order of the events is their order of arrival; the engine preserves it. All events of one extraction are
 applied to the warehouse in one transaction, together with the last :class:`Cursor`.
 """
 
@@ -23,7 +23,7 @@ class Rows:
     Args:
         stream: the stream.
         table: the rows.
-        judged: whether each value was found to be in its type's domain (:mod:`leat.sources.domain`) when it was put
+        judged: whether each value is proven to be in its type's domain (:mod:`leat.sources.domain`) when it was put
             into the table, as Batch does; it isn't judged once more when it is landed.
     """
 
@@ -114,9 +114,9 @@ class Quarantined:
     Args:
         stream: the stream it would have belonged to.
         key: what identifies the record for a person, for example a path or a UID.
-        reason: why, in words that tell what to mend; names the field and never holds a value.
+        reason: why, in words that say what to fix; names the field and never holds a value.
         record: the record as it came, as text; bytes that aren't text are escaped.
-        identity: the key columns of the row that it would have become, if all are known; that row then stays as it
+        identity: the key columns of the row that it would have become, if all have values; that row then stays as it
             was. Without it, no listing proves in this load that a row of the stream is gone.
     """
 
@@ -129,7 +129,7 @@ class Quarantined:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """Something worth keeping in the integration's log, for example ``sync_token_expired``."""
+    """Something for the integration's log, for example ``sync_token_expired``."""
 
     event_type: str
     data: Mapping[str, Any]

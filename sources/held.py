@@ -1,7 +1,7 @@
 """Holds back what is read of one part of a system, so that a part that fails in the middle leaves nothing behind.
 
 A part is one calendar of an account, or one of several repositories. When more has been read of it than memory should
-hold, it is passed on, and a failure after that is one of the whole run, of which nothing is applied.
+hold, it is passed on, and a failure after that is one of the whole run, and nothing is applied.
 """
 
 from __future__ import annotations

@@ -16,22 +16,22 @@ from typing import Annotated, Any
 from pydantic import AfterValidator
 
 EACH = ...
-"""The step that stands for each entry of a list or object."""
+"""The step to each entry of a list or object."""
 
 Step = str | EllipsisType
 Path = tuple[Step, ...]
 
 
 class Chosen(str):
-    """The step that stands for the first entry of a list whose field has a value: ``relation=next``."""
+    """The step to the first entry of a list whose field has a value: ``relation=next``."""
 
     __slots__ = ()
 
     def fits(self, entry: Any) -> bool:
         """Return whether an entry of a list is the one."""
         name, _, value = self.partition("=")
-        found = entry.get(name) if isinstance(entry, dict) else None
-        return isinstance(found, str | int) and str(found) == value
+        actual = entry.get(name) if isinstance(entry, dict) else None
+        return isinstance(actual, str | int) and str(actual) == value
 
 
 _STEP = re.compile(
@@ -44,7 +44,7 @@ _PLAIN = re.compile(r"[^.\[\]*]+")
 
 
 def parse_path(text: str) -> Path:
-    """Return the steps of a path: names, of which one made of digits also counts in a list, and :data:`EACH`.
+    """Return the steps of a path: names (one made of digits is also a position in a list), and :data:`EACH`.
 
     Raises:
         ValueError: it isn't written as a path; says how to write it.
@@ -57,15 +57,15 @@ def parse_path(text: str) -> Path:
         bracket = text.startswith("[", at)
         if steps and not bracket:
             at += text.startswith(".", at)
-        found = _STEP.match(text, at)
-        if found is None or (steps and not bracket and text[at - 1] != "."):
+        match = _STEP.match(text, at)
+        if match is None or (steps and not bracket and text[at - 1] != "."):
             msg = f"{text!r} is no path at character {at + 1}: write names with dots between, like meta.next, "
             raise ValueError(msg + "and a name that holds a dot or bracket as ['@odata.nextLink']")
-        quoted = found["single"] if found["single"] is not None else found["double"]
-        name = found["name"] or found["number"] or re.sub(r"\\(.)", r"\1", quoted or "", flags=re.DOTALL)
-        step: Step = EACH if found["each"] or found["name"] == "*" else name
-        steps.append(Chosen(found["chosen"]) if found["chosen"] else step)
-        at = found.end()
+        quoted = match["single"] if match["single"] is not None else match["double"]
+        name = match["name"] or match["number"] or re.sub(r"\\(.)", r"\1", quoted or "", flags=re.DOTALL)
+        step: Step = EACH if match["each"] or match["name"] == "*" else name
+        steps.append(Chosen(match["chosen"]) if match["chosen"] else step)
+        at = match.end()
     return tuple(steps)
 
 
@@ -104,9 +104,9 @@ def value_at(value: Any, path: Path, missing: Any = None) -> Any:
 def values_at(value: Any, path: Path) -> Iterator[Any]:
     """Yield what is at a path in a parsed value, for each entry where it says so."""
     if EACH not in path:
-        found = value_at(value, path, EACH)
-        if found is not EACH:
-            yield found
+        values = value_at(value, path, EACH)
+        if values is not EACH:
+            yield values
         return
     cut = path.index(EACH)
     for several in values_at(value, path[:cut]):

@@ -1,6 +1,6 @@
 """JSON that is cut without being parsed: the entries of a list, the members of an object, each as the server wrote it.
 
-So a number keeps every digit, and what is odd in one entry (a number of 5,000 digits, 20,000 levels, ``NaN``, half of a
+So no number loses a digit, and what is odd in one entry (a number of 5,000 digits, 20,000 levels, ``NaN``, half of a
 surrogate pair, bytes that aren't UTF-8) stays in that entry. msgspec does it at the speed of memory; what msgspec
 refuses is cut by its brackets, commas and quotes alone.
 """
@@ -68,18 +68,18 @@ def members(text: bytes) -> dict[str, bytes]:
     """Return the texts of the members of an object by their names.
 
     Raises:
-        ValueError: it is no object, or one that doesn't end where the text does; TwiceNamed when it can't be told which
+        ValueError: it is no object, or one that doesn't end where the text does; TwiceNamed when nobody can say which
             of two values counts.
     """
     whole = _whole(text)
     if whole is not None:
         return {name: bytes(value) for name, value in whole.items()}
-    found: dict[str, bytes] = {}
+    result: dict[str, bytes] = {}
     for name, value in _pairs(text):
-        if found.setdefault(name, value) != value:
+        if result.setdefault(name, value) != value:
             msg = f"has two fields {name[:80]!r} with different values"
             raise TwiceNamed(msg)
-    return found
+    return result
 
 
 def pairs(text: bytes) -> list[tuple[str, bytes]]:
@@ -95,12 +95,12 @@ def pairs(text: bytes) -> list[tuple[str, bytes]]:
 def _whole(text: bytes) -> dict[str, msgspec.Raw] | None:
     """Return the members of an object in which nothing is odd."""
     try:
-        found = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+        fields = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, RecursionError):
         return None
-    size = len(msgspec.json.encode(found))
-    lost = size != len(text) and _size(msgspec.json.encode(found)) != _size(text)
-    return None if lost else found  # a name is there twice, or is written with escapes
+    size = len(msgspec.json.encode(fields))
+    lost = size != len(text) and _size(msgspec.json.encode(fields)) != _size(text)
+    return None if lost else fields  # a name is there twice, or is written with escapes
 
 
 def quote(name: str) -> bytes:
@@ -133,8 +133,8 @@ def reach(text: bytes, path: Path) -> Iterator[bytes]:
     step, rest = path[0], path[1:]
     start = text.lstrip(_BLANKS)[:1]
     if start == b"{":
-        found = members(text)
-        several = list(found.values()) if step is EACH else [found[step]] if step in found else []
+        fields = members(text)
+        several = list(fields.values()) if step is EACH else [fields[step]] if step in fields else []
     elif start == b"[":
         entries = items(text)
         if isinstance(step, Chosen):
@@ -176,27 +176,27 @@ def _parts(text: bytes, opening: bytes) -> Iterator[bytes]:
         raise ValueError(msg)
     stack = bytearray()
     start, several = 1, False
-    for found in _TOKEN.finditer(text):
-        mark = text[found.start()]
+    for match in _TOKEN.finditer(text):
+        mark = text[match.start()]
         if mark in _OPEN:
             stack.append(mark)
         elif mark in _CLOSE:
             if not stack or stack.pop() != _CLOSE[mark]:
                 break
             if not stack:
-                last = text[start : found.start()].strip(_BLANKS)
-                if found.end() != len(text) or (several and not last):
+                last = text[start : match.start()].strip(_BLANKS)
+                if match.end() != len(text) or (several and not last):
                     break
                 if last:
                     yield last
                 return
         elif mark == b","[0] and len(stack) == 1:
-            part = text[start : found.start()].strip(_BLANKS)
+            part = text[start : match.start()].strip(_BLANKS)
             if not part:
                 break
             yield part
-            start, several = found.end(), True
-        elif found.end() - found.start() == 1 and mark == b'"'[0]:
+            start, several = match.end(), True
+        elif match.end() - match.start() == 1 and mark == b'"'[0]:
             break
     msg = "its brackets, commas and quotes don't match"
     raise ValueError(msg)

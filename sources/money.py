@@ -1,6 +1,6 @@
 """Money as integer minor units plus currency: how many decimals a currency has (ISO 4217, list one, "minor unit").
 
-Currencies that were withdrawn since 2014 are known too, for old amounts keep the currency they were made in.
+It includes currencies withdrawn since 2014, because old amounts are still in them.
 """
 
 from __future__ import annotations
@@ -66,3 +66,13 @@ def to_minor(amount: Decimal | str | int, currency: str) -> int:
         msg = f"it has more than {digits} decimals"
         raise ValueError(msg)
     return -int(minor) if sign else int(minor)
+
+
+def as_text(amount: int, currency: str) -> str:
+    """Return an amount in minor units as people read it: 1200 EUR is ``12.00 EUR``, 500 JPY is ``500 JPY``.
+
+    Raises:
+        ValueError: there is no such currency.
+    """
+    code = currency.upper()
+    return f"{Decimal(amount).scaleb(-exponent(code)):.{exponent(code)}f} {code}"

@@ -103,7 +103,7 @@ def _forms(value: str) -> Iterator[str]:
     yield value
     for encoded in (quote(value, safe="", errors="replace"), quote_plus(value, errors="replace")):
         yield encoded
-        yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), encoded)
+        yield re.sub("%[0-9A-F]{2}", lambda match: match[0].lower(), encoded)
     yield json.dumps(value)[1:-1]
     yield json.dumps(value, ensure_ascii=False)[1:-1]
     yield repr(value)[1:-1]

@@ -1,7 +1,7 @@
 """What a stream is: a table that a kind of system delivers, the same for every vendor.
 
 A stream is declared once in ``sources/<system>/streams.py`` and is everything the engine needs to know about the
-table: columns with types, descriptions and personal-data tags, the key, and how deletes become known.
+table: columns with types, descriptions and personal-data tags, the key, and how leat detects deletes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Deletes = Literal["feed", "full_scan", "never"]
 (``full_scan``), or rows are never deleted (``never``)."""
 
 EXTRA = "extra"
-"""Column of every stream that keeps, as JSON, the fields of a record that the stream does not know."""
+"""Column of every stream that has, as JSON, the fields of a record that the stream doesn't declare."""
 
 
 def decimal_of(kind: str) -> tuple[int, int] | None:
@@ -84,7 +84,7 @@ class Stream:
         description: one sentence about a row.
         columns: the columns, without ``extra``, which :meth:`all_columns` appends.
         key: names of the columns that identify a row; never null.
-        deletes: how deletes become known.
+        deletes: how leat detects deletes.
         version: column by which the source orders versions of one row; the highest wins, whatever the order of
             arrival. None when the source has none: then the last that arrives wins.
         schema_version: raised when a column changes its meaning.

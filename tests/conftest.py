@@ -6,17 +6,21 @@ of the session, go to one worker, so that it is made once; all others go whereve
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings as properties
 
 from leat.demo.servers.process import Process
 from leat.sources import settings
+from tests.kit import examples  # noqa: F401 - registers the profile
 from tests.kit.databases import NewDatabase
 from tests.servers.postgres import start_postgres, stop_postgres
 
@@ -34,6 +38,7 @@ _IN_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of its own t
 
 def pytest_configure() -> None:
     """Let tests write into memory where it has room, unless ``TMPDIR`` says where; the workers inherit that."""
+    properties.load_profile("leat")
     if "TMPDIR" in os.environ or not _IN_MEMORY.is_dir():
         return
     runs_programs = not os.statvfs(_IN_MEMORY).f_flag & os.ST_NOEXEC  # tests write some and start them
@@ -42,33 +47,74 @@ def pytest_configure() -> None:
         tempfile.tempdir = None
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Use two workers more than there are cores: a third of the time tests wait for servers and processes."""
+    return len(os.sched_getaffinity(0)) + 2
+
+
+def pytest_collection_finish() -> None:
+    """Spare garbage collections what is imported by now, which lasts to the end: they took a fifth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+
+
+def pytest_runtest_setup() -> None:
+    """Let processes that tests start end by SIGTERM.
+
+    Dagster treats SIGTERM as SIGINT, which pytest's workers ignore. Whatever a worker starts would ignore both, and be
+    killed only after ten seconds.
+    """
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 _SLOW = (
+    "actions/test_automations",
+    "actions/test_once",
+    "alerts/",
+    "cli/test_site",
     "company/",
     "contract/test_failures",
     "contract/test_killed",
     "contract/test_loading",
+    "contract/test_odd_values",
     "contract/test_secrets",
+    "dagster/",
+    "engine/test_broken_rows",
+    "engine/test_concurrency",
+    "engine/test_drift",
+    "engine/test_error_text",
+    "engine/test_faults",
+    "engine/test_kill",
+    "engine/test_publication",
+    "engine/test_quarantine",
+    "engine/test_retention",
+    "engine/test_run_parts",
+    "engine/test_stream_failures",
+    "engine/test_table_schema",
+    "models/test_models_of_",
+    "repository/test_docs_followed",
+    "repository/test_wheel",
+    "security/test_sign_in",
+    "serve/test_hooks",
+    "serve/test_processes",
+    "serve/test_stripe",
+    "sources/test_calendar.py",
+    "sources/test_calendar_faults",
+    "sources/test_calendar_invitations",
+    "sources/test_calendar_slots",
+    "sources/test_cloud_storage_backups",
     "sources/test_crm_accounting",
+    "sources/test_email_sending",
     "sources/test_payments_planted",
     "sources/test_rest_random",
     "sources/test_sso_canaille",
-    "test_alerts_dagster",
-    "test_concurrency",
-    "test_dagster",
-    "test_docs_followed",
-    "test_drift",
-    "test_faults",
-    "test_kill",
-    "test_models_of_",
-    "test_quarantine",
-    "test_retention",
-    "test_run_parts",
-    "test_said",
-    "test_site",
-    "test_spared",
-    "test_wheel",
 )
 """Tests that start systems, kill processes or load often: they run first, and not in `make test-quick`."""
+
+_ACTIONS = "_actions.py"
+"""The end of the names of tests that act on a real system: they are slow as well."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -78,7 +124,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     The longest group would end last otherwise, alone on its worker.
     """
     for item in items:
-        if item.nodeid.removeprefix("tests/").startswith(_SLOW):
+        path = item.nodeid.removeprefix("tests/").partition("::")[0]
+        if path.startswith(_SLOW) or path.endswith(_ACTIONS):
             item.add_marker("slow")
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     for item in items:
@@ -95,7 +142,7 @@ def _group_of(item: pytest.Item) -> str | None:
     if "driver" in parameters:
         return "/".join(parameters["driver"])
     definitions = item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else {}
-    shared = {name: found[-1].scope for name, found in definitions.items() if name not in _ONE_EACH}
+    shared = {name: fixtures[-1].scope for name, fixtures in definitions.items() if name not in _ONE_EACH}
     of_session = {n for n, scope in shared.items() if scope == "session" and definitions[n][-1].baseid != ""}
     for name in sorted(of_session):
         if not of_session & set(definitions[name][-1].argnames):  # the one that others are made of

@@ -35,8 +35,8 @@ def size_in_bytes(text: str) -> int:
     Raises:
         ValueError: it is none.
     """
-    found = _SIZE.fullmatch(text.strip())
-    if found is None or not (size := int(float(found[1]) * _BYTES[found[2].upper()])):
+    match = _SIZE.fullmatch(text.strip())
+    if match is None or not (size := int(float(match[1]) * _BYTES[match[2].upper()])):
         msg = f"{text!r} is no size such as 500MB or 2GB"
         raise ValueError(msg)
     return size

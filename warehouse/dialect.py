@@ -14,7 +14,7 @@ DialectName = Literal["duckdb", "postgres"]
 """The name of a dialect in messages, in sqlglot, and of the text of a query that is written for each."""
 
 Work = Literal["merge", "merge_large_rows", "models"]
-"""What a transaction is about to do; large rows have many megabytes each, of which an engine holds some thousand."""
+"""What a transaction is about to do; large rows have many megabytes, and an engine holds some thousand at a time."""
 
 Statements = tuple[str, ...]
 """Statements to be executed in this order; none where an engine needs none."""
@@ -36,7 +36,6 @@ class Dialect(Protocol):
         key_index: whether a table has a unique index on its key. DuckDB takes a delete and an insert of one key in a
             transaction for a violation.
         indexes: query of the names of a table's indexes; its parameters are schema and table.
-        has_function: query that has a row if there is a function; its parameters are schema and name.
     """
 
     name: DialectName
@@ -47,7 +46,6 @@ class Dialect(Protocol):
     views_hold_tables: bool
     key_index: bool
     indexes: str
-    has_function: str
 
     def sql_type(self, leat_type: str) -> str:
         """Return the SQL type of a leat type (see :data:`leat.sources.stream.Type`)."""
@@ -57,6 +55,9 @@ class Dialect(Protocol):
 
         A decimal has its digits: ``numeric(18,4)``.
         """
+
+    def error_text(self, error: BaseException) -> str | None:
+        """Return in one line what the engine says of its own error, without values of rows; None for any other."""
 
     def settings(self, work: Work) -> Statements:
         """Return the statements that fit the rest of a transaction to its work."""
@@ -76,7 +77,7 @@ class Dialect(Protocol):
     def past_functions(self) -> Statements:
         """Return what makes ``leat.load_time`` and ``leat.known_at``; see :mod:`leat.pipelines.load.as_of`."""
 
-    def known_at(self, schema: str, table: str) -> str:
+    def moment(self, schema: str, table: str) -> str:
         """Return the expression of the moment that a function of a table's past is asked for, once it is checked."""
 
     def create_past(self, function: str, columns: Mapping[str, str], select: str, comment: str) -> Statements:

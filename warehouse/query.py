@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeVar
 
@@ -15,31 +16,32 @@ from leat.warehouse.session import WarehouseError
 T = TypeVar("T")
 FETCHED = 1000
 """So many rows are read at once."""
-_GRACE = 10.0  # seconds that an engine gets to notice that it was told to stop
+_GRACE = 10.0  # seconds that an engine gets to notice a request to stop
+_REQUESTS = 20  # to stop, within that time
 _LEADING = re.compile(r"(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*", re.DOTALL)
 _EXPLAIN = re.compile(r"EXPLAIN\b(?:\s*\([^)]*\))?(?:\s+(?:ANALY[ZS]E|VERBOSE)\b)*\s*", re.IGNORECASE)
 
 
 def first_word(sql: str) -> str:
     """Return the first word of a query in capitals; empty when there is nothing but blanks and comments."""
-    found = re.compile(r"\w*").match(sql, _skipped(sql))
-    return found[0].upper() if found else ""
+    match = re.compile(r"\w*").match(sql, _skipped(sql))
+    return match[0].upper() if match else ""
 
 
 def explained(sql: str) -> str:
     """Return what an EXPLAIN is about; any other query as it is."""
     start = _skipped(sql)
-    found = _EXPLAIN.match(sql, start)
-    return sql[found.end() :] if found else sql
+    match = _EXPLAIN.match(sql, start)
+    return sql[match.end() :] if match else sql
 
 
 def _skipped(sql: str) -> int:
-    found = _LEADING.match(sql)
-    return found.end() if found else 0
+    match = _LEADING.match(sql)
+    return match.end() if match else 0
 
 
 def refuse_empty(sql: str) -> None:
-    """Refuse a query of which nothing is left without blanks, comments and semicolons.
+    """Refuse a query that is empty without blanks, comments and semicolons.
 
     Raises:
         WarehouseError: it is empty.
@@ -80,31 +82,27 @@ class Watch:
     limits: Limits
     cancel: Callable[[], object]
     _spent: float = 0.0
+    _working: threading.Lock = field(default_factory=threading.Lock)
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "query"))
 
     def run(self, work: Callable[[], T]) -> T:
-        """Return what the work returns.
+        """Return what the work returns; whatever is raised instead, :meth:`close` stops work that goes on.
 
         Raises:
             WarehouseError: the time is over.
         """
         began = time.monotonic()
-        future = self._thread.submit(work)
+        future = self._thread.submit(self._alone, work)
         try:
             return future.result(self.limits.seconds - self._spent)
         except TimeoutError as error:
             if future.done():
                 raise
-            self._stop(future)
             msg = (
                 f"the query was stopped after {self.limits.seconds:g} seconds. Next: ask for less, for example with "
                 "a WHERE, or give it more time by `--timeout SECONDS`"
             )
             raise WarehouseError(msg) from error
-        except BaseException:
-            if not future.done():
-                self._stop(future)
-            raise
         finally:
             self._spent += time.monotonic() - began
 
@@ -114,12 +112,18 @@ class Watch:
             yield from batch
 
     def close(self) -> None:
-        """Let the thread go."""
-        self._thread.shutdown(wait=False)
+        """Stop the work, if it still goes on, and let the thread go.
 
-    def _stop(self, future: Future[Any]) -> None:
-        self.cancel()
-        try:
-            future.exception(_GRACE)
-        except TimeoutError:  # it ends with the connection
-            return
+        An engine overlooks a request to stop that comes before it has begun the statement, so it gets several.
+        """
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        for _ in range(_REQUESTS):
+            if self._working.acquire(blocking=False):
+                return
+            self.cancel()
+            if self._working.acquire(timeout=_GRACE / _REQUESTS):
+                return
+
+    def _alone(self, work: Callable[[], T]) -> T:
+        with self._working:
+            return work()

@@ -8,7 +8,7 @@ See https://docs.python.org/3/library/sys.html#sys.audit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -29,6 +29,10 @@ class Busy(Exception):
 
 class WarehouseError(Exception):
     """The warehouse refused or can't go on; the text says what to do next."""
+
+
+class NothingPublished(WarehouseError):
+    """Readers have no version yet."""
 
 
 class OutOfMemory(WarehouseError):
@@ -59,20 +63,55 @@ class Session(Protocol):
             WarehouseError: a file lacks a column.
         """
 
-    def keep(self, name: str, select: str, params: Sequence[Any] = ()) -> None:
-        """Keep the rows of a SELECT in a temporary table until the transaction ends."""
+    def create_temporary(self, name: str, select: str, params: Sequence[Any] = ()) -> None:
+        """Store the rows of a SELECT in a temporary table until the transaction ends."""
 
     def columns(self, schema: str, table: str) -> dict[str, str]:
         """Return leat type by column name, in order; empty when there is no such table."""
+
+    def has_function(self, schema: str, name: str) -> bool:
+        """Return whether there is a function that takes one parameter and gives a table."""
 
     def sqlalchemy(self) -> sqlalchemy.Connection:
         """Return this transaction as a SQLAlchemy connection; committing or closing it does nothing."""
 
 
+class Publication(Protocol):
+    """What readers see of a warehouse, where a commit doesn't show it to them yet.
+
+    Ask through :mod:`leat.warehouse.publication`, which serves every warehouse.
+    """
+
+    def is_current(self) -> bool:
+        """Return whether readers see all that has been written."""
+
+    def version(self) -> Hashable:
+        """Return a value that is another one when readers see something new; it is quick."""
+
+    def publish(self, judge: Callable[[Session], bool] | None = None) -> bool:
+        """Let readers see what has been written, unless the judge says no; returns whether there was anything new.
+
+        Raises:
+            Busy: another process has been writing for too long.
+            WarehouseError: the disk is full.
+        """
+
+    def rewrite_next(self) -> None:
+        """Let the next version that is published have nothing in its files of rows that are about to be dropped."""
+
+
 class Warehouse(Protocol):
-    """Where the tables are kept. One writer at a time; readers are never blocked."""
+    """Where the tables are. One writer at a time; readers are never blocked."""
 
     dialect: Dialect
+
+    @property
+    def publication(self) -> Publication | None:
+        """What readers see; None where they see each commit."""
+
+    @property
+    def client(self) -> tuple[str, str]:
+        """The name of a program that opens the warehouse without leat, and the command that starts it."""
 
     def transaction(self) -> AbstractContextManager[Session]:
         """Open the one writing transaction: commits when the block ends, rolls back when it raises.
@@ -88,7 +127,7 @@ class Warehouse(Protocol):
         """Open a read-only transaction on what readers see.
 
         Raises:
-            WarehouseError: nothing has been published yet.
+            NothingPublished: nothing has been published yet.
         """
 
     def query(self, sql: str, limits: Limits = ...) -> AbstractContextManager[Answer]:
@@ -98,17 +137,8 @@ class Warehouse(Protocol):
             WarehouseError: it does anything else than read, the database refused it, or it takes more than it may.
         """
 
-    def is_published(self) -> bool:
-        """Return whether readers see all that has been written."""
-
-    def publish(self, judge: Callable[[Session], bool] | None = None) -> bool:
-        """Let readers see what has been written; returns whether there was anything new.
-
-        ``judge`` is asked, under the writer's lock, whether readers may have exactly what is there.
-        """
-
-    def forget(self) -> None:
-        """Let the next publication leave nothing in the warehouse's files of rows that are about to be dropped."""
+    def close(self) -> None:
+        """Close what was left open for the next use; using the warehouse again opens it again."""
 
     def exclusive(self, name: str) -> AbstractContextManager[None]:
         """Hold the right to run an integration, across processes.

@@ -40,10 +40,10 @@ def check_postgres_url(url: str, variable: str) -> str:
 
 
 def _mistake(url: str) -> str | None:
-    found = _SCHEME.match(url)
-    if found is None:
+    match = _SCHEME.match(url)
+    if match is None:
         return "it doesn't begin with postgresql://"
-    rest = url[found.end() :]
+    rest = url[match.end() :]
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     tail = rest[len(authority) :]
     if "#" in tail or "@" in tail.partition("?")[0] or ("@" in tail and "@" not in authority):
@@ -70,8 +70,8 @@ def shown_url(url: str) -> str:
 
 def passwords_in(url: str) -> Iterator[str]:
     """Yield what may be a password in a URL or in libpq's ``key=value`` form, however badly it is written."""
-    for found in _PASSWORD.finditer(url):
-        yield from _decoded(re.sub(r"\\(.)", r"\1", found[1]) if found[1] is not None else found[2])
+    for match in _PASSWORD.finditer(url):
+        yield from _decoded(re.sub(r"\\(.)", r"\1", match[1]) if match[1] is not None else match[2])
     scheme, mark, rest = url.partition("://")
     if not mark or scheme.lower().startswith("sqlite"):
         return

@@ -5,13 +5,13 @@ description: >-
   rule resolves are here too, with resolved_to unresolved. Comparing addresses ignores case, and blanks around the
   address.
 owners: [people]
-optional: [calendar, cloud_storage, crm_accounting, email, payments, rest_api, version_control]
+optional: [calendar, cloud_storage, crm_accounting, email, payments, support, version_control]
 columns:
   system: The integration that it was seen in.
   kind: >-
     What it does there: account and sign-in (sso), mailbox, sender and recipient (email), commit author, organizer,
     attendee, resource, group, calendar owner and calendar guest (calendar), file owner, storage account, storage guest
-    and restore tester (cloud_storage), ticket assignee, ticket customer and reviewer (rest_api), contact and company
+    and restore tester (cloud_storage), ticket assignee, ticket customer and reviewer (support), contact and company
     (crm_accounting), customer and payer (payments).
   identity: The address or login as it was written, lower case, without blanks around it; of a path its last part.
   base_address: The address without a plus sign and what follows it before the @; else the identity itself.
@@ -152,21 +152,21 @@ sightings AS (
     WHERE _deleted_at IS NULL
     GROUP BY tested_by_email
     UNION ALL
-    SELECT 'rest_api', 'ticket assignee', assignee_email, CAST(NULL AS VARCHAR),
+    SELECT 'support', 'ticket assignee', assignee_email, CAST(NULL AS VARCHAR),
         MIN(CAST(opened_at AS TIMESTAMPTZ)), MAX(CAST(opened_at AS TIMESTAMPTZ)), COUNT(*)
-    FROM rest_api.tickets
+    FROM support.tickets
     WHERE _deleted_at IS NULL
     GROUP BY assignee_email
     UNION ALL
-    SELECT 'rest_api', 'ticket customer', customer_email, CAST(NULL AS VARCHAR),
+    SELECT 'support', 'ticket customer', customer_email, CAST(NULL AS VARCHAR),
         MIN(CAST(opened_at AS TIMESTAMPTZ)), MAX(CAST(opened_at AS TIMESTAMPTZ)), COUNT(*)
-    FROM rest_api.tickets
+    FROM support.tickets
     WHERE _deleted_at IS NULL
     GROUP BY customer_email
     UNION ALL
-    SELECT 'rest_api', 'reviewer', customer_email, CAST(NULL AS VARCHAR),
+    SELECT 'support', 'reviewer', customer_email, CAST(NULL AS VARCHAR),
         MIN(CAST(created_at AS TIMESTAMPTZ)), MAX(CAST(created_at AS TIMESTAMPTZ)), COUNT(*)
-    FROM rest_api.reviews
+    FROM support.reviews
     WHERE _deleted_at IS NULL
     GROUP BY customer_email
     UNION ALL

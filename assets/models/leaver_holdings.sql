@@ -6,7 +6,7 @@ description: >-
   mailbox, files by folder, a share of files, an unmerged branch, a ticket, a lead. Leads match by the person's name
   if only one account has it, everything else by account, login or main address.
 owners: [security]
-optional: [calendar, cloud_storage, crm_accounting, email, rest_api, version_control]
+optional: [calendar, cloud_storage, crm_accounting, email, support, version_control]
 columns:
   user_id: The account of who left.
   user_name: Login.
@@ -227,8 +227,8 @@ things AS (
         AND NOT COALESCE(r.is_default, FALSE)
         AND NOT COALESCE(r.merged, FALSE)
     UNION ALL
-    SELECT k.id, 'rest_api', 'ticket', CAST(t.number AS VARCHAR), t.subject, t.status, CAST(t.opened_at AS TIMESTAMPTZ)
-    FROM rest_api.tickets AS t
+    SELECT k.id, 'support', 'ticket', CAST(t.number AS VARCHAR), t.subject, t.status, CAST(t.opened_at AS TIMESTAMPTZ)
+    FROM support.tickets AS t
     JOIN known AS k ON k.login = LOWER(t.assignee_email)
     WHERE t._deleted_at IS NULL AND t.closed_at IS NULL
     UNION ALL

@@ -73,7 +73,7 @@ files AS (
     SELECT CONCAT_WS('/', bucket, key) AS file, key, last_modified
     FROM cloud_storage.objects
     WHERE _deleted_at IS NULL
-        AND LOWER(key) LIKE '%.pdf'
+        AND (LOWER(key) LIKE '%.pdf' OR LOWER(key) LIKE '%.odt')
         AND REGEXP_MATCHES(LOWER(key), 'invoice|rechnung|facture|factura|fattura|factuur|faktur')
 ),
 texts AS (
@@ -85,7 +85,7 @@ texts AS (
     UNION ALL
     SELECT 'receipt', message, subject, 1, 'subject' FROM outgoing
     UNION ALL
-    SELECT 'file', file, REGEXP_REPLACE(REGEXP_REPLACE(LOWER(key), '^.*/', ''), '[.]pdf$', ''), 1, 'file_name'
+    SELECT 'file', file, REGEXP_REPLACE(REGEXP_REPLACE(LOWER(key), '^.*/', ''), '[.](pdf|odt)$', ''), 1, 'file_name'
     FROM files
 ),
 plain_texts AS (
@@ -163,15 +163,16 @@ told AS (
     INNER JOIN payments.invoices AS i ON i.id = c.invoice_id AND i._deleted_at IS NULL
     WHERE c._deleted_at IS NULL
     UNION ALL
+    -- A reference that leat gave by itself, leat:<id of the action>, is no number of an order.
     SELECT 'invoice', invoice_id, 1, 'order', 'reference', reference
     FROM crm_accounting.invoices
-    WHERE _deleted_at IS NULL
+    WHERE _deleted_at IS NULL AND reference NOT LIKE 'leat:%'
     UNION ALL
     SELECT 'invoice', invoice_id, 9, 'invoice', 'number', number FROM crm_accounting.invoices WHERE _deleted_at IS NULL
     UNION ALL
     SELECT 'credit_note', credit_note_id, 1, 'order', 'reference', reference
     FROM crm_accounting.credit_notes
-    WHERE _deleted_at IS NULL AND kind = 'customer'
+    WHERE _deleted_at IS NULL AND kind = 'customer' AND reference NOT LIKE 'leat:%'
 ),
 spelt AS (
     SELECT

@@ -26,7 +26,7 @@ columns:
   version_control_identities: Those in version control.
   calendar_identities: Those in the calendar.
   cloud_storage_identities: Those in cloud storage.
-  rest_api_identities: Those in tickets and reviews.
+  support_identities: Those in tickets and reviews.
   crm_accounting_identities: Those in the CRM.
   payments_identities: Those in payments.
   last_active_at: When the person last signed in, sent a mail, committed or tried a backup, where that is loaded.
@@ -67,7 +67,7 @@ seen AS (
         COUNT(*) FILTER (WHERE i.system = 'version_control') AS version_control_identities,
         COUNT(*) FILTER (WHERE i.system = 'calendar') AS calendar_identities,
         COUNT(*) FILTER (WHERE i.system = 'cloud_storage') AS cloud_storage_identities,
-        COUNT(*) FILTER (WHERE i.system = 'rest_api') AS rest_api_identities,
+        COUNT(*) FILTER (WHERE i.system = 'support') AS support_identities,
         COUNT(*) FILTER (WHERE i.system = 'crm_accounting') AS crm_accounting_identities,
         COUNT(*) FILTER (WHERE i.system = 'payments') AS payments_identities,
         MAX(i.last_seen_at) FILTER (
@@ -97,7 +97,7 @@ SELECT
     COALESCE(s.version_control_identities, 0) AS version_control_identities,
     COALESCE(s.calendar_identities, 0) AS calendar_identities,
     COALESCE(s.cloud_storage_identities, 0) AS cloud_storage_identities,
-    COALESCE(s.rest_api_identities, 0) AS rest_api_identities,
+    COALESCE(s.support_identities, 0) AS support_identities,
     COALESCE(s.crm_accounting_identities, 0) AS crm_accounting_identities,
     COALESCE(s.payments_identities, 0) AS payments_identities,
     s.last_active_at

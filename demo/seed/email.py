@@ -36,8 +36,8 @@ def seed_email(port: int, password: str, story: Story) -> list[str]:
     for account, of_account in groupby(mails, key=lambda mail: mail.account):
         with imaplib.IMAP4("127.0.0.1", port, timeout=30) as client:
             client.login(account, password)
-            for mailbox, found in groupby(of_account, key=lambda mail: mail.mailbox):
-                if _fill(client, mailbox, found):
+            for mailbox, in_mailbox in groupby(of_account, key=lambda mail: mail.mailbox):
+                if _fill(client, mailbox, in_mailbox):
                     filled.append(f"{account}/{mailbox}")
     return filled
 
@@ -45,15 +45,15 @@ def seed_email(port: int, password: str, story: Story) -> list[str]:
 def _fill(client: imaplib.IMAP4, mailbox: str, mails: Iterator[Mail]) -> bool:
     """Append mails to a mailbox, unless it holds any already."""
     client.create(mailbox)  # it says no when the mailbox is there
-    kind, found = client.select(mailbox, readonly=True)
-    if kind != "OK" or found[0] != b"0":
+    kind, answer = client.select(mailbox, readonly=True)
+    if kind != "OK" or answer[0] != b"0":
         return False
     for mail in mails:
         flags = r"(\Seen)" if mail.seen else "()"
         date = imaplib.Time2Internaldate(mail.sent_at)
-        kind, answer = client.append(mailbox, flags, date, written(mail))
+        kind, refusal = client.append(mailbox, flags, date, written(mail))
         if kind != "OK":
-            msg = f"the mail server refused {mail.message_id}: {answer!r}"
+            msg = f"the mail server refused {mail.message_id}: {refusal!r}"
             raise RuntimeError(msg)
     return True
 

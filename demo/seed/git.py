@@ -51,7 +51,7 @@ def seed_repositories(
     """
     shop = root / "shop.git"
     if not shop.exists():
-        half = root / "shop.half"  # a seeding that was interrupted starts anew
+        half = root / "shop.half"  # an interrupted seeding starts again
         shutil.rmtree(half, ignore_errors=True)
         _write_shop(half, now)
         half.rename(shop)

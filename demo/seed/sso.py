@@ -19,13 +19,22 @@ from leat.demo.story import Story
 READER = "leat"
 """The client that leat reads by."""
 OFFICE = "office"
+DASHBOARD = "leat-dashboard"
+"""The client by which people sign in to leat."""
 _BACK = "https://office.demo.example/back"
 _LASTS = 30 * 24 * 3600
 """Seconds that a session of the office application lasts."""
 
 
-def accounts_of(story: Story, password: str) -> Accounts:
-    """Return what Canaille has to know; every account and client has the same password.
+def accounts_of(story: Story, password: str, of_people: str, dashboard: str) -> Accounts:
+    """Return what Canaille has to know.
+
+    Args:
+        story: who works here.
+        password: of the clients.
+        of_people: of everybody's account.
+        dashboard: address of leat's dashboard, without a slash at its end. Because it is on loopback, Canaille trusts
+            it and asks nobody for consent.
 
     Who left is locked, but is still in the groups that the story puts them into, and may still have a session.
     """
@@ -42,6 +51,19 @@ def accounts_of(story: Story, password: str) -> Accounts:
         "token_endpoint_auth_method": "client_secret_basic",
         "scope": ["openid", "profile"],
     }
+    own = {
+        "client_id": DASHBOARD,
+        "client_secret": password,
+        "client_name": "leat",
+        "client_uri": dashboard,
+        "redirect_uris": [f"{dashboard}/sign-in/finish"],
+        "post_logout_redirect_uris": [f"{dashboard}/sign-in"],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": "client_secret_basic",
+        "scope": ["openid", "profile", "email", "groups"],
+        "audience": [DASHBOARD],
+    }
     people = [person for person in story.people if person.in_sso]
     groups = [
         {"display_name": group.name, "description": group.description, "members": list(group.members)}
@@ -50,8 +72,8 @@ def accounts_of(story: Story, password: str) -> Accounts:
     stayed = [person for person in people if person.session_open and not person.is_active]
     sessions = [_session(person.login, story.at(person.logins[-1])) for person in stayed]
     return Accounts(
-        clients=(service_account(READER, password), office),
-        users=tuple(_user(story, person.login, password) for person in people),
+        clients=(service_account(READER, password), office, own),
+        users=tuple(_user(story, person.login, of_people) for person in people),
         groups=tuple(groups),
         tokens=tuple(token for token, _ in sessions),
         consents=tuple(consent for _, consent in sessions),
@@ -84,14 +106,15 @@ def _session(login: str, began: datetime) -> tuple[dict[str, Any], dict[str, Any
     return {**common, **token, "lifetime": _LASTS}, {**common, "consent_id": f"consent-{login}"}
 
 
-def seed_sso(url: str, folder: Path, story: Story, password: str) -> None:
+def seed_sso(url: str, folder: Path, story: Story, password: str, of_people: str) -> None:
     """Let people have signed in, and sign in; once.
 
     Args:
         url: address of Canaille, without a slash at its end.
         folder: the folder given to :func:`leat.demo.servers.canaille.start_canaille`.
         story: who did.
-        password: of every account.
+        password: of the clients.
+        of_people: of everybody's account.
     """
     past = folder / f"{LOG}.1"
     if past.exists():
@@ -99,7 +122,7 @@ def seed_sso(url: str, folder: Path, story: Story, password: str) -> None:
     for person in story.people:
         if person.in_sso and person.is_active and person.session_open:
             browser = Browser(url)
-            if not browser.sign_in(person.login, password):
+            if not browser.sign_in(person.login, of_people):
                 msg = f"{person.login} can't sign in"
                 raise RuntimeError(msg)
             browser.use(OFFICE, password, _BACK)

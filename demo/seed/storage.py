@@ -1,7 +1,7 @@
 """The demo company's storage: its files and their versions, who may read them, backups and a report of their test.
 
-The bucket ``company`` keeps versions, ``archive`` doesn't. A server sets the times of objects itself: all are as old as
-the seeding. The last object that is written tells that everything is there.
+The bucket ``company`` is versioned, ``archive`` isn't. A server sets the times of objects itself: all are as old as
+the seeding. The last object that is written marks the seeding as complete.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _XMLNS = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 
 
 def seed_storage(url: str, access_key: str, secret_key: str, story: Story) -> bool:
-    """Write what the story tells to an S3 server; returns whether there was anything to do.
+    """Write the files of the story to an S3 server; returns whether there was anything to do.
 
     Args:
         url: address of the server.
@@ -85,7 +85,7 @@ def _lifecycle() -> str:
 
 
 def _reports(story: Story) -> list[tuple[str, bytes]]:
-    found = []
+    result = []
     for backup, days_ago, worked in RESTORE_TESTS:
         at = story.at(days_ago)
         report = {
@@ -94,8 +94,8 @@ def _reports(story: Story) -> list[tuple[str, bytes]]:
             "ok": worked,
             "tested_by_email": "dan.rossi@demo.example",
         }
-        found.append((f"{REPORTS}{backup}-{at:%Y-%m-%d}.json", json.dumps(report).encode()))
-    return found
+        result.append((f"{REPORTS}{backup}-{at:%Y-%m-%d}.json", json.dumps(report).encode()))
+    return result
 
 
 def _must(response: requests.Response, *also: int) -> None:

@@ -1,6 +1,6 @@
 """Seeds localstripe and the fake before it with what the demo company sold: by Stripe's own library where it can.
 
-What localstripe can't be told is laid over its objects: the day on which something happened, fees, payouts, disputes.
+What localstripe can't store is laid over its objects: the day on which something happened, fees, payouts, disputes.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ def seed_payments(url: str, key: str, story: Story) -> None:
     Args:
         url: address of the front, without a slash at its end.
         key: the secret key that it accepts.
-        story: what to tell.
+        story: what to write.
     """
     with requests.Session() as session:
         session.headers["Authorization"] = f"Bearer {key}"
-        known = session.get(f"{url}/v1/products/{story.products[0].sku}", timeout=30)
-        if known.ok and known.json()["metadata"].get("seeded"):
+        product = session.get(f"{url}/v1/products/{story.products[0].sku}", timeout=30)
+        if product.ok and product.json()["metadata"].get("seeded"):
             return
         session.delete(f"{url}/_fake", timeout=30).raise_for_status()
         import stripe

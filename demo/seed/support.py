@@ -14,7 +14,7 @@ _TABLES = """
 CREATE TABLE tickets (number INTEGER PRIMARY KEY, customer_email TEXT NOT NULL, order_number INTEGER, subject TEXT
     NOT NULL, status TEXT NOT NULL, assignee TEXT NOT NULL, opened_at TEXT NOT NULL, closed_at TEXT, updated_at TEXT);
 CREATE TABLE messages (id INTEGER PRIMARY KEY, ticket INTEGER NOT NULL REFERENCES tickets, written_at TEXT NOT NULL,
-    author TEXT NOT NULL, from_customer INTEGER NOT NULL, text TEXT NOT NULL);
+    author TEXT NOT NULL, from_customer INTEGER NOT NULL, text TEXT NOT NULL, reference TEXT UNIQUE);
 CREATE TABLE reviews (id INTEGER PRIMARY KEY, sku TEXT NOT NULL, customer_email TEXT NOT NULL, stars INTEGER NOT NULL,
     text TEXT NOT NULL, created_at TEXT NOT NULL);
 """
@@ -22,7 +22,7 @@ _WORDS = {5: "Just what we wanted.", 4: "Good, and a little late.", 3: "It is al
 
 
 def seed_support(file: Path, story: Story) -> None:
-    """Make the file with what the story tells; one that is there is left as it is."""
+    """Create the file with the tickets of the story, unless it exists."""
     if file.exists():
         return
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

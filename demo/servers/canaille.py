@@ -1,6 +1,6 @@
 """Canaille, an identity provider (OpenID Connect, SCIM 2.0), as a process on loopback.
 
-It keeps its SQLite database in ``<folder>/canaille.sqlite`` and its log, security lines included, in
+Its SQLite database is in ``<folder>/canaille.sqlite`` and its log, security lines included, in
 ``<folder>/security.log``. Accounts that are given are created when it starts, where they aren't there yet.
 """
 
@@ -24,11 +24,11 @@ class Accounts:
     """What Canaille knows when it starts, as attributes of its own models (``canaille.core.models`` and ``oidc``).
 
     Attributes:
-        clients: OIDC clients, found by ``client_id``.
-        users: found by ``user_name``; a ``manager`` isn't known to Canaille.
-        groups: found by ``display_name``; ``members`` are names of users.
-        tokens: found by ``token_id``; ``client`` and ``subject`` are names, times are ISO 8601.
-        consents: found by ``consent_id``, likewise.
+        clients: OIDC clients, identified by ``client_id``; ``audience`` are ids of clients that its ID tokens are for.
+        users: identified by ``user_name``; Canaille has no ``manager``.
+        groups: identified by ``display_name``; ``members`` are names of users.
+        tokens: identified by ``token_id``; ``client`` and ``subject`` are names, times are ISO 8601.
+        consents: identified by ``consent_id``, likewise.
     """
 
     clients: tuple[dict[str, Any], ...] = ()
@@ -54,7 +54,7 @@ def start_canaille(folder: Path, accounts: Accounts | None = None, port: int | N
     """Start Canaille and wait until it listens.
 
     Args:
-        folder: where its database, keys and log are kept; what is there already is served again.
+        folder: of its database, keys and log; existing data is served again.
         accounts: what to create where it isn't there yet.
         port: TCP port on 127.0.0.1; None for a free one.
     """

@@ -20,7 +20,8 @@ _FORMAT = "[%(asctime)s] - %(ip)s - %(levelname)s in %(module)s: %(message)s"
 """Canaille's own (``canaille.app.logging``)."""
 _FAST_HASH = {"pbkdf2_sha512__rounds": 1000}
 _TIMES = ("created", "last_modified", "issue_date", "revokation_date", "lock_date", "client_id_issued_at")
-_FOUND_BY = {"client": "client_id", "user": "user_name", "group": "display_name"}
+_ADDRESSES = ("client_uri", "redirect_uris", "post_logout_redirect_uris")
+_KEYS = {"client": "client_id", "user": "user_name", "group": "display_name"}
 
 
 def configuration(folder: Path) -> dict[str, Any]:
@@ -49,25 +50,38 @@ def configuration(folder: Path) -> dict[str, Any]:
 
 
 def create_accounts(accounts: Mapping[str, list[dict[str, Any]]]) -> None:
-    """Create what isn't there yet; clients and users first, for the others name them."""
+    """Create what isn't there yet; clients and users first, for the others name them.
+
+    A client that is there gets its addresses again: its application may be on another port now.
+    """
     from canaille.app import models  # type: ignore[import-untyped]
     from canaille.backends import Backend  # type: ignore[import-untyped]
 
     backend = Backend.instance
     for kind in ("client", "user", "group", "token", "consent"):
-        model, found_by = getattr(models, kind.title()), _FOUND_BY.get(kind, f"{kind}_id")
+        model, key = getattr(models, kind.title()), _KEYS.get(kind, f"{kind}_id")
         for values in accounts[f"{kind}s"]:
-            if backend.get(model, **{found_by: values[found_by]}) is not None:
+            there = backend.get(model, **{key: values[key]})
+            if there is not None:
+                addresses = {name: values[name] for name in _ADDRESSES if name in values}
+                if any(getattr(there, name) != value for name, value in addresses.items()):
+                    backend.update(there, **addresses)
+                    backend.save(there)
                 continue
             for name, value in values.items():
                 if name in _TIMES and value is not None:
                     values[name] = datetime.fromisoformat(value)
+            audience = values.pop("audience", ())  # may name the client itself
             if kind == "group":
                 values["members"] = [backend.get(models.User, user_name=name) for name in values["members"]]
             if kind in ("token", "consent"):
                 values["client"] = backend.get(models.Client, client_id=values["client"])
                 values["subject"] = backend.get(models.User, user_name=values["subject"])
-            backend.save(model(**values))
+            made = model(**values)
+            backend.save(made)
+            if audience:
+                made.audience = [backend.get(models.Client, client_id=name) for name in audience]
+                backend.save(made)
 
 
 def main(folder: Path, port: int) -> None:

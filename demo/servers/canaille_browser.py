@@ -50,7 +50,7 @@ class Browser:
         """Let an application sign in who is signed in here (OIDC code flow with PKCE); returns its access token.
 
         An access token of Canaille is a signed JWT whose times are whole seconds. The second one of a person for an
-        application in one second would be the first one again, which its database refuses: the application asks anew.
+        application in one second would be the first one again, which its database refuses: the application asks again.
         """
         answer = self._tokens(client_id, secret, redirect)
         if answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -83,8 +83,8 @@ class Browser:
 
     def _post(self, url: str, form: dict[str, str]) -> requests.Response:
         page = self.session.get(url, timeout=_TIMEOUT)
-        found = _FORM.search(page.text)
-        if found is None:
+        match = _FORM.search(page.text)
+        if match is None:
             msg = f"{url} has no form"
             raise RuntimeError(msg)
-        return self.session.post(page.url, data={"csrf_token": found[1], **form}, timeout=_TIMEOUT)
+        return self.session.post(page.url, data={"csrf_token": match[1], **form}, timeout=_TIMEOUT)

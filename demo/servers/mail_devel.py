@@ -1,6 +1,6 @@
 """mail-devel, an IMAP and SMTP server from a wheel, as a process on loopback.
 
-It keeps mail in memory: after a stop all of it is gone, UIDVALIDITY included. Every login exists, all with one
+Mail is only in memory: after a stop all of it is gone, UIDVALIDITY included. Every login exists, all with one
 password. It has no CONDSTORE, QRESYNC or keywords of one's own.
 """
 
@@ -27,6 +27,14 @@ def start_mail_devel(folder: Path, password: str, port: int | None = None, smtp_
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     port = port or free_port()
     smtp = smtp_port or free_port()
-    argv = [sys.executable, "-m", "mail_devel", "--host", "127.0.0.1", "--multi-user", "--no-http"]
+    argv = [
+        sys.executable,
+        "-m",
+        "leat.demo.servers.mail_devel_app",
+        "--host",
+        "127.0.0.1",
+        "--multi-user",
+        "--no-http",
+    ]
     argv += ["--imap-port", str(port), "--smtp-port", str(smtp), "--user", "office@demo.example"]
     return start("mail-devel", argv, folder, port, {"MAIL_PASSWORD": password})

@@ -46,13 +46,19 @@ def is_listening(port: int) -> bool:
 
 
 def is_running(pid: int) -> bool:
-    """Return whether a process with that pid exists and has not ended."""
+    """Return whether a process with that pid exists and has not ended.
+
+    One that has ended and that its parent hasn't waited for still has its pid; Linux says so in ``/proc`` (proc(5)).
+    """
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
+    with contextlib.suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return fields[0] not in ("Z", "X") or int(fields[17]) > 1  # other threads still have its sockets open
     return True
 
 

@@ -43,7 +43,7 @@ def start_radicale(folder: Path, users: Mapping[str, str], port: int | None = No
     """Start Radicale for these accounts and wait until it listens.
 
     Args:
-        folder: where it keeps its configuration, accounts and collections; what is there already is served again.
+        folder: of its configuration, accounts and collections; existing data is served again.
         users: login to password.
         port: TCP port on 127.0.0.1; None for a free one.
     """
@@ -57,5 +57,5 @@ def start_radicale(folder: Path, users: Mapping[str, str], port: int | None = No
 
 
 def storage_folder(folder: Path, user: str, calendar: str) -> Path:
-    """Return the folder in which Radicale keeps the files of a calendar."""
+    """Return the folder of a calendar's files in Radicale."""
     return folder.resolve() / "collections" / "collection-root" / user / calendar

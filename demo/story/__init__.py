@@ -81,7 +81,7 @@ class Story:
         return next(product for product in self.products if product.sku == sku)
 
 
-def tell(began_at: datetime) -> Story:
+def write_story(began_at: datetime) -> Story:
     """Return the story of a company that began at that time."""
     noon = began_at.replace(hour=12, minute=0, second=0, microsecond=0)
     return Story(

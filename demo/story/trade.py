@@ -87,6 +87,7 @@ class Order:
         lines: number of the product and pieces.
         charged: whether the gateway has a charge.
         declined_first: whether a first attempt was declined.
+        charged_twice: whether the gateway charged it a second time.
         refunds: amounts that the gateway gave back.
         disputed: whether the customer disputes the charge.
         invoiced: whether the books have an invoice.
@@ -104,6 +105,7 @@ class Order:
     lines: tuple[tuple[str, int], ...]
     charged: bool = True
     declined_first: bool = False
+    charged_twice: bool = False
     refunds: tuple[int, ...] = ()
     disputed: bool = False
     invoiced: bool = True
@@ -150,7 +152,7 @@ ORDERS = (
     Order(1021, "birch", 12, (("FLOOR", 3),), charged=False, receipt=False),
     Order(1022, "quill", 10, (("DESK", 2),), invoiced=False, booked=False, pdf=False),
     Order(1023, "hazel", 8, (("DESK", 1),), refunds=(16500,)),
-    Order(1024, "cedar", 6, (("BULB", 30),)),
+    Order(1024, "cedar", 6, (("BULB", 30),), charged_twice=True),
     Order(1025, "elm", 4, (("DESK", 1), ("BULB", 2)), pdf=False),
     Order(1026, "ginkgo", 3, (("BULB", 12),)),
     Order(1027, "juniper", 2, (("DESK", 1),)),
@@ -159,7 +161,7 @@ ORDERS = (
 GHOST_RECEIPT = 1999
 """A receipt was sent for this order, which is in no system."""
 FEE = (290, 30)
-"""What the gateway keeps of a charge: hundredths of a percent, and a fixed part in minor units."""
+"""What the gateway takes from a charge: hundredths of a percent, and a fixed part in minor units."""
 PAYOUT_SHORT = 300
 """What the last payout in EUR lacks of its transactions, in cents."""
 

@@ -1,13 +1,15 @@
-"""A FAKE of the parts of Stripe's API that localstripe lacks; a small program of ours, not Stripe's.
+"""A FAKE of the parts of Stripe's API that localstripe lacks; a small program of leat, not Stripe's.
 
-It stands before a localstripe, hands on what that can do, and adds, in the shapes of Stripe's own OpenAPI document
+It sits in front of a localstripe, passes on what that can do, and adds, in the shapes of Stripe's own OpenAPI document
 (github.com/stripe/openapi): disputes, prices, payouts with their bookings, fees, events of every change, ``created``
-filters, newest first, a key that is checked. Without a localstripe behind it, it serves only what was put into it.
+filters, newest first, a key that is checked, idempotency keys (:mod:`leat.demo.stripe.idempotency`), refusals of what
+Stripe refuses (:mod:`leat.demo.stripe.rules`). Without a localstripe behind it, it serves only what was put into it.
 
-What localstripe can't be told (that a charge is of last month, that a booking had a fee) is laid over its objects by
+What localstripe can't store (that a charge is of last month, that a booking had a fee) is laid over its objects by
 ``PUT /_fake/<list>/<id>``, with the fields as JSON; on the lists that it lacks this makes whole objects. Fields that
 begin with an underscore aren't served: ``_payout`` of a booking is the payout that it went into. ``?event=<type>``
-makes an event of it; ``DELETE`` takes an object away; ``DELETE /_fake`` everything.
+makes an event of it; ``DELETE`` takes an object away; ``DELETE /_fake`` everything. ``POST /_fake/refunds``
+makes a refund, even one that Stripe would refuse. Events are sent as webhooks (:mod:`leat.demo.stripe.webhooks`).
 """
 
 from __future__ import annotations
@@ -16,23 +18,40 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 from leat.demo.stripe.behind import Behind
+from leat.demo.stripe.idempotency import InFlight, Keys, OtherRequest, hash_request
+from leat.demo.stripe.rules import Handled, Objects, Refusal, handle
 from leat.demo.stripe.shapes import DEFAULTS, KINDS, complete, events_of
+from leat.demo.stripe.webhooks import Webhooks
 
 Params = Mapping[str, str]
+_OTHER_REQUEST = (
+    "Keys for idempotent requests can only be used with the same parameters they were first used with. "
+    "Try using another key if you meant to execute a different request."
+)
+_IN_FLIGHT = "There is currently another in-progress request using this Idempotent Key. Please try again later."
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP answer."""
+    """An HTTP answer.
+
+    Attributes:
+        status: its status.
+        body: its JSON, or bytes.
+        executed: whether it is that of an operation which was executed, and not of a request that was turned away.
+        headers: more of its headers.
+    """
 
     status: int
     body: Any
+    executed: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +71,7 @@ class Fake:
     Args:
         key: the secret key that is accepted.
         behind: address of a localstripe; None for none.
-        folder: where it keeps what was put into it; None for nowhere.
+        folder: where it stores what was put into it; None for nowhere.
     """
 
     def __init__(self, key: str, behind: str | None = None, folder: Path | None = None) -> None:
@@ -60,6 +79,8 @@ class Fake:
         self.before: Callable[[Call], Reply | None] = lambda _call: None
         self._behind = Behind(behind)
         self._journal = folder / "stripe_fake.jsonl" if folder else None
+        self.keys = Keys(folder / "stripe_keys.jsonl" if folder else None)
+        self.webhooks = Webhooks(folder)
         self._lock = threading.RLock()
         self.objects: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in KINDS}
         self.gone: dict[str, str] = {}
@@ -71,6 +92,26 @@ class Fake:
         """Return the answer to a request."""
         if call.headers.get("Authorization") != f"Bearer {self.key}":
             return _error(401, "Invalid API Key provided")
+        key = call.headers.get("Idempotency-Key")
+        if key is None or call.method != "POST":
+            return self._answer(call)
+        request = hash_request(call.method, call.path, call.body)
+        try:
+            stored = self.keys.begin(key, request)
+        except OtherRequest:
+            return _error(400, _OTHER_REQUEST, kind="idempotency_error")
+        except InFlight:
+            return _error(409, _IN_FLIGHT, code="idempotency_key_in_use")
+        if stored is not None:
+            return Reply(stored.status, stored.body, headers={"Idempotency-Key": key, "Idempotent-Replayed": "true"})
+        reply = Reply(500, {})
+        try:
+            reply = self._answer(call)
+        finally:
+            self.keys.end(key, request, reply.status, reply.body, executed=reply.executed)
+        return replace(reply, headers={"Idempotency-Key": key})
+
+    def _answer(self, call: Call) -> Reply:
         with self._lock:
             reply = self.before(call)
             if reply is None:
@@ -80,30 +121,33 @@ class Fake:
     def put(self, name: str, key: str, fields: Mapping[str, Any], event: str | None = None) -> dict[str, Any]:
         """Lay fields over an object, or make one; returns what was put."""
         fresh = {**DEFAULTS.get(name, {}), "id": key, "object": KINDS[name], "created": int(time.time())}
-        known = self.objects[name].get(key)
-        held = {**(known if known is not None else {} if self._behind.get(name, key) else fresh), **fields}
+        before = self.objects[name].get(key)
+        held = {**(before if before is not None else {} if self._behind.get(name, key) else fresh), **fields}
         self._note(name, key, held)
         if event:
-            self.tell(event, self._get(name, key) or held)
+            self.add_event(event, self._get(name, key) or held)
         return held
 
-    def tell(self, kind: str, subject: Mapping[str, Any], **fields: Any) -> None:
+    def add_event(self, kind: str, subject: Mapping[str, Any], **fields: Any) -> None:
         """Make an event of an object."""
         key = f"evt_fake{len(self.objects['events']):08d}"
         data = {"object": {name: value for name, value in subject.items() if name != "lines"}}
         made = {"id": key, "object": "event", "type": kind, "created": int(time.time()), "data": data}
-        self._note("events", key, {**DEFAULTS["events"], **made, **fields})
+        event = {**DEFAULTS["events"], **made, **fields}
+        self._note("events", key, event)
+        self.webhooks.send(event)
 
     def take(self, name: str, key: str, event: str | None = None) -> None:
         """Take an object away."""
         if event:
-            self.tell(event, self.objects[name].get(key) or {"id": key, "object": KINDS[name]})
+            self.add_event(event, self.objects[name].get(key) or {"id": key, "object": KINDS[name]})
         self._note(name, key, None)
 
     def clear(self) -> None:
         """Forget everything, the localstripe behind included."""
         self.objects = {name: {} for name in KINDS}
         self.gone = {}
+        self.keys.clear()
         if self._journal:
             self._journal.unlink(missing_ok=True)
         self._behind.ask("DELETE", "/_config/data")
@@ -117,10 +161,10 @@ class Fake:
         if len(parts) == 2 and parts[1] in KINDS:
             return list_reply(self._all(parts[1], call.params), call.params, call.path)
         if len(parts) == 3 and parts[1] in KINDS:
-            found = self._get(parts[1], parts[2])
-            if found is None and self.gone.get(parts[2]) == "customer":
+            answer = self._get(parts[1], parts[2])
+            if answer is None and self.gone.get(parts[2]) == "customer":
                 return Reply(200, {"id": parts[2], "object": "customer", "deleted": True})
-            return _error(404, f"No such object: {parts[2]}", "id") if found is None else Reply(200, found)
+            return _error(404, f"No such object: {parts[2]}", "id") if answer is None else Reply(200, answer)
         if parts[1:2] == ["customers"] and parts[3:] == ["payment_methods"]:
             return list_reply(self._methods(parts[2]), call.params, call.path)
         if parts[1:2] == ["invoices"] and parts[3:] == ["lines"]:
@@ -129,40 +173,62 @@ class Fake:
         return _error(404, f"Unrecognized request URL (GET: {call.path})")
 
     def _set(self, call: Call, parts: list[str]) -> Reply:
-        """Do what the fake itself is told."""
+        """Answer the requests to the fake itself."""
         event = call.params.get("event")
+        if parts[:1] == ["webhook_endpoints"]:
+            self.webhooks.register(parts[1], **json.loads(call.body))
+            return Reply(200, {"id": parts[1]})
         if call.method == "DELETE" and not parts:
             self.clear()
         elif call.method == "DELETE":
             self.take(parts[0], parts[1], event)
+        elif call.method == "POST":
+            status, body = self._behind.ask("POST", "/v1/refunds", call.body, call.headers.get("Content-Type"))
+            self._add_events(["v1", "refunds"], body, None)
+            return Reply(status, body)
         else:
             return Reply(200, self.put(parts[0], parts[1], json.loads(call.body), event))
         return Reply(200, {"deleted": True})
 
     def _write(self, call: Call) -> Reply:
-        """Hand a write on to localstripe, and make events of what it did."""
-        status, body = self._behind.ask(call.method, call.path, call.body, call.headers.get("Content-Type"))
+        """Hand a write on to localstripe, unless Stripe would refuse it, and make events of what it did."""
         parts = call.path.strip("/").split("/")
+        handled = handle(Objects(self._get, self._all), parts, call.body) if call.method == "POST" else None
+        if isinstance(handled, Refusal):
+            return _refused(handled)
+        body = call.body if handled is None else handled.body
+        status, answer = self._behind.ask(call.method, call.path, body, call.headers.get("Content-Type"))
         if call.method == "DELETE" and status == 200:
             self.take(parts[1], parts[2], f"{KINDS[parts[1]]}.deleted")
         else:
-            for kind, name, key in events_of(parts, body):
-                subject = self._get(name, key)
-                if subject:
-                    self.tell(kind, subject)
-        return Reply(status, body)
+            if handled is not None and status == 200:
+                answer = self._lay(handled, parts[1], answer)
+            self._add_events(parts, answer, call.headers.get("Idempotency-Key"))
+        return Reply(status, answer, executed=status in (200, 402))
+
+    def _lay(self, handled: Handled, name: str, answer: dict[str, Any]) -> dict[str, Any]:
+        """Lay over objects what localstripe wasn't given; returns the answer with it."""
+        for laid, key, fields in handled.laid:
+            self.put(laid, key or answer["id"], fields)
+        return self._get(name, answer["id"]) or answer
+
+    def _add_events(self, parts: list[str], answer: Any, key: str | None) -> None:
+        for kind, name, about in events_of(parts, answer):
+            subject = self._get(name, about)
+            if subject:
+                self.add_event(kind, subject, request={"id": None, "idempotency_key": key})
 
     def _all(self, name: str, params: Params) -> list[dict[str, Any]]:
-        found: dict[str, dict[str, Any]] = {}
+        objects: dict[str, dict[str, Any]] = {}
         for each in self._behind.listed(name):
-            found[each["id"]] = {**each, **self.objects[name].get(each["id"], {})}
-        found |= {key: each for key, each in self.objects[name].items() if key not in found and "object" in each}
-        kept = [each for key, each in found.items() if key not in self.gone]
-        for field in ("customer", "charge", "payment_intent", "type"):
-            kept = [each for each in kept if field not in params or each.get(field) == params[field]]
+            objects[each["id"]] = {**each, **self.objects[name].get(each["id"], {})}
+        objects |= {key: each for key, each in self.objects[name].items() if key not in objects and "object" in each}
+        listed = [each for key, each in objects.items() if key not in self.gone]
+        for each_field in ("customer", "charge", "payment_intent", "type"):
+            listed = [each for each in listed if each_field not in params or each.get(each_field) == params[each_field]]
         if "payout" in params:
-            kept = [each for each in kept if each.get("_payout") == params["payout"]]
-        return [self._complete(name, each) for each in kept]
+            listed = [each for each in listed if each.get("_payout") == params["payout"]]
+        return [self._complete(name, each) for each in listed]
 
     def _methods(self, customer: str) -> list[dict[str, Any]]:
         own = [each for each in self.objects["payment_methods"].values() if "object" in each]
@@ -176,8 +242,8 @@ class Fake:
         held = self.objects[name].get(key)
         if held is not None and "object" in held:
             return self._complete(name, held)
-        found = self._behind.get(name, key)
-        return self._complete(name, {**found, **(held or {})}) if found else None
+        behind = self._behind.get(name, key)
+        return self._complete(name, {**behind, **(held or {})}) if behind else None
 
     def _complete(self, name: str, given: dict[str, Any]) -> dict[str, Any]:
         return complete(name, {field: value for field, value in given.items() if field[0] != "_"}, self._behind.get)
@@ -199,28 +265,35 @@ class Fake:
             self.gone.pop(key, None)
 
 
-def list_reply(found: list[dict[str, Any]], params: Params, path: str) -> Reply:
+def list_reply(objects: list[dict[str, Any]], params: Params, path: str) -> Reply:
     """Return a page of a list, as Stripe gives it: newest first, filtered by ``created``."""
     tests: dict[str, Callable[[int, int], bool]] = {
         "gte": lambda a, b: a >= b, "gt": lambda a, b: a > b, "lte": lambda a, b: a <= b, "lt": lambda a, b: a < b,
     }  # fmt: skip
     for name, test in tests.items():
         if limit := params.get(f"created[{name}]"):
-            found = [each for each in found if test(each["created"], int(limit))]
-    found = sorted(found, key=lambda each: (each.get("created", 0), each["id"]), reverse=True)
+            objects = [each for each in objects if test(each["created"], int(limit))]
+    objects = sorted(objects, key=lambda each: (each.get("created", 0), each["id"]), reverse=True)
     after, size = params.get("starting_after"), int(params.get("limit", 10))
     begin = 0
     if after is not None:
-        ids = [each["id"] for each in found]
+        ids = [each["id"] for each in objects]
         if after not in ids:
             return _error(400, f"No such object: {after}", "starting_after")
         begin = ids.index(after) + 1
-    page = found[begin : begin + size]
-    return Reply(200, {"object": "list", "data": page, "has_more": begin + size < len(found), "url": path})
+    page = objects[begin : begin + size]
+    return Reply(200, {"object": "list", "data": page, "has_more": begin + size < len(objects), "url": path})
 
 
-def _error(status: int, message: str, param: str | None = None) -> Reply:
-    return Reply(status, {"error": {"type": "invalid_request_error", "message": message, "param": param}})
+def _error(
+    status: int, message: str, param: str | None = None, *, kind: str = "invalid_request_error", code: str | None = None
+) -> Reply:
+    return Reply(status, {"error": {"type": kind, "code": code, "message": message, "param": param}})
+
+
+def _refused(refusal: Refusal) -> Reply:
+    reply = _error(refusal.status, refusal.message, refusal.param, code=refusal.code)
+    return replace(reply, executed=refusal.executed)
 
 
 def query(text: str) -> dict[str, str]:

@@ -26,7 +26,7 @@ def start_stripe_front(folder: Path, key: str, behind: str | None, port: int | N
     """Start the fake as a process and wait until it listens.
 
     Args:
-        folder: where it keeps what was put into it.
+        folder: where it stores what was put into it.
         key: the secret key that it accepts.
         behind: address of a localstripe; None for none.
         port: TCP port on 127.0.0.1; None for a free one.
@@ -56,6 +56,8 @@ def make_server(fake: Fake, port: int = 0) -> ThreadingHTTPServer:
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(sent)))
             self.send_header("Stripe-Version", self.headers.get("Stripe-Version") or "2025-02-24.acacia")
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(sent)
 

@@ -1,7 +1,7 @@
 """localstripe, an imitation of Stripe's API by its users, as a process on loopback.
 
-Its own command listens on every interface and keeps its store in ``/tmp``, shared by whoever starts it; here it listens
-on 127.0.0.1 and keeps its store in ``<folder>/localstripe.pickle``, so that it goes on where it was stopped::
+Its own command listens on every interface and has its store in ``/tmp``, shared by whoever starts it; here it listens
+on 127.0.0.1 and has its store in ``<folder>/localstripe.pickle``, so that it goes on where it was stopped::
 
     python -m leat.demo.stripe.localstripe --folder DIR --port N
 """
@@ -22,7 +22,7 @@ def start_localstripe(folder: Path, port: int | None = None) -> Process:
     """Start localstripe and wait until it listens; any key that begins with ``sk_`` is good for it.
 
     Args:
-        folder: where it keeps its store; what is there already is served again.
+        folder: of its store; existing data is served again.
         port: TCP port on 127.0.0.1; None for a free one.
     """
     folder = folder.resolve()
@@ -41,15 +41,15 @@ def _main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     asked = parser.parse_args()
-    kept = asked.folder / "localstripe.pickle"
+    pickle_file = asked.folder / "localstripe.pickle"
 
-    def keep(self: Store) -> None:
+    def save(self: Store) -> None:
         """Write the store at once or not at all; localstripe calls this after each change."""
-        atomic_write(kept, pickle.dumps(self, protocol=pickle.HIGHEST_PROTOCOL))
+        atomic_write(pickle_file, pickle.dumps(self, protocol=pickle.HIGHEST_PROTOCOL))
 
-    Store.dump_to_disk = keep
-    if kept.exists():
-        with kept.open("rb") as file:
+    Store.dump_to_disk = save
+    if pickle_file.exists():
+        with pickle_file.open("rb") as file:
             dict.update(store, pickle.load(file))  # noqa: S301 - this program's own file
     random.seed(f"localstripe {len(store)}")  # its ids are the same on every machine, and never those of before
     web.run_app(server.app, host="127.0.0.1", port=asked.port, access_log=None, print=None)

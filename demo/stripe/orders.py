@@ -38,6 +38,15 @@ class Account:
         answer = self.session.put(path, params={"event": event} if event else {}, json=dict(fields), timeout=30)
         answer.raise_for_status()
 
+    def refund(self, payment: str, amount: int, *, beyond: bool) -> Any:
+        """Refund a payment, even beyond what is left of it; returns the refund."""
+        asked = {"payment_intent": payment, "amount": amount}
+        if not beyond:
+            return self.library.refunds.create(asked)
+        answer = self.session.post(f"{self.url}/_fake/refunds", data=asked, timeout=30)
+        answer.raise_for_status()
+        return answer.json()
+
 
 def make_card(account: Account, customer: Customer, number: str, story: Story) -> str:
     """Make a card of a customer's; returns its id."""
@@ -49,7 +58,7 @@ def make_card(account: Account, customer: Customer, number: str, story: Story) -
 
 
 def charge_order(account: Account, order: Order, payer: tuple[str, str], story: Story) -> Iterator[Booking]:
-    """Charge an order, give back and dispute what the story says; yields the bookings."""
+    """Charge an order, give back, dispute and charge again what the story says; yields the bookings."""
     customer, card = payer
     if order.declined_first:
         _pay(account, order, customer, make_card(account, story.customer(order.customer), DECLINED, story), story)
@@ -57,37 +66,41 @@ def charge_order(account: Account, order: Order, payer: tuple[str, str], story: 
     fee = order.total * FEE[0] // 10_000 + FEE[1]
     yield _book(account, charge, order.total, fee, order, _moment(story, order.days_ago))
     for number, amount in enumerate(order.refunds):
-        refund = account.library.refunds.create({"payment_intent": intent, "amount": amount})
+        left = order.total - sum(order.refunds[:number])
+        refund = account.refund(intent, amount, beyond=amount > left)
         moment = _moment(story, order.days_ago - 1, hours=number)
-        account.lay("refunds", refund.id, dict(created=moment, reason="requested_by_customer"))
+        account.lay("refunds", refund["id"], dict(created=moment, reason="requested_by_customer"))
         yield _book(account, refund, -amount, 0, order, moment)
     if order.disputed:
         yield _dispute(account, order, intent, charge.id, story)
+    if order.charged_twice:
+        _, again = _pay(account, order, customer, card, story, minutes=1)
+        yield _book(account, again, order.total, fee, order, _moment(story, order.days_ago, hours=1 / 60))
 
 
-def _pay(account: Account, order: Order, customer: str, card: str, story: Story) -> tuple[str, Any]:
-    """Take the money; returns the id of the payment and its charge."""
+def _pay(account: Account, order: Order, customer: str, card: str, story: Story, minutes: float = 0) -> tuple[str, Any]:
+    """Take the money, so many minutes after the order; returns the id of the payment and its charge."""
     import stripe
 
     asked = {"amount": order.total, "currency": order.currency.lower(), "customer": customer, "payment_method": card}
     intent = account.library.payment_intents.create({**asked, "metadata": {"order": str(order.number)}})
     try:
         account.library.payment_intents.confirm(intent.id)
-        late = 0.0
+        late = -minutes / 60
     except stripe.CardError:
         late = 0.1
-    told = {"description": f"Order {order.number}", "metadata": {"order": str(order.number)}}
+    about = {"description": f"Order {order.number}", "metadata": {"order": str(order.number)}}
     moment = _moment(story, order.days_ago, hours=-late)
-    account.lay("payment_intents", intent.id, dict(created=moment, **told))
+    account.lay("payment_intents", intent.id, dict(created=moment, **about))
     charge: Any = account.library.payment_intents.retrieve(intent.id).latest_charge
     mail = story.customer(order.customer).email
-    account.lay("charges", charge.id, dict(created=moment, receipt_email=mail, disputed=order.disputed, **told))
+    account.lay("charges", charge.id, dict(created=moment, receipt_email=mail, disputed=order.disputed, **about))
     return intent.id, charge
 
 
 def _book(account: Account, source: Any, amount: int, fee: int, order: Order, moment: int) -> Booking:
     """Lay day and fee over a booking."""
-    key = source.balance_transaction
+    key = source["balance_transaction"]
     fees = [{"amount": fee, "currency": order.currency.lower(), "type": "stripe_fee", "description": "Processing fees"}]
     account.lay(
         "balance_transactions",

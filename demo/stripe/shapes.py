@@ -90,6 +90,8 @@ def complete(name: str, given: dict[str, Any], fetch: Fetch) -> dict[str, Any]:
         given["invoice"] = (fetch("payment_intents", given["payment_intent"]) or {}).get("invoice")
     if name == "payment_intents" and given.get("status") == "succeeded":
         given.setdefault("amount_received", given["amount"])
+    if name == "payment_intents":
+        given.setdefault("amount_capturable", given["amount"] if given.get("status") == "requires_capture" else 0)
     if name == "balance_transactions" and given.get("exchange_rate") == 1:
         given["exchange_rate"] = None
     if name == "prices" and "interval" in given:
@@ -136,6 +138,10 @@ def events_of(parts: Sequence[str], answer: Any) -> Iterator[tuple[str, str, str
     """
     kind, key = answer.get("object"), answer.get("id")
     lists = {each: name for name, each in KINDS.items()} | {"plan": "prices"}
+    if parts[-1] == "capture" and kind == "payment_intent":
+        yield "charge.captured", "charges", answer["latest_charge"]["id"]
+        yield "payment_intent.succeeded", "payment_intents", key
+        return
     if key and kind in lists:
         action = {"attach": "attached", "detach": "detached", "pay": "paid", "cancel": "canceled"}.get(parts[-1])
         verb = "created" if len(parts) == 2 else action or "updated"

@@ -46,7 +46,7 @@ def open_database(file: Path, *, update: bool = False) -> Any:
 
 
 def without_mail_checks() -> None:
-    """Keep Tryton from asking the DNS whether a mail address exists: those of a demo don't."""
+    """Stop Tryton from asking the DNS whether a mail address exists: those of a demo don't."""
     sys.modules["email_validator"] = None  # type: ignore[assignment]
 
 

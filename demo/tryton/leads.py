@@ -10,7 +10,7 @@ from leat.demo.tryton.books import Books, sql, whole
 
 
 def write_leads(books: Books) -> None:
-    """Write leads, each stage at its time: Tryton stamps all of them with now, so its history is mended."""
+    """Write leads, each stage at its time: Tryton stamps all of them with now, so correct the history."""
     opportunity = books.pool.get("sale.opportunity")
     for lead in books.story.leads:
         record = _lead(books, lead)
@@ -20,7 +20,7 @@ def write_leads(books: Books) -> None:
         _sale(books, lead, record)
         books.make("ir.note", resource=str(record), message=f"{lead.name}: asked how many lamps they need.")
         days = dict(lead.stages)
-        _mend(record, {stage: books.story.at(days[stage]) for stage in days})
+        _repair(record, {stage: books.story.at(days[stage]) for stage in days})
 
 
 def _lead(books: Books, lead: Lead) -> Any:
@@ -45,7 +45,7 @@ def _sale(books: Books, lead: Lead, record: Any) -> None:
         books.pool.get("sale.sale").write([sale], {"lines": [("create", [line])]})
 
 
-def _mend(record: Any, reached: dict[str, datetime]) -> None:
+def _repair(record: Any, reached: dict[str, datetime]) -> None:
     """Set when a lead was made, and when it came into its stages."""
     times = {stage: f"{at:%Y-%m-%d %H:%M:%S}.000001" for stage, at in reached.items()}
     first, *later = times

@@ -1,7 +1,7 @@
 """Tryton, a business system, with CRM, sales and books, as a process on loopback.
 
 Its SQLite file is ``<folder>/leat.sqlite``. Making one takes half a minute, so one is made for all and copied: it is
-kept beside this Python, in ``.venv/tryton/``, and made anew when Tryton, the year or what it holds has changed.
+stored next to this Python, in ``.venv/tryton/``, and recreated when Tryton, the year or what it holds has changed.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def start_tryton(folder: Path, keys: Iterable[str], port: int | None = None) -> 
     """Start Tryton and wait until it listens; it answers at ``http://127.0.0.1:<port>/leat/``.
 
     Args:
-        folder: where it keeps its configuration and data; what is there already is served again.
+        folder: of its configuration and data; existing data is served again.
         keys: keys of user applications that may use its REST API as the administrator.
         port: TCP port on 127.0.0.1; None for a free one.
     """

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from leat.demo.story import Customer, Order, Story, tell
+from leat.demo.story import Customer, Order, Story, write_story
 from leat.demo.tryton.books import Books, sql, whole
 from leat.demo.tryton.database import METHOD, open_database
 from leat.demo.tryton.leads import write_leads
@@ -139,8 +139,8 @@ def pay(books: Books, invoices: list[Any]) -> None:
     line.reconcile(*matches)
     model.process(model.browse(invoices))  # a worker would do it later
     for invoice, each in owed:  # Tryton says today, whenever it was
-        found = line(each.id).reconciliation
-        sql("UPDATE account_move_reconciliation SET date = ? WHERE id = ?", invoice.invoice_date, found.id)
+        reconciliation = line(each.id).reconciliation
+        sql("UPDATE account_move_reconciliation SET date = ? WHERE id = ?", invoice.invoice_date, reconciliation.id)
 
 
 def _owed(invoice: Any, entry: Any = None) -> Any:
@@ -168,7 +168,7 @@ def _payment(books: Books, invoice: Any, owed: Any, method: Any) -> dict[str, An
 
 
 def write(file: Path, story: Story) -> None:
-    """Write all of it, or nothing; when it turns out that Tryton has to lock more, it begins anew."""
+    """Write all of it, or nothing; when it turns out that Tryton has to lock more, it starts again."""
     pool = open_database(file)
     from trytond.transaction import Transaction, TransactionError  # type: ignore[import-untyped]
 
@@ -198,4 +198,4 @@ def _write_all(books: Books, transaction: Any) -> None:
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]), tell(datetime.fromisoformat(sys.argv[2])))
+    write(Path(sys.argv[1]), write_story(datetime.fromisoformat(sys.argv[2])))

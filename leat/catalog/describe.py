@@ -1,4 +1,4 @@
-"""Writes the schema ``catalog`` beside what follows a load: it needs integrations, models, checks and rules alike."""
+"""Writes the schema ``catalog`` after a load; it needs integrations, models, checks and rules alike."""
 
 from __future__ import annotations
 
@@ -46,27 +46,27 @@ class Described:
     personal: Mapping[str, frozenset[str]]
 
 
-def describe(session: Session, told: Described, good_runs: Mapping[str, datetime]) -> bool:
+def describe(session: Session, described: Described, good_runs: Mapping[str, datetime]) -> bool:
     """Bring the catalog up to date in the open transaction; returns whether what is declared had to be written.
 
-    ``good_runs`` tells when each integration was last read to the end.
+    ``good_runs`` says when each integration was last read to the end.
     """
     actual = actual_columns(session)
-    checked = [table for declaration in told.declarations.values() for table in stream_checks(declaration)]
-    checked += [model_checks(model.name, model.checks) for model in told.models]
+    checked = [table for declaration in described.declarations.values() for table in stream_checks(declaration)]
+    checked += [model_checks(model.name, model.checks) for model in described.models]
     entries = {
-        "integrations": list(integration_entries(told.project, told.declarations)),
+        "integrations": list(integration_entries(described.project, described.declarations)),
         "declared_tables": [
-            *table_entries(told.project, told.declarations),
-            *model_tables(told.models, told.personal),
+            *table_entries(described.project, described.declarations),
+            *model_tables(described.models, described.personal),
         ],
         "columns": [
-            *column_entries(told.declarations, actual),
-            *model_columns(told.models, told.personal, actual),
+            *column_entries(described.declarations, actual),
+            *model_columns(described.models, described.personal, actual),
         ],
-        "lineage": [*history_lineage(told.declarations), *model_lineage(told.models, told.lineages)],
+        "lineage": [*history_lineage(described.declarations), *model_lineage(described.models, described.lineages)],
         "declared_checks": list(check_entries(checked)),
-        "declared_rules": list(rule_entries(told.rules)),
-        "rule_inputs": list(rule_inputs(told.rules)),
+        "declared_rules": list(rule_entries(described.rules)),
+        "rule_inputs": list(rule_inputs(described.rules)),
     }
     return write_catalog(session, entries, sorted(good_runs.items()))

@@ -8,7 +8,7 @@ from leat.pipelines.declare.declaration import Declaration
 from leat.sources.stream import Stream
 
 _SHOWN = 6  # columns of an example
-# What can't name a column without quotes: reserved, or kept for types, in duckdb_keywords() or pg_get_keywords().
+# What can't name a column without quotes: reserved, or only for types, in duckdb_keywords() or pg_get_keywords().
 _RESERVED = frozenset(
     """
 all analyse analyze and anti any array as asc asof asymmetric at authorization binary both by case cast

@@ -47,9 +47,9 @@ def model_columns(models: Sequence[Model], personal: Personal, actual: Actual) -
 def _versions(model: Model, personal: frozenset[str], actual: Actual) -> Iterator[Row]:
     history = f"{model.name}_history"
     types = {**actual.get((ANALYTICS, model.name), {}), **_VERSION}
-    told = {**model.columns, **{name: SYSTEM_DESCRIPTIONS[name] for name in _VERSION}}
-    for position, name in enumerate(in_order(told, actual.get((ANALYTICS, history), {})), 1):
-        yield (ANALYTICS, history, name, position, types.get(name), told[name], name in personal, False)
+    descriptions = {**model.columns, **{name: SYSTEM_DESCRIPTIONS[name] for name in _VERSION}}
+    for position, name in enumerate(in_order(descriptions, actual.get((ANALYTICS, history), {})), 1):
+        yield (ANALYTICS, history, name, position, types.get(name), descriptions[name], name in personal, False)
 
 
 def model_lineage(models: Sequence[Model], lineages: Mapping[str, Lineage]) -> Iterator[Row]:
@@ -61,5 +61,5 @@ def model_lineage(models: Sequence[Model], lineages: Mapping[str, Lineage]) -> I
             for origin, name in origins:
                 schema, _, table_name = origin.partition(".")
                 yield (schema, table_name, name, ANALYTICS, model.name, column)
-        for kept in (None, *model.columns) if model.history else ():
-            yield (ANALYTICS, model.name, kept, ANALYTICS, f"{model.name}_history", kept)
+        for same in (None, *model.columns) if model.history else ():
+            yield (ANALYTICS, model.name, same, ANALYTICS, f"{model.name}_history", same)

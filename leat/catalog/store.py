@@ -46,7 +46,7 @@ def write_catalog(session: Session, entries: Entries, good_runs: Sequence[Row]) 
     """Bring the catalog up to date in the open transaction; returns whether what is declared had to be written.
 
     Readers on Postgres see the old rows until the commit: rows are replaced by DELETE and INSERT. Only another version
-    of leat, whose catalog has other columns, makes the tables and views anew.
+    of leat, whose catalog has other columns, recreates the tables and views.
     """
     mark = f"{_FORM} {_hash(entries)}"
     before = _mark(session)

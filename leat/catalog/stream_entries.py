@@ -23,7 +23,7 @@ Actual = Mapping[tuple[str, str], Mapping[str, str]]
 
 def actual_columns(session: Session) -> dict[tuple[str, str], dict[str, str]]:
     """Return the columns of every table and view of the warehouse, by one query."""
-    found: dict[tuple[str, str], dict[str, str]] = {}
+    result: dict[tuple[str, str], dict[str, str]] = {}
     rows = session.execute(
         "SELECT table_schema, table_name, column_name, CASE WHEN data_type = 'numeric' THEN "
         "concat('numeric(', numeric_precision, ',', numeric_scale, ')') ELSE data_type END "
@@ -31,15 +31,16 @@ def actual_columns(session: Session) -> dict[tuple[str, str], dict[str, str]]:
         "WHERE table_catalog = current_database() ORDER BY table_schema, table_name, ordinal_position"
     )
     for schema, table, column, kind in rows:
-        found.setdefault((schema, table), {})[column] = session.dialect.leat_type(kind)
-    return found
+        result.setdefault((schema, table), {})[column] = session.dialect.leat_type(kind)
+    return result
 
 
 def integration_entries(project: Project, declarations: Mapping[str, Declaration]) -> Iterator[Row]:
     """Yield the rows of ``catalog.integrations``."""
     for name, declared in declarations.items():
         said = declared.description or None
-        yield (name, declared.source, declared.driver, said, declared.schedule, project.shown(declared.path))
+        when = (declared.schedule, declared.schedule and declared.zone)
+        yield (name, declared.source, declared.driver, said, *when, project.shown(declared.path))
 
 
 def table_entries(project: Project, declarations: Mapping[str, Declaration]) -> Iterator[Row]:
@@ -109,12 +110,12 @@ def _columns(
     masked: frozenset[str],
     actual: Actual,
 ) -> Iterator[Row]:
-    told: dict[str, tuple[str, str, bool, bool]] = {
+    described: dict[str, tuple[str, str, bool, bool]] = {
         c.name: (c.type, c.description, c.personal or c.name in masked, c.name in masked) for c in columns
     }
-    told |= {name: (kind, SYSTEM_DESCRIPTIONS[name], False, False) for name, kind in system.items()}
-    for position, name in enumerate(in_order(told, actual.get((schema, table), {})), 1):
-        yield (schema, table, name, position, *told[name])
+    described |= {name: (kind, SYSTEM_DESCRIPTIONS[name], False, False) for name, kind in system.items()}
+    for position, name in enumerate(in_order(described, actual.get((schema, table), {})), 1):
+        yield (schema, table, name, position, *described[name])
 
 
 def _own() -> Iterator[tuple[str, str, SystemTable]]:

@@ -31,7 +31,8 @@ _MEANINGS: Mapping[str, tuple[Type, str]] = {
     "stream": ("string", "The stream of the integration, also for its history."),
     "source": ("string", "The kind of system."),
     "driver": ("string", "The vendor's API, or the protocol, that leat reads it by."),
-    "schedule": ("string", "When it runs automatically: a cron expression in UTC; null: never."),
+    "schedule": ("string", "When it runs automatically: a cron expression in the time of zone; null: never."),
+    "zone": ("string", "Time zone of the schedule; null without one."),
     "owner": ("string", "Who is responsible for it."),
     "key": ("string", "The columns that identify a row or a violation, separated by commas."),
     "deletes": ("string", "How leat detects deletes: feed, full_scan, or never."),
@@ -83,7 +84,7 @@ _COLUMNS: Mapping[str, Column] = {
 _TABLES: Mapping[str, tuple[str, str]] = {
     "integrations": (
         "A declared integration.",
-        "integration source driver description schedule declared_in",
+        "integration source driver description schedule zone declared_in",
     ),
     "declared_tables": (
         "The declared part of a table's entry; catalog.tables has the rest.",

@@ -1,7 +1,7 @@
-"""The views of the schema ``catalog``: what is declared, beside what leat's own tables say of it now.
+"""The views of the schema ``catalog``: what is declared, joined with what leat's own tables say about it now.
 
 One text for both engines. Each view reads only those before it and tables; none reads a loaded table, which on Postgres
-would keep it from being changed.
+would prevent changes to it.
 """
 
 from __future__ import annotations

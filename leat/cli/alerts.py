@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +12,8 @@ from leat.cli.names import complete_channel
 from leat.cli.output import Json, minute, print_json, say
 from leat.cli.tables import print_table
 from leat.cli.usage import FAILED, UsageMistake, not_there
+from leat.runs.history import open_problems, recent_alerts
+from leat.runs.notify import try_channels
 from leat.runs.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from leat.quality.alerts.declaration import Alerts
 
 _MESSAGES = 20
-_NONE = "no alerts are declared; write quality/alerts.yaml, docs/alerts.md shows how"
+_NONE = "no alerts are declared; declare channels in quality/alerts.yaml, as leat's docs/alerts.md shows"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -35,65 +36,65 @@ def show(context: typer.Context, json: Json = False) -> None:
     """Show open problems, and the alerts sent for them."""
     if context.invoked_subcommand is not None:
         return
-    from leat.control.alerts import known_problems, messages
-
     workspace: Workspace = context.obj()
     channels = _channels(_declared(workspace))
-    lasting = [each for each in known_problems(workspace.store).values() if each.gone_at is None]
-    lasting.sort(key=lambda each: (each.severity, each.subject, each.seen_at, each.key))
-    sent = messages(workspace.store, "sending", "sent", "failed", limit=_MESSAGES)
+    lasting = open_problems(workspace)
+    sent = recent_alerts(workspace, _MESSAGES)
     if json:
         problems = [
             {"kind": p.kind, "subject": p.subject, "title": p.title, "severity": p.severity, "since": p.seen_at,
-             "told": sorted(name for name, told in p.told.items() if told.what != "recovered")}
+             "sent_to": sorted(name for name, notice in p.notices.items() if notice.what != "recovered")}
             for p in lasting
         ]  # fmt: skip
-        told = [{name: getattr(message, name) for name in _FIELDS} for message in sent]
-        print_json(command="alerts", channels=channels, problems=problems, messages=told)
+        notice = [{name: getattr(message, name) for name in _FIELDS} for message in sent]
+        print_json(command="alerts", channels=channels, problems=problems, messages=notice)
         return
     for channel in channels:
         say(f"channel {channel['channel']}: {channel['state']}")
-    sent_to = [", ".join(n for n, told in p.told.items() if told.what != "recovered") or None for p in lasting]
+    sent_to = [", ".join(n for n, notice in p.notices.items() if notice.what != "recovered") or None for p in lasting]
     rows = [(p.severity, p.kind, p.subject, minute(p.seen_at), to, p.title)
             for p, to in zip(lasting, sent_to, strict=True)]  # fmt: skip
     columns = ("severity", "kind", "subject", "noticed (UTC)", "sent to", "problem")
-    print_table(columns, rows, title="\nOpen problems", below=True)
+    _print_list(columns, rows, "Open problems")
     columns = ("created (UTC)", "channel", "status", "attempts", "sent (UTC)", "title")
     shown = [(minute(m.created_at), m.channel, m.status, m.attempts, minute(m.sent_at) or None,
               m.title if m.error is None else f"{m.title}: {m.error}") for m in sent]  # fmt: skip
-    print_table(columns, shown, title="\nMessages, the newest first", below=True)
+    _print_list(columns, shown, "Messages, the newest first")
 
 
-_FIELDS = ("created_at", "channel", "title", "status", "attempts", "sent_at", "error")
+def _print_list(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str) -> None:
+    if rows:
+        print_table(columns, rows, title=f"\n{title}", below=True)
+    else:
+        say(f"\n{title}: none")
+
+
+_FIELDS = ("id", "created_at", "channel", "title", "status", "attempts", "sent_at", "next_at", "error")
 
 
 def test(
     context: typer.Context,
     channel: Annotated[
         str | None,
-        typer.Argument(help="The channel; all that are on when none is given.", autocompletion=complete_channel),
+        typer.Argument(
+            metavar="CHANNEL", help="The channel; all that are on if none is given.", autocompletion=complete_channel
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Send a test message to a channel, and report whether the channel accepted it."""
-    from leat.quality.alerts.announce import Sent
-    from leat.quality.alerts.sending import send, trial_message
-
+    """Send a test message to a channel. Reports whether the channel accepted it."""
     workspace: Workspace = context.obj()
     alerts = _declared(workspace)
     if channel is not None and channel not in alerts.channels:
         raise UsageMistake(not_there(f"no channel {channel!r} is declared", channel, alerts.channels, "declared"))
     names = [channel] if channel else [name for name, each in alerts.channels.items() if not each.is_off]
-    done: list[Sent] = []
-    for name in names:
-        message = trial_message(name, datetime.now(UTC))
-        done.append(Sent(name, message.title, send(alerts.channels[name], message, workspace.project)))
+    done = try_channels(workspace, alerts, names)
     if json:
         print_json(command="alerts test", ok=all(each.error is None for each in done), sent=list(map(asdict, done)))
     else:
         print_sent(done)
         for name in alerts.channels.keys() - {each.channel for each in done} if channel is None else ():
-            say(f"- {name}: off, {alerts.channels[name].url.env} is not set")
+            say(f"- {name}: off, {alerts.channels[name].variable} is not set")
     if any(each.error for each in done):
         raise typer.Exit(FAILED)
 

@@ -11,6 +11,7 @@ import typer
 
 from leat.cli.names import complete_integration, read_names
 from leat.cli.output import Json, counted, mark_of, print_json, say
+from leat.cli.templates import TEMPLATES, template_tests
 from leat.cli.usage import FAILED
 from leat.files import make_private
 from leat.pipelines.declare.declaration import Declaration
@@ -18,7 +19,7 @@ from leat.pipelines.declare.project import apart_from, read_declarations
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.runs.workspace import Workspace
 from leat.sources.driver import SetupTest, Sync, load_driver
-from leat.sources.errors import IntegrationError
+from leat.sources.errors import IntegrationError, NotConfigured
 from leat.sources.settings import redact
 
 _Loaded = TypeVar("_Loaded")
@@ -33,7 +34,9 @@ def check(
     context: typer.Context,
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Integrations; all when none is given.", autocompletion=complete_integration),
+        typer.Argument(
+            metavar="NAME", help="Integrations; all when none is given.", autocompletion=complete_integration
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -48,26 +51,32 @@ def check(
     alerts = load_alerts(workspace.project, workspace.declarations)
     if alerts is not None and not names:
         tried["alerts"] = list(channel_tests(alerts, workspace.project))
+    if not names and (templates := workspace.project.folder / TEMPLATES).is_dir():
+        tried["templates"] = list(template_tests(templates))
     ok = all(test.ok for tests in tried.values() for test in tests)
     if json:
-        found = {each: [asdict(test) for test in tests] for each, tests in tried.items()}
-        print_json(command="check", ok=ok, models=valid.models, rules=valid.rules, setup_tests=found)
+        listed = {each: [asdict(test) for test in tests] for each, tests in tried.items()}
+        print_json(command="check", ok=ok, **asdict(valid), setup_tests=listed)
     else:
         counts = [counted(len(workspace.declarations), "declaration"), counted(valid.models, "model")]
-        say(("✓", "green"), f" valid: {', '.join(counts)} and {counted(valid.rules, 'rule')}")
+        counts.append(counted(valid.rules, "rule"))
+        if valid.automations:
+            counts.append(counted(valid.automations, "automation"))
+        say(("✓", "green"), f" valid: {', '.join(counts[:-1])} and {counts[-1]}")
         for each, tests in tried.items():
             for test in tests:
-                say(mark_of(test.ok), f" {each}: {test.name}: {test.detail}")
+                say(mark_of(test.ok), f" {each}: {test.name}: {test.detail.removeprefix(f'{each}: ')}")
     if not ok:
         raise typer.Exit(FAILED)
 
 
 @dataclass(frozen=True, slots=True)
 class _Valid:
-    """How many models and rules there are."""
+    """How many models, rules and automations there are."""
 
     models: int
     rules: int
+    automations: int
 
 
 def _validate(workspace: Workspace) -> _Valid:
@@ -76,28 +85,37 @@ def _validate(workspace: Workspace) -> _Valid:
     Raises:
         DeclarationError: with the mistakes of all of them; what follows from a broken declaration is left out.
     """
+    from leat.actions.automations.file import load_automations
     from leat.assets.model_files import load_models
+    from leat.assets.report_files import load_reports
+    from leat.hooks.out.declaration import load_webhooks
     from leat.quality.alerts.file import load_alerts
     from leat.quality.rule_files import load_rules
+    from leat.security.policy_file import load_security
 
     project = workspace.project
     declarations, diagnostics = read_declarations(project, workspace.overrides)
     broken = {path.stem for path in project.declaration_paths()} - declarations.keys()
 
-    def found(load: Callable[[], Sequence[_Loaded]]) -> Sequence[_Loaded]:
+    def collect(load: Callable[[], Sequence[_Loaded]]) -> Sequence[_Loaded]:
         try:
             return load()
         except DeclarationError as error:
             diagnostics.extend(apart_from(broken, error.diagnostics))
             return ()
 
-    models = found(lambda: load_models(project, declarations))
+    models = collect(lambda: load_models(project, declarations))
     named = tuple(path.stem for path in (project.folder / "assets" / "models").glob("*.sql") if "." not in path.stem)
-    rules = found(lambda: load_rules(project, declarations, named))
-    found(lambda: [load_alerts(project, declarations)])
+    rules = collect(lambda: load_rules(project, declarations, named))
+    columns = {model.name: model.columns for model in models} or None  # none if one has a mistake
+    collect(lambda: [load_reports(project, columns)])
+    collect(lambda: [load_alerts(project, declarations)])
+    collect(lambda: [load_webhooks(project, declarations)])
+    automations = collect(lambda: list(load_automations(project, declarations)))
+    collect(lambda: [load_security(project, declarations)])
     if diagnostics:
         raise DeclarationError(list(dict.fromkeys(diagnostics)))
-    return _Valid(len(models), len(rules))
+    return _Valid(len(models), len(rules), len(automations))
 
 
 def _setup_tests(workspace: Workspace, declaration: Declaration) -> Iterator[SetupTest]:
@@ -112,4 +130,14 @@ def _setup_tests(workspace: Workspace, declaration: Declaration) -> Iterator[Set
         for test in driver.setup_tests(declaration.connection, sync):
             yield SetupTest(test.name, test.ok, redact(test.detail))
     except IntegrationError as error:
-        yield SetupTest(error.asked, ok=False, detail=redact(f"{error.got}. Next: {error.next_step}"))
+        place = _place(workspace, declaration, error) if isinstance(error, NotConfigured) else ""
+        yield SetupTest(error.asked, ok=False, detail=redact(f"{error.got}{place}. Next: {error.next_step}"))
+
+
+def _place(workspace: Workspace, declaration: Declaration, error: NotConfigured) -> str:
+    """Return the file, and the line that names what is missing, in brackets."""
+    shown = workspace.project.shown(declaration.path)
+    name = error.asked.rpartition(" ")[2].removeprefix("connection.")
+    lines = declaration.path.read_text(encoding="utf-8").splitlines()
+    line = next((f":{number}" for number, text in enumerate(lines, 1) if name in text), "")
+    return f" ({shown}{line})"

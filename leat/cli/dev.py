@@ -24,7 +24,8 @@ def dev(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 3000,
 ) -> None:
     """Open the Dagster UI on the project. It runs schedules and sensors, and ends with Ctrl+C."""
-    from leat.dagster_project.instance import WORKSPACE, has_instance, prepare_instance
+    from leat.dagster_project.command_line import open_instance
+    from leat.dagster_project.instance import WORKSPACE
 
     workspace: Workspace = context.obj()
     if not _is_free(port):
@@ -32,14 +33,8 @@ def dev(
         step = f"`leat dev --port {free}`" if free else "give --port another one"
         msg = f"port {port} of 127.0.0.1 is in use by another program, perhaps another `leat dev`. Next: {step}"
         raise UsageMistake(msg)
-    is_new = not has_instance(workspace.project)
-    home = prepare_instance(workspace.project)
-    if is_new:
-        from leat.dagster_project.report import report_tables
-
-        report_tables(workspace)
     os.environ |= {
-        "DAGSTER_HOME": str(home),
+        "DAGSTER_HOME": str(open_instance(workspace)),
         "LEAT_PROJECT": str(workspace.project.folder),
         "DAGSTER_DISABLE_TELEMETRY": "yes",
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,8 +13,13 @@ from leat.cli.output import say
 from leat.cli.progress import shown_progress
 from leat.cli.usage import UsageMistake
 from leat.files import make_private
+from leat.pipelines.declare.project import Project
+from leat.pipelines.declare.table_names import ANALYTICS
 from leat.runs.workspace import Workspace
 from leat.warehouse.session import Session
+
+if TYPE_CHECKING:
+    from leat.catalog.site.contents import Contents
 
 _MARK = "leat-docs.txt"
 _ABOUT = "Made by `leat docs`, which replaces it each time.\n"
@@ -32,6 +37,9 @@ def docs(
         bool,
         typer.Option("--data-docs", help="Also run every check again, as Great Expectations' Data Docs. Takes longer."),
     ] = False,
+    rows: Annotated[
+        bool, typer.Option("--rows", help="Also show the first five rows of each table, without personal data.")
+    ] = False,
 ) -> None:
     """Write a static site about the warehouse. It has tables, columns, lineage, checks, rules and open violations."""
     workspace: Workspace = context.obj()
@@ -40,7 +48,13 @@ def docs(
     try:
         with shown_progress() as progress:
             task = progress.add_task("reading the catalog")
-            _write(workspace, folder, lambda what: progress.update(task, description=what), data_docs=data_docs)
+            _write(
+                workspace,
+                folder,
+                lambda what: progress.update(task, description=what),
+                data_docs=data_docs,
+                samples=rows,
+            )
     except OSError as error:
         msg = f"{folder} can't be written: {error.strerror}. Next: give --out another folder"
         raise UsageMistake(msg) from error
@@ -61,7 +75,9 @@ def _refuse_others(folder: Path) -> None:
         raise UsageMistake(msg)
 
 
-def _write(workspace: Workspace, folder: Path, progress: Callable[[str], None], *, data_docs: bool) -> None:
+def _write(
+    workspace: Workspace, folder: Path, progress: Callable[[str], None], *, data_docs: bool, samples: bool
+) -> None:
     """Write the site into a folder next to the old one, and replace that once the site is complete."""
     from leat.catalog.site.contents import read_contents
     from leat.catalog.site.pages import pages
@@ -70,10 +86,10 @@ def _write(workspace: Workspace, folder: Path, progress: Callable[[str], None], 
     shutil.rmtree(draft, ignore_errors=True)
     try:
         with workspace.warehouse.published() as session:
-            contents = read_contents(session)
+            contents = read_contents(session, _queries(workspace.project), samples=samples)
             make_private(draft)
             suites = _write_data_docs(workspace, session, draft / "data-docs", progress) if data_docs else {}
-        for path, text in [(_MARK, _ABOUT), *pages(contents, suites)]:
+        for path, text in [(_MARK, _ABOUT), *pages(contents, suites, _actions(workspace, contents))]:
             progress(f"writing {path}")
             (draft / path).parent.mkdir(exist_ok=True)
             (draft / path).write_text(text, encoding="utf-8")
@@ -83,6 +99,28 @@ def _write(workspace: Workspace, folder: Path, progress: Callable[[str], None], 
         draft.rename(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _actions(workspace: Workspace, contents: Contents) -> dict[str, list[dict[str, str]]]:
+    """Return the open actions for open violations; not the titles, which name people and amounts."""
+    from leat.runs.acting import open_actions_by_violation
+
+    keys = {str(row["violation_key"]) for row in contents.rows["open_violations"]}
+    actions = open_actions_by_violation(workspace, keys) if keys else {}
+    return {
+        key: [{"id": row.id[:8], "what": f"{row.integration}.{row.verb}", "state": row.state} for row in rows]
+        for key, rows in actions.items()
+    }
+
+
+def _queries(project: Project) -> dict[tuple[str, str], str]:
+    """Return the SQL of the models as their files have it, without headers."""
+    paths = sorted((project.folder / "assets" / "models").glob("*.sql"))
+    return {
+        (ANALYTICS, path.stem): path.read_text(encoding="utf-8").rpartition("--- */")[2].strip()
+        for path in paths
+        if "." not in path.stem
+    }
 
 
 def _write_data_docs(

@@ -1,4 +1,4 @@
-"""``leat doctor``: the things that keep leat from working, each with what to do about it."""
+"""``leat doctor``: problems that stop leat from working, each with what to do about it."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _named(value: Any) -> Iterator[Named]:
 def _warehouse(workspace: Workspace) -> Finding:
     kind = workspace.warehouse.dialect.name
     try:
-        with workspace.warehouse.snapshot() as session:
+        with workspace.warehouse.transaction() as session:  # a run writes, which another program may prevent
             by_language = session.execute("SELECT 'a' < 'B'")[0][0]  # by code points, capitals come first
     except (WarehouseError, Busy) as error:
         return Finding("warehouse", ok=False, detail=str(error))

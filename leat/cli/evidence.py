@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import zip_longest
 from typing import Any
 
@@ -14,6 +16,7 @@ from leat.cli.tables import field_text, print_fields
 from leat.runs.printable import in_one_line
 
 _INDENT = "  "
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?\+00:00")
 _GAP = 4  # blanks between two sides
 
 
@@ -24,6 +27,7 @@ def print_evidence(evidence: Mapping[str, Any], sides: Mapping[str, Sequence[str
         evidence: a value by column. What is null is left out, but on a side: there it says that the system has nothing.
         sides: the columns of each system; all others come first.
     """
+    evidence = {column: _as_time(value) for column, value in evidence.items()}
     of_a_side = {column for columns in sides.values() for column in columns}
     shared = {in_one_line(c): value for c, value in evidence.items() if c not in of_a_side and value is not None}
     print_fields(list(shared), list(shared.values()), _INDENT)
@@ -37,6 +41,11 @@ def print_evidence(evidence: Mapping[str, Any], sides: Mapping[str, Sequence[str
     for side, fields in blocks.items():
         say((f"{_INDENT}{side}", "bold"))
         print_fields(list(fields), list(fields.values()), _INDENT * 2)
+
+
+def _as_time(value: Any) -> Any:
+    """Return the time that a text of the ledger means, so that it is shown like every other."""
+    return datetime.fromisoformat(value) if isinstance(value, str) and _TIME.fullmatch(value) else value
 
 
 def _lines(fields: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -23,7 +23,7 @@ connection:
 streams:
   commits: {fresh_within: P1D}
 """
-_IGNORED = ".leat/\n.env\n"
+_IGNORED = ".leat/\n.env\n.env.*\n!.env.example\n"
 _ENV = "# Values that declarations name, one NAME=value per line. Copy to .env, and don't commit that file.\n"
 
 
@@ -33,7 +33,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="The folder of the new project.")] = Path(), json: Json = False
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of the new project.")] = Path(),
+    json: Json = False,
 ) -> None:
     """Create a project. It has an example declaration, and folders for models and rules. Existing files stay."""
     from leat.pipelines.declare.json_schema import json_schema
@@ -47,7 +48,7 @@ def init(
         ".env.example": _ENV,
     }
     if any((folder / "pipelines").glob("*.yaml")):
-        msg = f"{folder.resolve()} has declarations already; `leat check` looks at them"
+        msg = f"{folder.resolve()} already has declarations; `leat check` validates them"
         raise UsageMistake(msg)
     made = []
     for name, text in files.items():
@@ -61,4 +62,6 @@ def init(
         return
     at = "" if folder.resolve() == Path.cwd() else f" --project {folder}"
     say(f"made {', '.join(made)}")
+    if not (folder / ".git").exists():
+        say(f"{folder.resolve()} is no git repository: name one in pipelines/code.yaml, or run `git init`")
     say(f"Next: edit {folder / 'pipelines/code.yaml'}, then `leat{at} check` and `leat{at} run`")

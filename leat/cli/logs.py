@@ -6,7 +6,8 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any
 
 import typer
 
@@ -14,12 +15,11 @@ from leat.cli.names import complete_integration
 from leat.cli.output import Json, cell_text, evidence_text, print_json, say
 from leat.cli.times import read_past
 from leat.cli.usage import UsageMistake, not_there
+from leat.runs.history import logged_names, read_log
 from leat.runs.workspace import Workspace
 
-if TYPE_CHECKING:
-    from leat.control.log_entries import LogEntry
-
 _POLL = 1.0  # seconds between two looks with --follow
+_COLOURS = {"run_failed": "red", "run_blocked": "red", "run_busy": "yellow"}
 _CHANGES = ("inserted", "updated", "deleted", "quarantined")
 
 
@@ -31,7 +31,7 @@ def add_to(app: typer.Typer) -> None:
 def logs(
     context: typer.Context,
     name: Annotated[
-        str | None, typer.Argument(help="Only this integration.", autocompletion=complete_integration)
+        str | None, typer.Argument(metavar="NAME", help="Only this integration.", autocompletion=complete_integration)
     ] = None,
     event: Annotated[str | None, typer.Option("--event", help="Only this event, such as run_failed.")] = None,
     since: Annotated[
@@ -42,40 +42,37 @@ def logs(
     json: Json = False,
 ) -> None:
     """Show the log of the integrations. It has each run that changed something or failed."""
-    from leat.control.log_entries import log_entries, logged_names
-
     if follow and json:
         msg = "--follow doesn't go with --json, which prints one object"
         raise UsageMistake(msg)
     workspace: Workspace = context.obj()
     start = None if since is None else read_past(since, "--since")
-    names, events = logged_names(workspace.store)
-    names = sorted({*names, *workspace.declarations})
+    names, events = logged_names(workspace)
     if name is not None and name not in names:
-        raise UsageMistake(not_there(f"there is no integration {name!r}", name, names, "there are"))
+        raise UsageMistake(not_there(f"the log has no integration {name!r}", name, names, "it has"))
     if event is not None and event not in events:
         raise UsageMistake(not_there(f"the log has no event {event!r}", event, events, "it has"))
-    found = log_entries(workspace.store, integration=name, event=event, since=start, limit=limit)
+    entries = read_log(workspace, integration=name, event=event, since=start, limit=limit)
     if json:
-        print_json(command="logs", entries=[asdict(entry) for entry in found])
+        print_json(command="logs", entries=[asdict(entry) for entry in entries])
         return
-    _print(found)
-    if not found and not follow:
+    for entry in entries:
+        _print(entry.at, entry.integration, entry.event, entry.data)
+    if not entries and not follow:
         say("nothing is logged")
-    last = found[-1].id if found else 0
+    last = entries[-1].id if entries else 0
     while follow:
         sys.stdout.flush()
         time.sleep(_POLL)
-        found = log_entries(workspace.store, integration=name, event=event, since=start, after=last, limit=limit)
-        _print(found)
-        last = found[-1].id if found else last
+        entries = read_log(workspace, integration=name, event=event, since=start, after=last, limit=limit)
+        for entry in entries:
+            _print(entry.at, entry.integration, entry.event, entry.data)
+        last = entries[-1].id if entries else last
 
 
-def _print(found: Sequence[LogEntry]) -> None:
-    colours = {"run_failed": "red", "run_blocked": "red", "run_busy": "yellow"}
-    for entry in found:
-        event = (entry.event, colours.get(entry.event, ""))
-        say((cell_text(entry.at), "dim"), f" {entry.integration} ", event, f" {_describe(entry.data)}", whole=True)
+def _print(at: datetime, integration: str, event: str, data: Any) -> None:
+    coloured = (event, _COLOURS.get(event, ""))
+    say((cell_text(at), "dim"), f" {integration} ", coloured, f" {_describe(data)}", whole=True)
 
 
 def _describe(data: Any) -> str:

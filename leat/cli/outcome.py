@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from leat.cli.lines import print_indented
-from leat.cli.output import Part, say
+from leat.cli.output import Part, counted, say
 from leat.cli.tables import print_table
 from leat.pipelines.load.drift import APPEARED, Change
 from leat.pipelines.load.quarantined import Reason
@@ -25,22 +25,25 @@ def result_json(result: IntegrationResult, reasons: Reasons) -> dict[str, Any]:
     value = asdict(result)
     del value["checks"]
     for stream in value["streams"]:
-        found = reasons.get((result.integration, stream["stream"]), ())[:_REASONS_IN_JSON]
-        stream["reasons"] = [{"reason": each.reason, "records": each.records} for each in found]
+        first = reasons.get((result.integration, stream["stream"]), ())[:_REASONS_IN_JSON]
+        stream["reasons"] = [{"reason": each.reason, "records": each.records} for each in first]
     return value
 
 
-def print_results(results: Sequence[IntegrationResult]) -> None:
-    """Print what a run did: a row for each stream that changed, a line for each integration."""
+def print_results(results: Sequence[IntegrationResult], *, again: bool = False) -> None:
+    """Print what a run did: a row for each stream that changed, a line for each integration.
+
+    ``again`` says that it was to read what had been loaded before.
+    """
     print_changes(results)
     for result in results:
-        print_ending(result)
+        print_ending(result, again=again)
 
 
-def print_ending(result: IntegrationResult) -> None:
+def print_ending(result: IntegrationResult, *, again: bool = False) -> None:
     """Print how the run of an integration ended, with a line for each stream that failed: why, and what to do next."""
     failed = [stream for stream in result.streams if stream.error]
-    words = _words(result).removeprefix(f"{result.integration}: ")
+    words = _words(result, again=again).removeprefix(f"{result.integration}: ")
     if failed:
         words = words.partition(". ")[0]
     say(_MARKS[result.status], f" {result.integration}: {words}")
@@ -87,19 +90,20 @@ _MARKS: dict[Status, Part] = {
 }
 
 
-def _words(result: IntegrationResult) -> str:
+def _words(result: IntegrationResult, *, again: bool) -> str:
     if result.error:
         return result.error
     total = sum(s.total for s in result.streams)
     if result.status == "nothing_new":
-        return f"nothing new ({total:,} rows, {result.seconds:.1f} s)"
-    return f"loaded in {result.seconds:.1f} s ({total:,} rows, load {result.load_id})"
+        what = "read again, and no row differs" if again else "nothing new"
+        return f"{what} ({counted(total, 'row')}, {result.seconds:.1f} s)"
+    return f"loaded in {result.seconds:.1f} s ({counted(total, 'row')}, load {result.load_id})"
 
 
 def print_quarantined(reasons: Reasons) -> None:
     """Print how many records a run has quarantined and the most frequent reasons, of each stream."""
-    for found in reasons.values():
-        print_reasons(found, _REASONS)
+    for of_stream in reasons.values():
+        print_reasons(of_stream, _REASONS)
     if any(reasons.values()):
         say("`leat quarantine NAME.STREAM` lists the records; their rows stay as they were")
 
@@ -120,8 +124,8 @@ def drift_json(changes: Sequence[Change]) -> list[dict[str, Any]]:
 
 def print_reasons(counted: Sequence[Reason], most: int | None = None) -> None:
     """Print the reasons of each stream with the number of their records; with ``most``, the first few."""
-    for (integration, stream), found in groupby(counted, lambda each: (each.integration, each.stream)):
-        reasons = list(found)
+    for (integration, stream), group in groupby(counted, lambda each: (each.integration, each.stream)):
+        reasons = list(group)
         total = sum(each.records for each in reasons)
         say(("!", "yellow"), f" {integration}.{stream}: {counted_records(total)} quarantined")
         for each in reasons[:most]:

@@ -109,7 +109,7 @@ def plain_text(value: Any) -> str:
 def print_checks(checks: Sequence[CheckResult]) -> None:
     """Print how many checks held, and each of a table that did not, with its first evidence.
 
-    Of rules, whose subject is their name, only why one was skipped is told: what they found is in the ledger.
+    Of rules, whose subject is their name, only the reason for skipping is shown: their violations are in the ledger.
     """
     failed = [check for check in checks if not check.ok]
     skipped = [check for check in checks if check.skipped]
@@ -122,8 +122,8 @@ def print_checks(checks: Sequence[CheckResult]) -> None:
     for check in failed:
         if "." not in check.subject and check.failing:
             continue
-        counted = f" ({check.failing} rows)" if check.failing else ""
-        said = f" {check.subject}: {check.check}{counted}: {check.detail}"
+        rows = f" ({counted(check.failing, 'row')})" if check.failing else ""
+        said = f" {check.subject}: {check.check}{rows}: {check.detail}"
         say((check.severity, colours[check.severity]), said)
         for row in check.evidence[:3]:
             say("      " + evidence_text(row), style="dim")
@@ -141,4 +141,4 @@ def mark_of(ok: bool) -> tuple[str, str]:
 
 def counted(number: int, what: str) -> str:
     """Return a number with what it counts."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -20,7 +20,7 @@ class Part:
 
     Attributes:
         names: the integrations.
-        only: the streams of those of which not all are wanted.
+        only: the streams wanted of those integrations that aren't wanted whole.
         since: from when on, for a backfill.
         notes: what is left out, and what to do about it.
     """
@@ -50,7 +50,7 @@ def read_part(workspace: Workspace, asked: Sequence[str], since: str | None) -> 
 
 
 def _backfill(workspace: Workspace, names: Sequence[str], only: Mapping[str, frozenset[str]], since: datetime) -> Part:
-    found: dict[str, frozenset[str]] = {}
+    result: dict[str, frozenset[str]] = {}
     notes = []
     for name in names:
         declaration = workspace.declarations[name]
@@ -62,9 +62,9 @@ def _backfill(workspace: Workspace, names: Sequence[str], only: Mapping[str, fro
             raise UsageMistake(_refusal(declaration, refused, sorted(loaded & able)))
         if name not in only and loaded - able:
             listed = ", ".join(sorted(loaded - able))
-            notes.append(f"{name}: not read from a date on, for there is no way to ask for it: {listed}")
-        found[name] = wanted
-    return Part(names, found, since, tuple(notes))
+            notes.append(f"{name}: left out, because they can't be read from a date on: {listed}")
+        result[name] = wanted
+    return Part(names, result, since, tuple(notes))
 
 
 def _refusal(declaration: Declaration, refused: Sequence[str], able: Sequence[str]) -> str:

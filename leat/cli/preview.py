@@ -43,29 +43,29 @@ def show(
     """Show the first rows of streams before loading them. Also pages, and what would be quarantined. Writes nothing."""
     workspace: Workspace = context.obj()
     declaration = _declaration(workspace, name.partition(".")[0])
-    found: list[Preview] = []
+    previews: list[Preview] = []
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=err, transient=True,
                   disable=not err.is_terminal) as shown:  # fmt: skip
-        task = shown.add_task(f"{declaration.name}: looking")
+        task = shown.add_task(f"{declaration.name}: reading")
 
         def progress(what: str, _count: int) -> None:
             shown.update(task, description=in_one_line(f"{declaration.name}: {what}"))
 
         for each in preview(workspace.project, declaration, _streams(declaration, name), progress):
-            found.append(each)
+            previews.append(each)
             if not json:
                 shown.stop()
                 _print(declaration, each)
                 shown.start()
-    failed = any(each.error for each in found)
+    failed = any(each.error for each in previews)
     if json:
-        print_json(command="preview", integration=declaration.name, streams=[_as_json(each) for each in found])
+        print_json(command="preview", integration=declaration.name, streams=[_as_json(each) for each in previews])
     if failed:
         raise typer.Exit(FAILED)
 
 
 def _declaration(workspace: Workspace, name: str) -> Declaration:
-    """Return a declaration, of which other files are not looked at; endpoints may lack columns.
+    """Return a declaration without looking at other files; endpoints may lack columns.
 
     Raises:
         DeclarationError: it has a mistake.
@@ -81,9 +81,9 @@ def _declaration(workspace: Workspace, name: str) -> Declaration:
 
 def _streams(declaration: Declaration, name: str) -> list[str]:
     stream = name.partition(".")[2]
-    known = [each.name for each in declaration.every_stream()]
-    if stream and stream not in known:
-        msg = not_there(f"{declaration.name} has no stream {stream!r}", stream, known, "it has")
+    names = [each.name for each in declaration.every_stream()]
+    if stream and stream not in names:
+        msg = not_there(f"{declaration.name} has no stream {stream!r}", stream, names, "it has")
         raise UsageMistake(msg)
     return [stream] if stream else [each.name for each in declaration.selected()]
 

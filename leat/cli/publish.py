@@ -1,4 +1,4 @@
-"""``leat publish``: let readers have the newest version, or with ``--force`` one that checks keep back."""
+"""``leat publish``: publish the newest version, or with ``--force`` one that checks withhold."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def publish(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="With --force: integrations to load first, although their own checks fail.",
+            metavar="NAME",
+            help="With --force: load these integrations first, even if their checks fail.",
             autocompletion=complete_integration,
         ),
     ] = None,
@@ -34,7 +35,7 @@ def publish(
     reason: Annotated[str, typer.Option("--reason", help="With --force: the reason, for the log.")] = "",
     json: Json = False,
 ) -> None:
-    """Publish what passes, without loading anything. Models and rules are brought up to date first."""
+    """Update models and rules and publish, without loading. Only what passes its checks is published."""
     if not force and (names or reason):
         msg = "names and --reason belong to --force; `leat run NAME` loads an integration whose checks count"
         raise UsageMistake(msg)

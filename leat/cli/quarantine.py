@@ -60,8 +60,8 @@ def quarantine(
             raise UsageMistake(msg)
     total = sum(each.records for each in counted)
     if json or form is Form.json:
-        found = [{**asdict(each), "record": None if record is None else each.record} for each in listed]
-        print_json(command="quarantine", total=total, reasons=list(map(asdict, counted)), records=found)
+        records = [{**asdict(each), "record": None if record is None else each.record} for each in listed]
+        print_json(command="quarantine", total=total, reasons=list(map(asdict, counted)), records=records)
     elif form is Form.csv:
         columns: Sequence[str] = _GROUPED if reasons else _LISTED
         shown: Sequence[Reason | Record] = counted if reasons else listed
@@ -91,9 +91,9 @@ def _choice(workspace: Workspace, name: str | None, there: Mapping[str, set[str]
         read_names(workspace, [integration])
     declared = workspace.declarations.get(integration)
     streams = {each.name for each in declared.selected()} if declared else set()
-    known = sorted(streams | there.get(integration, set()))
-    if stream and stream not in known:
-        msg = not_there(f"{integration} has no stream {stream!r}", stream, known, "it has")
+    names = sorted(streams | there.get(integration, set()))
+    if stream and stream not in names:
+        msg = not_there(f"{integration} has no stream {stream!r}", stream, names, "it has")
         raise UsageMistake(msg)
     return Choice(integration, stream or None)
 

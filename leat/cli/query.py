@@ -9,6 +9,7 @@ import typer
 from leat.cli.output import Json
 from leat.cli.rows import Form, print_rows
 from leat.cli.usage import UsageMistake
+from leat.runs.access import Resource, require
 from leat.runs.workspace import Workspace
 from leat.warehouse.answer import Limits, size_in_bytes
 
@@ -20,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
 
 def query(
     context: typer.Context,
-    sql: Annotated[str, typer.Argument(help="One SELECT; - reads it from standard input.")],
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT; - reads it from standard input.")],
     form: Annotated[Form, typer.Option("--format", help="How rows are printed.")] = Form.table,
     json: Json = False,
     timeout: Annotated[float, typer.Option("--timeout", min=0.001, help="Seconds of work that it may take.")] = 600,
@@ -35,5 +36,6 @@ def query(
         msg = f"--memory and --disk: {error}"
         raise UsageMistake(msg) from error
     text = typer.get_text_stream("stdin").read() if sql == "-" else sql
+    require(workspace, "query", Resource("query"))
     with workspace.warehouse.query(text, limits) as answer:
         print_rows(answer.columns, answer.rows, Form.json if json else form)

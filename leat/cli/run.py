@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,11 +20,12 @@ from leat.cli.outcome import (
     print_would,
     result_json,
 )
-from leat.cli.output import Json, ReaderGone, err, print_checks, print_json, say
+from leat.cli.output import Json, ReaderGone, counted, err, print_checks, print_json, say
 from leat.cli.progress import Display, shown_progress
 from leat.cli.usage import EXIT_CODES
 from leat.pipelines.load.engine import Request
 from leat.quality.violation_report import summaries
+from leat.runs.access import Resource, integrations, require
 from leat.runs.publish import Published
 from leat.runs.refresh import Refreshed
 from leat.runs.result import RunResult
@@ -56,7 +57,7 @@ def run(
     ] = False,
     since: Annotated[
         str | None,
-        typer.Option("--from", metavar="DATE", help="Read again what has changed from this date on; deletes nothing."),
+        typer.Option("--from", metavar="DATE", help="Read again what changed since this date; delete nothing."),
     ] = None,
     dry: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")] = False,
     json: Json = False,
@@ -75,7 +76,7 @@ def run(
 
 def reset(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="The integration.", autocompletion=complete_integration)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The integration.", autocompletion=complete_integration)],
     stream: Annotated[
         list[str] | None,
         typer.Option("--stream", help="Only this stream; may be repeated.", autocompletion=complete_stream),
@@ -88,8 +89,8 @@ def reset(
     declaration = workspace.declarations[name]
     for wanted in stream or ():
         check_stream(declaration, wanted)
-    known = [s.name for s in declaration.selected()]
-    execute(workspace, [name], Request(reset=frozenset(stream or known)), as_json=json)
+    names = [s.name for s in declaration.selected()]
+    execute(workspace, [name], Request(reset=frozenset(stream or names)), as_json=json)
 
 
 def execute(
@@ -98,34 +99,27 @@ def execute(
     request: Request,
     *,
     as_json: bool,
-    command: str = "run",
+    command: Literal["run", "publish"] = "run",
     reason: str = "",
 ) -> None:
     """Run integrations, print the outcome and exit with its code when it isn't 0.
 
     ``reason`` is why failed checks are to count for nothing, where the request is forced.
     """
+    require(workspace, "force" if request.forced else command, integrations(names) or Resource("catalog"))
     with shown_progress() as progress:
         result = run_project(workspace, names, request, Display(progress).observer, reason=reason)
     if not request.dry and result.changed:
-        _report_to_dagster(workspace, result)
+        from leat.dagster_project.command_line import report_run
+
+        report_run(workspace, result)
     if as_json:
         _print_as_json(result, request, command)
     else:
         with contextlib.suppress(ReaderGone):  # how the run ended counts, whoever reads of it
-            _print_dry(result) if request.dry else _print(result, command)
+            _print_dry(result) if request.dry else _print(result, request, command)
     if result.outcome != "ok":
         raise typer.Exit(EXIT_CODES[result.outcome])
-
-
-def _report_to_dagster(workspace: Workspace, result: RunResult) -> None:
-    """Report to the Dagster instance of the project, where it has one."""
-    from leat.dagster_project.instance import has_instance
-
-    if has_instance(workspace.project):
-        from leat.dagster_project.report import report
-
-        report(workspace, result.integrations, result.refreshed, result.publication.explanation)
 
 
 def _print_as_json(result: RunResult, request: Request, command: str) -> None:
@@ -144,15 +138,17 @@ def _print_as_json(result: RunResult, request: Request, command: str) -> None:
         violations=[asdict(each) for each in summaries(result.violations, result.started_at, datetime.now(UTC))],
         drift=drift_json(result.drift),
         alerts=[asdict(each) for each in result.sent],
+        automations=[asdict(each) for each in result.planned],
+        actions=[asdict(each) for each in result.acted.actions] if result.acted else [],
     )
     _print_not_sent(result)
 
 
-def _print(result: RunResult, command: str) -> None:
+def _print(result: RunResult, request: Request, command: str) -> None:
     from leat.cli.alerts import print_sent
     from leat.cli.violations import print_summary
 
-    print_results(result.integrations)
+    print_results(result.integrations, again=bool(request.reset) or request.since is not None)
     print_quarantined(result.quarantined)
     print_drift(result.drift)
     _print_refreshed(result.refreshed)
@@ -161,6 +157,17 @@ def _print(result: RunResult, command: str) -> None:
     _print_publication(result.publication, result.refreshed, command)
     print_sent(result.sent)
     _print_not_sent(result)
+    if result.planned:
+        from leat.cli.automations import print_planned
+
+        print_planned(result.planned, result.waiting)
+    if result.acted is not None:
+        from leat.cli.action_text import print_acted
+
+        print_acted(result.acted)
+        if result.failed_actions:
+            failed = counted(len(result.failed_actions), "action")
+            say(("✗", "red"), f" {failed} failed; `leat actions show ID` says what happened to one")
 
 
 def _print_not_sent(result: RunResult) -> None:
@@ -182,11 +189,11 @@ def _print_refreshed(refreshed: Refreshed | None) -> None:
     models = refreshed.models if refreshed else ()
     built = [model for model in models if model.status == "built"]
     if len(built) > _LISTED:
-        say(("✓", "green"), f" {len(built)} models rebuilt ({sum(model.rows for model in built):,} rows)")
+        say(("✓", "green"), f" {len(built)} models rebuilt ({counted(sum(model.rows for model in built), 'row')})")
     for model in models:
         if model.status == "built":
             if len(built) <= _LISTED:
-                say(("✓", "green"), f" analytics.{model.name}: {model.rows:,} rows")
+                say(("✓", "green"), f" analytics.{model.name}: {counted(model.rows, 'row')}")
         elif model.status == "failed":
             say(("✗", "red"), f" analytics.{model.name}: {model.reason}; it stays as it was built last")
         elif model.status != "unchanged":

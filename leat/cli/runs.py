@@ -10,6 +10,7 @@ import typer
 from leat.cli.names import complete_integration, read_names
 from leat.cli.output import Json, minute, print_json, say
 from leat.cli.tables import print_table
+from leat.runs.history import recent_runs
 from leat.runs.workspace import Workspace
 
 _COLUMNS = ("started (UTC)", "integration", "ended", "seconds", "changed", "quarantined", "error")
@@ -23,22 +24,20 @@ def add_to(app: typer.Typer) -> None:
 def runs(
     context: typer.Context,
     name: Annotated[
-        str | None, typer.Argument(help="Only this integration.", autocompletion=complete_integration)
+        str | None, typer.Argument(metavar="NAME", help="Only this integration.", autocompletion=complete_integration)
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Show at most so many runs.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Show at most this many runs.")] = 20,
     json: Json = False,
 ) -> None:
     """Show the history of runs, newest first. For each: how it ended, and how many rows it changed."""
-    from leat.control.store import recent_runs
-
     workspace: Workspace = context.obj()
     if name is not None:
         read_names(workspace, [name])
-    found = recent_runs(workspace.store, name, limit)
+    recent = recent_runs(workspace, name, limit)
     if json:
-        print_json(command="runs", runs=[asdict(run) for run in found])
+        print_json(command="runs", runs=[asdict(run) for run in recent])
         return
-    if not found:
+    if not recent:
         say("nothing has run yet")
         return
     rows = [
@@ -51,7 +50,7 @@ def runs(
             run.counts.quarantined,
             run.error,
         )
-        for run in found
+        for run in recent
     ]
-    columns = _COLUMNS if any(run.error for run in found) else _COLUMNS[:-1]
+    columns = _COLUMNS if any(run.error for run in recent) else _COLUMNS[:-1]
     print_table(columns, [row[: len(columns)] for row in rows], below=len(columns) == len(_COLUMNS))

@@ -25,29 +25,38 @@ def add_to(app: typer.Typer) -> None:
 def status(context: typer.Context, json: Json = False) -> None:
     """Show what is loaded and how fresh it is. Also how the last runs ended, and what is withheld from readers."""
     workspace: Workspace = context.obj()
-    found = read_status(workspace)
+    current = read_status(workspace)
     if json:
-        _print_as_json(found)
+        _print_as_json(current)
         return
-    _print_integrations(found.integrations)
+    _print_integrations(current.integrations)
     say()
-    _print_streams(found.integrations)
-    for each in found.integrations:
+    _print_streams(current.integrations)
+    for each in current.integrations:
         if each.error:
             say("\n", ("✗", "red"), f" {each.error}")
-    _print_publications(found)
-    if found.drift:
+    _print_publications(current)
+    if current.drift:
         say()
-        print_drift(found.drift, dated=True)
-    quarantined = [(f"{i.integration}.{s.stream}", s.quarantined) for i in found.integrations for s in i.streams]
+        print_drift(current.drift, dated=True)
+    quarantined = [(f"{i.integration}.{s.stream}", s.quarantined) for i in current.integrations for s in i.streams]
     if any(count for _, count in quarantined):
         say()
         for name, count in quarantined:
             if count:
                 say(("!", "yellow"), f" {name}: {counted_records(count)} quarantined")
         say("  `leat quarantine --reasons` says why")
-    if found.violations:
-        say(f"\n{counted(found.violations, 'open violation')}: `leat violations --open` shows them")
+    if current.violations:
+        acknowledged = f" ({current.acknowledged} acknowledged)" if current.acknowledged else ""
+        say(f"\n{counted(current.violations, 'open violation')}{acknowledged}: `leat violations --open` shows them")
+    if current.actions:
+        under_way = current.actions - current.waiting
+        said = [counted(current.waiting, "action") + " waiting for approval"] if current.waiting else []
+        said += [counted(under_way, "action") + " under way"] if under_way else []
+        say(f"{', '.join(said)}: `leat actions` lists them")
+    if current.undelivered:
+        failing = ", ".join(current.undelivered)
+        say(("✗", "red"), f" alerts can't be delivered to {failing}: `leat alerts` says why")
 
 
 def _print_integrations(integrations: Sequence[IntegrationStatus]) -> None:
@@ -56,7 +65,7 @@ def _print_integrations(integrations: Sequence[IntegrationStatus]) -> None:
             each.integration,
             minute(each.last_run) or None,
             each.last_status and each.last_status.replace("_", " "),
-            each.schedule,
+            each.schedule and (each.schedule if each.zone == "UTC" else f"{each.schedule} {each.zone}"),
             each.source.removeprefix(f"{each.integration}/"),
         )
         for each in integrations
@@ -73,30 +82,34 @@ def _print_streams(integrations: Sequence[IntegrationStatus]) -> None:
     print_table(("stream", "rows", "last changed (UTC)", "fresh", "deletes"), rows)
 
 
-def _print_as_json(found: Status) -> None:
+def _print_as_json(current: Status) -> None:
     publication: dict[str, Any] = {
-        "withheld": None if found.withheld is None else found.withheld.data,
-        "forced": [{"at": each.at, "by": each.by, **each.data} for each in found.forced],
-        "blocked": [{"integration": name, "since": at} for name, at in found.blocked.items()],
+        "withheld": None if current.withheld is None else current.withheld.data,
+        "forced": [{"at": each.at, "by": each.by, **each.data} for each in current.forced],
+        "blocked": [{"integration": name, "since": at} for name, at in current.blocked.items()],
     }
     print_json(
         command="status",
-        integrations=[asdict(each) for each in found.integrations],
-        violations=found.violations,
-        drift=drift_json(found.drift),
+        integrations=[asdict(each) for each in current.integrations],
+        violations=current.violations,
+        acknowledged=current.acknowledged,
+        actions=current.actions,
+        undelivered_alerts=current.undelivered,
+        waiting=current.waiting,
+        drift=drift_json(current.drift),
         publication=publication,
     )
 
 
-def _print_publications(found: Status) -> None:
+def _print_publications(current: Status) -> None:
     """Print why readers don't have the newest version, since when, and what to do next."""
-    if found.withheld is not None:
-        say("\n", ("not published", "red"), f": {describe_withheld(found.withheld)}")
-    declared = {each.integration for each in found.integrations}
-    for name, since in found.blocked.items():
+    if current.withheld is not None:
+        say("\n", ("not published", "red"), f": {describe_withheld(current.withheld)}")
+    declared = {each.integration for each in current.integrations}
+    for name, since in current.blocked.items():
         if name in declared:
             say("\n", ("not loaded", "red"), f": {_describe_blocked(name, since)}")
-    for forced in found.forced:
+    for forced in current.forced:
         say("\n", ("forced", "yellow"), f": {describe_forced(forced)}")
 
 

@@ -91,7 +91,7 @@ def _padded(text: str, width: int, *, right: bool = False) -> str:
 
 
 def field_text(value: Any) -> str:
-    """Return the text of a value; a dash stands for null."""
+    """Return the text of a value; a dash means null."""
     return _part(value)[0]
 
 

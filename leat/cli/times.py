@@ -11,18 +11,18 @@ def read_past(text: str, option: str) -> datetime:
     """Return the time that an option names, UTC: ``2026-01-31``, ``2026-01-31T12:00``, or ``PT1H`` for an hour ago.
 
     Raises:
-        UsageMistake: it is none, or it is not over yet.
+        UsageMistake: it is none, or it is in the future.
     """
-    from leat.pipelines.declare.declaration import duration
+    from leat.pipelines.declare.values import duration
 
     now = datetime.now(UTC)
     try:
-        found: datetime = now - duration(text) if text.startswith("P") else datetime.fromisoformat(text)
+        moment: datetime = now - duration(text) if text.startswith("P") else datetime.fromisoformat(text)
     except (ValueError, OverflowError) as error:
         msg = f"{option} {text[:40]!r} is no date; write 2026-01-31, 2026-01-31T12:00 (UTC) or P1D for a day ago"
         raise UsageMistake(msg) from error
-    found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    if found > now:
-        msg = f"{option} {text} is not over yet"
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if moment > now:
+        msg = f"{option} {text} is in the future"
         raise UsageMistake(msg)
-    return found
+    return moment

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,8 +17,12 @@ from leat.cli.tables import print_table
 from leat.cli.usage import UsageMistake, not_there
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.quality.violation_report import Entry, entries, matching
-from leat.runs.acknowledge import acknowledge
+from leat.runs.access import Resource, require
+from leat.runs.acknowledge import acknowledge, current_user
 from leat.runs.workspace import Workspace
+
+if TYPE_CHECKING:
+    from leat.runs.acting import ActionRow
 
 _SHORTEST = 4
 _SHOWN = 8
@@ -40,24 +43,28 @@ def violations(
     json: Json = False,
 ) -> None:
     """Show the violations of the rules, with their evidence."""
+    from leat.runs.acting import open_actions_by_violation
+
     workspace: Workspace = context.obj()
-    found = _entries(workspace, only_open=only_open, rule=rule)
+    listed = _entries(workspace, only_open=only_open, rule=rule)
     now = datetime.now(UTC)
+    actions = open_actions_by_violation(workspace, {entry.key for entry in listed}) if listed else {}
     if json:
-        print_json(command="violations", violations=[{**asdict(entry), "state": entry.state(now)} for entry in found])
+        shown = [_as_json(entry, now, actions.get(entry.key, ())) for entry in listed]
+        print_json(command="violations", violations=shown)
         return
-    sides = _sides(workspace) if found else {}
-    for entry in found:
-        _print(entry, now, sides.get(entry.rule, {}))
-    opened = [entry for entry in found if entry.resolved_at is None]
+    sides = _sides(workspace) if listed else {}
+    for entry in listed:
+        _print(entry, now, sides.get(entry.rule, {}), actions.get(entry.key, ()))
+    opened = [entry for entry in listed if entry.resolved_at is None]
     acknowledged = sum(entry.state(now) == "acknowledged" for entry in opened)
     counts = f"{len(opened)} open" + (f" ({acknowledged} acknowledged)" if acknowledged else "")
-    say(counts + ("" if only_open else f", {len(found) - len(opened)} resolved"))
+    say(counts + ("" if only_open else f", {len(listed) - len(opened)} resolved"))
 
 
 def ack(
     context: typer.Context,
-    keys: Annotated[list[str], typer.Argument(help="Ids of violations, or their first characters.")],
+    keys: Annotated[list[str], typer.Argument(metavar="ID", help="Ids of violations, or their first characters.")],
     by: Annotated[str | None, typer.Option("--by", help="Who takes care of it; default: you.")] = None,
     until: Annotated[
         str, typer.Option("--until", help="A date, a time with zone, or a duration such as P7D or PT4H.")
@@ -69,7 +76,8 @@ def ack(
     """Acknowledge violations. Say who takes care of them, and until when there are no more alerts about them."""
     workspace: Workspace = context.obj()
     chosen = _chosen(_entries(workspace, only_open=False, rule=None), keys)
-    who, end = (None, None) if undo else (by or getpass.getuser(), _time(until, datetime.now(UTC)))
+    require(workspace, "acknowledge", [Resource("violation", entry.rule) for entry in chosen])
+    who, end = (None, None) if undo else (by or current_user(), _time(until, datetime.now(UTC)))
     acknowledge(workspace, [entry.key for entry in chosen], who, end, "" if undo else note)
     if json:
         print_json(command="ack", violations=[entry.key for entry in chosen], by=who, until=end, note=note or None)
@@ -79,33 +87,43 @@ def ack(
         say(f"{entry.key[:_SHOWN]} {entry.rule}: {what}")
 
 
+def _as_json(entry: Entry, now: datetime, actions: Sequence[ActionRow]) -> dict[str, Any]:
+    names = ("id", "integration", "verb", "state", "title", "reason", "automation", "created_at", "expires_at")
+    under_way = [{name: getattr(row, name) for name in names} for row in actions]
+    return {**asdict(entry), "state": entry.state(now), "actions": under_way}
+
+
 def _entries(workspace: Workspace, *, only_open: bool, rule: str | None) -> list[Entry]:
     with workspace.warehouse.snapshot() as session:
-        found = entries(session, only_open=only_open, rule=rule)
+        chosen = entries(session, only_open=only_open, rule=rule)
     rules = workspace.project.folder / "quality" / "rules"
-    if rule is not None and not found and not (rules / f"{rule}.sql").exists():
+    if rule is not None and not chosen and not (rules / f"{rule}.sql").exists():
         listed = sorted(path.stem for path in rules.glob("*.sql"))
         msg = not_there(f"there is no rule {rule!r}, and no violation of one", rule, listed, "rules")
         raise UsageMistake(msg)
-    return found
+    return chosen
 
 
-def _chosen(found: Sequence[Entry], keys: Sequence[str]) -> list[Entry]:
+def _chosen(listed: Sequence[Entry], keys: Sequence[str]) -> list[Entry]:
     chosen: dict[str, Entry] = {}
     for prefix in keys:
-        hits = matching(found, prefix) if len(prefix) >= _SHORTEST else []
+        hits = matching(listed, prefix) if len(prefix) >= _SHORTEST else []
         if len(hits) != 1:
-            what = (
-                f"{len(hits)} violations begin with {prefix!r}" if len(prefix) >= _SHORTEST else f"{prefix!r} is short"
-            )
-            msg = f"{what}; give more of the id that `leat violations` shows"
-            raise UsageMistake(msg)
+            raise UsageMistake(_not_one(prefix, len(hits)))
         chosen[hits[0].key] = hits[0]
     return list(chosen.values())
 
 
+def _not_one(prefix: str, hits: int) -> str:
+    if len(prefix) < _SHORTEST:
+        return f"{prefix!r} is too short; give at least {_SHORTEST} characters of an id that `leat violations` shows"
+    if not hits:
+        return f"no violation has an id that begins with {prefix!r}; `leat violations` lists them"
+    return f"the ids of {hits} violations begin with {prefix!r}; give more characters"
+
+
 def _time(text: str, now: datetime) -> datetime:
-    from leat.pipelines.declare.declaration import duration
+    from leat.pipelines.declare.values import duration
 
     try:
         end: datetime = now + duration(text) if text.startswith("P") else datetime.fromisoformat(text)
@@ -119,7 +137,7 @@ def _time(text: str, now: datetime) -> datetime:
     return end
 
 
-def _print(entry: Entry, now: datetime, sides: Mapping[str, Sequence[str]]) -> None:
+def _print(entry: Entry, now: datetime, sides: Mapping[str, Sequence[str]], actions: Sequence[ActionRow]) -> None:
     state = entry.state(now)
     colour = {"open": "red" if entry.severity == "error" else "yellow", "flapping": "magenta"}.get(state, "dim")
     words = {
@@ -134,8 +152,16 @@ def _print(entry: Entry, now: datetime, sides: Mapping[str, Sequence[str]]) -> N
         print_indented("  next: ", entry.next_step)
     if entry.acknowledged_note and state == "acknowledged":
         print_indented("  note: ", entry.acknowledged_note)
+    for row in actions:
+        print_indented("  action: ", f"{row.id[:8]} {row.state}: {row.title}{_what_to_do(row)}")
     print_evidence(entry.evidence, sides)
     say()
+
+
+def _what_to_do(row: ActionRow) -> str:
+    if row.state in ("planned", "held"):
+        return f"; `leat actions approve {row.id[:8]}` sends it"
+    return f"; `leat actions show {row.id[:8]}` says what to look for" if row.state == "asking" else ""
 
 
 def _sides(workspace: Workspace) -> Mapping[str, Mapping[str, Sequence[str]]]:
@@ -149,18 +175,20 @@ def _sides(workspace: Workspace) -> Mapping[str, Mapping[str, Sequence[str]]]:
         return {}
 
 
-def print_summary(found: Sequence[Entry], since: datetime) -> None:
+def print_summary(listed: Sequence[Entry], since: datetime) -> None:
     """Print how many violations each rule has, errors first; nothing when there are none."""
     from leat.quality.violation_report import summaries
 
     now = datetime.now(UTC)
-    told = summaries(found, since, now)
-    if not told:
+    rules = summaries(listed, since, now)
+    if not rules:
         return
-    resolved = sum(entry.resolved_at is not None and entry.resolved_at >= since for entry in found)
-    rows = [(s.rule, s.open, s.new or None, s.acknowledged or None, s.severity, s.owner, s.title) for s in told]
+    resolved = sum(entry.resolved_at is not None and entry.resolved_at >= since for entry in listed)
+    rows = [(s.rule, s.open, s.new or None, s.acknowledged or None, s.severity, s.owner, s.title) for s in rules]
     say()
     print_table(("rule", "open", "new", "acknowledged", "severity", "owner", "what must be true"), rows, below=True)
-    number = counted(sum(s.open for s in told), "open violation")
+    number = counted(sum(s.open for s in rules), "open violation")
+    seen = sum(s.acknowledged for s in rules)
+    number += f" ({seen} acknowledged)" if seen else ""
     ended = f", {resolved} resolved by this run" if resolved else ""
-    say(f"{number} of {counted(len(told), 'rule')}{ended}: `leat violations --open` shows the evidence")
+    say(f"{number} of {counted(len(rules), 'rule')}{ended}: `leat violations --open` shows the evidence")

@@ -31,24 +31,25 @@ class AlertProblem(Table):
     flaps: Mapped[int]
 
 
-class AlertTold(Table):
-    """What a channel was last told of a problem, ``what``: opened, flapping or recovered."""
+class AlertNotice(Table):
+    """What a channel was last notified of about a problem, ``what``: opened, flapping or recovered."""
 
-    __tablename__ = "alert_told"
-    __table_args__ = (UniqueConstraint("problem_id", "channel", name="uq_alert_told_problem_id_channel"),)
+    __tablename__ = "alert_notice"
+    __table_args__ = (UniqueConstraint("problem_id", "channel", name="uq_alert_notice_problem_id_channel"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     problem_id: Mapped[int] = mapped_column(ForeignKey("alert_problem.id", ondelete="CASCADE"))
     channel: Mapped[str] = mapped_column(String(255))
     what: Mapped[str] = mapped_column(String(50))
-    told_at: Mapped[datetime]
+    notified_at: Mapped[datetime]
     escalated: Mapped[bool]
 
 
 class AlertMessage(Table):
-    """One message to one channel; ``status``: sending, sent or failed. The text is dropped once it isn't needed.
+    """One message to one channel; ``status``: open, then sent, uncertain, failed, withdrawn or replaced.
 
-    ``news`` is what it tells: a list of problem, what is told of it (opened, flapping, reminded, escalated, recovered).
+    While it is open, the action of the same id has its text and its state. ``news`` is its content: a list of problems,
+    each with what happened to it (opened, flapping, reminded, escalated, recovered). ``sent_at``: when it was over.
     """
 
     __tablename__ = "alert_message"
@@ -60,12 +61,10 @@ class AlertMessage(Table):
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     channel: Mapped[str] = mapped_column(String(255))
     title: Mapped[str] = mapped_column(Text)
-    body: Mapped[str | None] = mapped_column(Text)
     severity: Mapped[str] = mapped_column(String(50))
     news: Mapped[Any] = mapped_column(JSON, nullable=False)
     status: Mapped[str] = mapped_column(String(50))
     created_at: Mapped[datetime]
     attempts: Mapped[int]
-    tried_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
     error: Mapped[str | None] = mapped_column(Text)

@@ -12,14 +12,14 @@ from leat.control.engine import storable, writing
 from leat.control.tables import ApiCall, Run
 from leat.warehouse.session import WarehouseError
 
-KEPT = timedelta(days=30)
-"""How long calls stay in the store; the warehouse keeps those that it has loaded."""
+RETENTION = timedelta(days=30)
+"""How long calls stay in the store; the warehouse still has those that it has loaded."""
 
 _REMOVED_AT_ONCE = 5000  # rows; more than are ever added at once, and too few to hold others up
 
 
 def record_calls(engine: Engine, run_id: str, calls: Sequence[Mapping[str, Any]]) -> None:
-    """Add calls of a run, and remove some of those that are older than :data:`KEPT`.
+    """Add calls of a run, and remove some of those that are older than :data:`RETENTION`.
 
     Args:
         engine: the store.
@@ -36,7 +36,7 @@ def record_calls(engine: Engine, run_id: str, calls: Sequence[Mapping[str, Any]]
             raise WarehouseError(msg)
         owner = {"integration_id": integration_id, "run_id": run_id}
         session.execute(insert(ApiCall), [{**_storable(call), **owner} for call in calls])
-        old = select(ApiCall.id).where(ApiCall.called_at < datetime.now(UTC) - KEPT).limit(_REMOVED_AT_ONCE)
+        old = select(ApiCall.id).where(ApiCall.called_at < datetime.now(UTC) - RETENTION).limit(_REMOVED_AT_ONCE)
         session.execute(delete(ApiCall).where(ApiCall.id.in_(old)).execution_options(synchronize_session=False))
 
 

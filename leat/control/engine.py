@@ -49,13 +49,31 @@ def open_control(url: str) -> Engine:
 
 
 @contextlib.contextmanager
-def writing(engine: Engine) -> Iterator[Session]:
+def writing(engine: Engine, *, durable: bool = False) -> Iterator[Session]:
     """Give a session whose transaction is committed at the end of the block, and undone when the block raises.
 
     On SQLite it holds the write lock from its start, for a transaction that reads first can't always get it later.
+
+    Args:
+        engine: the store.
+        durable: whether the transaction has to survive a power failure. Postgres always sees to that; SQLite then waits
+            for the disk, about 1 ms.
     """
-    with Session(engine.execution_options(leat_writes=True), autoflush=False) as session, session.begin():
-        yield session
+    options = engine.execution_options(leat_writes=True, leat_durable=durable)
+    try:
+        with Session(options, autoflush=False) as session, session.begin():
+            yield session
+    finally:
+        _Writes.last = object()
+
+
+class _Writes:
+    last: object = object()
+
+
+def last_write() -> object:
+    """Return an object that identifies the last writing transaction of this process; each gives a new one."""
+    return _Writes.last
 
 
 def find_integration(session: Session, name: str) -> Integration:
@@ -72,7 +90,7 @@ def find_integration(session: Session, name: str) -> Integration:
 
 
 def storable(message: str) -> str:
-    """Return text that Postgres and SQLite can keep: without NUL and lone surrogates."""
+    """Return text that Postgres and SQLite can store: without NUL and lone surrogates."""
     return message.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
@@ -102,7 +120,11 @@ def _set_pragmas(connection: Any, _record: Any) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("leat_writes", False)
+    options = connection.get_execution_options()
+    writes, durable = options.get("leat_writes", False), options.get("leat_durable", False)
+    if durable or connection.info.get("leat_durable"):  # the setting stays with the connection
+        connection.exec_driver_sql(f"PRAGMA synchronous = {'full' if durable else 'normal'}")
+        connection.info["leat_durable"] = durable
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
@@ -115,7 +137,7 @@ def _migrate(engine: Engine) -> None:
 
 
 def _use_wal(engine: Engine) -> None:
-    """Let readers and the writer go on beside each other; the file keeps this setting."""
+    """Let readers and the writer work at the same time; the setting is stored in the file."""
     raw = engine.raw_connection()
     try:
         raw.cursor().execute("PRAGMA journal_mode = wal")

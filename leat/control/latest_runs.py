@@ -1,4 +1,4 @@
-"""How integrations stand by their runs: the last that ended, and one that is said to run still."""
+"""The state of integrations by their runs: the last that ended, and one that is said to be running."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from leat.warehouse.clock import is_future
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """What a run tells of its integration; ``error`` is None unless it failed or was blocked."""
+    """What a run says about its integration; ``error`` is None unless it failed or was blocked."""
 
     status: str
     started_at: datetime
@@ -29,7 +29,7 @@ class LatestRuns:
 
     Attributes:
         integration: its name.
-        ended: the last run that ended, but for those that found another at work.
+        ended: the last run that ended, except those that ended because another was running.
         running: the newest run, if it hasn't ended; its process may be gone.
     """
 
@@ -39,19 +39,19 @@ class LatestRuns:
 
 
 def latest_runs(engine: Engine) -> dict[str, LatestRuns]:
-    """Return how every integration that has had a run stands, by its name."""
+    """Return the state of every integration that has had a run, by name."""
     runs = Run.status == "running"
     order = newest_first()
     ranks = func.row_number().over(partition_by=(Run.integration_id, runs), order_by=order)
     ranked = select(Run.id, ranks.label("place")).where(Run.status != "busy").subquery()
     columns = (Integration.name, Run.status, Run.started_at, Run.error_type, Run.error)
     wanted = select(*columns).select_from(Run).join(Integration).join(ranked, ranked.c.id == Run.id)
-    found: dict[str, dict[bool, RunState]] = {}
+    result: dict[str, dict[bool, RunState]] = {}
     with Session(engine) as session:
         for name, *values in session.execute(wanted.where(ranked.c.place == 1)):
             state = RunState(*values)
-            found.setdefault(name, {})[state.status == "running"] = state
-    return {name: _latest(name, states.get(False), states.get(True)) for name, states in found.items()}
+            result.setdefault(name, {})[state.status == "running"] = state
+    return {name: _latest(name, states.get(False), states.get(True)) for name, states in result.items()}
 
 
 def _latest(name: str, ended: RunState | None, running: RunState | None) -> LatestRuns:

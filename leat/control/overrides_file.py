@@ -33,15 +33,15 @@ def overrides_in_file(url: str) -> dict[str, dict[str, str]]:
         WarehouseError: the file can't be read.
     """
     path = Path(url.removeprefix(_PREFIX))
-    found: dict[str, dict[str, str]] = {}
+    result: dict[str, dict[str, str]] = {}
     if not is_file(url) or not path.is_file():
-        return found
+        return result
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True)) as connection:
             if connection.execute(_TABLE).fetchone():
                 for integration, key, value in connection.execute(_QUERY):
-                    found.setdefault(integration, {})[key] = value
+                    result.setdefault(integration, {})[key] = value
     except sqlite3.Error as error:
         msg = f"the control store can't be read: {error}; check LEAT_CONTROL and the rights of {path}"
         raise WarehouseError(msg) from error
-    return found
+    return result

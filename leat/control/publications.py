@@ -1,4 +1,4 @@
-"""What became of publications in the control store: those that checks kept back, and those that somebody forced."""
+"""Publications in the control store: those that checks withheld, and those that somebody forced."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
+from leat.control.audit_events import note
 from leat.control.engine import writing
 from leat.control.store import user_name
 from leat.control.tables import Integration, PublicationLog, Run
@@ -30,11 +31,11 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class Publications:
-    """What stands.
+    """What holds now.
 
     Attributes:
-        withheld: why the newest version is kept back; None when it isn't. Its data has ``reasons`` and ``since``.
-        forced: what somebody forced and hasn't been mended since; the data has ``reasons`` and ``reason``, what they
+        withheld: why the newest version is withheld; None when it isn't. Its data has ``reasons`` and ``since``.
+        forced: what somebody forced and hasn't been fixed since; the data has ``reasons`` and ``reason``, what they
             said.
     """
 
@@ -44,15 +45,19 @@ class Publications:
 
 def log_publication(engine: Engine, event: PublicationEvent, data: Mapping[str, Any]) -> Publication:
     """Add an event, whose data JSON must be able to hold; the user of the process has caused it."""
-    told = Publication(event, datetime.now(UTC), user_name(), dict(data))
+    publication = Publication(event, datetime.now(UTC), user_name(), dict(data))
     with writing(engine) as session:
-        row = PublicationLog(event_type=event, event_data=told.data, created_at=told.at, created_by=told.by)
+        row = PublicationLog(
+            event_type=event, event_data=publication.data, created_at=publication.at, created_by=publication.by
+        )
         session.add(row)
-    return told
+        checks = [f"{each['subject']}: {each['check']}" for each in publication.data.get("reasons", ())]
+        note(session, event.replace("_", ".", 1), {"checks": checks}, now=publication.at)
+    return publication
 
 
 def current_publications(engine: Engine) -> Publications:
-    """Return what is kept back, and what was forced and hasn't been mended."""
+    """Return what is withheld, and what was forced and hasn't been fixed."""
     with Session(engine) as session:
         last = session.scalar(select(func.max(PublicationLog.id)).filter_by(event_type="publish_clean"))
         wanted = select(PublicationLog).order_by(PublicationLog.id).where(PublicationLog.id > (last or 0))
@@ -66,7 +71,7 @@ def current_publications(engine: Engine) -> Publications:
 
 
 def blocked_since(engine: Engine) -> dict[str, datetime]:
-    """Return since when checks have kept every load of an integration from being applied, by its name."""
+    """Return since when checks have blocked every load of an integration, by its name."""
     good = (
         select(Run.integration_id, func.max(Run.started_at).label("at"))
         .where(Run.status.in_(("loaded", "nothing_new")), Run.started_at <= datetime.now(UTC) + SKEW)

@@ -6,7 +6,6 @@ Texts must have been redacted by the caller.
 
 from __future__ import annotations
 
-import getpass
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
+from leat.control.actor import current_actor
 from leat.control.calls import record_calls
 from leat.control.engine import find_integration, open_control, storable, writing
 from leat.control.runs import (
@@ -54,7 +54,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What the store keeps of a declaration."""
+    """What the store has of a declaration."""
 
     system: str
     system_description: str
@@ -123,11 +123,11 @@ def log_events(engine: Engine, integration: str, events: Iterable[tuple[str, Map
 def overrides(engine: Engine) -> dict[str, dict[str, str]]:
     """Return integration → key → YAML text, for :func:`leat.pipelines.declare.overrides.apply_overrides`."""
     wanted = select(Integration.name, IntegrationConfig.key, IntegrationConfig.value).join(IntegrationConfig)
-    found: dict[str, dict[str, str]] = {}
+    result: dict[str, dict[str, str]] = {}
     with Session(engine) as session:
         for integration, key, value in session.execute(wanted.order_by(Integration.name, IntegrationConfig.key)):
-            found.setdefault(integration, {})[key] = value
-    return found
+            result.setdefault(integration, {})[key] = value
+    return result
 
 
 def set_override(engine: Engine, integration: str, key: str, value: str | None) -> None:
@@ -148,11 +148,8 @@ def set_override(engine: Engine, integration: str, key: str, value: str | None) 
 
 
 def user_name() -> str:
-    """Return who runs this process."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, as in many containers
-        return "leat"
+    """Return who acts: the person of a request, ``LEAT_USER``, or else the user account."""
+    return current_actor().name
 
 
 def _json(data: Mapping[str, Any]) -> Any:

@@ -1,7 +1,7 @@
 """The tables of the control store: systems, integrations, their configuration and log, runs and their API calls.
 
 The first four and their indexes are those of the "Integration & Automation System" RFC, section Data Models. Every
-change here needs a migration in ``warehouse/migrations/versions``; a test compares both.
+change here needs a migration in ``leat/control/migrations/versions``; a test compares both.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from sqlalchemy.types import TypeDecorator
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An instant: only times with a zone go in, UTC comes out; SQLite keeps it as text in UTC."""
+    """An instant: only times with a zone go in, UTC comes out; SQLite stores it as text in UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return the time as the database keeps it.
+        """Return the time as the database stores it.
 
         Raises:
             ValueError: the time has no zone.
@@ -122,7 +122,7 @@ class IntegrationLog(Table):
 
 
 class PublicationLog(Table):
-    """A publication that was kept back or forced, or the clean one that ended that; ``created_by`` is a user's name."""
+    """A publication that was withheld or forced, or the clean one that ended that; ``created_by`` is a user's name."""
 
     __tablename__ = "publication_log"
     __table_args__ = (Index("ix_publication_log_created_at", "created_at"),)
@@ -163,9 +163,9 @@ class Run(Table):
 
 
 class ApiCall(Table):
-    """One HTTP request of a run; the columns are told at :class:`leat.sources.http.calls.ApiCall`.
+    """One HTTP request of a run; :class:`leat.sources.http.calls.ApiCall` describes the columns.
 
-    Numbers are never used again, for the warehouse keeps the rows that are removed here.
+    Numbers are never used again, because the warehouse still has the rows that are removed here.
     """
 
     __tablename__ = "api_call"

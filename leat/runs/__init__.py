@@ -1,1 +1,10 @@
-"""One run from start to alert: the only door for the command line, Dagster and the API."""
+"""One run from start to alert: the only door for the command line, Dagster and the API.
+
+workspace is an opened project. run does load, refresh (with build_models), publish and notify; result is what it did,
+recorder records it, warm imports what it needs. Actions: acting, planning (for the API), automating, slots,
+suppressing. What happened so far: status, history, health, acknowledge; catalog_entries is what tables mean. Between
+runs: between, hooks, webhooks_out (those that leat sends), links, requests (runs that the API was asked for). Who may
+do what, and the audit log: access, auditing; callers (of the API), people and signing_in (in browsers), query_tables
+(what a query reads), saved_queries. changes says whether anything has changed since. printable makes text fit for a
+terminal.
+"""

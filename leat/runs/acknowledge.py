@@ -7,6 +7,14 @@ from datetime import datetime
 
 from leat.pipelines.load.verdict import may_be_published
 from leat.runs.workspace import Workspace
+from leat.warehouse.publication import is_published, publish_version
+
+
+def current_user() -> str:
+    """Return who acknowledges."""
+    from leat.control.store import user_name
+
+    return user_name()
 
 
 def acknowledge(workspace: Workspace, keys: Sequence[str], by: str | None, until: datetime | None, note: str) -> None:
@@ -19,8 +27,8 @@ def acknowledge(workspace: Workspace, keys: Sequence[str], by: str | None, until
     """
     from leat.quality import ledger
 
-    published = workspace.warehouse.is_published()
+    published = is_published(workspace.warehouse)
     with workspace.warehouse.transaction() as session:
         ledger.acknowledge(session, keys, by, until, note)
     if published:
-        workspace.warehouse.publish(may_be_published)
+        publish_version(workspace.warehouse, may_be_published)

@@ -51,9 +51,10 @@ def load(
     observer: Observer = SILENT,
     *,
     force: Force | None = None,
+    trigger: Trigger = "cli",
 ) -> list[IntegrationResult]:
     """Load integrations side by side and record their runs; a transient error is tried three times."""
-    recorder = _recorder(workspace, "cli", request)
+    recorder = _recorder(workspace, trigger, request)
     engine = engine_of(workspace, recorder, observer, force)
 
     def on_result(result: IntegrationResult) -> None:

@@ -14,6 +14,7 @@ from leat.pipelines.load.results import CheckResult
 from leat.pipelines.load.verdict import may_be_published
 from leat.runs.refresh import Refreshed
 from leat.sources.settings import redact
+from leat.warehouse.publication import publish_version
 from leat.warehouse.session import Warehouse
 
 if TYPE_CHECKING:  # SQLAlchemy takes long to import
@@ -78,9 +79,13 @@ def publish(store: sqlalchemy.Engine, warehouse: Warehouse, refreshed: Refreshed
     """
     if refreshed is not None and refreshed.blocks:
         return Published(False, _withhold(store, [check for check in refreshed.checks if check.blocks]))
-    published = warehouse.publish(may_be_published)
+    published = publish_version(warehouse, may_be_published)
     if refreshed is not None and not refreshed.errors:
         _clear(store, warehouse)
+    if published:
+        from leat.control.audit_events import note_alone
+
+        note_alone(store, "publish.published")
     return Published(published)
 
 

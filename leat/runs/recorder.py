@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from leat.control.actor import Actor, current_actor
 from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.load.error_message import log_error
 from leat.pipelines.load.results import IntegrationResult
 from leat.sources.http.calls import ApiCall
 from leat.sources.settings import redact
@@ -40,13 +42,15 @@ class Recorder:
     Attributes:
         store: the control store.
         trigger: who started the runs.
-        parts: integrations of which single streams are run. Such a run says nothing about the others, which would
+        parts: integrations that run with single streams only. Such a run says nothing about the others, which would
             count as fresh, so that it is no run of the integration: only the log has it.
+        by: who started them.
     """
 
     store: sqlalchemy.Engine
     trigger: Trigger
     parts: frozenset[str] = frozenset()
+    by: Actor = field(default_factory=current_actor)
     _running: dict[str, _Running] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -82,8 +86,8 @@ class Recorder:
 
         try:
             control.record_calls(self.store, running.run, [_fields(call) for call in calls])
-        except Exception:
-            log.exception("%d API calls of run %s were not recorded", len(calls), running.run)
+        except Exception as error:
+            log_error(log, error, "%d API calls of run %s were not recorded", len(calls), running.run)
 
     def on_result(self, result: IntegrationResult) -> None:
         """Record how a run ended, and in the log what is worth remembering."""
@@ -105,7 +109,7 @@ class Recorder:
             quarantined=sum(s.quarantined for s in result.streams),
         )
         error = (result.error_type or "Error", result.error) if result.error else None
-        control.end_run(self.store, running.run, result.status, counts, result.load_id, error)
+        control.end_run(self.store, running.run, result.status, counts, result.load_id, error, self.by)
         if result.status != "nothing_new":
             control.log_events(self.store, result.integration, [(f"run_{result.status}", _event(result))])
 

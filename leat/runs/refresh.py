@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -16,18 +16,14 @@ from leat.pipelines.load.freshness import stale_streams
 from leat.pipelines.load.results import CheckResult
 from leat.pipelines.load.verdict import note_verdict, version_of
 from leat.pipelines.load.watermark import files_fingerprint, is_refreshed, mark_refreshed
+from leat.runs.build_models import Accept, Work, build_models, read_described, stale_tables
 from leat.warehouse.savepoint import Savepoint, savepoint
 from leat.warehouse.session import Session, Warehouse
 
 if TYPE_CHECKING:
     from leat.assets.build import ModelResult
-    from leat.catalog.describe import Described
 
 _LEDGER = ("violations", "rules", "checks")
-
-
-Accept = Callable[[Sequence[CheckResult]], None]
-"""Called with the checks that failed, before what they are about is committed in spite of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +50,6 @@ class Refreshed:
 
 class _Moved(Exception):
     """Another process has written to the warehouse meanwhile."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What is to be brought up to date, and how."""
-
-    warehouse: Warehouse
-    described: Described
-    missing: Mapping[str, str]
-    fingerprint: str
-    good_runs: Mapping[str, datetime]
-    stale: Mapping[str, str]
-    accept: Accept | None
-    now: datetime
-    always: bool
 
 
 def refresh(
@@ -105,28 +86,14 @@ def refresh(
         if (not always or not state.exists(session)) and is_refreshed(session, fingerprint, now):
             return None
     stale = {f"{name}.{stream}": text for (name, stream), text in stale_streams(declarations, good_runs, now).items()}
-    described, missing = _described(project, declarations)
-    work = _Work(warehouse, described, missing, fingerprint, good_runs, stale, accept, now, always)
+    described, missing = read_described(project, declarations)
+    work = Work(warehouse, described, missing, fingerprint, good_runs, stale, accept, now, always)
     return _refresh(work)
 
 
-def _described(project: Project, declarations: Mapping[str, Declaration]) -> tuple[Described, dict[str, str]]:
-    """Return what is declared, and the models whose files have mistakes, with why."""
-    from leat.assets.lineage import personal_columns  # sqlglot is imported only when something is new
-    from leat.assets.model_files import read_models
-    from leat.catalog.describe import Described
-    from leat.quality.rule_files import read_rules
-
-    models, missing = read_models(project, declarations, keep=True)
-    rules = read_rules(project, declarations, (*(model.name for model in models), *missing), keep=True)
-    lineages = {model.name: model.lineage for model in models}
-    described = Described(project, declarations, models, rules, lineages, personal_columns(models, declarations))
-    return described, missing
-
-
-def _refresh(work: _Work) -> Refreshed:
+def _refresh(work: Work) -> Refreshed:
     """Try without the models that failed, for a query that fails may cost the transaction."""
-    from leat.assets.build import ModelError
+    from leat.assets.materialize import ModelError
     from leat.quality.guard import TransactionLost
 
     broken, untried = dict(work.missing), dict[str, str]()
@@ -143,7 +110,7 @@ def _refresh(work: _Work) -> Refreshed:
             untried[lost.subject] = lost.why
 
 
-def _refresh_without(work: _Work, broken: Mapping[str, str], untried: Mapping[str, str]) -> Refreshed:
+def _refresh_without(work: Work, broken: Mapping[str, str], untried: Mapping[str, str]) -> Refreshed:
     """On Postgres one transaction holds models and rules, so that what blocks can be taken back; see :func:`_settle`.
 
     On DuckDB a rule that fails may cost its transaction, and what blocks isn't published.
@@ -155,8 +122,8 @@ def _refresh_without(work: _Work, broken: Mapping[str, str], untried: Mapping[st
 
     declared = work.described
     with work.warehouse.transaction() as session, savepoint(session, "leat_models") as before:
-        built, checked = _build(session, work, broken, untried)
-        stale = _stale(work, built)
+        built, checked = build_models(session, work, broken, untried)
+        stale = stale_tables(work, built)
         if session.dialect.savepoints:
             ruled = run_rules(session, declared.rules, declared.declarations, work.now, stale)
             return _settle(session, before, work, Refreshed(tuple(built), (*checked, *ruled)))
@@ -165,7 +132,7 @@ def _refresh_without(work: _Work, broken: Mapping[str, str], untried: Mapping[st
 
 
 def _rule(
-    work: _Work,
+    work: Work,
     built: Sequence[ModelResult],
     checked: tuple[CheckResult, ...],
     stale: Mapping[str, str],
@@ -191,59 +158,21 @@ def _rule(
             broken[lost.subject] = lost.why
 
 
-def _note(session: Session, work: _Work, refreshed: Refreshed) -> None:
+def _note(session: Session, work: Work, refreshed: Refreshed) -> None:
     """Note the verdict, and that nothing is left to do unless something failed: then the next run looks again."""
     note_verdict(session, passed=not refreshed.blocks, now=work.now)
     if not refreshed.blocks and not refreshed.errors:
         mark_refreshed(session, work.fingerprint, work.now)
 
 
-def _build(
-    session: Session, work: _Work, broken: Mapping[str, str], untried: Mapping[str, str]
-) -> tuple[list[ModelResult], tuple[CheckResult, ...]]:
-    from leat.assets.build import build
-    from leat.catalog.describe import describe
-    from leat.quality.audit import audit_models
-    from leat.quality.checks import model_checks
-
-    declared = work.described
-    built = build(session, declared.models, work.now, broken)
-    present = {result.name for result in built if result.status in ("built", "unchanged")}
-    tables = [
-        model_checks(m.name, m.checks, declared.personal[m.name])
-        for m in declared.models
-        if m.checks and m.name in present
-    ]
-    unchanged = () if work.always else {result.name for result in built if result.status == "unchanged"}
-    checked = audit_models(session, tables, declared.declarations, unchanged, untried)
-    describe(session, declared, work.good_runs)
-    return built, checked
-
-
-def _stale(work: _Work, built: Sequence[ModelResult]) -> dict[str, str]:
-    """Return the tables that are older than declared, or than what they are made of, and why."""
-    from leat.pipelines.declare.table_names import ANALYTICS
-
-    stale = dict(work.stale)
-    stays = {model.name: model.reason for model in built if model.stays}
-    stale |= {f"{ANALYTICS}.{name}": "it couldn't be built" for name in work.missing}
-    for model in work.described.models:  # inputs come before those that read them
-        old = [str(table) for table in model.inputs if str(table) in stale and str(table) not in model.optional]
-        if model.name in stays:
-            stale[f"{ANALYTICS}.{model.name}"] = "it couldn't be built"
-        elif old:
-            stale[f"{ANALYTICS}.{model.name}"] = f"{old[0]}, {stale[old[0]]}"
-    return stale
-
-
-def _accepted(work: _Work, refreshed: Refreshed) -> Refreshed:
+def _accepted(work: Work, refreshed: Refreshed) -> Refreshed:
     if not refreshed.blocks or work.accept is None:
         return refreshed
     work.accept([check for check in refreshed.checks if check.blocks])
     return replace(refreshed, accepted=True)
 
 
-def _settle(session: Session, before: Savepoint, work: _Work, refreshed: Refreshed) -> Refreshed:
+def _settle(session: Session, before: Savepoint, work: Work, refreshed: Refreshed) -> Refreshed:
     """Take the models back if a check of severity error failed, but not the outcomes: the ledger of this run."""
     from leat.catalog.describe import describe
 

@@ -15,7 +15,10 @@ from leat.runs.publish import Published
 from leat.runs.refresh import Refreshed
 
 if TYPE_CHECKING:
+    from leat.control.automations import RunRow
+    from leat.control.outbox import ActionRow
     from leat.quality.alerts.announce import Sent
+    from leat.runs.acting import Acted
 
 Outcome = Literal["ok", "failed", "blocked", "busy"]
 Reasons = Mapping[tuple[str, str], Sequence[Reason]]
@@ -37,6 +40,9 @@ class RunResult:
         violations: the ledger as the run left it; empty in a dry run.
         sent: the alerts that were sent, or not taken.
         not_sent: why no alerts could be sent; None when they could.
+        planned: what automations planned.
+        acted: what became of approved actions; None when there was nothing to send.
+        waiting: how many actions wait for approval, whenever they were planned.
     """
 
     started_at: datetime
@@ -49,6 +55,9 @@ class RunResult:
     violations: Sequence[Entry] = ()
     sent: Sequence[Sent] = ()
     not_sent: str | None = None
+    planned: Sequence[RunRow] = ()
+    acted: Acted | None = None
+    waiting: int = 0
 
     @property
     def checks(self) -> list[CheckResult]:
@@ -62,14 +71,24 @@ class RunResult:
         return self.refreshed is not None or any(result.status == "loaded" for result in self.integrations)
 
     @property
+    def failed_actions(self) -> list[ActionRow]:
+        """The actions that this run sent or followed up on and that need a person now."""
+        rows = () if self.acted is None else self.acted.actions
+        return [row for row in rows if row.state in ("failed", "diverged", "asking")]
+
+    @property
     def outcome(self) -> Outcome:
         """How the run ended, by the worst that happened in it.
 
-        ``failed``: an integration or a model failed. ``blocked``: checks withhold a load or the newest version from
-        readers. ``busy``: another process ran one of the integrations. An alert that couldn't be sent fails nothing.
+        ``failed``: an integration or a model failed, or an action that the run sent: the system refused it, shows
+        something else, or nobody knows whether it happened. ``blocked``: checks withhold a load or the newest version
+        from readers. ``busy``: another process ran one of the integrations. An alert that couldn't be sent fails
+        nothing.
         """
         statuses = {result.status for result in self.integrations}
         if "failed" in statuses or (self.refreshed is not None and self.refreshed.errors):
+            return "failed"
+        if self.failed_actions:
             return "failed"
         if "blocked" in statuses or self.publication.withheld is not None:
             return "blocked"

@@ -1,11 +1,14 @@
-"""One run: load, refresh, publish, notify. The command line runs all of it, Dagster runs its parts in steps.
+"""One run: load, refresh, publish, notify, plan, act. The command line runs all of it, Dagster runs its parts in steps.
 
 ::
 
     load      integrations side by side; one that fails leaves the others alone, a stream that fails its siblings
     refresh   models, their checks and rules, whatever failed: they follow from what was applied
     publish   unless a check of severity error failed
-    notify    last, so that an alert speaks of what readers see; it fails nothing
+    notify    after that, so that an alert speaks of what readers see; it fails nothing
+    plan      after publishing: automations plan from what readers see; it fails nothing
+    act       approved actions that are due are sent, and what was sent is confirmed
+    report    webhooks about all of it are sent to the declared endpoints; it fails nothing
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from typing import TYPE_CHECKING
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.load.drift import Change, changes_since
 from leat.pipelines.load.engine import Request
+from leat.pipelines.load.error_message import log_error, text_of
 from leat.pipelines.load.quarantined import Choice, count_reasons
 from leat.pipelines.load.results import CheckResult, IntegrationResult
 from leat.pipelines.load.run import run_integrations
@@ -30,17 +34,25 @@ from leat.runs.publish import Force, Published, publish
 from leat.runs.refresh import Refreshed, refresh
 from leat.runs.result import Reasons, RunResult
 from leat.runs.workspace import Workspace
-from leat.sources.settings import redact
 from leat.warehouse.session import Session
 
 if TYPE_CHECKING:
+    from leat.control.automations import RunRow
+    from leat.control.store import Trigger
     from leat.quality.alerts.announce import Sent
+    from leat.runs.acting import Acted
 
 log = logging.getLogger("leat.runs")
 
 
 def run(
-    workspace: Workspace, names: Sequence[str], request: Request, observer: Observer = SILENT, *, reason: str = ""
+    workspace: Workspace,
+    names: Sequence[str],
+    request: Request,
+    observer: Observer = SILENT,
+    *,
+    reason: str = "",
+    trigger: Trigger = "cli",
 ) -> RunResult:
     """Run integrations from load to alert. What goes wrong with one of them is in the result and isn't raised.
 
@@ -52,19 +64,28 @@ def run(
         request: what is asked of the loads.
         observer: is called while it goes on.
         reason: why failed checks are to count for nothing, where the request is forced; it is recorded.
+        trigger: who started it.
 
     Raises:
         Busy: another process writes the warehouse for too long.
         DeclarationError: models have mistakes that belong to no single file.
     """
+    from leat.control.outbox import count_waiting
+
     if request.dry:
         return _dry_run(workspace, names, request, observer)
     started, since = time.monotonic(), datetime.now(UTC)
     force = Force(workspace.store, reason) if request.forced else None
-    results = load(workspace, names, request, observer, force=force)
+    results = load(workspace, names, request, observer, force=force, trigger=trigger)
     observer.refreshing()
     refreshed, publication = refresh_and_publish(workspace, force=force)
     sent, not_sent = _notify(workspace)
+    _learn(workspace)
+    planned = _plan(workspace)
+    acted = _act(workspace)
+    _send_webhooks(workspace)
+    _guard(workspace)
+    waiting = count_waiting(workspace.store)
     with workspace.warehouse.snapshot() as session:
         return RunResult(
             started_at=since,
@@ -77,6 +98,9 @@ def run(
             violations=entries(session),
             sent=sent,
             not_sent=not_sent,
+            planned=planned,
+            acted=acted,
+            waiting=waiting,
         )
 
 
@@ -107,8 +131,62 @@ def _notify(workspace: Workspace) -> tuple[list[Sent], str | None]:
     try:
         return notify(workspace), None
     except Exception as error:
-        log.exception("no alerts were sent")
-        return [], redact(str(error))
+        log_error(log, error, "no alerts were sent")
+        return [], text_of(error)
+
+
+def _learn(workspace: Workspace) -> None:
+    if any(each.source == "email" for each in workspace.declarations.values()):
+        from leat.runs.suppressing import learn_or_log
+
+        learn_or_log(workspace)
+
+
+def _plan(workspace: Workspace) -> list[RunRow]:
+    """Let automations plan; a run fails for none of them, for each run of one says itself how it was."""
+    from leat.control.automations import read_modes
+
+    if not (workspace.project.folder / "automations").is_dir() and not read_modes(workspace.store):
+        return []
+    from leat.runs.automating import plan  # it parses SQL, which takes long to import
+
+    try:
+        return plan(workspace)
+    except Exception as error:
+        log_error(log, error, "automations planned nothing")
+        return []
+
+
+def _act(workspace: Workspace) -> Acted | None:
+    """Send what is approved and due; a run fails for no action, for each says itself how it is."""
+    from leat.control.outbox import has_sendable
+
+    if not has_sendable(workspace.store):
+        return None
+    from leat.runs.acting import send_approved
+
+    return send_approved(workspace)
+
+
+def _send_webhooks(workspace: Workspace) -> None:
+    """Send what happened, the changes of actions included; a run fails for no endpoint."""
+    from leat.runs.webhooks_out import send_webhooks
+
+    try:
+        send_webhooks(workspace)
+    except Exception as error:
+        log_error(log, error, "no webhooks were sent")
+
+
+def _guard(workspace: Workspace) -> None:
+    """Take access from those who have left, then seal the audit log; a run fails for neither."""
+    from leat.runs.access import end_access_of_leavers, seal
+
+    try:
+        end_access_of_leavers(workspace)
+    except Exception as error:
+        log_error(log, error, "people who have left may still have sessions and tokens")
+    seal(workspace)
 
 
 def _reasons(session: Session, results: Sequence[IntegrationResult], since: datetime) -> Reasons:

@@ -11,7 +11,7 @@ from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.load.drift import SHOWN_FOR, Change, changes_since
 from leat.pipelines.load.freshness import stale_streams
 from leat.runs.workspace import Workspace
-from leat.warehouse.session import Session
+from leat.warehouse.session import NothingPublished, Session
 
 if TYPE_CHECKING:
     from leat.control.publications import Publication
@@ -45,6 +45,7 @@ class IntegrationStatus:
     integration: str
     source: str
     schedule: str | None
+    zone: str
     last_run: datetime | None
     last_status: str | None
     error: str | None
@@ -57,19 +58,27 @@ class Status:
 
     Attributes:
         integrations: what is declared.
-        violations: how many violations are open.
+        violations: how many violations are open, also acknowledged ones.
+        acknowledged: how many of them are acknowledged.
+        actions: how many actions are open: they wait for approval, or are under way.
+        waiting: how many of them wait for approval.
         drift: the fields that came or went lately.
         withheld: why readers don't get the newest version; None when they do.
         forced: what was published in spite of failed checks that still fail.
         blocked: since when checks of its own have failed in every load, by integration.
+        undelivered: the channels that didn't take their last alert.
     """
 
     integrations: Sequence[IntegrationStatus]
     violations: int
+    acknowledged: int
     drift: Sequence[Change]
     withheld: Publication | None
     forced: Sequence[Publication]
     blocked: Mapping[str, datetime]
+    actions: int = 0
+    undelivered: Sequence[str] = ()
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,7 @@ class _Published:
 
     streams: Mapping[tuple[str, str], tuple[int, datetime, int]]
     violations: int = 0
+    acknowledged: int = 0
     drift: Sequence[Change] = ()
 
 
@@ -88,6 +98,8 @@ def read_status(workspace: Workspace) -> Status:
         DeclarationError: a declaration has a mistake.
         WarehouseError: the warehouse or the control store can't be opened.
     """
+    from leat.control.alert_messages import failed_messages
+    from leat.control.outbox import OPEN, count_waiting, read_actions
     from leat.control.publications import blocked_since, current_publications
     from leat.control.store import last_good_runs, last_runs
 
@@ -104,6 +116,7 @@ def read_status(workspace: Workspace) -> Status:
                 integration=name,
                 source=f"{declaration.source}/{declaration.driver}",
                 schedule=declaration.schedule,
+                zone=declaration.zone,
                 last_run=run.started_at if run else None,
                 last_status=run.status if run else None,
                 error=run.error if run else None,
@@ -114,28 +127,33 @@ def read_status(workspace: Workspace) -> Status:
     return Status(
         integrations,
         published.violations,
+        published.acknowledged,
         published.drift,
         publications.withheld,
         publications.forced,
         blocked_since(workspace.store),
+        len(read_actions(workspace.store, states=OPEN)),
+        sorted({each.channel for each in failed_messages(workspace.store)}),
+        count_waiting(workspace.store),
     )
 
 
 def _streams(declaration: Declaration, published: _Published, fresh: Mapping[str, str]) -> list[StreamStatus]:
-    found = []
+    result = []
     for stream in declaration.selected():
         rows, last_load, quarantined = published.streams.get((declaration.name, stream.name), (None, None, 0))
         declared = declaration.options(stream.name).fresh_within is not None
         state = fresh.get(stream.name) if declared else None
-        found.append(StreamStatus(stream.name, rows, last_load, quarantined, stream.deletes, state))
-    return found
+        result.append(StreamStatus(stream.name, rows, last_load, quarantined, stream.deletes, state))
+    return result
 
 
 def _published(workspace: Workspace) -> _Published:
-    if workspace.project.warehouse_url is None and not (workspace.project.state / "warehouse.duckdb").exists():
-        return _Published({})  # nothing has been published yet
-    with workspace.warehouse.published() as session:
-        return _read(session)
+    try:
+        with workspace.warehouse.published() as session:
+            return _read(session)
+    except NothingPublished:
+        return _Published({})
 
 
 def _read(session: Session) -> _Published:
@@ -148,5 +166,10 @@ def _read(session: Session) -> _Published:
         "FROM leat.load_streams AS n WHERE n.integration = s.integration AND n.stream = s.stream)"
     )
     streams = {(name, stream): (total, at, quarantined) for name, stream, total, at, quarantined in rows}
-    violations = session.execute("SELECT count(*) FROM leat.violations WHERE resolved_at IS NULL")[0][0]
-    return _Published(streams, violations, changes_since(session, datetime.now(UTC) - SHOWN_FOR))
+    now = datetime.now(UTC)
+    ((violations, acknowledged),) = session.execute(
+        "SELECT count(*), count(CASE WHEN acknowledged_until > ? THEN 1 END) FROM leat.violations "
+        "WHERE resolved_at IS NULL",
+        (now,),
+    )
+    return _Published(streams, violations, acknowledged, changes_since(session, now - SHOWN_FOR))

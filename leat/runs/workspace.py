@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from leat.control.overrides_file import is_file, overrides_in_file
 from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.declare.profile import NoProfile
 from leat.pipelines.declare.project import Project, load_declarations, open_project
 from leat.runs.printable import printable
 from leat.sources.settings import redact
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import sqlalchemy
 
     from leat.catalog.describe import Described
+    from leat.security.gate import Gate
+    from leat.security.policy_file import Security
 
 
 class NoProject(Exception):
@@ -96,10 +99,34 @@ class Workspace:
 
         return open_control(self.project.control_url)
 
+    @cached_property
+    def security(self) -> Security:
+        """What ``policies/`` says: who may do what, how people sign in, where checkpoints of the audit log go.
+
+        Raises:
+            DeclarationError: a file there has a mistake.
+        """
+        from leat.security.policy_file import load_security
+
+        return load_security(self.project)
+
+    @cached_property
+    def gate(self) -> Gate:
+        """What decides whether somebody may do something, and records it.
+
+        Raises:
+            DeclarationError: a file in ``policies/`` has a mistake.
+        """
+        from leat.security.gate import Gate
+
+        return Gate(self.security.policy, lambda: self.store)
+
     def close(self) -> None:
-        """Close the connections to the control store; those to the warehouse last no longer than their use."""
+        """Close the connections to the control store and the warehouse."""
         if "store" in self.__dict__:
             self.store.dispose()
+        if "warehouse" in self.__dict__:
+            self.warehouse.close()
 
 
 def open_workspace(folder: Path) -> Workspace:
@@ -108,7 +135,10 @@ def open_workspace(folder: Path) -> Workspace:
     Raises:
         NoProject: nothing is declared there, or the state folder can hold no files.
     """
-    project = open_project(folder)
+    try:
+        project = open_project(folder)
+    except NoProfile as error:
+        raise NoProject(str(error)) from error
     if not project.declaration_paths():
         msg = f"no pipelines/*.yaml in {project.folder}. Next: `leat init` writes an example, or give --project"
         raise NoProject(msg)
@@ -123,6 +153,11 @@ def open_workspace(folder: Path) -> Workspace:
 class _Redacting(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return printable(redact(super().format(record)))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging calls it so
+        from leat.pipelines.load.error_message import traced
+
+        return traced(ei[1])
 
 
 class _Private(RotatingFileHandler):

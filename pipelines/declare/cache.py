@@ -23,10 +23,10 @@ T = TypeVar("T")
 
 def digest(files: Iterable[Path], *values: Any) -> str:
     """Return a hash of the names and contents of files, and of JSON values."""
-    found = hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode())
+    hashed = hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode())
     for file in files:
-        found.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
-    return found.hexdigest()
+        hashed.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return hashed.hexdigest()
 
 
 def get_or_compute(

@@ -9,68 +9,30 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from leat.pipelines.declare.hooks import Hooks
+from leat.pipelines.declare.values import Duration, Flag, Names, Number, Scalar, Zone
 from leat.sources.driver import ConnectionModel, streams_of
 from leat.sources.stream import EXTRA, Column, Stream
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 RESERVED = frozenset(
-    {"leat", "analytics", "catalog", "information_schema", "main", "public", "pg_catalog"}
+    {"leat", "analytics", "catalog", "hooks", "information_schema", "main", "public", "pg_catalog"}
     | {"temp", "system", "warehouse"}
 )
 """Schemas of leat and of the engines, and databases of DuckDB, which it could mean by a schema's name."""
-_DURATION = re.compile(r"P(?=.)([0-9]{1,6}D)?(T(?=.)([0-9]{1,6}H)?([0-9]{1,6}M)?([0-9]{1,6}S)?)?")
-Scalar = str | int | float | bool
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def _duration(value: Any) -> Any:
-    if isinstance(value, timedelta):
-        return value
-    if not isinstance(value, str) or not _DURATION.fullmatch(value):
-        msg = f"{str(value)[:40]!r} is no ISO 8601 duration; write PT1H for an hour or P1D for a day"
-        raise ValueError(msg)
-    return value
-
-
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
 def _or_empty(value: Any) -> Any:
     return {} if value is None else value
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(_duration),
-    Field(json_schema_extra={"pattern": f"^{_DURATION.pattern}$", "examples": ["PT1H", "P1D"]}),
-]
-_DURATIONS = TypeAdapter(timedelta)
-
-
-def duration(value: str) -> timedelta:
-    """Return an ISO 8601 duration.
-
-    Raises:
-        ValueError: it is none.
-    """
-    return _DURATIONS.validate_python(_duration(value))
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_as_list, json_schema_input_type=str | tuple[str, ...])]
-"""Names of columns; one alone may be written without brackets."""
-
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Flag = Annotated[bool, Field(strict=True)]
 
 
 class Range(_Model):
@@ -199,11 +161,15 @@ class Declaration(_Model):
     )
     description: str = Field(default="", description="What this system is to you.")
     enabled: Flag = Field(default=True, description="Whether it runs automatically; you can always run it by name.")
-    schedule: str | None = Field(default=None, description="Cron expression in UTC; without it, only you start it.")
+    schedule: str | None = Field(
+        default=None, description="Cron expression; without it, the integration runs only when you start it."
+    )
+    zone: Zone = Field(default="UTC", description="Time zone of the schedule, for example `Europe/Berlin`.")
     connection: ConnectionModel = Field(description="Where the system is and how to sign in.")
     streams: Annotated[dict[str, _Options], BeforeValidator(_or_empty)] = Field(
         default_factory=dict, description="Options per stream."
     )
+    hooks: Hooks | None = Field(default=None, description="Webhooks that the system sends to `leat serve`.")
     name: str = Field(description="Name of the integration: the file's name.", exclude=True)
     path: Path = Field(description="The file.", exclude=True)
 

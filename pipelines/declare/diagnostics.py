@@ -28,7 +28,7 @@ _KINDS = {bool: "true or false", dict: "keys with values", float: "a number", in
 def validation_diagnostics(
     file: YamlFile, shown: str, error: ValidationError, model: type[BaseModel], prefix: Loc
 ) -> list[str]:
-    """Return one line per mistake that pydantic found in a file; ``prefix`` is where the model is in it."""
+    """Return one line per mistake that pydantic reports in a file; ``prefix`` is where the model is in it."""
     texts: dict[Loc, list[str]] = {}
     expected: dict[Loc, list[str]] = {}  # a union reports what each of its branches would have taken
     inputs: dict[Loc, Any] = {}
@@ -42,7 +42,9 @@ def validation_diagnostics(
     for loc, wanted in expected.items():
         if not any(len(other) > len(loc) and other[: len(loc)] == loc for other in (*texts, *expected)):
             texts.setdefault(loc, []).insert(0, _instead(wanted, inputs[loc]))
-    return [diagnostic_line(file, shown, loc, text) for loc, found in texts.items() for text in dict.fromkeys(found)]
+    return [
+        diagnostic_line(file, shown, loc, text) for loc, messages in texts.items() for text in dict.fromkeys(messages)
+    ]
 
 
 def diagnostic_line(file: YamlFile, shown: str, loc: Loc, text: str) -> str:
@@ -54,9 +56,9 @@ def diagnostic_line(file: YamlFile, shown: str, loc: Loc, text: str) -> str:
     return f"{where}: {dotted(loc)}: {text}" if loc else f"{where}: {text}"
 
 
-def meant(word: str, known: Iterable[str]) -> str:
-    """Return ``; did you mean "…"?`` for the known word that is nearest, or nothing."""
-    close = difflib.get_close_matches(word, list(known), n=1)
+def meant(word: str, names: Iterable[str]) -> str:
+    """Return ``; did you mean "…"?`` for the nearest of these names, or nothing."""
+    close = difflib.get_close_matches(word, list(names), n=1)
     return f'; did you mean "{close[0]}"?' if close else ""
 
 
@@ -94,10 +96,10 @@ def _keys_at(model: type[BaseModel], loc: Loc) -> list[str]:
     models = [model]
     for part in loc:
         inside = [
-            found
+            nested
             for each in models
             if str(part) in each.model_fields
-            for found in _models_in(each.model_fields[str(part)].annotation)
+            for nested in _models_in(each.model_fields[str(part)].annotation)
         ]
         models = inside or models  # the name of a stream, the number of an item
     return [name for each in models for name, field in each.model_fields.items() if not field.exclude]

@@ -1,4 +1,4 @@
-"""Overrides of a declaration that the control store keeps (``integration_config``): a dotted path and YAML text."""
+"""Overrides of a declaration in the control store (``integration_config``): a dotted path and YAML text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from leat.pipelines.declare.diagnostics import meant
 from leat.pipelines.declare.yaml_file import DeclarationError, Loc, YamlFile, parse_yaml
 
-OVERRIDABLE = ("description", "enabled", "schedule", "streams")
+OVERRIDABLE = ("description", "enabled", "schedule", "streams", "zone")
 """What may be overridden; where a system is and how to sign in may not, for it would lead secrets elsewhere."""
 
 

@@ -58,8 +58,8 @@ def unportable(query: exp.Query) -> Iterator[tuple[int, str]]:
     query = annotate_types(query.copy(), dialect="duckdb")
     for node in query.walk():
         kind = type(node).__name__
-        known = kind in SYNTAX or kind in FUNCTIONS or (kind == "Anonymous" and _is_named(node))
-        why = _LIMITS[kind](node) if known and kind in _LIMITS else None if known else ""
+        supported = kind in SYNTAX or kind in FUNCTIONS or (kind == "Anonymous" and _is_named(node))
+        why = _LIMITS[kind](node) if supported and kind in _LIMITS else None if supported else ""
         if why is not None:
             yield _line(node), f"{_shown(node)} isn't proven to give the same on DuckDB and Postgres{why and ': '}{why}"
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from leat.pipelines.declare.declaration import NAME, RESERVED, Declaration
 from leat.pipelines.declare.diagnostics import diagnostic_line, meant, validation_diagnostics
 from leat.pipelines.declare.overrides import apply_overrides
+from leat.pipelines.declare.profile import current_profile
 from leat.pipelines.declare.validation import foreign_key_diagnostics, semantic_diagnostics
 from leat.pipelines.declare.yaml_file import DeclarationError, YamlFile, read_yaml
 from leat.sources.driver import (
@@ -35,11 +36,11 @@ _RESERVED_PREFIXES = ("landing_", "pg_")  # schemas of the landings, and of Post
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project folder and where its state is kept.
+    """A project folder and where its state is.
 
     Attributes:
         folder: the project folder.
-        state: ``LEAT_HOME``, or ``.leat`` in the folder.
+        state: ``LEAT_HOME``, or ``.leat`` in the folder; a profile has its own below that.
         warehouse_url: ``LEAT_WAREHOUSE``; None for the embedded DuckDB warehouse.
         control_url: ``LEAT_CONTROL``, or SQLite in the state folder.
     """
@@ -51,8 +52,8 @@ class Project:
 
     def declaration_paths(self) -> list[Path]:
         """Return the files of the declarations, sorted by name; ``.yml`` too, so that it can be refused."""
-        found = (path for ending in ("*.yaml", "*.yml") for path in (self.folder / "pipelines").glob(ending))
-        return sorted(path for path in found if not path.name.startswith("."))
+        paths = (path for ending in ("*.yaml", "*.yml") for path in (self.folder / "pipelines").glob(ending))
+        return sorted(path for path in paths if not path.name.startswith("."))
 
     def shown(self, path: Path) -> str:
         """Return a path as messages show it: relative to the project where it can be."""
@@ -60,11 +61,16 @@ class Project:
 
 
 def open_project(folder: Path) -> Project:
-    """Return the project of a folder; reads ``.env`` and the demo's variables without overriding what is set."""
+    """Return the project of a folder; reads its variables and the demo's without overriding what is set.
+
+    Raises:
+        NoProfile: ``LEAT_PROFILE`` names a profile that isn't there.
+    """
     folder = folder.resolve()
-    load_dotenv(folder / ".env", override=False)
+    profile = current_profile(folder)
+    load_dotenv(profile.variables, override=False)
     add_sources(folder / "sources")
-    state = Path(os.environ.get("LEAT_HOME") or folder / ".leat").resolve()
+    state = Path(os.environ.get("LEAT_HOME") or profile.state).resolve()
     load_dotenv(state / "demo" / "env", override=False)
     warehouse_url = os.environ.get("LEAT_WAREHOUSE") or None
     control_url = os.environ.get("LEAT_CONTROL") or f"sqlite:///{state / 'control.db'}"
@@ -111,8 +117,8 @@ def read_declarations(
     broken = {path.stem for path in project.declaration_paths()} - declarations.keys()
     for name, declaration in declarations.items():
         shown = project.shown(declaration.path)
-        found = foreign_key_diagnostics(declaration, declarations)
-        diagnostics += apart_from(broken, [diagnostic_line(files[name], shown, loc, text) for loc, text in found])
+        wrong_keys = foreign_key_diagnostics(declaration, declarations)
+        diagnostics += apart_from(broken, [diagnostic_line(files[name], shown, loc, text) for loc, text in wrong_keys])
     return declarations, diagnostics
 
 
@@ -164,11 +170,20 @@ def _declaration(file: YamlFile, shown: str, *, draft: bool = False) -> Declarat
     driver = _driver_of(file, shown)
     value = dict(file.value)
     diagnostics = [diagnostic_line(file, shown, (key,), "unknown key") for key in ("name", "path") if key in value]
+    inside = driver.Connection.model_fields.keys() - Declaration.model_fields.keys()
+    misplaced = [key for key in value if key in inside]
+    for key in misplaced:
+        diagnostics.append(diagnostic_line(file, shown, (key,), "unknown key; it belongs under connection"))
+        del value[key]
+    connection = value.get("connection")
     try:
-        connection = value.get("connection")
         value["connection"] = driver.Connection.model_validate({} if connection is None else connection)
     except ValidationError as error:
-        diagnostics += validation_diagnostics(file, shown, error, driver.Connection, ("connection",))
+        if connection is not None:
+            diagnostics += validation_diagnostics(file, shown, error, driver.Connection, ("connection",))
+        elif not misplaced and not any(meant(key, ["connection"]) for key in value.keys() - {"connection"}):
+            needed = ", ".join(name for name, each in driver.Connection.model_fields.items() if each.is_required())
+            diagnostics.append(diagnostic_line(file, shown, ("connection",), f"is missing; it needs {needed}"))
         value["connection"] = driver.Connection.model_construct()
     try:
         declaration = Declaration.model_validate({**value, "name": file.path.stem, "path": file.path})
@@ -185,10 +200,10 @@ def _declaration(file: YamlFile, shown: str, *, draft: bool = False) -> Declarat
 
 
 def _driver_of(file: YamlFile, shown: str) -> Driver:
-    for key, known in (("source", source_names), ("driver", lambda: driver_names(str(file.value["source"])))):
+    for key, names in (("source", source_names), ("driver", lambda: driver_names(str(file.value["source"])))):
         value = file.value.get(key)
-        if value not in known():
+        if value not in names():
             what = "is missing" if value is None else f"{str(value)[:80]!r} is unknown"
-            text = f"{what}{meant(str(value)[:80], known())}; valid: {', '.join(known())}"
+            text = f"{what}{meant(str(value)[:80], names())}; valid: {', '.join(names())}"
             raise DeclarationError([diagnostic_line(file, shown, (key,), text)])
     return load_driver(file.value["source"], file.value["driver"])

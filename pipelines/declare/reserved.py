@@ -14,10 +14,10 @@ from leat.pipelines.declare.yaml_file import Loc
 from leat.sources.driver import load_streams
 from leat.sources.stream import Column, Stream
 
-Found = Iterator[tuple[Loc, str]]
+Diagnostics = Iterator[tuple[Loc, str]]
 
 MAX_NAME = 63
-"""How many bytes Postgres keeps of a name."""
+"""How many bytes of a name Postgres uses."""
 
 MAX_COLUMNS = 1000
 _PAGE = 8160  # what a row of Postgres may take, without what is stored elsewhere
@@ -30,7 +30,7 @@ _OF_POSTGRES = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 _OF_ENGINE = frozenset({*SYSTEM_COLUMNS, "_seq"})
 
 
-def reserved_diagnostics(declaration: Declaration) -> Found:
+def reserved_diagnostics(declaration: Declaration) -> Diagnostics:
     """Yield the streams and columns whose names or number no table can have."""
     versioned = {s.name for s in declaration.selected() if declaration.options(s.name).history}
     for stream in declaration.selected():
@@ -70,7 +70,7 @@ def _column_diagnostic(name: str) -> str | None:
     return None
 
 
-def _of_history(stream: Stream, columns: Sequence[Column], canonical: bool) -> Found:
+def _of_history(stream: Stream, columns: Sequence[Column], canonical: bool) -> Diagnostics:
     for name in HISTORY_COLUMNS:
         if name in {column.name for column in columns} and name not in _OF_ENGINE:
             text = f"a history has a column {name} of its own, and so has {stream.name}"

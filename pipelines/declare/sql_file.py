@@ -33,7 +33,6 @@ from leat.pipelines.declare.table_names import ANALYTICS, TableName
 from leat.pipelines.declare.transpile import as_postgres, made_equal
 from leat.pipelines.declare.yaml_file import MAX_BYTES, DeclarationError, YamlFile, parse_yaml
 from leat.warehouse.dialect import Dialect, DialectName
-from leat.warehouse.error_text import is_of_a_database
 from leat.warehouse.session import quote
 
 Header = TypeVar("Header", bound=BaseModel)
@@ -85,25 +84,37 @@ def read_sql(path: Path, shown: str) -> SqlFile:
     if not NAME.fullmatch(path.stem):
         raise DeclarationError([f"{shown}: the file's name must be a lower-case identifier, like churn.sql"])
     text = _read(path, shown)
-    found = _HEADER.match(text)
-    if found is None:
-        example = "/* ---\\ndescription: …\\n--- */"
-        raise DeclarationError([f"{shown}:1: the header is missing; begin the file with {example}"])
-    before = text[: found.start(1)].count("\n")
-    header = parse_yaml("\n" * before + found.group(1), path, shown)
+    match = _HEADER.match(text)
+    if match is None:
+        how = "begin the file with a line /* ---, keys such as `description: …`, and a line --- */"
+        raise DeclarationError([f"{shown}:1: the header is missing; {how}"])
+    before = text[: match.start(1)].count("\n")
+    header = parse_yaml("\n" * before + match.group(1), path, shown)
     if not isinstance(header.value, dict):
         raise DeclarationError([f"{shown}:{before + 1}: expected keys such as `description: …` in the header"])
-    skipped = text[: found.end()].count("\n")
-    body = "\n" * skipped + text[found.end() :]
+    skipped = text[: match.end()].count("\n")
+    return _parsed("\n" * skipped + text[match.end() :], path, shown, header)
+
+
+def read_query(text: str, path: Path, shown: str) -> SqlFile:
+    """Parse a query without a header; ``path`` is its own ``.sql`` file, or the file that quotes it.
+
+    Raises:
+        DeclarationError: it isn't one SELECT that both engines can run.
+    """
+    return _parsed(text, path, shown, YamlFile(path, {}, {}))
+
+
+def _parsed(body: str, path: Path, shown: str, header: YamlFile) -> SqlFile:
     select = _parse(body, shown)
     _refuse_functions(select, shown)
     tables = tuple(_qualify(select))
     override = path.with_name(path.stem + OVERRIDE)
     if override.exists():
-        postgres, ours = _overridden(override, shown, select), select
+        postgres, duckdb = _overridden(override, shown, select), select
     else:
-        postgres, ours = _postgres(shown, select, override), made_equal(select)
-    sql = {"duckdb": ours.sql("duckdb", identify=True, comments=False), "postgres": postgres}
+        postgres, duckdb = _postgres(shown, select, override), made_equal(select)
+    sql = {"duckdb": duckdb.sql("duckdb", identify=True, comments=False), "postgres": postgres}
     named = {column.name[1:] for column in select.find_all(exp.Column) if column.name.startswith("$")}
     lines = {name: body[: body.find(f"${name}")].count("\n") + 1 for name in sorted(named)}
     texts = cast("Mapping[DialectName, str]", sql)
@@ -143,11 +154,6 @@ def read_header(file: SqlFile, model: type[Header]) -> Header:
         return model.model_validate(file.header.value)
     except ValidationError as error:
         raise DeclarationError(validation_diagnostics(file.header, file.shown, error, model, ())) from error
-
-
-def refusal(error: Exception) -> str | None:
-    """Return the first line of what the database said; None for an error that isn't the database's."""
-    return str(error).strip().split("\n", maxsplit=1)[0] if is_of_a_database(error) else None
 
 
 def _read(path: Path, shown: str) -> str:
@@ -225,9 +231,11 @@ def _refuse_functions(select: exp.Query, shown: str) -> None:
 
 
 def _postgres(shown: str, select: exp.Query, override: Path) -> str:
-    found = [f"{shown}:{line}: {text}. Next: rewrite it, or add {override.name}" for line, text in unportable(select)]
-    if found:
-        raise DeclarationError(found)
+    diagnostics = [
+        f"{shown}:{line}: {text}. Next: rewrite it, or add {override.name}" for line, text in unportable(select)
+    ]
+    if diagnostics:
+        raise DeclarationError(diagnostics)
     try:
         return as_postgres(select).sql("postgres", identify=True, comments=False, unsupported_level=ErrorLevel.RAISE)
     except UnsupportedError as error:
@@ -238,8 +246,8 @@ def _postgres(shown: str, select: exp.Query, override: Path) -> str:
 def _overridden(override: Path, shown: str, select: exp.Query) -> str:
     name = str(Path(shown).with_name(override.name))
     other = _parse(_read(override, name), name, "postgres")
-    theirs, ours = ({str(table) for table in _qualify(query)} for query in (other, select))
-    if theirs != ours:
-        listed = ", ".join(sorted(theirs ^ ours))
+    others, tables = ({str(table) for table in _qualify(query)} for query in (other, select))
+    if others != tables:
+        listed = ", ".join(sorted(others ^ tables))
         raise DeclarationError([f"{name}:1: it has to read the same tables as {shown}; different: {listed}"])
     return other.sql("postgres", comments=False)

@@ -24,21 +24,25 @@ class TableName:
         return f"{self.schema}.{self.name}"
 
 
-def table_diagnostics(shown: str, tables: Iterable[TableName], known: Mapping[str, Mapping[str, object]]) -> list[str]:
+def table_diagnostics(
+    shown: str, tables: Iterable[TableName], columns_of: Mapping[str, Mapping[str, object]]
+) -> list[str]:
     """Return a line for each table that can't be meant; an integration that isn't declared is no mistake."""
     return [
-        f"{shown}:{table.line}: {text}" for table in tables if (text := _table_diagnostic(table, known)) is not None
+        f"{shown}:{table.line}: {text}"
+        for table in tables
+        if (text := _table_diagnostic(table, columns_of)) is not None
     ]
 
 
-def _table_diagnostic(table: TableName, known: Mapping[str, Mapping[str, object]]) -> str | None:
-    if table.schema in known:
-        if table.name in known[table.schema]:
-            if table.past and table.schema != ANALYTICS and f"{table.name}_history" not in known[table.schema]:
+def _table_diagnostic(table: TableName, columns_of: Mapping[str, Mapping[str, object]]) -> str | None:
+    if table.schema in columns_of:
+        if table.name in columns_of[table.schema]:
+            if table.past and table.schema != ANALYTICS and f"{table.name}_history" not in columns_of[table.schema]:
                 return f"{table} has no past. Next: declare `{table.name}: {{history: true}}` under streams"
             return None
         kind = "model" if table.schema == ANALYTICS else "table"
-        listed = ", ".join(known[table.schema]) or "none"
-        return f"no {kind} {str(table)!r}{meant(table.name, known[table.schema])}; valid: {listed}"
-    near = meant(table.schema, known)
+        listed = ", ".join(columns_of[table.schema]) or "none"
+        return f"no {kind} {str(table)!r}{meant(table.name, columns_of[table.schema])}; valid: {listed}"
+    near = meant(table.schema, columns_of)
     return f"no integration {table.schema!r} is declared{near}" if near else None

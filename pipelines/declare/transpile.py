@@ -1,7 +1,7 @@
 r"""What is changed in a query so that an operator of one engine does as that of the other.
 
 A division by zero gives null, LIKE has no escape character, LOWER and UPPER fold all of Unicode, and in a regular
-expression it is spelt out what a dot, ``\d``, ``\s`` and ``\w`` stand for.
+expression, a dot, ``\d``, ``\s`` and ``\w`` are spelt out.
 """
 
 from __future__ import annotations

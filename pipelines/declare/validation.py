@@ -11,14 +11,14 @@ from leat.pipelines.declare.reserved import reserved_diagnostics
 from leat.pipelines.declare.yaml_file import Loc
 from leat.sources.stream import Column, Stream, is_number
 
-Found = Iterator[tuple[Loc, str]]
+Diagnostics = Iterator[tuple[Loc, str]]
 """Where a mistake is in the declaration, and what is wrong."""
 
 
-def semantic_diagnostics(declaration: Declaration, *, draft: bool = False) -> Found:
+def semantic_diagnostics(declaration: Declaration, *, draft: bool = False) -> Diagnostics:
     """Yield the mistakes in a declaration that its types allow; of a draft, without those that a preview proposes."""
-    found = [*declaration.connection.diagnostics(), *(() if draft else declaration.connection.gaps())]
-    wrong = [(("connection", *loc), text) for loc, text in found]
+    diagnostics = [*declaration.connection.diagnostics(), *(() if draft else declaration.connection.gaps())]
+    wrong = [(("connection", *loc), text) for loc, text in diagnostics]
     if wrong:  # then there may be no streams to speak of
         yield from wrong
         return
@@ -41,7 +41,7 @@ def semantic_diagnostics(declaration: Declaration, *, draft: bool = False) -> Fo
             yield ("streams", name), f"unknown stream{meant(name, streams)}; valid: {', '.join(streams)}"
 
 
-def _stream_diagnostics(stream: Stream, options: StreamOptions) -> Found:
+def _stream_diagnostics(stream: Stream, options: StreamOptions) -> Diagnostics:
     columns = {column.name: column for column in stream.all_columns()}
     for i, name in enumerate(options.exclude):
         if name not in columns:
@@ -66,7 +66,7 @@ def _stream_diagnostics(stream: Stream, options: StreamOptions) -> Found:
             yield ("checks", i, check.kind, *loc), text
 
 
-def _check_diagnostics(check: Check, columns: Mapping[str, Column], excluded: tuple[str, ...]) -> Found:
+def _check_diagnostics(check: Check, columns: Mapping[str, Column], excluded: tuple[str, ...]) -> Diagnostics:
     value = getattr(check, check.kind)
     if isinstance(value, Range):
         return
@@ -84,25 +84,27 @@ def _unknown(name: str, columns: Mapping[str, Column]) -> str:
     return f"unknown column {name!r}{meant(name, columns)}"
 
 
-def foreign_key_diagnostics(declaration: Declaration, known: Mapping[str, Declaration]) -> Found:
+def foreign_key_diagnostics(declaration: Declaration, declarations: Mapping[str, Declaration]) -> Diagnostics:
     """Yield the foreign keys of a declaration that lead nowhere among all that are declared."""
     for name, options in declaration.streams.items():
         for i, check in enumerate(options.checks):
             for column, target in (check.foreign_key or {}).items():
-                text = _foreign_key_diagnostic(declaration, target, known)
+                text = _foreign_key_diagnostic(declaration, target, declarations)
                 if text is not None:
                     yield ("streams", name, "checks", i, "foreign_key", column), text
 
 
-def _foreign_key_diagnostic(declaration: Declaration, target: str, known: Mapping[str, Declaration]) -> str | None:
+def _foreign_key_diagnostic(
+    declaration: Declaration, target: str, declarations: Mapping[str, Declaration]
+) -> str | None:
     parts = target.split(".")
     if len(parts) not in (2, 3):
         return f"{target!r}: write stream.column or integration.stream.column"
     integration = parts[0] if len(parts) == 3 else declaration.name
-    if integration not in known:
-        return f"{target!r}: no integration {integration!r} is declared{meant(integration, known)}"
-    streams: dict[str, Stream] = {stream.name: stream for stream in known[integration].selected()}
+    if integration not in declarations:
+        return f"{target!r}: no integration {integration!r} is declared{meant(integration, declarations)}"
+    streams: dict[str, Stream] = {stream.name: stream for stream in declarations[integration].selected()}
     if parts[-2] not in streams:
         return f"{target!r}: no stream {parts[-2]!r} is loaded{meant(parts[-2], streams)}"
-    columns = [column.name for column in known[integration].columns(streams[parts[-2]])]
+    columns = [column.name for column in declarations[integration].columns(streams[parts[-2]])]
     return None if parts[-1] in columns else f"{target!r}: no column {parts[-1]!r}{meant(parts[-1], columns)}"

@@ -17,7 +17,7 @@ from leat.pipelines.load.stream_failures import Failure
 from leat.warehouse.session import Session, execute_all, quote
 
 _ANALYZED_FROM = 10
-"""The planner looks again at a table of which more than one row in so many is new."""
+"""The planner analyses a table again when more than one row in so many is new."""
 
 
 def apply_load(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from leat.pipelines.load import drift, quarantine, rebuild, retention, state
+from leat.pipelines.load.conversion import broken_contract
 from leat.pipelines.load.deletes import Scan, apply_deletes, apply_full_scan
 from leat.pipelines.load.event_log import SEQUENCE, landed_column
 from leat.pipelines.load.landed_events import LandedEvents
@@ -16,12 +17,11 @@ from leat.pipelines.load.plan import RESET, LoadPlan
 from leat.pipelines.load.quarantine_share import guard_quarantine
 from leat.pipelines.load.results import StreamResult
 from leat.pipelines.load.retention import Purged
-from leat.pipelines.load.shaping import broken_contract
 from leat.pipelines.load.staging import stage_rows
 from leat.pipelines.load.state import State
 from leat.pipelines.load.stream_failures import Failure, blaming
 from leat.pipelines.load.superseded import drop_superseded
-from leat.pipelines.load.table_changes import create_table, keep_as_of, open_history
+from leat.pipelines.load.table_changes import create_table, open_history, update_as_of
 from leat.pipelines.load.table_schema import TableSchema
 from leat.sources.stream import Column, Stream, arrow_schema
 from leat.warehouse.session import Session
@@ -111,7 +111,7 @@ def _applied(load: Applying, stream: Stream) -> StreamResult:
     )
     if old is not None:
         rebuild.swap(session, declaration, stream, old, table)
-    keep_as_of(session, declaration, stream, stored, load.at if opened or old is not None else None)
+    update_as_of(session, declaration, stream, stored, load.at if opened or old is not None else None)
     if reshaped:
         state.write_schema(session, load.integration, stream.name, schema.as_json())
         load.reshaped = True
@@ -180,7 +180,7 @@ def _scans(load: Applying, merge: Merge, stream: Stream) -> list[Scan]:
     """Return the complete listings of a stream: those that the driver has proven, in a reset the whole of it.
 
     Of a reset, the driver has read everything from the start. Where it has proven parts of the stream, what is in a
-    part of which nothing came is gone as well; where it has proven nothing, nothing is.
+    part without any rows is gone as well; where it has proven nothing, nothing is gone.
     """
     claims, complete = load.events.scans[stream.name], load.events.complete
     if claims and stream.deletes != "full_scan":

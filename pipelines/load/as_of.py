@@ -7,7 +7,7 @@
 
 They are table macros on DuckDB, on Postgres set-returning SQL functions that its planner inlines. What they give has
 the columns of the table, so that a query of today becomes one of the past by a change of the name alone. A time of
-which nothing is known is an error and not an empty table: ``leat.histories`` has from when on each table is known.
+before the history is an error and not an empty table: ``leat.histories`` has from when on each history is complete.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SUFFIX = "_as_of"
 
 def has_as_of(session: Session, schema: str, table: str) -> bool:
     """Return whether a table has its function."""
-    return bool(session.execute(session.dialect.has_function, (schema, table + SUFFIX)))
+    return session.has_function(schema, table + SUFFIX)
 
 
 def create_as_of(session: Session, schema: str, table: str, columns: Mapping[str, tuple[str, str]]) -> None:
@@ -36,11 +36,11 @@ def create_as_of(session: Session, schema: str, table: str, columns: Mapping[str
         columns: of each column that the function gives, its leat type and the expression over the history.
     """
     dialect = session.dialect
-    known = dialect.known_at(schema, table)
+    moment = dialect.moment(schema, table)
     selected = ", ".join(f"{expression} AS {quote(name)}" for name, (_, expression) in columns.items())
     select = (
         f"SELECT {selected} FROM {quote(schema, table + '_history')} AS h "
-        f"WHERE h.valid_from <= {known} AND (h.valid_to > {known} OR h.valid_to IS NULL)"
+        f"WHERE h.valid_from <= {moment} AND (h.valid_to > {moment} OR h.valid_to IS NULL)"
     )
     kinds = {column: kind for column, (kind, _) in columns.items()}
     comment = f"{schema}.{table} as it was at a moment; see leat.histories for how far back."
@@ -54,22 +54,22 @@ def drop_as_of(session: Session, schema: str, table: str) -> None:
     session.execute("DELETE FROM leat.histories WHERE integration = ? AND stream = ?", (schema, table))
 
 
-def known_from(session: Session, schema: str, table: str) -> datetime | None:
+def complete_from(session: Session, schema: str, table: str) -> datetime | None:
     """Return from when on the history of a table is complete; None when it has none."""
-    found = session.execute(
-        "SELECT known_from FROM leat.histories WHERE integration = ? AND stream = ?", (schema, table)
+    rows = session.execute(
+        "SELECT complete_from FROM leat.histories WHERE integration = ? AND stream = ?", (schema, table)
     )
-    return found[0][0] if found else None
+    return rows[0][0] if rows else None
 
 
-def set_known_from(session: Session, schema: str, table: str, moment: datetime) -> None:
+def set_complete_from(session: Session, schema: str, table: str, moment: datetime) -> None:
     """Remember from when on the history of a table is complete."""
     session.execute("DELETE FROM leat.histories WHERE integration = ? AND stream = ?", (schema, table))
     state.insert(session, "histories", [(schema, table, moment)])
 
 
 def first_version(session: Session, schema: str, table: str) -> datetime | None:
-    """Return when the oldest version that is kept began, for a history that was begun by an earlier leat."""
-    found = session.execute(f"SELECT min(valid_from) FROM {quote(schema, table + '_history')}")
-    moment: datetime | None = found[0][0]
+    """Return when the oldest stored version began, for a history that an earlier leat began."""
+    rows = session.execute(f"SELECT min(valid_from) FROM {quote(schema, table + '_history')}")
+    moment: datetime | None = rows[0][0]
     return moment

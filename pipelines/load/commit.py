@@ -16,6 +16,7 @@ from leat.pipelines.load.results import StreamResult
 from leat.pipelines.load.stream_failures import Failure, StreamFailed
 from leat.pipelines.load.table_changes import prepare_table
 from leat.pipelines.load.totals import RunTotals
+from leat.warehouse.publication import rewrite_next_version
 from leat.warehouse.session import OutOfMemory, execute_all
 
 Outcome = tuple[Sequence[StreamResult], Mapping[str, Failure]]
@@ -42,7 +43,7 @@ def commit_load(engine: Engine, plan: LoadPlan, landed: Landed, totals: RunTotal
     large_rows = False
     try:
         if (plan.rebuild or (plan.retention_due and plan.start.newest_load)) and not plan.dry:
-            engine.warehouse.forget()
+            rewrite_next_version(engine.warehouse)
         while True:
             try:
                 outcome = _commit_once(engine, plan, landed, totals, failed, large_rows)

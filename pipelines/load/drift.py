@@ -1,4 +1,4 @@
-"""Drift: fields that a stream has come to have, or has no longer, each of which is reported once.
+"""Drift: fields that are new in a stream, or have vanished from it, each reported once.
 
 ``leat.fields`` has the fields of each stream that were seen with a value: declared columns, and the names in ``extra``.
 It is compared with the rows that a load has left, in the load's transaction. A field is new when it comes in ``extra``
@@ -139,7 +139,7 @@ def _in_extra(merge: Merge, result: StreamResult, *, everything: bool) -> Sequen
 
 
 def _filled(merge: Merge) -> list[str]:
-    """Return the declared columns of which a row that exists has a value."""
+    """Return the declared columns that have a value in some existing row."""
     columns = [name for name in merge.columns if name != EXTRA]
     counts = ", ".join(f"count({quote(name)})" for name in columns)
     (row,) = merge.session.execute(f"SELECT {counts} FROM {merge.into} WHERE _deleted_at IS NULL")

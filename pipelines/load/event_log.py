@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from leat.pipelines.load.shaping import Shaping, broken_contract, quarantine_data, shaped
+from leat.pipelines.load.conversion import Conversion, broken_contract, converted, quarantine_data
 from leat.pipelines.load.stream_failures import Failure
 from leat.sources.batch import to_json
 from leat.sources.events import Cursor, Delete, Event, Failed, FullScan, Listed, Logged, Masked, Quarantined, Rows
@@ -50,9 +50,9 @@ class _Waiting:
 class _Log:
     """Numbers what arrives, and gives it out in pieces of a bounded size."""
 
-    def __init__(self, integration: str, shaping: Shaping) -> None:
+    def __init__(self, integration: str, conversion: Conversion) -> None:
         self._integration = integration
-        self._shaping = shaping
+        self._conversion = conversion
         self._sequence = 0
         self._events: list[dict[str, Any]] = []
         self._waiting: dict[str, _Waiting] = {}
@@ -60,10 +60,10 @@ class _Log:
 
     def add_rows(self, event: Rows) -> Iterator[Any]:
         """Take rows; those that no warehouse can hold become events."""
-        if event.stream not in self._shaping.tables:
+        if event.stream not in self._conversion.tables:
             return
         for part in _parts(event.table):
-            table, refused = shaped(self._integration, replace(event, table=part), self._shaping)
+            table, refused = converted(self._integration, replace(event, table=part), self._conversion)
             yield from self._add_table(event.stream, table)
             for one in refused:
                 yield from self.add_event(one)
@@ -94,7 +94,7 @@ class _Log:
 
     def add_event(self, event: Event) -> Iterator[Any]:
         """Take an event other than rows."""
-        row = _event_row(self._integration, event, self._shaping)
+        row = _event_row(self._integration, event, self._conversion)
         if row is not None:
             self._note(row)
         if len(self._events) >= _EVENTS_PER_BATCH:
@@ -120,13 +120,13 @@ class _Log:
         return dlt.mark.with_table_name(pa.Table.from_pylist(rows, schema=schema), EVENTS)
 
 
-def items(integration: str, events: Iterator[Event], shaping: Shaping) -> Iterator[Any]:
+def items(integration: str, events: Iterator[Event], conversion: Conversion) -> Iterator[Any]:
     """Yield Arrow tables marked with the table that they belong to.
 
     Raises:
         BrokenContract: the driver yielded something else than it promises.
     """
-    log = _Log(integration, shaping)
+    log = _Log(integration, conversion)
     for event in events:
         yield from log.add_rows(event) if isinstance(event, Rows) else log.add_event(event)
     yield from log.end()
@@ -142,7 +142,7 @@ def _parts(table: pa.Table) -> Iterator[pa.Table]:
     yield from _parts(table.slice(half))
 
 
-def _event_row(integration: str, event: Event, shaping: Shaping) -> dict[str, str] | None:
+def _event_row(integration: str, event: Event, conversion: Conversion) -> dict[str, str] | None:
     """Return an event other than Rows as a row of :data:`EVENTS`; None when its stream is not selected."""
     if isinstance(event, Cursor):
         return {"kind": "cursor", "stream": "", "data": to_json(event.value)}
@@ -150,26 +150,26 @@ def _event_row(integration: str, event: Event, shaping: Shaping) -> dict[str, st
         return {"kind": "log", "stream": "", "data": to_json({"event_type": event.event_type, "data": event.data})}
     if not isinstance(event, Quarantined | Delete | FullScan | Listed | Failed):
         raise broken_contract(integration, f"{type(event).__name__} is no event")
-    if event.stream not in shaping.tables:
+    if event.stream not in conversion.tables:
         return None
     if isinstance(event, Failed):
         return {"kind": "failed", "stream": event.stream, "data": to_json(Failure.of_event(event).as_json())}
     if isinstance(event, Listed):
         return {"kind": "listed", "stream": event.stream, "data": to_json({"because": event.because})}
     if isinstance(event, Quarantined):
-        return {"kind": "quarantined", "stream": event.stream, "data": to_json(quarantine_data(event, shaping))}
-    where = _where(integration, event, shaping)
+        return {"kind": "quarantined", "stream": event.stream, "data": to_json(quarantine_data(event, conversion))}
+    where = _where(integration, event, conversion)
     if isinstance(event, Delete):
         return {"kind": "delete", "stream": event.stream, "data": to_json(where)}
     return {"kind": "full_scan", "stream": event.stream, "data": to_json({"where": where, "because": event.because})}
 
 
-def _where(integration: str, event: Delete | FullScan, shaping: Shaping) -> dict[str, Any]:
+def _where(integration: str, event: Delete | FullScan, conversion: Conversion) -> dict[str, Any]:
     """Return the columns and values that an event names, as the rows have them."""
-    wanted = shaping.tables[event.stream]
+    wanted = conversion.tables[event.stream]
     unknown: Sequence[str] = [name for name, v in event.where.items() if name not in wanted.columns or v is None]
     if unknown or (isinstance(event, Delete) and not event.where):
         got = f"a {type(event).__name__} of {event.stream} names {unknown or 'no column'}"
         raise broken_contract(integration, got)
     hashed = {n for n, v in event.where.items() if n in wanted.masked and not isinstance(v, Masked)}
-    return {n: shaping.mask(str(v)) if n in hashed else v for n, v in event.where.items()}
+    return {n: conversion.mask(str(v)) if n in hashed else v for n, v in event.where.items()}

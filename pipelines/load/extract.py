@@ -12,11 +12,11 @@ from typing import Any
 
 from leat.files import make_private
 from leat.pipelines.load import state
+from leat.pipelines.load.conversion import Conversion
 from leat.pipelines.load.engine import Engine
 from leat.pipelines.load.landing import Landed, land, landing_folder, next_load_id
 from leat.pipelines.load.mask_key import read_mask_key
 from leat.pipelines.load.plan import SYNC, LoadPlan
-from leat.pipelines.load.shaping import Shaping
 from leat.sources.batch import to_json
 from leat.sources.driver import Sync, load_driver
 from leat.sources.events import Cursor, Event, Listed
@@ -49,8 +49,8 @@ def extract(engine: Engine, plan: LoadPlan) -> Landed | None:
             landed.write_plan(plan.as_json())
             excluding = frozenset(name for name in plan.streams if declaration.options(name).exclude)
             wanted = {name: plan.tables[name] for name in plan.streams}
-            shaping = Shaping(wanted, read_mask_key(engine.project.state), excluding)
-            land(landed, declaration.name, events, shaping, lambda phase: engine.observe(declaration.name, phase))
+            conversion = Conversion(wanted, read_mask_key(engine.project.state), excluding)
+            land(landed, declaration.name, events, conversion, lambda phase: engine.observe(declaration.name, phase))
         except BaseException:
             landed.remove()
             raise
@@ -71,7 +71,7 @@ def _sync(engine: Engine, plan: LoadPlan, now: datetime) -> Sync:
         progress=lambda what, count: engine.progress(name, what, count),
         called=lambda call: engine.called(name, call),
         masked={stream.name: declaration.masked(stream) for stream in declaration.every_stream()},
-        mask=lambda value: Shaping({}, read_mask_key(project.state)).mask(value),
+        mask=lambda value: Conversion({}, read_mask_key(project.state)).mask(value),
         since=plan.since,
     )
 

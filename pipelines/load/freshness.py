@@ -16,10 +16,10 @@ def stale_streams(
 
     Args:
         declarations: the declared integrations.
-        good_runs: when each was last read to the end, as :func:`leat.control.store.last_good_runs` tells.
+        good_runs: when each was last read to the end, from :func:`leat.control.store.last_good_runs`.
         now: the time to compare with, UTC.
     """
-    found: dict[tuple[str, str], str] = {}
+    result: dict[tuple[str, str], str] = {}
     for name, declaration in declarations.items():
         for stream in declaration.selected():
             within = declaration.options(stream.name).fresh_within
@@ -27,7 +27,7 @@ def stale_streams(
             if within is None or read is None:
                 continue
             if is_future(read, now):
-                found[name, stream.name] = f"last read {read:%Y-%m-%d %H:%M} UTC, which is in the future"
+                result[name, stream.name] = f"last read {read:%Y-%m-%d %H:%M} UTC, which is in the future"
             elif now - read > within:
-                found[name, stream.name] = f"last read {read:%Y-%m-%d %H:%M} UTC, more than {within} ago"
-    return found
+                result[name, stream.name] = f"last read {read:%Y-%m-%d %H:%M} UTC, more than {within} ago"
+    return result

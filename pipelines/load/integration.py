@@ -21,6 +21,7 @@ from leat.pipelines.load.stream_failures import StreamFailed
 from leat.pipelines.load.table_changes import prepare_table
 from leat.pipelines.load.table_schema import TableSchema
 from leat.pipelines.load.totals import RunTotals
+from leat.warehouse.publication import rewrite_next_version
 from leat.warehouse.session import Busy
 
 
@@ -110,7 +111,7 @@ def _enforce_retention(engine: Engine, declaration: Declaration, totals: RunTota
     """Remove what is older than ``retain:`` allows, where no load has just done so."""
     now = datetime.now(UTC)
     engine.observe(declaration.name, "purging")
-    engine.warehouse.forget()
+    rewrite_next_version(engine.warehouse)
     with engine.warehouse.transaction() as session:
         current = state.read_state(session, declaration.name)
         load_id = next_load_id(now, current.newest_load)

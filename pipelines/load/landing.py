@@ -14,9 +14,7 @@ and is applied with the rows, so a landing may be removed at any time and the ne
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from leat.files import make_private
+from leat.pipelines.load.conversion import Conversion
+from leat.pipelines.load.dlt_settings import configured_dlt
 from leat.pipelines.load.event_log import EVENTS, SEQUENCE, items, landed_stream
-from leat.pipelines.load.shaping import Shaping
 from leat.pipelines.load.stream_failures import Failure
 from leat.sources.errors import IntegrationError, Permanent
 from leat.sources.events import Event
@@ -142,29 +141,22 @@ def landed_loads(folder: Path) -> list[Landed]:
     return loads
 
 
-def land(landed: Landed, integration: str, events: Iterator[Event], shaping: Shaping, observe: Observer) -> None:
+def land(landed: Landed, integration: str, events: Iterator[Event], conversion: Conversion, observe: Observer) -> None:
     """Write a driver's events to a landing with dlt and mark it complete.
 
     Args:
         landed: where to; its folder has been made by :meth:`Landed.write_plan`.
         integration: name of the declaration.
         events: what the driver yields; read in a stream, memory holds a batch.
-        shaping: the selected streams; events of others are dropped.
+        conversion: the selected streams; events of others are dropped.
         observe: called with ``extracting``, ``extracted``, ``normalized`` and ``landed``.
 
     Raises:
         IntegrationError: as the driver raised it; BrokenContract when it yielded something else than it promises.
         OSError: the landing can't be written.
     """
-    os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
-    os.environ.setdefault("RUNTIME__LOG_LEVEL", "ERROR")
-    # Pieces have their size already; dlt would count rows alone. Set by dlt.config, it would double dlt's look-ups.
-    os.environ.setdefault("DATA_WRITER__BUFFER_MAX_ITEMS", "1")
-    # dlt uses pandas as soon as sys.modules has it, even half imported by another thread: wait for the whole.
-    importlib.import_module("pandas")
-    import dlt
-
-    source = _dlt_source(integration, lambda: items(integration, events, shaping))
+    dlt = configured_dlt()
+    source = _dlt_source(integration, lambda: items(integration, events, conversion))
     pipeline = dlt.pipeline(
         integration,
         pipelines_dir=str(landed.folder / "work"),

@@ -26,7 +26,7 @@ SUPERSEDED = "leat_superseded"  # a temporary table: the landed rows that don't 
 SPARED = "leat_spared"  # keys of broken records of the load: what is in the table stays as it is
 
 Deletes = Sequence[tuple[str, tuple[str, ...]]]
-"""Temporary relations of deletes: name, and the columns that they name besides ``_seq``."""
+"""Temporary relations of deletes: name, and the columns that they have in addition to ``_seq``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""A look at streams before they are loaded: a few rows, what would be quarantined; nothing is written anywhere.
+"""A preview of streams before they are loaded: a few rows, what would be quarantined; nothing is written anywhere.
 
-A driver that can look at its streams does (:mod:`leat.sources.look`). Of every other, the extraction is read from its
+A driver that can sample its streams does (:mod:`leat.sources.sample`). Of every other, the extraction is read from its
 start until a few rows of the stream have come, and then ended.
 """
 
@@ -21,7 +21,7 @@ from leat.pipelines.declare.project import Project
 from leat.sources.driver import Sync, load_driver
 from leat.sources.errors import IntegrationError
 from leat.sources.events import Event, Failed, FullScan, Listed, Quarantined, Rows
-from leat.sources.look import Look
+from leat.sources.sample import Sample
 
 ROWS = 5
 """So many rows of a stream are shown."""
@@ -34,7 +34,7 @@ _EVENTS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a look at one stream has found.
+    """The preview of one stream.
 
     Attributes:
         stream: its name.
@@ -43,7 +43,7 @@ class Preview:
         rows: the first rows, masked as a load would mask them.
         quarantined: the records that would be quarantined: how many, by reason, the most frequent first.
         good: how many rows were read.
-        complete: why that was all; empty where it wasn't, or isn't known.
+        complete: why that was all; empty if it wasn't, or if nobody can say.
         more: whether there are more records.
         error: why the stream can't be read, with what to do next.
         proposed: what is to be declared where that is left open, as YAML.
@@ -66,7 +66,7 @@ class Preview:
 def preview(
     project: Project, declaration: Declaration, streams: Sequence[str], progress: Callable[[str, int], None]
 ) -> Iterator[Preview]:
-    """Yield what a look at each of some streams finds.
+    """Yield a preview of each of some streams.
 
     Args:
         project: the project.
@@ -82,9 +82,9 @@ def preview(
         masked = {stream.name: declaration.masked(stream) for stream in declaration.every_stream()}
         wanted, now = frozenset(streams), datetime.now(UTC)
         sync = Sync(declaration.name, wanted, None, project.folder, folder, now, progress, masked=masked)
-        looks = driver.look(declaration.connection, sync) if hasattr(driver, "look") else _looks(declaration, sync)
-        for look in looks:
-            yield _preview(declaration, look)
+        given = driver.sample(declaration.connection, sync) if hasattr(driver, "sample") else None
+        for sample in given or _samples(declaration, sync):
+            yield _preview(declaration, sample)
 
 
 @contextmanager
@@ -95,8 +95,8 @@ def _folder(project: Project) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _looks(declaration: Declaration, sync: Sync) -> Iterator[Look]:
-    """Yield a look at each stream, by reading the beginning of an extraction of it alone."""
+def _samples(declaration: Declaration, sync: Sync) -> Iterator[Sample]:
+    """Yield a sample of each stream, by reading the beginning of an extraction of it alone."""
     driver = load_driver(declaration.source, declaration.driver)
     for stream in declaration.every_stream():
         if stream.name in sync.streams:
@@ -105,8 +105,8 @@ def _looks(declaration: Declaration, sync: Sync) -> Iterator[Look]:
                 yield _beginning(stream.name, extraction)
 
 
-def _beginning(stream: str, events: Iterator[Event]) -> Look:
-    """Return a look at a stream, read until a few of its rows have come."""
+def _beginning(stream: str, events: Iterator[Event]) -> Sample:
+    """Return a sample of a stream, read until a few of its rows have come."""
     tables: list[Any] = []
     bad: list[Quarantined] = []
     complete, error = "", None
@@ -128,7 +128,7 @@ def _beginning(stream: str, events: Iterator[Event]) -> Look:
     except IntegrationError as failure:
         error = failure
     rows = sum(table.num_rows for table in tables)
-    return Look(
+    return Sample(
         stream,
         _counted(rows, all_of_it=ended and error is None),
         tuple(tables),
@@ -147,28 +147,28 @@ def _counted(rows: int, *, all_of_it: bool) -> str:
     return f"all {rows:,} rows" if all_of_it else f"the first {rows:,} rows"
 
 
-def _preview(declaration: Declaration, look: Look) -> Preview:
-    stream = next((each for each in declaration.every_stream() if each.name == look.stream), None)
+def _preview(declaration: Declaration, sample: Sample) -> Preview:
+    stream = next((each for each in declaration.every_stream() if each.name == sample.stream), None)
     hidden = frozenset() if stream is None else declaration.masked(stream)
-    left_out = set(declaration.options(look.stream).exclude)
-    names = [name for name in (look.tables[0].column_names if look.tables else ()) if name not in left_out]
+    left_out = set(declaration.options(sample.stream).exclude)
+    names = [name for name in (sample.tables[0].column_names if sample.tables else ()) if name not in left_out]
     rows: list[tuple[Any, ...]] = []
-    for table in look.tables:
+    for table in sample.tables:
         for row in table.slice(0, ROWS - len(rows)).select(names).to_pylist():
             rows.append(tuple(_MASKED if n in hidden and v is not None else _short(v) for n, v in row.items()))
-    counted = Counter(record.reason for record in look.bad)
+    counted = Counter(record.reason for record in sample.bad)
     return Preview(
-        stream=look.stream,
-        read=look.read,
+        stream=sample.stream,
+        read=sample.read,
         columns=tuple(names),
         rows=tuple(rows),
         quarantined=tuple(counted.most_common()),
-        good=sum(table.num_rows for table in look.tables),
-        complete=look.complete,
-        more=look.more,
-        error=None if look.error is None else str(look.error),
-        proposed=look.proposed,
-        notes=look.notes,
+        good=sum(table.num_rows for table in sample.tables),
+        complete=sample.complete,
+        more=sample.more,
+        error=None if sample.error is None else str(sample.error),
+        proposed=sample.proposed,
+        notes=sample.notes,
     )
 
 

@@ -1,6 +1,6 @@
 """What a load puts into ``leat.quarantine`` and takes out of it.
 
-A record is known by its key and by the digest of its text: broken records without a key stay apart. One leaves when
+Its key and the digest of its text identify a record: broken records without a key stay apart. One leaves when
 
 - a row with its key arrives well, or the source reports that key as deleted;
 - another broken record with its key arrives, which takes its place;
@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from leat.pipelines.load.conversion import MAX_KEY_BYTES
 from leat.pipelines.load.event_log import SEQUENCE
 from leat.pipelines.load.landing import Landed
 from leat.pipelines.load.merge import SPARED, Deletes, Merge
-from leat.pipelines.load.shaping import MAX_KEY_BYTES
 from leat.pipelines.load.staging import stage_rows
 from leat.sources.stream import Column
 from leat.warehouse.session import quote
@@ -38,7 +38,7 @@ def stage_reported(merge: Merge, reported: Sequence[Mapping[str, Any]], landed: 
 
     Args:
         merge: of the stream.
-        reported: what :func:`leat.pipelines.load.shaping.quarantine_data` made of them, with ``_seq``.
+        reported: what :func:`leat.pipelines.load.conversion.quarantine_data` made of them, with ``_seq``.
         landed: the load.
     """
     keys = tuple(Column(f"k{i}", merge.columns[name], "") for i, name in enumerate(merge.key))
@@ -54,7 +54,7 @@ def stage_reported(merge: Merge, reported: Sequence[Mapping[str, Any]], landed: 
     ]
     stage_rows(merge.session, REPORTED, (*_COLUMNS, *keys), rows, landed)
     named = ", ".join(f"k{i} AS {quote(name)}" for i, name in enumerate(merge.key))
-    merge.session.keep(SPARED, f"SELECT {named}, {SEQUENCE} FROM {REPORTED} WHERE {_whole(merge)}")
+    merge.session.create_temporary(SPARED, f"SELECT {named}, {SEQUENCE} FROM {REPORTED} WHERE {_whole(merge)}")
     return replace(merge, spares=True)
 
 
@@ -90,7 +90,7 @@ def put_aside(merge: Merge, complete: bool) -> int:
     session, stream = merge.session, (merge.integration, merge.stream)
     parts = ", ".join(f"CAST(k{i} AS VARCHAR)" for i in range(len(merge.key)))
     shown = f"CASE WHEN {_whole(merge)} AND NOT cut THEN concat_ws(' ', {parts}) ELSE record_key END"
-    session.keep(
+    session.create_temporary(
         "leat_bad",
         f"SELECT record_key, digest, bool_and(keyless) AS keyless, max(reason) AS reason, max(record) AS record "
         f"FROM (SELECT {shown} AS record_key, digest, keyless, reason, record FROM {REPORTED}) AS r "
@@ -98,7 +98,7 @@ def put_aside(merge: Merge, complete: bool) -> int:
     )
     same_key = "b.record_key = q.record_key"
     same = f"{same_key} AND b.digest = q.digest"
-    session.keep(
+    session.create_temporary(
         "leat_news",
         f"SELECT b.*, (SELECT min(q.first_seen_at) FROM leat.quarantine AS q WHERE {_OF_STREAM} AND {same_key} "
         f"AND (NOT b.keyless OR b.digest = q.digest)) AS first_seen_at FROM leat_bad AS b WHERE NOT EXISTS "

@@ -1,4 +1,4 @@
-"""The guard against a stream of which too many records are quarantined: such a stream fails, and its rows stay."""
+"""The guard against too many quarantined records: a stream with too many fails, and its rows stay."""
 
 from __future__ import annotations
 

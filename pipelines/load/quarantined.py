@@ -88,8 +88,8 @@ def list_records(session: Session, choice: Choice, limit: int) -> list[Record]:
 
 def streams_in_quarantine(session: Session) -> Mapping[str, set[str]]:
     """Return the streams that have records in the quarantine, by integration."""
-    found: dict[str, set[str]] = {}
+    result: dict[str, set[str]] = {}
     if session.columns(SCHEMA, _TABLE):
         for integration, stream in session.execute("SELECT DISTINCT integration, stream FROM leat.quarantine"):
-            found.setdefault(integration, set()).add(stream)
-    return found
+            result.setdefault(integration, set()).add(stream)
+    return result

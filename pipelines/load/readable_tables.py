@@ -10,26 +10,26 @@ from leat.pipelines.load.system_tables import TABLES
 from leat.sources.driver import load_streams, source_names
 
 
-def known_columns(declarations: Mapping[str, Declaration]) -> dict[str, dict[str, list[str]]]:
+def readable_columns(declarations: Mapping[str, Declaration]) -> dict[str, dict[str, list[str]]]:
     """Return the columns of every table that may be read, models left out, by schema and table.
 
     The columns of a stream that isn't selected are empty: the query may name it, but there is nothing to read.
     """
-    known = {"leat": {table: list(declared.types) for table, declared in TABLES.items()}}
+    by_schema = {"leat": {table: list(declared.types) for table, declared in TABLES.items()}}
     for declaration in declarations.values():
-        known[declaration.name] = {name: list(columns) for name, columns in _types(declaration).items()}
+        by_schema[declaration.name] = {name: list(columns) for name, columns in _types(declaration).items()}
         for stream in declaration.every_stream():
             if not declaration.options(stream.name).selected:
-                known[declaration.name] |= {
-                    n: [] for n in (stream.name, f"{stream.name}_history") if n in known[declaration.name]
+                by_schema[declaration.name] |= {
+                    n: [] for n in (stream.name, f"{stream.name}_history") if n in by_schema[declaration.name]
                 }
-    return known
+    return by_schema
 
 
 def column_types(integration: str, declaration: Declaration | None = None) -> dict[str, dict[str, str]]:
     """Return the leat type of each column that an integration's tables have, or would have if it were declared.
 
-    One that isn't declared has the streams of the source of its name; without such a source, nothing is known of it.
+    One that isn't declared has the streams of the source of its name; without such a source, it has none.
     """
     if declaration is not None:
         return _types(declaration)
@@ -43,10 +43,10 @@ def column_types(integration: str, declaration: Declaration | None = None) -> di
 
 
 def _types(declaration: Declaration) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
+    result: dict[str, dict[str, str]] = {}
     for stream in declaration.every_stream():
         columns = {column.name: str(column.type) for column in declaration.columns(stream)}
-        found[stream.name] = {**columns, **SYSTEM_COLUMNS}
+        result[stream.name] = {**columns, **SYSTEM_COLUMNS}
         if declaration.options(stream.name).history:
-            found[f"{stream.name}_history"] = {**columns, **HISTORY_COLUMNS}
-    return found
+            result[f"{stream.name}_history"] = {**columns, **HISTORY_COLUMNS}
+    return result

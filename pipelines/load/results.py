@@ -1,4 +1,4 @@
-"""What a run did, as plain data: the command line prints it, Dagster shows it, the control store keeps it."""
+"""What a run did, as plain data: the command line prints it, Dagster shows it, the control store stores it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class CheckResult:
     Attributes:
         check: name of the check, unique for its subject, for example ``not_null_email``.
         subject: what was checked: ``integration.stream``, ``analytics.model`` or the name of a rule.
-        severity: an ``error`` keeps the load from being published; a ``warn`` is reported.
+        severity: an ``error`` blocks the publication of the load; a ``warn`` is only reported.
         ok: whether it held.
         failing: how many rows broke it; 0 for checks that do not count rows.
         detail: what was seen, in words.
@@ -36,7 +36,7 @@ class CheckResult:
 
     @property
     def blocks(self) -> bool:
-        """Whether this result keeps a load from being published."""
+        """Whether this result blocks the publication of a load."""
         return not self.ok and self.severity == "error"
 
 
@@ -44,7 +44,7 @@ class CheckResult:
 class StreamResult:
     """Rows of one stream that a load touched; ``total`` counts those that exist in the source now.
 
-    ``purged`` are rows and versions that were kept for as long as declared, and were removed. ``complete`` is what
+    ``purged`` are rows and versions that retention removed. ``complete`` is what
     proved that the listing was complete; None when no whole listing was made. ``error`` is why the stream failed and
     its rows stay as they were; None when it didn't.
     """
@@ -73,11 +73,11 @@ class IntegrationResult:
     Attributes:
         integration: its name.
         status: ``loaded``, ``nothing_new``, ``failed`` (also when single streams failed and the others were applied:
-            ``streams`` says which), ``blocked`` (checks of severity error failed and nothing was applied; readers keep
+            ``streams`` says which), ``blocked`` (a check of severity error failed, so nothing was applied; readers have
             the old rows) or ``busy`` (another process runs it).
         load_id: the last load that was applied, if any.
         streams: one result per stream that was loaded.
-        checks: what the checks found.
+        checks: the results of the checks.
         seconds: wall-clock seconds.
         error: the message for the user, without secrets, when it failed.
         error_type: class of the error, for example ``Unauthenticated``.

@@ -37,7 +37,7 @@ class Purged:
         rows: rows whose own time was too long ago.
         deleted: rows that had been gone from the source for too long.
         versions: versions in the history.
-        records: broken records of which the content was removed.
+        records: broken records whose content was removed.
     """
 
     rows: int = 0
@@ -129,9 +129,9 @@ def purge(merge: Merge, retain: Retain | None) -> Purged:
 
 
 def _forget_before(session: Session, merge: Merge, moment: datetime) -> None:
-    since = as_of.known_from(session, merge.integration, merge.stream)
+    since = as_of.complete_from(session, merge.integration, merge.stream)
     if since is not None and since < moment:
-        as_of.set_known_from(session, merge.integration, merge.stream, moment)
+        as_of.set_complete_from(session, merge.integration, merge.stream, moment)
 
 
 def _older(columns: Mapping[str, str], by: str, alias: str = "") -> str:
@@ -141,7 +141,7 @@ def _older(columns: Mapping[str, str], by: str, alias: str = "") -> str:
 
 
 def purged_events(purged: Mapping[str, Purged]) -> list[tuple[str, dict[str, Any]]]:
-    """Return what the log records of each stream of which something was removed: the event type and its data."""
+    """Return the log entry of each stream from which something was removed: the event type and its data."""
     return [(EVENT, what.as_event(stream)) for stream, what in purged.items() if what != Purged()]
 
 

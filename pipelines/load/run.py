@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from leat.pipelines.load.checking import Blocked
 from leat.pipelines.load.engine import Engine, Request
-from leat.pipelines.load.error_message import log_failure, message_of
+from leat.pipelines.load.error_message import log_error, message_of
 from leat.pipelines.load.integration import load_integration
 from leat.pipelines.load.results import IntegrationResult, Status
 from leat.pipelines.load.stream_failures import summary
@@ -87,7 +87,7 @@ def run_integration(engine: Engine, name: str, request: Request) -> IntegrationR
         status, error, totals.checks = "blocked", blocked, blocked.checks
     except Exception as failure:
         error = failure
-        log_failure(log, name, failure)
+        log_error(log, failure, "%s failed", name)
     message, kind, transient = _outcome(name, error, totals)
     return IntegrationResult(
         integration=name,

@@ -10,10 +10,12 @@ from typing import Any
 
 from leat.pipelines.load.results import StreamResult
 from leat.pipelines.load.system_tables import TABLES
-from leat.warehouse.session import Session, quote
+from leat.warehouse.session import Session, execute_all, quote
 
 SCHEMA = "leat"
 _CHUNK = 500
+_RENAMED = {"streams": {"shape": "table_schema"}, "histories": {"known_from": "complete_from"}}
+"""Columns by their earlier names, in warehouses of an earlier version of leat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,10 @@ class State:
 
 
 def create_tables(session: Session) -> None:
-    """Create what is missing of the engine's own tables; one of an earlier version of leat gets its new columns."""
+    """Create what is missing of the engine's own tables; those of an earlier version of leat get today's columns."""
     session.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(SCHEMA)}")
     for table, declared in TABLES.items():
-        there = session.columns(SCHEMA, table)
+        there = _with_new_names(session, table, session.columns(SCHEMA, table))
         missing = {name: session.dialect.sql_type(kind) for name, kind in declared.types.items() if name not in there}
         if not there:
             listed = ", ".join(f"{quote(name)} {kind}" for name, kind in missing.items())
@@ -63,6 +65,18 @@ def create_tables(session: Session) -> None:
             continue
         for name, kind in missing.items():
             session.execute(f"ALTER TABLE {quote(SCHEMA, table)} ADD COLUMN {quote(name)} {kind}")
+
+
+def _with_new_names(session: Session, table: str, there: Mapping[str, str]) -> dict[str, str]:
+    """Rename columns that had other names in an earlier version of leat; return the columns as they are now."""
+    renamed = {old: new for old, new in _RENAMED.get(table, {}).items() if old in there}
+    for old, new in renamed.items():
+        session.execute(f"ALTER TABLE {quote(SCHEMA, table)} RENAME COLUMN {quote(old)} TO {quote(new)}")
+    if table == "refreshed" and not there:
+        session.execute("DROP TABLE IF EXISTS leat.derived")  # its earlier name; the next refresh writes the mark again
+    if renamed and table == "histories":  # they read the column
+        execute_all(session, session.dialect.past_functions())
+    return {renamed.get(name, name): kind for name, kind in there.items()}
 
 
 def exists(session: Session) -> bool:
@@ -77,7 +91,8 @@ def read_state(session: Session, integration: str) -> State:
     streams = "streams" if "streams" in session.columns(SCHEMA, "cursors") else "NULL"  # an earlier version of leat
     sql = f"SELECT cursor, load_id, {streams} FROM leat.cursors WHERE integration = ?"
     cursors = session.execute(sql, (integration,))
-    rows = session.execute("SELECT stream, shape FROM leat.streams WHERE integration = ?", (integration,))
+    named = "table_schema" if "table_schema" in session.columns(SCHEMA, "streams") else "shape"  # likewise
+    rows = session.execute(f"SELECT stream, {named} FROM leat.streams WHERE integration = ?", (integration,))
     sql = "SELECT max(load_id), max(applied_at) FROM leat.loads WHERE integration = ?"
     newest, applied = session.execute(sql, (integration,))[0]
     cursor, load, listed = cursors[0] if cursors else (None, "", None)

@@ -20,23 +20,23 @@ def drop_superseded(merge: Merge, deletes: Deletes) -> Merge:
 
     Args:
         merge: what is merged.
-        deletes: temporary relations of deletes: name, and the columns that they name besides ``_seq``.
+        deletes: temporary relations of deletes: name, and the columns that they have in addition to ``_seq``.
     """
-    merge.session.keep(SUPERSEDED, f"SELECT {SEQUENCE} FROM {quote(merge.staged)} WHERE 1 = 0")
+    merge.session.create_temporary(SUPERSEDED, f"SELECT {SEQUENCE} FROM {quote(merge.staged)} WHERE 1 = 0")
     if merge.version is None:
         return _drop_deleted(_drop_older(merge), deletes)
     return _drop_older(_drop_deleted(merge, deletes))
 
 
 def _drop_older(merge: Merge) -> Merge:
-    """Keep one row of each key: the highest version, of equal versions the last that arrived."""
+    """Leave one row per key: the highest version, and of equal versions the last that arrived."""
     session = merge.session
     keys = ", ".join(map(quote, merge.key))
     twice = f"SELECT {keys} FROM {merge.effective} AS s GROUP BY {keys} HAVING count(*) > 1"
     if not session.execute(f"{twice} LIMIT 1"):
         return merge
     order = f"{quote(merge.version)} DESC NULLS LAST, " if merge.version else ""
-    session.keep(
+    session.create_temporary(
         "leat_twice",
         f"SELECT {SEQUENCE}, row_number() OVER (PARTITION BY {keys} ORDER BY {order}{SEQUENCE} DESC) AS place "
         f"FROM {merge.effective} AS s WHERE EXISTS (SELECT 1 FROM ({twice}) AS d WHERE {merge.same_key('d', 's')})",
@@ -49,7 +49,7 @@ def _drop_deleted(merge: Merge, deletes: Deletes) -> Merge:
     """Drop the rows that a later delete covers, and remember them."""
     session = merge.session
     if deletes:
-        session.keep(ENDED, f"SELECT {SEQUENCE} FROM {SUPERSEDED} WHERE 1 = 0")
+        session.create_temporary(ENDED, f"SELECT {SEQUENCE} FROM {SUPERSEDED} WHERE 1 = 0")
     for name, columns in deletes:
         covered = session.change(
             f"INSERT INTO {ENDED} SELECT s.{SEQUENCE} FROM {merge.effective} AS s WHERE EXISTS (SELECT 1 FROM "

@@ -86,11 +86,11 @@ TABLES: Mapping[str, SystemTable] = {
         ),
     ),
     "streams": SystemTable(
-        "The shape of a stream's table.",
+        "The schema of a stream's table.",
         (
             _INTEGRATION,
             _STREAM,
-            Column("shape", "json", "Its columns, key, masked columns and history."),
+            Column("table_schema", "json", "Its columns, key, masked columns and history."),
         ),
     ),
     "log": SystemTable(
@@ -138,7 +138,7 @@ TABLES: Mapping[str, SystemTable] = {
         (
             _INTEGRATION,
             _STREAM,
-            Column("known_from", "timestamp", "From when on the table has every version, UTC."),
+            Column("complete_from", "timestamp", "From when on the history has every version, UTC."),
         ),
     ),
     "retention": SystemTable(
@@ -158,15 +158,15 @@ TABLES: Mapping[str, SystemTable] = {
             Column("row_count", "integer", "Its rows."),
         ),
     ),
-    "derived": SystemTable(
-        "One mark.",
+    "refreshed": SystemTable(
+        "A single row: what models and rules reflect.",
         (
-            Column("mark", "string", "The loads and files that models and rules reflect."),
+            Column("mark", "string", "The loads and files that they reflect."),
             Column("checked_at", "timestamp", "When rules were last run, UTC."),
         ),
     ),
     "verdicts": SystemTable(
-        "The verdict on what was written last.",
+        "A single row: whether readers may have the newest version.",
         (
             Column("version", "string", "The loads and models that were judged."),
             Column("passed", "boolean", "Whether readers may have them."),

@@ -62,7 +62,9 @@ def open_history(session: Session, declaration: Declaration, stream: Stream) -> 
     )
 
 
-def keep_as_of(session: Session, declaration: Declaration, stream: Stream, stored: Any, began: datetime | None) -> None:
+def update_as_of(
+    session: Session, declaration: Declaration, stream: Stream, stored: Any, began: datetime | None
+) -> None:
     """Bring the function ``<stream>_as_of`` in line with the table, in the transaction that changes it.
 
     Args:
@@ -79,11 +81,11 @@ def keep_as_of(session: Session, declaration: Declaration, stream: Stream, store
             as_of.drop_as_of(session, schema, table)
         return
     if began is not None:
-        as_of.set_known_from(session, schema, table, began)
-    elif as_of.known_from(session, schema, table) is None:  # it was begun by an earlier leat
+        as_of.set_complete_from(session, schema, table, began)
+    elif as_of.complete_from(session, schema, table) is None:  # it was begun by an earlier leat
         first = as_of.first_version(session, schema, table)
         if first is not None:
-            as_of.set_known_from(session, schema, table, first)
+            as_of.set_complete_from(session, schema, table, first)
     if stored != wanted.as_json() or began is not None or not as_of.has_as_of(session, schema, table):
         columns = {name: (kind, f"h.{quote(name)}") for name, kind in wanted.columns.items()}
         of_system = {"_load_id": "h._load_id", "_synced_at": "h.valid_from", "_deleted_at": "CAST(NULL AS TIMESTAMPTZ)"}
@@ -133,7 +135,7 @@ def prepare_table(session: Session, declaration: Declaration, stream: Stream, at
     opened = wanted.history and not stored["history"]
     if opened:
         open_history(session, declaration, stream)
-    keep_as_of(session, declaration, stream, stored, current.later(at) if opened else None)
+    update_as_of(session, declaration, stream, stored, current.later(at) if opened else None)
     if not needs_backfill(TableSchema.of_json(stored), wanted):
         state.write_schema(session, declaration.name, stream.name, wanted.as_json())
 

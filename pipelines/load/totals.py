@@ -51,7 +51,7 @@ class RunTotals:
             self.streams[stream] = replace(old, error=failure.message)
 
     def is_blocked(self) -> bool:
-        """Return whether checks kept everything from being applied."""
+        """Return whether checks blocked everything."""
         changed = any(result.changed for result in self.streams.values())
         return not changed and all(failure.kind == CHECK for failure in self.failures.values())
 

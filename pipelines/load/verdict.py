@@ -14,7 +14,7 @@ from leat.warehouse.session import Session
 
 
 def version_of(session: Session) -> str:
-    """Return what tells one version of streams and models from another, in this transaction."""
+    """Return what identifies the version of streams and models in this transaction."""
     loads, newest = session.execute("SELECT count(*), max(load_id) FROM leat.loads")[0]
     models = session.execute("SELECT model, fingerprint FROM leat.models ORDER BY model")
     return f"{loads} {newest} {hashlib.sha256(repr([tuple(row) for row in models]).encode()).hexdigest()}"

@@ -32,17 +32,17 @@ def is_refreshed(session: Session, fingerprint: str, now: datetime) -> bool:
     """Return whether models and rules reflect every applied load and these files, and have looked at the clock."""
     if not state.exists(session):
         return True
-    if "checked_at" not in session.columns(state.SCHEMA, "derived"):  # of an earlier version of leat
+    if "checked_at" not in session.columns(state.SCHEMA, "refreshed"):  # of an earlier version of leat
         return False
-    found = session.execute("SELECT mark, checked_at FROM leat.derived")
-    same = [mark for mark, _at in found] == [_mark(session, fingerprint)]
-    return same and is_within(found[0][1], now, HOLDS_FOR) and may_be_published(session)
+    rows = session.execute("SELECT mark, checked_at FROM leat.refreshed")
+    same = [mark for mark, _at in rows] == [_mark(session, fingerprint)]
+    return same and is_within(rows[0][1], now, HOLDS_FOR) and may_be_published(session)
 
 
 def mark_refreshed(session: Session, fingerprint: str, now: datetime) -> None:
     """Note, in the open transaction, that models and rules are up to date at this time, UTC."""
-    session.execute("DELETE FROM leat.derived")
-    state.insert(session, "derived", [(_mark(session, fingerprint), now)])
+    session.execute("DELETE FROM leat.refreshed")
+    state.insert(session, "refreshed", [(_mark(session, fingerprint), now)])
 
 
 def _mark(session: Session, fingerprint: str) -> str:

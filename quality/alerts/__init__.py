@@ -1,1 +1,1 @@
-"""Tells people of problems: what is wrong is read from state, each channel is told once, and once when it is over."""
+"""Alerts people to problems: read from state, sent once to each channel, and once more when they are resolved."""

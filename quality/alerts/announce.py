@@ -1,53 +1,54 @@
-"""One pass of alerts: looks at what is wrong, and tells every channel what it doesn't know yet.
+"""One pass of alerts: reads the problems, and writes every channel the message with its news.
 
 The same pass is made at the end of ``leat run`` and by Dagster's sensors. It asks nothing of its caller but the time,
 so that nothing is lost with a process::
 
-    warehouse, control store --problems--> plan --message written down--> Apprise --marked as sent
+    warehouse, control store --problems--> plan --message written down--> outbox --sent--> channel
 
-A message that a killed process may or may not have sent is sent again with the same id; one that was refused is put
-together anew by a later pass. So each is delivered at least once.
+A message is written once, and the outbox sends it (:mod:`leat.runs.notify`). While a channel has one that isn't over,
+what else is new waits, so that messages don't pile up while the channel is down and come in their order.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
-from leat.control.alert_lock import sole_sender
-from leat.control.alerts import (
+from leat.control.action_lease import Fenced, Lease, hold_lease
+from leat.control.alert_messages import (
     Message,
-    begin_message,
-    drop_failed,
-    end_message,
-    known_problems,
-    messages,
-    note_problems,
+    NewMessage,
+    add_message,
+    failed_messages,
+    latest_message,
+    open_messages,
+    settle,
+    withdraw,
 )
+from leat.control.alerts import TrackedProblem, note_problems, tracked_problems
+from leat.control.outbox import ALERTS
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import Project
+from leat.quality.alerts.channels import guarantee_of, remember_secrets
 from leat.quality.alerts.declaration import Alerts
-from leat.quality.alerts.file import load_alerts
 from leat.quality.alerts.finding import find_problems
 from leat.quality.alerts.in_warehouse import evidence_of
-from leat.quality.alerts.plan import News, message_id, note, plan
+from leat.quality.alerts.plan import News, message_key, note, plan
 from leat.quality.alerts.problem import EVIDENCE_ROWS, Problem
-from leat.quality.alerts.sending import remember_secrets, send
 from leat.quality.alerts.text import Evidence, compose
-from leat.sources.retry import RetryPolicy, doubling
 from leat.warehouse.clock import is_within
 from leat.warehouse.session import Busy, Warehouse
 
 log = logging.getLogger("leat.alerts")
 
-_HOURS = 3600
-_RETRIES = RetryPolicy((0, 0, *doubling(600, 8, 6 * _HOURS)), longest=6 * _HOURS, jitter=False, endless=True)
-"""The next two passes try again at once; then it takes ten minutes, twenty, … at most six hours."""
+_WAIT = 60.0  # seconds for another process that sends
+_AGAIN = timedelta(days=1)
+"""After that a channel gets another message about what it wasn't notified of, even if nothing is new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,74 +67,78 @@ class _Pass:
     project: Project
     store: Engine
     warehouse: Warehouse
+    declarations: Mapping[str, Declaration]
     alerts: Alerts
     now: datetime
 
 
-def announce(
-    project: Project, store: Engine, warehouse: Warehouse, declarations: Mapping[str, Declaration], now: datetime
-) -> list[Sent]:
-    """Send what there is to tell; returns the messages, none when nothing is new or no alerts are declared.
+def write_messages(
+    project: Project,
+    store: Engine,
+    warehouse: Warehouse,
+    declarations: Mapping[str, Declaration],
+    alerts: Alerts,
+    now: datetime,
+) -> None:
+    """Write the messages that are due into the outbox.
 
     Args:
-        project: the project; its ``quality/alerts.yaml`` says who is told.
-        store: the control store, which remembers who was told of what.
+        project: the project.
+        store: the control store, which remembers who was notified of what.
         warehouse: where violations and checks are.
         declarations: the declared integrations.
+        alerts: who gets alerts.
         now: the time, UTC.
-
-    Raises:
-        DeclarationError: ``quality/alerts.yaml`` has mistakes.
     """
-    alerts = load_alerts(project, declarations)
-    if alerts is None:
-        return []
-    at = _Pass(project, store, warehouse, alerts, now)
+    at = _Pass(project, store, warehouse, declarations, alerts, now)
     problems = find_problems(store, warehouse, declarations, now)
-    known = known_problems(store)
-    left = messages(store, "sending", "failed")
-    if not left and not note(problems, known, now) and not plan(alerts, problems, known, now):
-        return []
+    tracked = tracked_problems(store)
+    if not open_messages(store) and not note(problems, tracked, now) and not plan(alerts, problems, tracked, now):
+        return
     try:
-        with sole_sender(store):
-            return _pass(at, problems)
-    except Busy as busy:
-        log.info("%s", busy)
-        return []
+        with hold_lease(store, ALERTS, _WAIT) as lease:
+            _write(at, lease, problems)
+    except (Busy, Fenced):
+        log.info("another process sends alerts; what is new goes out with its pass or the next")
 
 
-def _pass(at: _Pass, problems: Mapping[str, Problem]) -> list[Sent]:
+def _write(at: _Pass, lease: Lease, problems: Mapping[str, Problem]) -> None:
     remember_secrets(at.alerts, at.project)
-    interrupted = messages(at.store, "sending")  # nobody knows whether they were sent: their process ended in between
-    sent = [each for message in interrupted for each in _resend(at, message)]
-    known = known_problems(at.store)
-    changed = note(problems, known, at.now)
+    settle(at.store, at.now)
+    tracked = tracked_problems(at.store)
+    changed = note(problems, tracked, at.now)
     if changed:
         note_problems(at.store, changed, at.now)
-        known |= {each.key: each for each in changed}
-    waiting = {message.channel: message for message in messages(at.store, "failed")}
-    planned = plan(at.alerts, problems, known, at.now)
-    drop_failed(at.store, waiting.keys() - planned.keys())
-    due = {name: news for name, news in planned.items() if _may_try(waiting.get(name), at.now)}
+        tracked |= {each.key: each for each in changed}
+    unsent, failed = open_messages(at.store), failed_messages(at.store)
+    dropped = {each.id for each in [*unsent, *failed] if each.channel not in at.alerts.channels}
+    outdated = dropped | {each.id for each in [*unsent, *failed] if not _is_needed(each, tracked)}
+    withdraw(at.store, lease, outdated, at.now, dropped)
+    busy = {each.channel for each in open_messages(at.store)} if unsent else set()
+    given_up = {each.channel: each for each in failed if each.id not in outdated}
+    planned = plan(at.alerts, problems, tracked, at.now)
+    due = {name: news for name, news in planned.items()
+           if name not in busy and _is_worth_it(given_up.get(name), news, at.now)}  # fmt: skip
     evidence = _evidence(at, due)
     still_open = Counter(problem.subject for problem in problems.values())
-    sent += [_send(at, _message(at, name, news, evidence, still_open)) for name, news in due.items()]
-    return sent
+    for name, news in due.items():
+        add_message(at.store, lease, _message(at, name, news, evidence, still_open), at.now)
 
 
-def _resend(at: _Pass, message: Message) -> Iterator[Sent]:
-    channel = at.alerts.channels.get(message.channel)
-    if channel is None or channel.is_off:
-        end_message(at.store, message, at.now, "the channel isn't declared any more")
-    else:
-        yield _send(at, message)
+def _is_needed(message: Message, tracked: Mapping[str, TrackedProblem]) -> bool:
+    """Return whether anything that a message reports is still so."""
+    for key, what in message.news:
+        is_over = key not in tracked or tracked[key].gone_at is not None
+        if is_over == (what == "recovered"):
+            return True
+    return False
 
 
-def _may_try(failed: Message | None, now: datetime) -> bool:
-    wait = None if failed is None else _RETRIES.wait(max(failed.attempts, 1))
-    if failed is None or failed.tried_at is None or not wait:
+def _is_worth_it(failed: Message | None, news: Sequence[News], now: datetime) -> bool:
+    """Return whether a channel gets another message: if something is new since one was given up, or a day later."""
+    if failed is None or failed.ended_at is None or not is_within(failed.ended_at, now, _AGAIN):
         return True
-    return not is_within(failed.tried_at, now, timedelta(seconds=wait))
+    return not {(item.tracked.key, item.what) for item in news} <= set(failed.news)
 
 
 def _evidence(at: _Pass, due: Mapping[str, Sequence[News]]) -> Evidence:
@@ -142,9 +147,9 @@ def _evidence(at: _Pass, due: Mapping[str, Sequence[News]]) -> Evidence:
     for channel, news in due.items():
         seen: Counter[tuple[str, str]] = Counter()
         for item in news if at.alerts.channels[channel].evidence else ():
-            seen[item.what, item.known.subject] += 1
-            if item.problem is not None and seen[item.what, item.known.subject] <= EVIDENCE_ROWS:
-                shown[item.known.key] = item.problem
+            seen[item.what, item.tracked.subject] += 1
+            if item.problem is not None and seen[item.what, item.tracked.subject] <= EVIDENCE_ROWS:
+                shown[item.tracked.key] = item.problem
     if not shown:
         return {}
     with at.warehouse.snapshot() as session:
@@ -154,19 +159,10 @@ def _evidence(at: _Pass, due: Mapping[str, Sequence[News]]) -> Evidence:
 
 def _message(
     at: _Pass, channel: str, news: Sequence[News], evidence: Evidence, still_open: Mapping[str, int]
-) -> Message:
-    text = compose(news, evidence if at.alerts.channels[channel].evidence else {}, still_open)
-    told = tuple((item.known.key, item.what) for item in news)
-    return Message(message_id(channel, news), channel, text.title, text.body, text.severity or "", told,
-                   "sending", at.now)  # fmt: skip
-
-
-def _send(at: _Pass, message: Message) -> Sent:
-    message = begin_message(at.store, message, at.now)
-    error = send(at.alerts.channels[message.channel], message, at.project)
-    end_message(at.store, message, at.now, error)
-    if error is None:
-        log.info("alert sent to %s: %s", message.channel, message.title)
-    else:
-        log.warning("channel %s, attempt %d: %s", message.channel, message.attempts, error)
-    return Sent(message.channel, message.title, error)
+) -> NewMessage:
+    declared = at.alerts.channels[channel]
+    text = compose(news, evidence if declared.evidence else {}, still_open)
+    contents = tuple((item.tracked.key, item.what) for item in news)
+    key = message_key(channel, latest_message(at.store, channel), news)
+    guarantee = guarantee_of(declared, at.declarations)
+    return NewMessage(key, channel, text.title, text.body, text.severity or "", contents, guarantee)

@@ -1,6 +1,6 @@
 """What is declared in ``quality/alerts.yaml``: channels, which problem goes to which of them, and when.
 
-Mistakes are told as those of every declaration::
+Mistakes are reported as in every declaration::
 
     quality/alerts.yaml:9: routes[0].serverity: unknown key; did you mean "severity"?
 """
@@ -12,17 +12,18 @@ import re
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from leat.pipelines.declare.declaration import Duration, Names
+from leat.pipelines.declare.values import Duration, Names, Zone
 from leat.pipelines.load.results import Severity
+from leat.sources.email.sending.addresses import Addresses
+from leat.sources.errors import NotConfigured
 from leat.sources.settings import Secret, read_secret
 
 Kind = Literal["violation", "check", "run", "freshness", "publish", "drift"]
-"""What is wrong: a rule found something, a check of a table failed, a run failed, a table is too old, a new version is
-kept from readers, a stream has got new fields or lost some."""
+"""What is wrong: a rule has violations, a check of a table failed, a run failed, a table is too old, a new version is
+withheld from readers, a stream has new fields or lost some."""
 
 
 class _Model(BaseModel):
@@ -38,17 +39,7 @@ def _clock(value: Any) -> Any:
     return time.fromisoformat(value)
 
 
-def _zone(value: Any) -> Any:
-    try:
-        ZoneInfo(value)
-    except (KeyError, ValueError, TypeError, OSError) as error:
-        msg = f"{str(value)[:40]!r} is no time zone; write it as Europe/Berlin"
-        raise ValueError(msg) from error
-    return value
-
-
 Clock = Annotated[time, BeforeValidator(_clock, json_schema_input_type=str)]
-Zone = Annotated[str, BeforeValidator(_zone, json_schema_input_type=str)]
 Severities = Annotated[
     tuple[Severity, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
 ]
@@ -58,14 +49,34 @@ Kinds = Annotated[tuple[Kind, ...], BeforeValidator(lambda value: [value] if isi
 class Channel(_Model):
     """Where messages go."""
 
-    url: Secret = Field(description="The Apprise URL, named: {env: NAME} or {file: path}.")
+    url: Secret | None = Field(default=None, description="The Apprise URL, named: {env: NAME} or {file: path}.")
+    integration: str | None = Field(default=None, description="Instead of url, an e-mail integration to send by.")
+    to: Addresses = Field(default=(), max_length=50, description="With integration: who gets the mails.")
     required: bool = Field(default=True, description="If false, a channel whose variable isn't set is off.")
     evidence: bool = Field(default=True, description="Whether messages show rows; if false, only how many.")
+    at_most_once: bool = Field(
+        default=False, description="If true, a message that may have arrived isn't sent again, so that it may be lost."
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.url is None) is (self.integration is None):
+            msg = "give either url or integration"
+            raise ValueError(msg)
+        if bool(self.to) is not (self.integration is not None):
+            msg = "to: give the recipients together with integration; a url has its own"
+            raise ValueError(msg)
+        return self
 
     @property
     def is_off(self) -> bool:
         """Whether nothing is sent here, for the variable isn't set and needn't be."""
-        return not self.required and self.url.env is not None and not os.environ.get(self.url.env)
+        return not self.required and self.url is not None and bool(self.url.env) and not os.environ.get(self.variable)
+
+    @property
+    def variable(self) -> str:
+        """The variable or the file that has the URL, or else the integration."""
+        return self.integration or (self.url and (self.url.env or self.url.file)) or ""
 
     def read_url(self, name: str, folder: Path) -> str:
         """Return the URL, and remember it and the secrets in it for :func:`leat.sources.settings.redact`.
@@ -73,6 +84,8 @@ class Channel(_Model):
         Raises:
             NotConfigured: the variable or the file isn't there.
         """
+        if self.url is None:
+            raise NotConfigured(name, "reading its URL", "it has none", "give the channel a url")
         return read_secret(self.url, f"alert channel {name}", folder)
 
 

@@ -1,61 +1,75 @@
-"""Sends one message to one channel by Apprise, which is imported only here and only when there is something to send."""
+"""Sends one message to one URL: a mail by leat itself, all else by Apprise.
+
+Apprise is imported only here, and only when there is something to send.
+"""
 
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
+from leat.quality.alerts.text import Text
+from leat.sources.errors import NotConfigured, Unavailable
 from leat.sources.settings import redact, remember_secret
 
 if TYPE_CHECKING:
     import apprise
 
-_WITH_HEADERS = frozenset({"mailto", "mailtos", "json", "jsons", "form", "forms", "xml", "xmls"})
-_WITH_FIELDS = _WITH_HEADERS - {"mailto", "mailtos"}
+_WITH_FIELDS = frozenset({"json", "jsons", "form", "forms", "xml", "xmls"})
+_PLAIN = _WITH_FIELDS | {"mailto", "mailtos"}
 _SECRET_FROM = 12  # characters; shorter parts of a path or a query are words
-_TELLING = ("WARNING", "ERROR", "CRITICAL")
-_PATIENCE = 60  # seconds for one message
+_EXPLAINING = ("WARNING", "ERROR", "CRITICAL")
+_PATIENCE = 45  # seconds for one message; a step of the outbox has 60
 
 
-class NotDelivered(Exception):
-    """The channel didn't take the message; the text says why, without secrets."""
-
-
-def deliver(url: str, title: str, body: str, severity: str | None, message: str) -> None:
-    """Send a message.
+def deliver(url: str, text: Text, message: str, channel: str, sent_at: datetime | None = None) -> dict[str, str]:
+    """Send a message, once.
 
     Args:
         url: the channel's Apprise URL.
-        title: the subject.
-        body: plain text.
-        severity: error, warn, or None for good news.
-        message: id of the message. Mail carries it as ``X-Leat-Message``, a plain webhook as ``Idempotency-Key``, so
-            that one that comes twice can be told from a new one.
+        text: what the message says.
+        message: its id. A mail carries it in its Message-ID and as ``X-Leat-Message``, a plain webhook as
+            ``Idempotency-Key``, so that the recipient can recognise one that comes twice.
+        channel: name of the channel, for messages.
+        sent_at: when it was sent first; None when that is now.
+
+    Returns:
+        what identifies it, and whom the server of a mail refused.
 
     Raises:
-        NotDelivered: the URL is of no kind that Apprise knows, or the service refused the message or can't be reached.
+        NotConfigured: the URL is of no kind that Apprise knows.
+        IntegrationError: the service refused the message, can't be reached, or nobody knows.
     """
     import apprise
+    from apprise.plugins.email import NotifyEmail
 
     remember_url(url)
-    _keep_to_itself()
+    _silence_logs()
     asset = apprise.AppriseAsset(app_id="leat", app_desc="leat", app_url="", async_mode=False)
-    services = apprise.Apprise(asset=asset)
-    if not services.add(_identified(url, message)):
-        msg = f"Apprise can't read the URL of this channel ({_scheme(url) or 'no scheme'}://…)"
-        raise NotDelivered(msg)
+    service = apprise.Apprise.instantiate(_identified(url, message), asset=asset, suppress_exceptions=True)
+    asked = "sending an alert"
+    if service is None:
+        got = f"Apprise can't read the URL of this channel ({_scheme(url) or 'no scheme'}://…)"
+        raise NotConfigured(channel, asked, got, "write it as docs/alerts.md shows")
+    if isinstance(service, NotifyEmail):
+        from leat.quality.alerts.mail import mailing_of, send_mail
+
+        return send_mail(mailing_of(service, channel), text, message, sent_at, channel)
+    services = apprise.Apprise([service], asset=asset)
     kinds = {"error": apprise.NotifyType.FAILURE, "warn": apprise.NotifyType.WARNING}
     result = services.notify(
-        body,
-        title=title,
-        notify_type=kinds.get(severity or "", apprise.NotifyType.SUCCESS),
+        text.body,
+        title=text.title,
+        notify_type=kinds.get(text.severity or "", apprise.NotifyType.SUCCESS),
         body_format=apprise.NotifyFormat.TEXT,
         timeout=_PATIENCE,
         log_level=logging.DEBUG,
     )
-    if not result:
-        raise NotDelivered(redact(_why(result)))
+    if not result:  # Apprise doesn't say whether the service may have taken it
+        raise Unavailable(channel, asked, redact(_why(result)), "look at the service that its URL names")
+    return {}
 
 
 def readable(url: str) -> bool:
@@ -63,11 +77,11 @@ def readable(url: str) -> bool:
     import apprise
 
     remember_url(url)
-    _keep_to_itself()
+    _silence_logs()
     return bool(apprise.Apprise().add(url))
 
 
-def _keep_to_itself() -> None:
+def _silence_logs() -> None:
     """Let what Apprise logs come back with the result, and go nowhere else."""
     logger = logging.getLogger("apprise")
     logger.propagate = False
@@ -76,18 +90,15 @@ def _keep_to_itself() -> None:
 
 def _why(result: apprise.AppriseResult) -> str:
     """Return what Apprise says of a failure: its warnings, and the error behind them."""
-    said = [each for each in result.logs() if each.level in _TELLING or "Exception:" in each.message]
+    said = [each for each in result.logs() if each.level in _EXPLAINING or "Exception:" in each.message]
     return "; ".join(dict.fromkeys(entry.message for entry in said)) or f"the service gave {result.status.name.lower()}"
 
 
 def _identified(url: str, message: str) -> str:
-    """Add the message's id as Apprise lets a URL give headers (``+name``) and fields (``:name``)."""
-    scheme = _scheme(url)
-    if scheme not in _WITH_HEADERS:
+    """Add the id to a plain webhook, as Apprise lets a URL give headers (``+name``) and fields (``:name``)."""
+    if _scheme(url) not in _WITH_FIELDS:
         return url
-    fields = [f"+Idempotency-Key={message}", f":message_id={message}"]
-    added = "&".join(fields if scheme in _WITH_FIELDS else [f"+X-Leat-Message={message}"])
-    return f"{url}{'&' if '?' in url else '?'}{added}"
+    return f"{url}{'&' if '?' in url else '?'}+Idempotency-Key={message}&:message_id={message}"
 
 
 def _scheme(url: str) -> str:
@@ -102,9 +113,11 @@ def remember_url(url: str) -> None:
     except ValueError:
         return
     longer = [*parts.path.split("/"), *(value for _, value in parse_qsl(parts.query))]
-    found = [password or "", *(text for text in longer if len(text) >= _SECRET_FROM and "@" not in unquote(text))]
-    if _scheme(url) not in _WITH_HEADERS:  # of chat services the place of the host is often a token as well
-        found += [text for text in (parts.username or "", parts.netloc.rpartition("@")[2]) if len(text) >= _SECRET_FROM]
-    for text in found:
+    secrets = [password or "", *(text for text in longer if len(text) >= _SECRET_FROM and "@" not in unquote(text))]
+    if _scheme(url) not in _PLAIN:  # of chat services the place of the host is often a token as well
+        secrets += [
+            text for text in (parts.username or "", parts.netloc.rpartition("@")[2]) if len(text) >= _SECRET_FROM
+        ]
+    for text in secrets:
         for form in {text, unquote(text), quote(unquote(text), safe="")}:
             remember_secret(form)

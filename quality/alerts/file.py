@@ -39,8 +39,8 @@ def load_alerts(project: Project, declarations: Mapping[str, Declaration]) -> Al
     except ValidationError as error:
         raise DeclarationError(validation_diagnostics(file, shown, error, Alerts, ())) from error
     rules = [path.stem for path in (project.folder / "quality" / "rules").glob("*.sql") if path.stem.isidentifier()]
-    found = _diagnostics(alerts, [*rules, _OF_ALL_RULES], declarations)
-    if diagnostics := [diagnostic_line(file, shown, loc, text) for loc, text in found]:
+    wrong = _diagnostics(alerts, [*rules, _OF_ALL_RULES], declarations)
+    if diagnostics := [diagnostic_line(file, shown, loc, text) for loc, text in wrong]:
         raise DeclarationError(diagnostics)
     return alerts
 
@@ -48,6 +48,11 @@ def load_alerts(project: Project, declarations: Mapping[str, Declaration]) -> Al
 def _diagnostics(
     alerts: Alerts, rules: list[str], declarations: Mapping[str, Declaration]
 ) -> Iterator[tuple[Loc, str]]:
+    mailers = {name: each for name, each in declarations.items() if each.source == "email"}
+    for name, channel in alerts.channels.items():
+        if channel.integration is not None:
+            at_channel: Loc = ("channels", name, "integration")
+            yield from _unknown(at_channel, "e-mail integration", [channel.integration], mailers)
     yield from _unknown(("default",), "channel", alerts.default, alerts.channels)
     yield from _escalation((), alerts.escalate, alerts)
     for number, route in enumerate(alerts.routes):
@@ -63,8 +68,8 @@ def _escalation(at: Loc, escalation: Escalation | None, alerts: Alerts) -> Itera
         yield from _unknown((*at, "escalate", "to"), "channel", escalation.to, alerts.channels)
 
 
-def _unknown(loc: Loc, what: str, names: Iterable[str], known: Iterable[str]) -> Iterator[tuple[Loc, str]]:
-    listed = sorted(known)
+def _unknown(loc: Loc, what: str, names: Iterable[str], valid: Iterable[str]) -> Iterator[tuple[Loc, str]]:
+    listed = sorted(valid)
     for name in names:
         if name not in listed:
             yield loc, f"there is no {what} {name!r}{meant(name, listed)}; valid: {', '.join(listed) or 'none'}"

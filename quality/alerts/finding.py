@@ -19,6 +19,6 @@ def find_problems(
 ) -> dict[str, Problem]:
     """Return everything that is wrong now, by key, acknowledged or not."""
     with warehouse.snapshot() as session:
-        found = list(problems_in_warehouse(session, now))
-    found += problems_in_control_store(store, warehouse, declarations, now)
-    return {problem.key: problem for problem in found}
+        problems = list(problems_in_warehouse(session, now))
+    problems += problems_in_control_store(store, warehouse, declarations, now)
+    return {problem.key: problem for problem in problems}

@@ -1,4 +1,4 @@
-"""The problems that the control store tells of: failed and lost runs, tables that are too old, versions kept back."""
+"""The problems in the control store: failed and lost runs, tables that are too old, withheld versions."""
 
 from __future__ import annotations
 

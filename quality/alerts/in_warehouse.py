@@ -1,4 +1,4 @@
-"""The problems that the warehouse tells of: open violations, failed checks of tables, fields that came or went."""
+"""The problems in the warehouse: open violations, failed checks of tables, fields that came or went."""
 
 from __future__ import annotations
 

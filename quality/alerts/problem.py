@@ -1,4 +1,4 @@
-"""What a problem is, wherever it was found: what alerts route, remember and tell."""
+"""What a problem is, wherever it comes from: what alerts route, remember and send."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Problem:
         command: the command that shows more.
         integrations: which it concerns.
         owner: whose it is; empty when nobody is named.
-        since: when it began, where state tells; else it began when alerts noticed it.
-        evidence: its first rows, for those that come with them; violations' are read when they are told.
+        since: when it began, if state has that; else it began when alerts noticed it.
+        evidence: its first rows, if it comes with them; those of violations are read when a message is written.
         acknowledged_until: until when somebody wants to hear nothing of it.
-        flaps: how often in a row it came back within a day, where state tells.
+        flaps: how many times in a row it came back within a day, if state has that.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""Which route a problem takes: the first of which every given key matches."""
+"""Which route a problem takes: the first one whose given keys all match."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Builds Data Docs of the published tables: one suite per table, which mirrors its checks, and one of the rules.
 
-The checks are run again as expectations; how many rows broke one is told, never their values. Of the rules, the suite
-says which have open violations. Nothing is kept but the pages, and nothing is asked of the network.
+The checks run again as expectations; the pages show how many rows broke one, never their values. The suite of rules
+says which have open violations. Only the pages are stored, and nothing uses the network.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _OPEN = "SELECT * FROM leat.violations WHERE resolved_at IS NULL"
 
 @dataclass(frozen=True, slots=True)
 class _Suite:
-    """A suite with what was found: Great Expectations' own results, ready to be rendered."""
+    """A suite with its results: Great Expectations' own, ready to be rendered."""
 
     name: str
     results: Sequence[Any]
@@ -96,17 +96,17 @@ def _write(suites: Sequence[_Suite], newest: datetime, folder: Path) -> dict[str
 
     context = gx.get_context(mode="ephemeral")
     run = RunIdentifier(run_name=_RUN, run_time=newest)
-    found: dict[str, ValidationResultIdentifier] = {}
+    identifiers: dict[str, ValidationResultIdentifier] = {}
     for suite in suites:
-        kept = [result.expectation_config.to_domain_obj() for result in suite.results]
-        context.suites.add(ExpectationSuite(name=suite.name, expectations=kept))
+        expectations = [result.expectation_config.to_domain_obj() for result in suite.results]
+        context.suites.add(ExpectationSuite(name=suite.name, expectations=expectations))
         named = ExpectationSuiteIdentifier(suite.name)
-        found[suite.name] = ValidationResultIdentifier(named, run, _RUN)
-        context.validation_results_store.set(found[suite.name], _validated(suite, run))
+        identifiers[suite.name] = ValidationResultIdentifier(named, run, _RUN)
+        context.validation_results_store.set(identifiers[suite.name], _validated(suite, run))
     site = _site(context, folder)
     site.build()
     root = folder.resolve().as_uri() + "/"
-    return {name: str(site.get_resource_url(one)).removeprefix(root) for name, one in found.items()}
+    return {name: str(site.get_resource_url(one)).removeprefix(root) for name, one in identifiers.items()}
 
 
 def _validated(suite: _Suite, run: Any) -> Any:

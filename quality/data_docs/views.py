@@ -22,7 +22,7 @@ class OfflinePageView(DefaultJinjaPageView):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        _put_ours_first(self)
+        _put_leat_first(self)
 
 
 class OfflineIndexView(DefaultJinjaIndexPageView):
@@ -30,8 +30,8 @@ class OfflineIndexView(DefaultJinjaIndexPageView):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        _put_ours_first(self)
+        _put_leat_first(self)
 
 
-def _put_ours_first(view: Any) -> None:
+def _put_leat_first(view: Any) -> None:
     view.env.loader = ChoiceLoader([FileSystemLoader(_TEMPLATES), view.env.loader])

@@ -1,8 +1,8 @@
 /* ---
 title: The storage has every invoice
 description: >-
-  An invoice is posted, but the storage has no PDF named after it or its order. The rule reports nothing while the
-  storage has no invoices at all.
+  An invoice is posted, but the storage has no file (PDF or ODT) named after it or its order. The rule reports nothing
+  while the storage has no invoices at all.
 next_step: Print the invoice into the storage again, and check why it is missing.
 severity: warn
 owner: finance

@@ -9,7 +9,7 @@ owner: support
 key: [number]
 sides:
   sso: [assignee_name, email, left_at]
-  rest_api: [number, subject, status, customer_email, opened_at, updated_at, assignee_email]
+  support: [number, subject, status, customer_email, opened_at, updated_at, assignee_email]
 needs: [sso]
 tolerance: {settle: P1D}
 --- */
@@ -24,9 +24,9 @@ SELECT
     p.name AS assignee_name,
     p.email,
     p.left_at
-FROM rest_api.tickets AS t
+FROM support.tickets AS t
 JOIN identities AS i
-    ON i.system = 'rest_api' AND i.kind = 'ticket assignee' AND i.identity = LOWER(TRIM(t.assignee_email))
+    ON i.system = 'support' AND i.kind = 'ticket assignee' AND i.identity = LOWER(TRIM(t.assignee_email))
 JOIN people AS p ON p.person_id = i.person_id
 WHERE t._deleted_at IS NULL
     AND t.closed_at IS NULL

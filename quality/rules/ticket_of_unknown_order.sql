@@ -8,10 +8,10 @@ severity: warn
 owner: support
 key: [ticket]
 sides:
-  rest_api: [ticket, subject, status, customer_email, assignee_email, opened_at]
+  support: [ticket, subject, status, customer_email, assignee_email, opened_at]
   payments: [charges]
   crm_accounting: [invoices]
-needs: [rest_api, payments, crm_accounting]
+needs: [support, payments, crm_accounting]
 tolerance: {settle: PT2H}
 --- */
 SELECT
@@ -24,7 +24,7 @@ SELECT
     t.opened_at,
     COALESCE(o.charges, 0) AS charges,
     COALESCE(o.invoices, 0) AS invoices
-FROM rest_api.tickets AS t
+FROM support.tickets AS t
 LEFT JOIN analytics.orders AS o ON o.order_key = LOWER(TRIM(CAST(t.order_number AS VARCHAR)))
 WHERE t._deleted_at IS NULL
     AND t.order_number IS NOT NULL

@@ -1,4 +1,4 @@
-"""What differs between two listings of a bucket, as events; everything, when the one before isn't known.
+"""What differs between two listings of a bucket, as events; everything if there is no earlier one.
 
 Deletes are single events while they are few. When more than one in a hundred objects is gone, everything is yielded
 again as a complete listing: then the engine's guard against a source that suddenly empties decides.
@@ -77,8 +77,8 @@ def _rows(lines: list[bytes], scope: Scope, sync: Sync) -> Iterator[Event]:
 
 def _compare(difference: _Difference, bucket: str, was: list[bytes], now: list[bytes]) -> None:
     """Note what has become of one key."""
-    known = set(was)
-    difference.changed += [line for line in now if line not in known]
+    before = set(was)
+    difference.changed += [line for line in now if line not in before]
     key = unquote_to_bytes(key_of((was or now)[0])).decode("utf-8", "replace")
     if _is_there(was) and not _is_there(now):
         difference.gone.append(Delete("objects", {"bucket": bucket, "key": key}))

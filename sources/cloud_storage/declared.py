@@ -71,6 +71,6 @@ class Declared(_Part):
 
     def owners_of(self, bucket: str) -> list[tuple[str, str]]:
         """Return folder and mail address for a bucket, the deepest folder last."""
-        found = {o.prefix: o.email.lower() for o in self.owners if o.bucket is None}
-        found |= {o.prefix: o.email.lower() for o in self.owners if o.bucket == bucket}
-        return sorted(found.items(), key=lambda pair: len(pair[0]))
+        owners = {o.prefix: o.email.lower() for o in self.owners if o.bucket is None}
+        owners |= {o.prefix: o.email.lower() for o in self.owners if o.bucket == bucket}
+        return sorted(owners.items(), key=lambda pair: len(pair[0]))

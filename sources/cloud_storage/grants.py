@@ -56,17 +56,22 @@ def policy_grants(bucket: str, policy: Mapping[str, Any] | None, owner: str | No
 
 
 def _parts(bucket: str, statement: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    who = statement.get("Principal", statement.get("NotPrincipal", "*"))
-    named = [name for each in who.values() for name in _listed(each)] if isinstance(who, dict) else _listed(who)
+    named = principals_of(statement)
     sign = "not " if "NotPrincipal" in statement else ""
     actions = _listed(statement.get("Action")) or [f"not {name}" for name in _listed(statement.get("NotAction"))]
     for principal in named:
         for action in actions:
             for resource in _listed(statement.get("Resource")) or ["*"]:
-                yield sign + str(principal), str(action), _beneath(bucket, str(resource))
+                yield sign + str(principal), str(action), prefix_of(bucket, str(resource))
 
 
-def _beneath(bucket: str, resource: str) -> str:
+def principals_of(statement: Mapping[str, Any]) -> list[Any]:
+    """Return whom a statement of a policy is about, or whom it excepts."""
+    who = statement.get("Principal", statement.get("NotPrincipal", "*"))
+    return [name for each in who.values() for name in _listed(each)] if isinstance(who, dict) else _listed(who)
+
+
+def prefix_of(bucket: str, resource: str) -> str:
     """Return the prefix of keys in a resource such as ``arn:aws:s3:::bucket/folder/*``."""
     key = resource.rpartition(":")[2].partition("/")[2]
     return key.removesuffix("*")

@@ -50,7 +50,7 @@ def read_storage(
 
     Args:
         sync: the extraction.
-        about: what the listings depend on beside the declaration: the address, and which buckets.
+        about: what the listings depend on in addition to the declaration: the address, and which buckets.
         declared: what the declaration says of owners, quotas and backups.
         buckets: the buckets.
         whole: streams that are read whole each time, by name.
@@ -74,7 +74,7 @@ def read_storage(
     if sync.streams & SUMMED:
         usage = usage_rows(summaries, sync)
         rows |= {"usage_daily": usage, "quotas": quota_rows(declared, usage), "backup_runs": run_rows(summaries)}
-    yield from whole_streams(rows, store.known, state, sync, trouble.failed)
+    yield from whole_streams(rows, store.before, state, sync, trouble.failed)
     if to_json(state) != to_json(dict(sync.cursor or {})):
         yield Cursor(state)
 
@@ -82,11 +82,11 @@ def read_storage(
 def _absent(store: Store, sync: Sync, state: dict[str, Any], names: set[str], trouble: Trouble) -> Iterator[Event]:
     """Yield which buckets could not be read, their place in the cursor as it was, and which there are no more."""
     streams = [stream for stream in (*LISTED, "restore_tests") if stream in sync.streams]
-    known: Mapping[str, Any] = store.known.get("listings") or {}
+    listings: Mapping[str, Any] = store.before.get("listings") or {}
     for name, error in sorted(trouble.failed.items()):
         yield from (Failed(stream, error, {"bucket": name}) for stream in streams)
-        if name in known:
-            state["listings"][name] = known[name]
+        if name in listings:
+            state["listings"][name] = listings[name]
     for name in sorted(set((sync.cursor or {}).get("listings") or ()) - names - set(trouble.failed)):
         because = "the account has no such bucket any more"
         yield from (FullScan(stream, {"bucket": name}, because) for stream in streams)
@@ -121,8 +121,8 @@ def _read_bucket(
             raise
         except IntegrationError as error:
             yield Failed("restore_tests", error, {"bucket": bucket.name})
-            known = (store.known.get("listings") or {}).get(bucket.name)
-            state["listings"] |= {bucket.name: known or ["", 0]}  # so that the next run reads the reports
+            earlier = (store.before.get("listings") or {}).get(bucket.name)
+            state["listings"] |= {bucket.name: earlier or ["", 0]}  # so that the next run reads the reports
 
 
 def _summary(store: Store, listing: Listing, scope: Scope, declared: Declared) -> Summary:

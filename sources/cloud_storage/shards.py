@@ -50,7 +50,7 @@ def list_bucket(
 
     Args:
         fetch: asks for a page; called from several threads.
-        folder: where pieces are kept meanwhile.
+        folder: of the pieces until they are joined.
         target: the file.
         in_flight: how many requests are under way at a time.
         progress: called with how many entries were listed since the last call.
@@ -66,9 +66,9 @@ def list_bucket(
             while pending:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in done:
-                    found, shards = future.result()
-                    pieces += found
-                    progress(sum(piece.count for piece in found))
+                    listed, shards = future.result()
+                    pieces += listed
+                    progress(sum(piece.count for piece in listed))
                     for prefix in shards:
                         work.shards += 1
                         pending.add(pool.submit(_list_shard, work, prefix, work.shards))

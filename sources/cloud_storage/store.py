@@ -21,21 +21,21 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """What is known from the run before.
+    """What the last run saw.
 
     Attributes:
         sidecar: the files.
         about: what the listings depend on: address, buckets, declaration.
-        known: the cursor, when it was made for the same and for these streams; else empty.
+        before: the cursor if it fits this connection and these streams, else empty.
     """
 
     sidecar: Sidecar
     about: str
-    known: Mapping[str, Any]
+    before: Mapping[str, Any]
 
     def listing(self, bucket: str) -> Listing | None:
-        """Return the listing of the run before; None when it isn't known or its file isn't there."""
-        digest, count = (self.known.get("listings") or {}).get(bucket) or ("", 0)
+        """Return the listing of the last run; None if there was none or its file is gone."""
+        digest, count = (self.before.get("listings") or {}).get(bucket) or ("", 0)
         path = self.sidecar.find(_name(bucket, self.about, digest, "lines"))
         return Listing(path, count, digest) if path else None
 
@@ -54,10 +54,10 @@ def open_store(sync: Sync, about: Any) -> Store:
     digest_of = sha256(to_json(about).encode()).hexdigest()[:16]
     cursor = sync.cursor or {}
     fits = cursor.get("for") == digest_of and cursor.get("format") == FORMAT
-    known = cursor if fits and sync.streams <= set(cursor.get("streams") or ()) else {}
-    listings = known.get("listings") or {}
+    before = cursor if fits and sync.streams <= set(cursor.get("streams") or ()) else {}
+    listings = before.get("listings") or {}
     named = {_name(bucket, digest_of, digest, kind) for bucket, (digest, _) in listings.items() for kind in _KINDS}
-    return Store(open_sidecar(sync.folder / "listings", named), digest_of, known)
+    return Store(open_sidecar(sync.folder / "listings", named), digest_of, before)
 
 
 def _name(bucket: str, about: str, digest: str, kind: str) -> str:

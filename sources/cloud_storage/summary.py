@@ -81,8 +81,8 @@ def _sum(listing: Path, scope: Scope, declared: Declared) -> Summary:
                     _add_runs(runs, backup.name, backup.prefix, _current(table, backup.prefix))
             for where in declared.restore_tests:
                 if where.bucket == scope.bucket:
-                    found = _current(table, where.prefix)
-                    reports.update((o["key"], o["etag"] or "") for o in found if o["key"].endswith(".json"))
+                    current = _current(table, where.prefix)
+                    reports.update((o["key"], o["etag"] or "") for o in current if o["key"].endswith(".json"))
     return Summary([[*key, *sums] for key, sums in sorted(usage.items())], [*runs.values()], reports)
 
 
@@ -112,8 +112,8 @@ def _current(table: pa.Table, prefix: str) -> list[Mapping[str, Any]]:
     pc: Any = compute
 
     is_current = pc.is_in(table["kind"], pa.array([OBJECT.decode(), LATEST.decode()]))
-    found = table.filter(pc.and_(is_current, pc.starts_with(table["key"], prefix)))
-    rows = found.select(["key", "etag", "size", "last_modified"]).to_pylist()
+    matching = table.filter(pc.and_(is_current, pc.starts_with(table["key"], prefix)))
+    rows = matching.select(["key", "etag", "size", "last_modified"]).to_pylist()
     return [row for row in rows if not row["key"].endswith("/")]
 
 

@@ -25,7 +25,7 @@ _KINDS = {
 
 
 REFUSED = b"!"
-"""What the size of a line begins with that stands for an entry which can't be a row; the reason follows."""
+"""Prefix of the size in a line for an entry that can't be a row; the reason follows."""
 
 
 class Refused(ValueError):
@@ -66,11 +66,11 @@ def rows_of(table: pa.Table, stream: str) -> Iterator[Rows]:
     pc: Any = compute
 
     kinds = pa.array([kind.decode() for kind in _KINDS[stream]])
-    found = table.filter(pc.is_in(table["kind"], kinds))
-    if found.num_rows:
-        known = {each.name: each for each in (OBJECTS, OBJECT_VERSIONS, DELETE_MARKERS)}[stream]
-        schema = known.schema()
-        yield Rows(stream, found.select(schema.names).cast(schema))
+    rows = table.filter(pc.is_in(table["kind"], kinds))
+    if rows.num_rows:
+        stream_of = {each.name: each for each in (OBJECTS, OBJECT_VERSIONS, DELETE_MARKERS)}[stream]
+        schema = stream_of.schema()
+        yield Rows(stream, rows.select(schema.names).cast(schema))
 
 
 def _table(lines: list[bytes], scope: Scope) -> pa.Table:
@@ -113,13 +113,13 @@ def _emails(columns: dict[str, Any], scope: Scope) -> Any:
     pc: Any = compute
 
     none = pa.scalar(None, pa.string())
-    found = pa.nulls(len(columns["key"]), pa.string())
+    emails = pa.nulls(len(columns["key"]), pa.string())
     for name in ("owner_id", "owner_name"):
         is_mail = pc.fill_null(pc.match_substring(columns[name], "@"), False)
-        found = pc.if_else(is_mail, pc.utf8_lower(pc.if_else(is_mail, columns[name], none)), found)
+        emails = pc.if_else(is_mail, pc.utf8_lower(pc.if_else(is_mail, columns[name], none)), emails)
     for prefix, email in scope.owners:
-        found = pc.if_else(pc.starts_with(columns["key"], prefix), email, found)
-    return found
+        emails = pc.if_else(pc.starts_with(columns["key"], prefix), email, emails)
+    return emails
 
 
 def _key(text: bytes) -> bytes:

@@ -41,15 +41,15 @@ def usage_rows(summaries: Mapping[str, Summary], sync: Sync) -> list[dict[str, A
 
 def quota_rows(declared: Declared, usage: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the rows of ``quotas``."""
-    found = []
+    result = []
     for quota in declared.quotas:
         restricted = {"bucket": quota.bucket, "prefix": quota.prefix, "owner": quota.owner}
         counted = [row for row in usage if all(not value or row[name] == value for name, value in restricted.items())]
         used, older, objects = (sum(row[n] for row in counted) for n in ("bytes", "noncurrent_bytes", "objects"))
         more = {"limit_bytes": quota.bytes, "used_bytes": used, "used_objects": objects, "noncurrent_bytes": older}
         more["is_over"] = used > quota.bytes
-        found.append({**restricted, **more})
-    return found
+        result.append({**restricted, **more})
+    return result
 
 
 def run_rows(summaries: Mapping[str, Summary]) -> list[dict[str, Any]]:
@@ -71,7 +71,7 @@ def run_rows(summaries: Mapping[str, Summary]) -> list[dict[str, Any]]:
 
 def whole_streams(
     rows: Mapping[str, Sequence[Mapping[str, Any]]],
-    known: Mapping[str, Any],
+    earlier: Mapping[str, Any],
     state: dict[str, Any],
     sync: Sync,
     failed: Mapping[str, IntegrationError],
@@ -80,7 +80,7 @@ def whole_streams(
 
     Of buckets that failed nothing is said but that; what adds them all up fails as a whole.
     """
-    before: Mapping[str, str] = known.get("whole") or {}
+    before: Mapping[str, str] = earlier.get("whole") or {}
     state["whole"] = {}
     for name in [name for name in rows if name in sync.streams]:
         if name in _OF_ALL and failed:
@@ -91,20 +91,20 @@ def whole_streams(
         now = digest([list(rows[name]), sorted(failed)] if failed else rows[name])
         state["whole"][name] = now
         if before.get(name) != now:
-            yield from _replaced(name, rows[name], known, sync, failed)
+            yield from _replaced(name, rows[name], earlier, sync, failed)
 
 
 def _replaced(
     name: str,
     rows: Sequence[Mapping[str, Any]],
-    known: Mapping[str, Any],
+    before: Mapping[str, Any],
     sync: Sync,
     failed: Mapping[str, IntegrationError],
 ) -> Iterator[Event]:
     """Yield all rows of a stream, and that there are no others but those of buckets that failed."""
     out = Replacement(sync, STREAMS)
     of_rows = {row["bucket"] for row in rows} if name not in _OF_ALL else set()
-    buckets = (of_rows | set(known.get("listings") or ())) - set(failed)
+    buckets = (of_rows | set(before.get("listings") or ())) - set(failed)
     if name == "usage_daily":
         yield from (Delete(name, {"bucket": bucket, "day": sync.now.date()}) for bucket in sorted(buckets))
     understood = True
@@ -175,6 +175,6 @@ def _report(bucket: str, key: str, content: bytes) -> dict[str, Any]:
     if tested_at.tzinfo is None:
         msg = "its tested_at has no zone"
         raise ValueError(msg)
-    known = {name: value.get(name) for name in _REPORT}
+    reported = {name: value.get(name) for name in _REPORT}
     extra = {name: each for name, each in value.items() if name not in _REPORT}
-    return {**known, "tested_at": tested_at, "bucket": bucket, "key": key, "extra": extra}
+    return {**reported, "tested_at": tested_at, "bucket": bucket, "key": key, "extra": extra}

@@ -12,8 +12,10 @@ from typing import Any
 
 from leat.sources.email.mime.addresses import Address, addresses_of
 from leat.sources.email.mime.bounces import bounces_of
+from leat.sources.email.mime.complaints import complaints_of
 from leat.sources.email.mime.dates import instant
 from leat.sources.email.mime.ids import first_id, ids_of
+from leat.sources.email.mime.invitations import invitations_of
 from leat.sources.email.mime.parts import Attachment, Content, content_of
 from leat.sources.email.mime.preview import preview
 from leat.sources.email.mime.structure import parse
@@ -76,7 +78,7 @@ def read_message(fetched: Fetched, store: Callable[[bytes], str] | None = None) 
 
     Args:
         fetched: the message.
-        store: keeps the content of an attachment and returns its name.
+        store: stores the content of an attachment and returns its name.
 
     Raises:
         Unreadable: it can't be understood.
@@ -115,6 +117,7 @@ def _read(
         row = _message(fetched, first, people, content)
         row |= {"in_reply_to": answered[0] if answered else None, "references": ancestors or None}
         row |= _authentication(written.get("authentication-results", ()))
+        invitations = list(invitations_of(content, fetched.key))
         row["defects"] = list(dict.fromkeys([*defects, *content.defects]))[:_MOST_DEFECTS] or None
         rows = [("messages", row)]
         rows += [("recipients", each) for each in _recipients(fetched.key, people)]
@@ -122,8 +125,11 @@ def _read(
     for one in content.attachments:
         with _reading(f"attachment {one.part}"):
             rows.append(("attachments", _attachment(fetched.key, one, store)))
+    rows += [("invitations", each) for each in invitations]
     with _reading("the delivery report"):
         rows += [("bounces", each) for each in bounces_of(content, fetched.key)]
+    with _reading("the feedback report"):
+        rows += [("complaints", each) for each in complaints_of(content, fetched.key)]
     return Read(rows, row["message_id"], ancestors or answered[:1])
 
 
@@ -170,10 +176,10 @@ def _list_id(value: str | None) -> str | None:
 
 def _authentication(values: Sequence[str]) -> dict[str, Any]:
     written = [header_text(value[:_LONGEST_HEADER]) for value in values[:20]]
-    found: dict[str, Any] = {"authentication_results": written or None}
+    row: dict[str, Any] = {"authentication_results": written or None}
     for method, result in _RESULT.findall(_COMMENT.sub("", written[0])) if written else ():
-        found.setdefault(method.lower(), result.lower())
-    return found
+        row.setdefault(method.lower(), result.lower())
+    return row
 
 
 def _recipients(key: Mapping[str, Any], people: Mapping[str, list[Address]]) -> Iterator[dict[str, Any]]:

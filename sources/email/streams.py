@@ -192,6 +192,63 @@ BOUNCES = Stream(
     deletes="feed",
 )
 
-STREAMS = (MAILBOXES, MESSAGES, RECIPIENTS, HEADERS, ATTACHMENTS, FLAGS, THREADS, BOUNCES)
-OF_A_MESSAGE = ("messages", "recipients", "headers", "attachments", "flags", "bounces")
+INVITATIONS = Stream(
+    name="invitations",
+    description="An event in a scheduling message that a mail carries (iMIP, RFC 6047): an invitation, a reply.",
+    columns=(
+        *_MESSAGE,
+        Column("part", "string", "Number of the part that it was read from."),
+        Column("event_uid", "string", "UID of the event; the same in the calendar and in all messages about it."),
+        Column(
+            "recurrence_id",
+            "string",
+            "Empty for an event or series; for one occurrence its original start, as in the calendar's events.",
+        ),
+        Column("method", "string", "REQUEST, CANCEL, REPLY, ADD, REFRESH, COUNTER, DECLINECOUNTER or PUBLISH."),
+        Column("sequence", "integer", "Revision of the event that the message is about."),
+        Column("stamped_at", "timestamp", "When the message was made, according to its author's program (DTSTAMP)."),
+        Column("summary", "string", "Title of the event.", personal=True),
+        Column(
+            "starts_at", "timestamp", "Start of the event, all-day and floating times as UTC; null if there is none."
+        ),
+        Column("ends_at", "timestamp", "End of the event, exclusive."),
+        Column("organizer_email", "string", "Address of the organizer, lower case.", personal=True),
+        Column("attendees", "json", "Addresses of the attendees that the message names.", personal=True),
+        Column("attendee_email", "string", "Who answers; null unless it is a reply of one attendee.", personal=True),
+        Column("response_status", "string", "The answer: ACCEPTED, DECLINED, TENTATIVE or DELEGATED."),
+        Column("comment", "string", "What the author added.", personal=True),
+        Column("content", "string", "The message in iCalendar; null above 100,000 characters.", personal=True),
+    ),
+    key=(*_KEY, "part", "event_uid", "recurrence_id"),
+    deletes="feed",
+    quirks=(
+        "Anybody can write a reply for anybody: compare attendee_email with from_email, dkim and dmarc of the mail.",
+        "A calendar without METHOD is an attached file and no scheduling message.",
+    ),
+)
+
+COMPLAINTS = Stream(
+    name="complaints",
+    description="A recipient who called a mail spam, as their provider reports it (RFC 5965).",
+    columns=(
+        *_MESSAGE,
+        _POSITION,
+        Column(
+            "recipient",
+            "string",
+            "Address that complained (Original-Rcpt-To), lower case; null where the provider doesn't say.",
+            personal=True,
+        ),
+        Column("feedback_type", "string", "abuse, fraud, virus, not-spam, auth-failure or other, lower case."),
+        Column("source_ip", "string", "The server that the mail came from."),
+        Column("reporting_mta", "string", "The server that wrote the report."),
+        Column("user_agent", "string", "The program that wrote the report."),
+        Column("arrived_at", "timestamp", "When the mail arrived."),
+        Column("original_message_id", "string", "Message-ID of the mail that the report is about."),
+    ),
+    key=(*_KEY, "position"),
+    deletes="feed",
+)
+STREAMS = (MAILBOXES, MESSAGES, RECIPIENTS, HEADERS, ATTACHMENTS, FLAGS, THREADS, BOUNCES, COMPLAINTS, INVITATIONS)
+OF_A_MESSAGE = ("messages", "recipients", "headers", "attachments", "flags", "bounces", "complaints", "invitations")
 """Streams whose rows come from one message and are deleted with it."""

@@ -65,12 +65,12 @@ def _root(index: Index, account: str, one: str) -> str:
 
 
 def _parent(index: Index, account: str, one: str) -> str | None:
-    found = index.first("SELECT parent FROM parent WHERE account = ? AND child = ?", account, one)
-    return None if found is None else str(found[0])
+    row = index.first("SELECT parent FROM parent WHERE account = ? AND child = ?", account, one)
+    return None if row is None else str(row[0])
 
 
 def touch(index: Index, account: str, thread: str) -> None:
-    """Remember that the row of a thread has to be made anew."""
+    """Remember that the row of a thread has to be written again."""
     index.write("INSERT OR IGNORE INTO touched VALUES (?, ?)", account, thread)
 
 

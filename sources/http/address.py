@@ -52,6 +52,17 @@ def origin(url: str) -> Origin:
     return scheme, host, port
 
 
+def url_problem(url: object) -> str | None:
+    """Return what is wrong with the declared URL of an API; None if nothing is, or if it is named elsewhere."""
+    if not isinstance(url, str):
+        return None
+    try:
+        origin(url)
+    except ValueError as error:
+        return f"{error}; write https://host/path, without credentials"
+    return None
+
+
 def shown_path(url: str) -> str:
     """Return the path of a URL, for errors; nothing of one that can't be read."""
     try:
@@ -96,14 +107,14 @@ def follow(base: str, link: str) -> str:
 
 
 def fits(template: str, sent: str) -> bool:
-    """Return whether a URL that is sent has the segments of a template, whose ``{names}`` stand for values.
+    """Return whether a URL that is sent has the segments of a template, whose ``{names}`` are placeholders.
 
     No value may be a segment that moves up or vanishes, whatever decodes it on the way.
     """
-    wanted, found = _segments(template), urlsplit(sent).path.split("/")
-    if len(wanted) != len(found):
+    wanted, segments = _segments(template), urlsplit(sent).path.split("/")
+    if len(wanted) != len(segments):
         return False
-    return all(_is_like(part, segment) for part, segment in zip(wanted, found, strict=True))
+    return all(_is_like(part, segment) for part, segment in zip(wanted, segments, strict=True))
 
 
 def _segments(url: str) -> list[str]:
@@ -143,11 +154,11 @@ def look_up(host: str, port: int) -> list[Address]:
         OSError: the name has none.
     """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError:  # a label that is empty or too long
         msg = "no host can have this name"
         raise OSError(msg) from None
-    return list(dict.fromkeys((int(entry[0]), entry[4]) for entry in found))
+    return list(dict.fromkeys((int(entry[0]), entry[4]) for entry in answers))
 
 
 def is_public(address: str) -> bool:

@@ -26,7 +26,7 @@ class AuthModel(BaseModel):
 
 
 def _sent(value: Any, name: str = "", depth: int = 0) -> Any:
-    """Return a value that is sent, in which ``{env: X}`` and ``{file: x}`` stand for what they name."""
+    """Return a value that is sent, in which ``{env: X}`` and ``{file: x}`` are replaced by what they name."""
     if depth > _NESTED:
         msg = f"more than {_NESTED} levels deep"
         raise ValueError(msg)
@@ -122,7 +122,7 @@ def login_signer(auth: TokenRequestAuth | SessionAuth, sync: Sync) -> TokenSigne
 
 
 def _flat(values: Mapping[str, Any]) -> dict[str, str]:
-    """Return values as text, as they stand in a query, a header or a form; those that are null are left out."""
+    """Return values as text for a query, a header or a form; those that are null are left out."""
     return {
         name: str(value).lower() if isinstance(value, bool) else str(value)
         for name, value in values.items()

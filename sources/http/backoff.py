@@ -6,7 +6,7 @@ import time
 
 from leat.sources.errors import RateLimited, Transient, Unavailable
 from leat.sources.http.exchange import Wire
-from leat.sources.http.request import Ask, Limits
+from leat.sources.http.request import HttpRequest, Limits
 from leat.sources.retry import RetryPolicy, doubling
 
 LONGEST_WAIT = 60.0
@@ -28,7 +28,7 @@ def wait_for_turn(wire: Wire, asked: str, deadline: float) -> None:
         time.sleep(turn.wait)
 
 
-def wait_before_next(limits: Limits, ask: Ask, error: Transient, attempt: int, answered: bool) -> float | None:
+def wait_before_next(limits: Limits, ask: HttpRequest, error: Transient, attempt: int, answered: bool) -> float | None:
     """Return the seconds to wait before the next attempt; None when there is to be none.
 
     A server that was never reached in this run isn't asked again: it is down, and the next run tries.

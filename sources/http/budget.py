@@ -29,7 +29,7 @@ from leat.sources.http.request import Limits
 _PROBE = 5.0
 """Seconds for which the others wait while one request looks whether a server is well again."""
 _CLOCK_MOVED = 5.0
-"""A file that was written this many seconds after now tells that the clock was set back; its times mean nothing."""
+"""If a file was written this many seconds after now, the clock was set back and its times mean nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Budget:
     """The budget of one credential on one host.
 
     Attributes:
-        path: the file; it is made when there is something to keep in it.
+        path: the file; it is created when there is something to store.
         limits: the declared rate, and the share of the server's limit that is left to others.
     """
 
@@ -69,9 +69,9 @@ class Budget:
             return turn
 
     def answered(self, quota: Quota, blocked: float | None) -> None:
-        """Keep what an answer told: the server's limit, and for how many seconds it wants to hear nothing."""
-        told = quota.remaining is not None and quota.reset_at is not None
-        if not told and blocked is None and not self.path.exists():
+        """Store what an answer says: the server's limit, and for how many seconds it wants no requests."""
+        reported = quota.remaining is not None and quota.reset_at is not None
+        if not reported and blocked is None and not self.path.exists():
             return
         with self._state() as state:
             now = time.time()
@@ -82,8 +82,8 @@ class Budget:
             if blocked is not None:
                 state["blocked"] = max(float(state.get("blocked", 0)), now + min(blocked, LONGEST_WAIT))
                 state["probe"] = state.get("probe", False) or blocked >= LONGEST_WAIT
-            if told and quota.remaining is not None and quota.reset_at is not None:
-                _keep_quota(state, quota.limit, quota.remaining, quota.reset_at.timestamp(), self.limits.reserve)
+            if reported and quota.remaining is not None and quota.reset_at is not None:
+                _apply_quota(state, quota.limit, quota.remaining, quota.reset_at.timestamp(), self.limits.reserve)
 
     @contextlib.contextmanager
     def _state(self) -> Iterator[dict[str, Any]]:
@@ -97,8 +97,8 @@ class Budget:
             os.ftruncate(file, len(text))
 
 
-def _keep_quota(state: dict[str, Any], limit: int | None, remaining: int, reset: float, reserve: float) -> None:
-    """Keep what a server said of its own limit in the state."""
+def _apply_quota(state: dict[str, Any], limit: int | None, remaining: int, reset: float, reserve: float) -> None:
+    """Store in the state what a server says about its own limit."""
     now = time.time()
     for_others = int((limit or 0) * reserve)
     left = remaining - for_others - len(state["under_way"])  # the server may not have counted those yet
@@ -160,8 +160,8 @@ def open_budget(folder: Path, identity: str, host: str, limits: Limits) -> Budge
     """Return the budget of a credential on a host.
 
     Args:
-        folder: where budgets are kept; private.
-        identity: what tells the credential from others; only a keyed hash of it is kept.
+        folder: of the budgets; private.
+        identity: what distinguishes the credential; only a keyed hash of it is stored.
         host: host and port.
         limits: the declared rate.
     """

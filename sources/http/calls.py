@@ -22,7 +22,7 @@ class ApiCall:
         error: class of the error, for example ``RateLimited``; None when there was none.
         rate_limit: what the server allows in its window (``RateLimit-Limit`` and its older forms).
         rate_remaining: what is left of it.
-        rate_reset_at: when the window begins anew.
+        rate_reset_at: when the next window begins.
         version_asked: API version that was asked for.
         version_served: API version that the server says it used.
         deprecated_at: from the ``Deprecation`` header (RFC 9745).

@@ -25,12 +25,12 @@ from leat.sources.http.concurrency import in_order
 from leat.sources.http.credentials import identity_of, prepare, renew, within
 from leat.sources.http.exchange import Wire, exchange
 from leat.sources.http.failures import Advice
-from leat.sources.http.request import Answer, Ask, Limits, Version
+from leat.sources.http.request import Answer, HttpRequest, Limits, Version
 
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["Advice", "Answer", "Ask", "Client", "Limits", "Version", "open_client", "origin"]
+__all__ = ["Advice", "Answer", "Client", "HttpRequest", "Limits", "Version", "open_client", "origin"]
 
 _SEE_OTHER = 303
 
@@ -58,8 +58,8 @@ class Client:
     _wire: Wire
 
     def get(self, path: str, params: Mapping[str, Any] | Sequence[tuple[str, Any]] = (), **more: Any) -> Answer:
-        """Send a GET; ``more`` are fields of :class:`Ask`."""
-        return self.send(Ask(path, params=params, **more))
+        """Send a GET; ``more`` are fields of :class:`HttpRequest`."""
+        return self.send(HttpRequest(path, params=params, **more))
 
     def json(self, answer: Answer) -> Any:
         """Return the parsed body.
@@ -78,11 +78,11 @@ class Client:
         got = f"HTTP {answer.status} with a body that is not {expected} ({kind}, {len(answer.body)} bytes)"
         return UnexpectedShape(self.integration, answer.asked, got, self.advice.shape)
 
-    def send(self, ask: Ask) -> Answer:
+    def send(self, ask: HttpRequest) -> Answer:
         """Send one request and return the answer; a transient failure of a repeatable one is tried again.
 
         Raises:
-            IntegrationError: of the class that tells whether trying again can help.
+            IntegrationError: its class says whether a retry can help.
         """
         deadline = time.monotonic() + self.limits.total
         renewed = False
@@ -107,8 +107,8 @@ class Client:
                 return answer
         raise AssertionError
 
-    def each(self, asks: Iterable[Ask]) -> Iterator[Answer]:
-        """Yield the answers in the order of the requests, of which ``in_flight`` are under way at a time."""
+    def each(self, asks: Iterable[HttpRequest]) -> Iterator[Answer]:
+        """Yield the answers in the order of the requests, with ``in_flight`` requests at a time."""
         return in_order(self.send, asks, self.limits.in_flight)
 
     def follow(self, base: str, link: str, asked: str) -> str:
@@ -131,7 +131,7 @@ class Client:
             raise self._wire.leads_away(asked, url)
         return url
 
-    def _send_once(self, ask: Ask, attempt: int, deadline: float) -> Answer:
+    def _send_once(self, ask: HttpRequest, attempt: int, deadline: float) -> Answer:
         """Send a request, following redirects on the same host."""
         url = below(self.url, ask.path)
         if is_absolute(ask.path):
@@ -183,11 +183,11 @@ def open_client(
         _, host, port = to = origin(url)
         follow(url, url)
     except ValueError as error:
-        got = f"{error}; it has to be an http(s) URL without credentials"
-        raise NotConfigured(sync.integration, "reading connection.url", got, "write https://host/path") from None
+        how = "write https://host/path, without credentials"
+        raise NotConfigured(sync.integration, "reading connection.url", str(error), how) from None
 
     def anonymous(request: requests.PreparedRequest) -> requests.PreparedRequest:
-        return request  # keeps requests from looking for credentials in ~/.netrc
+        return request  # stops requests from looking for credentials in ~/.netrc
 
     limits, advice = limits or Limits(), advice or Advice()
     if not limits.allow_private:

@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item], in_flight: int) -> Iterator[Result]:
-    """Yield ``work(item)`` in the order of the items, of which ``in_flight`` are worked on at a time.
+    """Yield ``work(item)`` in the order of the items, ``in_flight`` of them at a time.
 
     What is under way when the caller stops is waited for, what isn't yet is dropped.
     """

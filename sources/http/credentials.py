@@ -1,4 +1,4 @@
-"""What a client has to know of any credentials: what tells them from others, and whether they can be renewed."""
+"""What a client needs of any credentials: their identity, and whether they can be renewed."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _SECRET_HEADERS = ("authorization", "x-api-key", "api-key", "x-auth-token", "pri
 
 
 def identity_of(integration: str, auth: Any, headers: Mapping[str, str]) -> str:
-    """Return what tells these credentials from others: all that use them share one rate budget.
+    """Return the identity of these credentials: all that use them share one rate budget.
 
-    It is made of secrets: hash it, keep it nowhere.
+    It contains secrets: hash it, store it nowhere.
     """
-    told = getattr(auth, "identity", None)
-    if told is not None:
-        return str(told)
+    identity = getattr(auth, "identity", None)
+    if identity is not None:
+        return str(identity)
     username, password = getattr(auth, "username", None), getattr(auth, "password", None)
     if username is not None:
         return f"basic {username!r} {password!r}"
@@ -58,5 +58,5 @@ def renew(auth: Any, refused: Unauthenticated) -> bool:
 
 
 def digest(*parts: str) -> str:
-    """Return a hash of parts, none of which can be mistaken for the end of another."""
+    """Return a hash of parts, so that no part can be mistaken for the end of another."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

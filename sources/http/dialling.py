@@ -40,7 +40,7 @@ class _Socket(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        self._sock.settimeout(self._exchange.patience())
+        self._sock.settimeout(self._exchange.time_left())
         count = int(self._raw.readinto(buffer) or 0)
         if self.left is not None:
             self.left -= count
@@ -81,9 +81,9 @@ class _Dialled(HTTPConnection):
             try:
                 for option in self.socket_options or ():
                     sock.setsockopt(*option)
-                sock.settimeout(exchange.patience())
+                sock.settimeout(exchange.time_left())
                 sock.connect(where)
-                sock.settimeout(exchange.patience())
+                sock.settimeout(exchange.time_left())
             except OSError as error:
                 sock.close()
                 failure = error

@@ -21,7 +21,7 @@ from leat.sources.http.budget import Budget
 from leat.sources.http.calls import ApiCall
 from leat.sources.http.failures import Advice, error_of, lost
 from leat.sources.http.headers import Quota, location_of, moment_of, quota_of
-from leat.sources.http.request import Answer, Ask, Limits, Version
+from leat.sources.http.request import Answer, HttpRequest, Limits, Version
 
 if TYPE_CHECKING:
     import requests
@@ -66,7 +66,7 @@ class Wire:
         return Rejected(self.integration, asked, got, advice)
 
 
-def exchange(wire: Wire, ask: Ask, url: str, attempt: int, deadline: float) -> tuple[Answer, str | None]:
+def exchange(wire: Wire, ask: HttpRequest, url: str, attempt: int, deadline: float) -> tuple[Answer, str | None]:
     """Send one request and read its answer; returns it, and where it redirects to.
 
     Args:
@@ -126,7 +126,7 @@ def _with_headers(call: ApiCall, headers: Mapping[str, str], quota: Quota, versi
     )
 
 
-def _receive(wire: Wire, ask: Ask, url: str, asked: str, deadline: float) -> Answer:
+def _receive(wire: Wire, ask: HttpRequest, url: str, asked: str, deadline: float) -> Answer:
     import requests
     import urllib3
 
@@ -155,7 +155,7 @@ def _receive(wire: Wire, ask: Ask, url: str, asked: str, deadline: float) -> Ans
         raise failure from None
 
 
-def _prepared(wire: Wire, ask: Ask, url: str, asked: str) -> requests.PreparedRequest:
+def _prepared(wire: Wire, ask: HttpRequest, url: str, asked: str) -> requests.PreparedRequest:
     """Return the request as it is sent, after a look at where it goes.
 
     Raises:

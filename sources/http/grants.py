@@ -24,13 +24,13 @@ class Grant(Protocol):
 
     @property
     def identity(self) -> str:
-        """What tells its owner from others, as a hash."""
+        """The identity of its owner, as a hash."""
 
     def form(self, integration: str, token_url: str) -> contextlib.AbstractContextManager[tuple[Form, Form]]:
         """Give the form and the headers of a request; nobody else asks with the same grant meanwhile."""
 
-    def keep(self, integration: str, answer: Mapping[str, object]) -> None:
-        """Keep what the answer gives for the next time."""
+    def store_renewed(self, integration: str, answer: Mapping[str, object]) -> None:
+        """Store what the answer has for the next time."""
 
 
 def _client(client_id: str, secret: str | None, client_in: str) -> tuple[Form, Form]:
@@ -54,7 +54,7 @@ class ClientCredentials:
 
     @property
     def identity(self) -> str:
-        """What tells its owner from others."""
+        """The identity of its owner."""
         return digest("client", self.client_id)
 
     @contextlib.contextmanager
@@ -63,8 +63,8 @@ class ClientCredentials:
         form, headers = _client(self.client_id, self.secret, self.client_in)
         yield {"grant_type": "client_credentials", **_given(self.asked), **form}, headers
 
-    def keep(self, _integration: str, _answer: Mapping[str, object]) -> None:
-        """Keep nothing."""
+    def store_renewed(self, _integration: str, _answer: Mapping[str, object]) -> None:
+        """Store nothing."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -79,7 +79,7 @@ class RefreshToken:
 
     @property
     def identity(self) -> str:
-        """What tells its owner from others."""
+        """The identity of its owner."""
         return digest("refresh", self.client_id, str(self.file))
 
     @contextlib.contextmanager
@@ -90,7 +90,7 @@ class RefreshToken:
             form, headers = _client(self.client_id, self.secret, self.client_in)
             yield {"grant_type": "refresh_token", "refresh_token": token, **_given(self.asked), **form}, headers
 
-    def keep(self, integration: str, answer: Mapping[str, object]) -> None:
+    def store_renewed(self, integration: str, answer: Mapping[str, object]) -> None:
         """Write a refresh token that replaces the old one to the file, whole or not at all.
 
         Raises:
@@ -120,7 +120,7 @@ class JwtBearer:
 
     @property
     def identity(self) -> str:
-        """What tells its owner from others."""
+        """The identity of its owner."""
         return digest("jwt", self.issuer, self.subject)
 
     @contextlib.contextmanager
@@ -150,8 +150,8 @@ class JwtBearer:
             {},
         )
 
-    def keep(self, _integration: str, _answer: Mapping[str, object]) -> None:
-        """Keep nothing."""
+    def store_renewed(self, _integration: str, _answer: Mapping[str, object]) -> None:
+        """Store nothing."""
 
 
 def _given(asked: Mapping[str, str | None]) -> Form:

@@ -23,7 +23,7 @@ _EPOCH = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What a server allows: ``limit`` requests in a window of which ``remaining`` are left until ``reset_at``."""
+    """What a server allows: ``limit`` requests in a window; ``remaining`` are left until ``reset_at``."""
 
     limit: int | None
     remaining: int | None
@@ -35,21 +35,21 @@ def quota_of(headers: Mapping[str, str], now: datetime) -> Quota:
     newest = _structured(headers, now)
     if newest is not None:
         return newest
-    found = {}
+    result = {}
     for what in ("Limit", "Remaining", "Reset"):
         names = (f"RateLimit-{what}", f"X-RateLimit-{what}", f"X-Rate-Limit-{what}")
-        found[what] = next((headers[name] for name in names if name in headers), None)
-    return Quota(_number(found["Limit"]), _number(found["Remaining"]), _reset_at(found["Reset"], now))
+        result[what] = next((headers[name] for name in names if name in headers), None)
+    return Quota(_number(result["Limit"]), _number(result["Remaining"]), _reset_at(result["Reset"], now))
 
 
 def _structured(headers: Mapping[str, str], now: datetime) -> Quota | None:
     """Read ``RateLimit: "hour";r=50;t=30`` and ``RateLimit-Policy: "hour";q=100;w=3600``; the tightest one counts."""
-    told = headers.get("RateLimit")
-    if not told:
+    header = headers.get("RateLimit")
+    if not header:
         return None
     policies = {name: members for name, members in map(_item, headers.get("RateLimit-Policy", "").split(","))}
     quotas = []
-    for name, members in map(_item, told.split(",")):
+    for name, members in map(_item, header.split(",")):
         if "r" in members:
             limit = members.get("q", policies.get(name, {}).get("q"))
             reset = _reset_at(str(members["t"]), now) if "t" in members else None
@@ -62,15 +62,15 @@ def _item(text: str) -> tuple[str, dict[str, int]]:
 
 
 def _number(text: str | None) -> int | None:
-    found = re.match(r"\s*(\d{1,15})", text or "", re.ASCII)
-    return int(found[1]) if found else None
+    match = re.match(r"\s*(\d{1,15})", text or "", re.ASCII)
+    return int(match[1]) if match else None
 
 
 def _reset_at(text: str | None, now: datetime) -> datetime | None:
     if not text:
         return None
-    found = re.fullmatch(r"\s*(\d{1,15})(\.\d{1,15})?\s*", text, re.ASCII)
-    if not found:
+    match = re.fullmatch(r"\s*(\d{1,15})(\.\d{1,15})?\s*", text, re.ASCII)
+    if not match:
         return moment_of(text)
     seconds = float(text)
     if seconds > _EPOCH * 1000:
@@ -91,27 +91,27 @@ def retry_after(header: str | None, now: datetime) -> float | None:
 
     They are at least 0 and at most :data:`LONGEST_WAIT`, whatever it asks for; None when it can't be read.
     """
-    found = re.fullmatch(r"\s*(\d+)(\.\d*)?\s*", header or "", re.ASCII)
-    if found:
-        return LONGEST_WAIT if len(found[1].lstrip("0")) > 9 else min(float(found[0]), LONGEST_WAIT)
+    match = re.fullmatch(r"\s*(\d+)(\.\d*)?\s*", header or "", re.ASCII)
+    if match:
+        return LONGEST_WAIT if len(match[1].lstrip("0")) > 9 else min(float(match[0]), LONGEST_WAIT)
     at = moment_of(header)
     return None if at is None else min(max(0.0, (at - now).total_seconds()), LONGEST_WAIT)
 
 
 def moment_of(text: str | None) -> datetime | None:
-    """Return the time that a header tells: an HTTP date, or ``@`` and Unix seconds (RFC 9651); None for anything else.
+    """Return the time in a header: an HTTP date, or ``@`` and Unix seconds (RFC 9651); None for anything else.
 
     ``Deprecation`` is ``@1688169599`` by RFC 9745 and was an HTTP date in its drafts; ``Sunset`` is an HTTP date
     (RFC 8594).
     """
     if not text:
         return None
-    found = re.fullmatch(r"\s*@(-?\d{1,11})\s*", text, re.ASCII)
-    if found:
-        return _after(datetime.fromtimestamp(0, UTC), int(found[1]))
+    match = re.fullmatch(r"\s*@(-?\d{1,11})\s*", text, re.ASCII)
+    if match:
+        return _after(datetime.fromtimestamp(0, UTC), int(match[1]))
     try:
-        told = parsedate_to_datetime(text)
-        return told.replace(tzinfo=UTC) if told.tzinfo is None else told.astimezone(UTC)
+        moment = parsedate_to_datetime(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except Exception:  # the parser has raised nearly anything in its time, from IndexError to TypeError
         return None
 
@@ -127,10 +127,10 @@ def location_of(headers: Mapping[str, str]) -> str | None:
 
 def link_of(headers: Mapping[str, str], relation: str) -> str | None:
     """Return the target of the ``Link`` with a relation, as it is written (RFC 8288); None when there is none."""
-    for found in re.finditer(
+    for match in re.finditer(
         r"<([^<>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:\"[^\"]*\"|[^\s\";,]+))?)*)", headers.get("Link", "")
     ):
-        rel = re.search(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s\";,]+))", found[2], re.IGNORECASE)
+        rel = re.search(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s\";,]+))", match[2], re.IGNORECASE)
         if rel and relation in (rel[1] or rel[2] or "").lower().split():
-            return found[1].strip()
+            return match[1].strip()
     return None

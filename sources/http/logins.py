@@ -15,7 +15,7 @@ from leat.sources.errors import Unauthenticated, UnexpectedShape
 from leat.sources.http.credentials import digest
 from leat.sources.http.failures import Advice
 from leat.sources.http.oauth import seconds_of
-from leat.sources.http.request import Answer, Ask, Limits
+from leat.sources.http.request import Answer, HttpRequest, Limits
 from leat.sources.http.tokens import Token, asking, signing_in
 from leat.sources.json_path import parse_path, value_at
 from leat.sources.settings import remember_secret
@@ -38,7 +38,7 @@ class Login:
         body: its body; None for none.
         body_as: ``json`` or ``form``.
         token: where the token is in the answer; None for the cookies that the answer sets.
-        expires_in: where the seconds are for which it is good; None when the answer doesn't tell.
+        expires_in: where the answer has its lifetime in seconds; None if it has none.
     """
 
     url: str
@@ -52,7 +52,7 @@ class Login:
 
     @property
     def identity(self) -> str:
-        """What tells its owner from others."""
+        """The identity of its owner."""
         return digest(self.url, json.dumps([dict(self.params), self.body], sort_keys=True, default=str))
 
     @property
@@ -78,7 +78,7 @@ class Login:
                 return self._cookies(sync, client.session.cookies.get_dict())
             return self._token(sync, got, self.token)
 
-    def _ask(self) -> Ask:
+    def _ask(self) -> HttpRequest:
         parts = urlsplit(self.url)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         headers = {"Accept": "application/json", **self.headers}
@@ -86,7 +86,7 @@ class Login:
         form = self.body is not None and self.body_as == "form"
         if form:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
-        return Ask(
+        return HttpRequest(
             path,
             self.method,
             params=self.params,

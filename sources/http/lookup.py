@@ -17,13 +17,13 @@ from leat.sources.http.request import Limits
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What a connection has to know of the exchange that it serves: for whom, how patient, until when (monotonic)."""
+    """What a connection has to know of its exchange: for whom, with which limits, until when (monotonic)."""
 
     integration: str
     limits: Limits
     deadline: float
 
-    def patience(self) -> float:
+    def time_left(self) -> float:
         """Return the seconds to wait for the next bytes.
 
         Raises:
@@ -50,19 +50,21 @@ def exchange_of(integration: str, limits: Limits, deadline: float) -> Iterator[N
 
 
 def addresses_of(exchange: Exchange, host: str, port: int) -> list[Address]:
-    """Look a host up and return its addresses, all of which may be dialled.
+    """Look a host up and return its addresses; leat may connect to all of them.
 
     Raises:
-        NotConfigured: one is on this machine, link-local (where clouds keep credentials) or in a private network.
+        NotConfigured: one is on this machine, link-local (where clouds serve credentials) or in a private network.
         OSError: the name has none, or they don't come in time.
     """
-    found = _looked_up(exchange, host, port)
-    private = [] if exchange.limits.allow_private else [str(where[0]) for _, where in found if not is_public(where[0])]
+    addresses = _looked_up(exchange, host, port)
+    private = (
+        [] if exchange.limits.allow_private else [str(where[0]) for _, where in addresses if not is_public(where[0])]
+    )
     if private:
         got = f"{private[0]} is not a public address"
         advice = "set allow_private: true, if you mean a server of your own"
         raise NotConfigured(exchange.integration, f"looking up {host}", got, advice)
-    return found
+    return addresses
 
 
 def refuse_private(integration: str, host: str, port: int, limits: Limits) -> None:
@@ -94,13 +96,13 @@ def _looked_up(exchange: Exchange, host: str, port: int) -> list[Address]:
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
-    thread.join(exchange.patience())
+    thread.join(exchange.time_left())
     if not answer:
         raise TimeoutError
-    found = answer[0]
-    if isinstance(found, OSError):
-        raise found
-    if not found:
+    addresses = answer[0]
+    if isinstance(addresses, OSError):
+        raise addresses
+    if not addresses:
         msg = "no address"
         raise OSError(msg)
-    return found
+    return addresses

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One ``response`` of a multistatus: its path as the server wrote it, its status and the properties found."""
+    """One ``response`` of a multistatus: its path as the server wrote it, its status and its properties."""
 
     path: str
     status: int
@@ -59,12 +59,12 @@ def _resource(url: str, element: Element) -> Resource:
     if not href:
         msg = "a response without href"
         raise ValueError(msg)
-    found: dict[str, Element] = {}
+    properties: dict[str, Element] = {}
     for propstat in element.iter(clark("D:propstat")):
         if _status(propstat) == 200:
-            found |= {child.tag: child for prop in propstat.iter(clark("D:prop")) for child in prop}
+            properties |= {child.tag: child for prop in propstat.iter(clark("D:prop")) for child in prop}
     own = element.find(clark("D:status"))
-    return Resource(_path(url, href), 200 if own is None else _status(element), found)
+    return Resource(_path(url, href), 200 if own is None else _status(element), properties)
 
 
 def _path(url: str, href: str) -> str:

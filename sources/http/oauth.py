@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 from leat.sources.driver import Sync
 from leat.sources.errors import Unauthenticated, UnexpectedShape
 from leat.sources.http.grants import Grant
-from leat.sources.http.request import Answer, Ask, Limits
+from leat.sources.http.request import Answer, HttpRequest, Limits
 from leat.sources.http.tokens import Token, asking
 from leat.sources.settings import redact
 
@@ -32,7 +32,7 @@ class TokenEndpoint:
 
     @property
     def identity(self) -> str:
-        """What tells its owner from others."""
+        """The identity of its owner."""
         return self.grant.identity
 
     def __call__(self, sync: Sync, limits: Limits) -> Token:
@@ -51,7 +51,7 @@ class TokenEndpoint:
             kind = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json", **headers}
             parts = urlsplit(self.url)
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            got = client.send(Ask(path, "POST", body=urlencode(form), headers=kind, accept=_REFUSALS))
+            got = client.send(HttpRequest(path, "POST", body=urlencode(form), headers=kind, accept=_REFUSALS))
             if got.status in _REFUSALS:
                 raise self._refused(sync.integration, got)
             answer = client.json(got)
@@ -59,22 +59,22 @@ class TokenEndpoint:
             if not isinstance(token, str) or not token:
                 said = "an answer without access_token"
                 raise UnexpectedShape(sync.integration, asking(self.url), said, "check auth.token_url")
-            self.grant.keep(sync.integration, answer)
+            self.grant.store_renewed(sync.integration, answer)
         return Token(token, seconds_of(answer.get("expires_in")))
 
     def _refused(self, integration: str, answer: Answer) -> Unauthenticated:
         """Return the error for a grant that is refused, with the reason that the server gives (RFC 6749, 5.2)."""
-        told: Any = None
+        details: Any = None
         with contextlib.suppress(ValueError, RecursionError):
-            told = json.loads(answer.body)
-        told = told if isinstance(told, dict) else {}
-        reason = " ".join(str(told[key])[:200] for key in ("error", "error_description") if told.get(key))
+            details = json.loads(answer.body)
+        details = details if isinstance(details, dict) else {}
+        reason = " ".join(str(details[key])[:200] for key in ("error", "error_description") if details.get(key))
         advice = {
             "invalid_client": "check auth.client_id and auth.client_secret",
             "invalid_grant": "the refresh token, key or account was revoked or has expired: sign in again",
             "invalid_scope": "correct auth.scope",
             "unauthorized_client": "allow this kind of grant in the vendor's settings of the client",
-        }.get(str(told.get("error")), "check auth in connection")
+        }.get(str(details.get("error")), "check auth in connection")
         got = redact(f"HTTP {answer.status} {reason}".strip())
         return Unauthenticated(integration, asking(self.url), got, advice)
 

@@ -13,7 +13,7 @@ REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT"})
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class HttpRequest:
     """One request.
 
     Attributes:
@@ -47,7 +47,7 @@ class Ask:
         return f"{self.method} {self.template if self.private and self.template else path}"
 
     def may_repeat(self) -> bool:
-        """Return whether the request may be sent again when it is not known what became of it."""
+        """Return whether the request may be sent again when its outcome is unclear."""
         return self.method in REPEATABLE if self.repeatable is None else self.repeatable
 
     def pairs(self) -> list[tuple[str, Any]]:
@@ -80,7 +80,7 @@ class Limits:
         rate: requests per second that are sent at most, by everybody who uses the same credential; None for no limit
             but the server's.
         burst: how many requests may be sent at once after a pause, as part of ``rate``.
-        reserve: share of the server's own limit that is left to others, where it tells what is left.
+        reserve: share of the server's own limit that is left to others, if it says how many requests are left.
         allow_private: whether the host may be this machine or in a private network, as one that its owner declared may.
         look_up: returns the addresses of a host and a port, or raises OSError; the system's resolver by default.
     """
@@ -103,7 +103,7 @@ class Version:
     Attributes:
         asked: the version, for example ``2026-03-01``.
         header: header of the request, for example ``Stripe-Version``.
-        served: header of the answer that tells the version that was used; None for the same name.
+        served: header of the answer that has the version used; None for the same name.
     """
 
     asked: str | None

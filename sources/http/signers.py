@@ -22,7 +22,7 @@ class Signer(Protocol):
 
     @property
     def identity(self) -> str:
-        """What tells these credentials from others, as a hash."""
+        """The identity of these credentials, as a hash."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Add them."""
@@ -42,7 +42,7 @@ class InHeader:
 
     @property
     def identity(self) -> str:
-        """What tells these credentials from others."""
+        """The identity of these credentials."""
         return digest(self.value)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -60,7 +60,7 @@ class InQuery:
 
     @property
     def identity(self) -> str:
-        """What tells these credentials from others."""
+        """The identity of these credentials."""
         return digest(self.value)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _HASH_IN_HEADER = frozenset({"s3", "s3express", "aoss", "glacier"})
 """Services that want the hash of the body in a header too."""
+_ADDED = frozenset({"x-amz-date", "x-amz-content-sha256", "x-amz-security-token"})
+"""Headers that signing adds; every other one that begins with ``x-amz-`` has to be signed."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -42,7 +44,7 @@ class SigV4:
         keys: whose requests they are.
         region: of the service, for example ``eu-central-1``.
         service: its name in signatures, for example ``execute-api`` or ``es``.
-        clock: tells the time, UTC; the system's by default.
+        clock: returns the time, UTC; the system's by default.
     """
 
     keys: Keys
@@ -52,7 +54,7 @@ class SigV4:
 
     @property
     def identity(self) -> str:
-        """What tells these credentials from others."""
+        """The identity of these credentials."""
         return digest(self.keys.access_key, self.keys.session_token or "")
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -62,6 +64,11 @@ class SigV4:
         now = self.clock() if self.clock else datetime.now(UTC)
         kind = request.headers.get("Content-Type")
         also = {"content-type": str(kind)} if kind and self.service != "s3" else {}
+        also |= {
+            name.lower(): str(value)
+            for name, value in request.headers.items()
+            if name.lower().startswith("x-amz-") and name.lower() not in _ADDED
+        }
         address, mark, query = (request.url or "").partition("?")
         url = request.url = address + mark + query.replace("+", "%20")  # a blank; not every service reads a plus so
         request.headers.update(signed_headers(request.method or "GET", url, content, also, self, now))
@@ -87,8 +94,46 @@ def signed_headers(
         added["x-amz-content-sha256"] = content
     if signer.keys.session_token:
         added["x-amz-security-token"] = signer.keys.session_token
-    signed = {"host": _host(url), **added, **also}
-    names = ";".join(sorted(signed))
+    scope, names, signature = _signature(method, url, {"host": _host(url), **added, **also}, content, signer, now)
+    credential = f"Credential={signer.keys.access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
+    return {**added, "Authorization": f"{_ALGORITHM} {credential}"}
+
+
+def presigned_url(url: str, signer: SigV4, now: datetime, seconds: int) -> str:
+    """Return a URL with which anybody may read what is there, for a time; it is a secret.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+
+    Args:
+        url: the URL without a query, its path quoted as it is sent.
+        signer: keys, region and service.
+        now: from when on it is valid, UTC.
+        seconds: for how long; servers accept up to 604,800, which is 7 days.
+    """
+    pairs = {
+        "X-Amz-Algorithm": _ALGORITHM,
+        "X-Amz-Credential": f"{signer.keys.access_key}/{_scope(signer, now)}",
+        "X-Amz-Date": f"{now:%Y%m%dT%H%M%SZ}",
+        "X-Amz-Expires": str(seconds),
+        "X-Amz-SignedHeaders": "host",
+    }
+    if signer.keys.session_token:
+        pairs["X-Amz-Security-Token"] = signer.keys.session_token
+    query = "&".join(f"{name}={quote(value, safe='-_.~')}" for name, value in pairs.items())
+    signed = {"host": _host(url)}
+    _, _, signature = _signature("GET", f"{url}?{query}", signed, "UNSIGNED-PAYLOAD", signer, now)
+    return f"{url}?{query}&X-Amz-Signature={signature}"
+
+
+def _scope(signer: SigV4, now: datetime) -> str:
+    return f"{now:%Y%m%d}/{signer.region}/{signer.service}/aws4_request"
+
+
+def _signature(
+    method: str, url: str, signed: Mapping[str, str], content: str, signer: SigV4, now: datetime
+) -> tuple[str, str, str]:
+    """Return scope, names of the signed headers, and signature."""
+    names, scope = ";".join(sorted(signed)), _scope(signer, now)
     canonical = "\n".join(
         [
             method,
@@ -100,14 +145,12 @@ def signed_headers(
             content,
         ]
     )
-    scope = f"{now:%Y%m%d}/{signer.region}/{signer.service}/aws4_request"
-    text = "\n".join([_ALGORITHM, added["x-amz-date"], scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    hashed = hashlib.sha256(canonical.encode()).hexdigest()
+    text = "\n".join([_ALGORITHM, f"{now:%Y%m%dT%H%M%SZ}", scope, hashed])
     key = f"AWS4{signer.keys.secret_key}".encode()
     for part in scope.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")
-    signature = hmac.digest(key, text.encode(), "sha256").hex()
-    credential = f"Credential={signer.keys.access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
-    return {**added, "Authorization": f"{_ALGORITHM} {credential}"}
+    return scope, names, hmac.digest(key, text.encode(), "sha256").hex()
 
 
 def _path(url: str, service: str) -> str:

@@ -27,7 +27,7 @@ _ASKING = ("asking for an access token at ", "signing in at ")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Token:
-    """What was given out: the text that requests carry, and the seconds for which it is good, where they are told."""
+    """What was given out: the text that requests carry, and its lifetime in seconds, if the answer has it."""
 
     value: str
     seconds: float | None = None
@@ -38,7 +38,7 @@ class Fetch(Protocol):
 
     @property
     def identity(self) -> str:
-        """What tells its owner from others, as a hash."""
+        """The identity of its owner, as a hash."""
 
     def __call__(self, sync: Sync, limits: Limits) -> Token:
         """Ask for one.
@@ -74,7 +74,7 @@ class TokenSigner:
 
     @property
     def identity(self) -> str:
-        """What tells these credentials from others."""
+        """The identity of these credentials."""
         return self.fetch.identity
 
     def within(self, limits: Limits) -> None:

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from leat.sources.http.request import Ask
+from leat.sources.http.request import HttpRequest
 from leat.sources.sidecar import Sidecar, open_sidecar
 
 NOT_MODIFIED = 304
 
 
-def if_changed(ask: Ask, etag: str | None) -> Ask:
+def if_changed(ask: HttpRequest, etag: str | None) -> HttpRequest:
     """Return the request so that an answer which hasn't changed is a 304 without a body."""
     if not etag:
         return ask
@@ -29,26 +29,26 @@ class Validators:
     """The validators of the last run, and those of this one, by a name that the caller gives.
 
     Attributes:
-        known: digest and etag, as the last run saw them; an etag may be empty.
+        before: digest and etag of the last run; an etag may be empty.
         seen: the same, as this run does.
     """
 
     sidecar: Sidecar
-    known: Mapping[str, list[str]]
+    before: Mapping[str, list[str]]
     seen: dict[str, list[str]] = field(default_factory=dict)
 
     def etag(self, name: str) -> str | None:
         """Return the etag that was seen the last time."""
-        return self.known[name][1] if name in self.known else None
+        return self.before[name][1] if name in self.before else None
 
-    def keep(self, name: str) -> None:
+    def carry_over(self, name: str) -> None:
         """Remember that nothing has changed."""
-        self.seen[name] = self.known[name]
+        self.seen[name] = self.before[name]
 
     def changed(self, name: str, digest: str, etag: str | None) -> bool:
         """Return whether a digest is another than the last time, and remember it."""
         self.seen[name] = [digest, etag or ""]
-        return name not in self.known or self.known[name][0] != digest
+        return name not in self.before or self.before[name][0] != digest
 
     def save(self) -> str:
         """Write this run's validators and return the name that the cursor has to hold."""

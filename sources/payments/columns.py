@@ -37,5 +37,5 @@ def flag(name: str, description: str) -> Column:
 
 
 def value(name: str, description: str, *, personal: bool = False) -> Column:
-    """Return the column of a nested value, kept as JSON the way the provider writes it, amounts included."""
+    """Return the column of a nested value, as JSON the way the provider writes it, amounts included."""
     return Column(name, "json", description, personal)

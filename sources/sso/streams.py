@@ -191,4 +191,4 @@ STREAMS = (
     POLICIES,
 )
 DIRECTORY = frozenset({"users", "groups", "group_members", "roles", "role_assignments"})
-"""Streams that SCIM tells."""
+"""Streams that SCIM has."""

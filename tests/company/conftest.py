@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from dotenv import dotenv_values
 
-from leat.demo.project import write_project
+from leat.demo.project import shipped_automations, write_project
 from leat.demo.seed.git_history import git
 from leat.demo.servers.process import Process
 from leat.warehouse.connect import open_warehouse
@@ -54,6 +55,12 @@ class Both:
     said: Mapping[str, Any]
 
 
+def company(state: Path) -> dict[str, Any]:
+    """Return what the demo has written down of its servers: their ports, their processes, the password."""
+    value: dict[str, Any] = json.loads((state / "demo" / "company.json").read_text())
+    return value
+
+
 def copied_project(folder: Path) -> Path:
     """Copy what is declared, and commit it in two steps."""
     write_project(folder)
@@ -77,13 +84,20 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """
     if given := os.environ.get("LEAT_TEST_DEMO"):
         leat = Leat(Path(given), patience=500)
-        yield Demo(leat, leat("run"))
+        yield _without_proposals(Demo(leat, leat("run")))
         return
     leat = Leat(copied_project(tmp_path_factory.mktemp("company") / "project"), patience=500)
     try:
-        yield Demo(leat, leat("demo"))
+        yield _without_proposals(Demo(leat, leat("demo", "--no-dashboard")))  # its worker would load between tests
     finally:
         leat("demo", "--stop")
+
+
+def _without_proposals(demo: Demo) -> Demo:
+    """Disable the automations: two warehouses would propose for the same systems, and what tests break as well."""
+    for name in sorted(shipped_automations()):
+        demo.leat("automations", "disable", name)
+    return demo
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from imapclient import IMAPClient
 from leat.demo.site import open_site
 from leat.demo.systems import ALERTED, open_email
 from leat.quality.alerts.delivery import deliver
+from leat.quality.alerts.text import Text
 
 
 def test_alerts_of_the_demo_arrive_where_no_declaration_reads(tmp_path: Path) -> None:
@@ -17,7 +18,8 @@ def test_alerts_of_the_demo_arrive_where_no_declaration_reads(tmp_path: Path) ->
     try:
         variables = open_email(site)
         assert dict(open_email(site)) == dict(variables), "a second start finds the server where it was"
-        deliver(variables["ALERTS_MAIL"], "leat: 1 new (charge_without_invoice)", "text\n", "warn", "1")
+        text = Text("leat: 1 new violation (charge_without_invoice)", "text\n", "warn")
+        deliver(variables["ALERTS_MAIL"], text, "1", "mail")
         accounts = json.loads(variables["EMAIL_ACCOUNTS"])
         assert ALERTED not in accounts
         counts = {}

@@ -23,16 +23,16 @@ def test_every_table_of_the_company_is_in_the_catalog(demo: Demo) -> None:
     )
     assert there == []
     models = {path.stem for path in (demo.leat.folder / "assets" / "models").glob("*.sql") if path.suffixes == [".sql"]}
-    found = {name for (name,) in rows(demo, "SELECT table_name FROM catalog.tables WHERE kind = 'model'")}
-    assert found == models
+    actual = {name for (name,) in rows(demo, "SELECT table_name FROM catalog.tables WHERE kind = 'model'")}
+    assert actual == models
     rules = {path.stem for path in (demo.leat.folder / "quality" / "rules").glob("*.sql") if path.suffixes == [".sql"]}
     assert {name for (name,) in rows(demo, "SELECT rule FROM catalog.rules")} == rules
 
 
 def test_every_column_of_the_company_is_described(demo: Demo) -> None:
-    told = "SELECT schema_name || '.' || table_name || '.' || column_name FROM catalog.columns "
-    assert rows(demo, told + "WHERE COALESCE(description, '') = ''") == []
-    assert rows(demo, told + "WHERE type IS NULL OR type = '?'") == []
+    sql = "SELECT schema_name || '.' || table_name || '.' || column_name FROM catalog.columns "
+    assert rows(demo, sql + "WHERE COALESCE(description, '') = ''") == []
+    assert rows(demo, sql + "WHERE type IS NULL OR type = '?'") == []
     assert (
         rows(
             demo,

@@ -81,8 +81,8 @@ def of_email(env: dict[str, str], _folder: Path) -> Counts:
             for line in client.list()[1]:
                 name = bytes(line).decode().rpartition(" ")[2]
                 mailboxes += 1
-                told = client.status(name, "(MESSAGES)")[1][0]
-                messages += int(re.findall(rb"MESSAGES (\d+)", bytes(told))[0])
+                answer = client.status(name, "(MESSAGES)")[1][0]
+                messages += int(re.findall(rb"MESSAGES (\d+)", bytes(answer))[0])
     return {"mailboxes": mailboxes, "messages": messages}
 
 
@@ -93,7 +93,7 @@ def of_payments(env: dict[str, str], _folder: Path) -> Counts:
     return {name: sum(1 for _ in each.list({"limit": 100}).auto_paging_iter()) for name, each in lists.items()}
 
 
-def of_rest_api(_env: dict[str, str], folder: Path) -> Counts:
+def of_support(_env: dict[str, str], folder: Path) -> Counts:
     names = ("tickets", "messages", "reviews")
     return counted(folder / "datasette" / "support.db", {name: name for name in names})
 
@@ -119,25 +119,25 @@ def counted(file: Path, tables: dict[str, str]) -> Counts:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "counted",
     [
         of_calendar,
         of_cloud_storage,
         of_crm_accounting,
         of_email,
         of_payments,
-        of_rest_api,
+        of_support,
         of_sso,
         of_version_control,
     ],
 )
 def test_status_counts_what_the_server_reports(
-    demo: Demo, env: dict[str, str], told: Callable[[dict[str, str], Path], Counts]
+    demo: Demo, env: dict[str, str], counted: Callable[[dict[str, str], Path], Counts]
 ) -> None:
-    name = told.__name__.removeprefix("of_")
+    name = counted.__name__.removeprefix("of_")
     shown = next(each for each in demo.leat.json("status")["integrations"] if each["integration"] == name)
     assert shown["last_status"] in ("loaded", "nothing_new")
     rows = {stream["stream"]: stream["rows"] for stream in shown["streams"]}
-    expected = told(env, demo.state / "demo")
+    expected = counted(env, demo.state / "demo")
     assert all(expected.values())
     assert {stream: rows[stream] for stream in expected} == expected

@@ -1,4 +1,4 @@
-"""What the models tell of payments and books is what Stripe's library and Tryton's own database add up to."""
+"""What the models say about payments and books is what Stripe's library and Tryton's own database add up to."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Models:
     def __getitem__(self, name: str) -> Rows:
         with open_warehouse(None, self.demo.state).published() as session:
             columns = list(session.columns("analytics", name))
-            found = session.execute(f"SELECT * FROM {quote('analytics', name)}")
-        assert found, f"{name}: an empty model proves nothing"
-        return [dict(zip(columns, row, strict=True)) for row in found]
+            rows = session.execute(f"SELECT * FROM {quote('analytics', name)}")
+        assert rows, f"{name}: an empty model proves nothing"
+        return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def sums(self, name: str, keys: Iterable[str], column: str) -> Sums:
         """Return the sum of a column by others, without what is nothing."""
@@ -49,8 +49,8 @@ class Models:
     def loaded_at(self, integration: str) -> datetime:
         with open_warehouse(None, self.demo.state).published() as session:
             query = "SELECT max(applied_at) FROM leat.loads WHERE integration = ?"
-            found: datetime = session.execute(query, (integration,))[0][0]
-        return found.astimezone(UTC)
+            rows: datetime = session.execute(query, (integration,))[0][0]
+        return rows.astimezone(UTC)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def paid(library: Any) -> list[Any]:
 
 
 def test_every_day_nets_to_what_charges_refunds_and_disputes_say(models: Models, library: Any) -> None:
-    """Not by the bookings, from which the model is made; only fees are known to those alone."""
+    """Not by the bookings, from which the model is made; only fees are in those alone."""
 
     def by_day(objects: Iterable[Any], amount: str = "amount") -> Sums:
         return summed(((day_of(each), each.currency.upper()), getattr(each, amount)) for each in objects)
@@ -173,9 +173,9 @@ def test_mix_and_retention(models: Models, library: Any) -> None:
 
 def test_recurring_revenue(models: Models, library: Any) -> None:
     now = models.loaded_at("payments")
-    found = library.subscriptions.list({"limit": 100, "status": "all"}).auto_paging_iter()
+    listed = library.subscriptions.list({"limit": 100, "status": "all"}).auto_paging_iter()
     amounts: Counter[str] = Counter()
-    for each in found:
+    for each in listed:
         for item in each["items"].data:
             assert item.plan.interval == "month"
             ended = each.trial_end is None or each.trial_end < now.timestamp()
@@ -183,8 +183,8 @@ def test_recurring_revenue(models: Models, library: Any) -> None:
     last = max(row["month"] for row in models["monthly_recurring_revenue"])
     assert last == now.date().replace(day=1)
     for name in ("mrr", "trialing"):
-        told = sum(row[name] for row in models["monthly_recurring_revenue"] if row["month"] == last)
-        assert told == amounts[name]
+        revenue = sum(row[name] for row in models["monthly_recurring_revenue"] if row["month"] == last)
+        assert revenue == amounts[name]
     assert amounts["mrr"] + amounts["trialing"], "subscriptions of nothing prove nothing"
 
 
@@ -221,8 +221,8 @@ def lines(demo: Demo) -> list[Line]:
     file = demo.state / "demo" / "tryton" / "leat.sqlite"
     with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as database:
         database.row_factory = sqlite3.Row
-        found = database.execute(LINES).fetchall()
-    assert found
+        rows = database.execute(LINES).fetchall()
+    assert rows
     return [
         Line(
             month=date.fromisoformat(row["month"]),
@@ -235,7 +235,7 @@ def lines(demo: Demo) -> list[Line]:
             settled=row["reconciliation"] is not None,
             foreign=row["second_currency"] is not None,
         )
-        for row in found
+        for row in rows
     ]
 
 

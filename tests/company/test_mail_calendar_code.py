@@ -41,9 +41,9 @@ def env(demo: Demo) -> dict[str, str]:
 def model(demo: Demo, name: str) -> list[Row]:
     with open_warehouse(None, demo.state).published() as session:
         columns = list(session.columns("analytics", name))
-        found = session.execute(f"SELECT * FROM analytics.{name}")
-    assert found, f"{name} is empty and proves nothing"
-    return [dict(zip(columns, row, strict=True)) for row in found]
+        rows = session.execute(f"SELECT * FROM analytics.{name}")
+    assert rows, f"{name} is empty and proves nothing"
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 # Mail, by imaplib.
@@ -92,9 +92,9 @@ def parsed(account: str, mailbox: str, message: Any) -> Mail:
     failed = None
     for part in message.walk():
         if part.get_content_type() == "message/delivery-status":
-            told = part.as_string()
-            recipient = re.findall(r"Final-Recipient:\s*rfc822;\s*(\S+)", told, re.IGNORECASE)[0]
-            assert "Action: failed" in told
+            text = part.as_string()
+            recipient = re.findall(r"Final-Recipient:\s*rfc822;\s*(\S+)", text, re.IGNORECASE)[0]
+            assert "Action: failed" in text
             failed = (recipient, re.findall(r"Message-ID:\s*(<\S+>)", message.as_string(), re.IGNORECASE)[-1])
     references = [*str(message["References"] or "").split(), *str(message["In-Reply-To"] or "").split()]
     people = [str(message[field] or "") for field in ("To", "Cc", "Bcc")]
@@ -105,10 +105,10 @@ def parsed(account: str, mailbox: str, message: Any) -> Mail:
 
 
 def test_volume_and_send_times(demo: Demo, mails: list[Mail]) -> None:
-    found = {(r["account"], r["day"]): (r["sent"], r["received"]) for r in model(demo, "email_volume")}
+    actual = {(r["account"], r["day"]): (r["sent"], r["received"]) for r in model(demo, "email_volume")}
     sent = Counter((mail.account, mail.at.date()) for mail in mails if mail.sent)
     received = Counter((mail.account, mail.at.date()) for mail in mails if not mail.sent)
-    assert found == {key: (sent[key], received[key]) for key in sent.keys() | received.keys()}
+    assert actual == {key: (sent[key], received[key]) for key in sent.keys() | received.keys()}
     times = Counter((mail.author, mail.at.isoweekday(), mail.at.hour) for mail in mails if mail.sent)
     rows = model(demo, "email_send_times")
     assert {(r["sender"], r["weekday"], r["hour"]): r["messages"] for r in rows} == times
@@ -182,7 +182,7 @@ class Booked:
 
 @pytest.fixture(scope="module")
 def booked(env: dict[str, str], demo: Demo) -> set[Booked]:
-    """Return what people organize or haven't declined, in the time that availability is told of."""
+    """Return what people organize or haven't declined, in the time that availability covers."""
     days = sorted(row["day"] for row in model(demo, "availability"))
     return set(read_bookings(env, days[0], days[-1] + timedelta(days=3)))
 
@@ -245,19 +245,19 @@ def test_conflicts_are_all_pairs_that_overlap(demo: Demo, booked: set[Booked]) -
     assert wanted
     last = max(each.starts for each in booked)
     first = min(each.starts for each in booked)
-    found = Counter(
+    actual = Counter(
         (r["email"], r["starts_at"], r["ends_at"], *sorted((r["first_uid"], r["second_uid"])))
         for r in model(demo, "meeting_conflicts")
         if first <= r["starts_at"] <= last
     )
-    assert found == wanted
+    assert actual == wanted
 
 
 # Code, by git itself.
 
 
 def test_merges_bring_what_git_counts(demo: Demo) -> None:
-    found = {(r["repository"], r["commit"]): r for r in model(demo, "branch_merges")}
+    actual = {(r["repository"], r["commit"]): r for r in model(demo, "branch_merges")}
     wanted = set()
     for folder in sorted((demo.state / "demo" / "repositories").glob("*.git")):
         line = git(folder, "rev-list", "--first-parent", "HEAD").split()
@@ -268,11 +268,11 @@ def test_merges_bring_what_git_counts(demo: Demo) -> None:
             if not times:
                 continue
             wanted.add((folder.stem, merge))
-            row, at = found[folder.stem, merge], int(git(folder, "log", "-1", "--format=%ct", merge))
+            row, at = actual[folder.stem, merge], int(git(folder, "log", "-1", "--format=%ct", merge))
             assert row["commits"] == len(times)
             assert row["hours_to_merge"] == pytest.approx((at - min(times)[0]) / 3600)
             assert row["hours_waited"] == pytest.approx((at - max(each[1] for each in times)) / 3600)
-    assert found.keys() == wanted
+    assert actual.keys() == wanted
 
 
 def test_ownership_is_what_git_numstat_adds_up(demo: Demo) -> None:

@@ -1,4 +1,4 @@
-"""Money, files and backups of the demo: what is planted is found, once, and sums are what the servers say."""
+"""Money, files and backups of the demo: what is planted is reported, once, and sums are what the servers say."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from leat.demo.story.planted import PLANTED
 from leat.warehouse.connect import open_warehouse
 from leat.warehouse.session import Session
 from tests.company.conftest import Demo
-from tests.money_told import SUBJECTS
+from tests.models.money_results import SUBJECTS
 
 pytestmark = pytest.mark.timeout(600)  # the whole company has to be started
 
@@ -49,7 +49,7 @@ def added(rows: list[tuple[str, int]]) -> Sums:
     return dict(sums)
 
 
-def told(session: Session, step: str, side: str, *labels: str) -> Sums:
+def of_planted(session: Session, step: str, side: str, *labels: str) -> Sums:
     marks = ", ".join("?" * len(labels))
     return dict(
         session.execute(
@@ -60,12 +60,12 @@ def told(session: Session, step: str, side: str, *labels: str) -> Sums:
     )
 
 
-def test_what_is_planted_is_found_once_and_nothing_else(session: Session) -> None:
-    found = session.execute("SELECT rule, evidence FROM leat.violations WHERE resolved_at IS NULL")
+def test_what_is_planted_is_reported_once_and_nothing_else(session: Session) -> None:
+    rows = session.execute("SELECT rule, evidence FROM leat.violations WHERE resolved_at IS NULL")
     subjects = {**SUBJECTS, "ticket_of_unknown_order": "order_number", "payout_residual": "currency"}
     violations = [
         (rule, json.loads(evidence)[subjects[rule]] if rule in subjects else evidence)
-        for rule, evidence in found
+        for rule, evidence in rows
         if rule in RULES
     ]
     assert sorted(violations) == sorted((each.kind, each.subject) for each in PLANTED if each.kind in RULES)
@@ -76,12 +76,18 @@ def test_charges_refunds_and_payouts_are_those_of_the_provider(session: Session,
     charged = added([(each["currency"], each["amount"]) for each in charges])
     refunded = added([(each["currency"], -each["amount"]) for each in listed(demo, "refunds")])
     paid_out = added([(each["currency"], -each["amount"]) for each in listed(demo, "payouts")])
-    assert told(session, "ledger", "payments", "charges") == told(session, "gateway", "payments", "charges") == charged
-    assert told(session, "ledger", "payments", "refunds") == refunded
-    assert told(session, "balance", "bank", "payouts") == told(session, "bank", "bank", "arrived") == paid_out
+    assert (
+        of_planted(session, "ledger", "payments", "charges")
+        == of_planted(session, "gateway", "payments", "charges")
+        == charged
+    )
+    assert of_planted(session, "ledger", "payments", "refunds") == refunded
+    assert (
+        of_planted(session, "balance", "bank", "payouts") == of_planted(session, "bank", "bank", "arrived") == paid_out
+    )
     bookings = listed(demo, "balance_transactions")
     fees = added([(each["currency"], -each["fee"]) for each in bookings])
-    assert told(session, "balance", "balance", "fees") == fees
+    assert of_planted(session, "balance", "balance", "fees") == fees
     orders = session.execute("SELECT currency, CAST(SUM(charged_amount) AS BIGINT) FROM analytics.orders GROUP BY 1")
     assert {currency: amount for currency, amount in orders if currency} == charged
 
@@ -99,8 +105,8 @@ def test_bookings_are_those_of_the_books(session: Session, demo: Demo) -> None:
         lines = [(code, Decimal(total), Decimal(amount)) for code, _, total, amount in books.execute(query)]
     booked = added([(code, minor(code, amount)) for code, total, amount in lines if total >= 0])
     credited = added([(code, minor(code, amount)) for code, total, amount in lines if total < 0])
-    assert told(session, "ledger", "ledger", "booked") == booked
-    assert told(session, "ledger", "ledger", "credited") == credited
+    assert of_planted(session, "ledger", "ledger", "booked") == booked
+    assert of_planted(session, "ledger", "ledger", "credited") == credited
 
 
 def minor(currency: str, amount: Decimal) -> int:
@@ -118,8 +124,8 @@ def test_each_day_adds_up_to_zero_and_nothing_is_unexplained(session: Session) -
 
 
 def test_each_document_of_the_servers_is_linked_once(session: Session, demo: Demo) -> None:
-    found = session.execute("SELECT document, document_id, confidence FROM analytics.money_links")
+    rows = session.execute("SELECT document, document_id, confidence FROM analytics.money_links")
     charges = {each["id"] for each in listed(demo, "charges")}
-    assert {key for document, key, _ in found if document == "charge"} == charges
-    assert len(found) == len({(document, key) for document, key, _ in found})
-    assert {confidence for _, _, confidence in found} == {1}, "every document of the demo names its order"
+    assert {key for document, key, _ in rows if document == "charge"} == charges
+    assert len(rows) == len({(document, key) for document, key, _ in rows})
+    assert {confidence for _, _, confidence in rows} == {1}, "every document of the demo names its order"

@@ -44,8 +44,8 @@ def identities(demo: Demo) -> list[Row]:
 def rows(demo: Demo, model: str) -> Iterator[Row]:
     with open_warehouse(None, demo.state).published() as session:
         columns = list(session.columns("analytics", model))
-        found = session.execute(f"SELECT * FROM analytics.{model}")
-    return (dict(zip(columns, row, strict=True)) for row in found)
+        result = session.execute(f"SELECT * FROM analytics.{model}")
+    return (dict(zip(columns, row, strict=True)) for row in result)
 
 
 def scim_users(env: dict[str, str]) -> list[Row]:
@@ -81,8 +81,8 @@ def test_authors_are_those_that_git_log_names(demo: Demo, env: dict[str, str], i
 def test_mailboxes_are_those_that_can_be_signed_in_to(env: dict[str, str], identities: list[Row]) -> None:
     accounts = json.loads(env["EMAIL_ACCOUNTS"])
     users = {user["emails"][0]["value"] for user in scim_users(env)}
-    found = {row["identity"]: row["resolved_to"] for row in identities if row["kind"] == "mailbox"}
-    assert found == {one: "person" if one in users else "unresolved" for one in accounts} | {SHOP: "shared"}
+    actual = {row["identity"]: row["resolved_to"] for row in identities if row["kind"] == "mailbox"}
+    assert actual == {one: "person" if one in users else "unresolved" for one in accounts} | {SHOP: "shared"}
 
 
 def test_an_identity_has_one_owner_at_most_and_doubt_shows(identities: list[Row]) -> None:
@@ -92,7 +92,7 @@ def test_an_identity_has_one_owner_at_most_and_doubt_shows(identities: list[Row]
     assert {row["matched_by"] is None for row in identities if row["resolved_to"] == "unresolved"} == {True}
 
 
-def test_companies_are_found_at_every_customer_but_the_one_that_the_crm_lacks(demo: Demo) -> None:
+def test_companies_are_matched_at_every_customer_but_the_one_that_the_crm_lacks(demo: Demo) -> None:
     customers = {row["name"]: row for row in rows(demo, "company_identities") if row["kind"] == "customer"}
     assert [name for name, row in customers.items() if row["company_id"] is None] == ["Quill Press"]
     companies = {row["company_id"]: row["name"] for row in rows(demo, "companies")}
@@ -101,10 +101,10 @@ def test_companies_are_found_at_every_customer_but_the_one_that_the_crm_lacks(de
     )
 
 
-def test_each_planted_inconsistency_about_people_is_found_once_and_nothing_else(demo: Demo) -> None:
+def test_each_planted_inconsistency_about_people_is_reported_once_and_nothing_else(demo: Demo) -> None:
     with open_warehouse(None, demo.state).snapshot() as session:
-        found = session.execute("SELECT rule, evidence FROM leat.violations WHERE resolved_at IS NULL")
-    evidence = [(rule, json.loads(said) if isinstance(said, str) else said) for rule, said in found if rule in RULES]
+        rows = session.execute("SELECT rule, evidence FROM leat.violations WHERE resolved_at IS NULL")
+    evidence = [(rule, json.loads(said) if isinstance(said, str) else said) for rule, said in rows if rule in RULES]
     planted = [(each.kind, each.subject) for each in PLANTED if each.kind in RULES]
     assert len(planted) == 12
     assert sorted(rule for rule, _ in evidence) == sorted(kind for kind, _ in planted)

@@ -1,4 +1,4 @@
-"""What the models tell of storage, accounts and runs is what the servers themselves hold, asked by other means."""
+"""What the models say about storage, accounts and runs is what the servers themselves hold, asked by other means."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def env(demo: Demo) -> dict[str, str]:
 def objects(env: dict[str, str]) -> list[Row]:
     """Give every version of every object, as the server lists them."""
     client = storage(env)
-    found = []
+    result = []
     for bucket in (each["Name"] for each in client.list_buckets()["Buckets"]):
         current = {each["Key"] for each in pages(client, "list_objects_v2", "Contents", Bucket=bucket)}
         for each in pages(client, "list_object_versions", "Versions", Bucket=bucket):
             is_current = each["IsLatest"] and each["Key"] in current
             folder, slash, _ = each["Key"].partition("/")
-            found.append({**each, "bucket": bucket, "prefix": folder + slash, "current": is_current})
-    return found
+            result.append({**each, "bucket": bucket, "prefix": folder + slash, "current": is_current})
+    return result
 
 
 def storage(env: dict[str, str]) -> Any:
@@ -88,11 +88,11 @@ def test_usage_is_what_the_server_lists(demo: Demo, objects: list[Row]) -> None:
         counts[f"{kind}objects"] += 1
         counts[f"{kind}bytes"] += each["Size"]
     names = ("objects", "bytes", "noncurrent_objects", "noncurrent_bytes")
-    told = {
+    reported = {
         (row["bucket"], row["prefix"], row["owner"], row["extension"]): {name: row[name] for name in names}
         for row in model(demo, "storage_usage")
     }
-    assert told == {key: {name: counts[name] for name in names} for key, counts in expected.items()}
+    assert reported == {key: {name: counts[name] for name in names} for key, counts in expected.items()}
     assert math.isclose(sum(row["share_of_bytes"] for row in model(demo, "storage_usage")), 1)
 
 
@@ -113,11 +113,11 @@ def test_growth_age_and_months_add_up_to_what_the_server_lists(demo: Demo, objec
 
 
 def test_quotas_are_judged_by_what_the_server_lists(demo: Demo, objects: list[Row]) -> None:
-    told = {(row["bucket"], row["prefix"]): row for row in model(demo, "quota_forecast")}
-    assert set(told) == {(BUCKET, prefix) for prefix in QUOTAS}
+    reported = {(row["bucket"], row["prefix"]): row for row in model(demo, "quota_forecast")}
+    assert set(reported) == {(BUCKET, prefix) for prefix in QUOTAS}
     for prefix, limit in QUOTAS.items():
         used = sum(each["Size"] for each in objects if each["current"] and each["prefix"] == prefix)
-        row = told[BUCKET, prefix]
+        row = reported[BUCKET, prefix]
         assert (row["limit_bytes"], row["used_bytes"]) == (limit, used)
         assert (row["status"] == "over") == (used > limit)
 
@@ -141,56 +141,56 @@ def test_backups_are_what_the_server_holds(demo: Demo, env: dict[str, str], obje
     for each in pages(client, "list_objects_v2", "Contents", Bucket=BUCKET, Prefix="restore-tests/"):
         report = json.loads(client.get_object(Bucket=BUCKET, Key=each["Key"])["Body"].read())
         tested[report["backup"]].append(report["ok"])
-    told = {row["backup"]: row for row in model(demo, "backup_coverage")}
-    assert set(told) == {"books", "shop"}
-    for name, row in told.items():
+    reported = {row["backup"]: row for row in model(demo, "backup_coverage")}
+    assert set(reported) == {"books", "shop"}
+    for name, row in reported.items():
         runs = [each for each in objects if each["current"] and each["Key"].startswith(f"backups/{name}/")]
         last = max(runs, key=lambda each: (each["LastModified"], each["Key"]))
         assert (row["runs"], row["bytes"]) == (len(runs), sum(each["Size"] for each in runs))
         assert (row["last_run_bytes"], row["last_run"]) == (last["Size"], last["Key"].rpartition("/")[2])
         assert row["restore_tests"] == len(tested[name])
         assert row["covered"] == any(tested[name])
-    assert told["shop"]["reason"] == "never restored"
+    assert reported["shop"]["reason"] == "never restored"
 
 
 # Accounts.
 
 
-def test_accounts_are_what_the_provider_tells(demo: Demo, env: dict[str, str]) -> None:
+def test_accounts_are_what_the_provider_reports(demo: Demo, env: dict[str, str]) -> None:
     client = (env["SSO_CLIENT_ID"], env["SSO_CLIENT_SECRET"])
     grant = {"grant_type": "client_credentials"}
     token = requests.post(env["SSO_TOKEN_URL"], data=grant, auth=client, timeout=30).json()["access_token"]
     listed = requests.get(f"{env['SSO_URL']}/Users", headers={"Authorization": f"Bearer {token}"}, timeout=30).json()
     users = {each["id"]: each for each in listed["Resources"]}
-    told = {row["user_id"]: row for row in model(demo, "account_review")}
-    assert {key: row["active"] for key, row in told.items()} == {key: each["active"] for key, each in users.items()}
-    assert {row["user_name"] for row in told.values()} == {each["userName"] for each in users.values()}
+    reported = {row["user_id"]: row for row in model(demo, "account_review")}
+    assert {key: row["active"] for key, row in reported.items()} == {key: each["active"] for key, each in users.items()}
+    assert {row["user_name"] for row in reported.values()} == {each["userName"] for each in users.values()}
     groups = Counter(user for (user,) in canaille(demo, "SELECT user_id FROM membership_association_table"))
-    assert {key: row["groups"] for key, row in told.items() if row["groups"]} == groups
+    assert {key: row["groups"] for key, row in reported.items() if row["groups"]} == groups
     factors = canaille(demo, "SELECT id FROM user WHERE secret_token IS NOT NULL AND last_otp_login IS NOT NULL")
     keys = canaille(demo, "SELECT user_id FROM webauthn_credential")
-    lacking = {key for key, row in told.items() if row["lacks_second_factor"]}
+    lacking = {key for key, row in reported.items() if row["lacks_second_factor"]}
     assert lacking == {key for key, each in users.items() if each["active"]} - {user for (user,) in factors + keys}
     privileged = 'SELECT m.user_id FROM membership_association_table AS m JOIN "group" AS g ON g.id = m.group_id '
     privileged += "WHERE g.display_name IN ('admins', 'auditors')"
     expected = {user for (user,) in canaille(demo, privileged)}
-    assert {key for key, row in told.items() if row["is_privileged"]} == expected
+    assert {key for key, row in reported.items() if row["is_privileged"]} == expected
     assert {row["user_id"] for row in model(demo, "privileged_access")} == expected
 
 
 def sign_in_lines(demo: Demo) -> list[tuple[datetime, str, str, bool]]:
-    """Return time, address, login and success of each try that Canaille's log tells of."""
+    """Return time, address, login and success of each try in Canaille's log."""
     folder = demo.state / "demo" / "canaille"
     text = (folder / "security.log.1").read_text() + (folder / "security.log").read_text()
     pattern = r"\[(\S+ \S+)\] - (\S*) - SECURITY in \w+: (?:(Successful)|Failed password) authentication for (\S+)"
-    found = re.findall(pattern, text)
-    return [(datetime.fromisoformat(at.replace(",", ".") + "+00:00"), ip, who, bool(ok)) for at, ip, ok, who in found]
+    actual = re.findall(pattern, text)
+    return [(datetime.fromisoformat(at.replace(",", ".") + "+00:00"), ip, who, bool(ok)) for at, ip, ok, who in actual]
 
 
 def test_sign_ins_are_what_the_log_says(demo: Demo) -> None:
     lines = sign_in_lines(demo)
-    told = model(demo, "sign_ins")
-    assert Counter((row["ip"], row["user_name"], row["success"]) for row in told) == Counter(
+    reported = model(demo, "sign_ins")
+    assert Counter((row["ip"], row["user_name"], row["success"]) for row in reported) == Counter(
         (ip, who, ok) for _, ip, who, ok in lines
     )
     last = {who: max(at for at, _, name, ok in lines if ok and name == who) for _, _, who, ok in lines if ok}
@@ -207,7 +207,7 @@ def test_sign_ins_are_what_the_log_says(demo: Demo) -> None:
     assert sources == Counter((at.date(), ip) for at, ip, _, _ in lines)
 
 
-def test_moves_are_known_without_places(demo: Demo) -> None:
+def test_moves_are_detected_without_places(demo: Demo) -> None:
     """Those who signed in by their browser did so from this machine, and from elsewhere before."""
     expected = 0
     for who in {who for _, _, who, _ in sign_in_lines(demo)}:
@@ -223,10 +223,10 @@ def test_joiners_and_leavers_are_those_of_the_database(demo: Demo) -> None:
     now = datetime.now(UTC).isoformat(" ")
     joined = Counter(created[:7] for created, _ in users)
     left = Counter(locked[:7] for _, locked in users if locked and locked < now)
-    told = {f"{row['month']:%Y-%m}": row for row in model(demo, "joiners_and_leavers")}
-    assert {month: row["joined"] for month, row in told.items() if row["joined"]} == joined
-    assert {month: row["left"] for month, row in told.items() if row["left"]} == left
-    assert told[max(told)]["accounts_at_end"] == len(users) - sum(left.values())
+    reported = {f"{row['month']:%Y-%m}": row for row in model(demo, "joiners_and_leavers")}
+    assert {month: row["joined"] for month, row in reported.items() if row["joined"]} == joined
+    assert {month: row["left"] for month, row in reported.items() if row["left"]} == left
+    assert reported[max(reported)]["accounts_at_end"] == len(users) - sum(left.values())
 
 
 def test_sessions_are_the_tokens_that_have_not_run_out(demo: Demo) -> None:
@@ -260,17 +260,17 @@ def test_a_leaver_holds_what_the_servers_say(demo: Demo, env: dict[str, str], ob
     held |= {("group", group) for owner, group in groups if owner == user}
     for kind, table in (("session", "token"), ("application", "consent")):
         column = "id" if kind == "session" else "client_id"
-        found = canaille(demo, f"SELECT subject_id, {column} FROM {table} WHERE revokation_date IS NULL")
-        held |= {(kind, thing) for owner, thing in found if owner == user}
+        actual = canaille(demo, f"SELECT subject_id, {column} FROM {table} WHERE revokation_date IS NULL")
+        held |= {(kind, thing) for owner, thing in actual if owner == user}
     folders = {each["prefix"] for each in objects if each["current"] and each["bucket"] == BUCKET}
     held |= {("files", f"{BUCKET}/{prefix}") for prefix in folders if OWNERS.get(prefix) == email}
     support = demo.state / "demo" / "datasette" / "support.db"
     tickets = asked(support, "SELECT number, assignee FROM tickets WHERE closed_at IS NULL")
     held |= {("ticket", str(number)) for number, assignee in tickets if assignee == email}
     held |= {("mailbox", account) for account in json.loads(env["EMAIL_ACCOUNTS"]) if account == email}
-    told = model(demo, "leaver_holdings")
-    assert {row["user_id"] for row in told} == {user}
-    of_calendar = {(row["kind"], row["thing_id"]) for row in told if row["system"] == "calendar"}
+    reported = model(demo, "leaver_holdings")
+    assert {row["user_id"] for row in reported} == {user}
+    of_calendar = {(row["kind"], row["thing_id"]) for row in reported if row["system"] == "calendar"}
     auth = (env["CALENDAR_USERNAME"], env["CALENDAR_PASSWORD"])
     for kind, thing in of_calendar:
         if kind == "meeting":
@@ -278,7 +278,7 @@ def test_a_leaver_holds_what_the_servers_say(demo: Demo, env: dict[str, str], ob
             event = next(text for text in team.split("BEGIN:VEVENT") if f"UID:{thing}" in text)
             assert re.search(rf"ORGANIZER[^\r\n]*(\r?\n )?[^\r\n]*{email}", event), event
     assert {kind for kind, _ in of_calendar} == {"calendar_share", "meeting"}
-    assert {(row["kind"], row["thing_id"]) for row in told} - of_calendar == held
+    assert {(row["kind"], row["thing_id"]) for row in reported} - of_calendar == held
 
 
 # Runs and calls.
@@ -286,7 +286,7 @@ def test_a_leaver_holds_what_the_servers_say(demo: Demo, env: dict[str, str], ob
 
 @pytest.fixture(scope="module")
 def loaded_runs(demo: Demo) -> set[str]:
-    """Give the runs that the warehouse knows; those that found nothing new come with the next news."""
+    """Give the runs that the warehouse has; those with nothing new come with the next load."""
     return {row["id"] for row in model(demo, "runs", "platform")}
 
 
@@ -323,19 +323,19 @@ def test_reliability_is_that_of_the_control_store(demo: Demo, loaded_runs: set[s
         "SELECT r.id, i.name, r.status, substr(r.ended_at, 1, 10), r.rows_inserted + r.rows_updated + r.rows_deleted "
         "FROM run AS r JOIN integration AS i ON i.id = r.integration_id WHERE r.ended_at IS NOT NULL ORDER BY r.id",
     )
-    known = [each for each in runs if each[0] in loaded_runs]
+    compared = [each for each in runs if each[0] in loaded_runs]
     names = {name for (name,) in asked(demo.state / "control.db", "SELECT name FROM integration")}
-    told = {row["integration"]: row for row in model(demo, "integration_reliability")}
-    assert set(told) == names
-    for name, row in told.items():
-        ended = [status for _, of, status, _, _ in known if of == name and status != "busy"]
+    reported = {row["integration"]: row for row in model(demo, "integration_reliability")}
+    assert set(reported) == names
+    for name, row in reported.items():
+        ended = [status for _, of, status, _, _ in compared if of == name and status != "busy"]
         good = [status in ("loaded", "nothing_new") for status in ended]
         assert (row["runs"], row["succeeded"], row["failed"]) == (len(good), sum(good), len(good) - sum(good))
         assert row["failures_in_a_row"] == (good[::-1].index(True) if True in good else len(good))
         assert row["last_status"] == (ended[-1] if ended else None)
     daily = {(row["integration"], f"{row['day']:%Y-%m-%d}"): row["rows_changed"] for row in model(demo, "runs_daily")}
     changed: Counter[tuple[str, str]] = Counter()
-    for _, name, _, day, rows in known:
+    for _, name, _, day, rows in compared:
         changed[name, day] += rows
     assert daily == changed
 
@@ -343,7 +343,9 @@ def test_reliability_is_that_of_the_control_store(demo: Demo, loaded_runs: set[s
 def test_freshness_names_every_loaded_stream(demo: Demo) -> None:
     shown = demo.leat.json("status")["integrations"]
     rows = {(each["integration"], s["stream"]): s["rows"] for each in shown for s in each["streams"]}
-    told = {(row["integration"], row["stream"]): row["rows"] for row in model(demo, "stream_freshness")}
+    reported = {(row["integration"], row["stream"]): row["rows"] for row in model(demo, "stream_freshness")}
     grows = "platform"
-    assert {key: n for key, n in told.items() if key[0] != grows} == {key: rows[key] for key in told if key[0] != grows}
-    assert {name for name, _ in told} >= {each["integration"] for each in shown} - {grows}
+    assert {key: n for key, n in reported.items() if key[0] != grows} == {
+        key: rows[key] for key in reported if key[0] != grows
+    }
+    assert {name for name, _ in reported} >= {each["integration"] for each in shown} - {grows}

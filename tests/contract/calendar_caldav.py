@@ -78,18 +78,18 @@ class _Server:
         calendars = [f"/{OWNER}/home/", f"/{OWNER}/work/"]
         listing = self.ask("PROPFIND", f"/{OWNER}/", Depth="1").text
         assert sorted(re.findall(r"<href>(/office/\w+/)</href>", listing)) == calendars
-        found: dict[str, set[tuple[str | int, ...]]] = {name: set() for name in _PARTS}
+        expected: dict[str, set[tuple[str | int, ...]]] = {name: set() for name in _PARTS}
         for calendar in calendars:
             for href in re.findall(r"<href>([^<]+\.ics)</href>", self.ask("PROPFIND", calendar, Depth="1").text):
                 for stream, key in _read(self.ask("GET", href).text):
-                    found[stream].add((calendar, href, *key))
+                    expected[stream].add((calendar, href, *key))
         listed = self.ask("POST", "/.sharing/v1/all/list", b"{}", **{"Content-Type": "application/json"}).json()
         shares = {(share["PathMapped"], share["User"], "radicale") for share in listed["Content"]}
         shares |= {(calendar, OWNER, "owner") for calendar in calendars}
         return {
             "calendars": Keys(("calendar",), frozenset((calendar,) for calendar in calendars)),
             "shares": Keys(("calendar", "principal", "origin"), frozenset(shares)),
-            **{stream: Keys(columns, frozenset(found[stream])) for stream, columns in _PARTS.items()},
+            **{stream: Keys(columns, frozenset(expected[stream])) for stream, columns in _PARTS.items()},
         }
 
     def add(self) -> Step:

@@ -1,4 +1,4 @@
-"""SeaweedFS with a bucket that keeps versions and one that doesn't; read back and changed by boto3."""
+"""SeaweedFS with a bucket with versions and one that doesn't; read back and changed by boto3."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.contract.served import served
 from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Row, Step, World
 
 ACCESS_KEY = "AKIACONTRACT"
-KEPT, PLAIN = "kept", "plain"
+VERSIONED, PLAIN = "kept", "plain"
 _STRANGER = f"arn:aws:iam::111122223333:user/{MAIL}"
 _POLICY = {
     "Version": "2012-10-17",
@@ -48,13 +48,13 @@ class _Storage:
         self.s3.put_object(Bucket=bucket, Key=key, Body=content)
 
     def seed(self) -> None:
-        for bucket in (KEPT, PLAIN):
+        for bucket in (VERSIONED, PLAIN):
             self.s3.create_bucket(Bucket=bucket)
-        self.s3.put_bucket_versioning(Bucket=KEPT, VersioningConfiguration={"Status": "Enabled"})
+        self.s3.put_bucket_versioning(Bucket=VERSIONED, VersioningConfiguration={"Status": "Enabled"})
         for content in (b"one", b"second"):
-            self.put(KEPT, "docs/a.txt", content)
-            self.put(KEPT, "docs/b c+ü.txt", content)
-        self.s3.delete_object(Bucket=KEPT, Key="docs/a.txt")
+            self.put(VERSIONED, "docs/a.txt", content)
+            self.put(VERSIONED, "docs/b c+ü.txt", content)
+        self.s3.delete_object(Bucket=VERSIONED, Key="docs/a.txt")
         for key in ("press/lamp.jpg", "backups/books/2026-a/1.dump", "backups/books/2026-a/2.dump", "a/b", "a-b"):
             self.put(PLAIN, key, b"x" * len(key))
         self.put(PLAIN, "tests/1.json", json.dumps({**_REPORT, "tested_by_email": MAIL, "who": PERSON}).encode())
@@ -63,38 +63,38 @@ class _Storage:
         self.s3.create_multipart_upload(Bucket=PLAIN, Key="press/film.mov")
 
     def keys(self) -> dict[str, Keys]:
-        told: dict[str, set[tuple[Any, ...]]] = {name: set() for name in _COLUMNS}
-        for bucket in (KEPT, PLAIN):
-            told["buckets"].add((bucket,))
+        expected: dict[str, set[tuple[Any, ...]]] = {name: set() for name in _COLUMNS}
+        for bucket in (VERSIONED, PLAIN):
+            expected["buckets"].add((bucket,))
             listed = self.s3.list_objects_v2(Bucket=bucket).get("Contents", ())
-            told["objects"] |= {(bucket, each["Key"]) for each in listed}
+            expected["objects"] |= {(bucket, each["Key"]) for each in listed}
             uploads = self.s3.list_multipart_uploads(Bucket=bucket).get("Uploads", ())
-            told["multipart_uploads"] |= {(bucket, each["Key"], each["UploadId"]) for each in uploads}
+            expected["multipart_uploads"] |= {(bucket, each["Key"], each["UploadId"]) for each in uploads}
             for each in self.s3.get_bucket_acl(Bucket=bucket)["Grants"]:
-                told["permissions"].add((bucket, each["Grantee"]["ID"], each["Permission"], "acl", ""))
+                expected["permissions"].add((bucket, each["Grantee"]["ID"], each["Permission"], "acl", ""))
             folders = {(each["Key"].rpartition("/")[0] + "/").partition("/")[0] for each in listed}
-            told["usage_daily"] |= {(bucket, f"{folder}/" if folder else "") for folder in folders}
-        versions = self.s3.list_object_versions(Bucket=KEPT)
+            expected["usage_daily"] |= {(bucket, f"{folder}/" if folder else "") for folder in folders}
+        versions = self.s3.list_object_versions(Bucket=VERSIONED)
         for stream, name in (("object_versions", "Versions"), ("delete_markers", "DeleteMarkers")):
-            told[stream] = {(KEPT, each["Key"], each["VersionId"]) for each in versions.get(name, ())}
-        told["permissions"].add((PLAIN, _STRANGER, "s3:GetObject", "policy Partner", "press/"))
-        told["shares"] = {(PLAIN, "press/", _STRANGER, "s3:GetObject", "policy Partner")}
-        told["lifecycle_rules"] = {(PLAIN, "old")}
-        told["quotas"], told["backup_runs"] = {(PLAIN, "", "")}, {("books", "2026-a")}
-        told["restore_tests"] = {(PLAIN, "tests/1.json")}
-        return {name: Keys(columns, frozenset(told[name])) for name, columns in _COLUMNS.items()}
+            expected[stream] = {(VERSIONED, each["Key"], each["VersionId"]) for each in versions.get(name, ())}
+        expected["permissions"].add((PLAIN, _STRANGER, "s3:GetObject", "policy Partner", "press/"))
+        expected["shares"] = {(PLAIN, "press/", _STRANGER, "s3:GetObject", "policy Partner")}
+        expected["lifecycle_rules"] = {(PLAIN, "old")}
+        expected["quotas"], expected["backup_runs"] = {(PLAIN, "", "")}, {("books", "2026-a")}
+        expected["restore_tests"] = {(PLAIN, "tests/1.json")}
+        return {name: Keys(columns, frozenset(expected[name])) for name, columns in _COLUMNS.items()}
 
     def add(self) -> Step:
-        self.put(KEPT, "docs/new one.txt", b"first")
+        self.put(VERSIONED, "docs/new one.txt", b"first")
         return Step(_touched(), [("objects", {"key": "docs/new one.txt", "size": 5})])
 
     def change(self) -> Step:
-        self.put(KEPT, "docs/new one.txt", b"other")
+        self.put(VERSIONED, "docs/new one.txt", b"other")
         seen: list[tuple[str, Row]] = [("object_versions", {"key": "docs/new one.txt", "is_latest": True})]
         return Step(_touched(), [*seen, ("object_versions", {"key": "docs/new one.txt", "is_latest": False})])
 
     def delete(self) -> Step:
-        self.s3.delete_object(Bucket=KEPT, Key="docs/new one.txt")
+        self.s3.delete_object(Bucket=VERSIONED, Key="docs/new one.txt")
         seen: list[tuple[str, Row]] = [("delete_markers", {"key": "docs/new one.txt", "is_latest": True})]
         return Step(_touched(), seen, [("objects", {"key": "docs/new one.txt"})])
 
@@ -120,7 +120,7 @@ def _touched() -> dict[str, Callable[[Row], bool]]:
         return row["key"] == "docs/new one.txt"
 
     def is_docs(row: Row) -> bool:
-        return (row["bucket"], row["prefix"]) == (KEPT, "docs/")
+        return (row["bucket"], row["prefix"]) == (VERSIONED, "docs/")
 
     named = dict.fromkeys(("objects", "object_versions", "delete_markers"), is_new)
     return {**named, "usage_daily": is_docs}

@@ -42,14 +42,14 @@ class _Server:
         self.ask("PUT", "tests/1.json", json.dumps(report).encode())
 
     def files(self) -> set[str]:
-        found, folders = set(), ["/"]
+        names, folders = set(), ["/"]
         for folder in folders:
             text = self.ask("PROPFIND", folder, Depth="1").text
             paths = {unquote(each) for each in re.findall(r"<(?:\w+:)?href>([^<]*)</", text)}
             paths = {each.replace("&amp;", "&") for each in paths} - {folder}
             folders += sorted(path for path in paths if path.endswith("/"))
-            found |= {path.lstrip("/") for path in paths if not path.endswith("/")}
-        return found
+            names |= {path.lstrip("/") for path in paths if not path.endswith("/")}
+        return names
 
     def keys(self) -> dict[str, Keys]:
         files = self.files()

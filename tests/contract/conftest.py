@@ -29,7 +29,7 @@ class Courses:
         return self._done(driver)[0]
 
     def killed(self, driver: tuple[str, str]) -> KilledRuns:
-        """Return what came of the runs beside it that were killed."""
+        """Return what came of the runs next to it that were killed."""
         return self._done(driver)[1]
 
     def _done(self, driver: tuple[str, str]) -> tuple[Course, KilledRuns]:
@@ -51,8 +51,8 @@ def courses(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase)
 @pytest.fixture(params=drivers(), ids="/".join)
 def driver(request: pytest.FixtureRequest) -> tuple[str, str]:
     """Run a test for every driver; one worker runs all that look at a driver's course."""
-    found: tuple[str, str] = request.param
-    return found
+    named: tuple[str, str] = request.param
+    return named
 
 
 @pytest.fixture

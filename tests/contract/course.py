@@ -20,6 +20,7 @@ from typing import Any
 from pyarrow import Schema, parquet
 
 from leat.control.store import open_control
+from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import Project, load_declarations
 from leat.pipelines.load import state
 from leat.pipelines.load.engine import Engine, Request
@@ -31,8 +32,9 @@ from leat.sources.driver import SetupTest, Sync, load_driver, streams_of
 from leat.sources.events import Event
 from leat.sources.stream import Stream
 from leat.warehouse.connect import open_warehouse
+from leat.warehouse.publication import publish_version
 from leat.warehouse.session import Warehouse, quote
-from tests.contract.evidence import found, kept, written
+from tests.contract.evidence import places_of, stored_values, written
 from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Step, World
 
 DUCKDB, POSTGRES, MASKED = "duckdb", "postgres", "masked"
@@ -41,17 +43,17 @@ Table = dict[tuple[Any, ...], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Stage:
-    """What one run found and left.
+    """What one run read and left.
 
     Attributes:
         result: what the run said.
         tables: the rows of every stream by key, deleted ones too.
         cursor: where the next extraction goes on.
-        published: what tells one published file from the next; None on Postgres.
+        published: what distinguishes one published file from the next; None on Postgres.
         requests: how many requests with credentials the run made.
         expected: what the system held.
         step: what was done to it before the run.
-        leaks: where a secret was found while the load was landed, or after the run.
+        leaks: where a secret was while the load was landed, or after the run.
     """
 
     result: IntegrationResult
@@ -80,18 +82,23 @@ class Place:
 
     @functools.cached_property
     def warehouse(self) -> Warehouse:
-        """Opened once: every one that is opened keeps a connection to Postgres."""
+        """Opened once: every one that is opened has a connection to Postgres."""
         return open_warehouse(self.project.warehouse_url, self.project.state)
 
+    @functools.cached_property
+    def declaration(self) -> Declaration:
+        """Read once: it stays as it is."""
+        return load_declarations(self.project)[self.source]
+
     def engine(self, **changes: Any) -> Engine:
-        return Engine(self.project, self.warehouse, load_declarations(self.project), **changes)
+        return Engine(self.project, self.warehouse, {self.source: self.declaration}, **changes)
 
     def search(self, needles: Sequence[str], leave_out: Sequence[Path] = ()) -> list[str]:
         """Return where the needles are in the files and in the warehouse."""
         places = list(written(self.project.state, leave_out))
         with self.warehouse.snapshot() as session:
-            places += kept(session)
-        return found(needles, places)
+            places += stored_values(session)
+        return places_of(needles, places)
 
 
 @dataclass
@@ -206,25 +213,23 @@ def _failures(course: Course) -> None:
 
 def _extract_directly(course: Course, folder: Path) -> None:
     place = course.places[DUCKDB]
-    declaration = load_declarations(place.project)[course.source]
     driver, cursor = load_driver(course.source, course.driver), None
     folder.mkdir()
     for name in ("first", "second"):
         streams = frozenset(stream.name for stream in course.streams)
         sync = Sync(course.source, streams, cursor, place.project.folder, folder, datetime.now(UTC))
-        course.extracted[name] = list(driver.extract(declaration.connection, sync))
+        course.extracted[name] = list(driver.extract(place.declaration.connection, sync))
         values = [event.value for event in course.extracted[name] if type(event).__name__ == "Cursor"]
         cursor = json.loads(json.dumps(values[-1])) if values else cursor
 
 
 def _setup(course: Course) -> list[SetupTest]:
     place = course.places[DUCKDB]
-    declaration = load_declarations(place.project)[course.source]
     streams = frozenset(stream.name for stream in course.streams)
     folder = place.project.state / "sources" / course.source
     folder.mkdir(parents=True, exist_ok=True)
     sync = Sync(course.source, streams, None, place.project.folder, folder, datetime.now(UTC))
-    return list(load_driver(course.source, course.driver).setup_tests(declaration.connection, sync))
+    return list(load_driver(course.source, course.driver).setup_tests(place.declaration.connection, sync))
 
 
 def _stage(
@@ -235,9 +240,9 @@ def _stage(
     expected: Mapping[str, Keys] | None = None,
     attempts: int = 3,
 ) -> None:
-    told = course.world.keys() if expected is None else expected
+    streams = course.world.keys() if expected is None else expected
     for place in (course.places[each] for each in places):
-        place.stages[name] = _run(course, place, told, step, attempts)
+        place.stages[name] = _run(course, place, streams, step, attempts)
 
 
 def _run(course: Course, place: Place, expected: Mapping[str, Keys], step: Step | None, attempts: int) -> Stage:
@@ -257,7 +262,7 @@ def _run(course: Course, place: Place, expected: Mapping[str, Keys], step: Step 
     requests = course.world.requests() - before
     recorder.on_result(result)
     store.dispose()
-    engine.warehouse.publish()
+    publish_version(engine.warehouse)
     leaks += place.search(course.secrets)
     tables, cursor = _read(course, place, engine)
     file = place.project.state / "warehouse.duckdb"
@@ -272,7 +277,7 @@ def _landed(course: Course, place: Place) -> list[str]:
             if file.parent.name == landed_stream(stream.name):
                 place.landed.setdefault(stream.name, parquet.read_schema(file))
     needles = course.secrets
-    leaks = found(needles, written(place.project.state))
+    leaks = places_of(needles, written(place.project.state))
     if place.name == MASKED:
         leaks += raw_values(course, place, from_warehouse=False)
     return leaks
@@ -283,7 +288,7 @@ def raw_values(course: Course, place: Place, *, from_warehouse: bool) -> list[st
     caches = [place.project.state / "sources"]
     if from_warehouse:
         return place.search([PERSON, MAIL], caches)
-    return found([PERSON, MAIL], written(place.project.state, caches))
+    return places_of([PERSON, MAIL], written(place.project.state, caches))
 
 
 def _read(course: Course, place: Place, engine: Engine) -> tuple[dict[str, Table], Any]:

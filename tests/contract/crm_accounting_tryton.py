@@ -55,7 +55,7 @@ class _Company:
 
     def keys(self) -> dict[str, Keys]:
         office = self.office
-        told = {
+        expected = {
             stream: _keys((column,), ((number,) for number in office.ids(model)))
             for stream, (model, column) in _PLAIN.items()
         }
@@ -66,12 +66,12 @@ class _Company:
             name = "credit_notes" if back else "invoices" if each["type"] == "out" else "bills"
             sorts[name].append((each["id"],))
         for (stream, rows), column in zip(sorts.items(), ("invoice_id", "bill_id", "credit_note_id"), strict=True):
-            told[stream] = _keys((column,), rows)
+            expected[stream] = _keys((column,), rows)
         for stream, column, kind in (("customers", "customer_id", "out"), ("vendors", "vendor_id", "in")):
-            told[stream] = _keys((column,), {(each["party"],) for each in invoices if each["type"] == kind})
+            expected[stream] = _keys((column,), {(each["party"],) for each in invoices if each["type"] == kind})
         paid = office.find("account.invoice-account.move.line", [], "line", "invoice")
-        told["payments"] = _keys(("payment_id", "document_id"), ((each["line"], each["invoice"]) for each in paid))
-        return told | self._people() | {"lead_stages": self._stages()}
+        expected["payments"] = _keys(("payment_id", "document_id"), ((each["line"], each["invoice"]) for each in paid))
+        return expected | self._people() | {"lead_stages": self._stages()}
 
     def _people(self) -> dict[str, Keys]:
         people: dict[tuple[int, str], int] = {}
@@ -85,13 +85,13 @@ class _Company:
         }
 
     def _stages(self) -> Keys:
-        found: list[tuple[str, int]] = []
+        stages: list[tuple[str, int]] = []
         for lead in self.office.ids("sale.opportunity"):
             revisions = self.office.ask("POST", "sale.opportunity/history_revisions", {"ids": [lead]})
             states = [self.office.as_it_was("sale.opportunity", lead, at)["state"] for at, *_ in reversed(revisions)]
             changes = 1 + sum(before != after for before, after in pairwise(states))
-            found += [(str(lead), position) for position in range(changes)]
-        return Keys(("lead_id", "position"), frozenset(found))
+            stages += [(str(lead), position) for position in range(changes)]
+        return Keys(("lead_id", "position"), frozenset(stages))
 
     def add(self) -> Step:
         party = self.office.party("New Ltd", "New Person", "new@planted.example")

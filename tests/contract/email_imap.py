@@ -31,6 +31,8 @@ _COLUMNS = {
     "flags": _KEY,
     "threads": ("account", "thread_id"),
     "bounces": (*_KEY, "position"),
+    "complaints": (*_KEY, "position"),
+    "invitations": (*_KEY, "part", "event_uid", "recurrence_id"),
 }
 _ROLES = {"from": "from", "sender": "sender", "reply-to": "reply_to", "to": "to", "cc": "cc"}
 _REPORT = f"""Reporting-MTA: dns; mx.contract.example
@@ -59,6 +61,62 @@ Content-Type: message/delivery-status
 """.replace("\n", "\r\n").encode()
 
 
+_COMPLAINT = f"""From: feedback@contract.example
+To: office@contract.example
+Subject: Spam
+Message-ID: <complaint@contract.example>
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=feedback-report; boundary=b
+
+--b
+Content-Type: text/plain
+
+Somebody complained.
+--b
+Content-Type: message/feedback-report
+
+Feedback-Type: abuse
+User-Agent: Desk/1
+Version: 1
+Original-Rcpt-To: <{MAIL}>
+--b
+Content-Type: text/rfc822-headers
+
+Message-ID: <sent@contract.example>
+
+--b--
+""".replace("\n", "\r\n").encode()
+
+
+_REPLY = f"""From: {MAIL}
+To: office@contract.example
+Subject: Accepted
+Message-ID: <reply@contract.example>
+MIME-Version: 1.0
+Content-Type: multipart/alternative; boundary=b
+
+--b
+Content-Type: text/plain
+
+I come.
+--b
+Content-Type: text/calendar; method=REPLY; charset=utf-8
+
+BEGIN:VCALENDAR
+VERSION:2.0
+METHOD:REPLY
+BEGIN:VEVENT
+UID:meeting
+DTSTAMP:20260310T090000Z
+DTSTART:20260311T090000Z
+ORGANIZER:mailto:office@contract.example
+ATTENDEE;CN={PERSON};PARTSTAT=ACCEPTED:mailto:{MAIL}
+END:VEVENT
+END:VCALENDAR
+--b--
+""".replace("\n", "\r\n").encode()
+
+
 def _mail(name: str, answers: str | None = None, attached: bool = False) -> bytes:
     mail = EmailMessage()
     mail["From"] = f"{PERSON} <{MAIL}>"
@@ -79,7 +137,7 @@ def _mail(name: str, answers: str | None = None, attached: bool = False) -> byte
 class _Server:
     port: int
     added: int = 0
-    found: dict[str, set[tuple[Any, ...]]] = field(default_factory=dict)
+    expected: dict[str, set[tuple[Any, ...]]] = field(default_factory=dict)
 
     @contextmanager
     def signed_in(self, account: str) -> Iterator[imaplib.IMAP4]:
@@ -95,21 +153,23 @@ class _Server:
             client.append("INBOX", "", "", _mail("answer", "first"))  # type: ignore[arg-type]
             client.append("INBOX", "", "", _BOUNCE)  # type: ignore[arg-type]
             client.append("INBOX", "", "", _mail("alone"))  # type: ignore[arg-type]
+            client.append("INBOX", "", "", _REPLY)  # type: ignore[arg-type]
+            client.append("INBOX", "", "", _COMPLAINT)  # type: ignore[arg-type]
             client.append("Sent", r"\Seen", "", _mail("again", "answer"))  # type: ignore[arg-type]
         with self.signed_in("shop") as client:
             client.append("INBOX", "", "", _mail("first"))  # type: ignore[arg-type]
 
     def keys(self) -> dict[str, Keys]:
-        self.found = {name: set() for name in _COLUMNS}
+        self.expected = {name: set() for name in _COLUMNS}
         for account in ACCOUNTS:
             with self.signed_in(account) as client:
                 for line in client.list()[1]:
                     assert isinstance(line, bytes)
                     self._mailbox(client, account, line.rpartition(b" ")[2].decode().strip('"'))
-        return {name: Keys(columns, frozenset(self.found[name])) for name, columns in _COLUMNS.items()}
+        return {name: Keys(columns, frozenset(self.expected[name])) for name, columns in _COLUMNS.items()}
 
     def _mailbox(self, client: imaplib.IMAP4, account: str, mailbox: str) -> None:
-        self.found["mailboxes"].add((account, mailbox))
+        self.expected["mailboxes"].add((account, mailbox))
         client.select(mailbox, readonly=True)
         validity = int((client.response("UIDVALIDITY")[1] or [b""])[0])
         uids = client.uid("SEARCH", "ALL")[1][0].split()
@@ -118,22 +178,26 @@ class _Server:
             self._message((account, mailbox, validity, int(uid)), message_from_bytes(answer[1]))
 
     def _message(self, key: tuple[Any, ...], message: Message) -> None:
-        self.found["messages"].add(key)
-        self.found["flags"].add(key)
+        self.expected["messages"].add(key)
+        self.expected["flags"].add(key)
         for position, (name, value) in enumerate(message.items()):
-            self.found["headers"].add((*key, position))
+            self.expected["headers"].add((*key, position))
             if role := _ROLES.get(name.lower()):
-                self.found["recipients"] |= {(*key, role, place) for place in range(len(value.split(",")))}
+                self.expected["recipients"] |= {(*key, role, place) for place in range(len(value.split(",")))}
         parts = message.get_payload() if message.is_multipart() else []
         assert isinstance(parts, list)
         for number, part in enumerate(parts, 1):
             if part.get_content_type() != "text/plain":
-                self.found["attachments"].add((*key, str(number)))
+                self.expected["attachments"].add((*key, str(number)))
+            if part.get_content_type() == "text/calendar":
+                self.expected["invitations"].add((*key, str(number), "meeting", ""))
             reports = len(re.findall("Final-Recipient", str(part)))
-            self.found["bounces"] |= {(*key, position) for position in range(reports)}
+            if part.get_content_type() == "message/feedback-report":
+                self.expected["complaints"].add((*key, 0))
+            self.expected["bounces"] |= {(*key, position) for position in range(reports)}
         root = {"<answer@contract.example>": "first", "<again@contract.example>": "first"}.get(message["Message-ID"])
         thread = f"{root}@contract.example" if root else message["Message-ID"].strip("<>")
-        self.found["threads"].add((key[0], sha256(thread.encode()).hexdigest()[:24]))
+        self.expected["threads"].add((key[0], sha256(thread.encode()).hexdigest()[:24]))
 
     def add(self) -> Step:
         with self.signed_in("office") as client:
@@ -158,7 +222,9 @@ class _Server:
 
 def _only(uid: int, name: str) -> dict[str, Callable[[Row], bool]]:
     thread = sha256(f"{name}@contract.example".encode()).hexdigest()[:24]
-    streams = ("messages", "recipients", "headers", "attachments", "flags", "bounces")
+    streams = (
+        "messages", "recipients", "headers", "attachments", "flags", "bounces", "complaints", "invitations"
+    )  # fmt: skip
     touched: dict[str, Callable[[Row], bool]] = {s: lambda row: _is_inbox(row) and row["uid"] == uid for s in streams}
     return {**touched, "mailboxes": _is_inbox, "threads": lambda row: row["thread_id"] == thread}
 

@@ -30,7 +30,7 @@ def written(folder: Path, leave_out: Sequence[Path] = ()) -> Iterator[tuple[str,
             yield f"{path} (git object)", zlib.decompress(content)
 
 
-def kept(session: Session) -> Iterator[tuple[str, bytes]]:
+def stored_values(session: Session) -> Iterator[tuple[str, bytes]]:
     """Yield name and rows, as text, of every table and view of a database."""
     tables = session.execute(
         "SELECT table_schema, table_name FROM information_schema.tables "
@@ -41,7 +41,7 @@ def kept(session: Session) -> Iterator[tuple[str, bytes]]:
         yield f"{schema}.{table}", "\n".join(str(row[0]) for row in rows).encode()
 
 
-def found(needles: Iterable[str], places: Iterable[tuple[str, bytes]]) -> list[str]:
+def places_of(needles: Iterable[str], places: Iterable[tuple[str, bytes]]) -> list[str]:
     """Return where a needle is, as ``place: needle``."""
     sought = [needle.encode() for needle in needles]
     return [f"{place}: {needle.decode()}" for place, content in places for needle in sought if needle in content]

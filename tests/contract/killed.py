@@ -1,4 +1,4 @@
-"""Runs of a driver that are killed wherever that can hurt, in projects of their own beside a course, in its system.
+"""Runs of a driver that are killed wherever that can hurt, in projects of their own next to a course, in its system.
 
 After each kill the next run has to get farther than the one before: it is killed later, or comes to its end. So the
 driver's private files, which may be ahead of the cursor that was applied, are in each state that a kill can leave.
@@ -6,6 +6,7 @@ driver's private files, which may be ahead of the cursor that was applied, are i
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from typing import Any
 
 from leat.pipelines.declare.project import Project, load_declarations
 from leat.pipelines.load.engine import Engine
+from leat.sources.stream import Stream
 from leat.warehouse.connect import open_warehouse
 from leat.warehouse.session import quote
 from tests.contract.course import DUCKDB, POSTGRES, declare
@@ -30,7 +32,7 @@ OF_DRIVERS = (EXTRACTING, EXTRACTED)
 Living = Mapping[str, frozenset[tuple[Any, ...]]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Killable:
     """A project with one integration, for processes that are killed.
 
@@ -67,10 +69,10 @@ class Killable:
         assert result is not None, "the run was lost"
         return result
 
-    def living(self, told: Mapping[str, Keys]) -> Living:
-        """Return what a reader finds of what the system can tell; no key may be there twice."""
+    def living(self, expected: Mapping[str, Keys]) -> Living:
+        """Return what a reader sees of what the system can list; no key may be there twice."""
         with open_warehouse(self.warehouse_url, self.project.state).published() as session:
-            for stream in load_declarations(self.project)[self.name].every_stream():
+            for stream in _streams(self):
                 key, table = quote_all(stream.key), quote(self.name, stream.name)
                 assert session.execute(f"SELECT {key} FROM {table} GROUP BY {key} HAVING count(*) > 1") == []
             return {
@@ -80,16 +82,24 @@ class Killable:
                         "WHERE _deleted_at IS NULL"
                     )
                 )
-                for stream, keys in told.items()
+                for stream, keys in expected.items()
             }
+
+
+@functools.cache
+def _streams(project: Killable) -> tuple[Stream, ...]:
+    """Return what a project declares; it stays as it is."""
+    return tuple(load_declarations(project.project)[project.name].every_stream())
 
 
 def quote_all(names: tuple[str, ...]) -> str:
     return ", ".join(quote(name) for name in names)
 
 
-def of(told: Mapping[str, Keys]) -> Living:
-    return {stream: frozenset(keys.values) if keys.columns else frozenset({(None,)}) for stream, keys in told.items()}
+def of(expected: Mapping[str, Keys]) -> Living:
+    return {
+        stream: frozenset(keys.values) if keys.columns else frozenset({(None,)}) for stream, keys in expected.items()
+    }
 
 
 @dataclass
@@ -98,28 +108,28 @@ class KilledRuns:
 
     Attributes:
         projects: by engine.
-        told: what the system held after the last stage.
+        expected: what the system held after the last stage.
         error: what went wrong, after which nothing more is tried.
     """
 
     projects: Mapping[str, Killable]
-    told: Mapping[str, Keys] = field(default_factory=dict)
+    expected: Mapping[str, Keys] = field(default_factory=dict)
     error: AssertionError | None = None
     stages: list[str] = field(default_factory=list)
 
-    def follow(self, stage: str, told: Mapping[str, Keys]) -> None:
+    def follow(self, stage: str, expected: Mapping[str, Keys]) -> None:
         """Load what a stage of the course has brought about, with kills; the test raises what goes wrong."""
         if self.error is None:
             try:
                 for engine, project in self.projects.items():
                     if stage == "first":
-                        begin(project, told)
+                        begin(project, expected)
                     else:
                         points = [p for p in POINTS[stage] if engine == DUCKDB or p not in OF_DRIVERS]
-                        go_on(project, self.told, told, points)
+                        go_on(project, self.expected, expected, points)
             except AssertionError as error:
                 self.error = error
-        self.told = told
+        self.expected = expected
         self.stages.append(stage)
 
 
@@ -132,26 +142,27 @@ def killable(source: str, driver: str, world: World, folder: Path, database: Cal
     return KilledRuns(projects)
 
 
-def begin(project: Killable, told: Mapping[str, Keys]) -> None:
+def begin(project: Killable, expected: Mapping[str, Keys]) -> None:
     """Kill the first run of all when it is about to commit, and run again."""
     project.killed(COMMITTING)
-    assert project.run()["status"] == "loaded"
-    complete(project, told)
+    again = project.run()
+    assert again["status"] == "loaded", again
+    complete(project, expected)
 
 
-def go_on(project: Killable, before: Mapping[str, Keys], told: Mapping[str, Keys], points: Sequence[Point]) -> None:
+def go_on(project: Killable, before: Mapping[str, Keys], expected: Mapping[str, Keys], points: Sequence[Point]) -> None:
     """Kill runs at the points, run to the end, and look at everything."""
     for point in points:
         project.killed(point)
-        assert project.living(told) in (of(before), of(told)), f"half of a load is visible after {point}"
+        assert project.living(expected) in (of(before), of(expected)), f"half of a load is visible after {point}"
     result = project.run()
     assert result["status"] in ("loaded", "nothing_new"), result["error"]
-    complete(project, told)
+    complete(project, expected)
 
 
-def complete(project: Killable, told: Mapping[str, Keys]) -> None:
+def complete(project: Killable, expected: Mapping[str, Keys]) -> None:
     """Look at everything: what the system holds, nothing else, nothing left behind, nothing new."""
-    assert project.living(told) == of(told)
+    assert project.living(expected) == of(expected)
     landing = project.project.state / "landing"
     lock = f"{project.name}.lock"
     assert [path for path in landing.rglob("*") if path.name not in (project.name, lock)] == []

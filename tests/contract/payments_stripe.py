@@ -79,7 +79,7 @@ class _Server:
         return {
             "invoice_lines": Keys(("invoice_id", "id"), frozenset(lines)),
             "payout_items": Keys(("payout_id", "item"), frozenset(items)),
-            **{name: Keys(("id",), frozenset((each["id"],) for each in found)) for name, found in lists.items()},
+            **{name: Keys(("id",), frozenset((each["id"],) for each in objects)) for name, objects in lists.items()},
         }
 
     def add(self) -> Step:

@@ -116,12 +116,12 @@ class _Server:
         assert requests.post(f"{self.url}_control", json=settings, timeout=30).ok
 
     def keys(self) -> dict[str, Keys]:
-        told = requests.get(f"{self.url}_control", timeout=30).json()["collections"]
-        lines = [(o["id"], line["position"]) for o in told["orders"] for line in o["lines"]]
-        notes = [(c["id"], note["id"]) for c in told["customers"] for note in c["notes"]]
-        found = {name: [(each["id"],) for each in told[name]] for name in ("customers", "orders", "visits")}
+        collections = requests.get(f"{self.url}_control", timeout=30).json()["collections"]
+        lines = [(o["id"], line["position"]) for o in collections["orders"] for line in o["lines"]]
+        notes = [(c["id"], note["id"]) for c in collections["customers"] for note in c["notes"]]
+        expected = {name: [(each["id"],) for each in collections[name]] for name in ("customers", "orders", "visits")}
         return {
-            **{name: Keys(("id",), frozenset(values)) for name, values in found.items()},
+            **{name: Keys(("id",), frozenset(values)) for name, values in expected.items()},
             "order_lines": Keys(("order_id", "position"), frozenset(lines)),
             "notes": Keys(("customer", "id"), frozenset(notes)),
         }

@@ -121,10 +121,10 @@ class Server:
 
     def keys(self) -> dict[str, Keys]:
         """Return what Canaille's tables and its log say."""
-        found = {stream: Keys(columns, frozenset(self.select(sql))) for stream, (columns, sql) in _SQL.items()}
-        found |= {stream: Keys(("id",), frozenset()) for stream in ("devices", "policies")}
+        expected = {stream: Keys(columns, frozenset(self.select(sql))) for stream, (columns, sql) in _SQL.items()}
+        expected |= {stream: Keys(("id",), frozenset()) for stream in ("devices", "policies")}
         lines = re.findall(r"SECURITY in \w+: (.*)", (self.folder / LOG).read_text())
-        return found | {"login_events": Keys(("kind",), frozenset((_kind(line),) for line in lines))}
+        return expected | {"login_events": Keys(("kind",), frozenset((_kind(line),) for line in lines))}
 
     def add(self) -> Step:
         """Add a user who may everything."""

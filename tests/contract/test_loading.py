@@ -8,11 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from leat.pipelines.declare.project import load_declarations
 from leat.pipelines.declare.system_columns import SYSTEM_COLUMNS
+from leat.pipelines.load.conversion import Conversion
 from leat.pipelines.load.event_log import SEQUENCE, landed_column
 from leat.pipelines.load.mask_key import read_mask_key
-from leat.pipelines.load.shaping import Shaping
 from leat.sources.events import Cursor, Delete, FullScan, Quarantined, Rows
 from leat.sources.stream import arrow_schema
 from tests.contract.course import DUCKDB, MASKED, POSTGRES, Course, Place, Stage, left_out
@@ -53,12 +52,11 @@ def test_driver_yields_nothing_when_nothing_is_new(course: Course) -> None:
 
 
 def test_landed_rows_have_the_declared_schema(course: Course, place: Place) -> None:
-    declaration = load_declarations(place.project)[course.source]
     assert place.landed
     for stream in course.streams:
         if stream.name in place.landed:
             schema = place.landed[stream.name]
-            declared = arrow_schema(declaration.columns(stream))
+            declared = arrow_schema(place.declaration.columns(stream))
             assert [field.name for field in schema] == [*map(landed_column, declared.names), SEQUENCE]
             # dlt marks every time as UTC; a wall-clock time keeps its digits, as the next test shows
             naive = [pa.timestamp("us", "UTC") if kind == pa.timestamp("us") else kind for kind in declared.types]
@@ -95,34 +93,33 @@ def _same(value: Any) -> Any:
 
 
 def test_tables_have_the_declared_columns(course: Course, place: Place) -> None:
-    declaration = load_declarations(place.project)[course.source]
     for stream in course.streams:
-        declared = {column.name: column.type for column in declaration.columns(stream)}
+        declared = {column.name: column.type for column in place.declaration.columns(stream)}
         assert place.columns[stream.name] == {**declared, **SYSTEM_COLUMNS}
 
 
 @pytest.mark.parametrize("stage", AFTER)
 def test_keys_are_those_of_the_system(course: Course, place: Place, stage: str) -> None:
     """Invariant I1; I2, no key twice, the course asserts wherever it reads a table."""
-    told = place.stages[stage].expected
-    assert {stream.name for stream in course.streams} == {*told, *course.world.blind}
+    expected = place.stages[stage].expected
+    assert {stream.name for stream in course.streams} == {*expected, *course.world.blind}
     for stream in course.streams:
         rows = place.stages[stage].living(stream.name)
         assert not [row for row in rows if any(row[name] is None for name in stream.key)]
-        if stream.name in told:
-            loaded = {tuple(row[name] for name in told[stream.name].columns) for row in rows}
-            assert loaded == _as_kept(course, place, stream.name, told[stream.name]), stream.name
+        if stream.name in expected:
+            loaded = {tuple(row[name] for name in expected[stream.name].columns) for row in rows}
+            assert loaded == _as_stored(course, place, stream.name, expected[stream.name]), stream.name
         if stream.name not in course.world.empty:
             assert rows, f"the system has nothing of {stream.name}: it proves nothing"
 
 
-def _as_kept(course: Course, place: Place, stream: str, told: Keys) -> set[tuple[Any, ...]]:
-    """Return the keys as the project keeps them: hashed where it hashes."""
-    declaration = load_declarations(place.project)[course.source]
-    masked = declaration.masked(next(s for s in course.streams if s.name == stream))
-    mask = Shaping({}, read_mask_key(place.project.state)).mask
+def _as_stored(course: Course, place: Place, stream: str, expected: Keys) -> set[tuple[Any, ...]]:
+    """Return the keys as the project stores them: hashed where it hashes."""
+    masked = place.declaration.masked(next(s for s in course.streams if s.name == stream))
+    mask = Conversion({}, read_mask_key(place.project.state)).mask
     return {
-        tuple(mask(str(v)) if c in masked else v for c, v in zip(told.columns, key, strict=True)) for key in told.values
+        tuple(mask(str(v)) if c in masked else v for c, v in zip(expected.columns, key, strict=True))
+        for key in expected.values
     }
 
 

@@ -18,9 +18,9 @@ from leat.sources.events import Event, Quarantined, Rows
 from leat.sources.stream import TYPES, Column, Stream
 from leat.warehouse.session import Session, quote
 from tests.contract.world import drivers
+from tests.engine.test_apply import opened
 from tests.kit.loads import Loads, declaration
 from tests.kit.odd_values import MARK, TEXTS
-from tests.test_apply import opened
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SOURCES = sorted({source for source, _ in drivers()})
@@ -135,7 +135,7 @@ def declared(source: str) -> Declaration:
         streams = declaration(source=source).every_stream()
         odd = {s.name for s in streams if "valid_from" in {column.name for column in s.columns}}
         return declaration({s.name: {**every, "history": s.name not in odd} for s in streams}, source)
-    from leat.sources.rest_api.http import Connection
+    from leat.sources.rest_api.http.driver import Connection
 
     columns = {f"a_{i}": kind for i, kind in enumerate((*TYPES, *DECIMALS))}
     endpoints = {"things": {"path": "things", "key": "id", "columns": {"id": "integer", **columns}}}
@@ -171,7 +171,7 @@ def test_odd_values_hurt_no_neighbour_on_either_engine(source: str, postgres_url
     made = declared(source)
     streams = made.selected()
     events = [event for stream in streams for event in (*odd_records(stream), *odd_columns(stream))]
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for engine, url in (("duckdb", None), ("postgres", postgres_url)):
         with opened(url) as session:
             results = Loads(session, tmp_path / engine, made).load(*events)
@@ -180,15 +180,15 @@ def test_odd_values_hurt_no_neighbour_on_either_engine(source: str, postgres_url
             versioned = [s for s in streams if made.options(s.name).history]
             versions = {s.name: held(session, made.name, s, f"{s.name}_history") for s in versioned}
             broken = session.execute("SELECT stream, record_key, reason FROM leat.quarantine ORDER BY 1, 2, 3")
-            found[engine] = (rows, versions, broken)
+            result[engine] = (rows, versions, broken)
             assert all(MARK not in reason for _, _, reason in broken)
             keys = {s.name: {tuple(row) for row in _keys(session, made.name, s)} for s in streams}
         for stream in streams:
             wanted = {tuple(healthy(stream, n)[name] for name in stream.key) for n in _numbers(stream)}
             assert wanted <= keys[stream.name], stream.name
-    for one, other in zip(found["duckdb"], found["postgres"], strict=True):
+    for one, other in zip(result["duckdb"], result["postgres"], strict=True):
         assert _differences(one, other) == []
-    assert found["duckdb"][2], "and there were odd ones"
+    assert result["duckdb"][2], "and there were odd ones"
 
 
 def _differences(one: Any, other: Any) -> list[Any]:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.contract.course import DUCKDB, MASKED, Course, declare, raw_values
-from tests.contract.evidence import found, written
+from tests.contract.evidence import places_of, written
 from tests.contract.world import MAIL, PERSON
 from tests.kit.command import ROOT, Leat
 
@@ -32,7 +32,7 @@ def test_secrets_are_nowhere(course: Course) -> None:
     assert [leak for place in course.places.values() for stage in place.stages.values() for leak in stage.leaks] == []
 
 
-def test_secrets_and_values_would_be_found(course: Course) -> None:
+def test_secrets_and_values_would_be_detected(course: Course) -> None:
     """The search itself works: an unmasked project has the planted values in its warehouse and its landing."""
     place = course.places[DUCKDB]
     assert {leak.rpartition(": ")[2] for leak in raw_values(course, place, from_warehouse=True)} >= {PERSON, MAIL}
@@ -42,7 +42,7 @@ def test_masked_values_are_nowhere(course: Course) -> None:
     assert raw_values(course, course.places[MASKED], from_warehouse=True) == []
 
 
-def test_the_command_line_tells_no_secret(course: Course, tmp_path: Path) -> None:
+def test_the_command_line_shows_no_secret(course: Course, tmp_path: Path) -> None:
     """Run and check a driver by the command line, first with refused credentials, then with good ones."""
     declare(tmp_path, course.source, course.driver, course.world, masked=False)
     leat = Leat(tmp_path, course.world.environment)
@@ -51,8 +51,8 @@ def test_the_command_line_tells_no_secret(course: Course, tmp_path: Path) -> Non
     assert [call.returncode for call in refused + good] == [1, 1, 0, 0], [call.stderr for call in refused + good]
     assert [call.stderr for call in refused + good] == [""] * 4
     said = [(f"call {i}", (call.stdout + call.stderr).encode()) for i, call in enumerate(refused + good)]
-    assert found(course.secrets, said) == []
-    assert found(course.secrets, written(tmp_path)) == []
+    assert places_of(course.secrets, said) == []
+    assert places_of(course.secrets, written(tmp_path)) == []
     assert all("Next: " in call.stdout for call in refused)
 
 

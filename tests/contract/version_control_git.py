@@ -56,7 +56,7 @@ class _Repositories:
         for name in NAMES:
             for stream, values in self._of(name).items():
                 now[stream] |= {(name, *value) for value in values}
-        for stream in _KEPT:
+        for stream in _PERMANENT:
             self.ever.setdefault(stream, set()).update(now[stream])
             now[stream] = set(self.ever[stream])
         return {stream: Keys(columns, frozenset(now[stream])) for stream, columns in _COLUMNS.items()}
@@ -142,7 +142,7 @@ _COLUMNS = {
     "merges": ("repository", "commit"),
     "authors": ("repository", "email_raw", "name_raw"),
 }
-_KEPT = ("ref_updates", "commits", "commit_parents", "commit_files", "merges", "authors")
+_PERMANENT = ("ref_updates", "commits", "commit_parents", "commit_files", "merges", "authors")
 
 
 def _of_one(row: Row) -> bool:

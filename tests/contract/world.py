@@ -25,7 +25,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Keys:
-    """The living rows of a stream, as the system itself tells them, by the columns that it can tell."""
+    """The living rows of a stream, as the system itself lists them, by the columns that it can list."""
 
     columns: tuple[str, ...]
     values: frozenset[tuple[Any, ...]]
@@ -62,7 +62,7 @@ class World:
         start: makes it reachable again, at the same address.
         requests: how many requests with credentials the system has had.
         blind: stream, and why the system can't be asked what it holds.
-        empty: streams of which the system can't be given anything.
+        empty: streams for which the system can't be given anything.
         secrets: other forms in which a secret travels, for example base64.
     """
 

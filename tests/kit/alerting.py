@@ -11,14 +11,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
+from leat.actions import office as actions
 from leat.control.runs import RunStatus
 from leat.control.store import Counts, end_run, open_control, start_run
 from leat.pipelines.declare.project import Project, load_declarations
 from leat.pipelines.load import state
 from leat.pipelines.load.system_tables import TABLES
-from leat.quality.alerts.announce import Sent, announce
+from leat.quality.alerts.announce import Sent
+from leat.runs.notify import announce
 from leat.warehouse.connect import open_warehouse
 from leat.warehouse.session import Session
 from tests.kit.project import Tally
@@ -60,8 +62,8 @@ class Office:
         with self.writing() as session:
             state.create_tables(session)
             for rule, (title, step) in RULES.items():
-                told = (rule, title, "", step, "warn", "finance", json.dumps(["tally"]), "violated", "", 0, self.now)
-                state.insert(session, "rules", [told])
+                row = (rule, title, "", step, "warn", "finance", json.dumps(["tally"]), "violated", "", 0, self.now)
+                state.insert(session, "rules", [row])
 
     def prepare(self) -> None:
         """Let this process find the test sources; for a process that a test starts."""
@@ -94,10 +96,10 @@ class Office:
         """Open violations, as the ledger would."""
         rows = []
         for number in numbers:
-            found = json.dumps({"order": f"ORD-{number}", "charged_amount": 4900 + number, **evidence})
+            selected = json.dumps({"order": f"ORD-{number}", "charged_amount": 4900 + number, **evidence})
             fields: dict[str, Any] = dict.fromkeys(TABLES["violations"].types)
             fields |= {"rule": rule, "violation_key": key_of(number, rule), "severity": severity, "owner": owner,
-                       "evidence": found, "first_seen_at": self.now, "opened_at": self.now, "last_seen_at": self.now,
+                       "evidence": selected, "first_seen_at": self.now, "opened_at": self.now, "last_seen_at": self.now,
                        "episodes": 1, "flaps": flaps}  # fmt: skip
             rows.append(tuple(fields.values()))
         self.resolve(*numbers, rule=rule, forget=True)
@@ -134,11 +136,16 @@ class Office:
         run = start_run(self.store, "tally", "cli", holds_lock=True)
         end_run(self.store, run, status, Counts(), None, error)
 
+    def hurry(self) -> None:
+        """Let messages that wait for another attempt be due now."""
+        with self.store.begin() as connection:
+            connection.execute(text("UPDATE action SET next_at = created_at"))
+
     def pass_(self, **later: float) -> list[Sent]:
         """Let time go by, then make a pass."""
         self.now += timedelta(**later)
         warehouse = open_warehouse(None, self.folder / ".leat")
-        return announce(self.project, self.store, warehouse, load_declarations(self.project), self.now)
+        return announce(actions.Office(self.store, self.project, load_declarations(self.project)), warehouse, self.now)
 
 
 def key_of(number: int, rule: str = RULE) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from leat.assets.build import build
 from leat.assets.model_files import load_models
 from leat.warehouse.session import Warehouse, quote
-from tests.loaded import REPOSITORY, declare, load, project
+from tests.kit.loaded import REPOSITORY, declare, load, project
 
 Row = dict[str, Any]
 
@@ -37,7 +37,7 @@ def build_shipped(
     for name in names:
         shutil.copy(REPOSITORY / "assets" / "models" / f"{name}.sql", into)
     models = load_models(project(folder), {name: declare(name) for name in given})
-    found: dict[str, list[Row]] = {}
+    results: dict[str, list[Row]] = {}
     with warehouse.transaction() as session:
         for number, (integration, tables) in enumerate(given.items()):
             rows = {name: [_as_text(row) for row in each] for name, each in tables.items()}
@@ -46,8 +46,8 @@ def build_shipped(
             assert result.status == "built", result
             columns = list(session.columns("analytics", result.name))
             made = session.execute(f"SELECT * FROM {quote('analytics', result.name)}")
-            found[result.name] = [dict(zip(columns, row, strict=True)) for row in made]
-    return found
+            results[result.name] = [dict(zip(columns, row, strict=True)) for row in made]
+    return results
 
 
 def _as_text(row: Row) -> Row:

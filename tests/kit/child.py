@@ -22,6 +22,7 @@ from leat.pipelines.load.engine import Engine, Request
 from leat.pipelines.load.run import run_integration
 from leat.sources.driver import load_driver
 from leat.sources.events import Event
+from leat.warehouse.publication import publish_version
 from leat.warehouse.session import WarehouseError
 from tests.kit.project import Tally
 
@@ -49,8 +50,9 @@ class Point:
         at: ``observe`` (a phase of the engine), ``progress`` (records were read), ``event`` (the engine took an event
             of the driver and asks for the next), ``sql`` (before a statement that
             contains ``what``), ``audit`` (an audit event of Python or of leat, a space, a pattern of its first
-            argument). Two do not kill: ``disk`` (from the phase on, no file may grow beyond ``nth`` bytes), and
-            ``full`` (from the statement on, no file may grow at all).
+            argument), ``audited`` (``what`` milliseconds after any audit event; 0 for none: the result then has under
+            this name how many there were). Two do not kill: ``disk`` (from the phase on, no file may grow beyond
+            ``nth`` bytes), and ``full`` (from the statement on, no file may grow at all).
         what: the phase, the text, the event.
         nth: the how-manieth time.
     """
@@ -105,11 +107,11 @@ def _run(project: Startable, point: Point | None, request: Request, name: str, a
     result = run_integration(engine, name, request)
     try:
         engine.observe(name, "publishing")
-        engine.warehouse.publish()
+        publish_version(engine.warehouse)
         engine.observe(name, "published")
     except WarehouseError as error:
         result = replace(result, status="failed", error=str(error), error_type="WarehouseError")
-    answer.send(asdict(result))
+    answer.send(asdict(result) | {"audited": _audited[0]})
     answer.close()
 
 
@@ -136,12 +138,32 @@ def _arm(point: Point) -> dict[str, Callable[..., None]]:
         _audit(STATEMENT, re.escape(point.what), lambda: _fill_the_disk(0))
     elif point.at == "sql":
         _audit(STATEMENT, re.escape(point.what), count)
+    elif point.at == "audited":
+        _count_all(point.nth, float(point.what or 0) / 1000)
     elif point.at == "audit":
         event, _, pattern = point.what.partition(" ")
         _audit(event, pattern, count)
     else:
         raise ValueError(point)
     return {}
+
+
+_audited = [0]
+
+
+def _count_all(nth: int, after: float) -> None:
+    """Count all audit events; a time after the nth the process dies, wherever it is then."""
+
+    def hook(_name: str, _args: tuple[Any, ...]) -> None:
+        _audited[0] += 1
+        if _audited[0] == nth:
+            if after:
+                signal.setitimer(signal.ITIMER_REAL, after)  # nobody catches the signal
+            else:
+                _die()
+
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    sys.addaudithook(hook)
 
 
 def _arm_driver(engine: Engine, name: str, nth: int) -> None:
@@ -237,15 +259,15 @@ def _ask_duckdb(path: Path) -> Callable[[str], Any]:
     """Return a function that reads the published file; while that is the same file, it gives the same answer."""
     import duckdb
 
-    known: dict[tuple[int, int, int], Any] = {}
+    answers: dict[tuple[int, int, int], Any] = {}
 
     def ask(sql: str) -> Any:
         now = path.stat()
         version = (now.st_ino, now.st_mtime_ns, now.st_size)
-        if version not in known:
+        if version not in answers:
             with duckdb.connect(path, read_only=True, config={"threads": 1}) as connection:
-                known[version] = connection.execute(sql).fetchall()
-        return known[version]
+                answers[version] = connection.execute(sql).fetchall()
+        return answers[version]
 
     return ask
 
@@ -264,7 +286,7 @@ def _ask_postgres(url: str) -> Callable[[str], Any]:
     return ask
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Poll a condition; fails when it does not come true in time."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -31,8 +31,8 @@ class Leat:
     patience: float = 120
 
     def env(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-        return {**kept, "TERM": "xterm", "COLUMNS": "200", **self.variables, **(more or {})}
+        passed_on = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+        return {**passed_on, "TERM": "xterm", "COLUMNS": "200", **self.variables, **(more or {})}
 
     def __call__(self, *args: str, given: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
         """Run the command to its end, in a process that is forked from one with the libraries: in a tenth of the time.
@@ -112,13 +112,13 @@ def then(leat: Leat, *steps: Mapping[str, Any]) -> None:
 def documented_json() -> dict[str, Any]:
     """Return the example object of each command in docs/json.md."""
     text = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
-    found = {}
+    result = {}
     for title, body in re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE):
         blocks = re.findall(r"```json\n(.*?)```", body, re.DOTALL)
         for command in re.findall(r"leat (\w+)", title) or [title]:
             if blocks:
-                found[command] = json.loads(blocks[0])
-    return found
+                result[command] = json.loads(blocks[0])
+    return result
 
 
 def differs(said: Any, documented: Any, where: str = "") -> list[str]:
@@ -141,10 +141,10 @@ def differs(said: Any, documented: Any, where: str = "") -> list[str]:
     ):  # keyed by what the user has named
         first = next(iter(documented.values()), None)
         return [text for key, item in said.items() for text in differs(item, first, f"{where}.*")] if first else []
-    found = [
+    differences = [
         f"{where}.{key}: only {'said' if key in said else 'documented'}" for key in said.keys() ^ documented.keys()
     ]
-    return found + [
+    return differences + [
         text
         for key in said.keys() & documented.keys()
         for text in differs(said[key], documented[key], f"{where}.{key}")

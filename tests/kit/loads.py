@@ -11,11 +11,11 @@ from typing import Any
 
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.load.apply import apply_load
+from leat.pipelines.load.conversion import Conversion
 from leat.pipelines.load.event_log import items
 from leat.pipelines.load.landing import Landed, next_load_id
 from leat.pipelines.load.plan import SYNC, LoadPlan, declared_tables
 from leat.pipelines.load.results import StreamResult
-from leat.pipelines.load.shaping import Shaping
 from leat.pipelines.load.state import State, read_state
 from leat.sources.driver import ConnectionModel
 from leat.sources.events import Event
@@ -71,7 +71,7 @@ def write(landed: Landed, declaration: Declaration, events: Iterable[Event]) -> 
     from pyarrow import parquet
 
     tables: dict[str, list[pa.Table]] = defaultdict(list)
-    for item in items(declaration.name, iter(events), Shaping(declared_tables(declaration), b"key")):
+    for item in items(declaration.name, iter(events), Conversion(declared_tables(declaration), b"key")):
         tables[item.meta.table_name].append(item.data)
     for name, parts in tables.items():
         folder = landed.folder / "data" / "data" / name

@@ -1,7 +1,7 @@
 """Odd values that systems really send: by type, as text, and as JSON documents. Each has a name for a test's id.
 
 Whatever is done with one of them, the records next to it are loaded, and no reason, log or message holds the value. A
-value of :data:`REFUSED` can't be in a column of its type; one of :data:`TAKEN` can, and is what stands next to it.
+value of :data:`REFUSED` can't be in a column of its type; one of :data:`TAKEN` can, and is what is next to it.
 """
 
 from __future__ import annotations

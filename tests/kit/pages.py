@@ -73,6 +73,6 @@ def broken_links(pages: dict[Path, Page]) -> Iterator[str]:
             target = (path.parent / unquote(address)).resolve() if address else path
             if link == "data:,":
                 continue
-            known = target in pages or (target.is_file() and not anchor)
-            if not known or (anchor and unquote(anchor) not in pages[target].ids):
+            exists = target in pages or (target.is_file() and not anchor)
+            if not exists or (anchor and unquote(anchor) not in pages[target].ids):
                 yield f"{path.name}: {link}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from leat.pipelines.load import state
 from leat.quality.rule_files import Rule, load_rules
 from leat.sources.driver import load_streams
 from leat.warehouse.session import Session, quote
-from tests.loaded import REPOSITORY, declare, load, project, utc
+from tests.kit.loaded import REPOSITORY, declare, load, project, utc
 
 NOW = utc(2026, 11, 20, 9)
 LONG_AGO = NOW - timedelta(days=400)
@@ -42,7 +42,7 @@ Tables = Mapping[str, Sequence[Row]]
 @cache
 def declarations() -> dict[str, Declaration]:
     """Return all systems, each called like its source; the tables of the REST API are those of this project."""
-    return {**{name: declare(name) for name in SYSTEMS}, "rest_api": load_declarations(project(REPOSITORY))["rest_api"]}
+    return {**{name: declare(name) for name in SYSTEMS}, "support": load_declarations(project(REPOSITORY))["support"]}
 
 
 @cache
@@ -68,9 +68,9 @@ def _link(folder: Path, kind: str, names: Sequence[str]) -> None:
 
 
 def load_company(
-    session: Session, folder: Path, given: Mapping[str, Tables], systems: Sequence[str] = (*SYSTEMS, "rest_api")
+    session: Session, folder: Path, given: Mapping[str, Tables], systems: Sequence[str] = (*SYSTEMS, "support")
 ) -> None:
-    """Load what is given and, without rows, what the models read beside it and all of sso; then build the models.
+    """Load what is given and, without rows, what the models read in addition and all of sso; then build the models.
 
     Args:
         session: an open transaction of an empty warehouse.
@@ -82,15 +82,17 @@ def load_company(
     read = {(table.schema, table.name) for model in built for table in model.inputs}
     for number, name in enumerate(systems):
         tables = given.get(name, {})
-        if name == "rest_api":
-            _load_declared(session, name, tables)
+        if name == "support":
+            load_declared(session, name, tables, NOW)
             continue
         streams = [stream.name for stream in load_streams(name) if name == "sso" or (name, stream.name) in read]
         load(session, name, f"{number:03}", {**dict.fromkeys(streams, ()), **tables}, NOW)
     build(session, built, NOW)
 
 
-def _load_declared(session: Session, name: str, tables: Tables) -> None:
+def load_declared(session: Session, name: str, tables: Tables, at: datetime) -> None:
+    """Load rows of an integration whose columns its declaration has."""
+    state.create_tables(session)
     session.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(name)}")
     declaration = declarations()[name]
     for stream in declaration.selected():
@@ -101,7 +103,7 @@ def _load_declared(session: Session, name: str, tables: Tables) -> None:
             marks = ", ".join(f"CAST(? AS {session.dialect.sql_type(kinds[column])})" for column in row)
             columns = ", ".join(map(quote, row))
             session.execute(f"INSERT INTO {quote(name, stream.name)} ({columns}) VALUES ({marks})", list(row.values()))
-    state.write_load(session, "900", name, "sync", (NOW, NOW))
+    state.write_load(session, "900", name, "sync", (at, at))
 
 
 def rows_of(session: Session, model: str) -> list[Row]:
@@ -113,9 +115,9 @@ def rows_of(session: Session, model: str) -> list[Row]:
 def violations(session: Session, folder: Path, name: str) -> list[Row]:
     """Return what a rule finds now, sorted by its key."""
     checked = rule(folder, name)
-    session.keep("leat_found", checked.at(NOW, session.dialect))
-    found = session.sqlalchemy().execute(sqlalchemy.text("SELECT * FROM leat_found")).mappings()
-    return sorted((dict(row) for row in found), key=lambda row: [str(row[column]) for column in checked.key])
+    session.create_temporary("leat_found", checked.at(NOW, session.dialect))
+    rows = session.sqlalchemy().execute(sqlalchemy.text("SELECT * FROM leat_found")).mappings()
+    return sorted((dict(row) for row in rows), key=lambda row: [str(row[column]) for column in checked.key])
 
 
 def user(login: str, email: str | None = None, **more: Any) -> Row:

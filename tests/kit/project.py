@@ -16,6 +16,7 @@ from leat.pipelines.load.results import IntegrationResult
 from leat.pipelines.load.run import run_integration
 from leat.sources.driver import add_sources
 from leat.warehouse.connect import open_warehouse
+from leat.warehouse.publication import publish_version
 from leat.warehouse.session import Warehouse
 
 SOURCES = Path(__file__).parent / "sources"
@@ -87,7 +88,7 @@ class Tally:
     def run(self, request: Request | None = None, **changes: Any) -> IntegrationResult:
         engine = self.engine(**changes)
         result = run_integration(engine, "tally", request or Request())
-        engine.warehouse.publish()
+        publish_version(engine.warehouse)
         return result
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:

@@ -13,7 +13,7 @@ from leat.assets.model import Model
 from leat.assets.model_files import load_models
 from leat.sources.driver import load_streams
 from leat.warehouse.session import Warehouse
-from tests.loaded import REPOSITORY, declare, load, project
+from tests.kit.loaded import REPOSITORY, declare, load, project
 
 Rows = list[dict[str, Any]]
 
@@ -46,7 +46,7 @@ def built(
     assert tables.keys() <= every
     wanted = {table.name for model in models for table in model.inputs if table.schema == integration}
     given = {name: [_as_text(row) for row in tables.get(name, ())] for name in sorted(wanted)}
-    found: dict[str, Rows] = {}
+    results: dict[str, Rows] = {}
     with warehouse.transaction() as session:
         load(session, integration, "001", given, now)
         for result in build(session, models, now):
@@ -54,8 +54,8 @@ def built(
             columns = list(session.columns("analytics", result.name))
             listed = ", ".join(str(n) for n in range(1, len(columns) + 1))
             rows = session.execute(f"SELECT * FROM analytics.{result.name} ORDER BY {listed}")
-            found[result.name] = [dict(zip(columns, row, strict=True)) for row in rows]
-    return found
+            results[result.name] = [dict(zip(columns, row, strict=True)) for row in rows]
+    return results
 
 
 def _as_text(row: Mapping[str, Any]) -> dict[str, Any]:

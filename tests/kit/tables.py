@@ -67,10 +67,10 @@ class Tables:
                 scanned.setdefault(event.stream, set()).add(key)
                 self.rows[event.stream][key] = row
         elif isinstance(event, Delete | FullScan):
-            kept = scanned.get(event.stream, set()) if isinstance(event, FullScan) else set()
+            listed = scanned.get(event.stream, set()) if isinstance(event, FullScan) else set()
             table = self.rows[event.stream]
             for key in [key for key, row in table.items() if all(row[c] == v for c, v in event.where.items())]:
-                if key not in kept:
+                if key not in listed:
                     del table[key]
         elif isinstance(event, Cursor):
             self.cursor = json.loads(json.dumps(event.value))

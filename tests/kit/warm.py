@@ -1,5 +1,10 @@
 """Import what runs need and land once, so that processes forked from here start at once; opens no warehouse."""
 
+import contextlib
+import gc
+import importlib
+import io
+import pkgutil
 import tempfile
 import threading
 from pathlib import Path
@@ -12,16 +17,29 @@ import icalendar  # noqa: F401
 import imapclient  # noqa: F401
 import psycopg2  # noqa: F401
 import requests  # noqa: F401
+import rich.progress
+import rich.table  # noqa: F401
 import sqlalchemy  # noqa: F401
+import typer.rich_utils  # noqa: F401
 
-import leat.pipelines.load.run  # noqa: F401
+import leat
 import tests.kit.child  # noqa: F401
+from leat.control.engine import open_control
+from leat.pipelines.load.conversion import Conversion
 from leat.pipelines.load.landing import Landed, land
-from leat.pipelines.load.shaping import Shaping
 from leat.sources.events import Cursor
 
+_NOT_NEEDED = ("leat.control.migrations", "leat.dagster_project", "leat.demo")
+
+with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):  # the command asks for a tty
+    for _module in pkgutil.walk_packages(leat.__path__, "leat."):
+        if not _module.name.startswith(_NOT_NEEDED):
+            importlib.import_module(_module.name)
 with tempfile.TemporaryDirectory() as _folder:
     _landed = Landed("20000101T000000000000", Path(_folder) / "landing" / "load")
     _landed.write_plan({})
-    land(_landed, "tally", iter([Cursor({})]), Shaping({}, b""), lambda _phase: None)
+    land(_landed, "tally", iter([Cursor({})]), Conversion({}, b""), lambda _phase: None)
+    open_control(f"sqlite:///{_folder}/control.db").dispose()
 assert threading.active_count() == 1, "a thread would not survive the fork"
+gc.collect()
+gc.freeze()  # a collection in a child would copy the pages of everything

@@ -1,4 +1,4 @@
-"""A webhook receiver: a server on loopback that keeps what it is sent and answers as a test wants."""
+"""A webhook receiver: a server on loopback that stores what it is sent and answers as a test wants."""
 
 from __future__ import annotations
 

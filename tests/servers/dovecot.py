@@ -1,4 +1,4 @@
-"""Dovecot, an IMAP server as it is used in production, as a process on loopback; it keeps mail in Maildir folders."""
+"""Dovecot, an IMAP server as it is used in production, as a process on loopback; it stores mail in Maildir folders."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def start_dovecot(
     """Start Dovecot for these accounts and wait until it listens; started by root, it runs as another user.
 
     Args:
-        folder: where its log is, and its mail unless the server's user cannot get there; what is there is kept.
+        folder: where its log is, and its mail unless the server's user cannot get there; what is there stays.
         users: login to password.
         port: TCP port on 127.0.0.1; None for a free one.
         capability: the capabilities that it offers instead of all that it has, separated by blanks.
@@ -124,7 +124,7 @@ def start_dovecot(
 
 
 def server_folder(folder: Path) -> Path:
-    """Return where the server of a folder really keeps its files; its sockets need a short path."""
+    """Return where the server of a folder really has its files; its sockets need a short path."""
     return place_of(folder, "dovecot", NOBODY if os.geteuid() == 0 else None, _LONGEST)
 
 
@@ -142,8 +142,8 @@ def set_users(folder: Path, users: Mapping[str, str]) -> None:
 def give_to_server(path: Path) -> None:
     """Let the server own a folder and all below it, after files were written into its Maildirs."""
     if os.geteuid() == 0:
-        for found in (path, *path.rglob("*")):
-            _give(found, NOBODY)
+        for path_ in (path, *path.rglob("*")):
+            _give(path_, NOBODY)
 
 
 def _config(place: Path, dovecot: Dovecot, port: int, tls: Tls | None, more: list[str]) -> str:

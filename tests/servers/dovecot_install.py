@@ -1,8 +1,9 @@
 """Dovecot's programs: those of the machine, or a copy of Debian's packages below this Python's own folder.
 
 Nothing is installed and no root is needed: ``apt-get download`` fetches what ``apt-get --simulate install`` would
-install, and the packages are unpacked. Dovecot finds its settings, libraries and programs where it is told to, but for
-one folder that is compiled in; its name is written anew, shorter and padded with NUL, as conda relocates programs.
+install, and the packages are unpacked. Dovecot finds its settings, libraries and programs where it is configured to,
+but for one folder that is compiled in; its name is overwritten, shorter and
+padded with NUL, as conda relocates programs.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ class Dovecot:
         if self.root is None:
             return {}
         shared = [path for path in (self.root / "usr" / "lib", self.root / "lib") if path.is_dir()]
-        found = [str(path) for top in shared for path in top.glob("*-linux-*") if path.is_dir()]
-        return {"LD_LIBRARY_PATH": ":".join([str(self.libexec), str(self.libexec / MODULES / "old-stats"), *found])}
+        folders = [str(path) for top in shared for path in top.glob("*-linux-*") if path.is_dir()]
+        return {"LD_LIBRARY_PATH": ":".join([str(self.libexec), str(self.libexec / MODULES / "old-stats"), *folders])}
 
 
 def find_dovecot() -> Dovecot:

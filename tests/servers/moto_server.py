@@ -1,4 +1,4 @@
-"""moto, an imitation of AWS in memory, as a process on loopback: any keys are accepted, and nothing is kept."""
+"""moto, an imitation of AWS in memory, as a process on loopback: any keys are accepted, and nothing is stored."""
 
 from __future__ import annotations
 

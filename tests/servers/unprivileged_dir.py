@@ -1,4 +1,4 @@
-"""Where a server that refuses to run as root keeps its files, so that another user gets at them."""
+"""Where a server that refuses to run as root stores its files, so that another user gets at them."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def start_wsgidav(folder: Path, users: Mapping[str, str], port: int | None = Non
     """Start WsgiDAV for these accounts and wait until it listens.
 
     Args:
-        folder: where it keeps its configuration and the files; what is there already is served again.
+        folder: of its configuration and files; existing data is served again.
         users: login to password; each may read and write everything.
         port: TCP port on 127.0.0.1; None for a free one.
     """

@@ -1,4 +1,4 @@
-"""Xandikos, a CalDAV server that keeps calendars in git, as a process on loopback.
+"""Xandikos, a CalDAV server that stores calendars in git, as a process on loopback.
 
 It has one principal, ``/user/``, and with ``--defaults`` its calendar ``/user/calendars/calendar/``. It serves what it
 was given byte for byte, broken files too.
@@ -16,7 +16,7 @@ def start_xandikos(folder: Path, port: int | None = None) -> Process:
     """Start Xandikos and wait until it listens.
 
     Args:
-        folder: where it keeps its collections; what is there already is served again.
+        folder: of its collections; existing data is served again.
         port: TCP port on 127.0.0.1; None for a free one.
     """
     folder = folder.resolve()

@@ -58,15 +58,15 @@ class Objects:
 
     def _list(self, bucket: str, query: dict[str, str]) -> Reply:
         prefix, after = query.get("prefix", ""), query.get("continuation-token", "")
-        found: dict[str, str] = {}
+        result: dict[str, str] = {}
         for key in sorted(self.buckets[bucket], key=str.encode):
             rest = key[len(prefix) :]
             if key.startswith(prefix):
                 folder = prefix + rest.partition("/")[0] + "/"
-                found[folder if query.get("delimiter") and "/" in rest else key] = key
-        names = [name for name in found if name > after]
+                result[folder if query.get("delimiter") and "/" in rest else key] = key
+        names = [name for name in result if name > after]
         shown = names[: self.page]
-        entries = "".join(self._entry(bucket, name, name != found[name]) for name in shown)
+        entries = "".join(self._entry(bucket, name, name != result[name]) for name in shown)
         more = f"<NextContinuationToken>{escape(shown[-1])}</NextContinuationToken>" if names[self.page :] else ""
         head = f"<EncodingType>url</EncodingType><IsTruncated>{'true' if more else 'false'}</IsTruncated>"
         return xml("ListBucketResult", head + more + entries)

@@ -113,7 +113,7 @@ QUARANTINED: dict[str, bytes] = {
     "an attachment that is none": ics("UID:1", START, "ATTACH;ENCODING=BASE64;VALUE=BINARY:" + "?" * 50 + P),
     "twins": ics(*EVENT, "UID:1", "END:VEVENT", *EVENT, "UID:1", "END:VEVENT"),
 }  # fmt: skip
-"""Files by name of which at least a part is quarantined."""
+"""Files by name that are quarantined at least in part."""
 
 _TEXT = ics("UID:1", START, "SUMMARY:Gr\u00fc\u00dfe")
 ENCODINGS: dict[str, bytes] = {

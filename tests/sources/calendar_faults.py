@@ -42,9 +42,11 @@ def faulty(target: str | None = None) -> Iterator[Faulty]:
             self.close_connection = True
 
         def _forward(self, body: bytes) -> Reply:
-            kept = {k: v for k, v in self.headers.items() if k.lower() in ("depth", "content-type", "authorization")}
+            passed_on = {
+                k: v for k, v in self.headers.items() if k.lower() in ("depth", "content-type", "authorization")
+            }
             url = f"{str(target).rstrip('/')}{self.path}"
-            answer = requests.request(self.command, url, data=body, headers=kept, timeout=30)
+            answer = requests.request(self.command, url, data=body, headers=passed_on, timeout=30)
             return answer.status_code, {"Content-Type": answer.headers.get("Content-Type", "")}, answer.content
 
         do_PROPFIND = do_REPORT = do_GET = do_POST = _answer  # noqa: N815 - the names that http.server looks for

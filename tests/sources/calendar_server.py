@@ -59,11 +59,11 @@ class Calendars:
             return lie
         calendar = path[: path.rfind("/") + 1]
         if method == "GET":
-            found = self.files.get(calendar, {}).get(unquote(path[len(calendar) :]))
+            file = self.files.get(calendar, {}).get(unquote(path[len(calendar) :]))
             return (
                 (404, {}, b"")
-                if found is None
-                else (200, {"Content-Type": f"text/calendar; charset={self.charset}"}, found)
+                if file is None
+                else (200, {"Content-Type": f"text/calendar; charset={self.charset}"}, file)
             )
         if method == "REPORT" and "calendar-multiget" in body:
             return self._multiget(path, body)
@@ -118,18 +118,18 @@ class Calendars:
         return multistatus(self.calendar(path), *(self.listed(path) if "getetag" in body else ()))
 
     def _multiget(self, path: str, body: str) -> Reply:
-        found = []
+        result = []
         for href in re.findall(r"<D:href>([^<]*)</D:href>", body):
             content = self.files[path].get(unquote(href[len(path) :]))
             if content is not None and not _is_text(content):
                 return 500, {}, b""
             if content is None:
-                found.append(response(href, status="HTTP/1.1 404 Not Found"))
+                result.append(response(href, status="HTTP/1.1 404 Not Found"))
             else:
                 text = escape(content.decode(), {"\r": "&#13;"})
                 data = f'<C:calendar-data xmlns:C="urn:ietf:params:xml:ns:caldav">{text}</C:calendar-data>'
-                found.append(response(href, f"<getetag>{hash(content)}</getetag>{data}"))
-        return multistatus(*found)
+                result.append(response(href, f"<getetag>{hash(content)}</getetag>{data}"))
+        return multistatus(*result)
 
 
 def _is_text(content: bytes) -> bool:

@@ -15,13 +15,13 @@ KEY = {"account": "a", "mailbox": "INBOX", "uidvalidity": 1, "uid": 1}
 
 def read(raw: bytes, complete: bool = True) -> Read:
     """Read a message; every row fits its stream."""
-    found = read_message(Fetched(KEY, raw, len(raw), datetime(2026, 3, 10, tzinfo=UTC), complete))
+    message = read_message(Fetched(KEY, raw, len(raw), datetime(2026, 3, 10, tzinfo=UTC), complete))
     batches = {stream.name: Batch(stream) for stream in STREAMS}
-    for stream, row in found.rows:
+    for stream, row in message.rows:
         assert list(batches[stream].add(row)) == []
     for batch in batches.values():
         list(batch.flush())
-    return found
+    return message
 
 
 def rows(raw: bytes, stream: str, complete: bool = True) -> list[dict[str, Any]]:

@@ -53,9 +53,9 @@ class Tables:
                 self.rows[event.stream][key] = row
         elif isinstance(event, Delete | FullScan):
             table = self.rows[event.stream]
-            kept = scanned.get(event.stream, set()) if isinstance(event, FullScan) else set()
+            listed = scanned.get(event.stream, set()) if isinstance(event, FullScan) else set()
             for key in [k for k, row in table.items() if all(row[c] == v for c, v in event.where.items())]:
-                if key not in kept:
+                if key not in listed:
                     del table[key]
         elif isinstance(event, Cursor):
             self.cursor = json.loads(json.dumps(event.value))

@@ -123,8 +123,8 @@ class Warehouse:
                 raise AssertionError(event)
 
     def rows(self, stream: str, **where: Any) -> list[dict[str, Any]]:
-        found = self.tables.get(stream, {}).values()
-        return [row for row in found if all(row[column] == value for column, value in where.items())]
+        rows_ = self.tables.get(stream, {}).values()
+        return [row for row in rows_ if all(row[column] == value for column, value in where.items())]
 
     def row(self, stream: str, **where: Any) -> dict[str, Any]:
         (row,) = self.rows(stream, **where)

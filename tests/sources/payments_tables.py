@@ -55,7 +55,9 @@ class Tables:
         new = key not in self.fake.objects[name]
         self.fake.put(name, key, ({"created": at(self.now)} if new else {}) | fields)
         if event:
-            self.fake.tell(event, {"object": self.fake.objects[name][key]["object"], "id": key}, created=at(self.now))
+            self.fake.add_event(
+                event, {"object": self.fake.objects[name][key]["object"], "id": key}, created=at(self.now)
+            )
 
     def sync(self) -> Sync:
         return Sync("payments", self.streams, self.cursor, self.folder, self.folder, self.now, called=self.calls.append)

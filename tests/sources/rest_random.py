@@ -12,7 +12,7 @@ from tests.sources.rest_answers import Asked
 
 NEXT_AT = [("next",), ("meta", "next"), ("paging", "next", "after"), ("@odata.nextLink",), ("links", "next"), ("k",)]
 NAMES = ["following", "zork", "nextPage", "cursor2", "page_after", "x"]
-BESIDE = [
+EXTRAS = [
     {},
     {"included": [{"id": 7, "tags": ["]", '"', "["], "data": [1]}] * 40, "items": [[1], [2]]},
     {"note": 'x"]}', "meta2": {"items": []}, "version": 3},
@@ -32,11 +32,11 @@ class Api:
         next_at: where what leads to the next page is in the answer.
         names: names that the API has changed since it was declared.
         last_next: what there is in place of the next on the last page: null, an empty text or nothing.
-        total: how the total is told: never, on every page, on the first, as text, or wrongly.
+        total: how the total is given: never, on every page, on the first, as text, or wrongly.
         total_error: how wrong a wrong total is.
         more: whether a flag says if there are more.
         beyond: what comes after the last page of numbered ones.
-        beside: what else is in an answer.
+        extra: what else is in an answer.
         list_at: where the list is.
         uneven: how many records fewer each page of a list with cursors has, in turn.
         empty: how an empty list is written.
@@ -53,7 +53,7 @@ class Api:
     total_error: int
     more: str
     beyond: str
-    beside: dict[str, Any] = field(repr=False)
+    extra: dict[str, Any] = field(repr=False)
     list_at: tuple[str, ...]
     uneven: list[int]
     empty: str
@@ -103,7 +103,7 @@ class Api:
         return start, start
 
     def _answer(self, shown: list[dict[str, int]], start: int, size: int, ids: list[int], asked: int) -> Any:
-        body: dict[str, Any] = dict(self.beside)
+        body: dict[str, Any] = dict(self.extra)
         headers: dict[str, str] = {}
         more = start + size < len(ids)
         # a page without records goes on from the record before it, so that a cursor always moves
@@ -194,7 +194,7 @@ def apis(draw: st.DrawFn) -> Api:
         total_error=draw(st.sampled_from([-3, -1, 1, 5])),
         more=draw(st.sampled_from(["never", "never", "more", "last"])),
         beyond=draw(st.sampled_from(["empty", "404", "repeat"])),
-        beside=draw(st.sampled_from(BESIDE)),
+        extra=draw(st.sampled_from(EXTRAS)),
         list_at=draw(
             st.sampled_from([("items",), ("data", "items"), *([] if style in ("cursor", "next_link") else [()])])
         ),

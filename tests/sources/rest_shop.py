@@ -11,7 +11,7 @@ from typing import Any
 from leat.sources.driver import Sync
 from leat.sources.events import Cursor, Delete, Event, Failed, FullScan, Logged, Quarantined, Rows
 from leat.sources.http.calls import ApiCall
-from leat.sources.rest_api.http import Connection, extract
+from leat.sources.rest_api.http.driver import Connection, extract
 from tests.servers.api_server.handler import ApiServer
 
 ORDERS: dict[str, Any] = {
@@ -93,8 +93,8 @@ class Reader:
             self._apply(connection, event, scanned)
         for event in events:
             if isinstance(event, FullScan):
-                table, kept = self.tables.setdefault(event.stream, {}), scanned.get(event.stream, set())
-                for key in [k for k, row in table.items() if _matches(row, event.where) and k not in kept]:
+                table, listed = self.tables.setdefault(event.stream, {}), scanned.get(event.stream, set())
+                for key in [k for k, row in table.items() if _matches(row, event.where) and k not in listed]:
                     del table[key]
         return events
 

@@ -18,16 +18,16 @@ class GitHub:
         self.off = {"wiki"}
 
     def issue(self, repository: str, number: int, at: str, comments: int = 0) -> None:
-        found = {
+        value = {
             "id": hash((repository, number)) % 10**9,
             "number": number,
             "title": f"{repository} {number}",
             "state": "open",
         }
         rows = [each for each in self.issues[repository] if each["number"] != number]
-        self.issues[repository] = [*rows, {**found, "user": {"login": "octocat"}, "updated_at": at}]
+        self.issues[repository] = [*rows, {**value, "user": {"login": "octocat"}, "updated_at": at}]
         self.comments[repository, number] = [
-            {"id": found["id"] * 100 + n, "body": "text", "user": {"login": "hubot"}, "created_at": at}
+            {"id": value["id"] * 100 + n, "body": "text", "user": {"login": "hubot"}, "created_at": at}
             for n in range(comments)
         ]
 
@@ -68,12 +68,12 @@ class HubSpot:
         start, size = int(asked.body.get("after", 0)), int(asked.body["limit"])
         if start + size > self.cap:
             return 400, {}, {"status": "error", "message": "paging beyond the limit"}
-        found = [
+        matching = [
             {"id": name, "properties": {"email": f"{name}@example.com"}, "updatedAt": at.isoformat()}
             for at, name in rows[start : start + size]
         ]
         paging = {"paging": {"next": {"after": str(start + size)}}} if start + size < len(rows) else {}
-        return {"total": len(rows), "results": found, **paging}
+        return {"total": len(rows), "results": matching, **paging}
 
 
 class Graph:
@@ -95,14 +95,14 @@ class Graph:
         if token and since < self.oldest:
             return 410, {}, {"error": {"code": "syncStateNotFound"}}
         live = dict(self.changes)
-        found = self.changes[since:] if token else [(name, True) for name, here in live.items() if here]
+        changed = self.changes[since:] if token else [(name, True) for name, here in live.items() if here]
         skip = int(asked.query.get("$skiptoken", 0))
-        value = [self._user(name, here) for name, here in found[skip : skip + self.size]]
-        kept = f"&$deltatoken={token}" if token else ""
-        if skip + self.size < len(found):
+        value = [self._user(name, here) for name, here in changed[skip : skip + self.size]]
+        delta = f"&$deltatoken={token}" if token else ""
+        if skip + self.size < len(changed):
             return {
                 "value": value,
-                "@odata.nextLink": f"{self.url}v1.0/users/delta?$skiptoken={skip + self.size}{kept}",
+                "@odata.nextLink": f"{self.url}v1.0/users/delta?$skiptoken={skip + self.size}{delta}",
             }
         return {"value": value, "@odata.deltaLink": f"{self.url}v1.0/users/delta?$deltatoken={len(self.changes)}"}
 

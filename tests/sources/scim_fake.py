@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 _FILTER = re.compile(r'meta\.lastModified gt "([^"]+)"')
+_MEMBER = re.compile(r'members\[value eq "([^"]+)"\]')
 
 
 @dataclass
@@ -32,6 +33,7 @@ class Fake:
         token: the one that it accepts; None for any.
         fault: given the number of the request and the path, what to answer instead: status and body.
         seen: every path that was asked for, with its query.
+        changes: what was asked to be changed: method, path and body.
     """
 
     resources: dict[str, dict[str, Any]] = field(default_factory=lambda: {"Users": {}, "Groups": {}})
@@ -44,6 +46,7 @@ class Fake:
     token: str | None = None
     fault: Callable[[int, str], tuple[int, bytes] | None] = lambda _number, _path: None
     seen: list[str] = field(default_factory=list)
+    changes: list[tuple[str, str, Any]] = field(default_factory=list)
     granted: int = 0
     url: str = ""
 
@@ -70,19 +73,38 @@ class Fake:
             return 200, json.dumps({"filter": {"supported": self.filters}}).encode()
         kind, _, name = parts.path.removeprefix("/scim/").partition("/")
         if name:
-            return 200, json.dumps(next(r for r in self.resources[kind].values() if r["id"] == name)).encode()
+            named = [record for record in self.resources[kind].values() if record["id"] == name]
+            return (200, json.dumps(named[0]).encode()) if named else (404, b"{}")
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
         return 200, json.dumps(self._list(kind, query)).encode()
 
+    def change(self, method: str, target: str, body: Any) -> tuple[int, bytes]:
+        """Apply the one operation of a PATCH on ``active`` or on ``members``."""
+        self.changes.append((method, target, body))
+        fault = self.fault(len(self.seen), target)
+        if fault:
+            return fault
+        kind, _, key = target.removeprefix("/scim/").partition("/")
+        record = next(each for each in self.resources[kind].values() if each["id"] == key)
+        operation = body["Operations"][0]
+        if operation["op"] == "replace":
+            record[operation["path"]] = operation["value"]
+        elif operation["op"] == "add":
+            record["members"] = record["members"] + operation["value"]
+        else:
+            gone = _MEMBER.fullmatch(operation["path"])[1]  # type: ignore[index]
+            record["members"] = [each for each in record["members"] if each["value"] != gone]
+        return 200, json.dumps(record).encode()
+
     def _list(self, kind: str, query: dict[str, str]) -> dict[str, Any]:
-        found = list(self.resources[kind].values())
+        matching = list(self.resources[kind].values())
         if self.honours and (wanted := _FILTER.fullmatch(query.get("filter", ""))):
             since = datetime.fromisoformat(wanted[1])
-            found = [each for each in found if datetime.fromisoformat(each["meta"]["lastModified"]) > since]
+            matching = [each for each in matching if datetime.fromisoformat(each["meta"]["lastModified"]) > since]
         if kind == "Groups" and not self.members_listed:
-            found = [{name: value for name, value in each.items() if name != "members"} for each in found]
+            matching = [{name: value for name, value in each.items() if name != "members"} for each in matching]
         begin = 0 if self.ignores_start else max(1, int(query.get("startIndex", 1))) - 1
-        answer = {"totalResults": self.total(len(found)), "Resources": found[begin : begin + self.page]}
+        answer = {"totalResults": self.total(len(matching)), "Resources": matching[begin : begin + self.page]}
         return {name: value for name, value in answer.items() if value is not None}
 
 
@@ -101,6 +123,10 @@ def serving(fake: Fake) -> Iterator[Fake]:
             fake.granted += 1
             fake.token = f"token-number-{fake.granted}"
             self._send(200, json.dumps({"access_token": fake.token, "expires_in": 3600}).encode())
+
+        def do_PATCH(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+            self._send(*fake.change("PATCH", self.path, body))
 
         def _send(self, status: int, body: bytes) -> None:
             self.send_response(status)

@@ -144,9 +144,9 @@ def test_clean_text_can_be_stored(text: str) -> None:
     assert clean(text) == plainly_clean(text)
 
 
-def test_unknown_fields_are_kept_without_those_that_are_null() -> None:
-    found = batched({"z": 1, "id": "1", "a": "x", "nothing": None, "extra": {"z": 2, "own": True}})
-    assert found["extra"] == '{"a":"x","own":true,"z":2}'
+def test_unknown_fields_are_stored_without_those_that_are_null() -> None:
+    actual = batched({"z": 1, "id": "1", "a": "x", "nothing": None, "extra": {"z": 2, "own": True}})
+    assert actual["extra"] == '{"a":"x","own":true,"z":2}'
     assert batched({"id": "1", "extra": None})["extra"] is None
 
 
@@ -157,7 +157,7 @@ def test_record_without_its_key_is_refused_and_leaves_no_trace() -> None:
     assert list(batch.flush()) == []
 
 
-def test_first_wrong_value_of_the_record_is_the_one_that_is_told() -> None:
+def test_first_wrong_value_of_the_record_is_the_one_that_is_reported() -> None:
     with pytest.raises(ValueError, match="column float takes float"):
         list(Batch(STREAM).add({"float": "x", "integer": "y"}))
 

@@ -18,6 +18,7 @@ from leat.demo.servers.radicale import start_radicale, storage_folder
 from leat.sources.calendar.caldav import driver as caldav
 from leat.sources.errors import NotFound, Unauthenticated, Unavailable
 from leat.sources.events import Cursor, Delete, Rows
+from leat.sources.http.request import Limits
 from tests.servers.xandikos import start_xandikos
 from tests.sources.calendar_tables import NOW, Tables, ics, simple
 
@@ -167,7 +168,7 @@ def test_without_sync_collection_etags_are_compared(server: Server, tables: Tabl
     from leat.sources.calendar.caldav.discovery import Calendar, find_roots, list_calendars
 
     account = server.auth or (None, None)
-    with open_account(tables.sync(), server.url, account[0], account[1], 30) as client:
+    with open_account(tables.sync(), server.url, account[0], account[1], Limits(timeout=30, attempts=1)) as client:
         state = {**tables.cursor["calendars"][server.calendar], "token": None}
         server.put("changed.ics", simple("changed", "New title"))
         server.delete("deleted.ics")
@@ -246,7 +247,7 @@ def test_files_that_radicale_hides_are_quarantined_where_its_storage_can_be_look
     assert looking.quarantined() == []
 
 
-def test_file_that_breaks_keeps_its_last_good_rows(server: Server, tables: Tables) -> None:
+def test_file_that_breaks_leaves_its_last_good_rows(server: Server, tables: Tables) -> None:
     if not server.serves_broken:
         server.put("a.ics", ics("UID:a", "DTSTART:20260312T100000Z", "DTEND:20260312T110000Z"))
         tables.run()
@@ -258,8 +259,8 @@ def test_file_that_breaks_keeps_its_last_good_rows(server: Server, tables: Table
     tables.run()
     assert tables.uids() == {"a"}
     assert len(tables.quarantined()) == 1
-    mend = server.plant if server.serves_broken else lambda files: server.put("a.ics", files["a.ics"])
-    mend({"a.ics": simple("a", "Mended")})
+    repair = server.plant if server.serves_broken else lambda files: server.put("a.ics", files["a.ics"])
+    repair({"a.ics": simple("a", "Mended")})
     tables.run()
     assert tables.quarantined() == []
     assert tables.table("events")[0]["summary"] == "Mended"
@@ -311,8 +312,8 @@ def test_stopped_server_is_unavailable_and_claims_nothing(server: Server, tables
 
 
 def test_setup_tests(server: Server, tables: Tables) -> None:
-    found = list(caldav.setup_tests(tables.connection, tables.sync()))
-    assert [(test.name, test.ok) for test in found] == [
+    actual = list(caldav.setup_tests(tables.connection, tables.sync()))
+    assert [(test.name, test.ok) for test in actual] == [
         ("reachable", True),
         ("authenticated", True),
         ("may list calendars", True),

@@ -70,7 +70,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_calendar_that_fails_keeps_its_rows_and_stops_no_other(
+def test_a_calendar_that_fails_leaves_its_rows_and_stops_no_other(
     calendars: Calendars, tables: Tables, fault: str
 ) -> None:
     tables.run()
@@ -195,7 +195,7 @@ def test_a_file_that_the_server_refuses_is_quarantined_alone(calendars: Calendar
     assert set(summaries(tables)) == {"a1", "a2", "b1"}
 
 
-def test_a_file_that_the_server_no_longer_delivers_keeps_its_rows(calendars: Calendars, tables: Tables) -> None:
+def test_a_file_that_the_server_no_longer_delivers_leaves_its_rows(calendars: Calendars, tables: Tables) -> None:
     tables.run()
     change(calendars)
     calendars.lie = lambda method, path, body: (
@@ -337,27 +337,27 @@ def test_shares_fail_alone(
     assert len(tables.quarantined()) == quarantined
 
 
-def test_an_event_that_breaks_keeps_its_rows_in_a_file_of_several(calendars: Calendars, tables: Tables) -> None:
+def test_an_event_that_breaks_leaves_its_rows_in_a_file_of_several(calendars: Calendars, tables: Tables) -> None:
     def event(uid: str, start: str) -> tuple[str, ...]:
         return "BEGIN:VEVENT", f"UID:{uid}", f"DTSTART:{start}", "RRULE:FREQ=DAILY;COUNT=2", "END:VEVENT"
 
     def two(first: str, second: str) -> bytes:
         return ics(*event("x", first), *event("y", second))
 
-    def found() -> list[tuple[str, int]]:
+    def rows_now() -> list[tuple[str, int]]:
         return [(row["uid"], row["starts_at"].day) for row in tables.table("occurrences") if row["uid"] in "xy"]
 
     calendars.put(A, "both.ics", two("20260312T100000Z", "20260312T100000Z"))
     tables.run()
-    assert found() == [("x", 12), ("x", 13), ("y", 12), ("y", 13)]
+    assert rows_now() == [("x", 12), ("x", 13), ("y", 12), ("y", 13)]
     calendars.put(A, "both.ics", two("20260320T100000Z", "soon"))
     tables.run()
-    assert found() == [("x", 20), ("x", 21), ("y", 12), ("y", 13)]
+    assert rows_now() == [("x", 20), ("x", 21), ("y", 12), ("y", 13)]
     tables.run(NOW + timedelta(days=1))
-    assert found() == [("x", 20), ("x", 21), ("y", 12), ("y", 13)]
+    assert rows_now() == [("x", 20), ("x", 21), ("y", 12), ("y", 13)]
     calendars.put(A, "both.ics", ics("UID:x", "DTSTART:20260322T100000Z"))
     tables.run(NOW + timedelta(days=1))
-    assert found() == [("x", 22)]
+    assert rows_now() == [("x", 22)]
 
 
 def test_the_zone_of_a_calendar_is_called_what_it_calls_itself(calendars: Calendars, tables: Tables) -> None:

@@ -127,9 +127,9 @@ def test_until_is_read_in_the_zone_of_the_start(first: tuple[str, ...], until: s
     ],
 )
 def test_dates_and_exceptions_in_another_form(first: tuple[str, ...], more: str, days: list[int]) -> None:
-    found = starts(*first, "RRULE:FREQ=DAILY;COUNT=3", more)
-    assert [int(moment[8:10]) for moment in found] == days
-    assert len({moment[10:] for moment in found}) == 1
+    actual = starts(*first, "RRULE:FREQ=DAILY;COUNT=3", more)
+    assert [int(moment[8:10]) for moment in actual] == days
+    assert len({moment[10:] for moment in actual}) == 1
 
 
 @pytest.mark.parametrize(
@@ -260,8 +260,8 @@ def test_the_set_equals_that_of_another_implementation(rule: str, day: int, zone
     line = f"DTSTART;TZID={zone}:{first:%Y%m%dT%H%M%S}"
     plain = [line, "DURATION:PT1H", f"RRULE:{rule}"]
     exceptions = [f"EXDATE;TZID={zone}:{first + timedelta(days=each):%Y%m%dT%H%M%S}" for each in range(gone)]
-    found = {row["starts_at"] for row in parse(*plain, *exceptions, window=window).rows["occurrences"]}
-    assume(len(found) > 1)  # the other one looks for a rule that never matches until the year 9999
+    actual = {row["starts_at"] for row in parse(*plain, *exceptions, window=window).rows["occurrences"]}
+    assume(len(actual) > 1)  # the other one looks for a rule that never matches until the year 9999
     calendar = icalendar.Calendar.from_ical(ics("UID:a", *plain, *exceptions))
     theirs = recurring_ical_events.of(calendar).between(window.start, window.end)
-    assert found == {instant(event["DTSTART"].dt) for event in theirs}
+    assert actual == {instant(event["DTSTART"].dt) for event in theirs}

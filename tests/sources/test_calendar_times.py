@@ -47,7 +47,9 @@ def reasons(content: bytes) -> list[str]:
         ("Asia/Kathmandu", "20260326T090000", ["03-26 03:15", "04-02 03:15"]),
     ],
 )
-def test_series_keeps_its_wall_clock_across_clock_changes_both_ways(zone: str, first: str, expected: list[str]) -> None:
+def test_series_stays_at_its_wall_clock_across_clock_changes_both_ways(
+    zone: str, first: str, expected: list[str]
+) -> None:
     assert starts(ics("UID:a", f"DTSTART;TZID={zone}:{first}", "RRULE:FREQ=WEEKLY;COUNT=2")) == expected
 
 
@@ -98,7 +100,7 @@ def test_custom_zones_of_one_name_differ_from_file_to_file() -> None:
     event = ("UID:a", "DTSTART;TZID=Customized Time Zone:20260326T090000", "RRULE:FREQ=WEEKLY;COUNT=2")
     assert starts(ics(*event, zones=custom_zone("+0100", "+0200"))) == ["03-26 08:00", "04-02 07:00"]
     assert starts(ics(*event, zones=custom_zone("+0300", "+0400"))) == ["03-26 06:00", "04-02 05:00"]
-    assert "nobody knows" in reasons(ics(*event))[0]  # nothing is left of the other files
+    assert "time zone database" in reasons(ics(*event))[0]  # nothing is left of the other files
 
 
 def test_changed_and_cancelled_instances() -> None:
@@ -139,7 +141,7 @@ def test_this_and_future_moves_all_later_instances_each_with_its_own_identity() 
     assert parse(text).rows["events"][1]["range"] == "THISANDFUTURE"
 
 
-def test_end_keeps_the_elapsed_length_and_duration_the_nominal_one() -> None:
+def test_end_preserves_the_elapsed_length_and_duration_the_nominal_one() -> None:
     night = (
         "DTSTART;TZID=Europe/Paris:20260327T220000",
         "RRULE:FREQ=DAILY;COUNT=2",
@@ -159,11 +161,11 @@ def test_floating_and_all_day_times_stay_on_the_wall_clock() -> None:
         (True, False, None, "29 09"),
     ]
     days = ics("UID:a", "DTSTART;VALUE=DATE:20260327", "RRULE:FREQ=DAILY;COUNT=4", "EXDATE;VALUE=DATE:20260329")
-    found = [
+    actual = [
         (r["all_day"], f"{r['starts_local']:%d}", f"{r['ends_local']:%d}", r["occurrence_id"])
         for r in occurrences(days)
     ]
-    assert found == [(True, "27", "28", "20260327"), (True, "28", "29", "20260328"), (True, "30", "31", "20260330")]
+    assert actual == [(True, "27", "28", "20260327"), (True, "28", "29", "20260328"), (True, "30", "31", "20260330")]
 
 
 def test_additional_dates_and_periods() -> None:
@@ -234,7 +236,7 @@ def test_rules_that_never_match_do_not_hang(rule: str) -> None:
         (ics("UID:a", "DTSTART:20260312T100000Z", "DTEND:20260312T090000Z"), "ends before it starts"),
         (ics("UID:a", "DTSTART;VALUE=DATE:20260312", "DTEND:20260313T090000Z"), "different kinds"),
         (ics("UID:a", "DTSTART:20260312T100000Z", "RRULE:FREQ=SOMETIMES"), "RRULE can't be read"),
-        (ics("UID:a", "DTSTART;TZID=Mars/Olympus:20260312T100000"), "nobody knows"),
+        (ics("UID:a", "DTSTART;TZID=Mars/Olympus:20260312T100000"), "time zone database"),
         (ics("UID:a", "DTSTART:20260312T100000Z")[:-30], "END:VEVENT is missing"),
         (ics("UID:a", "DTSTART:20260312T100000Z", "END:VTODO"), "in the place of END:VEVENT"),
         (ics("UID:caf\u00e9", "DTSTART:20260312T100000Z").decode().encode("latin-1"), "not UTF-8"),

@@ -56,7 +56,7 @@ def fill(objects: Objects, count: int, bucket: str = "b", folders: int = 5) -> N
         objects.put(bucket, f"f{number % folders}/{number:06}")
 
 
-def test_late_files_are_found_whatever_their_time(objects: Objects, tables: Tables) -> None:
+def test_late_files_are_detected_whatever_their_time(objects: Objects, tables: Tables) -> None:
     fill(objects, 30)
     tables.run()
     objects.put("b", "f1/late", at="1999-01-01T00:00:00.000Z")
@@ -65,7 +65,7 @@ def test_late_files_are_found_whatever_their_time(objects: Objects, tables: Tabl
     assert len(tables.rows["objects"]) == 31
 
 
-def test_object_replaced_with_same_size_and_time_is_found(objects: Objects, tables: Tables) -> None:
+def test_object_replaced_with_same_size_and_time_is_detected(objects: Objects, tables: Tables) -> None:
     fill(objects, 30)
     tables.run()
     objects.put("b", "f1/000001", etag="other", at=OLD)
@@ -403,7 +403,7 @@ def test_empty_pages_may_come_but_not_for_ever(tmp_path: Path) -> None:
         list_bucket(fetch, tmp_path, tmp_path / "lines", 1)
 
 
-def test_what_proved_a_listing_is_told(objects: Objects, tables: Tables) -> None:
+def test_what_proved_a_listing_is_reported(objects: Objects, tables: Tables) -> None:
     objects.page = 10
     for number in range(35):
         objects.put("flat", f"k{number}")
@@ -440,7 +440,7 @@ def test_a_key_is_what_the_server_wrote(objects: Objects, tables: Tables, writte
     body = b"<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>%s</Key><Size>1</Size></Contents>"
     objects.fault = on_page(1, (200, {}, body % written + b"</ListBucketResult>"))
     tables.run()
-    assert [found for _, found in tables.rows["objects"]] == [key]
+    assert [key_ for _, key_ in tables.rows["objects"]] == [key]
 
 
 @pytest.mark.parametrize(
@@ -519,8 +519,8 @@ def test_odd_rows_about_a_bucket_stop_nothing(objects: Objects, tables: Tables) 
 def dav(href: str, folder: bool = False, modified: str = "Mon, 02 Mar 2026 10:00:00 GMT", size: str = "1") -> str:
     kind = "<D:resourcetype><D:collection/></D:resourcetype>" if folder else "<D:resourcetype/>"
     more = f"<D:getcontentlength>{size}</D:getcontentlength><D:getlastmodified>{modified}</D:getlastmodified>"
-    found = f"<D:prop>{kind}{'' if folder else more}</D:prop><D:status>HTTP/1.1 200 OK</D:status>"
-    return f"<D:response><D:href>{href}</D:href><D:propstat>{found}</D:propstat></D:response>"
+    properties = f"<D:prop>{kind}{'' if folder else more}</D:prop><D:status>HTTP/1.1 200 OK</D:status>"
+    return f"<D:response><D:href>{href}</D:href><D:propstat>{properties}</D:propstat></D:response>"
 
 
 @pytest.fixture
@@ -565,8 +565,8 @@ def test_odd_members_of_a_folder_stop_nothing(shelf: tuple[dict[str, list[str]],
     assert tables.rows["objects"]["dav", "naive"]["last_modified"].hour == 10
     answers["/dav/"] = answers["/dav/"][:2]
     events = tables.run()
-    told = {event.because for event in events if isinstance(event, Listed) and event.stream == "objects"}
-    assert told == {"dav: an answer for each of 1 folders"}
+    because = {event.because for event in events if isinstance(event, Listed) and event.stream == "objects"}
+    assert because == {"dav: an answer for each of 1 folders"}
 
 
 def test_an_answer_about_nothing_is_no_listing(shelf: tuple[dict[str, list[str]], Tables]) -> None:

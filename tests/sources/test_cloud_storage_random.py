@@ -1,6 +1,6 @@
 """S3 servers made at random: what is listed is what they hold, or it is an error. ``LEAT_EXAMPLES`` says how many.
 
-Left out is a server that says that a page is the last where it isn't: nobody can tell it from one that holds less.
+Left out is a server that says that a page is the last where it isn't: nobody can see that it doesn't hold less.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def test_what_is_listed_is_what_the_server_holds(bucket: Bucket, in_flight: int)
             assert bucket.odd != "none", bucket
             return
         with listing.path.open("rb") as lines:
-            found = [unquote_to_bytes(key_of(line)).decode() for line in lines]
-    assert len(found) == len(set(found)) == listing.count
-    assert bucket.keys <= set(found) <= begun, bucket  # what went meanwhile may be either
+            actual = [unquote_to_bytes(key_of(line)).decode() for line in lines]
+    assert len(actual) == len(set(actual)) == listing.count
+    assert bucket.keys <= set(actual) <= begun, bucket  # what went meanwhile may be either
     assert listing.because

@@ -104,10 +104,10 @@ def test_an_amount_in_an_unknown_currency_is_quarantined_alone(site: Site) -> No
     broken = site.office.lead("Paid in points", currency="PTS")
     good = site.office.lead("Paid in euros")
     assert set(site.changes()) == {"leads", "lead_stages"}
-    (found,) = site.tables.quarantined()
-    assert found.key == f"sale.opportunity,{broken}"
-    assert found.reason == "field amount: the currency is no currency of ISO 4217"
-    assert json.loads(found.record)["description"] == "Paid in points"
+    (actual,) = site.tables.quarantined()
+    assert actual.key == f"sale.opportunity,{broken}"
+    assert actual.reason == "field amount: the currency is no currency of ISO 4217"
+    assert json.loads(actual.record)["description"] == "Paid in points"
     assert site.row("leads", lead_id=str(good))["currency"] == "EUR"
     site.office.change("sale.opportunity", good, currency=points)
     assert site.changes() == {}
@@ -300,12 +300,12 @@ def test_what_has_changed_from_a_date_on_can_be_read_again(site: Site) -> None:
     names = tryton.since_streams(connection)
     sync = Sync("crm", names, None, site.folder, site.folder, moment, since=moment - timedelta(seconds=1))
     events = list(driver.extract(connection, sync))
-    found = [
+    actual = [
         row
         for event in events
         if isinstance(event, Rows) and event.stream == "companies"
         for row in event.table.to_pylist()
     ]
-    assert [row["company_id"] for row in found] == [str(party)]
+    assert [row["company_id"] for row in actual] == [str(party)]
     assert not [event for event in events if isinstance(event, FullScan | Cursor)]
     site.changes()

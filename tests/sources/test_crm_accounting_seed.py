@@ -10,13 +10,13 @@ import pytest
 
 from leat.demo.seed.crm_accounting import seed_crm_accounting
 from leat.demo.servers.process import running
-from leat.demo.story import tell
+from leat.demo.story import write_story
 from leat.demo.tryton.server import start_tryton
 from tests.kit.tables import Tables
 
 
 def test_books_of_the_demo_company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    story = tell(datetime.now(UTC))
+    story = write_story(datetime.now(UTC))
     assert seed_crm_accounting(tmp_path / "server", story)
     assert not seed_crm_accounting(tmp_path / "server", story), "the second time there is nothing to do"
     monkeypatch.setenv("TRYTON_TEST_KEY", "a-key")
@@ -45,8 +45,8 @@ def test_books_of_the_demo_company(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     leads = {row["name"]: row["lead_id"] for row in tables.table("leads")}
     for lead in story.leads:
         stages = [row for row in tables.table("lead_stages") if row["lead_id"] == leads[lead.name]]
-        told = [(stage, story.at(days)) for stage, days in lead.stages]
-        assert [(r["stage"], r["entered_at"] - timedelta(microseconds=1)) for r in stages] == told
+        planned = [(stage, story.at(days)) for stage, days in lead.stages]
+        assert [(r["stage"], r["entered_at"] - timedelta(microseconds=1)) for r in stages] == planned
     assert {row["debit"] == row["credit"] for row in tables.table("journal_entries")} == {True}
     empty = [name for name, rows in tables.rows.items() if not rows]
     assert empty == []

@@ -1,4 +1,4 @@
-"""What is peculiar to mailboxes: changes made by hand, found by every rung of the ladder on real servers."""
+"""What is peculiar to mailboxes: changes made by hand, detected by every rung of the ladder on real servers."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_an_account_that_is_declared_shared_is_marked_so(dovecot: Server, tmp_pa
     assert tables.run() == []
 
 
-def test_keywords_of_ones_own_are_kept(dovecot: Server, tmp_path: Path) -> None:
+def test_keywords_of_ones_own_are_stored(dovecot: Server, tmp_path: Path) -> None:
     account, tables = tables_of(dovecot, tmp_path)
     put(dovecot, account, mail("one"))
     with signed_in(dovecot.port, account, PASSWORD) as client:
@@ -186,7 +186,7 @@ def test_moved_mail_is_in_its_new_mailbox_only(server: Server, tmp_path: Path) -
     assert tables.one("threads", thread_id=after["thread_id"])["mailboxes"] == '["Archive"]'
 
 
-def test_changed_uidvalidity_reads_that_mailbox_anew_and_no_other(server: Server, tmp_path: Path) -> None:
+def test_changed_uidvalidity_reads_that_mailbox_again_and_no_other(server: Server, tmp_path: Path) -> None:
     account, tables = tables_of(server, tmp_path)
     put(server, account, mail("kept"))
     put(server, account, mail("old"), mail("older"), mailbox="Work")
@@ -365,6 +365,30 @@ def test_attachments_are_stored_by_their_hash(dovecot: Server, tmp_path: Path) -
     path = tmp_path / "files" / row["stored_as"]
     assert path.read_bytes().startswith(b"%PDF-1.7")
     assert (path.name, path.stat().st_mode & 0o777) == (row["sha256"], 0o600)
+
+
+def test_attachments_are_on_the_disk_before_the_rows_that_name_them(
+    dovecot: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_disk, fsync = set(), os.fsync
+
+    def seen(descriptor: int) -> None:
+        fsync(descriptor)
+        on_disk.add(Path(f"/proc/self/fd/{descriptor}").readlink())
+
+    monkeypatch.setattr(os, "fsync", seen)
+    account, tables = tables_of(dovecot, tmp_path, attachments="new/files")
+    head = ("MIME-Version: 1.0", "Content-Type: application/pdf; name=a.pdf")
+    put(dovecot, account, mail("one", *head, body="%PDF-1.7"), mail("two", *head, body="%PDF-1.8"))
+    names: set[Path] = set()
+    for event in imap.extract(tables.connection, tables.sync()):
+        if isinstance(event, Rows) and event.stream == "attachments":
+            names |= {tmp_path / "new" / "files" / name for name in event.table["stored_as"].to_pylist()}
+        if isinstance(event, Cursor):
+            break  # with the cursor the rows are applied
+    assert len(names) == 2
+    folders = {path.parent for path in names} | {tmp_path / "new" / "files", tmp_path / "new", tmp_path}
+    assert names | folders <= on_disk
 
 
 def test_of_a_message_beyond_the_limit_only_the_beginning_is_read(dovecot: Server, tmp_path: Path) -> None:

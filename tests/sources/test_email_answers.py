@@ -25,14 +25,14 @@ LITERALS = st.tuples(
     ),
     st.sampled_from([len(TEXT), 3]),
     st.sampled_from([b")", b" UID 7)", b" FLAGS (\\Seen))"]),
-).map(lambda told: [(told[0] % told[1], TEXT), told[2]])
+).map(lambda drawn: [(drawn[0] % drawn[1], TEXT), drawn[2]])
 
 
-def flags_as_text(found: dict[int, dict[bytes, Any]]) -> dict[int, dict[bytes, Any]]:
+def flags_as_text(answers: dict[int, dict[bytes, Any]]) -> dict[int, dict[bytes, Any]]:
     """Return items with flags as texts: imapclient takes one that is a number as that."""
     return {
         uid: {name: flags_text(item) if isinstance(item, tuple) else item for name, item in items.items()}
-        for uid, items in found.items()
+        for uid, items in answers.items()
     }
 
 
@@ -40,12 +40,12 @@ def flags_as_text(found: dict[int, dict[bytes, Any]]) -> dict[int, dict[bytes, A
 @given(answers=st.lists(LINES | LITERALS, max_size=4))
 def test_answers_read_at_once_are_those_that_imapclient_reads(answers: list[list[Any]]) -> None:
     parts = [part for answer in answers for part in answer]
-    found = _plain(parts)
-    if found is None:
+    actual = _plain(parts)
+    if actual is None:
         with suppress(ProtocolError):
             _parsed(parts)
     else:
-        assert flags_as_text(found) == flags_as_text(_parsed(parts))
+        assert flags_as_text(actual) == flags_as_text(_parsed(parts))
 
 
 def test_usual_answers_are_read_at_once() -> None:

@@ -99,8 +99,8 @@ def test_messages_in_messages_and_in_digests() -> None:
         part("Content-Type: message/rfc822", body=outer),
         multipart(part(body=LETTER), part("Content-Type: text/plain", body=b"words"), kind="digest", mark="d", head=""),
     )
-    found = {row["part"]: (row["media_type"], row["sha256"]) for row in rows(raw, "attachments")}
-    assert found == {
+    actual = {row["part"]: (row["media_type"], row["sha256"]) for row in rows(raw, "attachments")}
+    assert actual == {
         "1": ("message/rfc822", sha256(outer).hexdigest()),
         "2.1": ("message/rfc822", sha256(LETTER).hexdigest()),
     }
@@ -119,11 +119,11 @@ def test_a_multipart_that_is_an_attachment_is_one_and_so_is_what_is_in_it(ends: 
         b"\r\n", ends
     )
     body = (b"\r\n" + body).replace(b"\r\n", ends)
-    found = {row["part"]: row for row in rows(raw, "attachments")}
-    assert sorted(found) == ["2", "2.1", "2.2"]
-    assert (found["2"]["name"], found["2"]["kind"]) == ("page.mht", "file")
-    assert (found["2"]["size"], found["2"]["sha256"]) == (len(body), sha256(body).hexdigest())
-    assert found["2.1"]["sha256"] == sha256(b"saved page").hexdigest()
+    actual = {row["part"]: row for row in rows(raw, "attachments")}
+    assert sorted(actual) == ["2", "2.1", "2.2"]
+    assert (actual["2"]["name"], actual["2"]["kind"]) == ("page.mht", "file")
+    assert (actual["2"]["size"], actual["2"]["sha256"]) == (len(body), sha256(body).hexdigest())
+    assert actual["2.1"]["sha256"] == sha256(b"saved page").hexdigest()
     assert message(raw)["text"] == "see there"
 
 
@@ -138,5 +138,5 @@ def test_a_multipart_that_was_cut_off_has_no_hash() -> None:
     inside = multipart(part("Content-Type: image/png"), part("Content-Type: image/gif"), mark="in", head="")
     saved = inside.replace(b"MIME-Version: 1.0\r\n", b"Content-Disposition: attachment\r\n")
     raw = multipart(part("Content-Type: text/plain"), saved)
-    found = {row["part"]: row["sha256"] is None for row in rows(raw[:-30], "attachments", complete=False)}
-    assert found == {"2": True, "2.1": False, "2.2": True}
+    actual = {row["part"]: row["sha256"] is None for row in rows(raw[:-30], "attachments", complete=False)}
+    assert actual == {"2": True, "2.1": False, "2.2": True}

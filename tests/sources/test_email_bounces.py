@@ -32,7 +32,7 @@ ORIGINAL = with_head("From: ann@x.example", "Message-ID: <sent@x.example>", body
     ],
 )
 @pytest.mark.parametrize("kind", ["message/delivery-status", "message/global-delivery-status"])
-def test_recipients_are_told_apart_however_blank_lines_are_spread(status: bytes, kind: str) -> None:
+def test_recipients_are_distinguished_however_blank_lines_are_spread(status: bytes, kind: str) -> None:
     first, second = bounces(status, kind=kind)
     assert (first["recipient"], first["action"], first["status"]) == ("lost@y.example", "failed", "5.1.1")
     assert (second["recipient"], second["action"], second["status"]) == ("full@y.example", "delayed", "4.2.2")
@@ -46,14 +46,14 @@ def test_original_recipients_without_blank_lines() -> None:
         % (n, n)
         for n in range(3)
     )
-    found = [(row["original_recipient"], row["recipient"]) for row in bounces(ABOUT + pairs)]
-    assert found == [(f"o{n}@y.example", f"f{n}@y.example") for n in range(3)]
+    actual = [(row["original_recipient"], row["recipient"]) for row in bounces(ABOUT + pairs)]
+    assert actual == [(f"o{n}@y.example", f"f{n}@y.example") for n in range(3)]
     (row,) = bounces(LOST + b"Original-Recipient: rfc822; asked@y.example\r\n")
     assert (row["recipient"], row["original_recipient"]) == ("lost@y.example", "asked@y.example")
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "column", "found"),
+    ("field", "value", "column", "expected"),
     [
         ("Final-Recipient", "RFC822;<lost@y.example> (Lost)", "recipient", "lost@y.example"),
         ("Final-Recipient", "rfc822 ; Lost@Y.example", "recipient", "lost@y.example"),
@@ -87,10 +87,10 @@ def test_original_recipients_without_blank_lines() -> None:
         ("Last-Attempt-Date", "Tue May 12 10:00:00 2026", "last_attempt_at", ARRIVED),
     ],
 )  # fmt: skip
-def test_fields_with_types_comments_and_brackets(field: str, value: str, column: str, found: Any) -> None:
+def test_fields_with_types_comments_and_brackets(field: str, value: str, column: str, expected: Any) -> None:
     rest = b"\r\n".join(line for line in LOST.split(b"\r\n") if not line.startswith(field.encode()))
     (row,) = bounces(ABOUT + b"\r\n" + f"{field}: {value}\r\n".encode() + rest)
-    assert row[column] == found
+    assert row[column] == expected
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_fields_with_types_comments_and_brackets(field: str, value: str, column:
         ("Content-Type: text/rfc822-headers; name=headers.txt\r\nContent-Disposition: attachment", ORIGINAL),
     ],
 )
-def test_the_original_is_found_in_every_form(head: str, body: bytes) -> None:
+def test_the_original_is_identified_in_every_form(head: str, body: bytes) -> None:
     (row,) = bounces(LOST, part(*head.split("\r\n"), body=body))
     assert row["original_message_id"] == "sent@x.example"
 

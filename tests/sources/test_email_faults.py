@@ -198,7 +198,7 @@ def _wait_until_refused(port: int, user: str) -> None:
     pytest.fail("the server goes on accepting the password")
 
 
-def test_a_refused_password_is_not_told(port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_password_is_not_shown(port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMAIL_TEST_PASSWORD", "planted-wr0ng-8812")
     with pytest.raises(Unauthenticated, match="check username and password") as raised:
         account(port, tmp_path).run()
@@ -276,7 +276,7 @@ def test_answers_are_one_class_of_error(
         assert PASSWORD not in str(raised.value)
 
 
-def test_a_mailbox_that_cannot_be_opened_keeps_its_rows_and_is_told_once(tmp_path: Path) -> None:
+def test_a_mailbox_that_cannot_be_opened_leaves_its_rows_and_is_reported_once(tmp_path: Path) -> None:
     state: list[tuple[str, bytes]] = []
     with scripted(lambda command: mailbox_of(*state)(command)) as odd:  # noqa: PLW0108 - the state changes
         tables = account(odd, tmp_path)
@@ -289,7 +289,7 @@ def test_a_mailbox_that_cannot_be_opened_keeps_its_rows_and_is_told_once(tmp_pat
 
 
 def test_a_missing_report_is_noticed_by_the_count_of_messages(tmp_path: Path) -> None:
-    """A server that forgets to tell what vanished: the count isn't ours, and everything is compared."""
+    """A server that forgets to say what vanished: the count differs, and everything is compared."""
     examine = b"* %d EXISTS\r\n* OK [UIDVALIDITY 9] x\r\n* OK [UIDNEXT 4] x\r\n* OK [HIGHESTMODSEQ %d] x\r\n"
     state: list[tuple[str, bytes | None]] = [
         ("CAPABILITY", b"* CAPABILITY IMAP4rev1 ENABLE QRESYNC\r\n"),

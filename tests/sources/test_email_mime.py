@@ -88,8 +88,8 @@ def test_attachments_that_are_not_attachment() -> None:
         part("Content-Type: application/octet-stream"),
         part("Content-Type: text/calendar; charset=utf-8; method=REQUEST", body=b"BEGIN:VCALENDAR"),
     )
-    found = {row["part"]: row for row in rows(raw, "attachments")}
-    assert [(p, r["name"], r["kind"], r["disposition"]) for p, r in found.items()] == [
+    actual = {row["part"]: row for row in rows(raw, "attachments")}
+    assert [(p, r["name"], r["kind"], r["disposition"]) for p, r in actual.items()] == [
         ("2", "logo.png", "inline", "inline"),
         ("3", "report.pdf", "file", None),
         ("4", "notes.txt", "file", None),
@@ -97,8 +97,8 @@ def test_attachments_that_are_not_attachment() -> None:
         ("6", None, "file", None),
         ("7", None, "file", None),
     ]
-    assert found["2"]["content_id"] == "logo@x"
-    assert found["4"]["sha256"] == sha256(b"notes").hexdigest()
+    assert actual["2"]["content_id"] == "logo@x"
+    assert actual["4"]["sha256"] == sha256(b"notes").hexdigest()
     assert (message(raw)["text"], message(raw)["html"], message(raw)["attachments"]) == ("The text", None, 6)
 
 
@@ -129,7 +129,7 @@ def test_attached_messages_are_one_attachment_and_not_the_text() -> None:
     assert (message(raw)["text"], message(raw)["subject"]) == ("outer", "s")
 
 
-def test_winmail_dat_is_kept_as_an_attachment() -> None:
+def test_winmail_dat_is_stored_as_an_attachment() -> None:
     tnef = b"\x78\x9f\x3e\x22rest"
     (row,) = rows(multipart(part("Content-Type: application/ms-tnef; name=winmail.dat", body=tnef)), "attachments")
     assert (row["kind"], row["name"], row["sha256"]) == ("tnef", "winmail.dat", sha256(tnef).hexdigest())
@@ -190,8 +190,8 @@ def test_a_part_that_was_cut_off_has_no_hash() -> None:
     raw = multipart(
         part("Content-Type: text/plain", body=b"text"), part("Content-Type: image/png"), part("Content-Type: image/gif")
     )
-    found = rows(raw[:-20], "attachments", complete=False)
-    assert [row["sha256"] is None for row in found] == [False, True]
+    actual = rows(raw[:-20], "attachments", complete=False)
+    assert [row["sha256"] is None for row in actual] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_no_bytes_stop_the_reader(value: bytes, name: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "found"),
+    ("value", "expected"),
     [
         ("A <a@x.example>, b@y.example", [("a@x.example", "A"), ("b@y.example", None)]),
         ('"Doe, John" <J.Doe@X.example>', [("j.doe@x.example", "Doe, John")]),
@@ -240,8 +240,8 @@ def test_no_bytes_stop_the_reader(value: bytes, name: bytes) -> None:
         ("postmaster@[10.0.0.1]", [("postmaster@[10.0.0.1]", None)]),
     ],
 )
-def test_addresses(value: str, found: list[tuple[str | None, str | None]]) -> None:
-    assert [(one.email, one.name) for one in addresses_of(value)] == found
+def test_addresses(value: str, expected: list[tuple[str | None, str | None]]) -> None:
+    assert [(one.email, one.name) for one in addresses_of(value)] == expected
 
 
 def test_groups_are_named_even_when_empty() -> None:

@@ -107,9 +107,9 @@ HUGE = {
 @pytest.mark.parametrize("name", HUGE)
 def test_huge_messages_take_bounded_time(name: str) -> None:
     began = process_time()
-    found = read(HUGE[name])
+    actual = read(HUGE[name])
     assert process_time() - began < 6
-    assert len(found.rows) < 5_000
+    assert len(actual.rows) < 5_000
 
 
 @pytest.mark.parametrize(
@@ -155,8 +155,8 @@ def test_healthy_neighbours_of_odd_messages_are_loaded(tmp_path: Path) -> None:
                 client.append("INBOX", "", "", mail(f"healthy {number}"))  # type: ignore[arg-type]
         tables = declared(server.port, tmp_path)
         tables.run()
-    found = {row["subject"] for row in tables.table("messages")}
-    assert {f"healthy {number}" for number in range(len(odd))} <= found
+    actual = {row["subject"] for row in tables.table("messages")}
+    assert {f"healthy {number}" for number in range(len(odd))} <= actual
     assert len(tables.table("messages")) + len(tables.quarantined()) == 2 * len(odd)
 
 

@@ -1,4 +1,4 @@
-"""Regular messages are taken apart as the standard library does it, told what not to open; others are left to it."""
+"""Regular messages are taken apart as the standard library does it if it opens none; others are left to it."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ def tree(message: Any) -> dict[str, Any]:
 
 def must_agree(text: str) -> None:
     raw = text.encode("latin-1", "surrogateescape") if text.isascii() else text.encode("utf-8", "surrogateescape")
-    found = read_regular(raw)
-    if found is not None:
-        assert tree(found) == tree(_parse(raw)[0])
+    actual = read_regular(raw)
+    if actual is not None:
+        assert tree(actual) == tree(_parse(raw)[0])
 
 
 @settings(max_examples=600, deadline=None)

@@ -56,7 +56,7 @@ def test_what_is_no_number_is_refused(amount: str) -> None:
 
 
 @given(st.integers(-(10**30), 10**30), st.sampled_from(["JPY", "EUR", "KWD", "CLF"]))
-def test_every_amount_is_kept_to_the_last_digit(minor: int, currency: str) -> None:
+def test_every_amount_is_stored_to_the_last_digit(minor: int, currency: str) -> None:
     sign = "-" if minor < 0 else ""
     digits = str(abs(minor)).rjust(exponent(currency) + 1, "0")
     cut = len(digits) - exponent(currency)

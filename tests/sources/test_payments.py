@@ -18,8 +18,8 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tables]:
-    with opened(tmp_path, monkeypatch) as found:
-        yield found
+    with opened(tmp_path, monkeypatch) as opened_tables:
+        yield opened_tables
 
 
 def refund(tables: Tables, number: int, charge: str, amount: int, event: str | None = None, **fields: Any) -> str:
@@ -48,7 +48,7 @@ def test_refunds_and_disputes_are_updated_months_after_they_were_made(tables: Ta
     assert tables.one("disputes", "dp_1")["status"] == "lost"
 
 
-def test_an_old_refund_among_many_is_found_by_the_daily_sweep(tables: Tables) -> None:
+def test_an_old_refund_among_many_is_detected_by_the_daily_sweep(tables: Tables) -> None:
     charge = pay(tables, 1)
     for number in range(1, 121):
         refund(tables, number, charge, 1, created=at(tables.now) + number)
@@ -60,7 +60,7 @@ def test_an_old_refund_among_many_is_found_by_the_daily_sweep(tables: Tables) ->
     assert tables.one("refunds", "re_1")["status"] == "failed"
 
 
-def test_more_refunds_than_a_page_since_the_last_run_are_all_found(tables: Tables) -> None:
+def test_more_refunds_than_a_page_since_the_last_run_are_all_detected(tables: Tables) -> None:
     charge = pay(tables, 1)
     refund(tables, 0, charge, 1)
     tables.run()
@@ -121,7 +121,7 @@ def test_payouts_reconcile_or_say_by_how_much_not(tables: Tables) -> None:
     assert booking == {"txn_1": "po_ok", "txn_2": "po_ok", "txn_3": "po_short", "txn_fee": "po_ok", "txn_po": "po_ok"}
 
 
-def test_a_booking_keeps_its_payout_when_newer_ones_arrive(tables: Tables) -> None:
+def test_a_booking_stays_with_its_payout_when_newer_ones_arrive(tables: Tables) -> None:
     pay(tables, 1)
     tables.put("balance_transactions", "txn_1", _payout="po_1")
     tables.now += HOUR
@@ -164,25 +164,25 @@ def test_of_several_events_in_one_second_the_object_itself_counts(tables: Tables
     tables.put("charges", charge, amount_refunded=5000, refunded=True)
     for refunded in (5000, 0, 2000):  # snapshots, in an order that means nothing
         snapshot = {**tables.fake.objects["charges"][charge], "amount_refunded": refunded}
-        tables.fake.tell("charge.updated", snapshot, created=at(tables.now))
+        tables.fake.add_event("charge.updated", snapshot, created=at(tables.now))
     tables.run()
     assert tables.one("charges", charge)["amount_refunded"] == 5000
     assert len(tables.rows["events"]) == 3
     assert tables.asked().count("charges/{id}") == 1, "three events, one object"
 
 
-def test_an_event_that_appears_late_with_an_earlier_time_is_found(tables: Tables) -> None:
+def test_an_event_that_appears_late_with_an_earlier_time_is_detected(tables: Tables) -> None:
     charge = pay(tables, 1)
     tables.put("charges", charge, "charge.updated", status="pending")
     tables.run()
     tables.put("charges", charge, status="succeeded")
-    tables.fake.tell("charge.succeeded", {"object": "charge", "id": charge}, created=at(tables.now) - 30)
+    tables.fake.add_event("charge.succeeded", {"object": "charge", "id": charge}, created=at(tables.now) - 30)
     tables.run(HOUR)
     assert tables.one("charges", charge)["status"] == "succeeded"
 
 
 def test_a_cursor_older_than_the_events_leads_to_a_full_sweep(tables: Tables) -> None:
-    """Events are kept for 30 days: what happened in between is in none of them any more."""
+    """Events are stored for 30 days: what happened in between is in none of them any more."""
     charge = pay(tables, 1)
     tables.put("customers", "cus_gone", name="Gone")
     tables.put("charges", charge, "charge.updated", status="pending")
@@ -231,7 +231,7 @@ def test_deleted_objects_go(tables: Tables) -> None:
     tables.run()
     assert [len(tables.rows[name]) for name in ("payment_methods", "invoice_lines")] == [1, 1]
     for name, key in (("customers", "cus_1"), ("products", "prod_1"), ("invoices", "in_1")):
-        tables.fake.tell(f"{key}.deleted", tables.fake.objects[name][key], created=at(tables.now))
+        tables.fake.add_event(f"{key}.deleted", tables.fake.objects[name][key], created=at(tables.now))
         tables.fake.take(name, key)
     tables.run(HOUR)
     gone = ("customers", "payment_methods", "products", "invoices", "invoice_lines")
@@ -278,7 +278,7 @@ def test_streams_that_are_not_wanted_are_not_read(tables: Tables) -> None:
 
 def test_old_events_are_listed_only_for_their_own_table(tables: Tables) -> None:
     for number in range(250):
-        tables.fake.tell("balance.available", {"object": "balance"}, created=at(tables.now) - number * 3600)
+        tables.fake.add_event("balance.available", {"object": "balance"}, created=at(tables.now) - number * 3600)
     tables.streams = frozenset({"charges"})
     tables.run()
     assert tables.asked() == ["events", "charges"]
@@ -290,7 +290,7 @@ def test_old_events_are_listed_only_for_their_own_table(tables: Tables) -> None:
 
 def test_an_id_stays_one_part_of_an_address(tables: Tables) -> None:
     tables.run()
-    tables.fake.tell("charge.updated", {"object": "charge", "id": "../customers?limit=9"}, created=at(tables.now))
+    tables.fake.add_event("charge.updated", {"object": "charge", "id": "../customers?limit=9"}, created=at(tables.now))
     paths = []
 
     def note(call: Any) -> None:

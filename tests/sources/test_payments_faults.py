@@ -1,4 +1,4 @@
-"""What Stripe, the network or the account may do wrong: one class of error each, and nothing half-told is believed."""
+"""What Stripe, the network or the account may do wrong: one class of error each, and nothing half-said is believed."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ MANY = 130
 
 @pytest.fixture
 def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tables]:
-    with opened(tmp_path, monkeypatch) as found:
+    with opened(tmp_path, monkeypatch) as opened_tables:
         for number in range(MANY):
-            pay(found, number)
-        yield found
+            pay(opened_tables, number)
+        yield opened_tables
 
 
 def on(path: str, reply: Callable[[Call], Reply | None]) -> Callable[[Call], Reply | None]:
@@ -49,7 +49,7 @@ def second_page(reply: Reply) -> Callable[[Call], Reply | None]:
 
 
 def fails(tables: Tables, kind: type[IntegrationError]) -> IntegrationError:
-    """Run, and be sure that the failure is of that class, is told in words, and changes nothing."""
+    """Run, and be sure that the failure is of that class, is said in words, and changes nothing."""
     before = deepcopy((tables.rows, tables.cursor))
     with pytest.raises(kind) as raised:
         tables.run(HOUR)
@@ -61,7 +61,7 @@ def fails(tables: Tables, kind: type[IntegrationError]) -> IntegrationError:
 
 
 def fails_alone(tables: Tables, kind: type[IntegrationError], stream: str = "charges") -> IntegrationError:
-    """Run, and be sure that one stream alone fails, with that class of error, and keeps its rows."""
+    """Run, and be sure that one stream alone fails, with that class of error, and its rows stay."""
     before = deepcopy(tables.rows[stream])
     tables.run(HOUR)
     assert set(tables.failed()) == {stream}
@@ -147,7 +147,7 @@ def test_a_stream_that_fails_while_changes_are_read_is_read_whole_later(tables: 
     tables.fake.before = lambda call: denied if "/disputes" in call.path else None
     tables.put("disputes", "dp_1", "charge.dispute.closed", status="lost")
     pay(tables, 500)
-    tables.fake.tell("charge.succeeded", {"object": "charge", "id": "ch_500"}, created=int(tables.now.timestamp()))
+    tables.fake.add_event("charge.succeeded", {"object": "charge", "id": "ch_500"}, created=int(tables.now.timestamp()))
     fails_alone(tables, Forbidden, "disputes")
     assert ("ch_500",) in tables.rows["charges"]
     assert tables.one("disputes", "dp_1")["status"] == "needs_response"
@@ -174,7 +174,7 @@ def test_without_the_right_to_read_events_everything_is_read_each_time(tables: T
     assert tables.failed() == {}
 
 
-def test_bookings_keep_their_payouts_when_payouts_cannot_be_read(tables: Tables) -> None:
+def test_bookings_stay_with_their_payouts_when_payouts_cannot_be_read(tables: Tables) -> None:
     tables.put("payouts", "po_1", amount=5000, currency="eur", automatic=True, status="paid")
     tables.put("balance_transactions", "txn_1", _payout="po_1")
     denied = Reply(403, {"error": {"message": "no right"}})
@@ -261,7 +261,7 @@ def test_an_object_that_is_added_while_its_list_is_read_loses_none(tables: Table
     def add(call: Call) -> None:
         if "starting_after" in call.params and not added:
             added.append(pay(tables, 999, created=1 + tables.fake.objects["charges"]["ch_1"]["created"]))
-            tables.fake.tell(
+            tables.fake.add_event(
                 "charge.succeeded", {"object": "charge", "id": "ch_999"}, created=int(tables.now.timestamp())
             )
 
@@ -285,7 +285,7 @@ def test_an_event_without_sense_is_quarantined_and_the_others_are_read(tables: T
     assert len(tables.quarantined()) == 1
 
 
-def test_fields_that_are_not_known_are_kept_and_secrets_are_not(tables: Tables) -> None:
+def test_fields_that_are_not_declared_are_stored_and_secrets_are_not(tables: Tables) -> None:
     tables.put("charges", "ch_1", radar_options={"session": "rse_1"}, brand_new=3)
     tables.put("payment_intents", "pi_1", "payment_intent.created", amount=1, currency="eur",
                client_secret="pi_1_secret_XyZ", status="succeeded")  # fmt: skip
@@ -307,9 +307,9 @@ def test_objects_of_a_later_version_are_understood(tables: Tables) -> None:
     item = {"id": "si_1", "current_period_end": 1_800_000_000, "price": {"id": "p", "product": "q"}, "quantity": 2}
     tables.put("subscriptions", "sub_1", currency="eur", items={"data": [item]})
     tables.run()
-    invoice, found = tables.one("invoices", "in_1"), tables.one("invoice_lines", "in_1", "il_1")
+    invoice, of_item = tables.one("invoices", "in_1"), tables.one("invoice_lines", "in_1", "il_1")
     assert (invoice["payment_intent_id"], invoice["subscription_id"], invoice["tax"]) == ("pi_1", "sub_1", 2)
-    assert (found["price_id"], found["product_id"], found["subscription_id"], found["proration"]) == (
+    assert (of_item["price_id"], of_item["product_id"], of_item["subscription_id"], of_item["proration"]) == (
         "p", "q", "sub_1", True,
     )  # fmt: skip
     subscription = tables.one("subscriptions", "sub_1")
@@ -328,8 +328,8 @@ def test_the_version_is_pinned_on_every_request(tables: Tables) -> None:
     assert versions == {"2025-02-24.acacia"}
 
 
-def test_setup_tests_tell_what_the_key_may_not_read(tables: Tables) -> None:
+def test_setup_tests_show_what_the_key_may_not_read(tables: Tables) -> None:
     tables.fake.before = on("/v1/disputes", lambda _call: Reply(403, {}))
-    told: list[SetupTest] = list(stripe.setup_tests(tables.connection, tables.sync()))
-    assert [test.name for test in told if not test.ok] == ["may read disputes"]
-    assert "selected: false" in next(test.detail for test in told if not test.ok)
+    tests: list[SetupTest] = list(stripe.setup_tests(tables.connection, tables.sync()))
+    assert [test.name for test in tests if not test.ok] == ["may read disputes"]
+    assert "selected: false" in next(test.detail for test in tests if not test.ok)

@@ -16,8 +16,8 @@ from tests.sources.payments_tables import Tables, at, opened, pay
 
 @pytest.fixture
 def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tables]:
-    with opened(tmp_path, monkeypatch) as found:
-        yield found
+    with opened(tmp_path, monkeypatch) as opened_tables:
+        yield opened_tables
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_every_amount_of_a_row_is_converted(tables: Tables) -> None:
     assert {row["net"] for row in tables.rows["payout_items"].values() if row["label"] == "residual"} == {0}
 
 
-def test_prices_below_a_minor_unit_keep_their_decimals(tables: Tables) -> None:
+def test_prices_below_a_minor_unit_preserve_their_decimals(tables: Tables) -> None:
     price: dict[str, Any] = {"product": "prod_1", "currency": "eur", "unit_amount": None}
     tables.put("prices", "price_1", **price, unit_amount_decimal="0.0125")
     tables.put("prices", "price_2", **price | {"currency": "isk", "unit_amount": 500}, unit_amount_decimal="500")
@@ -109,5 +109,5 @@ def test_stripe_deviates_in_three_currencies_only() -> None:
     zero = "BIF CLP DJF GNF JPY KMF KRW PYG RWF VND VUV XAF XOF XPF MGA"
     assert {code for code in zero.split() if stripe_exponent(code)} == set()
     assert {stripe_exponent(code) for code in ("BHD", "JOD", "KWD", "OMR", "TND")} == {3}
-    known = (*zero.split(), "ISK", "UGX", "EUR", "KWD")
-    assert {code for code in known if stripe_exponent(code) != exponent(code)} == {"ISK", "UGX", "MGA"}
+    codes = (*zero.split(), "ISK", "UGX", "EUR", "KWD")
+    assert {code for code in codes if stripe_exponent(code) != exponent(code)} == {"ISK", "UGX", "MGA"}

@@ -1,4 +1,4 @@
-"""The demo company's payments, in localstripe and before it: seeded once, loaded as declared, what is wrong found."""
+"""The demo company's payments, in localstripe and before it: seeded once, loaded as declared, faults reported."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import requests
 
 from leat.demo.seed.stripe import seed_payments
 from leat.demo.servers.process import Process, stop
-from leat.demo.story import tell
+from leat.demo.story import write_story
 from leat.demo.story.trade import PAYOUT_SHORT
 from leat.demo.stripe.front import start_stripe_front
 from leat.demo.stripe.localstripe import start_localstripe
@@ -27,7 +27,7 @@ from leat.quality.audit import audit
 from leat.warehouse.connect import open_warehouse
 
 KEY = "sk_test_planted-Stripe-7263"
-STORY = tell(datetime.now(UTC))
+STORY = write_story(datetime.now(UTC))
 ROOT = Path(__file__).parents[2]
 
 
@@ -72,23 +72,23 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    found = Shop(tmp_path_factory.mktemp("shop"), [])
-    (found.folder / "pipelines").mkdir()
-    (found.folder / ".leat").mkdir(mode=0o700)
-    shutil.copy(ROOT / "pipelines" / "payments.yaml", found.folder / "pipelines")
-    found.start(None, None)
-    seed_payments(found.url, KEY, STORY)
+    made = Shop(tmp_path_factory.mktemp("shop"), [])
+    (made.folder / "pipelines").mkdir()
+    (made.folder / ".leat").mkdir(mode=0o700)
+    shutil.copy(ROOT / "pipelines" / "payments.yaml", made.folder / "pipelines")
+    made.start(None, None)
+    seed_payments(made.url, KEY, STORY)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PAYMENTS_URL", found.url)
+        patch.setenv("PAYMENTS_URL", made.url)
         patch.setenv("PAYMENTS_API_KEY", KEY)
-        found.result = run_integration(found.engine(), "payments", Request())
-        assert found.result.status == "loaded", found.result
-        yield found
-    found.stop()
+        made.result = run_integration(made.engine(), "payments", Request())
+        assert made.result.status == "loaded", made.result
+        yield made
+    made.stop()
 
 
 def test_only_what_is_planted_breaks_a_check(shop: Shop) -> None:
-    """Pain: double refunds, and payouts that don't reconcile: both are found by the declaration's own checks."""
+    """Pain: double refunds, and payouts that don't reconcile: both are detected by the declaration's own checks."""
     assert shop.result is not None
     broken = {check.check: check for check in shop.result.checks if not check.ok}
     assert set(broken) == {"range_amount_left", "accepted_values_reason"}
@@ -101,8 +101,9 @@ def test_only_what_is_planted_breaks_a_check(shop: Shop) -> None:
 
 def test_every_charge_of_the_story_is_there_in_minor_units(shop: Shop) -> None:
     paid = shop.query("SELECT description, amount, currency FROM payments.charges WHERE status = 'succeeded'")
-    told = [(f"Order {order.number}", order.total, order.currency) for order in STORY.orders if order.charged]
-    assert sorted(paid) == sorted(told)
+    charged = [order for order in STORY.orders for _ in range(order.charged + order.charged_twice)]
+    planned = [(f"Order {order.number}", order.total, order.currency) for order in charged]
+    assert sorted(paid) == sorted(planned)
     assert {currency for _, _, currency in paid} == {"EUR", "USD", "JPY", "KWD"}
 
 
@@ -112,8 +113,8 @@ def test_refunds_and_disputes_lead_to_their_order(shop: Shop) -> None:
         "JOIN payments.balance_transactions AS b ON b.id = r.balance_transaction_id AND b.net = -r.amount "
         "JOIN payments.payment_intents AS p ON p.id = r.payment_intent_id"
     )
-    told = [(f"Order {order.number}", amount) for order in STORY.orders for amount in order.refunds]
-    assert sorted(shop.query(linked)) == sorted(told)
+    planned = [(f"Order {order.number}", amount) for order in STORY.orders for amount in order.refunds]
+    assert sorted(shop.query(linked)) == sorted(planned)
     disputed = "SELECT c.description FROM payments.disputes AS d JOIN payments.charges AS c ON c.id = d.charge_id"
     assert shop.query(disputed) == [("Order 1017",)]
 

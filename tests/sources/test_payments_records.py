@@ -20,8 +20,8 @@ from tests.sources.payments_tables import NOON, Tables, at, opened, pay
 
 @pytest.fixture
 def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tables]:
-    with opened(tmp_path, monkeypatch) as found:
-        yield found
+    with opened(tmp_path, monkeypatch) as opened_tables:
+        yield opened_tables
 
 
 OLD, NEW = "2025-02-24.acacia", "2025-03-31.basil"
@@ -91,9 +91,9 @@ def test_all_items_of_a_subscription_are_read(tables: Tables, url: str | None, c
 
 
 def test_lists_of_any_name_and_depth_are_completed(tables: Tables) -> None:
-    found = many("thing", 25)
-    tables.fake.before = lambda call: list_reply(found, call.params, call.path) if "/things" in call.path else None
-    inner = cut(found, url="/v1/invoices/in_1/things?kind=a")
+    things = many("thing", 25)
+    tables.fake.before = lambda call: list_reply(things, call.params, call.path) if "/things" in call.path else None
+    inner = cut(things, url="/v1/invoices/in_1/things?kind=a")
     tables.put("invoices", "in_1", customer=None, currency="eur", new_field={"things": [inner]}, lines=cut([]))
     tables.run()
     extra = json.loads(tables.one("invoices", "in_1")["extra"])
@@ -123,7 +123,7 @@ def test_an_object_whose_list_cannot_be_completed_is_quarantined_alone(tables: T
     assert tables.failed() == {}
 
 
-def test_a_list_without_a_known_address_is_not_guessed(tables: Tables) -> None:
+def test_a_list_without_a_familiar_address_is_not_guessed(tables: Tables) -> None:
     tables.put("invoices", "in_1", customer=None, currency="eur", odd=cut(many("x", 12)), lines=cut([]))
     tables.run()
     assert [event.reason for event in tables.quarantined()] == [
@@ -200,7 +200,7 @@ def test_an_object_that_is_none_is_quarantined_alone(tables: Tables, record: Any
 def test_every_listing_says_what_proved_it(tables: Tables) -> None:
     for number in range(101):
         pay(tables, number)
-    tables.fake.tell("charge.succeeded", {"object": "charge", "id": "ch_1"}, created=at(NOON))
+    tables.fake.add_event("charge.succeeded", {"object": "charge", "id": "ch_1"}, created=at(NOON))
     events = tables.run()
     because = {event.stream: event.because for event in events if isinstance(event, FullScan | Listed)}
     assert because["charges"] == "has_more was false after 2 pages"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,11 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import Engine, create_engine, text
 
-from leat.control.calls import KEPT
+from leat.control.action_history import Decision, note_decision
+from leat.control.automations import RunRow, record_automation_run
+from leat.control.calls import RETENTION
 from leat.control.engine import find_integration, writing
+from leat.control.outbox import ALERTS, NewAction, add_actions, move
 from leat.control.store import (
     Declared,
     end_run,
@@ -37,6 +41,7 @@ from leat.sources.platform.sql.driver import Connection, extract, setup_tests
 from leat.sources.platform.streams import STREAMS
 from leat.sources.settings import redact
 from leat.warehouse.connect import open_warehouse
+from leat.warehouse.publication import publish_version
 from tests.kit.project import SOURCES
 
 ALL = frozenset(stream.name for stream in STREAMS)
@@ -151,11 +156,11 @@ def test_calls_come_with_the_run_that_sent_them(control: Engine) -> None:
     record_calls(control, run_id, [call("/v1/refunds", error="RateLimited", status=429)])
     end_run(control, run_id, "failed")
     events = read(control, cursor_of(before))
-    found = rows(events, "api_calls")
-    assert [row["path"] for row in found] == ["/v1/charges/{id}", "/v1/charges/{id}", "/v1/refunds"]
-    assert {(row["run_id"], row["integration"]) for row in found} == {(run_id, "payments")}
-    assert (found[0]["rate_limit"], found[0]["rate_remaining"], found[0]["sunset_at"]) == (100, 7, ends)
-    assert [row["status"] for row in found] == [200, None, 429]
+    actual = rows(events, "api_calls")
+    assert [row["path"] for row in actual] == ["/v1/charges/{id}", "/v1/charges/{id}", "/v1/refunds"]
+    assert {(row["run_id"], row["integration"]) for row in actual} == {(run_id, "payments")}
+    assert (actual[0]["rate_limit"], actual[0]["rate_remaining"], actual[0]["sunset_at"]) == (100, 7, ends)
+    assert [row["status"] for row in actual] == [200, None, 429]
     assert read(control, cursor_of(events)) == []
 
 
@@ -177,11 +182,11 @@ def test_calls_alone_are_no_news(control: Engine) -> None:
 
 def test_calls_that_the_store_forgets_are_no_deletes(control: Engine) -> None:
     old = start_run(control, "payments", "cli", holds_lock=True)
-    record_calls(control, old, [call(called_at=datetime.now(UTC) - KEPT - timedelta(seconds=1))])  # gone at once
-    record_calls(control, old, [call(called_at=datetime.now(UTC) - KEPT + timedelta(hours=1))])
+    record_calls(control, old, [call(called_at=datetime.now(UTC) - RETENTION - timedelta(seconds=1))])  # gone at once
+    record_calls(control, old, [call(called_at=datetime.now(UTC) - RETENTION + timedelta(hours=1))])
     end_run(control, old, "loaded")
     first = read(control)
-    (kept,) = rows(first, "api_calls")
+    (row,) = rows(first, "api_calls")
     with writing(control) as session:
         session.execute(text("DELETE FROM api_call"))
     run_id = start_run(control, "payments", "cli", holds_lock=True)
@@ -190,7 +195,7 @@ def test_calls_that_the_store_forgets_are_no_deletes(control: Engine) -> None:
     second = read(control, cursor_of(first))
     assert [type(e) for e in second if not isinstance(e, Rows)] == [Cursor]
     (new,) = rows(second, "api_calls")
-    assert new["id"] > kept["id"], "a number that is used again would overwrite a row of the warehouse"
+    assert new["id"] > row["id"], "a number that is used again would overwrite a row of the warehouse"
 
 
 def test_many_calls_leave_the_cursor_small(control: Engine) -> None:
@@ -258,9 +263,14 @@ def test_a_stream_that_is_selected_later_is_read_from_its_start(control: Engine)
 def test_without_a_url_it_is_the_projects_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LEAT_CONTROL", raising=False)
     monkeypatch.delenv("LEAT_HOME", raising=False)
+    monkeypatch.delenv("LEAT_PROFILE", raising=False)
     open_control(f"sqlite:///{tmp_path / '.leat' / 'control.db'}").dispose()
     assert _readable(Connection(), tmp_path)
     assert not _readable(Connection(), tmp_path / "elsewhere")
+    monkeypatch.setenv("LEAT_PROFILE", "dev")
+    assert not _readable(Connection(), tmp_path)
+    open_control(f"sqlite:///{tmp_path / '.leat' / 'profiles' / 'dev' / 'control.db'}").dispose()
+    assert _readable(Connection(), tmp_path)
     monkeypatch.setenv("LEAT_HOME", str(tmp_path / ".leat"))
     assert _readable(Connection(), tmp_path / "elsewhere")
     monkeypatch.setenv("LEAT_CONTROL", "sqlite:////nowhere/control.db")
@@ -297,7 +307,7 @@ def test_what_is_no_control_store_is_said_so(tmp_path: Path) -> None:
     engine = create_engine(f"sqlite:///{other}")
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE run (id text)"))
-    with pytest.raises(UnexpectedShape, match="no table api_call, integration,"):
+    with pytest.raises(UnexpectedShape, match="no table action, action_approval,"):
         read(engine)
     engine.dispose()
     other.write_text("this is not a database, whatever its name says")
@@ -305,7 +315,7 @@ def test_what_is_no_control_store_is_said_so(tmp_path: Path) -> None:
         read(engine)
 
 
-def test_a_user_without_rights_is_told_what_to_grant(postgres_url: str) -> None:
+def test_a_user_without_rights_is_shown_what_to_grant(postgres_url: str) -> None:
     engine = open_control(postgres_url)
     with engine.begin() as connection:
         connection.execute(text("CREATE ROLE reader LOGIN PASSWORD 'reader'"))
@@ -347,7 +357,7 @@ def test_loading_it_brings_about_no_news(tmp_path: Path, monkeypatch: pytest.Mon
         script.write('[{"do": "rows", "stream": "kept", "rows": [{"shelf": "a", "id": 2}]}]\n')
         script.write('[{"do": "calls", "count": 2, "path": "/v1/things"}]\n')
     assert run_all() == {"tally": "loaded", "platform": "loaded"}
-    warehouse.publish()
+    publish_version(warehouse)
     with warehouse.published() as session:
         runs = session.execute("SELECT integration, status FROM platform.runs ORDER BY id")
         calls = session.execute("SELECT integration, path FROM platform.api_calls")
@@ -362,3 +372,37 @@ def test_a_password_is_never_written() -> None:
         Connection.model_validate({"url": "postgresql://leat:hunter2@127.0.0.1/x"})
     assert Connection.model_validate({"url": {"env": "X"}})
     assert Connection.model_validate({"url": "postgresql://leat@127.0.0.1/x"})
+
+
+def test_runs_of_automations_are_read_once(control: Engine) -> None:
+    planned = RunRow("tidy", "0" * 64, "enabled", "20260101", datetime.now(UTC), targets=2, planned=1, refused=1,
+                     verdicts=["2: no such branch"])  # fmt: skip
+    record_automation_run(control, planned)
+    events = read(control)
+    [run] = rows(events, "automation_runs")
+    assert (run["automation"], run["targets"], run["planned"], run["refused"]) == ("tidy", 2, 1, 1)
+    assert (run["version"], run["verdicts"]) == ("20260101", '["2: no such branch"]')
+    assert read(control, cursor_of(events)) == []
+
+
+def test_an_action_comes_again_when_its_state_changes(control: Engine) -> None:
+    now = datetime.now(UTC)
+    action = NewAction(
+        dedupe_key="late invoice 7", integration="payments", verb="refund", guarantee="guarded", money=True,
+        title="refund 1.00 EUR", target="charges/ch_1", parameters={"charge": "ch_1"}, plan={}, digest="0" * 64,
+        created_by="ann", expires_at=now + timedelta(days=1),
+    )  # fmt: skip
+    add_actions(control, [action], now)
+    events = read(control)
+    [first] = rows(events, "actions")
+    assert (first["id"], first["state"], first["money"]) == (action.id, "planned", True)
+    assert read(control, cursor_of(events)) == []
+    with writing(control) as session:
+        move(session, action.id, {"planned"}, "approved", now + timedelta(seconds=1), "bob", "agreed")
+        note_decision(session, action.id, Decision(action.digest, "approved", "bob", now, "agreed"))
+    events = read(control, cursor_of(events))
+    assert [row["state"] for row in rows(events, "actions")] == ["approved"]
+    assert [(row["state"], row["changed_by"]) for row in rows(events, "action_events")] == [("approved", "bob")]
+    assert [row["decided_by"] for row in rows(events, "action_approvals")] == ["bob"]
+    add_actions(control, [replace(action, dedupe_key="an alert", integration=ALERTS, state="approved")], now)
+    assert read(control, cursor_of(events)) == [], "what leat sends in its own name is no action"

@@ -128,7 +128,7 @@ def test_a_record_that_is_no_object_is_quarantined(server: ApiServer, tmp_path: 
 
 
 @pytest.mark.parametrize("odd", ["\ud800", "a\x00b", "\ufffe", "\U0001f600", "x" * 3_000_000])
-def test_odd_text_is_kept_as_far_as_it_can_be_stored(server: ApiServer, tmp_path: Path, odd: str) -> None:
+def test_odd_text_is_stored_as_far_as_possible(server: ApiServer, tmp_path: Path, odd: str) -> None:
     stored = odd.replace("\ud800", "\ufffd").replace("\x00", "\ufffd")
     server.state.collections["orders"][1] = order(1, number=odd, lines=[odd], unknown=odd)
     shop = reader(tmp_path, server)
@@ -149,7 +149,7 @@ def test_odd_text_is_kept_as_far_as_it_can_be_stored(server: ApiServer, tmp_path
         '{"data": [%s], "tail": ["' + "x" * 9000 + '", {"data": [1]}]}',
     ],
 )
-def test_the_list_is_found_in_every_envelope(server: ApiServer, tmp_path: Path, body: str) -> None:
+def test_the_list_is_located_in_every_envelope(server: ApiServer, tmp_path: Path, body: str) -> None:
     records = ", ".join(json.dumps(order(n, number="]}", lines=[[n]])) for n in (1, 2))
     server.state.faults = [Fault("text", body=body % records, times=-1)]
     shop = reader(tmp_path, server)
@@ -233,21 +233,21 @@ def test_the_quota_is_not_eaten(server: ApiServer, tmp_path: Path) -> None:
     """Pain: the whole quota eaten. A share is left to others, and the next run goes on."""
     server.state.rate = Rate(limit=10, window=3600, headers="x")
     shop = reader(tmp_path, server, {**STYLES["cursor"], "params": {"limit": 2}}, reserve=0.3)
-    with pytest.raises(RateLimited, match="but for what is left to others") as told:
+    with pytest.raises(RateLimited, match="but for what is left to others") as caught:
         shop.run()
-    assert told.value.retry_after
+    assert caught.value.retry_after
     assert {call.status for call in shop.calls} == {200}
     assert shop.calls[-1].rate_remaining == 3
 
 
-def test_an_expired_token_is_told_clearly(server: ApiServer, tmp_path: Path) -> None:
+def test_an_expired_token_is_reported_clearly(server: ApiServer, tmp_path: Path) -> None:
     """Pain: an expired token with a cryptic message."""
     (tmp_path / "token").write_text("of-last-year")
     server.state.auth, server.state.secrets = "bearer", ["of-this-year"]
     auth = {"kind": "bearer", "token": {"file": "token"}}
-    with pytest.raises(Unauthenticated) as told:
+    with pytest.raises(Unauthenticated) as caught:
         reader(tmp_path, server, auth=auth).run()
-    assert str(told.value) == (
+    assert str(caught.value) == (
         "shop: GET /v1/orders: HTTP 401. Next: check connection.auth: the credential is wrong, or has expired or was "
         "revoked; make a new one"
     )
@@ -298,7 +298,7 @@ def test_nothing_new_is_one_conditional_request(server: ApiServer, tmp_path: Pat
     assert shop.calls[0].received_bytes == 0
 
 
-def test_nothing_new_without_etags_is_found_by_digest(server: ApiServer, tmp_path: Path) -> None:
+def test_nothing_new_without_etags_is_detected_by_digest(server: ApiServer, tmp_path: Path) -> None:
     server.state.etags = False
     shop = reader(tmp_path, server, STYLES["pages"])
     shop.run()
@@ -318,8 +318,10 @@ def test_nothing_new_imports_nothing_heavy(server: ApiServer, tmp_path: Path, st
         "assert shop.run() == []\n"
         "print(sorted({'dlt', 'duckdb', 'numpy', 'pandas', 'pyarrow'} & set(sys.modules)))\n"
     )
-    told = [str(tmp_path), server.url, json.dumps(shop.endpoints), json.dumps(shop.cursor)]
-    done = subprocess.run([sys.executable, "-c", code, *told], capture_output=True, text=True, check=False, cwd=ROOT)
+    arguments = [str(tmp_path), server.url, json.dumps(shop.endpoints), json.dumps(shop.cursor)]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False, cwd=ROOT
+    )
     assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
 
 
@@ -392,7 +394,7 @@ def test_an_overlap_reads_what_became_visible_late(server: ApiServer, tmp_path: 
     assert shop.run() == []
 
 
-def test_what_is_gone_from_a_growing_list_is_found_by_a_scan_a_day(server: ApiServer, tmp_path: Path) -> None:
+def test_what_is_gone_from_a_growing_list_is_detected_by_a_scan_a_day(server: ApiServer, tmp_path: Path) -> None:
     shop = reader(tmp_path, server, NEW)
     shop.run()
     del server.state.collections["orders"][3]
@@ -444,8 +446,8 @@ def test_children_follow_their_parents(
     orders[4] = order(4, lines=[{"sku": "B", "quantity": 2}], updated_at=moved)
     orders[5] = order(5, lines=[], updated_at=moved)
     shop.run()
-    kept = [(number, "A") for number in range(9) if number not in (4, 5)]
-    assert shop.keys("lines") == sorted([*kept, (4, "B")])
+    remaining = [(number, "A") for number in range(9) if number not in (4, 5)]
+    assert shop.keys("lines") == sorted([*remaining, (4, "B")])
     assert shop.run() == []
 
 
@@ -486,7 +488,7 @@ def test_pages_are_under_way_side_by_side(server: ApiServer, tmp_path: Path) -> 
 
 
 def test_a_change_of_the_declaration_reads_everything_again() -> None:
-    from leat.sources.rest_api.declared import Endpoint, stream_of
+    from leat.sources.rest_api.declaration.endpoint import Endpoint, stream_of
 
     def version(**more: Any) -> int:
         return stream_of("orders", Endpoint.model_validate({**ORDERS, **more})).schema_version
@@ -517,7 +519,7 @@ def test_a_change_of_the_declaration_reads_everything_again() -> None:
         (7, "path: v1/{shop}/orders", "connection.endpoints.orders.path: nothing fills {shop}"),
     ],
 )
-def test_a_mistake_is_told_with_its_line(tmp_path: Path, line: int, text: str, words: str) -> None:
+def test_a_mistake_is_reported_with_its_line(tmp_path: Path, line: int, text: str, words: str) -> None:
     lines = [
         "source: rest_api",
         "driver: http",
@@ -533,11 +535,23 @@ def test_a_mistake_is_told_with_its_line(tmp_path: Path, line: int, text: str, w
     lines[line - 1] = f"      {text}"
     path = tmp_path / "shop.yaml"
     path.write_text("\n".join(lines), encoding="utf-8")
-    with pytest.raises(DeclarationError) as told:
+    with pytest.raises(DeclarationError) as caught:
         load_declaration(path, "pipelines/shop.yaml")
     assert any(
-        mistake.startswith(f"pipelines/shop.yaml:{line}: ") and words in mistake for mistake in told.value.diagnostics
-    ), told.value.diagnostics
+        mistake.startswith(f"pipelines/shop.yaml:{line}: ") and words in mistake for mistake in caught.value.diagnostics
+    ), caught.value.diagnostics
+
+
+@pytest.mark.parametrize("url", ["shop.example/api", "ftp://shop.example/", "https://ann:secret@shop.example/"])
+def test_a_written_url_is_checked_without_a_request(tmp_path: Path, url: str) -> None:
+    path = tmp_path / "shop.yaml"
+    endpoint = "{path: orders, key: id, columns: {id: integer}}"
+    text = f"source: rest_api\ndriver: http\nconnection:\n  url: {url}\n  endpoints:\n    orders: {endpoint}\n"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(
+        DeclarationError, match=r"^pipelines/shop.yaml:4: connection.url: it .*; write https://host/path"
+    ):
+        load_declaration(path, "pipelines/shop.yaml")
 
 
 def test_options_of_a_declared_stream_are_checked(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Listings on the whole way into a warehouse: what failed stays as it was, and why a listing was complete is kept."""
+"""Listings on the whole way into a warehouse: what failed stays as it was, why a listing was complete is recorded."""
 
 from __future__ import annotations
 

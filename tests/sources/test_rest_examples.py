@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from leat.sources.look import Look
-from leat.sources.rest_api.http import Connection, look
-from tests.docs_blocks import blocks
+from leat.sources.rest_api.http.driver import Connection, sample
+from leat.sources.sample import Sample
+from tests.repository.docs_blocks import blocks
 from tests.sources.rest_answers import Answers, answering
 from tests.sources.rest_shop import Reader
 from tests.sources.rest_vendors import GitHub, Graph, HubSpot
@@ -38,8 +38,8 @@ def server(running: Answers, monkeypatch: pytest.MonkeyPatch) -> Answers:
 
 def declared(number: int, server: Answers, folder: Path) -> Reader:
     """Return a reader of a declaration in the docs, of a server here."""
-    found = [block.text for block in blocks(PAGE) if block.kind == "yaml"]
-    connection: dict[str, Any] = yaml.safe_load(found[number])["connection"]
+    examples = [block.text for block in blocks(PAGE) if block.kind == "yaml"]
+    connection: dict[str, Any] = yaml.safe_load(examples[number])["connection"]
     endpoints = connection.pop("endpoints")
     connection |= {"url": server.url}
     connection.pop("rate", None)
@@ -104,7 +104,7 @@ def test_graph(server: Answers, tmp_path: Path) -> None:
     assert "token_expired" in shop.logged()
 
 
-def looked_at(reader: Reader, *left_out: str) -> dict[str, Look]:
+def looked_at(reader: Reader, *left_out: str) -> dict[str, Sample]:
     """Return what a look at each endpoint finds, without some keys of its declaration."""
     if left_out:
         reader.endpoints = {
@@ -112,7 +112,7 @@ def looked_at(reader: Reader, *left_out: str) -> dict[str, Look]:
             for name, each in reader.endpoints.items()
         }
     connection = Connection.model_validate({**reader.more, "url": reader.url, "endpoints": reader.endpoints})
-    return {each.stream: each for each in look(connection, replace(reader.sync(), now=NOW))}
+    return {each.stream: each for each in sample(connection, replace(reader.sync(), now=NOW))}
 
 
 @pytest.mark.parametrize("draft", [False, True])
@@ -122,9 +122,9 @@ def test_each_is_looked_at_first(server: Answers, tmp_path: Path, draft: bool) -
     for number in range(1, 131):
         hub.issue("tools", number, f"2026-01-01T00:{number // 60:02d}:{number % 60:02d}Z", comments=2)
     hub.off.clear()
-    found = looked_at(declared(0, server, tmp_path), *left_out, *paged)
-    assert {name: each.error for name, each in found.items()} == dict.fromkeys(("repositories", "issues", "comments"))
-    assert all(each.is_good and each.rows for each in found.values())
+    actual = looked_at(declared(0, server, tmp_path), *left_out, *paged)
+    assert {name: each.error for name, each in actual.items()} == dict.fromkeys(("repositories", "issues", "comments"))
+    assert all(each.is_good and each.rows for each in actual.values())
     crm = server.answer = HubSpot()
     crm.contacts = {f"c{n}": NOW - timedelta(hours=5 * n) for n in range(500)}
     (contacts,) = looked_at(declared(1, server, tmp_path), *left_out).values()
@@ -134,7 +134,7 @@ def test_each_is_looked_at_first(server: Answers, tmp_path: Path, draft: bool) -
     (users,) = looked_at(declared(2, server, tmp_path), *left_out, *paged).values()
     assert (users.error, users.rows) == (None, 4)
     if draft:
-        proposed = [yaml.safe_load(each.proposed) for each in (*found.values(), contacts, users)]
+        proposed = [yaml.safe_load(each.proposed) for each in (*actual.values(), contacts, users)]
         paging = {name: each.get("paging", {}).get("kind") for one in proposed for name, each in one.items()}
         assert paging == {"repositories": None, "issues": "link_header", "comments": None, "contacts": "cursor",
                           "users": "next_link"}  # fmt: skip

@@ -80,13 +80,13 @@ class Hub:
 
     def keys(self, stream: str) -> list[Any]:
         repos = [(org, repo, *more) for org, repos in self.orgs.items() for repo, more in repos.items()]
-        found = {
+        keys_of = {
             "orgs": list(self.orgs),
             "repos": [(org, repo) for org, repo, *_ in repos],
             "labels": [(org, repo, name) for org, repo, names, _ in repos for name in names],
             "pulls": [(org, repo, number) for org, repo, _, numbers in repos for number in numbers],
         }
-        return sorted(found[stream])
+        return sorted(keys_of[stream])
 
 
 def same(shop: Reader, hub: Hub) -> bool:
@@ -189,8 +189,8 @@ def news(status: dict[str, int], *ids: int) -> Any:
         if asked.path in status:
             return status[asked.path], {}, {}
         if asked.path == "/news":
-            found = [{"id": n, "at": f"2026-01-{n:02d}T00:00:00Z"} for n in ids]
-            return [each for each in found if each["at"] >= asked.query.get("since", "")]
+            records = [{"id": n, "at": f"2026-01-{n:02d}T00:00:00Z"} for n in ids]
+            return [each for each in records if each["at"] >= asked.query.get("since", "")]
         return [{"note": 1}]
 
     return answer

@@ -1,4 +1,4 @@
-"""Broken bytes in an answer of any format: an error that says so, or records each of which is a row or is refused."""
+"""Broken bytes in an answer of any format: an error that says so, or records that are each a row or refused."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leat.sources.events import Quarantined
-from leat.sources.http.request import Ask
-from leat.sources.rest_api.convert import Converter
-from leat.sources.rest_api.declared import Endpoint
-from leat.sources.rest_api.envelope import open_envelope
-from leat.sources.rest_api.formats import as_json
-from leat.sources.rest_api.spool import Spooled
+from leat.sources.http.request import HttpRequest
+from leat.sources.rest_api.answers.as_json import as_json
+from leat.sources.rest_api.answers.envelope import open_envelope
+from leat.sources.rest_api.declaration.endpoint import Endpoint
+from leat.sources.rest_api.reading.convert import Converter
+from leat.sources.rest_api.reading.spool import Spooled
 from tests.kit.examples import examples
 
 RECORDS: list[dict[str, Any]] = [
@@ -51,7 +51,7 @@ EDITS = st.lists(st.tuples(st.floats(0, 1), st.sampled_from(ODD), st.integers(0,
 
 @examples(2)
 @given(st.sampled_from(sorted(ANSWERS)), EDITS)
-def test_broken_bytes_are_told(name: str, edits: list[tuple[float, bytes, int]]) -> None:
+def test_broken_bytes_are_reported(name: str, edits: list[tuple[float, bytes, int]]) -> None:
     more, body = ANSWERS[name]
     for place, odd, lost in edits:
         at = int(place * len(body))
@@ -62,7 +62,7 @@ def test_broken_bytes_are_told(name: str, edits: list[tuple[float, bytes, int]])
     except (ValueError, RecursionError):  # the page is reported as no answer of its format
         return
     converter = Converter("o", declared, {"n": NESTED}, True, ())
-    events = list(converter.events([Spooled(Ask("p"), len(cut.records), {}, cut.records)]))
+    events = list(converter.events([Spooled(HttpRequest("p"), len(cut.records), {}, cut.records)]))
     refused = [event for event in events if isinstance(event, Quarantined)]
     assert converter.rows + converter.bad == len(cut.items)
     assert [event.reason for event in refused if "can't become a row" in event.reason] == []

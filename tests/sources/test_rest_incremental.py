@@ -12,9 +12,9 @@ import pytest
 
 from leat.sources.errors import UnexpectedShape
 from leat.sources.events import Cursor, Delete, FullScan
-from leat.sources.rest_api.declared import Endpoint
-from leat.sources.rest_api.http import Connection
-from leat.sources.rest_api.watermark import spans_of
+from leat.sources.rest_api.declaration.endpoint import Endpoint
+from leat.sources.rest_api.http.driver import Connection
+from leat.sources.rest_api.reading.watermark import spans_of
 from tests.sources.rest_answers import Answers, Asked, answering
 from tests.sources.rest_shop import Reader
 
@@ -42,7 +42,7 @@ def tickets(server: Answers, folder: Path, incremental: dict[str, Any] | None = 
 
 
 class Tickets:
-    """Answers with the tickets between two bounds, both of which it excludes."""
+    """Answers with the tickets between two bounds, and excludes both."""
 
     def __init__(self, *at: str) -> None:
         self.at = list(at)
@@ -204,9 +204,9 @@ class Feed:
         if token is not None and since < self.oldest:
             return 410, {}, {}
         at = int(asked.query.get("skip", 0))
-        found = self.changes[since:] if token else sorted(set(self._now()))
-        shown = [self._record(n, live) for n, live in found[at : at + 2]]
-        more = at + 2 < len(found)
+        changed = self.changes[since:] if token else sorted(set(self._now()))
+        shown = [self._record(n, live) for n, live in changed[at : at + 2]]
+        more = at + 2 < len(changed)
         link = f"/feed?token={token}&skip={at + 2}" if token else f"/feed?skip={at + 2}"
         fresh = f"{len(self.changes)}-{asked.number}"
         end = f"/feed?token={fresh}" if self.style == "link" else fresh
@@ -266,8 +266,8 @@ def test_the_cursor_of_an_export_is_its_token(server: Answers, tmp_path: Path) -
     def answer(asked: Asked) -> Any:
         assert ("cursor" in asked.query) != ("start_time" in asked.query)
         at = int(asked.query.get("cursor", 0))
-        found = [{"id": n, "status": "deleted" if n == 6 else "open"} for n in rows[at : at + 2]]
-        return {"tickets": found, "after_cursor": str(at + len(found)), "end_of_stream": at + 2 >= len(rows)}
+        records = [{"id": n, "status": "deleted" if n == 6 else "open"} for n in rows[at : at + 2]]
+        return {"tickets": records, "after_cursor": str(at + len(records)), "end_of_stream": at + 2 >= len(rows)}
 
     server.answer = answer
     endpoint = {

@@ -144,7 +144,7 @@ def test_a_listing_that_may_go_on_is_an_error(
 
 
 @pytest.mark.parametrize(
-    ("beside", "name"),
+    ("extra", "name"),
     [
         ({"next": "x"}, "next"),
         ({"next": {"href": "/x"}}, "next"),
@@ -174,9 +174,9 @@ def test_a_listing_that_may_go_on_is_an_error(
     ],
 )
 def test_a_mark_of_another_page_is_never_overlooked(
-    server: Answers, tmp_path: Path, beside: dict[str, Any], name: str
+    server: Answers, tmp_path: Path, extra: dict[str, Any], name: str
 ) -> None:
-    server.answer = lambda _asked: {"items": rows(1, 2), **beside}
+    server.answer = lambda _asked: {"items": rows(1, 2), **extra}
     with pytest.raises(
         UnexpectedShape, match=rf"has {name}, which nothing reads\. Next: declare paging by {name}, or name"
     ):
@@ -202,7 +202,7 @@ def test_a_mark_in_the_headers_is_never_overlooked(server: Answers, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "beside",
+    "extra",
     [
         {"next": None, "previous": "/x", "first": "/a", "last": "/z"},
         {"next": "", "has_more": False, "done": True, "isLast": True, "end_of_stream": True},
@@ -213,8 +213,8 @@ def test_a_mark_in_the_headers_is_never_overlooked(server: Answers, tmp_path: Pa
         {"total": 1050.25, "included": [{"next": "x"}]},
     ],
 )
-def test_what_is_no_mark_disturbs_nobody(server: Answers, tmp_path: Path, beside: dict[str, Any]) -> None:
-    server.answer = lambda _asked: {"items": rows(1, 2), **beside}
+def test_what_is_no_mark_disturbs_nobody(server: Answers, tmp_path: Path, extra: dict[str, Any]) -> None:
+    server.answer = lambda _asked: {"items": rows(1, 2), **extra}
     shop = listed(server, tmp_path)
     shop.run()
     assert shop.keys("things") == [1, 2]

@@ -14,7 +14,7 @@ from leat.pipelines.load.engine import Engine, Request
 from leat.pipelines.load.results import IntegrationResult
 from leat.pipelines.load.run import run_integration
 from leat.warehouse.connect import open_warehouse
-from tests.loaded import ENGINES
+from tests.kit.loaded import ENGINES
 from tests.sources.rest_answers import Answers, Asked, answering
 
 SECRET = "s3cret"
@@ -66,13 +66,13 @@ class Run:
             counted = [session.execute(f"SELECT count(*) FROM api.{t} WHERE _deleted_at IS NULL")[0][0] for t in tables]
         return (counted[0], counted[1])
 
-    def told(self) -> list[str]:
+    def leaks(self) -> list[str]:
         """Return where the secret is: files, their names, and quarantined records."""
         files = [path for path in self.project.state.rglob("*") if path.is_file()]
-        found = [str(path) for path in files if SECRET in path.name or SECRET.encode() in path.read_bytes()]
+        actual = [str(path) for path in files if SECRET in path.name or SECRET.encode() in path.read_bytes()]
         with self.warehouse.snapshot() as session:
             rows = session.execute("SELECT record_key, reason, record FROM leat.quarantine")
-        return found + [str(row) for row in rows if SECRET in str(row)]
+        return actual + [str(row) for row in rows if SECRET in str(row)]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -94,16 +94,16 @@ def test_masked_values_are_nowhere(
     run = Run(tmp_path, server, request.getfixturevalue("postgres_url") if engine == "postgres" else None)
     assert run.run().status == "loaded"
     assert run.counts() == (3, 3)
-    assert run.told() == []
+    assert run.leaks() == []
     assert list((run.project.state / "sources" / "api").glob("validators/posts/*")), "what is remembered of each parent"
     del people[0]
     odd.clear()
     people.append({"mail": mail(5), "age": 5})
     assert run.run().status == "loaded"
     assert run.counts() == (3, 3), "the posts of who is gone are gone"
-    assert run.told() == []
+    assert run.leaks() == []
     broken |= {mail(1), mail(1).replace("@", "%40")}
     failed = run.run()
     assert "GET /people/{who}/posts: HTTP 404" in str(failed)
     assert SECRET not in str(failed) + caplog.text
-    assert run.told() == []
+    assert run.leaks() == []

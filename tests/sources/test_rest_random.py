@@ -66,7 +66,7 @@ def _compare(api: Api, loaded: dict[int, int], declared: dict[str, Any]) -> None
 
 @examples(share=0.5)
 @given(api=apis(), changes=st.lists(CHANGES, min_size=1, max_size=2), size=st.integers(2, 6), flag=st.booleans())
-def test_an_api_that_keeps_to_its_words_is_read(
+def test_an_api_that_does_as_declared_is_read(
     server: Answers, api: Api, changes: list[Change], size: int, flag: bool
 ) -> None:
     """No listing is refused that could be proven: else every run would fail, and that is safe as well."""

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from leat.sources import domain
 from leat.sources.events import Event, Quarantined, Rows
-from leat.sources.http.request import Ask
-from leat.sources.rest_api.convert import CHUNK, Converter
-from leat.sources.rest_api.declared import Endpoint
-from leat.sources.rest_api.spool import Spooled
+from leat.sources.http.request import HttpRequest
+from leat.sources.rest_api.declaration.endpoint import Endpoint
+from leat.sources.rest_api.reading.convert import CHUNK, Converter
+from leat.sources.rest_api.reading.spool import Spooled
 from tests.kit.examples import examples
 from tests.kit.odd_values import MARK, RECORDS, REFUSED, TAKEN
 
@@ -30,7 +30,7 @@ def converted(
     declared: Endpoint, *pages: bytes, nested: Mapping[str, Endpoint] = {}, chunk: int = CHUNK
 ) -> list[Event]:
     converter = Converter("things", declared, nested, True, (), chunk=chunk)
-    return list(converter.events([Spooled(Ask("v1/things"), len(page), {}, page) for page in pages]))
+    return list(converter.events([Spooled(HttpRequest("v1/things"), len(page), {}, page) for page in pages]))
 
 
 def rows(events: list[Event], stream: str = "things") -> list[dict[str, Any]]:
@@ -81,22 +81,22 @@ def test_a_value_that_is_only_written_oddly_is_taken(kind: str, odd: tuple[bytes
 def test_a_record_that_is_no_row_is_refused_alone(odd: bytes, columns: dict[str, str]) -> None:
     events = converted(endpoint(columns), b"[%s,%s,%s]" % (GOOD[0], odd, GOOD[1]))
     assert [row["id"] for row in rows(events)] == [1, 3]
-    (found,) = refused(events)
-    assert MARK not in found.reason + found.key
-    assert found.key.isdigit() == (
-        odd.startswith(b'{"id": ') and b"id" not in odd[8:] and "name of" not in found.reason
+    (actual,) = refused(events)
+    assert MARK not in actual.reason + actual.key
+    assert actual.key.isdigit() == (
+        odd.startswith(b'{"id": ') and b"id" not in odd[8:] and "name of" not in actual.reason
     )
-    assert len(found.record) < 20_000
+    assert len(actual.record) < 20_000
 
 
-def test_records_without_a_key_are_told_apart() -> None:
+def test_records_without_a_key_are_distinguished() -> None:
     texts = [b'{"note": 1}', b'{"note": 2}', b'{"note": 1, "id": null}']
     keys = [each.key for each in refused(converted(endpoint({}), b"[%s]" % b",".join(texts)))]
     assert len(set(keys)) == 3
     assert keys == [each.key for each in refused(converted(endpoint({}), b"[%s]" % b", ".join(texts)))]
 
 
-def test_numbers_keep_the_digits_that_the_server_wrote() -> None:
+def test_numbers_preserve_the_digits_that_the_server_wrote() -> None:
     numbers = b'"j": {"a": 1.10, "b": [0.123456789012345678]}, "d": 1234567890123456.78, "x": 10000000000000000.01'
     page = b'[{"id": 1, %s}]' % numbers
     (row,) = rows(converted(endpoint({"j": "json", "d": "decimal(20,4)"}), page))
@@ -121,7 +121,7 @@ def test_numbers_keep_the_digits_that_the_server_wrote() -> None:
         ({"c": {}, "n": []}, ["c.mail"], {"n": []}),
     ],
 )  # fmt: skip
-def test_what_is_not_declared_is_kept(record: dict[str, Any], fields: list[str], extra: Any) -> None:
+def test_what_is_not_declared_is_stored(record: dict[str, Any], fields: list[str], extra: Any) -> None:
     columns = {f"x{i}": {"type": "json", "field": field} for i, field in enumerate(fields)}
     (row,) = rows(converted(endpoint(columns), json.dumps([{"id": 1, **record}]).encode()))
     assert (None if row["extra"] is None else json.loads(row["extra"])) == extra
@@ -134,7 +134,7 @@ LINES = {
 
 
 @pytest.mark.parametrize(
-    ("lines", "found"),
+    ("lines", "expected"),
     [
         ([{"sku": "A"}, {"sku": "B"}], ["A", "B"]),
         ({"sku": "A"}, ["A"]),
@@ -145,15 +145,15 @@ LINES = {
         ([{"sku": "A"}, {"sku": 5}], "column sku takes string, not a number"),
     ],
 )
-def test_one_entry_needs_no_list(lines: Any, found: Any) -> None:
+def test_one_entry_needs_no_list(lines: Any, expected: Any) -> None:
     record = {"id": 1} if lines is ... else {"id": 1, "lines": lines}
     nested = {"lines": Endpoint.model_validate(LINES)}
     events = converted(endpoint({}), json.dumps([record]).encode(), nested=nested)
     assert [row["id"] for row in rows(events)] == [1]
-    if isinstance(found, list):
-        assert [(row["thing"], row["sku"]) for row in rows(events, "lines")] == [(1, sku) for sku in found]
+    if isinstance(expected, list):
+        assert [(row["thing"], row["sku"]) for row in rows(events, "lines")] == [(1, sku) for sku in expected]
     else:
-        assert [each.reason.partition(";")[0] for each in refused(events)] == [found]
+        assert [each.reason.partition(";")[0] for each in refused(events)] == [expected]
 
 
 def test_plain_values_and_lists_of_values_are_records() -> None:
@@ -194,7 +194,7 @@ def test_odd_pages_and_plain_ones_of_several_parents_are_one_table() -> None:
     odd = b'[{"id": 3, "note": "\\u0000x"}, 5, {"id": 4, "note": "d", "id": 4}]'
     pages = ((plain, {"id": 7}), (odd, {"id": 8}), (plain.replace(b'"id": ', b'"id": 1'), {"id": 9}))
     for chunk in (CHUNK, 60, 1):
-        spooled = [Spooled(Ask("v1/things"), len(page), parent, page) for page, parent in pages]
+        spooled = [Spooled(HttpRequest("v1/things"), len(page), parent, page) for page, parent in pages]
         events = list(Converter("things", declared, {}, True, (), chunk=chunk).events(spooled))
         assert [(row["id"], row["note"], row["again"], row["owner"]) for row in rows(events)] == [
             *((1, "a", "a", 7), (2, None, None, 7), (3, "\ufffdx", "\ufffdx", 8), (4, "d", "d", 8)),
@@ -225,15 +225,15 @@ def test_a_value_that_no_warehouse_holds_is_refused_before_it_is_landed(odd: byt
 
 
 class _Poison(dict[str, Any]):
-    """Fields that can't be looked at: stands for whatever goes wrong that nobody has thought of."""
+    """Fields that can't be looked at: an example of whatever goes wrong that nobody has thought of."""
 
     def get(self, *_args: Any) -> Any:
         raise MemoryError
 
 
 def test_what_nobody_has_thought_of_is_refused_alone() -> None:
-    from leat.sources.rest_api.records import open_list
-    from leat.sources.rest_api.tables import Tables
+    from leat.sources.rest_api.rows.records import open_list
+    from leat.sources.rest_api.rows.tables import Tables
 
     declared = endpoint({"note": "string"})
     records = open_list(declared, b"[%s]" % b",".join(b'{"id": %d}' % n for n in range(9)), {})

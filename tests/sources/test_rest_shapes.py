@@ -15,7 +15,7 @@ import pytest
 from leat.pipelines.declare.project import load_declaration
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.sources.errors import UnexpectedShape
-from leat.sources.rest_api.http import Connection
+from leat.sources.rest_api.http.driver import Connection
 from tests.sources.rest_answers import Answers, answering
 from tests.sources.rest_shop import Reader
 
@@ -60,7 +60,7 @@ def test_one_object_is_a_record(server: Answers, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "columns", "found"),
+    ("body", "columns", "expected"),
     [
         ({"rates": {"EUR": 0.92, "JPY": 149.10}, "base": "USD"}, {"rate": {"type": "decimal(18,6)", "field": "."}}, [("EUR", Decimal("0.920000")), ("JPY", Decimal("149.100000"))]),
         ({"rates": {"EUR": {"rate": 1, "a.b": 2}, "X.Y": {"rate": None}}}, {"rate": "integer"}, [("EUR", 1), ("X.Y", None)]),
@@ -70,7 +70,7 @@ def test_one_object_is_a_record(server: Answers, tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_an_object_of_records_gives_their_names(
-    server: Answers, tmp_path: Path, body: Any, columns: dict[str, Any], found: Any
+    server: Answers, tmp_path: Path, body: Any, columns: dict[str, Any], expected: Any
 ) -> None:
     """Frankfurter and Open Exchange Rates: {"rates": {"EUR": 0.92}}; PHP writes [] for an empty object."""
     shop = read(
@@ -82,7 +82,7 @@ def test_an_object_of_records_gives_their_names(
         key="currency",
         columns={"currency": "string", **columns},
     )
-    assert rows(shop, "currency", "rate") == found
+    assert rows(shop, "currency", "rate") == expected
     assert shop.refused() == []
 
 
@@ -117,7 +117,7 @@ def test_lists_of_lists_have_columns_by_position(server: Answers, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("records", "body", "found"),
+    ("records", "body", "expected"),
     [
         ("data.orders.edges[*].node", {"data": {"orders": {"edges": [{"cursor": "a", "node": {"id": 1}}, {"node": {"id": 2}}]}}}, [1, 2]),
         ("results[*].items", {"results": [{"items": [{"id": 1}]}, {"items": []}, {"items": None}, {}, {"items": [{"id": 2}]}], "note": 1}, [1, 2]),
@@ -126,12 +126,12 @@ def test_lists_of_lists_have_columns_by_position(server: Answers, tmp_path: Path
         ("['d.v'].items", {"d.v": {"items": [{"id": 1}]}}, [1]),
     ],
 )  # fmt: skip
-def test_records_are_found_behind_each_star(
-    server: Answers, tmp_path: Path, records: str, body: Any, found: list[int]
+def test_records_are_read_behind_each_star(
+    server: Answers, tmp_path: Path, records: str, body: Any, expected: list[int]
 ) -> None:
     """Shopify's and GitHub's GraphQL: edges of nodes."""
     shop = read(server, tmp_path, body, records=records, key="id", columns={"id": "integer"})
-    assert rows(shop, "id") == [(each,) for each in found]
+    assert rows(shop, "id") == [(each,) for each in expected]
     assert shop.refused() == []
 
 
@@ -158,7 +158,7 @@ def test_lines_of_csv_are_records(server: Answers, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "options", "found"),
+    ("body", "options", "expected"),
     [
         ("id;name\n1;Zoë\n".encode("latin-1"), {"delimiter": ";", "encoding": "latin-1"}, [(1, "Zoë")]),
         ("\ufeffid,name\n1,a\n".encode(), {}, [(1, "a")]),
@@ -170,12 +170,12 @@ def test_lines_of_csv_are_records(server: Answers, tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_csv_is_read_as_declared(
-    server: Answers, tmp_path: Path, body: Any, options: dict[str, Any], found: list[Any]
+    server: Answers, tmp_path: Path, body: Any, options: dict[str, Any], expected: list[Any]
 ) -> None:
     columns = {"id": "integer", "name": "string"}
     assert (
         rows(read(server, tmp_path, body, format={"kind": "csv", **options}, key="id", columns=columns), "id", "name")
-        == found
+        == expected
     )
 
 
@@ -308,8 +308,8 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("column", "words"), MISTAKES)
-def test_a_mistake_in_a_column_is_told(tmp_path: Path, column: str, words: str) -> None:
-    _told(tmp_path, 9, f"        {column}", words)
+def test_a_mistake_in_a_column_is_reported(tmp_path: Path, column: str, words: str) -> None:
+    _refused(tmp_path, 9, f"        {column}", words)
 
 
 @pytest.mark.parametrize(
@@ -324,22 +324,24 @@ def test_a_mistake_in_a_column_is_told(tmp_path: Path, column: str, words: str) 
         ("formt: csv", 'formt: unknown key; did you mean "format"?'),
     ],
 )
-def test_a_mistake_in_a_shape_is_told(tmp_path: Path, line: str, words: str) -> None:
-    _told(tmp_path, 6, f"    things: {{path: things, key: id, {line}, columns: {{id: integer}}}}", words, keep=6)
+def test_a_mistake_in_a_shape_is_reported(tmp_path: Path, line: str, words: str) -> None:
+    _refused(
+        tmp_path, 6, f"    things: {{path: things, key: id, {line}, columns: {{id: integer}}}}", words, lines_before=6
+    )
 
 
-def _told(folder: Path, number: int, line: str, words: str, keep: int = 9) -> None:
+def _refused(folder: Path, number: int, line: str, words: str, lines_before: int = 9) -> None:
     lines = [
         "source: rest_api", "driver: http", "connection:", "  url: https://api.example.com", "  endpoints:",
         "    things:", "      path: things", "      columns:", line, "        id: integer", "      key: id",
     ]  # fmt: skip
-    lines = [*lines[:5], line] if keep == 6 else lines
+    lines = [*lines[:5], line] if lines_before == 6 else lines
     path = folder / "shop.yaml"
     path.write_text("\n".join(lines), encoding="utf-8")
-    with pytest.raises(DeclarationError) as told:
+    with pytest.raises(DeclarationError) as caught:
         load_declaration(path, "pipelines/shop.yaml")
     start = f"pipelines/shop.yaml:{number}: connection.endpoints.things."
-    assert any(mistake.startswith(start + words) for mistake in told.value.diagnostics), told.value.diagnostics
+    assert any(mistake.startswith(start + words) for mistake in caught.value.diagnostics), caught.value.diagnostics
 
 
 def test_a_column_of_the_parent_has_its_type() -> None:

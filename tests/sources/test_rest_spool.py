@@ -6,22 +6,22 @@ from pathlib import Path
 
 from msgspec import Raw
 
-from leat.sources.http.request import Ask
-from leat.sources.rest_api.page import Page
-from leat.sources.rest_api.spool import Spool
+from leat.sources.http.request import HttpRequest
+from leat.sources.rest_api.answers.page import Page
+from leat.sources.rest_api.reading.spool import Spool
 from tests.kit.odd_values import MARK
 
 RECORDS = b'[{"email":"%s"}]' % MARK.encode()
 
 
 def page() -> Page:
-    return Page(None, RECORDS, [Raw(RECORDS[1:-1])], Ask("things"), "GET /things", "", {})
+    return Page(None, RECORDS, [Raw(RECORDS[1:-1])], HttpRequest("things"), "GET /things", "", {})
 
 
 def test_what_is_on_disk_says_nothing(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     large = Page(
-        None, b"[%s]" % b",".join([RECORDS[1:-1]] * 600_000), [Raw(b"{}")], Ask("things"), "GET /things", "", {}
+        None, b"[%s]" % b",".join([RECORDS[1:-1]] * 600_000), [Raw(b"{}")], HttpRequest("things"), "GET /things", "", {}
     )
     for each in (large, page(), large):
         spool.add(each)

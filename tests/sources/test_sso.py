@@ -41,7 +41,7 @@ def _streams(tables: Tables) -> set[str]:
 
 
 def _scanned(tables: Tables) -> dict[str, str]:
-    """Return why each stream was known to be complete that was."""
+    """Return why each complete stream was complete."""
     return {event.stream: event.because for event in tables.events if isinstance(event, FullScan)}
 
 
@@ -111,7 +111,7 @@ def test_members_are_those_that_either_side_names(fake: Fake, tables: Tables) ->
     }
 
 
-def test_members_named_by_login_are_found(fake: Fake, tables: Tables) -> None:
+def test_members_named_by_login_are_resolved(fake: Fake, tables: Tables) -> None:
     fake.user("Ann")
     fake.group("staff", "ann", "nobody", "id-ops")
     fake.group("ops")
@@ -237,7 +237,7 @@ def test_two_changes_in_one_second_are_both_seen(fake: Fake, tables: Tables) -> 
     assert tables.column("users", "user_name") == ["aaa", "ann", "bob"]
 
 
-def test_deletes_are_found_on_the_first_run_of_a_day(fake: Fake, tables: Tables) -> None:
+def test_deletes_are_detected_on_the_first_run_of_a_day(fake: Fake, tables: Tables) -> None:
     _filtered(fake)
     fake.user("ann", at="2026-03-01T10:00:00Z")
     fake.user("bob", at="2026-03-01T09:00:00Z")
@@ -367,7 +367,7 @@ def test_a_fault_in_the_middle_changes_nothing(fake: Fake, tables: Tables, fault
         ["bob"],
     ],
 )
-def test_a_broken_user_is_quarantined_alone_and_keeps_its_row(fake: Fake, tables: Tables, broken: Any) -> None:
+def test_a_broken_user_is_quarantined_alone_and_leaves_its_row(fake: Fake, tables: Tables, broken: Any) -> None:
     fake.user("ann")
     fake.user("bob")
     tables.run()
@@ -483,7 +483,7 @@ def test_names_count_in_any_case_at_every_depth(fake: Fake, tables: Tables) -> N
         ("a*b*c", ["abc", "a1b2c"], ["ab", "acb"]),
     ],
 )
-def test_only_a_star_stands_for_anything(pattern: str, like: list[str], unlike: list[str]) -> None:
+def test_only_a_star_matches_anything(pattern: str, like: list[str], unlike: list[str]) -> None:
     roles = [Role(group=pattern, permissions=("all",))]
     assert [name for name in like if permissions_of(name, roles) != ["all"]] == []
     assert [name for name in unlike if permissions_of(name, roles) is not None] == []

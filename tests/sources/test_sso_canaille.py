@@ -1,4 +1,4 @@
-"""What Canaille tells by SCIM, by its database and by its log, and what happens when it stops or forgets a token."""
+"""What Canaille reports by SCIM, by its database and by its log, and what happens when it stops or forgets a token."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_since_when_an_account_is_locked(server: Server, tables: Tables) -> None
     assert tables.table("deactivations") == before
 
 
-def test_members_are_named_by_login_and_found(server: Server, tables: Tables) -> None:
+def test_members_are_named_by_login_and_resolved(server: Server, tables: Tables) -> None:
     listed = server.ask("GET", "Groups")["Resources"]
     assert {m["value"] for group in listed for m in group["members"]} >= {
         "ann",
@@ -145,7 +145,7 @@ def test_a_user_who_leaves_and_is_deleted(server: Server, tables: Tables) -> Non
 
 
 def _extract(tables: Tables, after: int, act: Callable[[], None]) -> Iterator[Event]:
-    """Extract all anew, and do something after so many requests."""
+    """Extract all again, and do something after so many requests."""
     calls: list[ApiCall] = []
 
     def called(call: ApiCall) -> None:
@@ -235,7 +235,7 @@ def test_the_database_may_be_on_postgres(postgres_url: str, tables: Tables) -> N
     engine.dispose()
     events = list(read_database(tables.sync(), postgres_url, {}))
     rows = {event.stream: event.table.to_pylist() for event in events if isinstance(event, Rows)}
-    assert {stream: len(found) for stream, found in rows.items()} == {
+    assert {stream: len(of_stream) for stream, of_stream in rows.items()} == {
         "applications": 1,
         "app_assignments": 1,
         "factors": 2,

@@ -192,7 +192,7 @@ def test_a_truncated_log_is_read_again_and_no_row_twice(log: Log) -> None:
     assert log.read() == []
 
 
-def test_a_log_that_is_gone_is_told(log: Log) -> None:
+def test_a_log_that_is_gone_is_reported(log: Log) -> None:
     log.write(login(1))
     log.read()
     log.path.unlink()
@@ -211,7 +211,7 @@ def test_rotated_files_are_read_at_first_too(log: Log) -> None:
     assert log.read() == ["user1", "user2"]
 
 
-def test_logs_that_begin_alike_are_told_apart(log: Log) -> None:
+def test_logs_that_begin_alike_are_distinguished(log: Log) -> None:
     header = line("Starting", level="INFO").replace("10:00:00", "00:00:00")
     log.write(header, login(1))
     log.read()
@@ -237,8 +237,8 @@ def test_logs_that_begin_alike_are_told_apart(log: Log) -> None:
 def test_a_line_that_cannot_be_understood_is_quarantined_alone(log: Log, bad: str) -> None:
     log.write(login(1), bad, login(2))
     assert log.read() == ["user1", "user2"]
-    (found,) = [event for event in log.events if isinstance(event, Quarantined)]
-    assert (found.stream, len(found.record) <= 1000) == ("login_events", True)
+    (actual,) = [event for event in log.events if isinstance(event, Quarantined)]
+    assert (actual.stream, len(actual.record) <= 1000) == ("login_events", True)
     assert log.read() == []
 
 

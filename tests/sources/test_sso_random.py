@@ -1,6 +1,6 @@
 """SCIM services made at random: what is loaded is what they hold, or it is an error and everything stays as it was.
 
-``LEAT_EXAMPLES`` says how many are made. Left out are services that can't be told from an honest one that holds less:
+``LEAT_EXAMPLES`` says how many are made. Left out are services that look like an honest one that holds less:
 those whose faults add up to a total that is just what came.
 """
 
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from leat.sources.driver import Sync
 from leat.sources.errors import IntegrationError
-from leat.sources.http.client import Answer, Ask, Client, Limits
+from leat.sources.http.client import Answer, Client, HttpRequest, Limits
 from leat.sources.http.exchange import Wire
 from leat.sources.http.failures import error_of
 from leat.sources.sso.scim.access import ADVICE, Access
@@ -59,8 +59,8 @@ class Service:
     asked: int = 0
     first: dict[str, int] = field(default_factory=dict)
 
-    def answer(self, ask: Ask) -> Answer:
-        """Return the answer to a request, or raise the error that its status stands for."""
+    def answer(self, ask: HttpRequest) -> Answer:
+        """Return the answer to a request, or raise the error that its status means."""
         self.asked += 1
         gone = self.deletes.get(self.asked)
         if gone is not None and self.users:
@@ -68,20 +68,20 @@ class Service:
         query = dict(ask.pairs())
         if ask.path == "ServiceProviderConfig":
             return self._said(ask, 200, {"filter": {"supported": False}})
-        found = list(self._resources(ask.path))
+        resources = list(self._resources(ask.path))
         start = 1 if "startIndex" not in query or self.base is None else int(query["startIndex"])
         place = start - (1 if "startIndex" not in query or self.base is None else self.base)
         place = max(0, place)
         size = min(self.cap, int(query.get("count", self.cap)))
-        if place >= len(found) and place > 0:
+        if place >= len(resources) and place > 0:
             if self.beyond.isdigit():
                 return self._said(ask, int(self.beyond), {})
             if self.beyond == "the last page":
-                place = max(0, len(found) - size)
-        page = found[place : place + size]
+                place = max(0, len(resources) - size)
+        page = resources[place : place + size]
         listed: dict[str, Any] = {} if not page and self.beyond == "nothing" else {"Resources": page}
-        self.first.setdefault(ask.path, len(found))
-        total = self._total(len(found), len(page), place, self.first[ask.path])
+        self.first.setdefault(ask.path, len(resources))
+        total = self._total(len(resources), len(page), place, self.first[ask.path])
         return self._said(ask, 200, {**listed, **({} if total is None else {"totalResults": total})})
 
     def _resources(self, path: str) -> Iterator[dict[str, Any]]:
@@ -96,7 +96,7 @@ class Service:
         values |= {"one more": count + 1, "one less": max(0, count - 1), "as at first": first}
         return (values | {"what remains": max(0, count - place)})[self.total]
 
-    def _said(self, ask: Ask, status: int, value: Any) -> Answer:
+    def _said(self, ask: HttpRequest, status: int, value: Any) -> Answer:
         body = json.dumps(_capitals(value) if self.shout else value).encode()
         if status >= 400:
             raise error_of(NAME, f"GET {ask.path}", status, {}, body, ADVICE)
@@ -118,7 +118,7 @@ class InProcess(Client):
         super().__init__("sso", "https://id.example/scim/v2/", cast("Any", None), Limits(), ADVICE, cast("Wire", None))
         object.__setattr__(self, "service", service)
 
-    def send(self, ask: Ask) -> Answer:
+    def send(self, ask: HttpRequest) -> Answer:
         """Ask it."""
         return cast("Service", self.service).answer(ask)  # type: ignore[attr-defined]
 
@@ -139,8 +139,8 @@ SERVICES = st.builds(
 )
 
 
-def can_be_told(service: Service, count: int | None) -> bool:
-    """Return whether the faults of a service can be told from an honest one that holds less."""
+def is_distinct(service: Service, count: int | None) -> bool:
+    """Return whether the faults of a service can be distinguished from an honest one that holds less."""
     longest = max(len(service.users), len(service.groups))
     cap = min(service.cap, count or service.cap)
     lies = service.total in ("one", "one less", "of the page", "what remains")
@@ -180,7 +180,7 @@ def load(tables: Tables, service: Service, count: int | None) -> bool:
 @examples()
 @given(first=SERVICES, second=SERVICES, count=st.none() | st.integers(1, 5))
 def test_what_is_loaded_is_what_the_service_holds(first: Service, second: Service, count: int | None) -> None:
-    assume(can_be_told(first, count) and can_be_told(second, count))
+    assume(is_distinct(first, count) and is_distinct(second, count))
     with TemporaryDirectory() as folder:
         tables = Tables("sso", "scim", {}, Path(folder))
         before: dict[str, set[tuple[str, ...]]] = {name: set() for name in state_of(first)}

@@ -171,7 +171,7 @@ def test_branches_ahead_behind_and_merged(repository: Repository, warehouse: War
     assert warehouse.row("repositories")["default_branch"] == "main"
 
 
-def test_a_changed_mailmap_maps_old_commits_anew(repository: Repository, warehouse: Warehouse) -> None:
+def test_a_changed_mailmap_maps_old_commits_again(repository: Repository, warehouse: Warehouse) -> None:
     old = repository.commit("one", {"a": "a"}, GIT_AUTHOR_NAME="al", GIT_AUTHOR_EMAIL="al@home.invalid")
     warehouse.load(str(repository.folder))
     repository.commit("Map", {".mailmap": "Alice Martin <alice.martin@demo.example> <al@home.invalid>\n"})
@@ -209,21 +209,21 @@ def test_pain_history_rewritten_while_the_mirror_was_away(repository: Repository
     assert warehouse.commits() == {lost, *repository.lines("rev-list", "--all")}
 
 
-def test_a_deleted_branch_keeps_its_commits(repository: Repository, warehouse: Warehouse) -> None:
+def test_a_deleted_branch_leaves_its_commits(repository: Repository, warehouse: Warehouse) -> None:
     repository.commit("one", {"a": "1"})
     repository.git("checkout", "-q", "-b", "gone")
-    kept = repository.commit("only there", {"b": "1"})
+    commit = repository.commit("only there", {"b": "1"})
     repository.git("tag", "old")
     repository.git("checkout", "-q", "main")
     warehouse.load(str(repository.folder))
     repository.git("branch", "-D", "gone")
     repository.git("tag", "-d", "old")
     warehouse.load(str(repository.folder))
-    assert {row["ref"] for row in warehouse.rows("ref_updates", kind="deleted", old=kept)} == {
+    assert {row["ref"] for row in warehouse.rows("ref_updates", kind="deleted", old=commit)} == {
         "refs/heads/gone",
         "refs/tags/old",
     }
-    assert kept in warehouse.commits()
+    assert commit in warehouse.commits()
     assert [row["name"] for row in warehouse.rows("refs")] == ["main"]
     assert warehouse.rows("tags") == []
 
@@ -354,7 +354,7 @@ def test_pain_huge_histories_in_bounded_memory(warehouse: Warehouse, tmp_path: P
 
 
 class Counter(Warehouse):
-    """Counts rows and keeps none."""
+    """Counts rows and stores none."""
 
     largest = 0
 
@@ -641,33 +641,33 @@ def test_the_password_is_nowhere(server: Process, repository: Repository, wareho
     shutil.rmtree(warehouse.folder / "state" / "app.git" / "objects")
     with pytest.raises(NotFound) as caught:
         warehouse.load(f"http://127.0.0.1:{server.port}/none.git", **SIGN_IN)
-    kept = [path.read_bytes() for path in warehouse.folder.rglob("*") if path.is_file()]
-    kept += [str(caught.value).encode(), repr(warehouse.logged).encode(), repr(warehouse.tables).encode()]
+    written = [path.read_bytes() for path in warehouse.folder.rglob("*") if path.is_file()]
+    written += [str(caught.value).encode(), repr(warehouse.logged).encode(), repr(warehouse.tables).encode()]
     encoded = "YWxpY2U6cGxhbnRlZC"  # the start of the Basic header's base64
-    assert kept
-    assert not [text for text in kept if PASSWORD.encode() in text or encoded.encode() in text]
+    assert written
+    assert not [text for text in written if PASSWORD.encode() in text or encoded.encode() in text]
     assert stat.S_IMODE((warehouse.folder / "state").stat().st_mode) == 0o700
 
 
-def test_ssh_through_a_stand_in_that_runs_the_command_here(
+def test_ssh_through_a_substitute_that_runs_the_command_here(
     repository: Repository, warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No sshd runs here: the stand-in for ssh takes ssh's arguments and runs the command on this machine."""
     repository.commit("one", {"a": "a"})
     seen = tmp_path / "arguments"
-    stand_in = tmp_path / "ssh"
-    stand_in.write_text(f'#!/bin/sh\necho "$@" > {seen}\nfor last; do :; done\nexec sh -c "$last"\n')
-    stand_in.chmod(0o755)
+    substitute = tmp_path / "ssh"
+    substitute.write_text(f'#!/bin/sh\necho "$@" > {seen}\nfor last; do :; done\nexec sh -c "$last"\n')
+    substitute.chmod(0o755)
     key = warehouse.folder / "id_ed25519"
     key.write_text("key")
-    monkeypatch.setenv("GIT_SSH_COMMAND", str(stand_in))
+    monkeypatch.setenv("GIT_SSH_COMMAND", str(substitute))
     warehouse.load(f"git@forge.example:{repository.folder}", ssh_key_file="id_ed25519")
     assert warehouse.commits() == set(repository.lines("rev-list", "--all"))
     assert f"-i {key} " in seen.read_text()
     assert "BatchMode=yes" in seen.read_text()
     with pytest.raises(NotFound, match="ended with status"):
         warehouse.load("ssh://git@forge.example/none/app.git")
-    stand_in.write_text("#!/bin/sh\nexit 255\n")
+    substitute.write_text("#!/bin/sh\nexit 255\n")
     with pytest.raises(Unavailable, match="no connection"):
         warehouse.load(f"ssh://git@127.0.0.1:{free_port()}/app.git")
     with socket.socket() as listening:
@@ -733,7 +733,7 @@ def test_named_addresses_may_be_several(warehouse: Warehouse, tmp_path: Path, mo
         warehouse.load(str(paths[0]), allow_local_paths=False)
 
 
-def test_setup_tests_tell_what_works(server: Process, repository: Repository, tmp_path: Path) -> None:
+def test_setup_tests_show_what_works(server: Process, repository: Repository, tmp_path: Path) -> None:
     repository.commit("one", {"a": "a"})
     publish(repository, server.log.parent.parent / "root")
     sync = Sync("version_control", ALL, None, tmp_path, tmp_path / "state", START)
@@ -744,12 +744,29 @@ def test_setup_tests_tell_what_works(server: Process, repository: Repository, tm
         return {test.name: test.ok for test in setup_tests(connection, sync)}
 
     well = outcome("app.git", **SIGN_IN)
-    assert list(well) == ["git version", "configured", "app: reachable", "app: authenticated", "app: may read refs"]
+    proven = ["reachable", "authenticated", "is a repository", "may read refs"]
+    assert list(well) == ["git version", "configured", *(f"app: {name}" for name in proven)]
     assert all(well.values())
     wrong = outcome("app.git", username="alice", password={"env": "WRONG_PASSWORD"})
     assert (wrong["app: reachable"], wrong["app: authenticated"]) == (True, False)
-    assert outcome("none.git", **SIGN_IN)["none: may read refs"] is False
+    none = outcome("none.git", **SIGN_IN)
+    assert list(none.items())[2:] == [("none: reachable", True), ("none: is a repository", False)]
     assert outcome("app.git", password={"env": "NO_SUCH_VARIABLE"})["configured"] is False
+
+
+def test_setup_tests_of_a_folder_say_nothing_of_a_server(repository: Repository, tmp_path: Path) -> None:
+    repository.commit("one", {"a": "a"})
+    (tmp_path / "plain").mkdir()
+    sync = Sync("version_control", ALL, None, tmp_path, tmp_path / "state", START)
+
+    def outcome(folder: Path) -> list[tuple[str, bool]]:
+        connection = Connection.model_validate({"repositories": [str(folder)]})
+        return [(test.name, test.ok) for test in setup_tests(connection, sync)][2:]
+
+    name = repository.folder.name
+    assert outcome(repository.folder) == [(f"{name}: is a repository", True), (f"{name}: may read refs", True)]
+    for folder in ("plain", "missing"):
+        assert outcome(tmp_path / folder) == [(f"{folder}: is a repository", False)]
 
 
 def test_a_web_page_is_no_repository(warehouse: Warehouse, tmp_path: Path) -> None:
@@ -808,7 +825,7 @@ def test_http_statuses(
     assert getattr(caught.value, "retry_after", 7) == 7
 
 
-def test_a_redirect_is_told_and_gets_no_credentials(warehouse: Warehouse) -> None:
+def test_a_redirect_is_reported_and_gets_no_credentials(warehouse: Warehouse) -> None:
     with answering(404, {}) as (elsewhere, stolen):
         moved = f"http://127.0.0.1:{elsewhere}/app.git"
         target = {"Location": f"{moved}/info/refs?service=git-upload-pack"}

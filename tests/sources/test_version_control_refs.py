@@ -85,9 +85,9 @@ def test_ahead_and_behind_are_those_that_git_counts(repository: Repository, ware
     repository.git("tag", "tree", repository.git("hash-object", "-t", "tree", "-w", "--stdin"))
     repository.git("update-ref", "refs/heads/unrelated", repository.git("commit-tree", "tree", "-m", "root"))
     warehouse.load(str(repository.folder))
-    found = {row["ref"]: (row["ahead"], row["behind"]) for row in warehouse.rows("refs")}
-    assert len(found) == 30
-    assert found == {ref: counted(repository, ref) for ref in found}
+    actual = {row["ref"]: (row["ahead"], row["behind"]) for row in warehouse.rows("refs")}
+    assert len(actual) == 30
+    assert actual == {ref: counted(repository, ref) for ref in actual}
 
 
 def test_one_new_tag_costs_the_same_among_few_refs_and_many(tmp_path: Path, started: Path) -> None:
@@ -324,7 +324,7 @@ def both(tmp_path: Path, repository: Repository, warehouse: Warehouse) -> tuple[
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_a_repository_that_is_away_keeps_its_rows_and_stops_no_other(
+def test_a_repository_that_is_away_leaves_its_rows_and_stops_no_other(
     both: tuple[str, str], warehouse: Warehouse, first: bool
 ) -> None:
     away = Path(both[0 if first else 1])

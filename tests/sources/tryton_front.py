@@ -68,9 +68,11 @@ def in_front_of(target: str) -> Iterator[Front]:
                 self.end_headers()
                 self.close_connection = True
                 return
-            kept = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection", "accept-encoding")}
+            passed_on = {
+                k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection", "accept-encoding")
+            }
             with contextlib.suppress(requests.ConnectionError):
-                came = requests.request(self.command, f"{target}{self.path}", data=sent, headers=kept, timeout=60)
+                came = requests.request(self.command, f"{target}{self.path}", data=sent, headers=passed_on, timeout=60)
                 content = front.after(seen, came.content) if came.ok else came.content
                 if content is not None:
                     self.send_response(came.status_code)

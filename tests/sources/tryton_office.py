@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import requests
 
@@ -32,7 +34,16 @@ class Office:
 
     url: str
     key: str
-    today: date = field(default_factory=date.today)
+
+    @property
+    def today(self) -> date:
+        """The day that it is for the company now; one may end while tests run."""
+        return datetime.now(self._zone).date()
+
+    @cached_property
+    def _zone(self) -> ZoneInfo:
+        [company] = self.find("company.company", [["id", "=", 1]], "timezone")
+        return ZoneInfo(company["timezone"] or "UTC")
 
     def ask(self, method: str, path: str, body: Any = None, at: Any = None, **params: Any) -> Any:
         context = {"company": 1, "active_test": False, **({} if at is None else {"_datetime": at})}
@@ -134,9 +145,9 @@ class Office:
     def pay(self, invoice: int, amount: str) -> int:
         """Book a payment on a posted invoice of the books' currency; return its line. Only wizards may match them."""
         record = self.find("account.invoice", [["id", "=", invoice]], "party", "account", "type")[0]
-        ours, theirs = ("credit", "debit") if record["type"] == "out" else ("debit", "credit")
+        own, theirs = ("credit", "debit") if record["type"] == "out" else ("debit", "credit")
         entry = self.draft_entry(
-            {"account": record["account"], "party": record["party"], ours: decimal(amount)},
+            {"account": record["account"], "party": record["party"], own: decimal(amount)},
             {"account": self.cash(), theirs: decimal(amount)},
         )
         self.press("account.move", entry, "post")

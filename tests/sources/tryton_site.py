@@ -47,9 +47,9 @@ class Site:
 
     def row(self, stream: str, **values: Any) -> dict[str, Any]:
         """Return the one row that has these values."""
-        found = [row for row in self.tables.rows[stream].values() if all(row[k] == v for k, v in values.items())]
-        assert len(found) == 1, (stream, values, found)
-        return found[0]
+        matching = [row for row in self.tables.rows[stream].values() if all(row[k] == v for k, v in values.items())]
+        assert len(matching) == 1, (stream, values, matching)
+        return matching[0]
 
 
 @contextlib.contextmanager

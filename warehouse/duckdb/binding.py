@@ -26,7 +26,7 @@ _refusal = _Refusal()
 
 @contextlib.contextmanager
 def without_pandas() -> Iterator[None]:
-    """Keep this thread from importing pandas inside the block; once anybody has imported it, do nothing."""
+    """Stop this thread from importing pandas inside the block; once anybody has imported it, do nothing."""
     if "pandas" in sys.modules:
         yield
         return

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from leat.warehouse.dialect import DialectName, Statements, Work, to_leat_type, to_sql_type
+from leat.warehouse.duckdb.error_text import error_text
 from leat.warehouse.session import literal
 
 _LOAD_TIME = """
@@ -14,10 +15,10 @@ CREATE OR REPLACE MACRO leat.load_time(_load) AS COALESCE(
     (SELECT max(applied_at) FROM leat.loads WHERE load_id = _load),
     CAST(error('leat.loads has no load ' || _load) AS TIMESTAMPTZ))
 """
-_KNOWN_AT = """
+_MOMENT = """
 CREATE OR REPLACE MACRO leat.known_at(_moment, _integration, _stream) AS (
-    SELECT CASE WHEN CAST(_moment AS TIMESTAMPTZ) >= known_from THEN CAST(_moment AS TIMESTAMPTZ)
-        ELSE CAST(error(_integration || '.' || _stream || ' has history from ' || known_from || ' on')
+    SELECT CASE WHEN CAST(_moment AS TIMESTAMPTZ) >= complete_from THEN CAST(_moment AS TIMESTAMPTZ)
+        ELSE CAST(error(_integration || '.' || _stream || ' has history from ' || complete_from || ' on')
             AS TIMESTAMPTZ) END
     FROM leat.histories WHERE integration = _integration AND stream = _stream)
 """
@@ -43,10 +44,6 @@ class DuckDBDialect:
     views_hold_tables = False
     key_index = False
     indexes = "SELECT index_name FROM duckdb_indexes() WHERE schema_name = ? AND table_name = ?"
-    has_function = (
-        "SELECT 1 FROM duckdb_functions() WHERE schema_name = ? AND function_name = ? AND database_name = "
-        "current_database()"
-    )
 
     def sql_type(self, leat_type: str) -> str:
         """Return the SQL type of a leat type."""
@@ -55,6 +52,10 @@ class DuckDBDialect:
     def leat_type(self, sql: str) -> str:
         """Return the leat type of a SQL type."""
         return to_leat_type(self, sql)
+
+    def error_text(self, error: BaseException) -> str | None:
+        """Return what DuckDB says of its own error."""
+        return error_text(error)
 
     def settings(self, work: Work) -> Statements:
         """Limit a merge to 256 MB: measured on 10 million rows, it is as fast as with twice as much; more is spilled.
@@ -89,9 +90,9 @@ class DuckDBDialect:
 
     def past_functions(self) -> Statements:
         """Return the macros."""
-        return (_LOAD_TIME, _KNOWN_AT)
+        return (_LOAD_TIME, _MOMENT)
 
-    def known_at(self, schema: str, table: str) -> str:
+    def moment(self, schema: str, table: str) -> str:
         """Return the checked moment."""
         return f"leat.known_at(_moment, {literal(schema)}, {literal(table)})"
 

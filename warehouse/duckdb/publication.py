@@ -4,9 +4,9 @@
 
     writer/warehouse.duckdb --checkpoint, copy, rename--> warehouse.duckdb
 
-An open reader keeps its version (its inode); a new one sees the next. The copy carries the modification time of the
-writer's file, so that "is the newest version published?" needs neither file to be opened, and the answer survives a
-kill at any moment.
+An open reader stays on its version (its inode); a new one sees the next. The copy carries the modification time of the
+writer's file, and DuckDB counts in the headers of a file how often it was written. So "is the newest version
+published?" needs no connection, and the answer survives a kill at any moment.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from leat.warehouse.session import Session, literal
 
 _FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file instead of copying them
 _CHUNK = 1 << 20
+_HEADERS = 3 * 4096  # that of the file, and two that DuckDB writes in turns, each with a number one higher
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,17 @@ class DuckDBPublication:
         if not self.path.exists():
             return False
         written, published = self.writer.path.stat(), self.path.stat()
-        return (written.st_mtime_ns, written.st_size) == (published.st_mtime_ns, published.st_size)
+        if (written.st_mtime_ns, written.st_size) != (published.st_mtime_ns, published.st_size):
+            return False
+        return _headers(self.writer.path) == _headers(self.path)  # a file system may count time in whole seconds
+
+    def version(self) -> tuple[int, int, int] | None:
+        """Return inode, time of modification and size of the published file; None when there is none."""
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
 
     def publish(self, judge: Callable[[Session], bool] | None = None) -> bool:
         """Copy the writer's file and rename the copy over the published one, unless the judge says no.
@@ -80,7 +91,7 @@ class DuckDBPublication:
     def rewrite_next(self) -> None:
         """Remember next to the writer's file, until the next publication, that it has to be rewritten.
 
-        For rows that are about to be dropped: DuckDB keeps the content of blocks that it has freed, and the published
+        For rows that are about to be dropped: DuckDB doesn't erase the content of freed blocks, and the published
         copy would carry them along.
         """
         with self.writer.locked():
@@ -124,6 +135,11 @@ class DuckDBPublication:
         except OSError:
             draft.unlink(missing_ok=True)  # half a copy is of no use on a full disk
             raise
+
+
+def _headers(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_HEADERS)
 
 
 def _copy(source: Path, target: Path) -> None:

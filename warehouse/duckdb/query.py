@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import duckdb
 
 T = TypeVar("T")
+WEBHOOKS = "live"
+"""Name of the folder, next to that of queries, in which webhooks are that the published file doesn't have yet."""
 _EFFECTS = re.compile(
     r"\b((?:en|dis)able_\w+|(?:force_)?checkpoint|truncate_duckdb_logs|write_log|read_duckdb|(?:arrow|pandas)_scan\w*)"
     r'"?\s*\(',
@@ -45,7 +47,7 @@ def answered(connection: duckdb.DuckDBPyConnection, folder: Path, sql: str, limi
     refuse_empty(sql)
     watch = Watch(limits, connection.interrupt)
     with _spill(folder) as spill:
-        _lock(connection, spill, limits)
+        _lock(connection, spill, folder.with_name(WEBHOOKS), limits)
         try:
             cursor = _explaining(duckdb.Error, lambda: watch.run(lambda: connection.execute(_checked(connection, sql))))
             names = [column[0] for column in cursor.description or ()]
@@ -61,13 +63,15 @@ def _checked(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
     import duckdb
 
     kind = duckdb.StatementType
-    found = connection.extract_statements(sql)
-    if found and found[-1].type == kind.SELECT and all(not each.query for each in found):  # PIVOT is made of two
-        found = found[-1:]
-    if len(found) != 1:
-        raise several(len(found))
-    word, inner = first_word(sql), found
-    if found[0].type == kind.EXPLAIN:
+    statements = connection.extract_statements(sql)
+    if (
+        statements and statements[-1].type == kind.SELECT and all(not each.query for each in statements)
+    ):  # PIVOT is made of two
+        statements = statements[-1:]
+    if len(statements) != 1:
+        raise several(len(statements))
+    word, inner = first_word(sql), statements
+    if statements[0].type == kind.EXPLAIN:
         inner = connection.extract_statements(explained(sql))
     if word in ("PRAGMA", "CALL") or any(each.type != kind.SELECT for each in inner):
         refuse(f"{word} isn't a SELECT")
@@ -77,7 +81,7 @@ def _checked(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
     return sql
 
 
-def _lock(connection: duckdb.DuckDBPyConnection, spill: Path, limits: Limits) -> None:
+def _lock(connection: duckdb.DuckDBPyConnection, spill: Path, readable: Path, limits: Limits) -> None:
     for setting, value in (
         ("memory_limit", f"'{limits.memory // 1000}KB'"),
         ("temp_directory", literal(str(spill))),
@@ -85,6 +89,7 @@ def _lock(connection: duckdb.DuckDBPyConnection, spill: Path, limits: Limits) ->
         ("autoinstall_known_extensions", "false"),
         ("autoload_known_extensions", "false"),
         ("python_enable_replacements", "false"),  # else a variable of this program could be read
+        ("allowed_directories", f"[{literal(f'{readable}/')}]"),  # hooks.events also reads what isn't applied yet
         ("enable_external_access", "false"),
         ("lock_configuration", "true"),
     ):
@@ -100,7 +105,7 @@ def _explaining(errors: type[Exception], work: Callable[[], T]) -> T:
         msg = f"{error}\nNext: select less, or give the query more with `--memory 4GB` or `--disk 50GB`"
         raise WarehouseError(msg) from error
     except errors as error:
-        msg = f'{str(error).strip()}\nNext: `leat status` lists the tables; `leat query "DESCRIBE payments.charges"` '
+        msg = f'{str(error).strip()}\nNext: `leat status` lists the tables; `leat query "DESCRIBE SCHEMA.TABLE"` '
         raise WarehouseError(msg + "the columns of one") from error
     except (ValueError, OverflowError) as error:  # Python has no year 10,000
         msg = f"a value can't be shown: {error}. Next: CAST the column to VARCHAR"

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from leat.warehouse.answer import Answer, Limits
 from leat.warehouse.dialect import Dialect
 from leat.warehouse.duckdb.dialect import DUCKDB
+from leat.warehouse.duckdb.interrupt import interruptible
+from leat.warehouse.duckdb.newest import NewestVersion
 from leat.warehouse.duckdb.publication import DuckDBPublication
 from leat.warehouse.duckdb.query import answered
 from leat.warehouse.duckdb.session import DuckDBSession
 from leat.warehouse.duckdb.writer import WriterFile, explaining_the_disk
 from leat.warehouse.locks import file_lock
-from leat.warehouse.session import Session, WarehouseError, literal
+from leat.warehouse.session import NothingPublished, Session, literal
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 @dataclass(slots=True)
@@ -30,17 +36,24 @@ class DuckDBWarehouse:
     state: Path
     memory: str = "1GB"
     dialect: Dialect = DUCKDB
+    publication: DuckDBPublication = field(init=False)
     _writer: WriterFile = field(init=False)
-    _publication: DuckDBPublication = field(init=False)
+    _newest: NewestVersion = field(init=False)
 
     def __post_init__(self) -> None:
         self._writer = WriterFile(self.state / "writer" / "warehouse.duckdb", self.memory)
-        self._publication = DuckDBPublication(self._writer, self.state / "warehouse.duckdb")
+        self.publication = DuckDBPublication(self._writer, self.state / "warehouse.duckdb")
+        self._newest = NewestVersion(self.publication)
 
     @property
     def path(self) -> Path:
         """The published file, for readers."""
-        return self._publication.path
+        return self.publication.path
+
+    @property
+    def client(self) -> tuple[str, str]:
+        """The command line of DuckDB, which reads the published file."""
+        return "DuckDB CLI", f"duckdb -readonly {self.path}"
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -59,7 +72,12 @@ class DuckDBWarehouse:
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[Session]:
-        """Open a read-only transaction on the writer's file."""
+        """Open a read-only transaction: on the published file while it is the newest version, else on the writer's."""
+        newest = self._newest.connect()
+        if newest is not None:
+            with explaining_the_disk(self.path), newest:
+                yield DuckDBSession(newest)
+            return
         with self._writer.locked(), explaining_the_disk(self._writer.path):
             # A killed writer leaves a log that only a writing connection takes over.
             read_only = self._writer.path.exists() and not self._writer.log.exists()
@@ -72,36 +90,39 @@ class DuckDBWarehouse:
     @contextlib.contextmanager
     def published(self) -> Iterator[DuckDBSession]:
         """Open a read-only transaction on the published file."""
-        if not self.path.exists():
-            msg = "nothing has been published yet; `leat run` loads the declared integrations"
-            raise WarehouseError(msg)
-        import duckdb
-
-        # Connecting to the path itself would give the version that this process happens to have open already.
-        with duckdb.connect(":memory:") as connection:
-            with explaining_the_disk(self.path):
-                connection.execute(f"ATTACH {literal(str(self.path))} AS warehouse (READ_ONLY)")
-            connection.execute("USE warehouse")
-            connection.execute("SET TimeZone = 'UTC'")
-            yield DuckDBSession(connection)
+        newest = self._newest.connect()
+        if newest is None:
+            with self._alone() as connection:
+                yield DuckDBSession(connection)
+            return
+        with newest, interruptible(newest), explaining_the_disk(self.path):
+            yield DuckDBSession(newest)
 
     @contextlib.contextmanager
     def query(self, sql: str, limits: Limits = Limits()) -> Iterator[Answer]:  # noqa: B008 - frozen
         """Run one query of a reader on the published file."""
-        with self.published() as session, answered(session.connection, self.state / "query", sql, limits) as answer:
+        with self._alone() as connection, answered(connection, self.state / "query", sql, limits) as answer:
             yield answer
 
-    def is_published(self) -> bool:
-        """Return whether the published file is the newest version."""
-        return self._publication.is_current()
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the published file for one reader, whose settings concern nobody else."""
+        if not self.path.exists():
+            msg = "nothing has been published yet; `leat run` loads the declared integrations"
+            raise NothingPublished(msg)
+        import duckdb
 
-    def publish(self, judge: Callable[[Session], bool] | None = None) -> bool:
-        """Copy the writer's file over the published one, unless the judge says no."""
-        return self._publication.publish(judge)
+        # Connecting to the path itself would give the version that this process happens to have open already.
+        with duckdb.connect(":memory:") as connection, interruptible(connection):
+            with explaining_the_disk(self.path):
+                connection.execute(f"ATTACH {literal(str(self.path))} AS warehouse (READ_ONLY)")
+            connection.execute("USE warehouse")
+            connection.execute("SET TimeZone = 'UTC'")
+            yield connection
 
-    def forget(self) -> None:
-        """Let the next publication rewrite the writer's file."""
-        self._publication.rewrite_next()
+    def close(self) -> None:
+        """Close the published file, which snapshots leave open for the next."""
+        self._newest.close()
 
     @contextlib.contextmanager
     def exclusive(self, name: str) -> Iterator[None]:

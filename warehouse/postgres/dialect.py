@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from leat.warehouse.dialect import DialectName, Statements, Work, to_leat_type, to_sql_type
+from leat.warehouse.postgres.error_text import error_text
 from leat.warehouse.session import literal, quote
 
 FOLDING = "pg_c_utf8"
@@ -20,12 +21,12 @@ BEGIN
     RETURN found_at;
 END $leat$
 """
-_KNOWN_AT = """
+_MOMENT = """
 CREATE OR REPLACE FUNCTION leat.known_at(moment timestamptz, integration text, stream text)
 RETURNS timestamptz LANGUAGE plpgsql STABLE AS $leat$
 DECLARE since timestamptz;
 BEGIN
-    SELECT h.known_from INTO since FROM leat.histories AS h
+    SELECT h.complete_from INTO since FROM leat.histories AS h
     WHERE h.integration = known_at.integration AND h.stream = known_at.stream;
     IF moment < since THEN
         RAISE EXCEPTION '%.% has history from % on', integration, stream, since;
@@ -55,10 +56,6 @@ class PostgresDialect:
     views_hold_tables = True
     key_index = True
     indexes = "SELECT indexname FROM pg_indexes WHERE schemaname = ? AND tablename = ?"
-    has_function = (
-        "SELECT 1 FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace WHERE n.nspname = ? "
-        "AND p.proname = ?"
-    )
 
     def sql_type(self, leat_type: str) -> str:
         """Return the SQL type of a leat type."""
@@ -67,6 +64,10 @@ class PostgresDialect:
     def leat_type(self, sql: str) -> str:
         """Return the leat type of a SQL type."""
         return to_leat_type(self, sql)
+
+    def error_text(self, error: BaseException) -> str | None:
+        """Return what Postgres says of its own error."""
+        return error_text(error)
 
     def settings(self, work: Work) -> Statements:
         """Fit the transaction to models; a merge is fine with what the server has."""
@@ -92,9 +93,9 @@ class PostgresDialect:
 
     def past_functions(self) -> Statements:
         """Return the functions."""
-        return (_LOAD_TIME, _KNOWN_AT)
+        return (_LOAD_TIME, _MOMENT)
 
-    def known_at(self, schema: str, table: str) -> str:
+    def moment(self, schema: str, table: str) -> str:
         """Return the checked moment as a subquery, so that it is computed once and not for each row."""
         return f"(SELECT leat.known_at($1, {literal(schema)}, {literal(table)}))"
 

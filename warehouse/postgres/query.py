@@ -95,16 +95,16 @@ def _check_statement(sql: str) -> None:
     if word in ("SHOW", "TABLE"):  # sqlglot doesn't read them; a cursor takes just one of them
         return
     try:
-        found = [each for each in sqlglot.parse(explained(sql), dialect="postgres") if each is not None]
+        statements = [each for each in sqlglot.parse(explained(sql), dialect="postgres") if each is not None]
     except (SqlglotError, RecursionError) as error:
         what = str(error).split("\n", maxsplit=1)[0] if isinstance(error, SqlglotError) else "it is nested too deeply"
         msg = f"{word}: the query isn't understood: {what.rstrip('.')}. Next: correct it; it has to be one SELECT"
         raise WarehouseError(msg) from error
-    if len(found) != 1:
-        raise several(len(found))
-    changes = found[0].find(exp.Into, exp.DML, exp.DDL, exp.Command, exp.Lock)
-    if changes is not None or not isinstance(found[0], exp.Query | exp.Values):
-        refuse(f"{(changes or found[0]).key.upper()} isn't a SELECT that only reads")
+    if len(statements) != 1:
+        raise several(len(statements))
+    changes = statements[0].find(exp.Into, exp.DML, exp.DDL, exp.Command, exp.Lock)
+    if changes is not None or not isinstance(statements[0], exp.Query | exp.Values):
+        refuse(f"{(changes or statements[0]).key.upper()} isn't a SELECT that only reads")
 
 
 def _check_functions(cursor: Any, sql: str) -> None:
@@ -123,7 +123,7 @@ def _check_functions(cursor: Any, sql: str) -> None:
 
 def _limit(cursor: Any, limits: Limits) -> None:
     cursor.execute("SELECT set_config('statement_timeout', %s, true)", (str(int(limits.seconds * 1000)),))
-    work = max(1024, min(limits.memory // 16_000, 2_000_000))  # of one sort or hash table, of which a query has several
+    work = max(1024, min(limits.memory // 16_000, 2_000_000))  # of one sort or hash table; a query has several
     cursor.execute("SELECT set_config('work_mem', %s, true)", (str(work),))
     cursor.execute("SHOW server_version_num")
     if int(cursor.fetchone()[0]) >= 150_000:  # before, only a superuser may set it, and could not be asked about it

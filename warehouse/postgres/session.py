@@ -45,7 +45,7 @@ class PostgresSession:
         cursor: Any = self.raw.cursor()
         if FOLDING in sql and self.raw.server_version < 170_000:
             sql = sql.replace(f'"{FOLDING}"', '"und-x-icu"')
-        with values_removed():
+        with values_removed(self.dialect):
             if params:
                 cursor.execute(_MARK.sub(_as_psycopg2, sql), list(params))
             else:
@@ -77,11 +77,11 @@ class PostgresSession:
                     text = io.BytesIO()
                     csv.write_csv(batch.select(there), text, csv.WriteOptions(include_header=False))
                     text.seek(0)
-                    with values_removed():
+                    with values_removed(self.dialect):
                         cursor.copy_expert(sql, text)
 
-    def keep(self, name: str, select: str, params: Sequence[Any] = ()) -> None:
-        """Keep the rows of a SELECT in a temporary table."""
+    def create_temporary(self, name: str, select: str, params: Sequence[Any] = ()) -> None:
+        """Store the rows of a SELECT in a temporary table."""
         self.execute(f"DROP TABLE IF EXISTS pg_temp.{quote(name)}")
         self.execute(f"CREATE TEMP TABLE {quote(name)} ON COMMIT DROP AS {select}", params)
         self.execute(f"ANALYZE {quote(name)}")
@@ -95,6 +95,14 @@ class PostgresSession:
             (quote(schema, table),),
         )
         return {name: self.dialect.leat_type(kind) for name, kind in rows}
+
+    def has_function(self, schema: str, name: str) -> bool:
+        """Return whether there is such a function."""
+        there = (
+            "SELECT 1 FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace WHERE n.nspname = ? "
+            "AND p.proname = ?"
+        )
+        return bool(self.execute(there, (schema, name)))
 
     def sqlalchemy(self) -> sqlalchemy.Connection:
         """Return the SQLAlchemy connection of this transaction."""

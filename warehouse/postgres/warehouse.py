@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from leat.warehouse.answer import Answer, Limits
 from leat.warehouse.dialect import Dialect
@@ -37,6 +37,8 @@ class PostgresWarehouse:
 
     url: str
     dialect: Dialect = POSTGRES
+    publication: ClassVar[None] = None  # a commit shows readers what it wrote
+    client: ClassVar[tuple[str, str]] = "psql", 'psql "$LEAT_WAREHOUSE"'
     _made: list[sqlalchemy.Engine] = field(default_factory=list)
 
     @property
@@ -56,7 +58,7 @@ class PostgresWarehouse:
                     max_overflow=-1,  # a connection that waits for a lock must not starve the one that holds it
                 )
             )
-            remove_values(self._made[0])
+            remove_values(self._made[0], self.dialect)
         return self._made[0]
 
     @contextlib.contextmanager
@@ -136,16 +138,10 @@ class PostgresWarehouse:
         with self.published() as session, answered(session.raw, sql, limits) as answer:
             yield answer
 
-    def is_published(self) -> bool:
-        """Return True: the commit was the publication."""
-        return True
-
-    def publish(self, judge: Callable[[Session], bool] | None = None) -> bool:
-        """Do nothing: the commit was the publication, and what fails is taken back before it."""
-        return False
-
-    def forget(self) -> None:
-        """Do nothing: the server's autovacuum clears what was replaced, the files of dropped tables are removed."""
+    def close(self) -> None:
+        """Close the connections of the pool."""
+        while self._made:
+            self._made.pop().dispose()
 
     @contextlib.contextmanager
     def exclusive(self, name: str) -> Iterator[None]:

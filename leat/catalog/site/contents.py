@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from leat.catalog.site.data import Sample, read_loads, read_samples
 from leat.warehouse.session import Session, WarehouseError, quote
 
 Name = tuple[str, str]
@@ -34,9 +35,15 @@ class Contents:
 
     Attributes:
         rows: the rows by name of the table or view.
+        loads: the last loads of each stream, the newest first.
+        samples: the first rows of each table; none unless they are asked for.
+        queries: the SQL of each model.
     """
 
     rows: Mapping[str, Sequence[Entry]]
+    loads: Mapping[Name, Sequence[Entry]] = field(default_factory=dict)
+    samples: Mapping[Name, Sample] = field(default_factory=dict)
+    queries: Mapping[Name, str] = field(default_factory=dict)
 
     @cached_property
     def tables(self) -> dict[Name, Entry]:
@@ -46,12 +53,12 @@ class Contents:
     @cached_property
     def schemas(self) -> dict[str, list[Entry]]:
         """The tables of each schema: integrations first, then models, then leat's own."""
-        found: dict[str, list[Entry]] = {row["integration"]: [] for row in self.rows["integrations"]}
+        result: dict[str, list[Entry]] = {row["integration"]: [] for row in self.rows["integrations"]}
         for schema in ("analytics", "leat", "catalog"):
-            found[schema] = []
+            result[schema] = []
         for table in self.rows["tables"]:
-            found.setdefault(table["schema_name"], []).append(table)
-        return {schema: tables for schema, tables in found.items() if tables}
+            result.setdefault(table["schema_name"], []).append(table)
+        return {schema: tables for schema, tables in result.items() if tables}
 
     @cached_property
     def integrations(self) -> dict[str, Entry]:
@@ -75,7 +82,7 @@ class Contents:
 
     @cached_property
     def reads(self) -> dict[Name, list[Name]]:
-        """The tables of which each table is made."""
+        """The tables that each table is built from."""
         return self._edges("to", "from")
 
     @cached_property
@@ -85,43 +92,43 @@ class Contents:
 
     @cached_property
     def origins(self) -> dict[tuple[str, str, str], list[tuple[str, str, str]]]:
-        """The columns of which the values of each column of a model are made."""
-        found: dict[tuple[str, str, str], list[tuple[str, str, str]]] = {}
+        """The columns that the values of each column of a model come from."""
+        result: dict[tuple[str, str, str], list[tuple[str, str, str]]] = {}
         for row in self.rows["lineage"]:
             table = self.tables[row["to_schema"], row["to_table"]]
             if row["to_column"] is not None and table["kind"] == "model":
                 to = (row["to_schema"], row["to_table"], row["to_column"])
-                found.setdefault(to, []).append((row["from_schema"], row["from_table"], row["from_column"]))
-        return found
+                result.setdefault(to, []).append((row["from_schema"], row["from_table"], row["from_column"]))
+        return result
 
     @cached_property
     def rules(self) -> dict[Name, list[Entry]]:
         """The rules that read each table."""
         by_name = {rule["rule"]: rule for rule in self.rows["rules"]}
-        found: dict[Name, list[Entry]] = {}
+        result: dict[Name, list[Entry]] = {}
         for row in self.rows["rule_inputs"]:
-            found.setdefault((row["schema_name"], row["table_name"]), []).append(by_name[row["rule"]])
-        return found
+            result.setdefault((row["schema_name"], row["table_name"]), []).append(by_name[row["rule"]])
+        return result
 
     @cached_property
     def rule_inputs(self) -> dict[str, list[Name]]:
         """The tables that each rule reads."""
-        found: dict[str, list[Name]] = {}
+        result: dict[str, list[Name]] = {}
         for row in self.rows["rule_inputs"]:
-            found.setdefault(row["rule"], []).append((row["schema_name"], row["table_name"]))
-        return found
+            result.setdefault(row["rule"], []).append((row["schema_name"], row["table_name"]))
+        return result
 
     def _edges(self, here: str, there: str) -> dict[Name, list[Name]]:
-        found: dict[Name, list[Name]] = {}
+        result: dict[Name, list[Name]] = {}
         for row in self.rows["lineage"]:
             if row["to_column"] is None:
                 name = (row[f"{there}_schema"], row[f"{there}_table"])
-                found.setdefault((row[f"{here}_schema"], row[f"{here}_table"]), []).append(name)
-        return {name: sorted(set(others)) for name, others in found.items()}
+                result.setdefault((row[f"{here}_schema"], row[f"{here}_table"]), []).append(name)
+        return {name: sorted(set(others)) for name, others in result.items()}
 
 
-def read_contents(session: Session) -> Contents:
-    """Read the catalog.
+def read_contents(session: Session, queries: Mapping[Name, str], *, samples: bool = False) -> Contents:
+    """Read the catalog, and what the loads did; ``samples`` says whether to read some rows of each table too.
 
     Raises:
         WarehouseError: it hasn't been written yet.
@@ -129,7 +136,9 @@ def read_contents(session: Session) -> Contents:
     if not session.columns("catalog", "tables"):
         msg = "the warehouse has no catalog yet. Next: `leat run` writes it"
         raise WarehouseError(msg)
-    return Contents({name: _rows(session, name, order) for name, order in _ORDER.items()})
+    rows = {name: _rows(session, name, order) for name, order in _ORDER.items()}
+    contents = Contents(rows, read_loads(session), queries=queries)
+    return replace(contents, samples=read_samples(session, contents.tables, contents.columns)) if samples else contents
 
 
 def _rows(session: Session, name: str, order: str) -> list[Entry]:
@@ -140,7 +149,7 @@ def _rows(session: Session, name: str, order: str) -> list[Entry]:
 
 
 def _grouped(rows: Iterable[Entry]) -> dict[Name, list[Entry]]:
-    found: dict[Name, list[Entry]] = {}
+    result: dict[Name, list[Entry]] = {}
     for row in rows:
-        found.setdefault((row["schema_name"], row["table_name"]), []).append(row)
-    return found
+        result.setdefault((row["schema_name"], row["table_name"]), []).append(row)
+    return result

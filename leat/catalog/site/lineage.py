@@ -57,14 +57,14 @@ def picture(name: Name, reads: Mapping[Name, Sequence[Name]], read_by: Mapping[N
 
 def _steps(name: Name, edges: Mapping[Name, Sequence[Name]]) -> list[list[Name]]:
     """Return the tables that are one step away, then two; each only where it is nearest."""
-    seen, found, last = {name}, [], [name]
+    seen, steps, last = {name}, [], [name]
     for _ in range(_STEPS):
         last = sorted({other for each in last for other in edges.get(each, ())} - seen)
         if not last:
             break
-        found.append(last)
+        steps.append(last)
         seen.update(last)
-    return found
+    return steps
 
 
 def _path(source: Box, target: Box) -> str:

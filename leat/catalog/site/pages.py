@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -28,12 +28,15 @@ _DELETES: Mapping[str, str] = {
 }
 
 
-def pages(contents: Contents, suites: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def pages(
+    contents: Contents, suites: Mapping[str, str], actions: Mapping[str, Sequence[Mapping[str, str]]]
+) -> Iterator[tuple[str, str]]:
     """Yield path and text of every file of the site.
 
     Args:
         contents: what the catalog says.
         suites: where the Data Docs of a table are, relative to their folder, by ``schema.table``; none without them.
+        actions: the open ones for violations, by their key: ``id``, ``what`` and ``state``.
     """
     environment = _environment(contents)
     environment.globals["has_data_docs"] = bool(suites)
@@ -42,13 +45,13 @@ def pages(contents: Contents, suites: Mapping[str, str]) -> Iterator[tuple[str, 
     def page(template: str, path: str, **values: Any) -> tuple[str, str]:
         return path, environment.get_template(template).render(root="../" * path.count("/"), **values)
 
-    script = Markup((_TEMPLATES / "search.js").read_text(encoding="utf-8"))  # noqa: S704 - a file of ours
+    script = Markup((_TEMPLATES / "search.js").read_text(encoding="utf-8"))  # noqa: S704 - a file of leat
     yield page("index.html", "index.html", entries=_entries(contents), script=script)
     yield page("rules.html", "rules.html")
     groups = [
-        (rule, list(found)) for rule, found in groupby(contents.rows["open_violations"], key=lambda row: row["rule"])
+        (rule, list(rows)) for rule, rows in groupby(contents.rows["open_violations"], key=lambda row: row["rule"])
     ]
-    yield page("violations.html", "violations.html", groups=groups)
+    yield page("violations.html", "violations.html", groups=groups, actions=actions)
     for schema, tables in contents.schemas.items():
         fresh = next((contents.freshness.get((schema, table["table_name"])) for table in tables), None)
         yield page("schema.html", f"schemas/{schema}.html", schema=schema, tables=tables, fresh=fresh)
@@ -72,20 +75,25 @@ def _table(contents: Contents, name: Name, table: Entry, suites: Mapping[str, st
         "picture": picture(name, contents.reads, contents.read_by),
         "suite": suites.get(".".join(name)),
         "deletes": _DELETES,
+        "loads": contents.loads.get(name, []),
+        "query": contents.queries.get(name),
+        "sample": contents.samples.get(name),
     }
 
 
 def _entries(contents: Contents) -> list[tuple[str, str, str]]:
     """Return what can be searched: name, address and description of tables, columns and rules."""
-    found = [
+    entries = [
         (".".join(name), f"tables/{_file(name)}", str(table["description"])) for name, table in contents.tables.items()
     ]
-    found += [(rule["title"], f"rules.html#{rule['rule']}", rule["rule"]) for rule in contents.rows["rules"]]
+    entries += [(rule["title"], f"rules.html#{rule['rule']}", rule["rule"]) for rule in contents.rows["rules"]]
     for name, columns in contents.columns.items():
         for column in columns:
             label = column["column_name"]
-            found.append((f"{'.'.join(name)}.{label}", f"tables/{_file(name)}#{_anchor(label)}", column["description"]))
-    return found
+            entries.append(
+                (f"{'.'.join(name)}.{label}", f"tables/{_file(name)}#{_anchor(label)}", column["description"])
+            )
+    return entries
 
 
 def _environment(contents: Contents) -> Environment:

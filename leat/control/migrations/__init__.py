@@ -12,7 +12,7 @@ from sqlalchemy import Connection, inspect, text
 from leat.warehouse.locks import advisory_key
 from leat.warehouse.session import WarehouseError
 
-HEAD = "0004"
+HEAD = "0015"
 """The newest revision; a test compares it with ``versions``."""
 
 _LOCK = advisory_key("migration")
@@ -55,5 +55,5 @@ def migrate(connection: Connection) -> None:
 def _revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
-    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    return None if found is None else str(found)
+    revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return None if revision is None else str(revision)

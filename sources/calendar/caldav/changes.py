@@ -3,7 +3,7 @@
 The ladder: a sync token that is the same means nothing changed; else sync-collection reports changes and tombstones
 (RFC 6578); without it, a ctag that is the same means nothing changed; else a complete listing is compared by etag. A
 token that the server no longer accepts leads to a complete listing, compared by etag as well: nothing is lost, what is
-gone is found, and only what changed is read again.
+gone is noticed, and only what changed is read again.
 """
 
 from __future__ import annotations
@@ -51,25 +51,25 @@ class Changes:
 
 def changes_since(client: Client, calendar: Calendar, state: Mapping[str, Any] | None) -> Changes:
     """Return what changed in a calendar since ``state``, which is its part of the cursor; None for everything."""
-    known = dict((state or {}).get("items") or {})
+    before = dict((state or {}).get("items") or {})
     old = (state or {}).get("token")
     if calendar.token is not None:
         if old == calendar.token:
-            return Changes(items=known, token=old)
-        return _synced(client, calendar, known, old)
+            return Changes(items=before, token=old)
+        return _synced(client, calendar, before, old)
     if state is not None and calendar.ctag is not None and state.get("ctag") == calendar.ctag:
-        return Changes(items=known)
-    changes = _compared(client, calendar, known, _listed(client, calendar))
+        return Changes(items=before)
+    changes = _compared(client, calendar, before, _listed(client, calendar))
     changes.because = "etags compared with a listing that names the calendar itself"
     return changes
 
 
-def _synced(client: Client, calendar: Calendar, known: dict[str, str], old: str | None) -> Changes:
+def _synced(client: Client, calendar: Calendar, before: dict[str, str], old: str | None) -> Changes:
     if old:
         answer = _sync_collection(client, calendar, old, INVALID_TOKEN)
         if answer.status == 207:
             listed, tombs, token = _pages(client, calendar, answer, old)
-            changes = _delta(known, listed, tombs, token)
+            changes = _delta(before, listed, tombs, token)
             changes.because = "sync-collection answered to its end, with a new token"
             return changes
         if answer.status == 403 and "valid-sync-token" not in precondition(answer):
@@ -79,7 +79,7 @@ def _synced(client: Client, calendar: Calendar, known: dict[str, str], old: str 
         log = []
     answer = _sync_collection(client, calendar, "", frozenset())
     listed, _, token = _pages(client, calendar, answer, "")
-    changes = _compared(client, calendar, known, listed)
+    changes = _compared(client, calendar, before, listed)
     changes.token, changes.log = token, log
     changes.because = "sync-collection answered to its end, with a token"
     return changes
@@ -137,14 +137,14 @@ def _pages(
     )
 
 
-def _delta(known: dict[str, str], listed: dict[str, str], tombs: set[str], token: str | None) -> Changes:
-    changed = [name for name, digest in listed.items() if not digest or known.get(name) != digest]
-    gone = [name for name in tombs if name in known]
-    items = {name: digest for name, digest in (known | listed).items() if name not in tombs}
+def _delta(before: dict[str, str], listed: dict[str, str], tombs: set[str], token: str | None) -> Changes:
+    changed = [name for name, digest in listed.items() if not digest or before.get(name) != digest]
+    gone = [name for name in tombs if name in before]
+    items = {name: digest for name, digest in (before | listed).items() if name not in tombs}
     return Changes(sorted(changed), sorted(gone), items, token)
 
 
-def _compared(client: Client, calendar: Calendar, known: dict[str, str], listed: dict[str, str]) -> Changes:
+def _compared(client: Client, calendar: Calendar, before: dict[str, str], listed: dict[str, str]) -> Changes:
     """Compare a complete listing with what the cursor knows; what it lacks is asked for before it counts as gone.
 
     Raises:
@@ -152,7 +152,7 @@ def _compared(client: Client, calendar: Calendar, known: dict[str, str], listed:
     """
     gone: set[str] = set()
     there = 0
-    for file in fetch(client, calendar, sorted(known.keys() - listed.keys())):
+    for file in fetch(client, calendar, sorted(before.keys() - listed.keys())):
         there += file.content is not None
         if file.failure is None:
             gone.add(file.name)
@@ -160,16 +160,16 @@ def _compared(client: Client, calendar: Calendar, known: dict[str, str], listed:
         step = "nothing was deleted; run again, and report it to the server's maker if it stays"
         got = f"{len(listed)} files, without {there} that are there"
         raise UnexpectedShape(client.integration, f"listing of the calendar {calendar.path}", got, step)
-    return _delta(known, listed, gone, None)
+    return _delta(before, listed, gone, None)
 
 
 def _listed(client: Client, calendar: Calendar) -> dict[str, str]:
-    found = {}
+    result = {}
     for resource in members(client, calendar.path, ("D:getetag", "D:resourcetype"), "1"):
         name = member_name(calendar, resource)
         if name is not None and resource.status not in (404, 410):
-            found[name] = _digest(resource)
-    return found
+            result[name] = _digest(resource)
+    return result
 
 
 def member_name(calendar: Calendar, resource: Resource) -> str | None:

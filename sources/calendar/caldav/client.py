@@ -1,4 +1,4 @@
-"""The client of a CalDAV server: what WebDAV adds to a request, and what its errors tell."""
+"""The client of a CalDAV server: what WebDAV adds to a request, and what its errors mean."""
 
 from __future__ import annotations
 
@@ -8,16 +8,26 @@ from typing import NoReturn
 from leat.sources.driver import Sync
 from leat.sources.http.client import Client, open_client
 from leat.sources.http.failures import Advice, error_of
-from leat.sources.http.request import Answer, Ask, Limits
+from leat.sources.http.request import Answer, HttpRequest, Limits
 from leat.sources.http.safe_xml import clark, parse_xml
 
 __all__ = ["Answer", "Client", "open_account", "precondition", "raise_for", "request"]
 
+_MAY_READ = "let the account read this calendar, or leave it out of connection.calendars"
+
 
 def open_account(
-    sync: Sync, url: str, username: str | None, password: str | None, timeout: float
+    sync: Sync, url: str, username: str | None, password: str | None, limits: Limits, forbidden: str = _MAY_READ
 ) -> AbstractContextManager[Client]:
     """Open a session with a server for an account.
+
+    Args:
+        sync: the run.
+        url: address of the server.
+        username: login; None for a server that doesn't require one.
+        password: password.
+        limits: how patient the client is.
+        forbidden: what the user can do when the account may not do something.
 
     Raises:
         NotConfigured: the address isn't an ``http`` or ``https`` URL.
@@ -27,12 +37,11 @@ def open_account(
     auth = None if username is None else HTTPBasicAuth(username.encode(), (password or "").encode())
     advice = Advice(
         unauthenticated="check connection.username and connection.password",
-        forbidden="let the account read this calendar, or leave it out of connection.calendars",
+        forbidden=forbidden,
         not_found="check connection.url; it may be the server, a principal or one calendar",
         rejected="check that connection.url is a CalDAV address",
         detail=_precondition,
     )
-    limits = Limits(timeout=timeout, attempts=1)  # the engine reads the whole again, which is one request as a rule
     accepted = {"Accept": "application/xml, text/xml, text/calendar"}
     return open_client(sync, url, auth, headers=accepted, limits=limits, advice=advice)
 
@@ -59,16 +68,16 @@ def request(
         kind: media type of the body.
 
     Raises:
-        IntegrationError: of the class that tells whether trying again can help.
+        IntegrationError: its class says whether a retry can help.
     """
     headers = {"Content-Type": kind} if body is not None else {}
     if depth is not None:
         headers["Depth"] = depth
-    return client.send(Ask(path, method, headers=headers, body=body, accept=accept))
+    return client.send(HttpRequest(path, method, headers=headers, body=body, accept=accept))
 
 
 def raise_for(client: Client, asked: str, answer: Answer) -> NoReturn:
-    """Raise the error that an HTTP status stands for."""
+    """Raise the error for an HTTP status."""
     raise error_of(client.integration, asked, answer.status, answer.headers, answer.body, client.advice)
 
 

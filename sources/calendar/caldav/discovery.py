@@ -84,44 +84,52 @@ def find_roots(client: Client) -> list[tuple[str, str]]:
 
 
 def _principals(client: Client, here: Resource) -> list[str]:
-    found = list(_hrefs(client, here, "D:current-user-principal"))
-    if found:
-        return found
+    principals = list(_hrefs(client, here, "D:current-user-principal"))
+    if principals:
+        return principals
     try:
-        known = propfind(client, "/.well-known/caldav", _WHO, "0").resources  # RFC 6764
+        resources = propfind(client, "/.well-known/caldav", _WHO, "0").resources  # RFC 6764
     except NotFound:
         return []
-    return [href for resource in known for href in _hrefs(client, resource, "D:current-user-principal")]
+    return [href for resource in resources for href in _hrefs(client, resource, "D:current-user-principal")]
+
+
+def addresses_of(client: Client) -> list[str]:
+    """Return the calendar addresses of the account (RFC 6638, 2.4.1): of mail, and others."""
+    here = members(client, urlsplit(client.url).path or "/", _WHO, "0")[0]
+    pages = [propfind(client, each, ("C:calendar-user-address-set",), "0") for each in _principals(client, here)]
+    holders = [each.properties.get(clark("C:calendar-user-address-set")) for page in pages for each in page.resources]
+    return [href.text or "" for holder in holders if holder is not None for href in holder.iter(clark("D:href"))]
 
 
 def list_calendars(
-    client: Client, roots: list[tuple[str, str]], known: Collection[str] = frozenset()
+    client: Client, roots: list[tuple[str, str]], before: Collection[str] = frozenset()
 ) -> list[Calendar]:
     """Return every calendar below the roots that can hold events, ordered by path; one request for each root.
 
     Args:
         client: the connection.
         roots: where calendars are.
-        known: paths that were calendars; one of them that the server names without saying what it is has failed.
+        before: paths that were calendars; one that the server now lists without its type has failed.
 
     Raises:
         UnexpectedShape: a listing isn't complete.
     """
-    found: dict[str, Calendar] = {}
+    result: dict[str, Calendar] = {}
     for path, depth in roots:
         for resource in members(client, path, _PROPERTIES, depth):
-            calendar = _calendar(client, resource) or _failed(client, resource, known)
+            calendar = _calendar(client, resource) or _failed(client, resource, before)
             if calendar is not None:
-                found[calendar.path] = calendar
-    return [found[path] for path in sorted(found)]
+                result[calendar.path] = calendar
+    return [result[path] for path in sorted(result)]
 
 
-def _failed(client: Client, resource: Resource, known: Collection[str]) -> Calendar | None:
+def _failed(client: Client, resource: Resource, before: Collection[str]) -> Calendar | None:
     """Return a calendar that the server fails on; None for what is gone, or is something else."""
     path = _folder(resource.path)
     if resource.status in (404, 410) or clark("D:resourcetype") in resource.properties:
         return None
-    if path not in known and resource.status < 500:
+    if path not in before and resource.status < 500:
         return None  # most servers name what the account may not read
     got = f"HTTP {resource.status} for it" if resource.status != 200 else "the answer doesn't say what it is"
     step = "let the account read this calendar, fix it on the server, or leave it out of connection.calendars"

@@ -1,6 +1,6 @@
 """Driver for CalDAV servers (RFC 4791): Radicale, Xandikos, Nextcloud, Baïkal, iCloud, Fastmail and others.
 
-One PROPFIND tells for every calendar whether anything changed; a run that finds nothing makes no further request but
+One PROPFIND says for every calendar whether anything changed; a run with nothing new makes no further request but
 one for shares, where the server has them. What changed is read by sync-collection and calendar-multiget. The account
 needs the right to read the calendars, no other. Occurrences depend on the date: on the first run of a day (UTC) the
 recurring events are read again and expanded over the new window.
@@ -9,6 +9,7 @@ recurring events are read again and expanded over the new window.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -21,11 +22,14 @@ from leat.sources.calendar.caldav.discovery import Calendar, find_roots, is_want
 from leat.sources.calendar.caldav.hidden import hidden_files, quarantine_hidden
 from leat.sources.calendar.caldav.listing import listing_rows
 from leat.sources.calendar.caldav.reading import read_calendar, window_of
+from leat.sources.calendar.people import Person, holidays_of
 from leat.sources.calendar.streams import OF_A_FILE
 from leat.sources.driver import ConnectionModel, SetupTest, Sync
+from leat.sources.email.imap.connection import Connection as Mail
 from leat.sources.errors import Forbidden, IntegrationError, NotFound
 from leat.sources.events import Cursor, Delete, Event, Failed, Listed
 from leat.sources.held import PartFailed, held
+from leat.sources.http.request import Limits
 from leat.sources.settings import Secret, Setting, read_secret, read_setting
 from leat.sources.setup_tests import try_sign_in
 
@@ -48,12 +52,21 @@ class Connection(ConnectionModel):
         default=None,
         description="Folder collection-root of a Radicale on this machine; leat quarantines the files it hides.",
     )
+    addresses: tuple[str, ...] = Field(
+        default=(), description="Mail addresses of the account, for which it may answer invitations."
+    )
+    mail: Mail | None = Field(
+        default=None, description="Mail server for invitations and replies, with the keys of an e-mail `connection`."
+    )
+    people: dict[str, Person] = Field(
+        default={}, description="When people work, by their names: `leat slots` finds times at which they are free."
+    )
     timeout: float = Field(default=30, gt=0, le=600, description="Seconds to wait for a response.")
 
 
 def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
     """Try the connection step by step; stops at the first step that fails."""
-    with _open(connection, sync) as client:
+    with open_connection(connection, sync, _whole(connection)) as client:
         ask = partial(find_roots, client)
         answer = yield from try_sign_in(ask, f"{client.url} answers", "the server accepts the account", Forbidden)
         if answer is None:
@@ -69,6 +82,22 @@ def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
         yield SetupTest("may list calendars", bool(calendars), names or "the account has no calendar for events")
         if calendars:
             yield _sync_test(calendars)
+    if connection.people:
+        yield _people_test(connection, sync)
+    if connection.mail is not None:
+        from leat.sources.email.imap.driver import sending_test
+
+        yield sending_test(connection.mail, sync)
+
+
+def _people_test(connection: Connection, sync: Sync) -> SetupTest:
+    places = sorted({person.holidays for person in connection.people.values() if person.holidays})
+    try:
+        for place in places:
+            holidays_of(place, [sync.now.year])
+    except ValueError as error:
+        return SetupTest("holidays are available", False, f"people: {error}")
+    return SetupTest("holidays are available", True, f"of {', '.join(places)}" if places else "nobody has any")
 
 
 def _sync_test(calendars: list[Calendar]) -> SetupTest:
@@ -85,19 +114,19 @@ def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
     Raises:
         IntegrationError: the server can't be read; the cursor then stays where it was.
     """
-    with _open(connection, sync) as client:
-        known = _usable(client, connection, sync)
-        roots, calendars = _calendars(client, known, _paths(sync.cursor))
+    with open_connection(connection, sync, _whole(connection)) as client:
+        earlier = _usable(client, connection, sync)
+        roots, calendars = _calendars(client, earlier, _paths(sync.cursor))
         calendars = _wanted(client, connection, calendars)
         state = {"for": _fingerprint(client, connection), "format": FORMAT, "streams": sorted(sync.streams)}
         state |= {"roots": [list(root) for root in roots], "window": window_of(connection, sync.now)[0]}
-        before: Mapping[str, Any] = known.get("calendars") or {}
+        before: Mapping[str, Any] = earlier.get("calendars") or {}
         after: dict[str, Any] = {}
         failures: dict[str, IntegrationError] = {}
         because: set[str] = set()
         for calendar in calendars:
             old = before.get(calendar.path)
-            rolled = (old or {}).get("window", known.get("window")) != state["window"]
+            rolled = (old or {}).get("window", earlier.get("window")) != state["window"]
             try:
                 after[calendar.path] = yield from held(
                     _calendar(client, calendar, old, connection, sync, rolled, because)
@@ -105,13 +134,13 @@ def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
             except PartFailed as failed:
                 failures[calendar.path] = failed.error
                 if old is not None:  # as it was, expanded over the window in which it was read
-                    after[calendar.path] = {"window": known.get("window"), **old}
+                    after[calendar.path] = {"window": earlier.get("window"), **old}
         if failures and len(failures) == len(calendars):
             raise next(iter(failures.values()))
         if because and "events" in sync.streams:
             yield Listed("events", "; ".join(sorted(because)))
         yield from _failed(failures, sync)
-        yield from listing_rows(client, calendars, known, state, sync)
+        yield from listing_rows(client, calendars, earlier, state, sync)
         gone = set(_paths(sync.cursor)) - after.keys() - failures.keys()
         yield from (Delete(name, {"calendar": path}) for path in sorted(gone) for name in (*OF_A_FILE, "shares"))
         state["calendars"] = after
@@ -155,14 +184,23 @@ def _hidden(
     yield from quarantine_hidden(storage, calendar.path, new["hidden"], old.get("hidden") or {}, window)
 
 
-def _open(connection: Connection, sync: Sync) -> Any:
+def _whole(connection: Connection) -> Limits:
+    return Limits(timeout=connection.timeout, attempts=1)  # the engine reads all again, which is one request as a rule
+
+
+def open_connection(connection: Connection, sync: Sync, limits: Limits, **more: str) -> AbstractContextManager[Client]:
+    """Open a session with the server of a declaration; ``more`` goes to :func:`open_account`.
+
+    Raises:
+        NotConfigured: a setting or variable is missing, or the address isn't an ``http`` or ``https`` URL.
+    """
     url = read_setting(connection.url, sync.integration, sync.project)
     username = password = None
     if connection.username is not None:
         username = read_setting(connection.username, sync.integration, sync.project)
     if connection.password is not None:
         password = read_secret(connection.password, sync.integration, sync.project)
-    return open_account(sync, url, username, password, connection.timeout)
+    return open_account(sync, url, username, password, limits, **more)
 
 
 def _fingerprint(client: Client, connection: Connection) -> str:
@@ -181,10 +219,10 @@ def _paths(cursor: Mapping[str, Any] | None) -> list[str]:
 
 
 def _calendars(
-    client: Client, known: Mapping[str, Any], paths: list[str]
+    client: Client, before: Mapping[str, Any], paths: list[str]
 ) -> tuple[list[tuple[str, str]], list[Calendar]]:
     """List the calendars where the cursor says they are, and look for them again when they aren't there."""
-    roots = [(str(path), str(depth)) for path, depth in known.get("roots") or ()]
+    roots = [(str(path), str(depth)) for path, depth in before.get("roots") or ()]
     if roots:
         try:
             return roots, list_calendars(client, roots, paths)

@@ -23,7 +23,7 @@ _CHARSET = re.compile(r"charset=\"?([\w.:-]+)", re.IGNORECASE)
 _ACCEPT = frozenset({400, 404, 500, 501, 507})
 _GONE = frozenset({404, 410})
 _ONE_FILE = frozenset({400, 403, 405, 406, 409, 415, 422, 423, 451, 500, 501, 507, 508}) | _GONE
-"""What may be about one file alone; whether it is, the calendar itself tells."""
+"""Statuses that may concern one file alone; a request for the calendar itself shows whether they do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,14 @@ def fetch(client: Client, calendar: Calendar, names: Sequence[str]) -> Iterator[
 
 
 def _batch(client: Client, calendar: Calendar, names: Sequence[str]) -> Iterator[File]:
-    found = _multiget(client, calendar, names)
-    if found is None and len(names) > 1:
+    files = _multiget(client, calendar, names)
+    if files is None and len(names) > 1:
         middle = len(names) // 2
         yield from _batch(client, calendar, names[:middle])
         yield from _batch(client, calendar, names[middle:])
         return
     for name in names:
-        file = (found or {}).get(unquote(name))
+        file = (files or {}).get(unquote(name))
         yield replace(file, name=name) if file is not None else _get(client, calendar, name)
 
 
@@ -78,15 +78,15 @@ def _multiget(client: Client, calendar: Calendar, names: Sequence[str]) -> dict[
         page = multistatus(client, f"REPORT calendar-multiget {calendar.path}", answer)
     except UnexpectedShape:
         return None
-    found = {}
+    result = {}
     for resource in page.resources:
         name = resource.path.rpartition("/")[2]
         content = resource.text("C:calendar-data")
         if name and resource.status in _GONE:
-            found[unquote(name)] = File(name, None)
+            result[unquote(name)] = File(name, None)
         elif name and content:
-            found[unquote(name)] = File(name, content, resource.text("D:getetag"))
-    return found
+            result[unquote(name)] = File(name, content, resource.text("D:getetag"))
+    return result
 
 
 def _get(client: Client, calendar: Calendar, name: str) -> File:

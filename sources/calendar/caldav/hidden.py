@@ -1,6 +1,6 @@
-"""Files that a server keeps but shows to nobody: Radicale skips, by every request, a file that it can't parse itself.
+"""Files that a server stores but never lists: Radicale skips every file that it can't parse.
 
-Where its storage is on this machine and the connection names it, such files are found there and quarantined. They are
+If its storage is on this machine and the connection names it, leat reads and quarantines such files there. They are
 not loaded, not even when this driver could read them: what is loaded is what the server shows.
 """
 
@@ -34,8 +34,8 @@ def hidden_files(integration: str, storage: Path, calendar: str, shown: Iterable
         folder = (root / unquote(calendar).strip("/")).resolve()
         if not folder.is_relative_to(root) or not folder.is_dir():
             return {}  # a calendar of somebody else, shared under another path
-        known = {unquote(name) for name in shown}
-        files = (path for path in sorted(folder.iterdir()) if path.name not in known and not path.name.startswith("."))
+        listed = {unquote(name) for name in shown}
+        files = (path for path in sorted(folder.iterdir()) if path.name not in listed and not path.name.startswith("."))
         return {path.name: sha256(path.read_bytes()).hexdigest()[:12] for path in files if path.is_file()}
     except OSError as error:
         raise NotConfigured(
@@ -47,15 +47,15 @@ def hidden_files(integration: str, storage: Path, calendar: str, shown: Iterable
 
 
 def quarantine_hidden(
-    storage: Path, calendar: str, found: Mapping[str, str], before: Mapping[str, str], window: Window
+    storage: Path, calendar: str, hidden: Mapping[str, str], before: Mapping[str, str], window: Window
 ) -> Iterator[Quarantined]:
     """Yield the files that are new or have changed since the last run, with what this driver finds wrong in them."""
-    for name, digest in found.items():
+    for name, digest in hidden.items():
         if before.get(name) == digest:
             continue
         content = (storage.resolve() / unquote(calendar).strip("/") / name).read_bytes()
         parsed = parse_file(calendar, calendar + name, content, None, window)
         wrong = "; ".join(item.reason for item in parsed.quarantined) or "its own parser is stricter than this one"
-        reason = f"the server hides the file, for it can't parse it: {wrong}"
+        reason = f"the server hides the file, because it can't parse it: {wrong}"
         record = content.decode("utf-8", "backslashreplace")[:MAX_RECORD]
         yield Quarantined("events", calendar + name, reason, record)

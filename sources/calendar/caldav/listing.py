@@ -18,7 +18,7 @@ from leat.sources.multi_batch import Replacement
 
 
 def listing_rows(
-    client: Client, calendars: list[Calendar], known: Mapping[str, Any], state: dict[str, Any], sync: Sync
+    client: Client, calendars: list[Calendar], earlier: Mapping[str, Any], state: dict[str, Any], sync: Sync
 ) -> Iterator[Event]:
     """Yield the calendars and their shares where they are not as the cursor says; puts their digests into the state.
 
@@ -28,7 +28,7 @@ def listing_rows(
     listed = [calendar for calendar in calendars if calendar.failure is None]
     rows = [calendar.row for calendar in listed]
     state["listing"] = _digest(rows) if len(listed) == len(calendars) else None
-    if known.get("listing") != state["listing"] or state["listing"] is None:
+    if earlier.get("listing") != state["listing"] or state["listing"] is None:
         for row in rows:
             yield from out.add("calendars", row)
         yield from out.flush()
@@ -36,7 +36,7 @@ def listing_rows(
             yield FullScan(
                 "calendars", because="every listing names the folder that was asked for, and isn't cut short"
             )
-    before = known.get("shares") or {}
+    before = earlier.get("shares") or {}
     try:
         shares = shares_of(client, listed) if "shares" in sync.streams else {}
     except Unauthenticated:
@@ -46,14 +46,14 @@ def listing_rows(
         yield Failed("shares", error)
         return
     unlisted = {calendar.path for calendar in calendars} - shares.keys()
-    state["shares"] = {path: _digest(found) for path, found in shares.items()}
+    state["shares"] = {path: _digest(shared) for path, shared in shares.items()}
     state["shares"] |= {path: before[path] for path in unlisted if path in before}
     for path in sorted(before.keys() - state["shares"].keys()):
         yield Delete("shares", {"calendar": path})
-    for path, found in shares.items():
+    for path, shared in shares.items():
         if before.get(path) != state["shares"][path]:
             yield Delete("shares", {"calendar": path})
-            yield from _share_rows(out, path, found)
+            yield from _share_rows(out, path, shared)
     yield from out.flush()
 
 

@@ -81,14 +81,14 @@ def _forget(sync: Sync, streams: tuple[str, ...], where: Mapping[str, Any]) -> I
 
 
 class _Reading:
-    """What is known of a calendar while it is read."""
+    """The state of a calendar while it is read."""
 
     def __init__(
         self, client: Client, calendar: Calendar, sync: Sync, window: Window, changes: Changes, state: Mapping[str, Any]
     ) -> None:
         self._client, self._calendar, self._sync, self._window = client, calendar, sync, window
         self._changes = changes
-        self._known = frozenset(state.get("items") or ())
+        self._before = frozenset(state.get("items") or ())
         self._out = Replacement(sync, STREAMS)
         self._skipped: Counter[str] = Counter()
         self.recurring = set(state.get("recurring") or ())
@@ -115,14 +115,14 @@ class _Reading:
         self._changes.items.pop(name, None)
         self.recurring.discard(name)
         self.unread.discard(name)
-        if name in self._known:
+        if name in self._before:
             yield from _forget(self._sync, OF_A_FILE, self._where(name))
 
     def _where(self, name: str) -> dict[str, Any]:
         return {"calendar": self._calendar.path, "href": self._calendar.path + name}
 
     def _unreadable(self, file: File, fresh: bool) -> Iterator[Event]:
-        """Keep the last good rows; it is tried again when the file changes and on the first run of each day."""
+        """Leave the last good rows; the file is tried again when the file changes and on the first run of each day."""
         if fresh:
             reason = f"{file.failure}; fix or delete the file on the server"
             yield Quarantined("events", self._calendar.path + file.name, reason, "")
@@ -138,7 +138,7 @@ class _Reading:
             return  # the last good rows stay
         (self.recurring.add if parsed.recurring else self.recurring.discard)(file.name)
         streams = OF_A_FILE if fresh else _OF_THE_WINDOW
-        if file.name in self._known:
+        if file.name in self._before:
             uids = sorted({row["uid"] for row in parsed.rows["events"]})
             wheres = [{**where, "uid": uid} for uid in uids] if parsed.has_broken else [where]
             for each in wheres:

@@ -22,14 +22,14 @@ _GROUPS = {"all": "everyone", "authenticated": "authenticated", "unauthenticated
 def shares_of(client: Client, calendars: Sequence[Calendar]) -> dict[str, list[dict[str, Any]]]:
     """Return the rows of the stream ``shares`` by calendar path; at most one request, and only where it is of use."""
     radicale = list(_from_radicale(client, calendars))
-    found = {}
+    result = {}
     for calendar in calendars:
         rows = [*_owner(calendar), *_acl(calendar), *_invited(calendar)]
         rows += [
             row | {"calendar": calendar.path} for row in radicale if calendar.path in (row["calendar"], row["path"])
         ]
-        found[calendar.path] = list({(row["principal"], row["origin"]): row for row in rows}.values())
-    return found
+        result[calendar.path] = list({(row["principal"], row["origin"]): row for row in rows}.values())
+    return result
 
 
 def _owner(calendar: Calendar) -> Iterator[dict[str, Any]]:

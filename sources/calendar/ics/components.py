@@ -83,10 +83,10 @@ def decode(content: str | bytes, charset: str | None = None) -> str:
 def _codec(charset: str | None) -> str:
     """Return the codec of a declared encoding; UTF-8 if Python has none of that name."""
     try:
-        found = codecs.lookup((charset or "utf-8").strip("\"' "))
+        codec = codecs.lookup((charset or "utf-8").strip("\"' "))
     except (LookupError, ValueError):
         return "utf-8"
-    return found.name if found._is_text_encoding else "utf-8"
+    return codec.name if codec._is_text_encoding else "utf-8"
 
 
 def split(text: str) -> Node:

@@ -1,4 +1,4 @@
-"""One file of a calendar to rows: every event, alarm or zone in it stands or falls alone."""
+"""One file of a calendar to rows: each event, alarm or zone in it can fail without the others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from leat.sources.calendar.streams import OF_A_FILE, STREAMS
 from leat.sources.events import Quarantined
 
 MAX_RECORD = 10_000
-"""Characters of a broken record that the quarantine keeps."""
+"""How many characters of a broken record the quarantine stores."""
 _STREAMS = {stream.name: stream for stream in STREAMS}
 
 
@@ -72,7 +72,7 @@ def parse_file(
 
 
 def _take(parsed: Parsed, href: str, node: Node, events: dict[str, dict[str, Event]], zones: Zones) -> None:
-    """Parse one VEVENT; of two that claim the same identity the one with the higher SEQUENCE is kept."""
+    """Parse one VEVENT; of two with the same identity, the one with the higher SEQUENCE wins."""
     try:
         event = parse_event(node, zones)
         span_of(event)
@@ -94,7 +94,7 @@ def _take(parsed: Parsed, href: str, node: Node, events: dict[str, dict[str, Eve
 def _add_series(
     parsed: Parsed, calendar: str, href: str, etag: str | None, events: list[Event], window: Window
 ) -> None:
-    kept = []
+    usable = []
     for event in events:
         try:
             rows = _rows_of(parsed, calendar, href, etag, event)
@@ -102,22 +102,22 @@ def _add_series(
             parsed.quarantined.append(_quarantined("events", href, event.node, reason_of(error, "the event")))
             parsed.has_broken = True
             continue
-        kept.append(event)
-        for name, found in rows.items():
-            parsed.rows[name] += found
-    parsed.recurring = parsed.recurring or any(recurs(event) for event in kept)
-    if not kept:
+        usable.append(event)
+        for name, group in rows.items():
+            parsed.rows[name] += group
+    parsed.recurring = parsed.recurring or any(recurs(event) for event in usable)
+    if not usable:
         return
     try:
-        rows, cut = _times_of(calendar, href, kept, window)
+        rows, cut = _times_of(calendar, href, usable, window)
     except Exception as error:
         reason = reason_of(error, "RRULE, RDATE or EXDATE")
-        parsed.quarantined.append(_quarantined("occurrences", href, kept[0].node, reason))
+        parsed.quarantined.append(_quarantined("occurrences", href, usable[0].node, reason))
         return
     if cut:
-        parsed.bounded.append(kept[0].uid)
-    for name, found in rows.items():
-        parsed.rows[name] += found
+        parsed.bounded.append(usable[0].uid)
+    for name, group in rows.items():
+        parsed.rows[name] += group
 
 
 def _times_of(
@@ -126,9 +126,9 @@ def _times_of(
     """Return the rows of ``occurrences`` and ``free_busy`` of a series, and whether a bound has cut them short."""
     occurrences, cut = expand(events, window)
     rows = [occurrence_row(event_key(calendar, href, each.event), each) for each in occurrences]
-    found = {"occurrences": rows, "free_busy": [busy for busy in map(busy_row, rows) if busy is not None]}
-    _check(found)
-    return found, cut
+    by_table = {"occurrences": rows, "free_busy": [busy for busy in map(busy_row, rows) if busy is not None]}
+    _check(by_table)
+    return by_table, cut
 
 
 def _rows_of(
@@ -137,8 +137,8 @@ def _rows_of(
     key = event_key(calendar, href, event)
     rows = {"events": [event_row(key, event, etag)], "attendees": [], "attachments": [], "alarms": []}
     _check(rows)
-    for name, found in {"attendees": attendee_rows, "attachments": attachment_rows, "alarms": alarm_rows}.items():
-        for position, row in enumerate(found(key, event)):
+    for name, make_rows in {"attendees": attendee_rows, "attachments": attachment_rows, "alarms": alarm_rows}.items():
+        for position, row in enumerate(make_rows(key, event)):
             try:
                 if isinstance(row, Exception):
                     raise row  # noqa: TRY301 - it is reported as one that doesn't fit its columns
@@ -156,10 +156,10 @@ def _rows_of(
 
 def _check(rows: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
     """Raise Unreadable when a value doesn't fit its column."""
-    for name, found in rows.items():
+    for name, group in rows.items():
         checked = Batch(_STREAMS[name])
         try:
-            for row in found:
+            for row in group:
                 checked.put(row)
         except ValueError as error:
             raise Unreadable(str(error)) from None

@@ -132,18 +132,18 @@ class _Reader:
 
     def only(self, name: str, parse: Callable[[str], Any]) -> Any:
         """Return what the one line of a property gives; None when there is none."""
-        found = self.all(name, lambda line: [parse(line)])
-        return found[0] if found else None
+        values = self.all(name, lambda line: [parse(line)])
+        return values[0] if values else None
 
     def all(self, name: str, parse: Callable[[str], Sequence[Any]]) -> list[Any]:
         """Return what all lines of a property give."""
-        found: list[Any] = []
+        values: list[Any] = []
         for line in self._own.get(name, ()):
             try:
-                found += parse(line)
+                values += parse(line)
             except Exception as error:
                 self._broken.append(reason_of(error, name))
-        return found
+        return values
 
     def time(self, line: str) -> date:
         """Return the date or time in a line."""
@@ -160,7 +160,7 @@ class _Reader:
         name = zone_named([head + ":"], name_of(head))
         zone = None if name is None else self._zones.named(name)
         if name is not None and zone is None:
-            why = "; ".join(("which the file doesn't define and nobody knows", *self._zones.unreadable))
+            why = "; ".join(("that neither the file nor the time zone database defines", *self._zones.unreadable))
             msg = f"{name_of(head)} is in a zone (TZID) {why}"
             raise Unreadable(msg)
         return zone

@@ -39,18 +39,18 @@ def cleaned(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _time_line(name: str, head: str, values: Sequence[str]) -> str:
-    """Return a line with times; its value has no colon, so what stands before the last one is name and parameters."""
+    """Return a line with times; its value has no colon, so everything before the last one is name and parameters."""
     dates = all(_DATE.fullmatch(value) for value in values)
-    kept = ""
+    parameters = ""
     for key, value in _parameters(head):
         if key == "TZID" and not dates and zone_id(value):
-            kept += f';TZID="{zone_id(value)}"'
+            parameters += f';TZID="{zone_id(value)}"'
         elif key == "RANGE":
-            kept += f";RANGE={value.strip().upper()}"
+            parameters += f";RANGE={value.strip().upper()}"
         elif key == "VALUE" and value.strip().upper() == "PERIOD":
-            kept += ";VALUE=PERIOD"
-    kept += ";VALUE=DATE" if dates else ""
-    return f"{name}{kept}:" + ",".join(_LEAP_SECOND.sub(r"\g<1>59", value) for value in values)
+            parameters += ";VALUE=PERIOD"
+    parameters += ";VALUE=DATE" if dates else ""
+    return f"{name}{parameters}:" + ",".join(_LEAP_SECOND.sub(r"\g<1>59", value) for value in values)
 
 
 def _parameters(head: str) -> Iterator[tuple[str, str]]:
@@ -68,6 +68,6 @@ def zone_named(lines: Sequence[str], name: str) -> str | None:
     """Return the name of the zone that a property names by its parameter TZID; None when it has none."""
     for line in lines:
         if name_of(line) == name:
-            found = dict(_parameters(line.rpartition(":")[0])).get("TZID")
-            return zone_id(found) or None if found else None
+            zone = dict(_parameters(line.rpartition(":")[0])).get("TZID")
+            return zone_id(zone) or None if zone else None
     return None

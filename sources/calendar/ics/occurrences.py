@@ -48,8 +48,8 @@ def expand(events: Sequence[Event], window: Window) -> tuple[list[Occurrence], b
     for event in changed:
         for occurrence in _changed(event, series, window):
             placed[occurrence.id] = occurrence
-    found = sorted(placed.values(), key=lambda occurrence: instant(occurrence.start))
-    return found[:MAX_OCCURRENCES], len(found) > MAX_OCCURRENCES or (series is not None and series.cut)
+    occurrences = sorted(placed.values(), key=lambda occurrence: instant(occurrence.start))
+    return occurrences[:MAX_OCCURRENCES], len(occurrences) > MAX_OCCURRENCES or (series is not None and series.cut)
 
 
 def _alone(event: Event) -> Occurrence:
@@ -115,7 +115,7 @@ class _Series:
         later = sorted(self._later(), key=lambda change: change[0])
         begins = [begin for begin, _, _ in later]
         spans = {id(event): span_of(event) for event in (self.master, *self.changed)}
-        found: dict[str, Occurrence] = {}
+        result: dict[str, Occurrence] = {}
         for key, original in self._starts.items():
             if key in gone or self.is_excluded(original):
                 continue
@@ -127,8 +127,8 @@ class _Series:
             span = spans[id(event)]
             end = self._ends.get(key) or (span.end if start == span.start else end_of(span, start))
             if end is not None and _touches(start, end, self.window):
-                found[key] = Occurrence(key, event, start, end)
-        return found
+                result[key] = Occurrence(key, event, start, end)
+        return result
 
     def is_excluded(self, start: date) -> bool:
         """Return whether an EXDATE takes an occurrence out."""

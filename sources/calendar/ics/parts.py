@@ -44,10 +44,10 @@ def _values(event: Event, name: str) -> list[Any]:
 
 def attendee_rows(key: Mapping[str, Any], event: Event) -> Iterator[Part]:
     """Yield the rows of the stream ``attendees``; one that is named twice counts once, as named last."""
-    found: dict[str, Part] = {}
+    result: dict[str, Part] = {}
     for row in _each("ATTENDEE", _values(event, "ATTENDEE"), lambda _, value: _attendee(key, value)):
-        found[row["address"] if isinstance(row, dict) else f"{len(found)}"] = row
-    yield from found.values()
+        result[row["address"] if isinstance(row, dict) else f"{len(result)}"] = row
+    yield from result.values()
 
 
 def _attendee(key: Mapping[str, Any], value: Any) -> dict[str, Any] | None:

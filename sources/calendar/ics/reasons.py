@@ -32,7 +32,7 @@ def unreadable(name: str) -> str:
 
 
 def reason_of(error: Exception, what: str) -> str:
-    """Return the reason that an error stands for.
+    """Return the reason for an error.
 
     Args:
         error: what was raised.

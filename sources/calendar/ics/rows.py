@@ -104,10 +104,10 @@ def _column(name: str) -> tuple[str | None, Any]:
 
 def _extra(event: Event, wrong: Mapping[str, str]) -> dict[str, Any]:
     """Return the properties that no column holds, and those that can't be read."""
-    known = _TEXT.keys() | _NUMBERS.keys() | _INSTANTS.keys() | _DATES.keys() | _ELSEWHERE
+    mapped = _TEXT.keys() | _NUMBERS.keys() | _INSTANTS.keys() | _DATES.keys() | _ELSEWHERE
     extra: dict[str, Any] = {}
     for name, value in event.component.items():
-        if name not in known and name not in wrong:
+        if name not in mapped and name not in wrong:
             values = [_raw(item) for item in (value if isinstance(value, list) else [value])]
             extra[name.lower()] = values[0] if len(values) == 1 else values
     if event.exclusions:
@@ -126,10 +126,10 @@ def _raw(value: Any) -> Any:
 
 def _categories(component: Any) -> list[str]:
     values = component.get("CATEGORIES", [])
-    found = []
+    categories = []
     for value in values if isinstance(values, list) else [values]:
-        found += [str(item) for item in getattr(value, "cats", [value])]
-    return found
+        categories += [str(item) for item in getattr(value, "cats", [value])]
+    return categories
 
 
 def occurrence_row(key: Mapping[str, Any], occurrence: Occurrence) -> dict[str, Any]:

@@ -26,7 +26,7 @@ _RANGES = {
     "BYMONTH": (1, 12),
     "BYSETPOS": (-366, 366),
 }
-_KNOWN = frozenset({*_RANGES, "FREQ", "UNTIL", "COUNT", "INTERVAL", "BYDAY", "WKST", "RSCALE", "SKIP"})
+_SUPPORTED = frozenset({*_RANGES, "FREQ", "UNTIL", "COUNT", "INTERVAL", "BYDAY", "WKST", "RSCALE", "SKIP"})
 _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _DAY = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
 _NUMBER = re.compile(r"[+-]?\d{1,18}")
@@ -133,7 +133,7 @@ def _parts(text: str, name: str) -> dict[str, str]:
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals and key:
             raise _wrong(name, "it isn't made of parts like FREQ=WEEKLY, separated by semicolons")
-        if key in _KNOWN and value.strip(",") and parts.setdefault(key, value) != value:
+        if key in _SUPPORTED and value.strip(",") and parts.setdefault(key, value) != value:
             raise _wrong(name, f"it has two {key}")
     return parts
 
@@ -148,26 +148,26 @@ def _number(parts: Mapping[str, str], key: str, name: str, default: int) -> int:
 
 def _numbers(text: str, key: str, name: str) -> tuple[int, ...]:
     low, high = _RANGES[key]
-    found = set()
+    result = set()
     for item in (piece.strip() for piece in text.split(",")):
         if not item:
             continue
         number = int(item) if _NUMBER.fullmatch(item) else None
         if number is None or not low <= number <= high or (low < 0 and number == 0):
             raise _wrong(name, f"{key} takes {low} to {high}{' without 0' if low < 0 else ''}")
-        found.add(number)
-    return tuple(sorted(found))
+        result.add(number)
+    return tuple(sorted(result))
 
 
 def _days(text: str, name: str) -> tuple[tuple[int, int], ...]:
-    found = set()
+    result = set()
     for item in (piece.strip() for piece in text.split(",")):
         match = _DAY.fullmatch(item)
         if item and not match:
             raise _wrong(name, "BYDAY takes weekdays like MO or -1SU")
         if match:
-            found.add((int(match[1] or 0), _DAYS.index(match[2])))
-    return tuple(sorted(found))
+            result.add((int(match[1] or 0), _DAYS.index(match[2])))
+    return tuple(sorted(result))
 
 
 def _until(text: str, name: str) -> date:

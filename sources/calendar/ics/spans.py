@@ -1,4 +1,4 @@
-"""From when until when an event lasts (RFC 5545, 3.8.5.3): DTEND keeps the elapsed length, DURATION the nominal one."""
+"""Start and end of an event (RFC 5545, 3.8.5.3): DTEND preserves the elapsed length, DURATION the nominal one."""
 
 from __future__ import annotations
 

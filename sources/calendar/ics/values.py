@@ -100,16 +100,16 @@ def address_of(text: str) -> str:
 
 def parameter(value: Any, name: str) -> str | None:
     """Return a parameter of a property as text."""
-    found = None if value is None else getattr(value, "params", {}).get(name)
-    if isinstance(found, list | tuple):
-        return ", ".join(str(item) for item in found)
-    return None if found is None else str(found)
+    written = None if value is None else getattr(value, "params", {}).get(name)
+    if isinstance(written, list | tuple):
+        return ", ".join(str(item) for item in written)
+    return None if written is None else str(written)
 
 
 def addresses(value: Any, name: str) -> str | None:
     """Return the addresses in a parameter, such as DELEGATED-TO, separated by commas."""
-    found = getattr(value, "params", {}).get(name)
-    items = found if isinstance(found, list | tuple) else [] if found is None else [found]
+    written = getattr(value, "params", {}).get(name)
+    items = written if isinstance(written, list | tuple) else [] if written is None else [written]
     return ", ".join(filter(None, (address_of(str(item)) for item in items))) or None
 
 

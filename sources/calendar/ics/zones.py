@@ -90,11 +90,11 @@ class Zones:
 
     def named(self, name: str) -> tzinfo | None:
         """Return the zone of a name; None when nobody knows it."""
-        return known_zone(name, exact=True) or self._own.get(name) or known_zone(name, exact=False)
+        return zone_of(name, exact=True) or self._own.get(name) or zone_of(name, exact=False)
 
 
 @lru_cache(maxsize=4096)
-def known_zone(name: str, *, exact: bool) -> tzinfo | None:
+def zone_of(name: str, *, exact: bool) -> tzinfo | None:
     """Return the zone of a name in the IANA database; unless ``exact``, also by its Windows name or in other cases."""
     from zoneinfo import ZoneInfo, available_timezones
 
@@ -107,8 +107,8 @@ def known_zone(name: str, *, exact: bool) -> tzinfo | None:
 
     candidates = [plain, WINDOWS_TO_OLSON.get(plain, "")]
     candidates += ["/".join(plain.split("/")[at:]) for at in range(1, plain.count("/") + 1)]  # RFC 5545, 3.2.19
-    found = next((_by_lower_case()[each.lower()] for each in candidates if each.lower() in _by_lower_case()), None)
-    return ZoneInfo(found) if found else None
+    zone = next((_by_lower_case()[each.lower()] for each in candidates if each.lower() in _by_lower_case()), None)
+    return ZoneInfo(zone) if zone else None
 
 
 @cache

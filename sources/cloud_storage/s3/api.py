@@ -16,9 +16,10 @@ from leat.sources.errors import (
     NotFound,
     Rejected,
     Unauthenticated,
+    Unavailable,
     UnexpectedShape,
 )
-from leat.sources.http.client import Answer, Ask, Client, Limits, open_client
+from leat.sources.http.client import Answer, Client, HttpRequest, Limits, open_client
 from leat.sources.http.sigv4 import Keys, SigV4
 
 ANSWERED = frozenset({301, 307, 400, 401, 403, 404, 405, 409, 501})
@@ -35,6 +36,18 @@ _ERRORS: dict[str, tuple[type[IntegrationError], str]] = {
     ),
     "RequestTimeTooSkewed": (Rejected, "set the clock of this machine: it differs from the server's"),
     "NoSuchBucket": (NotFound, "create the bucket, or take it out of connection.buckets"),
+    "NoSuchKey": (NotFound, "look which objects the bucket has"),
+    "NoSuchVersion": (NotFound, "look which versions the object has"),
+    "InvalidObjectState": (Rejected, "bring the object back from its archive first"),
+    "EntityTooLarge": (Rejected, "the object is too large for one request; use a tool that uploads parts"),
+    **dict.fromkeys(
+        ("BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"),
+        (Unavailable, "try again: the bytes changed on their way"),
+    ),
+    **dict.fromkeys(
+        ("ConditionalRequestConflict", "OperationAborted"),
+        (Unavailable, "try again: another request changes it at this moment"),
+    ),
     **dict.fromkeys(
         (
             "PermanentRedirect",
@@ -78,11 +91,11 @@ class Bucket:
     client: Client
     path: str
 
-    def ask(self, params: Mapping[str, str], key: str = "") -> Ask:
+    def ask(self, params: Mapping[str, str], key: str = "") -> HttpRequest:
         """Return a request for the bucket, or for an object."""
         path = self.path + ("/" + quote(key, safe="/-_.~") if key else "")
         pairs = {name: value.encode("utf-8", "surrogateescape") for name, value in params.items()}
-        return Ask(path or "/", params=pairs, accept=ANSWERED, template=f"/{{bucket}}{'/{key}' if key else ''}")
+        return HttpRequest(path or "/", params=pairs, accept=ANSWERED, template=f"/{{bucket}}{'/{key}' if key else ''}")
 
 
 @contextmanager
@@ -123,8 +136,8 @@ def checked(client: Client, answer: Answer, bucket: str | None, right: str) -> b
     """
     if answer.status < 300:
         return answer.body
-    found = _CODE.search(answer.body)
-    code = found[1].decode() if found else ""
+    match = _CODE.search(answer.body)
+    code = match[1].decode() if match else ""
     if code in _LACKING or answer.status in (405, 501):
         return None
     raise _refusal(client, answer, code, bucket, right)
@@ -136,10 +149,9 @@ def _refusal(client: Client, answer: Answer, code: str, bucket: str | None, righ
     kind, advice = _ERRORS.get(code, (None, ""))
     if kind is None and (answer.status == 403 or code == "AccessDenied"):
         what = f"allow {right} to the account"
-        kind, advice = (
-            Forbidden,
-            what if bucket is None else f"{what}, or name the buckets to read in connection.buckets",
-        )
+        if bucket is not None and right.startswith(("s3:Get", "s3:List")):
+            what = f"{what}, or name the buckets to read in connection.buckets"
+        kind, advice = Forbidden, what
     if kind is None and answer.status == 401:
         kind, advice = Unauthenticated, "check connection.access_key and connection.secret_key"
     if kind is None and answer.status == 404:

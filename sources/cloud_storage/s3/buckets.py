@@ -12,14 +12,14 @@ from leat.sources.cloud_storage.grants import acl_grants, policy_grants
 from leat.sources.cloud_storage.s3.api import ANSWERED, Bucket, checked
 from leat.sources.cloud_storage.s3.xml import number_of, root_of, time_of, tree_of
 from leat.sources.errors import UnexpectedShape
-from leat.sources.http.client import Ask, Client
+from leat.sources.http.client import Client, HttpRequest
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 Row = Mapping[str, Any]
 
-_ASKED = {
+_REQUESTS = {
     "versioning": ("s3:GetBucketVersioning", None),
     "acl": ("s3:GetBucketAcl", {"buckets", "permissions", "shares"}),
     "policy": ("s3:GetBucketPolicy", {"buckets", "permissions", "shares"}),
@@ -29,12 +29,12 @@ _ASKED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class BucketSettings:
     """What was read of a bucket.
 
     Attributes:
         row: of ``buckets``.
-        versioned: whether it keeps versions, or has kept some.
+        versioned: whether versioning is on, or was.
         rows: of the other streams, by name.
     """
 
@@ -50,11 +50,11 @@ def list_buckets(client: Client, path: str) -> list[Row]:
         IntegrationError: they can't be listed.
     """
     body: bytes | None = b""
-    found: list[Row] = []
+    result: list[Row] = []
     params: dict[str, str] = {}
     seen: set[str] = set()
     while True:
-        answer = client.send(Ask(path, params=params, accept=ANSWERED))
+        answer = client.send(HttpRequest(path, params=params, accept=ANSWERED))
         body = checked(client, answer, None, "s3:ListAllMyBuckets")
         root = root_of(client, answer.asked, body or b"", "ListAllMyBucketsResult")
         for element in root.iter("Bucket"):
@@ -63,10 +63,10 @@ def list_buckets(client: Client, path: str) -> list[Row]:
                 raise UnexpectedShape(client.integration, answer.asked, got, "look at the server's log")
             created = time_of(element.findtext("CreationDate"))
             row = {"bucket": element.findtext("Name"), "created_at": created}
-            found.append({**row, "region": element.findtext("BucketRegion"), "owner_id": root.findtext("Owner/ID")})
+            result.append({**row, "region": element.findtext("BucketRegion"), "owner_id": root.findtext("Owner/ID")})
         token = root.findtext("ContinuationToken")
         if not token:
-            return sorted(found, key=lambda row: str(row["bucket"]))
+            return sorted(result, key=lambda row: str(row["bucket"]))
         if token in seen:
             got = "the listing goes round in circles"
             raise UnexpectedShape(client.integration, answer.asked, got, "look at the server's log")
@@ -74,29 +74,31 @@ def list_buckets(client: Client, path: str) -> list[Row]:
         params = {"continuation-token": token}
 
 
-def read_bucket(bucket: Bucket, row: Row, streams: frozenset[str]) -> Told:
+def read_bucket(bucket: Bucket, row: Row, streams: frozenset[str]) -> BucketSettings:
     """Return what a bucket says of itself.
 
     Raises:
         IntegrationError: it refuses, or is gone.
     """
-    wanted = [name for name, (_, need) in _ASKED.items() if need is None or need & streams]
+    wanted = [name for name, (_, need) in _REQUESTS.items() if need is None or need & streams]
     answers = bucket.client.each([bucket.ask({name: ""}) for name in wanted])
-    told = {
-        name: (answer.asked, checked(bucket.client, answer, bucket.name, _ASKED[name][0]))
+    settings = {
+        name: (answer.asked, checked(bucket.client, answer, bucket.name, _REQUESTS[name][0]))
         for name, answer in zip(wanted, answers, strict=True)
     }
-    return _told(bucket, row, told, list(_uploads(bucket)) if "multipart_uploads" in streams else [])
+    return _settings(bucket, row, settings, list(_uploads(bucket)) if "multipart_uploads" in streams else [])
 
 
-def _told(bucket: Bucket, row: Row, told: Mapping[str, tuple[str, bytes | None]], uploads: list[Row]) -> Told:
+def _settings(
+    bucket: Bucket, row: Row, settings: Mapping[str, tuple[str, bytes | None]], uploads: list[Row]
+) -> BucketSettings:
     def xml(name: str, root: str) -> Element | None:
-        asked, body = told.get(name, ("", None))
+        asked, body = settings.get(name, ("", None))
         return root_of(bucket.client, asked, body, root) if body else None
 
     status = xml("versioning", "VersioningConfiguration")
     versioning = ((status.findtext("Status") if status is not None else None) or "off").lower()
-    acl, policy = xml("acl", "AccessControlPolicy"), _policy(bucket, told.get("policy"))
+    acl, policy = xml("acl", "AccessControlPolicy"), parse_policy(bucket, settings.get("policy"))
     owner = acl.findtext("Owner/ID") if acl is not None else row.get("owner_id")
     grants = [*(acl_grants(bucket.name, acl) if acl is not None else ()), *policy_grants(bucket.name, policy, owner)]
     whole = {
@@ -114,19 +116,24 @@ def _told(bucket: Bucket, row: Row, told: Mapping[str, tuple[str, bytes | None]]
         "lifecycle_rules": list(_rules(bucket.name, lifecycle)) if lifecycle is not None else [],
         "multipart_uploads": uploads,
     }
-    return Told(whole, versioning != "off", rows)
+    return BucketSettings(whole, versioning != "off", rows)
 
 
-def _policy(bucket: Bucket, told: tuple[str, bytes | None] | None) -> Mapping[str, Any] | None:
-    if told is None or not told[1]:
+def parse_policy(bucket: Bucket, settings: tuple[str, bytes | None] | None) -> Mapping[str, Any] | None:
+    """Return a bucket's policy, given what was asked and what came; None when there is none.
+
+    Raises:
+        UnexpectedShape: it is no JSON object.
+    """
+    if settings is None or not settings[1]:
         return None
     try:
-        policy = json.loads(told[1])
+        policy = json.loads(settings[1])
     except (ValueError, RecursionError):
         policy = None
     if not isinstance(policy, dict):
         got = "a bucket policy that is no JSON object"
-        raise UnexpectedShape(bucket.client.integration, told[0], got, "look at the bucket's policy")
+        raise UnexpectedShape(bucket.client.integration, settings[0], got, "look at the bucket's policy")
     return policy
 
 

@@ -1,7 +1,7 @@
 """Driver for servers of the S3 API: AWS S3, MinIO, SeaweedFS, Ceph, Cloudflare R2 and others.
 
-Buckets are listed completely each time, sharded by prefix with requests in flight. One that keeps versions is listed by
-versions, which tells objects, older versions and delete markers at once. A bucket that the account may not read fails
+Buckets are listed completely each time, sharded by prefix with requests in flight. One with versioning is listed by
+versions, which gives objects, older versions and delete markers at once. A bucket that the account may not read fails
 alone: its rows stay as they were, and the run says so.
 """
 
@@ -19,7 +19,7 @@ from pydantic import Field
 from leat.sources.cloud_storage.declared import Backup, Declared, Owner, Quota, Reports
 from leat.sources.cloud_storage.reading import Listable, Row, read_storage
 from leat.sources.cloud_storage.s3.api import Bucket, Place, checked, fetcher, open_bucket, open_server
-from leat.sources.cloud_storage.s3.buckets import Told, list_buckets, read_bucket
+from leat.sources.cloud_storage.s3.buckets import BucketSettings, list_buckets, read_bucket
 from leat.sources.cloud_storage.shards import list_bucket
 from leat.sources.cloud_storage.sorted_lines import Listing
 from leat.sources.cloud_storage.trouble import Trouble
@@ -43,6 +43,10 @@ class Connection(ConnectionModel):
     )
     secret_key: Secret | None = Field(default=None, description="Its secret.")
     session_token: Secret | None = Field(default=None, description="Session token of temporary credentials.")
+    action_access_key: Setting | None = Field(
+        default=None, description="Access key that actions use instead, so that loads need no right to write."
+    )
+    action_secret_key: Secret | None = Field(default=None, description="Secret of action_access_key.")
     addressing: Literal["path", "virtual"] | None = Field(
         default=None, description="Whether to address buckets as paths or as hosts; default: paths, and hosts on AWS."
     )
@@ -62,13 +66,13 @@ class Connection(ConnectionModel):
 
 def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
     """Try the connection step by step; stops at the first step that fails."""
-    place = _place(connection, sync)
+    place = place_of(connection, sync)
     with open_server(sync, place) as client, ExitStack() as stack:
         rows: list[Row] = []
         buckets: list[Bucket] = []
 
         def ask() -> None:
-            rows.extend(_rows(connection, place, client))
+            rows.extend(bucket_rows(connection, place, client))
             buckets.extend(stack.enter_context(open_bucket(sync, place, client, str(row["bucket"]))) for row in rows)
             if connection.buckets and buckets:
                 fetcher(buckets[0], False)({"max-keys": "1"})
@@ -99,28 +103,28 @@ def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
     Raises:
         IntegrationError: no bucket can be read; the cursor then stays where it was.
     """
-    place = _place(connection, sync)
+    place = place_of(connection, sync)
     with open_server(sync, place) as client, ExitStack() as stack:
-        rows = _rows(connection, place, client)
+        rows = bucket_rows(connection, place, client)
         buckets = [stack.enter_context(open_bucket(sync, place, client, str(row["bucket"]))) for row in rows]
         trouble = Trouble()
-        told: list[Told] = []
+        settings: list[BucketSettings] = []
         listable: list[Listable] = []
         for bucket, row in zip(buckets, rows, strict=True):
             each = trouble.tried(bucket.name, partial(read_bucket, bucket, row, sync.streams))
             versioned = each is not None and each.versioned
-            told += [] if each is None else [each]
+            settings += [] if each is None else [each]
             reading = partial(_list, bucket, versioned, connection, sync)
             listable.append(Listable(bucket.name, reading, partial(_read, bucket)))
         trouble.check(len(buckets))
         about = [place.url, place.virtual, connection.buckets]
-        yield from read_storage(sync, about, connection.declared(), listable, _whole(told), trouble)
+        yield from read_storage(sync, about, connection.declared(), listable, _whole(settings), trouble)
 
 
-def _whole(told: list[Told]) -> dict[str, list[Row]]:
+def _whole(settings: list[BucketSettings]) -> dict[str, list[Row]]:
     names = ("permissions", "shares", "lifecycle_rules", "multipart_uploads")
-    rows: dict[str, list[Row]] = {name: [row for each in told for row in each.rows[name]] for name in names}
-    return {"buckets": [each.row for each in told], **rows}
+    rows: dict[str, list[Row]] = {name: [row for each in settings for row in each.rows[name]] for name in names}
+    return {"buckets": [each.row for each in settings], **rows}
 
 
 def _list(bucket: Bucket, versioned: bool, connection: Connection, sync: Sync, folder: Path, target: Path) -> Listing:
@@ -142,14 +146,24 @@ def _read(bucket: Bucket, key: str) -> bytes:
     return checked(bucket.client, answer, bucket.name, "s3:GetObject") or b""
 
 
-def _rows(connection: Connection, place: Place, client: Client) -> list[Row]:
+def bucket_rows(connection: Connection, place: Place, client: Client) -> list[Row]:
+    """Return the buckets of a connection as rows: those that it names, else those of the account.
+
+    Raises:
+        IntegrationError: they can't be listed.
+    """
     if connection.buckets is not None:
         return [{"bucket": name} for name in sorted(set(connection.buckets))]
     rows: list[Row] = [*list_buckets(client, urlsplit(place.url).path or "/")]
     return rows
 
 
-def _place(connection: Connection, sync: Sync) -> Place:
+def place_of(connection: Connection, sync: Sync) -> Place:
+    """Return where a connection leads, with the credentials.
+
+    Raises:
+        NotConfigured: a setting that it names isn't there.
+    """
     region = read_setting(connection.region, sync.integration, sync.project)
     aws = f"https://s3.{region}.amazonaws.com/"
     url = read_setting(connection.url, sync.integration, sync.project) if connection.url is not None else aws
@@ -160,7 +174,7 @@ def _place(connection: Connection, sync: Sync) -> Place:
 
 def _keys(connection: Connection, sync: Sync) -> Keys:
     if connection.access_key is None:
-        return _found_keys(sync)
+        return _keys_of_environment(sync)
     if connection.secret_key is None:
         advice = "name it: secret_key: {env: NAME}"
         raise NotConfigured(sync.integration, "reading connection.secret_key", "it is missing", advice)
@@ -172,13 +186,13 @@ def _keys(connection: Connection, sync: Sync) -> Keys:
     )
 
 
-def _found_keys(sync: Sync) -> Keys:
+def _keys_of_environment(sync: Sync) -> Keys:
     """Return the credentials that the tools of AWS would use here."""
     import botocore.session  # type: ignore[import-untyped]
 
-    found = botocore.session.get_session().get_credentials()
-    if found is None:
+    credentials = botocore.session.get_session().get_credentials()
+    if credentials is None:
         asked, got = "looking for credentials as the tools of AWS do", "there are none"
         raise NotConfigured(sync.integration, asked, got, "set connection.access_key and connection.secret_key")
-    keys = found.get_frozen_credentials()
+    keys = credentials.get_frozen_credentials()
     return Keys(keys.access_key, keys.secret_key, keys.token)

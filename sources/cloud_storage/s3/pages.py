@@ -97,8 +97,8 @@ def _after(body: bytes, encoded: bool) -> dict[str, str]:
 
 
 def _text(body: bytes, name: bytes) -> str:
-    found = re.search(rb"<%s>([^<]*)</%s>" % (name, name), body)
-    return unescaped(found[1]).decode("utf-8", "surrogateescape") if found else ""
+    match = re.search(rb"<%s>([^<]*)</%s>" % (name, name), body)
+    return unescaped(match[1]).decode("utf-8", "surrogateescape") if match else ""
 
 
 def _lines(body: bytes, tag: bytes, encoded: bool) -> Iterator[bytes]:
@@ -111,12 +111,12 @@ def _lines(body: bytes, tag: bytes, encoded: bool) -> Iterator[bytes]:
         raise ValueError(msg)
     first = body.index(opening)
     pattern, order = _shape(body[first : body.index(closing, first) + len(closing)])
-    found = list(map(order, pattern.findall(body)))
-    if len(found) != count:
+    listed = list(map(order, pattern.findall(body)))
+    if len(listed) != count:
         entries = re.findall(rb"%s.*?%s" % (opening, closing), body, re.DOTALL)
         leaves = ({name: text for name, text, *_ in _LEAF.findall(entry) if name} for entry in entries)
-        found = [(texts.get(b"Key", b""), *(_on_a_line(texts, name) for name in _NAMES[1:])) for texts in leaves]
-    return _joined(found, _KINDS[tag], encoded)
+        listed = [(texts.get(b"Key", b""), *(_on_a_line(texts, name) for name in _NAMES[1:])) for texts in leaves]
+    return _joined(listed, _KINDS[tag], encoded)
 
 
 def _on_a_line(texts: dict[bytes, bytes], name: bytes) -> bytes:
@@ -132,9 +132,11 @@ def _joined(entries: list[tuple[bytes, ...]], kinds: tuple[bytes, bytes], encode
     if _UNPLAIN_NAME.search(b"".join(map(b"".join, owners))):
         owners = [tuple(b" ".join(unescaped(text).split()) for text in owner) for owner in owners]
     current, older = kinds
-    for key, (_, version, latest, etag, size, modified, kept, *_), owner in zip(keys, entries, owners, strict=True):
+    for key, (_, version, latest, etag, size, modified, storage_class, *_), owner in zip(
+        keys, entries, owners, strict=True
+    ):
         kind = older if latest == b"false" else current
-        yield b"\t".join((key, version, kind, etag.strip(b'"'), size, modified, kept, *owner))
+        yield b"\t".join((key, version, kind, etag.strip(b'"'), size, modified, storage_class, *owner))
 
 
 def _shape(entry: bytes) -> tuple[re.Pattern[bytes], Callable[[tuple[bytes, ...]], tuple[bytes, ...]]]:
@@ -164,7 +166,7 @@ def line_key(text: bytes, encoded: bool) -> bytes:
 
 def encode_key(key: bytes) -> bytes:
     """Return a key as lines have it."""
-    return _ENCODED.sub(lambda found: b"%%%02X" % found[0][0], key)
+    return _ENCODED.sub(lambda match: b"%%%02X" % match[0][0], key)
 
 
 def _decoded(text: bytes, encoded: bool) -> bytes:

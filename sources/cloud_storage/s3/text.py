@@ -20,13 +20,13 @@ def unescaped(text: bytes) -> bytes:
     return _PAIR.sub(_joined, _REFERENCE.sub(_character, text))
 
 
-def _character(found: re.Match[bytes]) -> bytes:
-    if found[3]:
-        return _NAMED[found[3]]
-    code = int(found[1]) if found[1] else int(found[2], 16)
-    return chr(code).encode("utf-8", "surrogatepass") if code <= _LAST else found[0]
+def _character(match: re.Match[bytes]) -> bytes:
+    if match[3]:
+        return _NAMED[match[3]]
+    code = int(match[1]) if match[1] else int(match[2], 16)
+    return chr(code).encode("utf-8", "surrogatepass") if code <= _LAST else match[0]
 
 
-def _joined(found: re.Match[bytes]) -> bytes:
-    halves = found[0].decode("utf-8", "surrogatepass").encode("utf-16", "surrogatepass")
+def _joined(match: re.Match[bytes]) -> bytes:
+    halves = match[0].decode("utf-8", "surrogatepass").encode("utf-16", "surrogatepass")
     return halves.decode("utf-16").encode()

@@ -52,7 +52,7 @@ def number_of(text: str | None) -> Any:
 
 def tree_of(element: Element) -> Any:
     """Return an element as JSON has it: an object of its children, a list of those with the same name."""
-    found: dict[str, list[Any]] = {}
+    result: dict[str, list[Any]] = {}
     for child in element:
-        found.setdefault(child.tag, []).append(tree_of(child))
-    return {tag: each if len(each) > 1 else each[0] for tag, each in found.items()} or (element.text or "").strip()
+        result.setdefault(child.tag, []).append(tree_of(child))
+    return {tag: each if len(each) > 1 else each[0] for tag, each in result.items()} or (element.text or "").strip()

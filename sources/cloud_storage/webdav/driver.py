@@ -1,7 +1,7 @@
 """Driver for WebDAV servers (RFC 4918): Nextcloud, ownCloud, Apache, nginx, WsgiDAV and others.
 
 The folder at the address is read as one bucket. WebDAV knows no versions, no policies and no lifecycle; whom a folder
-is shared with isn't told by the protocol. Servers that tell the rights of the account (RFC 3744) fill ``permissions``.
+is shared with isn't in the protocol. Servers that report the account's rights (RFC 3744) fill ``permissions``.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
 
 
 def _permissions(bucket: str, connection: Connection, sync: Sync, root: Resource) -> list[Row]:
-    """Return what the account may do, where the server tells (RFC 3744, 5.5)."""
+    """Return what the account may do, if the server reports it (RFC 3744, 5.5)."""
     held = root.properties.get(clark("D:current-user-privilege-set"))
     names = {right.tag.rpartition("}")[2] for each in held or () for right in each} if held is not None else set()
     user = read_setting(connection.username, sync.integration, sync.project) if connection.username else "*"
@@ -108,10 +108,10 @@ def _read(client: Client, key: str) -> bytes:
 
 
 def _root(client: Client) -> Resource:
-    found = propfind(client, _path(client), _ABOUT, "0").resources
-    if not found or not is_folder(found[0]):
+    resources = propfind(client, _path(client), _ABOUT, "0").resources
+    if not resources or not is_folder(resources[0]):
         raise NotFound(client.integration, f"PROPFIND {_path(client)}", "it is no folder", _ADVICE.not_found)
-    return found[0]
+    return resources[0]
 
 
 def _path(client: Client) -> str:

@@ -17,7 +17,7 @@ from leat.sources.cloud_storage.sorted_lines import Listing, Pieces, merge_piece
 from leat.sources.cloud_storage.tables import REFUSED
 from leat.sources.errors import UnexpectedShape
 from leat.sources.http.address import moves
-from leat.sources.http.client import Ask, Client
+from leat.sources.http.client import Client, HttpRequest
 from leat.sources.http.multistatus import Multistatus, Resource, parse_multistatus, propfind_body
 from leat.sources.http.safe_xml import clark
 
@@ -26,10 +26,10 @@ _AT_A_TIME = 1_000
 _STEP = b"a part of the folder's name is a step, so that no address leads to it"
 
 
-def ask(path: str, names: tuple[str, ...], depth: str) -> Ask:
+def ask(path: str, names: tuple[str, ...], depth: str) -> HttpRequest:
     """Return a request for properties."""
     headers = {"Depth": depth, "Content-Type": "application/xml; charset=utf-8"}
-    return Ask(path, method="PROPFIND", headers=headers, body=propfind_body(names), template="/{folder}/")
+    return HttpRequest(path, method="PROPFIND", headers=headers, body=propfind_body(names), template="/{folder}/")
 
 
 def propfind(client: Client, path: str, names: tuple[str, ...], depth: str) -> Multistatus:
@@ -76,10 +76,10 @@ def list_folder(client: Client, root: str, folder: Path, target: Path, progress:
                 lines = [line for member in members if (line := _line(client, root, path, member))]
                 pieces.add(lines)
                 progress(len(lines))
-                for found in _folders(path, members):
-                    if _name(found) not in seen:  # a server may list a folder as a member of itself
-                        seen.add(_name(found))
-                        following.append(found)
+                for inner in _folders(path, members):
+                    if _name(inner) not in seen:  # a server may list a folder as a member of itself
+                        seen.add(_name(inner))
+                        following.append(inner)
         level = following
     pieces.flush()
     return replace(merge_pieces(pieces.done, target), because=f"an answer for each of {len(seen)} folders")

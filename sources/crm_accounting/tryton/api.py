@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from leat.sources.errors import Forbidden, UnexpectedShape
-from leat.sources.http.client import Ask, Client
+from leat.sources.http.client import Client, HttpRequest
 
 Record = dict[str, Any]
 Domain = Sequence[Any]
@@ -93,7 +93,7 @@ class Tryton:
         """Return the first records that a domain matches, and whether there may be more."""
         params = [("f", name) for name in fields]
         params += [("d", _encoded(list(domain))), ("o", _encoded([["id", "ASC"]]))]
-        headers = {"Range": f"records=0-{PAGE}", **self._headers({})}
+        headers = {"Range": f"records=0-{PAGE}", **self.headers()}
         answer = self.client.get(f"rest/model/{model}", params, headers=headers)
         page = self.client.json(answer)
         if not isinstance(page, list) or not all(isinstance(r, dict) and isinstance(r.get("id"), int) for r in page):
@@ -114,17 +114,17 @@ class Tryton:
     def holds(self, model: str, number: int) -> bool:
         """Return whether a model has exactly so many records, one at least.
 
-        The last one is asked for by its place. With it Tryton tells how many there are; 416 says that there are fewer.
+        The last one is requested by its position. Tryton's answer has the total; 416 says that there are fewer.
         ``search_count`` would not do: models without views, such as the link of invoices and payments, don't have it.
         """
-        headers = {"Range": f"records={number - 1}-{number}", **self._headers({})}
+        headers = {"Range": f"records={number - 1}-{number}", **self.headers()}
         params = [("f", "id"), ("d", _encoded([])), ("o", _encoded([["id", "ASC"]]))]
         answer = self.client.get(f"rest/model/{model}", params, headers=headers, accept=frozenset({416}))
         return answer.status != 416 and answer.headers.get("Content-Range", "").endswith(f"/{number}")
 
     def call(self, action: str, arguments: Mapping[str, Any]) -> Any:
         """Call a method of a model that only reads."""
-        ask = Ask(f"rest/model/{action}", "POST", json=dict(arguments), headers=self._headers({}))
+        ask = HttpRequest(f"rest/model/{action}", "POST", json=dict(arguments), headers=self.headers())
         return self.client.json(self.client.send(ask))
 
     def at_times(self, model: str, fields: Sequence[str], moments: Sequence[tuple[int, Any]]) -> Iterator[Record]:
@@ -132,7 +132,7 @@ class Tryton:
         template = f"rest/model/{model}/{{id}}"
         params = [("f", name) for name in fields]
         asks = (
-            Ask(f"rest/model/{model}/{number}", params=params, headers=self._headers({"_datetime": at}),
+            HttpRequest(f"rest/model/{model}/{number}", params=params, headers=self.headers({"_datetime": at}),
                 template=template, accept=frozenset({404}))
             for number, at in moments
         )  # fmt: skip
@@ -142,8 +142,9 @@ class Tryton:
                 raise self._shape(answer.asked, "no record")
             yield record
 
-    def _headers(self, more: Mapping[str, Any]) -> dict[str, str]:
-        return {"X-Tryton-Context": _encoded({**self.context, **more})}
+    def headers(self, more: Mapping[str, Any] | None = None) -> dict[str, str]:
+        """Return the headers of a request: the context, and what this one adds to it."""
+        return {"X-Tryton-Context": _encoded({**self.context, **(more or {})})}
 
     def _shape(self, asked: str, got: str) -> UnexpectedShape:
         return UnexpectedShape(self.client.integration, asked, got, self.client.advice.shape)

@@ -28,14 +28,14 @@ def _settled(tryton: Tryton, records: list[Record]) -> list[Record]:
     Tryton answers a request from one snapshot of PostgreSQL, but not of SQLite: there an entry and its lines may be
     read on both sides of somebody's posting.
     """
-    found = {record["id"]: record for record in records}
+    by_id = {record["id"]: record for record in records}
     for _ in range(_AGAIN):
-        torn = [n for n, record in found.items() if record["state"] == "posted" and len({*_sides(record)}) > 1]
+        torn = [n for n, record in by_id.items() if record["state"] == "posted" and len({*_sides(record)}) > 1]
         if not torn:
             break
         for page in tryton.read(ENTRIES.model, ENTRIES.fields, torn):
-            found |= {record["id"]: record for record in page}
-    return list(found.values())
+            by_id |= {record["id"]: record for record in page}
+    return list(by_id.values())
 
 
 def _entry_rows(record: Record) -> Iterator[Row]:

@@ -14,7 +14,7 @@ from leat.sources.sidecar import Sidecar
 
 
 @dataclass(slots=True)
-class Known:
+class ChangeMarks:
     """What is remembered of one kind of record.
 
     Attributes:
@@ -26,10 +26,10 @@ class Known:
     names: str = ""
 
 
-def load(sidecar: Sidecar, name: str | None) -> dict[str, Known]:
+def load(sidecar: Sidecar, name: str | None) -> dict[str, ChangeMarks]:
     """Return what is remembered by kind; nothing when the file that the cursor names is gone."""
     return {
-        kind: Known({model: _marks(rows) for model, rows in each["marks"].items()}, each["names"])
+        kind: ChangeMarks({model: _marks(rows) for model, rows in each["marks"].items()}, each["names"])
         for kind, each in json.loads(sidecar.read(name) or b"{}").items()
     }
 
@@ -38,7 +38,7 @@ def _marks(rows: list[tuple[int, int, list[int]]]) -> Marks:
     return {number: (changed, tuple(owners)) for number, changed, owners in rows}
 
 
-def save(sidecar: Sidecar, known: Mapping[str, Known]) -> str:
+def save(sidecar: Sidecar, marks_of: Mapping[str, ChangeMarks]) -> str:
     """Write what is remembered; return the name of the file for the cursor."""
     value = {
         kind: {
@@ -48,6 +48,6 @@ def save(sidecar: Sidecar, known: Mapping[str, Known]) -> str:
                 for model, marks in each.marks.items()
             },
         }
-        for kind, each in known.items()
+        for kind, each in marks_of.items()
     }
     return sidecar.write(json.dumps(value, separators=(",", ":"), sort_keys=True).encode())

@@ -2,7 +2,7 @@
 
 Tryton stamps a record with the time at which the transaction that changed it *began*, so one can appear with a stamp
 older than, or equal to, one that was read already. Therefore the time is asked for with an overlap, and what was read
-already is told apart by the stamp that is remembered of each record. A record that is deleted leaves nothing behind:
+already is recognised by the stamp that leat remembers of each record. A record that is deleted leaves nothing behind:
 when Tryton counts other than what is remembered, all ids are listed.
 """
 
@@ -20,7 +20,7 @@ Mark = tuple[int, tuple[int, ...]]
 """When a record was last changed, in microseconds, and the ids of the records that it belongs to."""
 Marks = dict[int, Mark]
 UNREADABLE = 0
-"""Stands for a time of change that can't be read: such a record is read again in each run."""
+"""A time of change that can't be read: such a record is read again in each run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +51,19 @@ class Care:
     few: int
 
 
-def scan(tryton: Tryton, part: Part, known: Marks | None, care: Care) -> Marks:
+def scan(tryton: Tryton, part: Part, before: Marks | None, care: Care) -> Marks:
     """Return the marks of all records of a model as they are now.
 
     Args:
         tryton: where to ask.
         part: the model.
-        known: the marks as they were; None lists everything.
+        before: the marks of the last run; None lists everything.
         care: how to look.
     """
-    if not known or len(known) <= care.few:
+    if not before or len(before) <= care.few:
         return dict(_marks(tryton, part, ()))
-    newest = max(changed for changed, _ in known.values())
-    marks = {**known, **dict(_marks(tryton, part, _changed_since(newest - care.overlap * 10**6)))}
+    newest = max(changed for changed, _ in before.values())
+    marks = {**before, **dict(_marks(tryton, part, _changed_since(newest - care.overlap * 10**6)))}
     if tryton.holds(part.model, len(marks)):
         return marks
     return dict(_marks(tryton, part, ()))
@@ -71,19 +71,19 @@ def scan(tryton: Tryton, part: Part, known: Marks | None, care: Care) -> Marks:
 
 def touched(before: Marks, after: Marks) -> set[int]:
     """Return the ids of the records that something changed of between two scans."""
-    found: set[int] = set()
+    result: set[int] = set()
     for number in before.keys() | after.keys():
         old, new = before.get(number), after.get(number)
         if old != new or (new is not None and new[0] == UNREADABLE):
             for mark in (old, new):
-                found.update(mark[1] if mark else ())
-    return found
+                result.update(mark[1] if mark else ())
+    return result
 
 
 def changed_since(tryton: Tryton, part: Part, moment: datetime) -> set[int]:
     """Return the ids of the records that a change of a model from a time on is a change of."""
-    found = _marks(tryton, part, _changed_since(int(moment.timestamp() * 10**6)))
-    return {owner for _, (_, owners) in found for owner in owners}
+    changed = _marks(tryton, part, _changed_since(int(moment.timestamp() * 10**6)))
+    return {owner for _, (_, owners) in changed for owner in owners}
 
 
 def _marks(tryton: Tryton, part: Part, domain: tuple[Any, ...]) -> Iterator[tuple[int, Mark]]:

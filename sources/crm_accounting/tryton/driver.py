@@ -21,7 +21,7 @@ from leat.sources.crm_accounting.streams import STREAMS
 from leat.sources.crm_accounting.tryton import change_marks as remembered
 from leat.sources.crm_accounting.tryton.api import Tryton
 from leat.sources.crm_accounting.tryton.books import ACCOUNTS, COMPANY, ENTRIES, TAXES
-from leat.sources.crm_accounting.tryton.change_marks import Known
+from leat.sources.crm_accounting.tryton.change_marks import ChangeMarks
 from leat.sources.crm_accounting.tryton.changes import Care
 from leat.sources.crm_accounting.tryton.invoicing import INVOICES
 from leat.sources.crm_accounting.tryton.kinds import Kind
@@ -33,7 +33,7 @@ from leat.sources.errors import IntegrationError, NotFound
 from leat.sources.events import Cursor, Event
 from leat.sources.http.client import Client, Limits, open_client
 from leat.sources.http.failures import Advice
-from leat.sources.settings import Secret, Setting, read_secret, read_setting
+from leat.sources.settings import Named, Secret, Setting, read_secret, read_setting
 from leat.sources.setup_tests import try_sign_in
 from leat.sources.sidecar import open_sidecar
 
@@ -44,7 +44,7 @@ FORMAT = 1
 """Raised when the cursor changes its meaning; an older one is then read as none."""
 KINDS = (NOTES, DEALS, LEADS, INVOICES, ENTRIES, PRODUCTS, TAXES, ACCOUNTS, PARTIES, COMPANY)
 """What refers comes before what it refers to; see :mod:`leat.sources.crm_accounting.tryton.kinds`."""
-_ADVICE = Advice(
+ADVICE = Advice(
     unauthenticated="have a user application for REST validated in Tryton, and put its key into connection.key",
     forbidden="give the key's user the right to read this",
     not_found="write connection.url as https://host/<name of the database>/",
@@ -58,6 +58,9 @@ class Connection(ConnectionModel):
 
     url: Setting = Field(description="Address of the database: https://host/<name of the database>/.")
     key: Secret = Field(description="Key of a validated user application for REST.")
+    action_key: Secret | None = Field(
+        default=None, description="Key for actions, of a user who may write; by default key."
+    )
     company: int | None = Field(
         default=None, ge=1, description="Id of the company whose prices are read; none for the first."
     )
@@ -123,13 +126,13 @@ def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
         if not _fits(cursor, state):
             before = {}
         reader = Reader(tryton, sync, Care(connection.overlap, connection.list_up_to))
-        after: dict[str, Known] = {}
+        after: dict[str, ChangeMarks] = {}
         for kind in _wanted(tryton, sync):
-            for found in reader.read(kind, before.get(kind.model)):
-                if isinstance(found, Known):
-                    after[kind.model] = found
+            for event in reader.read(kind, before.get(kind.model)):
+                if isinstance(event, ChangeMarks):
+                    after[kind.model] = event
                 else:
-                    yield found
+                    yield event
         if reader.failures and not reader.read_kinds:
             raise reader.failures[0]  # that is the server's fault, and of no model
         if after != before or not _fits(cursor, state):
@@ -142,15 +145,26 @@ def _fits(cursor: Mapping[str, Any], state: Mapping[str, Any]) -> bool:
 
 
 def _open(connection: Connection, sync: Sync) -> AbstractContextManager[Client]:
+    limits = Limits(timeout=connection.timeout, in_flight=4)
+    return open_tryton(connection, sync, limits, connection.key, ADVICE)
+
+
+def open_tryton(
+    connection: Connection, sync: Sync, limits: Limits, named: Named, advice: Advice
+) -> AbstractContextManager[Client]:
+    """Open the declared database, with one of its keys.
+
+    Raises:
+        NotConfigured: the key isn't set, or the address is none.
+    """
     url = read_setting(connection.url, sync.integration, sync.project).rstrip("/") + "/"
-    key = read_secret(connection.key, sync.integration, sync.project)
+    key = read_secret(named, sync.integration, sync.project)
 
     def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {key}"
         return request
 
-    limits = Limits(timeout=connection.timeout, in_flight=4)
-    return open_client(sync, url, sign, limits=limits, advice=_ADVICE)
+    return open_client(sync, url, sign, limits=limits, advice=advice)
 
 
 def _database(client: Client, connection: Connection) -> Tryton:

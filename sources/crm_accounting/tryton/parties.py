@@ -1,6 +1,6 @@
 """Tryton's parties to companies, contacts, customers and vendors.
 
-Tryton doesn't tell people from companies: a party is a company here, and who its contact mechanisms (addresses and
+Tryton doesn't separate people and companies: a party is a company here, and who its contact mechanisms (addresses and
 numbers) name is a contact of it. Mechanisms without a name are those of the party itself: an office.
 """
 
@@ -116,7 +116,7 @@ def contact_of(mechanism: Record | None) -> str | None:
 
 
 CONTACT = ("contact.name", "contact.party.contact_mechanisms.name")
-"""Fields from which :func:`contact_of` tells the person."""
+"""Fields from which :func:`contact_of` identifies the person."""
 
 
 def _name(mechanism: Record) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from leat.sources.batch import Batch, to_json
 from leat.sources.crm_accounting.streams import STREAMS
 from leat.sources.crm_accounting.tryton.api import Record, Tryton
-from leat.sources.crm_accounting.tryton.change_marks import Known
+from leat.sources.crm_accounting.tryton.change_marks import ChangeMarks
 from leat.sources.crm_accounting.tryton.changes import Care, Marks, Part, changed_since, scan, touched
 from leat.sources.crm_accounting.tryton.kinds import Kind
 from leat.sources.driver import Sync
@@ -21,7 +21,7 @@ from leat.sources.events import Delete, Event, Failed, FullScan, Quarantined, Ro
 
 _STREAMS = {stream.name: stream for stream in STREAMS}
 _MAX_RECORD = 10_000
-"""Characters of a broken record that the quarantine keeps."""
+"""How many characters of a broken record the quarantine stores."""
 _MANY = 10
 """A share of more than one in so many deleted records is left to the engine's guard, which judges a full scan."""
 
@@ -45,7 +45,7 @@ class Reader:
     read_kinds: list[str] = field(default_factory=list)
     _names: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
 
-    def read(self, kind: Kind, before: Known | None) -> Iterator[Event | Known]:
+    def read(self, kind: Kind, before: ChangeMarks | None) -> Iterator[Event | ChangeMarks]:
         """Yield the events of a kind and, last, what is to be remembered.
 
         A kind that can't be read is a failure of its own streams: what was remembered of it stays, so that the next
@@ -66,15 +66,15 @@ class Reader:
             if before is not None:
                 yield before
 
-    def _read(self, kind: Kind, before: Known | None) -> Iterator[Event | Known]:
-        after = Known({}, self._borrowed(kind))
+    def _read(self, kind: Kind, before: ChangeMarks | None) -> Iterator[Event | ChangeMarks]:
+        after = ChangeMarks({}, self._borrowed(kind))
         reader = self
         for part in (Part(kind.model), *kind.parts):
             if not self.tryton.has(part.model):
                 continue
-            known = None if before is None else before.marks.get(part.model)
+            before_marks = None if before is None else before.marks.get(part.model)
             try:
-                after.marks[part.model] = scan(self.tryton, part, known, self.care)
+                after.marks[part.model] = scan(self.tryton, part, before_marks, self.care)
             except IntegrationError as error:
                 if not part.streams or not _is_of_one_model(error):
                     raise
@@ -106,7 +106,7 @@ class Reader:
         read = _Rows(kind, self.sync, replace=True)
         yield from self._rows(kind, sorted(changed), dict.fromkeys(changed, (0, ())), read)
 
-    def _some(self, kind: Kind, before: Known, after: Known) -> Iterator[Event]:
+    def _some(self, kind: Kind, before: ChangeMarks, after: ChangeMarks) -> Iterator[Event]:
         own = after.marks[kind.model]
         changed = {n for name in after.marks for n in touched(before.marks.get(name, {}), after.marks[name])}
         if before.names != after.names:
@@ -125,20 +125,20 @@ class Reader:
 
     def _rows(self, kind: Kind, numbers: Sequence[int], own: Marks, read: _Rows) -> Iterator[Event]:
         """Yield rows of records; one that was deleted since it was listed is forgotten."""
-        found: set[int] = set()
+        ids: set[int] = set()
         for page in self.tryton.read(kind.model, kind.fields, numbers):
             self.sync.progress(f"read {kind.model}", len(page))
-            found |= {record["id"] for record in page}
+            ids |= {record["id"] for record in page}
             for record, error in self._completed(kind, page):
                 yield from read.add(record) if error is None else read.refuse(record, error)
         yield from read.flush()
-        for number in set(numbers) - found:
+        for number in set(numbers) - ids:
             del own[number]
 
     def _completed(self, kind: Kind, records: list[Record]) -> Iterator[tuple[Record, Exception | None]]:
         """Yield records with what takes requests of its own; one that stops that comes with the error, alone."""
         try:
-            found = list(kind.complete(self.tryton, records))
+            completed = list(kind.complete(self.tryton, records))
         except IntegrationError:
             raise
         except Exception as error:  # a record may hold anything
@@ -148,7 +148,7 @@ class Reader:
             for record in records:
                 yield from self._completed(kind, [record])
             return
-        yield from ((record, None) for record in found)
+        yield from ((record, None) for record in completed)
 
     def _borrowed(self, kind: Kind) -> str:
         """Return a digest of the names that the rows of a kind borrow."""

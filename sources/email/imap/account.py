@@ -33,18 +33,18 @@ def read_account(
         before: what this function returned in the last run.
     """
     old: Mapping[str, Any] = (before or {}).get("mailboxes") or {}
-    found = list_wanted(session, connection.mailboxes, connection.skip_mailboxes)
-    _must_match(session, connection, found)
+    mailboxes = list_wanted(session, connection.mailboxes, connection.skip_mailboxes)
+    _must_match(session, connection, mailboxes)
     shared = session.account.lower() in {login.lower() for login in connection.shared}
     after: dict[str, list[int]] = {}
     refused: dict[str, IntegrationError] = {}
-    for mailbox in found:
+    for mailbox in mailboxes:
         mailbox.row["shared"] = shared
-        known = Status(*old[mailbox.name]) if mailbox.name in old else None
+        earlier = Status(*old[mailbox.name]) if mailbox.name in old else None
         if not mailbox.selectable:
             continue
         try:
-            now = yield from _read_mailbox(session, reader, mailbox, known)
+            now = yield from _read_mailbox(session, reader, mailbox, earlier)
             mailbox.row.update(uidvalidity=now.uidvalidity, messages=now.messages, changes_by=rung_of(session, now))
             after[mailbox.name] = [now.uidvalidity, now.uidnext, now.messages, now.highestmodseq]
         except IntegrationError as error:
@@ -53,14 +53,14 @@ def read_account(
             refused[mailbox.name] = error
     if refused:
         here = {one.name for one in list_wanted(session, connection.mailboxes, connection.skip_mailboxes)}
-        found = [mailbox for mailbox in found if mailbox.name in here]
+        mailboxes = [mailbox for mailbox in mailboxes if mailbox.name in here]
         refused = {name: why for name, why in refused.items() if name in here}
         _must_be_of_one_mailbox(refused, after)
         yield from _failures(session, reader, refused)
         after |= {name: old[name] for name in refused if name in old}
     for name in sorted(old.keys() - after.keys()):
         yield from forget(reader, session.account, name)
-    return (yield from _describe(session, reader, found, refused, before, after))
+    return (yield from _describe(session, reader, mailboxes, refused, before, after))
 
 
 def _is_of_one_mailbox(error: IntegrationError) -> bool:
@@ -86,16 +86,16 @@ def _failures(session: Session, reader: Reader, refused: Mapping[str, Integratio
 
 
 def _read_mailbox(
-    session: Session, reader: Reader, mailbox: Mailbox, known: Status | None
+    session: Session, reader: Reader, mailbox: Mailbox, before: Status | None
 ) -> Generator[Event, None, Status]:
-    """Yield what changed in a mailbox; asks only for its status where that tells that nothing has."""
-    if known is not None and known.highestmodseq and session.status(mailbox.wire) == known:
-        return known
-    return (yield from read_changes(session, reader, mailbox, known))
+    """Yield what changed in a mailbox; requests only its status if that shows that nothing has."""
+    if before is not None and before.highestmodseq and session.status(mailbox.wire) == before:
+        return before
+    return (yield from read_changes(session, reader, mailbox, before))
 
 
-def _must_match(session: Session, connection: Connection, found: list[Mailbox]) -> None:
-    if connection.mailboxes is not None and not found:
+def _must_match(session: Session, connection: Connection, mailboxes: list[Mailbox]) -> None:
+    if connection.mailboxes is not None and not mailboxes:
         asked = f"looking for connection.mailboxes of {session.account}"
         raise NotFound(session.integration, asked, "none of them is there", "correct the names; leat check lists them")
 
@@ -103,18 +103,18 @@ def _must_match(session: Session, connection: Connection, found: list[Mailbox]) 
 def _describe(
     session: Session,
     reader: Reader,
-    found: list[Mailbox],
+    mailboxes: list[Mailbox],
     refused: Mapping[str, IntegrationError],
     before: Mapping[str, Any] | None,
     after: dict[str, list[int]],
 ) -> Generator[Event, None, dict[str, Any]]:
     """Yield the mailboxes where they are not as before, and what could not be opened, once."""
-    digest = sha256(to_json([mailbox.row for mailbox in found]).encode()).hexdigest()[:16]
+    digest = sha256(to_json([mailbox.row for mailbox in mailboxes]).encode()).hexdigest()[:16]
     if (before or {}).get("listing") != digest and "mailboxes" in reader.sync.streams:
-        for mailbox in found:
+        for mailbox in mailboxes:
             yield from reader.out.add("mailboxes", mailbox.row)
         yield from reader.out.flush()
-        because = f"the server ended LIST with OK after {len(found)} mailboxes"
+        because = f"the server ended LIST with OK after {len(mailboxes)} mailboxes"
         yield FullScan("mailboxes", {"account": session.account}, because)
     if sorted(refused) != ((before or {}).get("refused") or []):
         for name, why in sorted(refused.items()):
@@ -123,14 +123,14 @@ def _describe(
 
 
 def read_again(session: Session, reader: Reader, state: Mapping[str, Any]) -> Iterator[Event]:
-    """Yield the messages anew whose thread turned out to be a part of another one."""
+    """Yield the messages again whose thread turned out to be a part of another one."""
     if not reader.index.is_changed:
         return
-    found = list(reader.index.read("SELECT mailbox, uid FROM again WHERE account = ? ORDER BY 1, 2", session.account))
-    for mailbox in list_by_name(session, {name for name, _ in found}):
+    pending = list(reader.index.read("SELECT mailbox, uid FROM again WHERE account = ? ORDER BY 1, 2", session.account))
+    for mailbox in list_by_name(session, {name for name, _ in pending}):
         uidvalidity = state["mailboxes"].get(mailbox.name, [0])[0]
         if session.examine(mailbox.wire).uidvalidity == uidvalidity:
-            uids = [uid for name, uid in found if name == mailbox.name]
+            uids = [uid for name, uid in pending if name == mailbox.name]
             yield from read_messages(session, reader, mailbox, uidvalidity, uids)
     reader.index.write("DELETE FROM again")
 

@@ -22,13 +22,13 @@ def items_by_uid(data: list[Any]) -> Items:
         data: lines, and pairs of the beginning of a line and a literal, as :mod:`imaplib` gives them.
     """
     parts = [part for part in data if part is not None]
-    found = _plain(parts)
-    return _parsed(parts) if found is None else found
+    items = _plain(parts)
+    return _parsed(parts) if items is None else items
 
 
 def _plain(parts: list[Any]) -> Items | None:
     """Return the items when every answer is written as servers usually do, else None."""
-    found: Items = {}
+    result: Items = {}
     at = 0
     while at < len(parts):
         part = parts[at]
@@ -38,8 +38,8 @@ def _plain(parts: list[Any]) -> Items | None:
         at += 1 if isinstance(part, bytes) else 2
         uid = one.get(b"UID")
         if uid is not None:
-            found.setdefault(uid, {}).update(one)
-    return found
+            result.setdefault(uid, {}).update(one)
+    return result
 
 
 def _line(line: bytes) -> dict[bytes, Any] | None:
@@ -58,24 +58,24 @@ def _line(line: bytes) -> dict[bytes, Any] | None:
 def _literal(part: Any, rest: list[Any]) -> dict[bytes, Any] | None:
     """Return UID and body of an answer whose literal is its last item."""
     head, content = part
-    found = _BODY.fullmatch(head)
-    if found is None or rest != [b")"] or int(found[3]) != len(content):
+    match = _BODY.fullmatch(head)
+    if match is None or rest != [b")"] or int(match[3]) != len(content):
         return None
-    return {b"UID": int(found[1]), found[2]: content}
+    return {b"UID": int(match[1]), match[2]: content}
 
 
 def _parsed(parts: list[Any]) -> Items:
     from imapclient.response_parser import parse_response  # type: ignore[import-untyped]
 
-    found: Items = {}
+    result: Items = {}
     for items in parse_response(parts)[1::2]:
         if not isinstance(items, tuple):
             continue
         named = {bytes(items[i]).upper(): items[i + 1] for i in range(0, len(items) - 1, 2) if _is_name(items[i])}
         uid = named.get(b"UID")
         if isinstance(uid, int):
-            found.setdefault(uid, {}).update(named)
-    return found
+            result.setdefault(uid, {}).update(named)
+    return result
 
 
 def _is_name(item: Any) -> bool:

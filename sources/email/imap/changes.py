@@ -18,7 +18,7 @@ from leat.sources.events import Delete, Event, Logged
 
 
 def rung_of(session: Session, status: Status) -> str:
-    """Return how changes of a mailbox are found; some mailboxes keep no modification sequences (NOMODSEQ)."""
+    """Return how leat detects changes of a mailbox; some mailboxes have no modification sequences (NOMODSEQ)."""
     return session.rung if status.highestmodseq else "comparison"
 
 
@@ -90,12 +90,12 @@ def forget(reader: Reader, account: str, mailbox: str) -> Iterator[Event]:
 
 
 def _compare(session: Session, reader: Reader, mailbox: Mailbox, now: Status) -> Iterator[Event]:
-    """Yield what a server forgot to report: its count of messages isn't ours (RFC 7162, section 3.2.5.2 advises it)."""
-    found = 0
+    """Yield what a server forgot to report: its count of messages differs (RFC 7162, section 3.2.5.2 advises this)."""
+    count = 0
     for event in _read_all(session, reader, mailbox, now, "comparison", 0):
-        found += 1
+        count += 1
         yield event
-    if found:
+    if count:
         yield Logged("mailbox_out_of_step", {"account": session.account, "mailbox": mailbox.name})
 
 
@@ -109,19 +109,19 @@ def _read_window(
     since: int,
 ) -> Generator[Event, None, _Seen]:
     """Yield what is new or changed among the UIDs of a window, first and last included."""
-    known = _known(reader, session.account, mailbox.name, window)
+    stored = _stored_flags(reader, session.account, mailbox.name, window)
     modifier = {"qresync": f"(CHANGEDSINCE {since} VANISHED)", "condstore": f"(CHANGEDSINCE {since})"}.get(rung, "")
     answers, ranges = session.fetch(f"{window[0]}:{window[1]}", ("UID", "FLAGS"), modifier)
     flags = {u: flags_text(a[b"FLAGS"]) for u, a in answers.items() if window[0] <= u <= window[1] and b"FLAGS" in a}
     if rung == "qresync":
-        seen = _Seen(len(flags), _within(known, ranges))
-        new = sorted(flags.keys() - known.keys())
+        seen = _Seen(len(flags), _within(stored, ranges))
+        new = sorted(flags.keys() - stored.keys())
     else:
         here = set(session.uids(window)) if rung == "condstore" else flags.keys()
-        seen = _Seen(len(here), [uid for uid in known if uid not in here])
-        new = sorted(here - known.keys())
+        seen = _Seen(len(here), [uid for uid in stored if uid not in here])
+        new = sorted(here - stored.keys())
     key = {"account": session.account, "mailbox": mailbox.name, "uidvalidity": now.uidvalidity}
-    yield from _change_flags(reader, key, {u: text for u, text in flags.items() if known.get(u, text) != text})
+    yield from _change_flags(reader, key, {u: text for u, text in flags.items() if stored.get(u, text) != text})
     yield from read_messages(session, reader, mailbox, now.uidvalidity, new)
     return seen
 
@@ -129,20 +129,20 @@ def _read_window(
 def _within(uids: Iterable[int], ranges: Iterable[tuple[int, int]]) -> list[int]:
     """Return those of the UIDs that are in one of the ranges, which may overlap."""
     ordered = sorted(uids)
-    found: set[int] = set()
+    result: set[int] = set()
     for low, high in ranges:
-        found.update(ordered[bisect_left(ordered, low) : bisect_right(ordered, high)])
-    return list(found)
+        result.update(ordered[bisect_left(ordered, low) : bisect_right(ordered, high)])
+    return list(result)
 
 
-def _known(reader: Reader, account: str, mailbox: str, window: tuple[int, int]) -> dict[int, str]:
+def _stored_flags(reader: Reader, account: str, mailbox: str, window: tuple[int, int]) -> dict[int, str]:
     sql = "SELECT uid, flags FROM message WHERE account = ? AND mailbox = ? AND uid BETWEEN ? AND ?"
     return dict(reader.index.read(sql, account, mailbox, *window))
 
 
 def _count(reader: Reader, account: str, mailbox: str) -> int:
     sql = "SELECT count(*) FROM message WHERE account = ? AND mailbox = ?"
-    return sum(int(found[0]) for found in reader.index.read(sql, account, mailbox))
+    return sum(int(row[0]) for row in reader.index.read(sql, account, mailbox))
 
 
 def _drop(reader: Reader, key: Mapping[str, Any], uids: list[int]) -> Iterator[Event]:

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from leat.sources.driver import ConnectionModel, Sync
 from leat.sources.email.imap.session import PORTS, Address
+from leat.sources.email.sending.declared import Sending
 from leat.sources.errors import NotConfigured
 from leat.sources.settings import Named, Secret, Setting, read_secret, read_setting, remember_secret
 
@@ -58,6 +59,9 @@ class Connection(ConnectionModel):
         default=None,
         description="Folder to store attachments in, by their hash; without it, only name, size and hash are loaded.",
     )
+    send: Sending | None = Field(
+        default=None, description="The server that mail is handed to; without it, none is sent."
+    )
     timeout: float = Field(default=60, gt=0, le=600, description="Seconds to wait for a response.")
 
 
@@ -76,7 +80,8 @@ def address_of(connection: Connection, sync: Sync) -> Address:
     if not host or not port.isdigit() or not 0 < int(port) < 65_536:
         got = f"it is {written!r}"
         raise NotConfigured(sync.integration, "reading connection.host", got, "write it as host or host:port")
-    return Address(host, int(port), security, connection.timeout, _tls(connection, sync, security))
+    tls = None if security == "none" else trusted(connection, sync)
+    return Address(host, int(port), security, connection.timeout, tls)
 
 
 def _has_port(written: str) -> bool:
@@ -84,20 +89,22 @@ def _has_port(written: str) -> bool:
 
 
 def _security(value: str, sync: Sync) -> Security:
-    known: Security
-    for known in ("tls", "starttls", "none"):
-        if value.strip().lower() == known:
-            return known
+    security: Security
+    for security in ("tls", "starttls", "none"):
+        if value.strip().lower() == security:
+            return security
     asked = "reading connection.security"
     raise NotConfigured(sync.integration, asked, f"it is {value!r}", "set it to tls, starttls or none")
 
 
-def _tls(connection: Connection, sync: Sync, security: str) -> ssl.SSLContext | None:
-    """Return how certificates are verified: always, and the name of the host with them."""
+def trusted(connection: Connection, sync: Sync) -> ssl.SSLContext:
+    """Return how certificates are verified: always, and the name of the host with them.
+
+    Raises:
+        NotConfigured: the named file can't be read.
+    """
     import ssl
 
-    if security == "none":
-        return None
     if connection.authorities is None:
         return ssl.create_default_context()
     path = sync.project / read_setting(connection.authorities, sync.integration, sync.project)
@@ -114,20 +121,20 @@ def accounts_of(connection: Connection, sync: Sync) -> Mapping[str, str]:
     Raises:
         NotConfigured: there are none, or a named value is missing or isn't a JSON object.
     """
-    found: dict[str, str] = {}
+    accounts: dict[str, str] = {}
     if connection.username is not None and connection.password is not None:
         login = read_setting(connection.username, sync.integration, sync.project)
-        found[login] = read_secret(connection.password, sync.integration, sync.project)
+        accounts[login] = read_secret(connection.password, sync.integration, sync.project)
     if isinstance(connection.accounts, Named):
-        found |= _named_accounts(connection.accounts, sync)
+        accounts |= _named_accounts(connection.accounts, sync)
     else:
         for account in connection.accounts:
             login = read_setting(account.username, sync.integration, sync.project)
-            found[login] = read_secret(account.password, sync.integration, sync.project)
-    if not found:
+            accounts[login] = read_secret(account.password, sync.integration, sync.project)
+    if not accounts:
         next_step = "set connection.username and connection.password, or connection.accounts"
         raise NotConfigured(sync.integration, "reading connection", "it names no account", next_step)
-    return found
+    return accounts
 
 
 def _named_accounts(named: Named, sync: Sync) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """What went wrong with an IMAP server, as one of :mod:`leat.sources.errors`: by kind and response code.
 
-Response codes are those of RFC 5530 and RFC 9051; what a server says beside them is shown, and decides nothing.
+Response codes are those of RFC 5530 and RFC 9051; the text after them is shown, and decides nothing.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ class OutOfStep(UnexpectedShape):
 
 @contextmanager
 def asking(integration: str, asked: str, timeout: float) -> Iterator[None]:
-    """Turn what :mod:`imapclient`, sockets and TLS raise in the block into an error of ours.
+    """Turn what :mod:`imapclient`, sockets and TLS raise in the block into an IntegrationError.
 
     Raises:
-        IntegrationError: the one that it stands for.
+        IntegrationError: the one that fits.
     """
     from imapclient.exceptions import IMAPClientAbortError, IMAPClientError  # type: ignore[import-untyped]
 
@@ -82,8 +82,8 @@ def is_of_one_answer(error: IntegrationError) -> bool:
 
 def code_of(error: Exception) -> str | None:
     """Return the response code with which the server said no."""
-    found = _CODE.search(str(error))
-    return found[1] if found else None
+    match = _CODE.search(str(error))
+    return match[1] if match else None
 
 
 def refused(integration: str, asked: str, error: Exception) -> IntegrationError:

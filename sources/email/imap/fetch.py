@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from leat.sources.email.imap.listed import Listed, groups_of, listed_of, uid_set
 from leat.sources.email.imap.mailboxes import Mailbox
 from leat.sources.email.imap.session import Session
 from leat.sources.email.rows import Fetched, Unreadable, read_message
+from leat.sources.email.store import Attachments
 from leat.sources.email.threads import own_id, remember, thread_of
 from leat.sources.errors import IntegrationError
 from leat.sources.events import Event, Quarantined
@@ -22,18 +23,18 @@ from leat.sources.multi_batch import Replacement
 
 AT_A_TIME = 500
 _ABOUT = ("UID", "FLAGS", "INTERNALDATE", "RFC822.SIZE")
-_OF_THE_BODY = {"messages", "attachments", "bounces"}
+_OF_THE_BODY = {"messages", "attachments", "bounces", "complaints", "invitations"}
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """What reading messages needs: where they go, what is known, and how much of a message is read."""
+    """What reading messages needs: where they go, the earlier state, and how much of a message is read."""
 
     sync: Sync
     out: Replacement
     index: Index
     max_bytes: int
-    store: Callable[[bytes], str] | None
+    store: Attachments | None
 
 
 def read_messages(
@@ -46,15 +47,15 @@ def read_messages(
     for at in range(0, len(uids), AT_A_TIME):
         some = uids[at : at + AT_A_TIME]
         left = set(some)
-        found = {}
+        result = {}
         for uid, answer in _about(session, reader, mailbox, uidvalidity, some):
             left.discard(uid)
             if isinstance(answer, Quarantined):
                 yield answer
             else:
-                found[uid] = answer
+                result[uid] = answer
         yield from _unanswered(session, reader, mailbox, uidvalidity, [listed_of(uid, {}) for uid in sorted(left)])
-        listed = [listed_of(uid, found[uid]) for uid in some if uid in found]
+        listed = [listed_of(uid, result[uid]) for uid in some if uid in result]
         for group in groups_of(listed, reader.max_bytes):
             yield from _read_group(session, reader, mailbox, uidvalidity, group)
         reader.sync.progress(f"read {mailbox.name} of {session.account}", len(listed))
@@ -63,7 +64,7 @@ def read_messages(
 def _about(
     session: Session, reader: Reader, mailbox: Mailbox, uidvalidity: int, uids: Sequence[int]
 ) -> Iterator[tuple[int, dict[bytes, Any] | Quarantined]]:
-    """Yield what is to be known of messages before they are read, by UID; one that the server stumbles over alone."""
+    """Yield what leat needs before it reads messages, by UID; one that the server can't answer is requested alone."""
     try:
         yield from session.fetch(uid_set(uids), _ABOUT)[0].items()
     except IntegrationError as error:
@@ -99,7 +100,7 @@ def _read_group(
     if not _OF_THE_BODY & reader.sync.streams:
         item, complete = "BODY.PEEK[HEADER]", True
     try:
-        found, _ = session.fetch(uid_set([one.uid for one in group]), ("UID", item))
+        answers, _ = session.fetch(uid_set([one.uid for one in group]), ("UID", item))
     except IntegrationError as error:
         if not is_of_one_answer(error):
             raise
@@ -109,10 +110,10 @@ def _read_group(
             return
         yield _broken(session, reader, mailbox, uidvalidity, group[0], _refused(error), b"")
         return
-    left = [one for one in group if b"UID" not in found.get(one.uid, {})]
+    left = [one for one in group if b"UID" not in answers.get(one.uid, {})]
     yield from _unanswered(session, reader, mailbox, uidvalidity, left)
     for one in group:
-        items = found.pop(one.uid, {})
+        items = answers.pop(one.uid, {})
         raw = next((value for name, value in items.items() if name.startswith(b"BODY[")), None)
         if b"UID" in items:
             body = raw if isinstance(raw, bytes) else b""
@@ -123,8 +124,9 @@ def _read_one(
     session: Session, reader: Reader, mailbox: Mailbox, uidvalidity: int, one: Listed, raw: bytes, complete: bool
 ) -> Iterator[Event]:
     key = {"account": session.account, "mailbox": mailbox.name, "uidvalidity": uidvalidity, "uid": one.uid}
+    store = None if reader.store is None else reader.store.store
     try:
-        read = read_message(Fetched(key, raw, one.size, one.received_at, complete), reader.store)
+        read = read_message(Fetched(key, raw, one.size, one.received_at, complete), store)
         thread = thread_of(reader.index, key, read.message_id, read.ancestors)
     except IntegrationError:  # not of the message: the folder of attachments can't be written
         raise

@@ -7,7 +7,7 @@ from typing import Any
 
 from leat.sources.email.mime.text import repair
 
-_KNOWN = {
+_STANDARD = {
     "\\seen": "seen",
     "\\answered": "answered",
     "\\flagged": "flagged",
@@ -18,8 +18,8 @@ _KNOWN = {
 
 def flags_text(flags: Any) -> str:
     """Return the flags of a FETCH answer in one order, separated by blanks, without the session's own ``Recent``."""
-    found: Iterable[Any] = flags if isinstance(flags, tuple) else ()
-    names = {repair(one.decode("ascii", "surrogateescape")) if isinstance(one, bytes) else str(one) for one in found}
+    listed: Iterable[Any] = flags if isinstance(flags, tuple) else ()
+    names = {repair(one.decode("ascii", "surrogateescape")) if isinstance(one, bytes) else str(one) for one in listed}
     return " ".join(sorted(name for name in names if name.lower() != "\\recent"))
 
 
@@ -27,5 +27,5 @@ def flags_row(key: Mapping[str, Any], flags: str) -> dict[str, Any]:
     """Return the row of ``flags`` for what :func:`flags_text` returned."""
     names = flags.split()
     lower = {name.lower() for name in names}
-    known = {column: name in lower for name, column in _KNOWN.items()}
-    return {**key, **known, "keywords": [name for name in names if name.lower() not in _KNOWN]}
+    columns = {column: name in lower for name, column in _STANDARD.items()}
+    return {**key, **columns, "keywords": [name for name in names if name.lower() not in _STANDARD]}

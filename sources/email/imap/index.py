@@ -76,8 +76,8 @@ class Index:
 
     def first(self, sql: str, *values: Any) -> tuple[Any, ...] | None:
         """Return the first row of a query; None when there is none."""
-        found = None if self._database is None else self._database.execute(sql, values).fetchone()
-        return None if found is None else tuple(found)
+        rows = None if self._database is None else self._database.execute(sql, values).fetchone()
+        return None if rows is None else tuple(rows)
 
     def write(self, sql: str, *values: Any) -> None:
         """Change something; the first time, on a copy."""
@@ -124,8 +124,8 @@ def _is_whole(path: Path) -> bool:
     try:
         database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
         try:
-            found = database.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table'").fetchone()
-            return bool(found == (2,))
+            rows = database.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table'").fetchone()
+            return bool(rows == (2,))
         finally:
             database.close()
     except sqlite3.Error:

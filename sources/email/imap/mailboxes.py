@@ -17,7 +17,7 @@ _CLOSED = {"\\noselect", "\\nonexistent"}
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """A mailbox: its name for people, its name for the server, and its row but for what its status tells."""
+    """A mailbox: its name for people, its name for the server, and its row without what its status has."""
 
     name: str
     wire: str
@@ -33,12 +33,12 @@ def list_wanted(session: Session, wanted: Sequence[str] | None, unwanted: Sequen
         wanted: names or patterns (``*`` and ``?``); None for all.
         unwanted: names or patterns of those that are left out.
     """
-    found: dict[str, Mailbox] = {}
+    result: dict[str, Mailbox] = {}
     for flags, delimiter, wire in session.list_mailboxes():
         if any(ord(one) < 32 or ord(one) == 127 for one in wire):
             continue  # such a name can't be sent back (RFC 9051, section 5.1)
         name = decoded(wire)
-        name = wire if name in found else name  # two names that look the same
+        name = wire if name in result else name  # two names that look the same
         if _matches(name, unwanted) or not (wanted is None or _matches(name, wanted)):
             continue
         attributes = sorted(repair(flag.decode("ascii", "surrogateescape")) for flag in flags)
@@ -47,8 +47,8 @@ def list_wanted(session: Session, wanted: Sequence[str] | None, unwanted: Sequen
         row = {"account": session.account, "mailbox": name, "delimiter": delimiter, "attributes": attributes}
         role = "inbox" if name == "INBOX" else next((one for one in _ROLES if f"\\{one}" in lower), None)
         selectable = not lower & _CLOSED
-        found[name] = Mailbox(name, wire, selectable, {**row, "role": role, "selectable": selectable})
-    return [found[name] for name in sorted(found)]
+        result[name] = Mailbox(name, wire, selectable, {**row, "role": role, "selectable": selectable})
+    return [result[name] for name in sorted(result)]
 
 
 def decoded(wire: str) -> str:

@@ -29,7 +29,7 @@ def open_session(integration: str, account: str, address: Address, password: str
 def sessions_of(integration: str, address: Address, accounts: Mapping[str, str]) -> Iterator[Session]:
     """Yield a session for each account in turn, and close it afterwards.
 
-    The first one is opened alone: what is wrong with the server or the password is then found by one attempt.
+    The first one is opened alone, so a wrong server or password costs one attempt.
     """
     with ThreadPoolExecutor(AHEAD, "sign-in") as pool:
         left = deque(accounts.items())

@@ -1,15 +1,19 @@
-"""One signed-in connection to an IMAP server (RFC 9051, RFC 3501): the few commands that only read.
+"""One signed-in connection to an IMAP server (RFC 9051, RFC 3501): the few commands that leat uses.
+
+A load only reads; :meth:`Session.append` is for the copies of what leat has sent.
 
 ``imapclient`` makes the connection; commands go through its lower level, for what changes are reported by (VANISHED,
-RFC 7162) it does not know. Answers to FETCH are told apart by their UID, since a server may send news
+RFC 7162) it does not know. Their UID distinguishes answers to FETCH, since a server may send news
 in between.
 """
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from leat.sources.email.imap.answers import Items, items_by_uid
@@ -39,7 +43,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What a server says about a mailbox; ``highestmodseq`` is 0 where it keeps no modification sequences."""
+    """What a server says about a mailbox; ``highestmodseq`` is 0 where it has no modification sequences."""
 
     uidvalidity: int
     uidnext: int
@@ -82,6 +86,8 @@ class Session:
                 ssl_context=where.tls,
                 timeout=where.timeout,
             )
+            # imaplib sends a password in two pieces, and the second would wait 0.04 s for the first to be acknowledged
+            client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             client._imap.debug = 0  # it would put a text of each line together, only to drop it
             client._imap._encoding = "latin-1"  # names of mailboxes go back as the bytes they came as
             client.folder_encode = False
@@ -116,8 +122,8 @@ class Session:
     def list_mailboxes(self) -> list[tuple[tuple[bytes, ...], str | None, str]]:
         """Return attributes, delimiter and name of every mailbox; a name is the server's bytes, read as Latin-1."""
         with self._asking(f"listing the mailboxes of {self.account}"):
-            found = self._client.list_folders()
-        return [(flags, _text(delimiter) if delimiter else None, _text(name)) for flags, delimiter, name in found]
+            folders = self._client.list_folders()
+        return [(flags, _text(delimiter) if delimiter else None, _text(name)) for flags, delimiter, name in folders]
 
     def status(self, name: str) -> Status:
         """Return what the server says about a mailbox without opening it."""
@@ -129,12 +135,12 @@ class Session:
     def examine(self, name: str) -> Status:
         """Open a mailbox for reading only; forgets the one that was open."""
         with self._asking(f"opening {name}"):
-            found = self._client.select_folder(name, readonly=True)
-        return self._status(name, {**found, b"MESSAGES": found.get(b"EXISTS")})
+            answer = self._client.select_folder(name, readonly=True)
+        return self._status(name, {**answer, b"MESSAGES": answer.get(b"EXISTS")})
 
-    def _status(self, name: str, found: dict[bytes, Any]) -> Status:
-        numbers = [found.get(item) for item in (b"UIDVALIDITY", b"UIDNEXT", b"MESSAGES")]
-        modseq = found.get(b"HIGHESTMODSEQ") or 0
+    def _status(self, name: str, answer: dict[bytes, Any]) -> Status:
+        numbers = [answer.get(item) for item in (b"UIDVALIDITY", b"UIDNEXT", b"MESSAGES")]
+        modseq = answer.get(b"HIGHESTMODSEQ") or 0
         if not all(isinstance(number, int) for number in (*numbers, modseq)):
             got = f"UIDVALIDITY, UIDNEXT and MESSAGES are {numbers}"
             raise UnexpectedShape(self.integration, f"opening {name}", got, "look at the server's log")
@@ -144,8 +150,28 @@ class Session:
         """Return the UIDs of the open mailbox from first to last, ascending."""
         first, last = window
         with self._asking("listing the messages"):
-            found = self._client.search(["UID", f"{first}:{last}"])
-        return sorted(uid for uid in found if first <= uid <= last)
+            match = self._client.search(["UID", f"{first}:{last}"])
+        return sorted(uid for uid in match if first <= uid <= last)
+
+    def find(self, message_id: str) -> list[int]:
+        """Return the UIDs in the open mailbox of the messages with this Message-ID, ascending."""
+        with self._asking("searching for a message"):
+            return sorted(self._client.search(["HEADER", "Message-ID", f"<{message_id}>"]))
+
+    def append(self, name: str, content: bytes, moment: datetime) -> None:
+        """Put a message into a mailbox, marked as read; the mailbox is created if it isn't there."""
+        from imapclient.exceptions import IMAPClientAbortError, IMAPClientError  # type: ignore[import-untyped]
+
+        with self._asking(f"putting a copy into {name}"):
+            try:
+                self._client.append(name, content, (b"\\Seen",), moment)
+            except IMAPClientAbortError:
+                raise
+            except IMAPClientError as error:
+                if "TRYCREATE" not in str(error):
+                    raise
+                self._client.create_folder(name)
+                self._client.append(name, content, (b"\\Seen",), moment)
 
     def fetch(
         self, uids: str, items: Sequence[str], modifier: str = ""
@@ -157,7 +183,7 @@ class Session:
             items: what is asked for.
             modifier: for example ``(CHANGEDSINCE 7 VANISHED)``.
         """
-        from imapclient.exceptions import IMAPClientAbortError, IMAPClientError  # type: ignore[import-untyped]
+        from imapclient.exceptions import IMAPClientAbortError, IMAPClientError
 
         imap = self._client._imap
         words = [uids, f"({' '.join(items)})", *([modifier] if modifier else [])]

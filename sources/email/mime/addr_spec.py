@@ -39,14 +39,14 @@ def mailto(text: str, *, spaced: bool = True) -> str | None:
     elif text.startswith("[") and text.endswith("]"):
         return mailto(text[1:-1], spaced=spaced) if "[" not in text[1:] else None
     text = text.strip().strip("'`") if text[:1] in "'`" and text[-1:] in "'`" else text.strip()
-    found = _ADDRESS.fullmatch(text)
-    if found is None and spaced and "." in text.rpartition("@")[2].rstrip("."):
-        found = _ADDRESS.fullmatch(text := _AROUND.sub(r"\1", text))
-    if found is None:
+    match = _ADDRESS.fullmatch(text)
+    if match is None and spaced and "." in text.rpartition("@")[2].rstrip("."):
+        match = _ADDRESS.fullmatch(text := _AROUND.sub(r"\1", text))
+    if match is None:
         return None
     text = text.rstrip(".")
-    if found[1] is not None and _ATOMS.fullmatch(unescape(found[1])):
-        text = unescape(found[1]) + text[text.rindex("@") :]
+    if match[1] is not None and _ATOMS.fullmatch(unescape(match[1])):
+        text = unescape(match[1]) + text[text.rindex("@") :]
     return text.lower()
 
 
@@ -67,7 +67,7 @@ def name_of(tokens: Sequence[Token]) -> str | None:
 
 
 def _joined(tokens: Sequence[Token]) -> list[Token]:
-    """Return the pieces with what stands outside of quotes in one: white space between encoded words isn't shown."""
+    """Return the pieces, with the text outside of quotes as one: white space between encoded words isn't shown."""
     out: list[Token] = []
     for token in tokens:
         if token.kind in ("text", "word", "blank", ":") and out and out[-1].kind == "text":

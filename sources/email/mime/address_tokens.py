@@ -48,18 +48,18 @@ def tokens_of(value: str) -> list[Token]:
 def _next(value: str, at: int, closing: dict[int, int], quotes: bool) -> tuple[Token, int]:
     """Return the piece that begins at a place, and where the next one does; ``quotes`` is whether one may be closed."""
     one = value[at]
-    if found := _BLANK.match(value, at):
-        return Token("blank", " "), found.end()
-    if one == "=" and (found := WORD.match(value, at)):
-        return Token("word", found[0]), found.end()
-    if one == '"' and quotes and (found := _QUOTED.match(value, at)):
-        is_address = found[0][-1] != '"'
-        return Token("text" if is_address else "quoted", found[0] if is_address else unescape(found[1])), found.end()
+    if match := _BLANK.match(value, at):
+        return Token("blank", " "), match.end()
+    if one == "=" and (match := WORD.match(value, at)):
+        return Token("word", match[0]), match.end()
+    if one == '"' and quotes and (match := _QUOTED.match(value, at)):
+        is_address = match[0][-1] != '"'
+        return Token("text" if is_address else "quoted", match[0] if is_address else unescape(match[1])), match.end()
     if one == "(" and at in closing:
         return Token("comment", unescape(value[at + 1 : closing[at]])), closing[at] + 1
     if one == "<":
-        found = _ANGLE.match(value, at) or _ANGLE_LOOSE.match(value, at) or _ANGLE_OPEN.match(value, at)
-        return (Token("angle", found[1]), found.end()) if found else (Token("blank", " "), at + 1)
+        match = _ANGLE.match(value, at) or _ANGLE_LOOSE.match(value, at) or _ANGLE_OPEN.match(value, at)
+        return (Token("angle", match[1]), match.end()) if match else (Token("blank", " "), at + 1)
     if one == ">":
         return Token("blank", " "), at + 1
     if one in ",;:":
@@ -68,8 +68,8 @@ def _next(value: str, at: int, closing: dict[int, int], quotes: bool) -> tuple[T
 
 
 def _text(value: str, at: int) -> tuple[Token, int]:
-    found = _SCHEME.match(value, at) or _TEXT.match(value, at)
-    end = found.end() if found else at + 1
+    match = _SCHEME.match(value, at) or _TEXT.match(value, at)
+    end = match.end() if match else at + 1
     if value[end - 1] == "@" and (literal := _LITERAL.match(value, end - 1)):
         end = literal.end()
     return Token("text", value[at:end]), end
@@ -82,9 +82,9 @@ def unescape(text: str) -> str:
 
 def _comments(value: str) -> dict[int, int]:
     """Return where comments begin and end, nested ones too; an open one is none."""
-    found: dict[int, int] = {}
+    result: dict[int, int] = {}
     if "(" not in value:
-        return found
+        return result
     opened: list[int] = []
     escaped = False
     for at, one in enumerate(value):
@@ -93,5 +93,5 @@ def _comments(value: str) -> dict[int, int]:
         elif one == "(":
             opened.append(at)
         elif one == ")" and opened:
-            found[opened.pop()] = at
-    return found
+            result[opened.pop()] = at
+    return result

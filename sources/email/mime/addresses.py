@@ -21,7 +21,7 @@ _PLAIN = re.compile(
 )
 _WRITTEN_INSIDE = re.compile(r"<([^<>]+)>\s*$")
 MOST = 2_000
-"""How many addresses of one header are kept."""
+"""How many addresses of one header are stored."""
 _LONGEST = 65_536
 _LONGEST_PHRASE = 200
 
@@ -41,27 +41,27 @@ def addresses_of(value: str) -> list[Address]:
     if not value:
         return []
     plain = _plain_addresses(value) if value.isascii() and "=?" not in value else None
-    found = plain if plain is not None else _parsed_addresses(value)
-    return found[:MOST]
+    addresses = plain if plain is not None else _parsed_addresses(value)
+    return addresses[:MOST]
 
 
 def _plain_addresses(value: str) -> list[Address] | None:
     """Return the addresses when all of them are written in the simplest way, else None."""
-    found, at = [], 0
+    addresses, at = [], 0
     while at < len(value):
         match = _PLAIN.match(value, at)
         if match is None:
             return None
         quoted, bare, address, alone = match.groups()
         name = quoted if quoted is not None else (bare or "")
-        found.append(Address((address or alone).lower(), " ".join(name.split()) or None))
+        addresses.append(Address((address or alone).lower(), " ".join(name.split()) or None))
         at = match.end()
-    return found
+    return addresses
 
 
 def _parsed_addresses(value: str) -> list[Address]:
     """Return the addresses of a value, group by group."""
-    found: list[Address] = []
+    addresses: list[Address] = []
     entry: list[Token] = []
     group: str | None = None
     members = 0
@@ -69,17 +69,17 @@ def _parsed_addresses(value: str) -> list[Address]:
     last = max((number for number, token in enumerate(tokens) if token.kind == ";"), default=-1)
     for number, token in enumerate(tokens):
         if token.kind == ":" and group is None and (number < last or number + 2 >= len(tokens)) and _is_phrase(entry):
-            group, entry, members = name_of(entry), [], len(found)
+            group, entry, members = name_of(entry), [], len(addresses)
         elif token.kind in ",;":
-            found += _entry(entry, group)
+            addresses += _entry(entry, group)
             entry = []
             if token.kind == ";" and group is not None:
-                found += [Address(None, None, group)] if len(found) == members else []
+                addresses += [Address(None, None, group)] if len(addresses) == members else []
                 group = None
         else:
             entry.append(token)
-    found += _entry(entry, group)
-    return found if group is None or len(found) > members else [*found, Address(None, None, group)]
+    addresses += _entry(entry, group)
+    return addresses if group is None or len(addresses) > members else [*addresses, Address(None, None, group)]
 
 
 def _is_phrase(entry: list[Token]) -> bool:

@@ -23,7 +23,7 @@ _UNICODE = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 
 def bounces_of(content: Content, key: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield a row for each recipient that the message's reports are about."""
-    original = _original_id(content.originals)
+    original = original_id(content.originals)
     position = 0
     for report in content.reports:
         about, recipients = fields_of(report)
@@ -52,15 +52,15 @@ def _row(fields: Fields, about: Fields) -> dict[str, Any]:
 
 def _status(written: str) -> str | None:
     """Return the status code (RFC 3463); what isn't one, as its first word."""
-    found = _STATUS.search(without_comments(written))
+    match = _STATUS.search(without_comments(written))
     words = without_comments(written).split()
-    return found[0] if found else words[0] if words else None
+    return match[0] if match else words[0] if words else None
 
 
 def _typed(value: str | None) -> str | None:
     """Return what follows the type, for example ``550 no such user`` of ``smtp; 550 no such user``."""
-    found = _TYPE.fullmatch(value or "")
-    return (found[2] if found else value or "").strip() or None
+    match = _TYPE.fullmatch(value or "")
+    return (match[2] if match else value or "").strip() or None
 
 
 def _server(value: str | None) -> str | None:
@@ -74,13 +74,13 @@ def _recipient(value: str | None, *, is_xtext: bool = False) -> str | None:
     text = _UNICODE.sub(_character, _typed(value) or "").strip()
     if is_xtext:
         text = _from_xtext(text)
-    found = next((one.email for one in addresses_of(text) if one.email), None)
-    return found or without_comments(text).strip().strip("<>").strip().lower() or None
+    email = next((one.email for one in addresses_of(text) if one.email), None)
+    return email or without_comments(text).strip().strip("<>").strip().lower() or None
 
 
-def _character(found: re.Match[str]) -> str:
-    number = int(found[1], 16)
-    return chr(number) if number < 0x110000 and not 0xD800 <= number < 0xE000 else found[0]
+def _character(match: re.Match[str]) -> str:
+    number = int(match[1], 16)
+    return chr(number) if number < 0x110000 and not 0xD800 <= number < 0xE000 else match[0]
 
 
 def _from_xtext(text: str) -> str:
@@ -99,14 +99,14 @@ def _from_xtext(text: str) -> str:
         return text
 
 
-def _original_id(originals: list[bytes]) -> str | None:
+def original_id(originals: list[bytes]) -> str | None:
     """Return the Message-ID of the first original: a whole message, or its headers as text."""
     from email.parser import BytesParser
     from email.policy import compat32
 
     for content in originals:
         head = BytesParser(policy=compat32).parsebytes(content.lstrip(b"\r\n"), headersonly=True)
-        found = next((str(value) for name, value in head.raw_items() if name.lower() == "message-id"), None)
-        if found is not None and (one := first_id(found)):
+        message_id = next((str(value) for name, value in head.raw_items() if name.lower() == "message-id"), None)
+        if message_id is not None and (one := first_id(message_id)):
             return one
     return None

@@ -76,10 +76,10 @@ def codec_of(charset: str) -> str | None:
     name = charset.strip().strip("\"'").lower().removeprefix("charset=").replace(" ", "")
     name = _ALIASES.get(name, name)
     try:
-        found = codecs.lookup(name)
+        codec = codecs.lookup(name)
     except (LookupError, ValueError):
         return None
-    return name if found._is_text_encoding and found.name not in _NO_CHARSETS else None
+    return name if codec._is_text_encoding and codec.name not in _NO_CHARSETS else None
 
 
 def decode_strictly(content: bytes, codec: str) -> str | None:
@@ -118,7 +118,7 @@ def decode_anyway(content: bytes, codec: str | None) -> tuple[str, str]:
 def _decode_windows_jis(content: bytes) -> str | None:
     """Return ISO-2022-JP with the characters that Windows adds to it (CP50221), such as circled digits."""
     try:
-        return _JIS.sub(lambda found: _shifted(found[1]), content).decode("cp932")
+        return _JIS.sub(lambda match: _shifted(match[1]), content).decode("cp932")
     except UnicodeError:
         return None
 

@@ -48,8 +48,8 @@ def instant(value: str | None) -> tuple[datetime | None, str | None]:
         return _read_usual(usual)
     text = _without_comments((value or "")[:_LONGEST]).strip().strip('"').strip()
     for form in _FORMS:
-        if found := form.fullmatch(text):
-            parts = found.groupdict()
+        if match := form.fullmatch(text):
+            parts = match.groupdict()
             written = f"{parts['zone'] or ''} {parts.get('more') or ''}".strip(" ,;.")
             offset, zone = offset_of(written)
             moment = _local(parts)
@@ -58,9 +58,9 @@ def instant(value: str | None) -> tuple[datetime | None, str | None]:
     return None, None
 
 
-def _read_usual(found: re.Match[str]) -> tuple[datetime | None, str]:
+def _read_usual(match: re.Match[str]) -> tuple[datetime | None, str]:
     """Return what nearly all programs write, and at once."""
-    day, month, year, hour, minute, second, zone, sign, hours, minutes = found.groups()
+    day, month, year, hour, minute, second, zone, sign, hours, minutes = match.groups()
     try:
         moment = datetime(int(year), _SHORT[month], int(day), int(hour), int(minute), int(second), tzinfo=UTC)
     except ValueError:
@@ -98,8 +98,8 @@ def _local(parts: dict[str, str | None]) -> datetime | None:
 def _month(written: str) -> int | None:
     if written.isdigit():
         return int(written)
-    found = [number for number, name in enumerate(_MONTHS, 1) if name.startswith(written.lower())]
-    return found[0] if found else 9 if written.lower() == "sept" else None
+    months = [number for number, name in enumerate(_MONTHS, 1) if name.startswith(written.lower())]
+    return months[0] if months else 9 if written.lower() == "sept" else None
 
 
 def _year(written: str) -> int | None:

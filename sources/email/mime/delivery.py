@@ -21,7 +21,7 @@ Fields = dict[str, str]
 def fields_of(report: bytes) -> tuple[Fields, list[Fields]]:
     """Return the fields that are about the message, and for each recipient those about that one.
 
-    Recipients are told apart by blank lines, or by their own fields where there is none; a block without a recipient
+    Blank lines separate recipients, or their own fields where there is none; a block without a recipient
     goes on about the one before.
     """
     about: Fields = {}
@@ -46,11 +46,11 @@ def _blocks(text: str) -> Iterator[list[tuple[str, str]]]:
     block: list[list[str]] = []
     total = 0
     for line in _ENDS.split(text):
-        found = _FIELD.match(line)
+        match = _FIELD.match(line)
         if line[:1] in (" ", "\t") and line.strip() and block:
             block[-1][1] += f" {line.strip()}"
-        elif found and total < MOST_FIELDS:
-            block.append([found[1].lower(), found[2]])
+        elif match and total < MOST_FIELDS:
+            block.append([match[1].lower(), match[2]])
             total += 1
         elif not line.strip() and block:
             yield [(name, header_text(value[:_LONGEST])) for name, value in block]

@@ -9,7 +9,7 @@ from leat.sources.email.mime.text import header_text
 _ID = re.compile(r"<([^<>]+)>")
 _BLANK = re.compile(r"\s+")
 MOST = 200
-"""How many ids of one header are kept: the first, which names the thread, and the last ones."""
+"""How many ids of one header are stored: the first, which names the thread, and the last ones."""
 _LONGEST = 998
 
 
@@ -18,15 +18,15 @@ def ids_of(value: str | None) -> list[str]:
     if not value:
         return []
     text = header_text(value)
-    found = _ID.findall(text) or [word for word in text.split() if "@" in word]
-    ids = list(dict.fromkeys(_BLANK.sub("", one)[:_LONGEST] for one in found if one.strip()))
+    words = _ID.findall(text) or [word for word in text.split() if "@" in word]
+    ids = list(dict.fromkeys(_BLANK.sub("", one)[:_LONGEST] for one in words if one.strip()))
     return ids if len(ids) <= MOST else [ids[0], *ids[1 - MOST :]]
 
 
 def first_id(value: str | None) -> str | None:
     """Return the one id of a header such as Message-ID; one without angle brackets and ``@`` is taken as it is."""
-    found = ids_of(value)
-    if found:
-        return found[0]
+    ids = ids_of(value)
+    if ids:
+        return ids[0]
     text = _BLANK.sub("", header_text(value or "")).strip("<>")
     return text[:_LONGEST] or None

@@ -25,7 +25,7 @@ _LONGEST = 255
 
 def parameters_of(value: str) -> list[tuple[str, str]]:
     """Return names, lower case, and values of a header's parameters, in order; what isn't one is left out."""
-    found: list[tuple[str, str]] = []
+    result: list[tuple[str, str]] = []
     at = value.find(";") + 1
     while 0 < at < len(value):
         match = _PARAMETER.match(value, at)
@@ -34,13 +34,13 @@ def parameters_of(value: str) -> list[tuple[str, str]]:
             continue
         name, quoted = match[1].lower(), match[2]
         if len(quoted) > 1:
-            found.append((name, _ESCAPED.sub(r"\1", quoted[1:-1])))
+            result.append((name, _ESCAPED.sub(r"\1", quoted[1:-1])))
             end = match.end()
         else:
             end = _end_of_bare(value, match.end())
-            found.append((name, value[match.end() : end].strip()))
+            result.append((name, value[match.end() : end].strip()))
         at = value.find(";", end) + 1
-    return found
+    return result
 
 
 def _end_of_bare(value: str, at: int) -> int:
@@ -76,13 +76,13 @@ def _names(parameters: list[tuple[str, str]], wanted: str) -> Iterator[str]:
     extended: list[str] = []
     plain: list[str] = []
     for name, value in parameters:
-        found = _NUMBERED.fullmatch(name)
-        if found is None or found[1] != wanted:
+        match = _NUMBERED.fullmatch(name)
+        if match is None or match[1] != wanted:
             continue
-        if found[2] is not None:
-            pieces.setdefault(int(found[2]), (value, bool(found[3])))
+        if match[2] is not None:
+            pieces.setdefault(int(match[2]), (value, bool(match[3])))
         else:
-            (extended if found[3] else plain).append(value)
+            (extended if match[3] else plain).append(value)
     joined = [_joined([(value, True)]) for value in extended]
     joined += [_joined([pieces[number] for number in sorted(pieces)])] if pieces else []
     yield from (text for text, whole in joined if whole)

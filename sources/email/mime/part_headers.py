@@ -1,4 +1,4 @@
-"""What the headers of a part tell about it (RFC 2045, RFC 2183): type, file name, charset, whether it is attached."""
+"""What the headers of a part say about it (RFC 2045, RFC 2183): type, file name, charset, whether it is attached."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from email.message import Message
 
 _LONGEST = 500
-"""How long headers may be for what they tell to be kept in memory."""
+"""How long headers may be for their parsed form to be cached."""
 _MOST = 65_536
 _FOLD = re.compile(r"\r?\n")
 _T = TypeVar("_T")
@@ -27,8 +27,8 @@ def media_type_of(part: Message) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What Content-Type and Content-Disposition tell about a part."""
+class PartHeaders:
+    """What Content-Type and Content-Disposition say about a part."""
 
     media_type: str
     disposition: str | None
@@ -36,20 +36,20 @@ class Told:
     charset: str | None
 
 
-def told_of(part: Message) -> Told:
-    """Return what a part's headers tell of it."""
+def headers_of(part: Message) -> PartHeaders:
+    """Return what a part's headers say about it."""
     first: dict[str, str] = {}
     for name, value in part.raw_items():
         first.setdefault(name.lower(), value)
     content_type, disposition = first.get("content-type"), first.get("content-disposition")
     is_usual = len(content_type or "") + len(disposition or "") < _LONGEST
-    read = _read_told if is_usual else _read_told.__wrapped__
+    read = _parse_headers if is_usual else _parse_headers.__wrapped__
     return read(content_type, disposition, part.get_default_type())
 
 
 @lru_cache(maxsize=512)
-def _read_told(content_type: str | None, disposition: str | None, default: str) -> Told:
-    """Return what the two headers tell; most parts of most messages have one of a few dozen pairs."""
+def _parse_headers(content_type: str | None, disposition: str | None, default: str) -> PartHeaders:
+    """Return what the two headers say; most parts of most messages have one of a few dozen pairs."""
     from email.message import Message
     from email.policy import compat32
 
@@ -60,7 +60,7 @@ def _read_told(content_type: str | None, disposition: str | None, default: str) 
     media_type = media_type_of(part)
     content_type, disposition = _unfolded(content_type), _unfolded(disposition)
     shown = (disposition or "").partition(";")[0].strip().lower() or None
-    return Told(media_type, shown, file_name(disposition, content_type), parameter_of(content_type, "charset"))
+    return PartHeaders(media_type, shown, file_name(disposition, content_type), parameter_of(content_type, "charset"))
 
 
 def _unfolded(value: str | None) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from leat.sources.email.mime.part_headers import told_of
+from leat.sources.email.mime.part_headers import headers_of
 from leat.sources.email.mime.structure import parse_part
 from leat.sources.email.mime.text import decode_body, header_text
 
@@ -18,6 +18,8 @@ DEEPEST = 50
 MOST_PARTS = 1_000
 _TNEF = ("application/ms-tnef", "application/vnd.ms-tnef")
 _REPORTS = ("message/delivery-status", "message/global-delivery-status")
+_FEEDBACK = "message/feedback-report"
+_CALENDARS = ("text/calendar", "application/ics")
 _ORIGINALS = ("message/rfc822", "message/global", "message/global-headers", "message/rfc822-headers",
               "text/rfc822-headers", "text/rfc822")  # fmt: skip
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=\s]*+")
@@ -36,15 +38,26 @@ class Attachment:
     content: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class CalendarPart:
+    """A part that is a calendar, as it was sent."""
+
+    path: str
+    content: bytes
+    charset: str | None
+
+
 @dataclass(slots=True)
 class Content:
-    """What a message contains, and what is wrong with it, in words; reports and originals as they were sent."""
+    """What a message contains, and what is wrong with it, in words; reports, originals and calendars as sent."""
 
     plain: list[str] = field(default_factory=list)
     html: list[str] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
     reports: list[bytes] = field(default_factory=list)
+    feedback: list[bytes] = field(default_factory=list)
     originals: list[bytes] = field(default_factory=list)
+    calendars: list[CalendarPart] = field(default_factory=list)
     defects: list[str] = field(default_factory=list)
 
 
@@ -78,8 +91,8 @@ def _leaves(part: Message, path: str, depth: int, out: Content, *, attached: boo
     children = part.get_payload() if part.is_multipart() else None
     if not isinstance(children, list):
         yield _Leaf(path or "1", part, attached)
-        told = told_of(part)
-        if not (path and told.media_type.startswith("multipart/") and told.disposition == "attachment"):
+        headers = headers_of(part)
+        if not (path and headers.media_type.startswith("multipart/") and headers.disposition == "attachment"):
             return
         children = _taken_apart(part)
         attached = True
@@ -99,28 +112,32 @@ def _taken_apart(part: Message) -> list[Message]:
         whole = parse_part(str(written), _payload(part, "multipart"))
     except Exception:  # what can't be taken apart is an attachment all the same
         return []
-    found: Any = whole.get_payload()
-    return found if isinstance(found, list) else []
+    payload: Any = whole.get_payload()
+    return payload if isinstance(payload, list) else []
 
 
 def _sort(leaf: _Leaf, out: Content, complete: bool) -> None:
-    part, told = leaf.part, told_of(leaf.part)
-    media_type, disposition, name = told.media_type, told.disposition, told.name
+    part, headers = leaf.part, headers_of(leaf.part)
+    media_type, disposition, name = headers.media_type, headers.disposition, headers.name
     is_text = media_type in ("text/plain", "text/html") and disposition != "attachment" and name is None
     content = _payload(part, media_type)
     if is_text and not leaf.attached:
-        text, wrong = decode_body(content, told.charset)
+        text, wrong = decode_body(content, headers.charset)
         (out.plain if media_type == "text/plain" else out.html).append(text.replace("\r\n", "\n"))
         out.defects += [f"part {leaf.path}: {wrong}"] if wrong else []
         return
     if media_type in _REPORTS:
         out.reports.append(content)
+    if media_type == _FEEDBACK:
+        out.feedback.append(content)
     if media_type in _ORIGINALS:
         out.originals.append(content)
+    if media_type in _CALENDARS and complete:
+        out.calendars.append(CalendarPart(leaf.path, content, headers.charset))
     content_id = header_text(str(part.get("content-id") or "")).strip("<> ") or None
     kind = _kind(media_type, name, disposition, content_id)
-    kept = content if complete else None
-    out.attachments.append(Attachment(leaf.path, name, media_type, disposition, kind, content_id, kept))
+    stored = content if complete else None
+    out.attachments.append(Attachment(leaf.path, name, media_type, disposition, kind, content_id, stored))
 
 
 def _kind(media_type: str, name: str | None, disposition: str | None, content_id: str | None) -> str:

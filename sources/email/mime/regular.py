@@ -1,4 +1,4 @@
-"""Messages that keep to the rules, taken apart at their boundaries at once; the standard library goes line by line.
+"""Messages that follow the rules, split at their boundaries at once; the standard library goes line by line.
 
 What comes out is what that library's parser makes of the same bytes, as :mod:`leat.sources.email.mime.structure` uses
 it. Whatever is not plain (other line ends than CRLF, a header that isn't one, a boundary that is missing or doubled) is
@@ -18,7 +18,7 @@ from leat.sources.email.mime.part_headers import is_attached
 DEEPEST = 20
 _REST = re.compile(r"(--)?[ \t]*(?=\r\n|\Z)")
 _LONGEST = 500
-"""How long a Content-Type may be that is kept in memory."""
+"""How long a Content-Type may be to be cached."""
 _FIELD = re.compile(r"[!-9;-~]+:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*")
 
 
@@ -49,11 +49,11 @@ def _read_head(message: Message, text: str, begin: int, end: int) -> bool:
     """Add the fields between two places of a text to a message; returns whether there is nothing else."""
     at, add, match, split = begin, message.set_raw, _FIELD.match, compat32.header_source_parse
     while at < end:
-        found = match(text, at, end)
-        if found is None:
+        matched = match(text, at, end)
+        if matched is None:
             return False
-        add(*split([found[0]]))
-        at = found.end()
+        add(*split([matched[0]]))
+        at = matched.end()
     return True
 
 
@@ -93,13 +93,13 @@ def _read_multipart(message: Message, text: str, head_end: int, end: int, depth:
 
 def _boundary_lines(boundary: str, text: str, begin: int, end: int) -> list[re.Match[str]]:
     """Return what follows the boundary on its lines, up to the one that closes, which has a group."""
-    mark, found = f"\r\n--{boundary}", []
+    mark, lines = f"\r\n--{boundary}", []
     at = text.find(mark, begin, end)
     while at >= 0:
         rest = _REST.match(text, at + len(mark), end)
         if rest is not None:
-            found.append(rest)
+            lines.append(rest)
             if rest[1]:
                 break
         at = text.find(mark, at + 1, end)
-    return found
+    return lines

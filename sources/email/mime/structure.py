@@ -1,8 +1,8 @@
 """Bytes to the tree of a message's parts (MIME, RFC 2045 to 2049); attached messages stay the bytes that were sent.
 
 The structure is read by the standard library's parser under the policy that leaves headers as they came, which takes a
-fifth of the time. That parser would take an attached message apart, and would write it otherwise than it came; so it is
-told that such a part is a file, and so are multiparts that are attachments.
+fifth of the time. That parser would take an attached message apart, and would write it in another form; so leat
+presents such a part to it as a file, and multiparts that are attachments too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _OPAQUE = "application/octet-stream"
 
 
 class Part(Message):
-    """A message or part, which tells the parser not to look into attached messages and multiparts."""
+    """A message or part whose attached messages and multiparts the parser doesn't open."""
 
     is_root = False
 

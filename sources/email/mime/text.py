@@ -29,7 +29,7 @@ def repair(text: str) -> str:
     """Return text with bytes that were not decoded (as surrogates, PEP 383) read as UTF-8, else as Windows-1252."""
     if text.isascii():
         return text
-    return _ESCAPED.sub(lambda found: _bytes_to_text(found[0].encode("ascii", "surrogateescape")), text)
+    return _ESCAPED.sub(lambda match: _bytes_to_text(match[0].encode("ascii", "surrogateescape")), text)
 
 
 def _bytes_to_text(content: bytes) -> str:

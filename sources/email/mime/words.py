@@ -15,7 +15,7 @@ from leat.sources.email.mime.charsets import codec_of, decode_loosely, decode_st
 
 WORD = re.compile(r"=\?([^?\s]+)\?([bBqQ])\?((?:(?!=\?[^?\s]+\?[bBqQ]\?).)*?)\?=", re.DOTALL)
 _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
-_STANDS_ALONE = ("utf-16", "utf-32", "utf-7", "utf_16", "utf_32", "utf_7")
+_SEPARATE = ("utf-16", "utf-32", "utf-7", "utf_16", "utf_32", "utf_7")
 """Codecs with a mark at the beginning, or a state that each word ends by itself."""
 
 
@@ -34,10 +34,10 @@ def decode_words(text: str) -> str:
     out: list[str] = []
     run: _Run | None = None
     at = 0
-    for found in WORD.finditer(text):
-        charset, content = found[1].partition("*")[0].lower(), _content(found[2], found[3])
-        between = text[at : found.start()]
-        at = found.end()
+    for match in WORD.finditer(text):
+        charset, content = match[1].partition("*")[0].lower(), _content(match[2], match[3])
+        between = text[at : match.start()]
+        at = match.end()
         if run is not None and not between.strip():
             if run.charset == charset:
                 run.pieces.append(content)
@@ -53,7 +53,7 @@ def _decoded(run: _Run | None) -> str:
     if run is None:
         return ""
     codec = codec_of(run.charset)
-    if len(run.pieces) > 1 and not (codec or "").startswith(_STANDS_ALONE):
+    if len(run.pieces) > 1 and not (codec or "").startswith(_SEPARATE):
         together = decode_strictly(b"".join(run.pieces), codec or "utf-8")
         if together is not None:
             return together

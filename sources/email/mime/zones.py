@@ -28,24 +28,24 @@ def offset_of(written: str) -> tuple[timedelta | None, str | None]:
         return timedelta(), None
     numbers = _NUMBER.findall(written)
     names = re.findall(r"[A-Za-z]+", written)
-    known = {_HOURS.get(name.upper()) for name in names}
+    of_names = {_HOURS.get(name.upper()) for name in names}
     if not numbers:
         hours = _HOURS.get(written.upper())
         return (None if hours is None else timedelta(hours=hours)), written
     offsets = {_numeric(number) for number in numbers}
     offset = offsets.pop() if len(offsets) == 1 else None
     is_utc = {name.upper() for name in names} <= set(_UTC)
-    agrees = is_utc or offset is None or {timedelta(hours=hours) for hours in known if hours is not None} <= {offset}
+    agrees = is_utc or offset is None or {timedelta(hours=hours) for hours in of_names if hours is not None} <= {offset}
     return (offset if agrees else None), numbers[0]
 
 
 def _numeric(written: str) -> timedelta | None:
     """Return an offset as ``+0100``, ``+01:00``, ``+01``, ``+1`` or ``+100`` means it."""
-    found = _OFFSET.fullmatch(written)
-    if found is None:
+    match = _OFFSET.fullmatch(written)
+    if match is None:
         return None
-    hours, minutes = int(found[2]), int(found[3] or 0)
+    hours, minutes = int(match[2]), int(match[3] or 0)
     if hours > 23 or minutes > 59:
         return None
     size = timedelta(hours=hours, minutes=minutes)
-    return -size if found[1] == "-" else size
+    return -size if match[1] == "-" else size

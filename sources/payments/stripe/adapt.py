@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from leat.sources.payments.shape import identity
+from leat.sources.payments.field_mapping import identity
 from leat.sources.payments.stripe.money import scale_decimal
 
 
@@ -40,7 +40,7 @@ def released_of(charge: Mapping[str, Any]) -> int:
 
 
 def adapt_dispute(given: dict[str, Any]) -> None:
-    """Keep the ids of its bookings."""
+    """Remember the ids of its bookings."""
     given["balance_transactions"] = [identity(each) for each in given.get("balance_transactions") or ()]
 
 

@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 from leat.sources.driver import Sync
 from leat.sources.errors import IntegrationError, NotConfigured, Permanent, Unauthenticated, UnexpectedShape
-from leat.sources.http.client import Answer, Ask, Client, Limits, Version, open_client
+from leat.sources.http.client import Answer, Client, HttpRequest, Limits, Version, open_client
 from leat.sources.http.failures import Advice
 from leat.sources.http.signers import InHeader
-from leat.sources.payments.shape import Object
+from leat.sources.payments.field_mapping import Object
 from leat.sources.payments.stripe.objects import COLLECTIONS
 from leat.sources.settings import Named, read_secret
 
@@ -23,7 +23,7 @@ _STEPS_BACK = 3
 
 Params = Sequence[tuple[str, Any]]
 
-_ADVICE = Advice(
+ADVICE = Advice(
     unauthenticated="look at api_key: it may be revoked, expired, or of another account; make a restricted key",
     forbidden="give the restricted key the right to read this, or leave the stream out (selected: false)",
     not_found="check connection.url; a server that lacks this list needs its stream left out (selected: false)",
@@ -33,7 +33,13 @@ _ADVICE = Advice(
 
 
 def open_stripe(
-    sync: Sync, url: str, key: Named, version: str, headers: Mapping[str, str], limits: Limits
+    sync: Sync,
+    url: str,
+    key: Named,
+    version: str,
+    headers: Mapping[str, str],
+    limits: Limits,
+    advice: Advice = ADVICE,
 ) -> AbstractContextManager[Client]:
     """Open a client; the key is read now.
 
@@ -44,6 +50,7 @@ def open_stripe(
         version: version of the API to ask for.
         headers: ``Stripe-Account`` for a connected account.
         limits: how patient the client is, and how eager.
+        advice: what to do next about a failure.
 
     Raises:
         NotConfigured: the key isn't set, or the address is none.
@@ -54,7 +61,7 @@ def open_stripe(
         InHeader("Authorization", f"Bearer {read_secret(key, sync.integration, sync.project)}"),
         headers=headers,
         limits=limits,
-        advice=_ADVICE,
+        advice=advice,
         version=Version(version, "Stripe-Version"),
     )
 
@@ -70,13 +77,13 @@ def pages(client: Client, path: str, params: Params = (), template: str | None =
     while True:
         answer = _page_after(client, path, params, last, template)
         page, more = page_of(client, answer)
-        found = [each["id"] for each in page if isinstance(each, Mapping) and isinstance(each.get("id"), str)]
-        repeated = bool(found) and set(found) <= set(last)
+        keys = [each["id"] for each in page if isinstance(each, Mapping) and isinstance(each.get("id"), str)]
+        repeated = bool(keys) and set(keys) <= set(last)
         if not repeated:
             yield page
             if not more:
                 return
-        last = found
+        last = keys
         if repeated or not last or last[-1] in seen:
             got = f"the pages go round in a circle: more is promised after {last[-1] if last else 'an empty page'}"
             raise UnexpectedShape(
@@ -124,13 +131,13 @@ def retrieve(client: Client, asked: Iterable[tuple[str, str]]) -> Iterator[tuple
     """Yield stream, id and the object as it is now, in the order asked; None for one that is deleted."""
     wanted, repeated = [], []
     for stream, key in asked:
-        wanted.append(Ask(address("v1", stream, key), accept=frozenset({404}), template=f"/v1/{stream}/{{id}}"))
+        wanted.append(HttpRequest(address("v1", stream, key), accept=frozenset({404}), template=f"/v1/{stream}/{{id}}"))
         repeated.append((stream, key))
     for (stream, key), answer in zip(repeated, client.each(wanted), strict=True):
-        found = client.json(answer) if answer.status != 404 else None
-        if found is not None and not isinstance(found, Mapping):
+        value = client.json(answer) if answer.status != 404 else None
+        if value is not None and not isinstance(value, Mapping):
             raise UnexpectedShape(client.integration, answer.asked, "no object", client.advice.shape)
-        yield stream, key, None if found is None or found.get("deleted") is True else found
+        yield stream, key, None if value is None or value.get("deleted") is True else value
 
 
 def address(*parts: str) -> str:

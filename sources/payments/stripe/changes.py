@@ -1,6 +1,6 @@
 """What changed at Stripe since the cursor: by its events, and by looking again at what changes without one in time.
 
-``/v1/events`` tells for 30 days which objects changed; each of them is read again, once, for an event's snapshot is
+``/v1/events`` says for 30 days which objects changed; each of them is read again, once, for an event's snapshot is
 of its own moment and events of one second have no order. Bookings on the balance have no events, and some servers
 have none of refunds: so the newest refunds, disputes and bookings are looked at on every run.
 """
@@ -19,11 +19,11 @@ from leat.sources.payments.stripe.api import ended, pages, retrieve, stream_of
 from leat.sources.payments.stripe.rows import Outgoing
 
 OVERLAP = 60
-"""Seconds before the newest known event from which events are listed again: they may become visible out of order."""
+"""Events are listed again from this many seconds before the newest one: they may become visible out of order."""
 
 HEADS = ("refunds", "disputes", "balance_transactions")
 UNSEEN: Mapping[str, Any] = {"newest": 0, "digest": ""}
-"""What the cursor keeps of the newest objects of a list that was never read."""
+"""What the cursor has for the newest objects of a list that was never read."""
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Seen:
         self.ids = {key: created for key, created in self.ids.items() if created >= self.newest - OVERLAP}
 
     def state(self) -> dict[str, Any]:
-        """Return what the cursor keeps."""
+        """Return what goes into the cursor."""
         self._forget()
         return {"newest": self.newest, "ids": dict(sorted(self.ids.items()))}
 
@@ -60,7 +60,7 @@ def read_events(client: Client, seen: Seen, out: Outgoing) -> Generator[Event, N
 
     Returns stream and id of the objects that they are about, each once.
     """
-    known = dict(seen.ids)
+    before = dict(seen.ids)
     since = [("created[gte]", seen.newest - OVERLAP)] if seen.newest else []
     changed: dict[tuple[str, str], None] = {}
     count, is_new = 0, False
@@ -68,7 +68,7 @@ def read_events(client: Client, seen: Seen, out: Outgoing) -> Generator[Event, N
         count += 1
         for event in page:
             key, created, subject = _parts(event)
-            if key in known:
+            if key in before:
                 continue
             is_new = True
             if key is not None and created is not None:
@@ -108,16 +108,16 @@ def read_again(client: Client, changed: list[tuple[str, str]], out: Outgoing, bu
 
 
 def _read_again(client: Client, wanted: list[tuple[str, str]], out: Outgoing) -> Generator[Event, None, None]:
-    for stream, key, found in retrieve(client, wanted):
-        detached = stream == "payment_methods" and found is not None and found.get("customer") is None
-        if found is None or detached:
+    for stream, key, value in retrieve(client, wanted):
+        detached = stream == "payment_methods" and value is not None and value.get("customer") is None
+        if value is None or detached:
             yield from out.delete(stream, key)
         else:
-            yield from out.add(stream, found)
+            yield from out.add(stream, value)
 
 
 def look_at(client: Client, stream: str) -> Generator[Event, None, dict[str, Any]]:
-    """Return what the cursor keeps of the newest objects of a list: when the newest was made, and a digest of all."""
+    """Return the cursor's part about the newest objects of a list: when the newest was made, and a digest of all."""
     yield from ()
     return _state(next(pages(client, f"/v1/{stream}")), 0)
 
@@ -127,7 +127,7 @@ def read_head(
 ) -> Generator[Event, None, tuple[dict[str, Any], int | None]]:
     """Yield the newest objects of a list if they aren't as they were.
 
-    At least one page is looked at, and all that is newer than what was known. Returns what the cursor keeps of it, and
+    Reads at least one page, and everything newer than the last run. Returns the cursor's part about it, and
     when the oldest of those objects was made; None when none was read.
     """
     state, oldest = dict(before), None

@@ -1,9 +1,9 @@
 """Driver for Stripe's REST API, in one pinned version; a restricted key with the right to read is enough.
 
-The first run reads every list. Then ``/v1/events`` tells what changed, and each object is read again, for an event's
+The first run reads every list. Then ``/v1/events`` says what changed, and each object is read again, for an event's
 snapshot is of its own moment. Bookings on the balance have no events, and refunds and disputes matter most: the newest
 of them are looked at on every run. The first run of a day (UTC) reads again what was made in the last
-``reconcile_days``, and every ``full_sweep_days``, or when the cursor is older than the 30 days for which Stripe keeps
+``reconcile_days``, and every ``full_sweep_days``, or when the cursor is older than the 30 days for which Stripe stores
 events, everything is read again, which also proves what is gone.
 """
 
@@ -22,14 +22,14 @@ from leat.sources.batch import to_json
 from leat.sources.driver import ConnectionModel, SetupTest, Sync
 from leat.sources.errors import IntegrationError
 from leat.sources.events import Cursor, Event, Logged
-from leat.sources.http.client import Client, Limits
-from leat.sources.payments.stripe.api import open_stripe
+from leat.sources.http.client import Advice, Client, Limits
+from leat.sources.payments.stripe.api import ADVICE, open_stripe
 from leat.sources.payments.stripe.changes import HEADS, Seen, read_again, read_events
 from leat.sources.payments.stripe.heads import looked_at, read_heads, with_payouts
 from leat.sources.payments.stripe.lists import LISTS, read_everything, read_since
 from leat.sources.payments.stripe.objects import VERSION
 from leat.sources.payments.stripe.rows import Outgoing
-from leat.sources.settings import Secret, Setting, read_secret, read_setting
+from leat.sources.settings import Named, Secret, Setting, read_secret, read_setting
 from leat.sources.setup_tests import try_sign_in
 
 FORMAT = 1
@@ -37,7 +37,7 @@ FORMAT = 1
 
 DAY = 86_400
 RETENTION = 29 * DAY
-"""How long events can be relied upon; Stripe keeps them for 30 days (docs.stripe.com/api/events)."""
+"""How long events can be relied upon; Stripe stores them for 30 days (docs.stripe.com/api/events)."""
 
 
 class Connection(ConnectionModel):
@@ -45,6 +45,9 @@ class Connection(ConnectionModel):
 
     url: Setting = Field(default="https://api.stripe.com", description="Address of the API.")
     api_key: Secret = Field(description="Secret or restricted key (sk_…, rk_…); read access is enough.")
+    action_key: Secret | None = Field(
+        default=None, description="Key for actions, with write access; by default api_key."
+    )
     account: Setting | None = Field(
         default=None, description="A connected account (acct_…) to read instead of the key's own."
     )
@@ -91,7 +94,7 @@ def _may_read(client: Client, stream: str) -> SetupTest:
 def since_streams(_connection: Connection) -> frozenset[str]:
     """Return the lists that can be asked for what was made from a date on.
 
-    Bookings aren't among them: in which payout one went is known from the payout alone, which may have been before.
+    Bookings aren't among them: only the payout, which may be older, says which bookings it contains.
     """
     return frozenset(LISTS) - {"balance_transactions", "payouts"} | {"invoice_lines"}
 
@@ -116,27 +119,27 @@ def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
         yield from _made_since(connection, sync, int(sync.since.timestamp()))
         return
     with _open(connection, sync) as client:
-        known = _usable(client, connection, sync)
-        why = _full_sweep(connection, known, now)
-        seen, out = _seen({} if why else known), Outgoing(client, sync, connection.api_version, replacing=why is None)
-        out.has_payouts = bool(known.get("payouts"))
+        before = _usable(client, connection, sync)
+        why = _full_sweep(connection, before, now)
+        seen, out = _seen({} if why else before), Outgoing(client, sync, connection.api_version, replacing=why is None)
+        out.has_payouts = bool(before.get("payouts"))
         changed = yield from out.alone("events", read_events(client, seen, out))
-        if changed is None:  # without the events nothing tells what changed
-            seen, why, out.replacing = _seen(known), why or "the events can't be read", False
+        if changed is None:  # without the events nothing says what changed
+            seen, why, out.replacing = _seen(before), why or "the events can't be read", False
         state = _identity(client, connection, sync)
         if why:
-            if known:
+            if before:
                 yield Logged("full_sweep", {"reason": why})
             state |= {"full_at": now, "day": now // DAY, "heads": (yield from looked_at(client, HEADS, {}, out))}
             yield from read_everything(client, out)
         else:
-            owed = with_payouts(known.get("owed", ()))
-            state |= {"full_at": known["full_at"], "day": now // DAY}
+            owed = with_payouts(before.get("owed", ()))
+            state |= {"full_at": before["full_at"], "day": now // DAY}
             yield from read_again(client, changed or [], out, owed)
             yield from out.flush()
-            state["heads"] = yield from read_heads(client, known["heads"], out, owed)
+            state["heads"] = yield from read_heads(client, before["heads"], out, owed)
             yield from out.flush()
-            if known["day"] != state["day"] and connection.reconcile_days:
+            if before["day"] != state["day"] and connection.reconcile_days:
                 yield from read_since(client, now - connection.reconcile_days * DAY, out, owed)
             yield from out.flush()
             yield from read_everything(client, out, owed)
@@ -144,12 +147,12 @@ def extract(connection: Connection, sync: Sync) -> Iterator[Event]:
         _must_be_of_one_list(out)
         state |= {"events": seen.state(), "owed": sorted(out.failed)}
         state["payouts"] = out.has_payouts or (out.wants("payouts") and "payouts" not in out.failed)
-        if why or any(known.get(name) != value for name, value in state.items()):
+        if why or any(before.get(name) != value for name, value in state.items()):
             yield Cursor({**state, "at": now})
 
 
-def _seen(known: Mapping[str, Any]) -> Seen:
-    return Seen(known["events"]["newest"], dict(known["events"]["ids"])) if known else Seen()
+def _seen(before: Mapping[str, Any]) -> Seen:
+    return Seen(before["events"]["newest"], dict(before["events"]["ids"])) if before else Seen()
 
 
 def _must_be_of_one_list(out: Outgoing) -> None:
@@ -158,24 +161,35 @@ def _must_be_of_one_list(out: Outgoing) -> None:
         raise next(iter(out.failed.values()))
 
 
-def _full_sweep(connection: Connection, known: Mapping[str, Any], now: int) -> str | None:
+def _full_sweep(connection: Connection, before: Mapping[str, Any], now: int) -> str | None:
     """Return why everything has to be read; None when it hasn't."""
-    if not known:
+    if not before:
         return "no usable state is stored"
-    if now - known["at"] > RETENTION:
+    if now - before["at"] > RETENTION:
         return "the last run is older than the events that Stripe retains"
-    if now - known["full_at"] >= connection.full_sweep_days * DAY:
+    if now - before["full_at"] >= connection.full_sweep_days * DAY:
         return f"the last full sweep was {connection.full_sweep_days} days ago or more"
     return None
 
 
 def _open(connection: Connection, sync: Sync) -> AbstractContextManager[Client]:
+    limits = Limits(timeout=connection.timeout, in_flight=connection.in_flight)
+    return open_account(connection, sync, limits, connection.api_key, ADVICE)
+
+
+def open_account(
+    connection: Connection, sync: Sync, limits: Limits, key: Named, advice: Advice
+) -> AbstractContextManager[Client]:
+    """Open the declared account, with one of its keys.
+
+    Raises:
+        NotConfigured: the key isn't set, or the address is none.
+    """
     headers = {}
     if connection.account is not None:
         headers["Stripe-Account"] = read_setting(connection.account, sync.integration, sync.project)
     url = read_setting(connection.url, sync.integration, sync.project)
-    limits = Limits(timeout=connection.timeout, in_flight=connection.in_flight)
-    return open_stripe(sync, url, connection.api_key, connection.api_version, headers, limits)
+    return open_stripe(sync, url, key, connection.api_version, headers, limits, advice)
 
 
 def _mode(connection: Connection, sync: Sync) -> str:

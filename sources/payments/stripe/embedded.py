@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from leat.sources.errors import NotFound
 from leat.sources.http.client import Client
-from leat.sources.payments.shape import Object
+from leat.sources.payments.field_mapping import Object
 from leat.sources.payments.stripe.api import pages
 
 _ADDRESSES: Mapping[tuple[str, str], Callable[[str], str]] = {
@@ -89,8 +89,8 @@ def _address(owner: tuple[str, str], name: str, value: Object) -> str:
     written = value.get("url")
     if isinstance(written, str) and written.startswith("/v1/"):
         return written
-    known = _ADDRESSES.get((owner[0], name))
-    if known is None:
+    address = _ADDRESSES.get((owner[0], name))
+    if address is None:
         msg = f"field {name}: the list is cut off and doesn't say where the rest is"
         raise ValueError(msg)
-    return known(owner[1])
+    return address(owner[1])

@@ -13,21 +13,21 @@ from leat.sources.payments.stripe.rows import CHILDREN, Outgoing
 
 
 def with_payouts(owed: Collection[str]) -> frozenset[str]:
-    """Return the lists that have to be read whole; with bookings payouts, which tell what went into them."""
+    """Return the lists that have to be read whole; with bookings payouts, which name their bookings."""
     parents = {parent for parent, children in CHILDREN.items() if not children.isdisjoint(owed)}
     return frozenset(owed) | parents
 
 
 def read_heads(
-    client: Client, known: Mapping[str, Any], out: Outgoing, owed: Collection[str]
+    client: Client, before: Mapping[str, Any], out: Outgoing, owed: Collection[str]
 ) -> Generator[Event, None, dict[str, Any]]:
-    """Yield the newest refunds, disputes and bookings where they changed; returns what the cursor keeps of them."""
-    state = yield from looked_at(client, owed, known, out)
+    """Yield the newest refunds, disputes and bookings where they changed; returns the cursor's part about them."""
+    state = yield from looked_at(client, owed, before, out)
     for stream in HEADS:
         if not out.wants(stream) or stream in owed:
             continue
-        found = yield from out.alone(stream, read_head(client, stream, known[stream], out))
-        state[stream], oldest = found or (known[stream], None)
+        head = yield from out.alone(stream, read_head(client, stream, before[stream], out))
+        state[stream], oldest = head or (before[stream], None)
         yield from out.flush()
         if stream == "balance_transactions" and oldest is not None and "payouts" not in owed:
             # a booking doesn't say which payout it went into; every payout that can hold one of these is younger
@@ -37,12 +37,12 @@ def read_heads(
 
 
 def looked_at(
-    client: Client, streams: Collection[str], known: Mapping[str, Any], out: Outgoing
+    client: Client, streams: Collection[str], before: Mapping[str, Any], out: Outgoing
 ) -> Generator[Event, None, dict[str, Any]]:
-    """Return what the cursor keeps of lists that are read whole afterwards."""
+    """Return the cursor's part about lists that are read whole afterwards."""
     state = {}
     for stream in HEADS:
         if out.wants(stream) and stream in streams:
-            found = yield from out.alone(stream, look_at(client, stream))
-            state[stream] = found or known.get(stream) or UNSEEN
+            head = yield from out.alone(stream, look_at(client, stream))
+            state[stream] = head or before.get(stream) or UNSEEN
     return state

@@ -6,7 +6,7 @@ from collections.abc import Collection, Generator, Iterator, Mapping
 from typing import Any
 
 from leat.sources.events import Event, FullScan
-from leat.sources.http.client import Ask, Client
+from leat.sources.http.client import Client, HttpRequest
 from leat.sources.payments.stripe.api import PAGE, address, ended, page_of, pages
 from leat.sources.payments.stripe.rows import Outgoing
 
@@ -23,7 +23,7 @@ LISTS = (
     "invoices",
     "subscriptions",
 )
-"""In this order: payouts come after the bookings, for only they tell which payout a booking went into."""
+"""In this order: payouts come after the bookings, because only they say which payout a booking is in."""
 METHODS = "payment_methods"
 
 _PARAMS: Mapping[str, tuple[tuple[str, Any], ...]] = {"subscriptions": (("status", "all"),)}
@@ -53,7 +53,7 @@ def read_everything(client: Client, out: Outgoing, lists: Collection[str] = (*LI
     yield from out.flush()
     for stream, why in because.items():
         if stream not in out.broken and stream not in out.failed and out.selects(stream):
-            yield FullScan(stream, because=why)  # a record that can't be read keeps its last good row
+            yield FullScan(stream, because=why)  # the last good row of a record that can't be read stays
 
 
 def read_payouts_since(client: Client, created: int, out: Outgoing) -> Iterator[Event]:
@@ -82,7 +82,7 @@ def _methods(client: Client, out: Outgoing) -> Generator[Event, None, int]:
         count += len(paths)
         if len(paths) < len(customers):
             out.broken.add(METHODS)
-        asks = [Ask(path, params=[("limit", PAGE)], template=template) for path in paths]
+        asks = [HttpRequest(path, params=[("limit", PAGE)], template=template) for path in paths]
         for path, answer in zip(paths, client.each(asks), strict=True):
             first, more = page_of(client, answer)
             for page in pages(client, path, template=template) if more else [first]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from leat.sources.payments.shape import Object, Shape, to_row
+from leat.sources.payments.field_mapping import FieldMapping, Object, to_row
 from leat.sources.payments.stripe.adapt import (
     adapt_charge,
     adapt_dispute,
@@ -43,7 +43,7 @@ COLLECTIONS = {
 
 
 _SHAPES = {
-    "customers": Shape(
+    "customers": FieldMapping(
         plain="id name email phone description address shipping delinquent tax_exempt preferred_locales metadata "
         "livemode",
         references="default_payment_method_id=invoice_settings.default_payment_method",
@@ -51,7 +51,7 @@ _SHAPES = {
         times="created_at=created",
         unused="subscriptions sources tax_ids",
     ),
-    "payment_methods": Shape(
+    "payment_methods": FieldMapping(
         plain="id type billing_name=billing_details.name billing_email=billing_details.email billing_details "
         "brand=details.brand country=details.country funding=details.funding expires_month=details.exp_month "
         "expires_year=details.exp_year last4=details.last4 details metadata livemode",
@@ -59,7 +59,7 @@ _SHAPES = {
         times="created_at=created",
         adapt=adapt_method,
     ),
-    "payment_intents": Shape(
+    "payment_intents": FieldMapping(
         plain="id status capture_method description receipt_email cancellation_reason shipping metadata livemode "
         "last_error_code=last_payment_error.code last_payment_error",
         references="customer_id=customer payment_method_id=payment_method latest_charge_id=latest_charge "
@@ -68,7 +68,7 @@ _SHAPES = {
         times="created_at=created canceled_at",
         unused="client_secret charges next_action",
     ),
-    "charges": Shape(
+    "charges": FieldMapping(
         plain="id status paid captured refunded disputed failure_code failure_message description receipt_email "
         "statement_descriptor=calculated_statement_descriptor|statement_descriptor receipt_number receipt_url "
         "billing_details outcome shipping payment_method_type=payment_method_details.type payment_method_details "
@@ -80,7 +80,7 @@ _SHAPES = {
         unused="refunds source",
         adapt=adapt_charge,
     ),
-    "refunds": Shape(
+    "refunds": FieldMapping(
         plain="id status reason failure_reason description receipt_number instructions_email destination_details "
         "metadata",
         references="charge_id=charge payment_intent_id=payment_intent balance_transaction_id=balance_transaction "
@@ -88,7 +88,7 @@ _SHAPES = {
         amounts="amount",
         times="created_at=created",
     ),
-    "disputes": Shape(
+    "disputes": FieldMapping(
         plain="id status reason is_charge_refundable balance_transaction_ids=balance_transactions evidence "
         "evidence_details payment_method_details metadata livemode",
         references="charge_id=charge payment_intent_id=payment_intent",
@@ -96,13 +96,13 @@ _SHAPES = {
         times="created_at=created evidence_due_at=evidence_details.due_by",
         adapt=adapt_dispute,
     ),
-    "balance_transactions": Shape(
+    "balance_transactions": FieldMapping(
         plain="id exchange_rate type reporting_category status description fee_details",
         references="source_id=source",
         amounts="amount fee net",
         times="created_at=created available_at=available_on",
     ),
-    "payouts": Shape(
+    "payouts": FieldMapping(
         plain="id status automatic method type reconciliation_status failure_code failure_message statement_descriptor "
         "description metadata livemode",
         references="balance_transaction_id=balance_transaction destination_id=destination "
@@ -111,7 +111,7 @@ _SHAPES = {
         amounts="amount",
         times="created_at=created arrives_at=arrival_date",
     ),
-    "invoices": Shape(
+    "invoices": FieldMapping(
         plain="id number customer_name customer_email customer_phone customer_address customer_shipping "
         "customer_tax_ids status billing_reason collection_method attempt_count description hosted_invoice_url "
         "invoice_pdf metadata livemode",
@@ -124,7 +124,7 @@ _SHAPES = {
         unused="lines",
         adapt=adapt_invoice,
     ),
-    "invoice_lines": Shape(
+    "invoice_lines": FieldMapping(
         plain="id type description quantity metadata livemode "
         "proration=proration|parent.subscription_item_details.proration|parent.invoice_item_details.proration",
         references="invoice_id=invoice price_id=price|pricing.price_details.price|plan "
@@ -135,7 +135,7 @@ _SHAPES = {
         amounts="amount",
         times="period_start_at=period.start period_end_at=period.end",
     ),
-    "subscriptions": Shape(
+    "subscriptions": FieldMapping(
         plain="id status quantity=first.quantity|quantity items cancel_at_period_end collection_method description "
         "metadata livemode",
         references="customer_id=customer price_id=first.price|first.plan|plan product_id=first.price.product|"
@@ -146,12 +146,12 @@ _SHAPES = {
         unused="first",
         adapt=adapt_subscription,
     ),
-    "products": Shape(
+    "products": FieldMapping(
         plain="id name description active type unit_label url metadata livemode",
         references="default_price_id=default_price tax_code",
         times="created_at=created updated_at=updated",
     ),
-    "prices": Shape(
+    "prices": FieldMapping(
         plain="id active unit_amount_decimal type billing_scheme interval=recurring.interval "
         "interval_count=recurring.interval_count usage_type=recurring.usage_type nickname lookup_key tax_behavior "
         "tiers_mode metadata livemode",
@@ -160,7 +160,7 @@ _SHAPES = {
         times="created_at=created",
         adapt=adapt_price,
     ),
-    "events": Shape(
+    "events": FieldMapping(
         plain="id type object_type=subject.object object_id=subject.id changed api_version request_id=request.id "
         "idempotency_key=request.idempotency_key data livemode",
         times="created_at=created",

@@ -10,8 +10,8 @@ from leat.sources.driver import Sync
 from leat.sources.errors import IntegrationError
 from leat.sources.events import Delete, Event, Failed, Quarantined
 from leat.sources.http.client import Client
+from leat.sources.payments.field_mapping import Object
 from leat.sources.payments.payout_items import Residual, item_of
-from leat.sources.payments.shape import Object
 from leat.sources.payments.streams import STREAMS
 from leat.sources.payments.stripe.api import is_of_one_list, pages
 from leat.sources.payments.stripe.embedded import pages_of, whole
@@ -35,7 +35,7 @@ class Outgoing:
     Attributes:
         replacing: as above.
         has_payouts: whether bookings in the warehouse have the payouts that they went into.
-        broken: streams of which an object could not be read, and none says which row of them it would have been.
+        broken: streams with an object that could not be read and whose row nobody can identify.
         failed: why streams could not be read.
         read: how many lists could be read.
     """
@@ -74,14 +74,14 @@ class Outgoing:
     def alone(self, stream: str, events: Generator[Event, None, T]) -> Generator[Event, None, T | None]:
         """Yield what is read of a stream and return what that returns; None when the stream, and no other, failed."""
         try:
-            found = yield from events
+            result = yield from events
         except IntegrationError as error:
             if not is_of_one_list(error):
                 raise
             yield from self.fail({stream} | self._depending(stream), error)
             return None
         self.read += 1
-        return found
+        return result
 
     def _depending(self, stream: str) -> set[str]:
         """Return the streams that can't be loaded without another one; bookings without payouts would lose theirs."""
@@ -135,7 +135,7 @@ class Outgoing:
         """Yield the lines of an invoice in place of those of before, which stay when these can't be read."""
         lines = given.get("lines")
         try:
-            found = list(self._listed(invoice, lines))
+            listed = list(self._listed(invoice, lines))
         except ValueError as error:
             self.broken.add("invoice_lines")
             yield Quarantined("invoice_lines", invoice, str(error), to_json(lines))
@@ -147,7 +147,7 @@ class Outgoing:
             return
         if self.replacing:
             yield Delete("invoice_lines", {"invoice_id": invoice})
-        for line in found:
+        for line in listed:
             yield from self._row("invoice_lines", line, {"invoice_id": invoice})
 
     def _listed(self, invoice: str, lines: Any) -> Iterator[Any]:

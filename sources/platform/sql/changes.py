@@ -1,9 +1,9 @@
 """What is new in a control store since a cursor.
 
-The small tables are compared by a hash of their content. Rows of the log and runs are final: they are read from where
-the last load ended, going back ten minutes, because a row with an earlier time may be committed later; those that have
-been delivered from these minutes are named in the cursor. API calls are final when their run has ended, and are read
-with it.
+The small tables are compared by a hash of their content. Rows of the log, runs, and what happens to actions, are read
+from where the last load ended, going back ten minutes, because a row with an earlier time may be committed later; those
+that have been delivered from these minutes are named in the cursor. API calls are final when their run has ended, and
+are read with it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,18 @@ from leat.sources.batch import Batch, to_json
 from leat.sources.driver import Sync
 from leat.sources.events import Event, FullScan
 from leat.sources.platform.sql.store import records, table_of
-from leat.sources.platform.streams import API_CALLS, INTEGRATION_LOGS, INTEGRATIONS, RUNS
+from leat.sources.platform.streams import (
+    ACTION_APPROVALS,
+    ACTION_ATTEMPTS,
+    ACTION_EVENTS,
+    ACTIONS,
+    API_CALLS,
+    AUTOMATION_RUNS,
+    INTEGRATION_LOGS,
+    INTEGRATIONS,
+    RUNS,
+    TRACKING_EVENTS,
+)
 from leat.sources.stream import Stream
 
 if TYPE_CHECKING:
@@ -26,14 +37,26 @@ if TYPE_CHECKING:
 OVERLAP = timedelta(minutes=10)
 """Clocks of machines that share a store, and the time that a transaction takes, must differ by less."""
 
-_TIME = {INTEGRATION_LOGS.name: "created_at", RUNS.name: "ended_at"}
+_TIME = {
+    INTEGRATION_LOGS.name: "created_at",
+    RUNS.name: "ended_at",
+    ACTIONS.name: "updated_at",
+    ACTION_ATTEMPTS.name: "ended_at",
+    ACTION_APPROVALS.name: "decided_at",
+    ACTION_EVENTS.name: "changed_at",
+    TRACKING_EVENTS.name: "happened_at",
+    AUTOMATION_RUNS.name: "planned_at",
+}
+"""When a row became what it is. An action changes, and then comes again."""
+_OWN = "@%"
+"""What the name of an integration is like under which leat sends its own messages."""
 _RUNS_AT_ONCE = 500  # databases take no query of any length
 
 
 def has_news(store: Connection, stream: Stream, before: Any) -> bool:
     """Return whether a stream has rows that are reason enough for a load.
 
-    Runs that found nothing new are not, nor is what integrations of this source did; API calls are what their runs are.
+    Runs with nothing new are not, nor is what integrations of this source did; API calls are what their runs are.
 
     Args:
         store: a snapshot of the store.
@@ -46,7 +69,9 @@ def has_news(store: Connection, stream: Stream, before: Any) -> bool:
         return has_news(store, RUNS, before)
     if stream.name not in _TIME:
         return bool(_digest(store, stream) != before)
-    quiet = [table_of(INTEGRATIONS).c.integration_type.not_like("platform/%")]
+    quiet = []
+    if stream in (INTEGRATION_LOGS, RUNS):
+        quiet.append(table_of(INTEGRATIONS).c.integration_type.not_like("platform/%"))
     if stream is RUNS:
         quiet.append(table_of(RUNS).c.status != "nothing_new")
     return next(_unseen(store, stream, before, *quiet), None) is not None
@@ -112,8 +137,9 @@ def _marked(store: Connection, stream: Stream, before: Any, after: dict[str, Any
 def _unseen(
     store: Connection, stream: Stream, before: Any, *conditions: ColumnElement[bool]
 ) -> Iterator[Mapping[str, Any]]:
-    """Yield the final rows that the cursor doesn't know."""
+    """Yield the final rows that the cursor doesn't know; none of what leat sends in its own name, such as alerts."""
     time = table_of(stream).c[_TIME[stream.name]]
+    conditions += _not_own(stream)
     if before is None:
         yield from records(store, stream, time.is_not(None), *conditions)
         return
@@ -122,14 +148,26 @@ def _unseen(
             yield record
 
 
+def _not_own(stream: Stream) -> tuple[ColumnElement[bool], ...]:
+    from sqlalchemy import select
+
+    actions = table_of(ACTIONS)
+    if stream is ACTIONS:
+        return (actions.c.integration.not_like(_OWN),)
+    if stream in (ACTION_ATTEMPTS, ACTION_APPROVALS, ACTION_EVENTS):
+        own = select(actions.c.id).where(actions.c.integration.like(_OWN))
+        return (table_of(stream).c.action_id.not_in(own),)
+    return ()
+
+
 def _text(time: datetime) -> str:
     return time.isoformat(timespec="microseconds")
 
 
-def _rows(stream: Stream, found: Iterator[Mapping[str, Any]], sync: Sync) -> Iterator[Event]:
+def _rows(stream: Stream, records: Iterator[Mapping[str, Any]], sync: Sync) -> Iterator[Event]:
     batch = Batch(stream)
     count = 0
-    for record in found:
+    for record in records:
         yield from batch.add(record)
         count += 1
     yield from batch.flush()

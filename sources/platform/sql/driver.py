@@ -63,12 +63,14 @@ def extract(connection: Connection, sync: Sync) -> Generator[Event]:
 
 
 def _url(connection: Connection, sync: Sync) -> str:
-    """Return the URL of the store; like every URL that may hold a password, it is kept out of logs."""
+    """Return the URL of the store; like every URL that may hold a password, it never gets into logs."""
     if isinstance(connection.url, str):
         return connection.url
     if connection.url is not None:
         return read_secret(connection.url, sync.integration, sync.project)
     if os.environ.get("LEAT_CONTROL"):
         return read_secret(Named(env="LEAT_CONTROL"), sync.integration)
-    state = Path(os.environ.get("LEAT_HOME") or sync.project / ".leat")
+    profile = os.environ.get("LEAT_PROFILE")
+    default = sync.project / ".leat" / "profiles" / profile if profile else sync.project / ".leat"
+    state = Path(os.environ.get("LEAT_HOME") or default)
     return f"sqlite:///{state / 'control.db'}"

@@ -1,4 +1,4 @@
-"""Tell a Postgres that refuses who signs in from one that can't be reached: libpq gives a text for both, no SQLSTATE.
+"""Distinguish a Postgres that refuses a login from one that can't be reached: libpq gives a text for both, no SQLSTATE.
 
 The server is asked once more, without a password: it answers to the first message of a client either with an error
 that has an SQLSTATE, or by asking for a proof, and then it was the proof that it refused

@@ -37,7 +37,7 @@ def snapshot(integration: str, url: str) -> Iterator[Connection]:
     """Open a control store; everything read through the connection is of one moment.
 
     Raises:
-        IntegrationError: of the class that tells what is wrong; without the URL, which may hold a password.
+        IntegrationError: its class says what is wrong; without the URL, which may hold a password.
     """
     from sqlalchemy import create_engine, event, inspect
     from sqlalchemy.exc import DBAPIError
@@ -71,10 +71,10 @@ def _parsed(integration: str, url: str) -> URL:
 
     try:
         parsed = make_url(url.replace("postgres://", "postgresql://", 1))
-        known = parsed.get_backend_name() in ("postgresql", "sqlite") and bool(parsed.database)
+        supported = parsed.get_backend_name() in ("postgresql", "sqlite") and bool(parsed.database)
     except (SQLAlchemyError, ValueError):
-        known = False
-    if not known:
+        supported = False
+    if not supported:
         next_step = "give postgresql://user:password@host/database or sqlite:////path/control.db"
         raise NotConfigured(integration, "opening the control store", "its URL can't be read", next_step) from None
     return parsed
@@ -119,7 +119,7 @@ def select_of(stream: Stream) -> Select[Any]:
     source: FromClause = table
     columns: list[Any] = [table.c[name] for name in names if name in table.c]
     for name in ("integration", "integration_system"):
-        if name in names:
+        if name in names and f"{name}_id" in names:
             parent = table_of(next(item for item in STREAMS if TABLES[item.name] == name))
             source = source.join(parent, parent.c.id == table.c[f"{name}_id"])
             columns.append(parent.c.name.label(name))
@@ -131,13 +131,19 @@ def table_of(stream: Stream) -> Any:
     """Return the table of a stream with the types of its columns; the same one each time, as queries need it."""
     import sqlalchemy as sa
 
-    types: dict[str, Any] = {"timestamp": sa.DateTime(timezone=True), "json": sa.JSON(), "string": sa.Text()}
-    own = [column for column in stream.columns if column.name not in ("integration", "integration_system")]
+    types: dict[str, Any] = {
+        "timestamp": sa.DateTime(timezone=True),
+        "json": sa.JSON(),
+        "string": sa.Text(),
+        "boolean": sa.Boolean(),
+    }
+    names = {column.name for column in stream.columns}
+    own = [column for column in stream.columns if f"{column.name}_id" not in names]  # else it is the parent's name
     return sa.table(TABLES[stream.name], *(sa.column(c.name, types.get(c.type)) for c in own))
 
 
 def _aware(value: Any) -> Any:
-    """Return a time in UTC: SQLite keeps no zone, and what is in the store is UTC."""
+    """Return a time in UTC: SQLite stores no zone, and what is in the store is UTC."""
     if not isinstance(value, datetime):
         return value
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

@@ -1,4 +1,4 @@
-"""What Canaille's database tells and SCIM doesn't: applications, who uses them, factors and sessions.
+"""What Canaille's database has and SCIM doesn't: applications, who uses them, factors and sessions.
 
 Every query names its columns, and none of them holds a password, a secret or a token. A table is loaded when the
 digest of its rows isn't the one of the cursor; all of it is of one moment.
@@ -81,21 +81,21 @@ def _wrong(integration: str, asked: str, error: Any) -> UnexpectedShape | Forbid
     return UnexpectedShape(integration, asked, got, next_step)
 
 
-def read_database(sync: Sync, url: str, known: Mapping[str, Any]) -> Generator[Event, None, dict[str, Any]]:
+def read_database(sync: Sync, url: str, before: Mapping[str, Any]) -> Generator[Event, None, dict[str, Any]]:
     """Yield the tables that changed; returns their part of the cursor: the digest of each.
 
     Raises:
         IntegrationError: the database can't be read.
     """
     selected = [name for name in QUERIES if name in sync.streams]
-    state = dict(known)
+    state = dict(before)
     if not selected:
         return state
     with open_database(sync.integration, url) as connection:
         check_tables(sync.integration, connection)
         for name in selected:
             state[name] = _digest(connection, name)
-            if state[name] != known.get(name):
+            if state[name] != before.get(name):
                 yield from _load(connection, name)
     return state
 

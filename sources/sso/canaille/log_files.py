@@ -1,6 +1,6 @@
 """A log and what was rotated away from it, oldest first: ``security.log.2.gz``, ``security.log.1``, ``security.log``.
 
-A file is known by its first line, for that survives renaming, copying and compressing, and by its inode, for several
+The identity of a file is its first line, which survives renaming, copying and compressing, and its inode, as several
 logs may begin alike.
 """
 
@@ -42,10 +42,10 @@ class LogFile:
     live: bool
 
 
-def open_files(integration: str, path: Path, kept: contextlib.ExitStack) -> list[LogFile]:
-    """Open a log and its rotated files, oldest first; ``kept`` closes them.
+def open_files(integration: str, path: Path, stack: contextlib.ExitStack) -> list[LogFile]:
+    """Open a log and its rotated files, oldest first; ``stack`` closes them.
 
-    The live file is opened before the others are looked for: one that is rotated meanwhile is then found in both
+    The live file is opened before the others are listed: one that is rotated meanwhile then appears in both
     places, and is the same inode.
 
     Raises:
@@ -53,7 +53,7 @@ def open_files(integration: str, path: Path, kept: contextlib.ExitStack) -> list
         Forbidden: it may not be read.
     """
     try:
-        live = [_open(path, kept, live=True)]
+        live = [_open(path, stack, live=True)]
     except FileNotFoundError:
         live = []
     except OSError as error:
@@ -64,26 +64,26 @@ def open_files(integration: str, path: Path, kept: contextlib.ExitStack) -> list
         if being_packed or not _ROTATED.fullmatch(other.name.removeprefix(path.name)):
             continue
         try:
-            file = _open(other, kept, live=False)
+            file = _open(other, stack, live=False)
         except FileNotFoundError:  # rotated a moment ago; the next run finds it under its new name
             continue
         except (OSError, EOFError) as error:
             raise _unreadable(integration, other, error) from None
-        if file.inode not in {known.inode for known in live}:
+        if file.inode not in {each.inode for each in live}:
             number = int(re.sub(r"\D", "", other.name.removeprefix(path.name)) or 0)
             files.append((other.stat().st_mtime_ns, -number, file))
     if not live and not files:
         raise NotFound(
             integration, f"opening the log {path}", "there is no such file", "correct connection.canaille_log"
         )
-    return [file for _, _, file in sorted(files, key=lambda found: found[:2])] + live
+    return [file for _, _, file in sorted(files, key=lambda item: item[:2])] + live
 
 
-def _open(path: Path, kept: contextlib.ExitStack, *, live: bool) -> LogFile:
-    raw = kept.enter_context(path.open("rb"))
+def _open(path: Path, stack: contextlib.ExitStack, *, live: bool) -> LogFile:
+    raw = stack.enter_context(path.open("rb"))
     status = os.fstat(raw.fileno())
     packed = path.suffix == ".gz"
-    stream = cast("BinaryIO", kept.enter_context(gzip.GzipFile(fileobj=raw))) if packed else raw
+    stream = cast("BinaryIO", stack.enter_context(gzip.GzipFile(fileobj=raw))) if packed else raw
     first = stream.readline(_FIRST)
     whole = first.endswith(b"\n") or len(first) == _FIRST or (first and not live)
     digest = sha256(first.rstrip(b"\n")).hexdigest()[:32] if whole else None

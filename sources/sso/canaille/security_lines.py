@@ -1,7 +1,7 @@
 """One line of Canaille's log to its row of ``login_events``; the lines are those that Canaille 0.3 writes.
 
 Canaille's own format is ``[time] - address - LEVEL in module: message``; the time is a wall clock without a zone.
-Nothing of a message is kept as it is: only what a pattern names, and of that whatever may be a secret is blanked out.
+No message is stored as it is: only what a pattern names, and of that whatever may be a secret is blanked out.
 """
 
 from __future__ import annotations
@@ -78,9 +78,9 @@ def parse_line(line: str, zone: ZoneInfo) -> dict[str, Any] | None:
 
 def _understood(message: str) -> dict[str, Any]:
     for kind, success, pattern in _PATTERNS:
-        found = pattern.fullmatch(message)
-        if found:
-            row = {name: None if value is None else blank(value) for name, value in found.groupdict().items()}
+        match = pattern.fullmatch(message)
+        if match:
+            row = {name: None if value is None else blank(value) for name, value in match.groupdict().items()}
             factor = row.get("factor")
             if factor is not None:
                 row["factor"] = _FACTORS.get(factor, factor.lower())
@@ -96,16 +96,16 @@ def is_quiet(row: dict[str, Any]) -> bool:
 
 def blank(text: str) -> str:
     """Return the text with ``***`` for what may be a password, a token or another secret."""
-    text = _NAMED_SECRET.sub(lambda found: f"{found[1]}{found[2]}***", text)
+    text = _NAMED_SECRET.sub(lambda match: f"{match[1]}{match[2]}***", text)
     return "".join(_blanked(text))
 
 
 def _blanked(text: str) -> Iterator[str]:
     end = 0
-    for found in _LONG_WORD.finditer(text):
-        word = found[0]
+    for match in _LONG_WORD.finditer(text):
+        word = match[0]
         mixed = any(c.isdigit() for c in word) and any(c.isalpha() for c in word)
-        yield text[end : found.start()]
+        yield text[end : match.start()]
         yield "***" if mixed and not _UUID.fullmatch(word) else word
-        end = found.end()
+        end = match.end()
     yield text[end:]

@@ -1,6 +1,6 @@
 """Sign-ins by append: what was added to Canaille's log since the last run, across rotations, up to a bound.
 
-The cursor holds a file, by its first line and inode, and a byte offset in it. The file is found again after it was
+The cursor holds a file, by its first line and inode, and a byte offset in it. leat recognises the file after it was
 renamed, copied or compressed, is read to its end, and then those that came after it. The last line of the live file is
 left until it is whole. A log that grows while it is read is read to where it ended when it was opened.
 """
@@ -39,7 +39,7 @@ class Position:
 
 
 def read_log(
-    sync: Sync, path: Path, zone: ZoneInfo, known: Mapping[str, Any], bound: int = MAX_READ
+    sync: Sync, path: Path, zone: ZoneInfo, before: Mapping[str, Any], bound: int = MAX_READ
 ) -> Generator[Event, None, dict[str, Any]]:
     """Yield what was added; returns the part of the cursor, which moves when there was news.
 
@@ -48,11 +48,11 @@ def read_log(
     Raises:
         IntegrationError: the log can't be read.
     """
-    with contextlib.ExitStack() as kept:
-        files = [file for file in open_files(sync.integration, path, kept) if file.first is not None]
-        files, offset, lost = _find(files, known)
+    with contextlib.ExitStack() as stack:
+        files = [file for file in open_files(sync.integration, path, stack) if file.first is not None]
+        files, offset, lost = _find(files, before)
         if not files:
-            return dict(known)
+            return dict(before)
         waiting: list[Event | dict[str, Any]] = [lost] if lost else []
         news = bool(lost)
         batch = Batch(LOGIN_EVENTS)
@@ -67,7 +67,7 @@ def read_log(
             yield from _give(batch, waiting)
             yield from batch.flush()
         if not news and bound - position.left < _WORTH_MOVING:
-            return dict(known)
+            return dict(before)
         yield from _give(batch, [] if news else waiting)
         yield from batch.flush()
         return {"first": position.file.first, "inode": position.file.inode, "offset": position.offset}
@@ -81,19 +81,19 @@ def _give(batch: Batch, waiting: list[Event | dict[str, Any]]) -> Iterator[Event
             yield row
 
 
-def _find(files: list[LogFile], known: Mapping[str, Any]) -> tuple[list[LogFile], int, Logged | None]:
-    """Return the files that are left to read, where in the first of them, and what has to be told about the log."""
-    if not known:
+def _find(files: list[LogFile], before: Mapping[str, Any]) -> tuple[list[LogFile], int, Logged | None]:
+    """Return the files that are left to read, where in the first of them, and what to report about the log."""
+    if not before:
         return files, 0, None
-    same = [file for file in files if file.first == known["first"]]
-    same = [file for file in same if file.inode == known["inode"]] or same
+    same = [file for file in files if file.first == before["first"]]
+    same = [file for file in same if file.inode == before["inode"]] or same
     if not same:
         return (
             files,
             0,
             Logged("log_gap", {"reason": "the file that was being read is gone; all that is there is read"}),
         )
-    file, offset = same[0], int(known["offset"])
+    file, offset = same[0], int(before["offset"])
     rest = files[files.index(file) :]
     if file.size is not None and (file.size < offset or not _ends_a_line(file, offset)):
         return rest, 0, Logged("log_gap", {"reason": "the file that was being read was truncated; it is read again"})

@@ -12,7 +12,7 @@ from leat.sources.errors import UnexpectedShape
 from leat.sources.http.auth import Auth, sign_in
 from leat.sources.http.client import Client, open_client
 from leat.sources.http.failures import Advice
-from leat.sources.http.request import Answer, Ask, Limits
+from leat.sources.http.request import Answer, HttpRequest, Limits
 
 ADVICE = Advice(
     unauthenticated="check auth in connection",
@@ -29,7 +29,7 @@ class Access:
     Attributes:
         client: speaks to it.
         page_size: ``count`` to ask for; None to leave it to the server.
-        ignore_total: whether ``totalResults`` is known to be wrong.
+        ignore_total: whether ``totalResults`` has proven wrong.
     """
 
     client: Client
@@ -42,7 +42,7 @@ class Access:
         Raises:
             IntegrationError: the service refuses or fails.
         """
-        return self.client.send(Ask(path, params=params or {}, template=template, exact=template is not None))
+        return self.client.send(HttpRequest(path, params=params or {}, template=template, exact=template is not None))
 
     def read(self, path: str, params: Mapping[str, Any] | None = None, template: str | None = None) -> dict[str, Any]:
         """Return the JSON object that a GET answers.
@@ -60,7 +60,13 @@ class Access:
 
 @contextlib.contextmanager
 def open_access(
-    sync: Sync, url: str, auth: Auth, timeout: float, page_size: int | None, ignore_total: bool
+    sync: Sync,
+    url: str,
+    auth: Auth,
+    limits: Limits,
+    page_size: int | None,
+    ignore_total: bool,
+    advice: Advice = ADVICE,
 ) -> Iterator[Access]:
     """Open the service at a URL as the ``auth:`` block says; nothing is sent yet.
 
@@ -68,6 +74,7 @@ def open_access(
         NotConfigured: a setting or secret isn't there, or the URL can't be used.
     """
     accept = {"Accept": "application/scim+json, application/json"}
-    signer, limits = sign_in(auth, sync), Limits(timeout=timeout)
-    with open_client(sync, f"{url.rstrip('/')}/", signer, headers=accept, limits=limits, advice=ADVICE) as client:
+    with open_client(
+        sync, f"{url.rstrip('/')}/", sign_in(auth, sync), headers=accept, limits=limits, advice=advice
+    ) as client:
         yield Access(client, page_size, ignore_total)

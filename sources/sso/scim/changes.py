@@ -1,7 +1,7 @@
 """Users and groups that changed since the last run, where a filter on ``meta.lastModified`` can be believed.
 
 RFC 7644, 3.4.2.2 lets a server refuse a filter; some ignore it in silence. So a filter has to leave out what a complete
-listing just showed to be older before it is used at all. It begins a second before the newest change that is known, and
+listing just showed to be older before it is used at all. It begins a second before the newest change seen, and
 each answer is believed when it holds that change or a later one, and nothing older. Anything else, and a server that
 names members by login, leads to a complete listing.
 """
@@ -20,7 +20,7 @@ from leat.sources.events import Delete, Event, Listed
 from leat.sources.http.address import moves
 from leat.sources.sso.scim.access import Access
 from leat.sources.sso.scim.attributes import attribute, modified
-from leat.sources.sso.scim.listing import Listing, keep_listing
+from leat.sources.sso.scim.listing import Listing, open_listing
 from leat.sources.sso.scim.loading import Loading, add_groups, add_members, add_users
 from leat.sources.sso.scim.membership import Role
 from leat.sources.sso.scim.paging import list_resources
@@ -42,18 +42,18 @@ def since(access: Access, users: Listing, groups: Listing, loading: Loading) -> 
 
 
 def _honours_filter(access: Access, listing: Listing) -> bool:
-    """Return whether a filter leaves out what is known to be older than it, and nothing else."""
+    """Return whether a filter leaves out what is older than it, and nothing else."""
     if listing.newest is None or listing.oldest is None or listing.oldest > listing.newest - _OVERLAP:
         return False  # nothing that it could leave out
-    after, found = listing.newest - _OVERLAP, False
+    after, honoured = listing.newest - _OVERLAP, False
     try:
         for resource in list_resources(access, listing.kind, _condition(after)):
             if (modified(resource) or after) <= after:
                 return False
-            found = True
+            honoured = True
     except (Rejected, UnexpectedShape):
         return False
-    return found
+    return honoured
 
 
 def _position(*listings: Listing) -> dict[str, Any]:
@@ -72,23 +72,23 @@ def _supports_filters(access: Access) -> bool:
 
 
 def read_changes(
-    access: Access, sync: Sync, roles: Sequence[Role], known: Mapping[str, Any]
+    access: Access, sync: Sync, roles: Sequence[Role], before: Mapping[str, Any]
 ) -> Generator[Event, None, dict[str, Any] | None]:
     """Yield what changed; returns the part of the cursor, or None when the answers can't be believed."""
-    with contextlib.ExitStack() as kept:
-        conditions = {kind: _condition(_newest(known, kind) - _OVERLAP) for kind in ("Users", "Groups")}
+    with contextlib.ExitStack() as stack:
+        conditions = {kind: _condition(_newest(before, kind) - _OVERLAP) for kind in ("Users", "Groups")}
         try:
-            users = kept.enter_context(keep_listing(access, sync.folder, "Users", conditions["Users"]))
-            groups = list_groups(kept, access, sync, conditions["Groups"])
+            users = stack.enter_context(open_listing(access, sync.folder, "Users", conditions["Users"]))
+            groups = list_groups(stack, access, sync, conditions["Groups"])
         except Unauthenticated:
             raise
         except Permanent:  # 400 with invalidFilter, or a total that isn't that of the filter
             return None
-        if not _honoured(users, known) or not _honoured(groups, known):
+        if not _honoured(users, before) or not _honoured(groups, before):
             return None
         position = _position(users, groups)
-        if all(known.get(name) == value for name, value in position.items()):
-            return dict(known)
+        if all(before.get(name) == value for name, value in position.items()):
+            return dict(before)
         loading = Loading(sync, roles)
         yield from add_users(loading, users)
         yield from add_groups(loading, groups)
@@ -97,14 +97,14 @@ def read_changes(
         yield from loading.flush()
         proof = f"{users.because} and {groups.because}, with a filter on meta.lastModified"
         yield from (Listed(name, proof) for name in sorted(DIRECTORY & sync.streams))
-        return {**known, **position}
+        return {**before, **position}
 
 
 def read_since(access: Access, sync: Sync, roles: Sequence[Role], moment: datetime) -> Iterator[Event]:
     """Yield the users and groups that have changed from a time on; all, where the service ignores the filter."""
-    with contextlib.ExitStack() as kept:
-        users = kept.enter_context(keep_listing(access, sync.folder, "Users", _condition(moment)))
-        groups = list_groups(kept, access, sync, _condition(moment))
+    with contextlib.ExitStack() as stack:
+        users = stack.enter_context(open_listing(access, sync.folder, "Users", _condition(moment)))
+        groups = list_groups(stack, access, sync, _condition(moment))
         loading = Loading(sync, roles)
         yield from add_users(loading, users)
         yield from add_groups(loading, groups)
@@ -116,12 +116,12 @@ def _condition(after: datetime) -> str:
     return f'meta.lastModified gt "{after.isoformat().replace("+00:00", "Z")}"'
 
 
-def _newest(known: Mapping[str, Any], kind: str) -> datetime:
-    return datetime.fromisoformat(known["newest"][kind])
+def _newest(before: Mapping[str, Any], kind: str) -> datetime:
+    return datetime.fromisoformat(before["newest"][kind])
 
 
-def _honoured(listing: Listing, known: Mapping[str, Any]) -> bool:
-    newest = _newest(known, listing.kind)
+def _honoured(listing: Listing, before: Mapping[str, Any]) -> bool:
+    newest = _newest(before, listing.kind)
     if listing.oldest is None or listing.newest is None:
         return False
     return listing.oldest > newest - _OVERLAP and listing.newest >= newest
@@ -139,9 +139,9 @@ def _forget(loading: Loading) -> Iterator[Event]:
             yield Delete("roles", {"id": group})
 
 
-def list_groups(kept: contextlib.ExitStack, access: Access, sync: Sync, condition: str | None = None) -> Listing:
+def list_groups(stack: contextlib.ExitStack, access: Access, sync: Sync, condition: str | None = None) -> Listing:
     """List the groups; each is asked for alone where the listing leaves members out (RFC 7644, 3.9 lets it)."""
-    groups = kept.enter_context(keep_listing(access, sync.folder, "Groups", condition))
+    groups = stack.enter_context(open_listing(access, sync.folder, "Groups", condition))
     if groups.count and groups.bare:
 
         def alone(resource: Any) -> Any:
@@ -156,5 +156,5 @@ def list_groups(kept: contextlib.ExitStack, access: Access, sync: Sync, conditio
             except NotFound:  # deleted a moment ago
                 return resource
 
-        groups = kept.enter_context(keep_listing(access, sync.folder, "Groups", condition, alone))
+        groups = stack.enter_context(open_listing(access, sync.folder, "Groups", condition, alone))
     return groups

@@ -17,7 +17,7 @@ from leat.sources.events import Event, Failed, FullScan, Listed, Logged
 from leat.sources.sso.scim.access import Access
 from leat.sources.sso.scim.attributes import attribute, text_of
 from leat.sources.sso.scim.changes import list_groups, read_changes, since
-from leat.sources.sso.scim.listing import Listing, keep_listing
+from leat.sources.sso.scim.listing import Listing, open_listing
 from leat.sources.sso.scim.loading import Loading, add_groups, add_members, add_users
 from leat.sources.sso.scim.membership import Role
 from leat.sources.sso.streams import DIRECTORY
@@ -28,7 +28,7 @@ _OF_GROUPS = frozenset({"groups", "roles"})
 
 
 def read_directory(
-    access: Access, sync: Sync, roles: Sequence[Role], known: Mapping[str, Any]
+    access: Access, sync: Sync, roles: Sequence[Role], before: Mapping[str, Any]
 ) -> Generator[Event, None, dict[str, Any]]:
     """Yield users, groups and what follows from them when anything of it changed; returns their part of the cursor.
 
@@ -36,21 +36,21 @@ def read_directory(
         IntegrationError: neither users nor groups can be read.
     """
     today = sync.now.date().isoformat()
-    if known.get("filters") and known.get("day") == today:
-        changed = yield from read_changes(access, sync, roles, known)
+    if before.get("filters") and before.get("day") == today:
+        changed = yield from read_changes(access, sync, roles, before)
         if changed is not None:
             return changed
-    with contextlib.ExitStack() as kept:
-        users = _tried(lambda: kept.enter_context(keep_listing(access, sync.folder, "Users")))
-        groups = _tried(lambda: list_groups(kept, access, sync))
+    with contextlib.ExitStack() as stack:
+        users = _tried(lambda: stack.enter_context(open_listing(access, sync.folder, "Users")))
+        groups = _tried(lambda: list_groups(stack, access, sync))
         if isinstance(users, IntegrationError) and isinstance(groups, IntegrationError):
             raise users
         if isinstance(users, IntegrationError) or isinstance(groups, IntegrationError):
-            return (yield from _one_alone(sync, roles, users, groups, known))
+            return (yield from _one_alone(sync, roles, users, groups, before))
         sync.progress("listed users and groups", users.count + groups.count)
         state: dict[str, Any] = {"users": users.digest, "groups": groups.digest, "failed": None}
-        if all(known.get(name) == value for name, value in state.items()):
-            return {**known, "day": today} if known.get("filters") else dict(known)
+        if all(before.get(name) == value for name, value in state.items()):
+            return {**before, "day": today} if before.get("filters") else dict(before)
         loading = Loading(sync, roles)
         yield from _load(loading, users, groups)
         return state | since(access, users, groups, loading) | {"day": today}
@@ -75,10 +75,10 @@ def _one_alone(
     roles: Sequence[Role],
     users: Listing | IntegrationError,
     groups: Listing | IntegrationError,
-    known: Mapping[str, Any],
+    before: Mapping[str, Any],
 ) -> Generator[Event, None, dict[str, Any]]:
     """Yield what the listing gives that could be read, and that the rest failed: members of groups need both."""
-    state = {"users": known.get("users"), "groups": known.get("groups")}
+    state = {"users": before.get("users"), "groups": before.get("groups")}
     loading = Loading(sync, roles)
     if isinstance(users, IntegrationError):
         error, failed = users, _OF_USERS | _BOTH
@@ -90,8 +90,8 @@ def _one_alone(
         state["groups"] = groups.digest
     state["failed"] = sorted(failed)
     yield from (Failed(name, error) for name in sorted(failed & sync.streams))
-    if all(known.get(name) == value for name, value in state.items()):
-        return dict(known)
+    if all(before.get(name) == value for name, value in state.items()):
+        return dict(before)
     if isinstance(users, Listing):
         yield from add_users(loading, users)
     if isinstance(groups, Listing):

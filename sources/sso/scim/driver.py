@@ -1,4 +1,4 @@
-"""Driver for identity providers that speak SCIM 2.0 (RFC 7643, RFC 7644): Canaille, and others for what SCIM tells.
+"""Driver for identity providers that speak SCIM 2.0 (RFC 7643, RFC 7644): Canaille, and others for what SCIM has.
 
 Users, groups, members and roles come by SCIM. Applications, who uses them, factors and sessions come from Canaille's
 database, and sign-ins from its log, where ``canaille_database`` and ``canaille_log`` name them; without them those
@@ -21,12 +21,14 @@ from leat.sources.driver import ConnectionModel, SetupTest, Sync
 from leat.sources.errors import IntegrationError, NotConfigured
 from leat.sources.events import Cursor, Event, Failed
 from leat.sources.http.auth import Auth, NoAuth
+from leat.sources.http.request import Limits
 from leat.sources.settings import Secret, Setting, read_secret, read_setting
 from leat.sources.setup_tests import try_sign_in
 from leat.sources.sso.canaille.database import check_tables, open_database, read_database
 from leat.sources.sso.canaille.log_files import open_files
 from leat.sources.sso.canaille.queries import QUERIES
 from leat.sources.sso.canaille.security_log import read_log
+from leat.sources.sso.revocation import Revocation
 from leat.sources.sso.scim.access import Access, open_access
 from leat.sources.sso.scim.changes import read_since
 from leat.sources.sso.scim.directory import read_directory
@@ -42,6 +44,9 @@ class Connection(ConnectionModel):
 
     url: Setting = Field(description="Address of the SCIM service, for example `https://host/scim/v2`.")
     auth: Auth = Field(default_factory=NoAuth, description="How to sign in: a client's credentials, or a bearer token.")
+    action_auth: Auth | None = Field(
+        default=None, description="How to sign in to act on users and groups; without it, as `auth` says."
+    )
     page_size: int | None = Field(
         default=None, ge=1, le=10_000, description="Resources per page (`count`); without it, the server decides."
     )
@@ -53,6 +58,9 @@ class Connection(ConnectionModel):
     canaille_database: Secret | None = Field(
         default=None, description="SQLAlchemy URL of Canaille's database, SQLite or Postgres."
     )
+    revocation: Revocation | None = Field(
+        default=None, description="How to end sessions, which needs `canaille_database`, too."
+    )
     ignore_total: bool = Field(
         default=False, description="Whether to read without totalResults, for services that count wrongly."
     )
@@ -61,10 +69,10 @@ class Connection(ConnectionModel):
 
 def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
     """Try the connection step by step; stops at the first step that fails."""
-    with ExitStack() as kept:
+    with ExitStack() as stack:
 
         def ask() -> Access:
-            access = kept.enter_context(_open(connection, sync))
+            access = stack.enter_context(_open(connection, sync))
             access.read("Users")
             return access
 
@@ -81,21 +89,21 @@ def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
             failure = error
         yield _tried("may list groups", failure, "groups can be read")
     if failure is None:
-        yield from _beside(connection, sync)
+        yield from _log_tests(connection, sync)
 
 
 def _tried(name: str, failure: IntegrationError | None, good: str) -> SetupTest:
     return SetupTest(name, failure is None, str(failure) if failure else good)
 
 
-def _beside(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
-    """Try what is read beside SCIM."""
+def _log_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
+    """Test the inputs other than SCIM."""
     failure: IntegrationError | None = None
     log = _log(connection, sync)
     if log is not None:
         try:
-            with ExitStack() as kept:
-                open_files(sync.integration, log, kept)
+            with ExitStack() as stack:
+                open_files(sync.integration, log, stack)
         except IntegrationError as error:
             failure = error
         yield _tried("may read the log", failure, f"{log} can be read")
@@ -127,10 +135,10 @@ def extract(connection: Connection, sync: Sync) -> Generator[Event]:
     fingerprint = _fingerprint(connection, sync)
     before = sync.cursor or {}
     fits = before.get("for") == fingerprint and before.get("format") == FORMAT
-    known = before if fits and sync.streams <= set(before.get("streams") or ()) else {}
+    earlier = before if fits and sync.streams <= set(before.get("streams") or ()) else {}
     state: dict[str, Any] = {"for": fingerprint, "format": FORMAT, "streams": sorted(sync.streams)}
     failures: list[IntegrationError] = []
-    parts = _parts(connection, sync, known)
+    parts = _parts(connection, sync, earlier)
     for name, (streams, events) in parts.items():
         try:
             state[name] = yield from events
@@ -141,8 +149,8 @@ def extract(connection: Connection, sync: Sync) -> Generator[Event]:
             if len(failures) == len(parts):
                 raise failures[0] from None
             yield from (Failed(stream, error) for stream in sorted(streams & sync.streams))
-            if name in known:
-                state[name] = known[name]
+            if name in earlier:
+                state[name] = earlier[name]
     if to_json(state) != to_json(dict(before)):
         yield Cursor(state)
 
@@ -150,36 +158,36 @@ def extract(connection: Connection, sync: Sync) -> Generator[Event]:
 _Part = tuple[frozenset[str], Generator[Event, None, Mapping[str, Any]]]
 
 
-def _parts(connection: Connection, sync: Sync, known: Mapping[str, Any]) -> dict[str, _Part]:
+def _parts(connection: Connection, sync: Sync, before: Mapping[str, Any]) -> dict[str, _Part]:
     """Return what is read, by its name in the cursor: its streams, and what yields their events."""
-    parts: dict[str, _Part] = {"directory": (DIRECTORY, _directory(connection, sync, known.get("directory") or {}))}
+    parts: dict[str, _Part] = {"directory": (DIRECTORY, _directory(connection, sync, before.get("directory") or {}))}
     if connection.canaille_database is not None:
         url = _database(connection, sync)
-        parts["database"] = (frozenset(QUERIES), read_database(sync, url, known.get("database") or {}))
+        parts["database"] = (frozenset(QUERIES), read_database(sync, url, before.get("database") or {}))
     log = _log(connection, sync)
     if log is not None and "login_events" in sync.streams:
-        events = read_log(sync, log, _zone(connection, sync), known.get("log") or {})
+        events = read_log(sync, log, _zone(connection, sync), before.get("log") or {})
         parts["log"] = (frozenset({"login_events"}), events)
     return parts
 
 
 def _directory(
-    connection: Connection, sync: Sync, known: Mapping[str, Any]
+    connection: Connection, sync: Sync, before: Mapping[str, Any]
 ) -> Generator[Event, None, Mapping[str, Any]]:
     if not sync.streams & DIRECTORY:
-        return known
+        return before
     with _open(connection, sync) as access:
-        return (yield from read_directory(access, sync, connection.roles, known))
+        return (yield from read_directory(access, sync, connection.roles, before))
 
 
 def _open(connection: Connection, sync: Sync) -> AbstractContextManager[Access]:
     url = read_setting(connection.url, sync.integration, sync.project)
     auth, total = connection.auth, connection.ignore_total
-    return open_access(sync, url, auth, connection.timeout, connection.page_size, total)
+    return open_access(sync, url, auth, Limits(timeout=connection.timeout), connection.page_size, total)
 
 
 def _fingerprint(connection: Connection, sync: Sync) -> str:
-    """Return what tells this declaration from one of another directory, other roles or other inputs."""
+    """Return what distinguishes this declaration from one with another directory, other roles or other inputs."""
     url = read_setting(connection.url, sync.integration, sync.project).rstrip("/")
     roles = [role.model_dump() for role in connection.roles]
     log, zone = str(_log(connection, sync)), connection.canaille_log_timezone

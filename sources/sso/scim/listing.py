@@ -58,7 +58,7 @@ class Listing:
 
 
 @contextlib.contextmanager
-def keep_listing(
+def open_listing(
     access: Access,
     folder: Path,
     kind: str,
@@ -72,7 +72,7 @@ def keep_listing(
         folder: where the file is.
         kind: ``Users`` or ``Groups``.
         condition: ``filter`` to ask for.
-        each: gives the resource to keep in place of the one that was listed.
+        each: gives the resource to store instead of the listed one.
 
     A listing that isn't the one that its total promises, or that has no total that could prove it, is read again.
 
@@ -132,7 +132,7 @@ def _write(
             except StopIteration as end:
                 ended: Ended = end.value
                 break
-            if isinstance(resource, dict):  # never returned by a server that keeps to RFC 7643, 7
+            if isinstance(resource, dict):  # never returned by a server that follows RFC 7643, 7
                 resource = {name: value for name, value in resource.items() if str(name).lower() != "password"}
             text = line_of(resource)
             out.write(text)

@@ -18,7 +18,7 @@ from leat.sources.sso.scim.records import group_row, user_row
 from leat.sources.sso.streams import DIRECTORY, STREAMS
 
 MAX_RECORD = 10_000
-"""Characters of a broken record that the quarantine keeps."""
+"""How many characters of a broken record the quarantine stores."""
 _STREAMS = {stream.name: stream for stream in STREAMS if stream.name in DIRECTORY}
 
 

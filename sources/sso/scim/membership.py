@@ -22,12 +22,12 @@ class Role(BaseModel):
 
 def permissions_of(name: str | None, roles: Sequence[Role]) -> list[str] | None:
     """Return what members of a group may do; None when the group is no role."""
-    found = [role for role in roles if _is_like(name or "", role.group)]
-    return list(dict.fromkeys(word for role in found for word in role.permissions)) if found else None
+    memberships = [role for role in roles if _is_like(name or "", role.group)]
+    return list(dict.fromkeys(word for role in memberships for word in role.permissions)) if memberships else None
 
 
 def _is_like(name: str, pattern: str) -> bool:
-    """Return whether a name is one that a pattern stands for: `*` is any text, everything else is itself."""
+    """Return whether a name matches a pattern: `*` is any text, everything else is itself."""
     return re.fullmatch(".*".join(map(re.escape, re.split(r"\*+", pattern))), name, re.DOTALL) is not None
 
 
@@ -41,7 +41,7 @@ class Memberships:
         groups: ids of groups.
         intact: groups whose members could be read.
         by_login: whether a member was named by login.
-        found: type of the member and whether it is in it directly, by group and member.
+        memberships: type of the member, and whether it belongs to the group directly, by group and member.
     """
 
     logins: dict[str, str] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Memberships:
     groups: set[str] = field(default_factory=set)
     intact: set[str] = field(default_factory=set)
     by_login: bool = False
-    found: dict[tuple[str, str], tuple[str, bool]] = field(default_factory=dict)
+    memberships: dict[tuple[str, str], tuple[str, bool]] = field(default_factory=dict)
 
     def add_user(self, row: dict[str, Any]) -> None:
         """Know a user."""
@@ -57,7 +57,7 @@ class Memberships:
         self.logins[row["user_name"].lower()] = row["id"]
 
     def add_members(self, group: str, resource: Any) -> None:
-        """Take what a group says; a member is found by its id, else by its login.
+        """Take what a group says; its id identifies a member, else its login.
 
         Raises:
             ValueError: an entry can't be understood; the others were taken.
@@ -67,7 +67,7 @@ class Memberships:
             kind = self._kind(entry)
             if kind == "User" and value not in self.users and value.lower() in self.logins:
                 value, self.by_login = self.logins[value.lower()], True
-            self.found[group, value] = (kind, True)
+            self.memberships[group, value] = (kind, True)
         self.intact.add(group)
 
     def add_groups(self, user: str, resource: Any) -> None:
@@ -78,7 +78,7 @@ class Memberships:
         """
         for entry in _understood(resource, "groups"):
             direct = str(entry.get("type") or "").lower() != "indirect"
-            self.found.setdefault((entry["value"], user), ("User", direct))
+            self.memberships.setdefault((entry["value"], user), ("User", direct))
 
     def _kind(self, entry: dict[str, Any]) -> str:
         named = str(entry.get("type") or "").lower()
@@ -89,7 +89,7 @@ class Memberships:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield the rows of ``group_members``."""
-        for (group, member), (kind, direct) in self.found.items():
+        for (group, member), (kind, direct) in self.memberships.items():
             yield {"group_id": group, "member_id": member, "member_type": kind, "direct": direct}
 
 

@@ -1,4 +1,4 @@
-"""One page of a SCIM listing (RFC 7644, 3.4.2): its resources, each of which may be odd alone, and the total."""
+"""One page of a SCIM listing (RFC 7644, 3.4.2): its resources, each may be odd alone, and the total."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from leat.sources.http.client import Answer
 from leat.sources.sso.scim.access import ADVICE, Access
 from leat.sources.sso.scim.attributes import UNREADABLE
 
-_KEPT = 10_000
+_SHOWN = 10_000
 _COUNT = re.compile(r"\s*(\d{1,15})(\.0*)?\s*", re.ASCII)
 
 
@@ -34,8 +34,8 @@ def read_page(access: Access, path: str, params: Mapping[str, Any]) -> Page:
         UnexpectedShape: the answer is no ListResponse.
     """
     answer = access.ask(path, params)
-    found = _members(access, answer)
-    resources, total = found.get("resources"), _count(found.get("totalresults"))
+    members = _members(access, answer)
+    resources, total = members.get("resources"), _count(members.get("totalresults"))
     if resources is None and total is not None:  # left out when there is none
         resources = []
     if not isinstance(resources, list):
@@ -78,12 +78,12 @@ def _parsed(text: bytes) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        return {UNREADABLE: text[:_KEPT].decode("utf-8", "backslashreplace")}
+        return {UNREADABLE: text[:_SHOWN].decode("utf-8", "backslashreplace")}
 
 
 def _count(value: Any) -> int | None:
     """Return a number of resources; also one that is written as text."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    found = _COUNT.fullmatch(str(value))
-    return int(found[1]) if found else None
+    match = _COUNT.fullmatch(str(value))
+    return int(match[1]) if match else None

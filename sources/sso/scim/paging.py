@@ -119,7 +119,7 @@ def _refuse_circle(access: Access, path: str, reading: _Reading, page: Page, sta
 
 
 def _identity(resource: Any) -> bytes:
-    """Return what tells one resource from another: its id; all of it when it has none."""
+    """Return what identifies a resource: its id; all of it if it has none."""
     name = attribute(resource, "id")
     return sha256((f"id:{name}" if isinstance(name, str) else line_of(resource)).encode()).digest()
 

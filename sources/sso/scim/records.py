@@ -86,16 +86,16 @@ def references(resource: Any, name: str) -> Iterator[dict[str, Any] | ValueError
     """
     for entry in list_of(name, lowered(resource, "a resource").get(name)) or []:
         try:
-            found = lowered(entry if isinstance(entry, Mapping) else {"value": entry}, name)
-            found["value"] = text_of(f"value of {name}", found.get("value"))
+            lowered_entry = lowered(entry if isinstance(entry, Mapping) else {"value": entry}, name)
+            lowered_entry["value"] = text_of(f"value of {name}", lowered_entry.get("value"))
         except ValueError as error:
             yield error
             continue
-        yield found if found["value"] else ValueError(f"an entry of {name} has no value")
+        yield lowered_entry if lowered_entry["value"] else ValueError(f"an entry of {name} has no value")
 
 
 def has_attribute(resource: Any, name: str) -> bool:
-    """Return whether a resource tells an attribute at all."""
+    """Return whether a resource has an attribute at all."""
     return isinstance(resource, dict) and name in {str(key).lower() for key in resource}
 
 
@@ -103,8 +103,8 @@ def main_email(emails: Any) -> str | None:
     """Return the primary address, else the first."""
     values = [entry if isinstance(entry, Mapping) else {"value": entry} for entry in emails or []]
     values = sorted(values, key=lambda entry: not _is_primary(attribute(entry, "primary")))
-    found = (attribute(entry, "value") for entry in values)
-    return next((value for value in found if isinstance(value, str)), None)
+    addresses = (attribute(entry, "value") for entry in values)
+    return next((value for value in addresses if isinstance(value, str)), None)
 
 
 def _is_primary(value: Any) -> bool:
@@ -125,5 +125,5 @@ def _manager(value: Any) -> Any:
     return {"value": value} if isinstance(value, str) else value or {}
 
 
-def _unknown(resource: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
-    return {name: value for name, value in resource.items() if str(name).lower() not in known}
+def _unknown(resource: Mapping[str, Any], mapped: set[str]) -> dict[str, Any]:
+    return {name: value for name, value in resource.items() if str(name).lower() not in mapped}

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from leat.sources.errors import IntegrationError
-from leat.sources.version_control.git.program import PROTOCOLS
+from leat.sources.version_control.git.environment import PROTOCOLS
 
 _SCP = re.compile(r"(?P<host>(?:[\w.-]+@)?[\w.-]+|(?:[\w.-]+@)?\[[0-9a-fA-F:]+\]):(?P<path>(?!//).+)")
 _PORTS = {"http": 80, "https": 443, "ssh": 22}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from leat.sources.version_control.git.mirror import Mirror
-from leat.sources.version_control.git.program import text
+from leat.sources.version_control.git.text import text
 
 FEW = 4
 """Up to as many commits are counted by a command each: they are mostly near HEAD, where a command is quick."""

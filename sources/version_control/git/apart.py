@@ -1,7 +1,7 @@
 """Refs that a server lists and can't deliver: the others are fetched without them.
 
 A ref that leads to a damaged object ends the whole fetch, of every ref. Where the server answers otherwise, the refs
-are fetched in halves until those are found that it fails on.
+are fetched in halves until only those are left that it fails on.
 """
 
 from __future__ import annotations

@@ -45,6 +45,11 @@ class Connection(ConnectionModel):
     ssh_key_file: Setting | None = Field(
         default=None, description="Path of a private key for SSH, relative to the project; without it, ssh chooses."
     )
+    action_username: Setting | None = Field(default=None, description="User name that actions use instead.")
+    action_password: Secret | None = Field(
+        default=None, description="Password or token that actions use instead, so that loads need no right to push."
+    )
+    action_ssh_key_file: Setting | None = Field(default=None, description="Private key that actions use instead.")
     allow_local_paths: bool = Field(default=True, description="Whether leat may read folders of this machine.")
     timeout: int = Field(default=60, ge=1, le=3600, description="Seconds without any response before giving up.")
 

@@ -1,4 +1,4 @@
-"""Driver ``git``: reads any git repository with the git command, through a bare mirror kept between runs.
+"""Driver ``git``: reads any git repository with the git command, through a bare mirror that stays between runs.
 
 ::
 
@@ -18,7 +18,7 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from leat.sources.driver import SetupTest, Sync
-from leat.sources.errors import IntegrationError, Transient, Unauthenticated
+from leat.sources.errors import Forbidden, IntegrationError, NotConfigured, Transient, Unauthenticated
 from leat.sources.events import Cursor, Delete, Event, Failed
 from leat.sources.held import PartFailed, held
 from leat.sources.settings import redact
@@ -52,24 +52,47 @@ def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
 
 
 def _tests_of(remote: Remote) -> Iterator[SetupTest]:
+    """Yield what one request has proven, up to the first test that failed."""
     try:
-        listing = list_refs(remote)
+        refs, failure = len(list_refs(remote).refs), None
     except IntegrationError as error:
-        names = ("reachable", "authenticated", "may read refs")
-        failed = 0 if isinstance(error, Transient) else 1 if isinstance(error, Unauthenticated) else 2
-        for name in names[:failed]:
-            yield SetupTest(f"{remote.name}: {name}", True, "yes")
-        yield SetupTest(f"{remote.name}: {names[failed]}", False, redact(str(error)))
-        return
-    yield SetupTest(f"{remote.name}: reachable", True, remote.url)
-    yield SetupTest(f"{remote.name}: authenticated", True, "yes" if remote.credentials.password else "anonymously")
-    yield SetupTest(f"{remote.name}: may read refs", True, f"{len(listing.refs)} branches and tags")
+        refs, failure = 0, error
+    named = remote.scheme == "ssh" or remote.credentials.password
+    details = {
+        "reachable": remote.url,
+        "authenticated": "yes" if named else "anonymously",
+        "is a repository": "yes",
+        "may read refs": f"{refs} branches and tags" if refs != 1 else "1 branch or tag",
+    }
+    for name in _passed(remote, failure):
+        yield SetupTest(f"{remote.name}: {name}", True, details[name])
+    if failure is not None:
+        yield SetupTest(f"{remote.name}: {_failed(failure)}", False, redact(str(failure)))
+
+
+def _failed(failure: IntegrationError) -> str:
+    """Return the name of the test that a failure is the outcome of."""
+    if isinstance(failure, Transient | NotConfigured):
+        return "reachable"
+    if isinstance(failure, Unauthenticated):
+        return "authenticated"
+    return "may read refs" if isinstance(failure, Forbidden) else "is a repository"
+
+
+def _passed(remote: Remote, failure: IntegrationError | None) -> list[str]:
+    """Return the tests that passed: a folder has no server, and a server may answer 404 before it asks who reads."""
+    names = ["reachable", "authenticated", "is a repository", "may read refs"]
+    passed = names if failure is None else names[: names.index(_failed(failure))]
+    if remote.scheme == "file":
+        return [] if failure else passed[2:]
+    hidden = failure is not None and _failed(failure) == "is a repository" and remote.scheme != "ssh"
+    return [name for name in passed if not (hidden and name == "authenticated")]
 
 
 def extract(connection: Connection, sync: Sync) -> Generator[Event, None, None]:
     """Yield what is new in each repository; nothing where nothing is.
 
-    A repository that fails keeps its rows and stops no other.
+    If a repository fails, its rows stay and the others go on.
 
     Raises:
         IntegrationError: every repository failed, or the first refused the credentials, which are then tried nowhere
@@ -79,7 +102,7 @@ def extract(connection: Connection, sync: Sync) -> Generator[Event, None, None]:
     states: dict[str, State] = dict((sync.cursor or {}).get("repositories", {}))
     listings = _listings(remotes)
     failures = {
-        r.name: found for r, found in zip(remotes, listings, strict=True) if isinstance(found, IntegrationError)
+        r.name: answer for r, answer in zip(remotes, listings, strict=True) if isinstance(answer, IntegrationError)
     }
     if len(failures) == len(remotes):
         raise failures[remotes[0].name]

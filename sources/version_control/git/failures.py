@@ -26,7 +26,7 @@ from leat.sources.errors import (
     UnexpectedShape,
 )
 from leat.sources.version_control.git.address import Remote
-from leat.sources.version_control.git.program import text
+from leat.sources.version_control.git.text import text
 
 _STATUS = re.compile(rb"Recv header: HTTP/[\d.]+ (\d{3})")
 _HEADER = re.compile(rb"Recv header: ([\w-]+): ([^\r\n]*)")
@@ -40,7 +40,7 @@ _BY_STATUS: dict[int, tuple[type[IntegrationError], str]] = {
 
 
 def failure(remote: Remote, asked: str, stderr: bytes, ssh_status: int | None, waited: float = 0) -> IntegrationError:
-    """Return the error that a failed git command stands for.
+    """Return the error for a failed git command.
 
     Args:
         remote: the other side.
@@ -65,6 +65,8 @@ def failure(remote: Remote, asked: str, stderr: bytes, ssh_status: int | None, w
 
 def _http_failure(remote: Remote, asked: str, status: int, headers: Mapping[bytes, str]) -> IntegrationError:
     got = f"HTTP {status}"
+    if status == 403 and asked.startswith("push"):
+        return remote.failed(Forbidden, asked, got, "grant the account the right to push to this repository")
     if status in _BY_STATUS:
         kind, step = _BY_STATUS[status]
         return remote.failed(kind, asked, got, step)
@@ -139,7 +141,7 @@ def _broke_off(remote: Remote, asked: str) -> IntegrationError:
 
 
 def _silent(remote: Remote, asked: str) -> IntegrationError:
-    """Tell apart a host that accepts no connection and one that accepts it and then says nothing."""
+    """Distinguish a host that accepts no connection from one that accepts it and then says nothing."""
     if _accepts(remote):
         got = f"{remote.host}:{remote.port} accepts connections and then says nothing"
         return remote.failed(Unavailable, asked, got, "check certificate, proxy and port, and the server's log")

@@ -12,8 +12,9 @@ from leat.sources.events import Event, Logged
 from leat.sources.version_control.git.log import Entry, read_log
 from leat.sources.version_control.git.merges import judge
 from leat.sources.version_control.git.mirror import Mirror
-from leat.sources.version_control.git.program import Conversation, Damaged, text, texts
+from leat.sources.version_control.git.program import Conversation, Damaged
 from leat.sources.version_control.git.rows import Table
+from leat.sources.version_control.git.text import text, texts
 from leat.sources.version_control.git.times import micros
 from leat.sources.version_control.git.tree import NOTHING, SUBMODULE
 from leat.sources.version_control.streams import AUTHORS, COMMIT_FILES, COMMIT_PARENTS, COMMITS, MERGES
@@ -145,8 +146,8 @@ def _add_commit(table: Table, name: str, fields: Sequence[bytes], parents: int, 
     words = texts(fields)
     authored = _time("author", words[7], words[8], header, extra)
     committed = _time("committer", words[13], words[14], header, extra)
-    found = _SIGNATURE.search(header)
-    signature = _SIGNATURES.get(found[1], "unknown") if found else None
+    match = _SIGNATURE.search(header)
+    signature = _SIGNATURES.get(match[1], "unknown") if match else None
     table.add(
         (
             *(name, words[0], words[1], parents),

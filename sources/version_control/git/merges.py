@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from leat.sources.version_control.git.mirror import Mirror
-from leat.sources.version_control.git.program import Git, GitFailed, git_version, text
+from leat.sources.version_control.git.program import Git, GitFailed, git_version
+from leat.sources.version_control.git.text import text
 
 _CAN_JUDGE = (2, 39)
 _AT_ONCE = 200
@@ -27,7 +28,7 @@ class Verdict:
 
 
 def judge(mirror: Mirror, merges: Sequence[tuple[str, ...]]) -> Iterator[Verdict | None]:
-    """Yield one verdict for each merge, given the parents of each; None where git can't tell."""
+    """Yield one verdict for each merge, given the parents of each; None where git can't decide."""
     if git_version() < _CAN_JUDGE:
         yield from (None for _ in merges)
         return

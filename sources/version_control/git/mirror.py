@@ -1,6 +1,6 @@
-"""A bare mirror of one repository, kept between runs and rebuilt when it is missing or damaged.
+"""A bare mirror of one repository, which stays between runs and is rebuilt when it is missing or damaged.
 
-Nothing in a mirror is ever collected as garbage: what a run fetched and a kill kept it from reporting is found again
+Nothing in a mirror is ever collected as garbage: what a run fetched but was killed before reporting is still there
 under ``refs/leat/kept``. The mirror has no address and no credentials in its configuration.
 """
 
@@ -17,13 +17,14 @@ from leat.files import lock
 from leat.sources.errors import IntegrationError, Unavailable
 from leat.sources.version_control.git.address import Remote
 from leat.sources.version_control.git.apart import undeliverable
-from leat.sources.version_control.git.program import Damaged, Git, GitFailed, text
+from leat.sources.version_control.git.program import Damaged, Git, GitFailed
 from leat.sources.version_control.git.remote import Listing, list_refs, talk
+from leat.sources.version_control.git.text import text
 
 _MANY_PACKS = 40
-_KEPT = "refs/leat/kept/"
+_SAVED = "refs/leat/kept/"
 HEAD = "refs/leat/head"
-"""Where a detached HEAD is kept."""
+"""Where a detached HEAD is saved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,13 @@ class Mirror:
 
 
 @contextmanager
-def opened(remote: Remote, folder: Path) -> Iterator[Mirror]:
+def open_mirror(remote: Remote, folder: Path, wait: float = 0) -> Iterator[Mirror]:
     """Open a mirror for this run alone, creating it if there is none; clear what a killed run left behind.
+
+    Args:
+        remote: what it is a mirror of.
+        folder: where it is.
+        wait: seconds to wait for another run that has it open.
 
     Raises:
         Unavailable: another run has it open.
@@ -64,7 +70,7 @@ def opened(remote: Remote, folder: Path) -> Iterator[Mirror]:
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with ExitStack() as held:
         try:
-            held.enter_context(lock(folder.with_name(f"{folder.name}.lock"), wait=0))
+            held.enter_context(lock(folder.with_name(f"{folder.name}.lock"), wait=wait))
         except BlockingIOError:
             raise remote.failed(Unavailable, "open the mirror of", "another run reads it", "wait for it") from None
         mirror = Mirror(folder, Git(folder, {}, {}))
@@ -77,31 +83,31 @@ def opened(remote: Remote, folder: Path) -> Iterator[Mirror]:
 
 
 def rebuild(mirror: Mirror) -> None:
-    """Start the mirror anew, empty."""
+    """Recreate the mirror, empty."""
     shutil.rmtree(mirror.folder, ignore_errors=True)
     mirror.folder.mkdir(mode=0o700, parents=True)
     mirror.git.run("init", "-q", "--bare", "--template=", "--initial-branch=leat-none")
 
 
 def update(
-    mirror: Mirror, remote: Remote, listing: Listing, known: set[str], unread: Mapping[str, str]
+    mirror: Mirror, remote: Remote, listing: Listing, read_tips: set[str], unread: Mapping[str, str]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Fetch what changed; return the branches and tags as fetched, which may be newer than the listing.
 
-    Returned beside them are the refs, with their objects, that the remote lists and can't deliver.
+    Also returned are the refs, with their objects, that the remote lists and can't deliver.
 
     Args:
         mirror: the mirror.
         remote: where to fetch from.
         listing: what the remote listed.
-        known: objects at refs that were read and applied; tips of the mirror beyond them are kept.
+        read_tips: objects at refs that were read and applied; leat saves other tips of the mirror.
         unread: refs that the remote couldn't deliver before, with their objects.
 
     Raises:
         IntegrationError: the remote failed.
         Damaged: the mirror is damaged; rebuild it.
     """
-    _keep(mirror, known)
+    _save_tips(mirror, read_tips)
     specs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
     if listing.default is None and listing.head is not None:
         specs.append(f"+HEAD:{HEAD}")  # detached: no branch may lead there
@@ -130,20 +136,20 @@ def update(
     return mirror.refs("refs/heads/", "refs/tags/"), {ref: listing.refs[ref] for ref in sorted(without)}
 
 
-def kept(mirror: Mirror) -> dict[str, str]:
+def saved_refs(mirror: Mirror) -> dict[str, str]:
     """Return the refs, beyond branches and tags, whose history is to be read as well."""
     return mirror.refs("refs/leat/")
 
 
 def forget(mirror: Mirror, read: Sequence[str]) -> None:
-    """Drop kept refs whose history was read and applied."""
-    gone = [name for name in mirror.refs(_KEPT) if name.removeprefix(_KEPT) in read]
+    """Drop saved refs whose history was read and applied."""
+    gone = [name for name in mirror.refs(_SAVED) if name.removeprefix(_SAVED) in read]
     mirror.git.run("update-ref", "--stdin", given="".join(f"delete {name}\n" for name in gone).encode())
 
 
-def _keep(mirror: Mirror, known: set[str]) -> None:
-    tips = set(mirror.refs("refs/heads/", "refs/tags/", HEAD).values()) - known
-    mirror.git.run("update-ref", "--stdin", given="".join(f"update {_KEPT}{oid} {oid}\n" for oid in tips).encode())
+def _save_tips(mirror: Mirror, read: set[str]) -> None:
+    tips = set(mirror.refs("refs/heads/", "refs/tags/", HEAD).values()) - read
+    mirror.git.run("update-ref", "--stdin", given="".join(f"update {_SAVED}{oid} {oid}\n" for oid in tips).encode())
 
 
 def _sound(mirror: Mirror) -> bool:
@@ -163,10 +169,10 @@ def objects_at(mirror: Mirror, names: Sequence[str], what: str = "", form: str =
         what: appended to each, for example ``^{commit}`` for the commits that they lead to.
         form: what is said of the object (git-cat-file(1)).
     """
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     unique = list(dict.fromkeys(names))
     if not unique:
-        return found
+        return result
     with mirror.git.conversation("cat-file", f"--batch-check={form}") as asking:
         for at in range(0, len(unique), asking.AT_ONCE):
             some = unique[at : at + asking.AT_ONCE]
@@ -174,8 +180,8 @@ def objects_at(mirror: Mirror, names: Sequence[str], what: str = "", form: str =
             for name in some:
                 answer = text(asking.line())
                 if not answer.endswith((" missing", " ambiguous")):
-                    found[name] = answer
-    return found
+                    result[name] = answer
+    return result
 
 
 def changed_refs(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:

@@ -1,8 +1,4 @@
-"""Run git: a fixed environment, argument lists, bytes in and out, nothing of the user's or the machine's configuration.
-
-Credentials travel in the environment of the one command that needs them, as configuration (``GIT_CONFIG_COUNT``,
-git-config(1)); they are never on a command line and never in a file.
-"""
+"""Run git: a fixed environment, argument lists, bytes in and out."""
 
 from __future__ import annotations
 
@@ -18,27 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-PROTOCOLS = ("http", "https", "ssh", "file")
+from leat.sources.version_control.git.environment import environment
+
 _CHUNK = 1 << 18
-_KEPT = re.compile(
-    r"PATH|HOME|USER|LOGNAME|TMPDIR|SSH_AUTH_SOCK|SSL_CERT_(FILE|DIR)|GIT_SSH(_COMMAND)?|GIT_SSL_CA(INFO|PATH)"
-    r"|(https?|no|all)_proxy",
-    re.IGNORECASE,
-)
-_CONFIG = {
-    "core.quotePath": "false",
-    "core.hooksPath": os.devnull,
-    "core.attributesFile": os.devnull,
-    "core.autocrlf": "false",
-    "gc.auto": "0",
-    "maintenance.auto": "false",
-    "fetch.unpackLimit": "1",
-    "fetch.recurseSubmodules": "false",
-    "http.followRedirects": "false",
-    "i18n.logOutputEncoding": "UTF-8",
-    "log.showSignature": "false",
-    "protocol.version": "2",
-}
 
 
 class Damaged(Exception):
@@ -82,27 +60,6 @@ class Git:
         """Return the same with more configuration or variables."""
         return replace(self, config={**self.config, **(config or {})}, env={**self.env, **(env or {})})
 
-    def environment(self) -> dict[str, str]:
-        """Return the whole environment of a command."""
-        env = {name: value for name, value in os.environ.items() if _KEPT.fullmatch(name)}
-        env |= {
-            "LC_ALL": "C",
-            "GIT_TERMINAL_PROMPT": "0",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_ATTR_NOSYSTEM": "1",
-            "GIT_NO_REPLACE_OBJECTS": "1",
-            "GIT_ALLOW_PROTOCOL": ":".join(PROTOCOLS),
-            "GIT_OPTIONAL_LOCKS": "0",
-        }
-        if self.folder is not None:
-            env["GIT_DIR"] = str(self.folder)
-        config = {**_CONFIG, **self.config}
-        env["GIT_CONFIG_COUNT"] = str(len(config))
-        for i, (key, value) in enumerate(config.items()):
-            env[f"GIT_CONFIG_KEY_{i}"], env[f"GIT_CONFIG_VALUE_{i}"] = key, value
-        return {**env, **self.env}
-
     def run(self, *args: str, given: bytes = b"", ok: Sequence[int] = (0,), timeout: float | None = None) -> bytes:
         """Return what a command prints, given some standard input.
 
@@ -128,7 +85,7 @@ class Git:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=self.environment(),
+            env=environment(self.folder, self.config, self.env),
             process_group=0,
         ) as child:
             try:
@@ -167,7 +124,7 @@ class Git:
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env=self.environment(),
+            env=environment(self.folder, self.config, self.env),
             process_group=0,
         )
         try:
@@ -241,21 +198,5 @@ def git_version() -> tuple[int, ...]:
     Raises:
         FileNotFoundError: git is not installed.
     """
-    found = re.search(rb"(\d+)\.(\d+)(?:\.(\d+))?", Git(None, {}, {}).run("version"))
-    return tuple(int(part or 0) for part in found.groups()) if found else (0,)
-
-
-def text(raw: bytes) -> str:
-    r"""Return bytes as text: UTF-8, and what isn't as ``\xNN``."""
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("utf-8", "backslashreplace")
-
-
-def texts(raws: Sequence[bytes]) -> list[str]:
-    """Return many pieces without NUL as text, with one decoding where all are UTF-8."""
-    try:
-        return b"\0".join(raws).decode().split("\0")
-    except UnicodeDecodeError:
-        return [text(raw) for raw in raws]
+    match = re.search(rb"(\d+)\.(\d+)(?:\.(\d+))?", Git(None, {}, {}).run("version"))
+    return tuple(int(part or 0) for part in match.groups()) if match else (0,)

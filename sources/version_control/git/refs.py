@@ -8,8 +8,9 @@ from datetime import datetime
 from leat.sources.events import Delete, Event
 from leat.sources.version_control.git.ahead import ahead_and_behind
 from leat.sources.version_control.git.mirror import Mirror, changed_refs, objects_at
-from leat.sources.version_control.git.program import git_version, text
+from leat.sources.version_control.git.program import git_version
 from leat.sources.version_control.git.rows import Table
+from leat.sources.version_control.git.text import text
 from leat.sources.version_control.git.times import micros, recorded
 from leat.sources.version_control.streams import REF_UPDATES, REFS, TAGS
 
@@ -69,7 +70,7 @@ def _pair(parts: list[str]) -> tuple[int | None, int | None]:
 
 
 def _gone(stream: str, name: str, column: str, changed: Collection[str] | None) -> Iterator[Delete]:
-    """Yield the deletes that come before what is written anew."""
+    """Yield the deletes that come before what is written again."""
     if changed is None:
         yield Delete(stream, {"repository": name})
     for ref in sorted(changed or ()):

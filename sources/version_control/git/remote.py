@@ -1,21 +1,27 @@
-"""Talk to the other side: list its refs, fetch from it."""
+"""Talk to the other side: list its refs, fetch from it, push to it."""
 
 from __future__ import annotations
 
 import base64
 import os
+import re
 import shlex
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from leat.sources.errors import NotConfigured
+from leat.sources.errors import IntegrationError, NotConfigured, Outdated, Rejected
 from leat.sources.version_control.git.address import Remote
 from leat.sources.version_control.git.failures import failure, is_git, not_git, timed_out
-from leat.sources.version_control.git.program import Git, text
+from leat.sources.version_control.git.program import Git
+from leat.sources.version_control.git.text import text
+
+_LONGEST_PUSH = 50
+"""Seconds; a step of an action takes no more than a minute."""
+_POSTED = re.compile(rb"Send header: POST [^\r\n]*/git-receive-pack\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +65,84 @@ def talk(remote: Remote, folder: Path | None, asked: str, *args: str) -> bytes:
     Raises:
         IntegrationError: it failed; see :func:`leat.sources.version_control.git.failures.failure`.
     """
-    limit = None if args[0] == "fetch" else 2 * remote.timeout
+    talked = _talked(remote, folder, asked, args, None if args[0] == "fetch" else 2 * remote.timeout)
+    if talked.done.returncode == 0 and not is_git(remote, talked.done.stderr):
+        raise not_git(remote, asked)
+    if talked.done.returncode == 0:
+        return talked.done.stdout
+    raise talked.failure(remote, asked)
+
+
+@dataclass(frozen=True, slots=True)
+class _Talked:
+    """How a command ended, and ssh, and how many seconds it took."""
+
+    done: subprocess.CompletedProcess[bytes]
+    ssh_status: int | None
+    seconds: float
+
+    def failure(self, remote: Remote, asked: str) -> IntegrationError:
+        return failure(remote, asked, self.done.stderr, self.ssh_status, self.seconds)
+
+
+def _talked(remote: Remote, folder: Path | None, asked: str, args: Sequence[str], limit: float | None) -> _Talked:
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         status = Path(scratch) / "ssh"
-        git = _git_for(remote, folder, status)
         try:
-            done = git.finish(*args, timeout=limit)
+            done = _git_for(remote, folder, status).finish(*args, timeout=limit)
         except subprocess.TimeoutExpired:
             raise timed_out(remote, asked, time.monotonic() - started) from None
         except FileNotFoundError:
             step = "install git 2.30 or later"
             raise NotConfigured(remote.integration, "starting git", "it is not installed", step) from None
-        if done.returncode == 0 and not is_git(remote, done.stderr):
-            raise not_git(remote, asked)
-        if done.returncode == 0:
-            return done.stdout
         ssh = int(status.read_text() or 255) if status.exists() else None
-    raise failure(remote, asked, done.stderr, ssh, time.monotonic() - started)
+    return _Talked(done, ssh, time.monotonic() - started)
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What becomes of a ref: the object where it is, and where it will be; empty where there is none."""
+
+    ref: str
+    old: str
+    new: str
+
+
+def push(remote: Remote, folder: Path, updates: Sequence[Update]) -> None:
+    """Change refs, all or none, if each is where it is expected; an update that was made already changes nothing.
+
+    Args:
+        remote: the other side.
+        folder: a repository that has the new objects and their history.
+        updates: the changes.
+
+    Raises:
+        Outdated: a ref isn't where it was.
+        Rejected: the server refuses, for a reason of its own.
+        IntegrationError: the remote failed.
+    """
+    asked = f"push to {', '.join(update.ref for update in updates)} of"
+    leases = [f"--force-with-lease={update.ref}:{update.old}" for update in updates]
+    specs = [f"{update.new}:{update.ref}" for update in updates]
+    args = ("push", "--porcelain", "--atomic", *leases, "--", remote.url, *specs)
+    talked = _talked(remote, folder, asked, args, min(2 * remote.timeout, _LONGEST_PUSH))
+    if talked.done.returncode == 0:
+        return
+    refused = [line.split("\t") for line in text(talked.done.stdout).splitlines() if line.startswith("!\t")]
+    if not refused:
+        error = talked.failure(remote, asked)
+        if remote.scheme in ("http", "https") and not _POSTED.search(talked.done.stderr):
+            error.reached = False
+        raise error
+    now = list_refs(remote).refs
+    if all(now.get(update.ref, "") == update.new for update in updates):
+        return
+    if any(now.get(update.ref, "") != update.old for update in updates):
+        raise remote.failed(Outdated, asked, "somebody has changed it meanwhile", "plan it again")
+    reasons = {parts[-1].strip() for parts in refused if "atomic" not in parts[-1]} or {"it says no more"}
+    step = "look at the protection rules and hooks of the repository, and at who may push"
+    raise remote.failed(Rejected, asked, f"the server refuses: {', '.join(sorted(reasons))}", step)
 
 
 def _git_for(remote: Remote, folder: Path | None, status: Path) -> Git:

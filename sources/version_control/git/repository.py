@@ -18,10 +18,10 @@ from leat.sources.version_control.git.mirror import (
     Mirror,
     changed_refs,
     forget,
-    kept,
     objects_at,
-    opened,
+    open_mirror,
     rebuild,
+    saved_refs,
     update,
 )
 from leat.sources.version_control.git.program import Damaged
@@ -45,7 +45,7 @@ class Fetched:
     head: str | None
     shallow: str | None
     mailmap: str | None
-    kept: tuple[str, ...]
+    saved: tuple[str, ...]
     unread: Mapping[str, str]
 
     def state(self, sync: Sync) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class Fetched:
             "head": self.head,
             "shallow": self.shallow,
             "mailmap": self.mailmap,
-            "kept": list(self.kept),
+            "kept": list(self.saved),
             "streams": sorted(sync.streams),
         }
         return state | ({"unread": dict(self.unread)} if self.unread else {})
@@ -88,7 +88,7 @@ def read_repository(remote: Remote, listing: Listing, state: State | None, sync:
     Raises:
         IntegrationError: the remote failed, or its new mirror can't be read either.
     """
-    with opened(remote, folder_of(sync, remote.name)) as mirror:
+    with open_mirror(remote, folder_of(sync, remote.name)) as mirror:
         try:
             return (yield from _read(mirror, remote, listing, state, sync))
         except _UNREADABLE as error:
@@ -116,19 +116,19 @@ def _read(mirror: Mirror, remote: Remote, listing: Listing, state: State | None,
         "streams": [],
     }
     forget(mirror, past["kept"])
-    known = {*past["refs"].values(), *past["kept"], *([past["head"]] if past["head"] else [])}
+    read_tips = {*past["refs"].values(), *past["kept"], *([past["head"]] if past["head"] else [])}
     sync.progress(f"fetch {remote.name}", 0)
-    refs, unread = update(mirror, remote, listing, known, past.get("unread", {}))
-    more = kept(mirror)
+    refs, unread = update(mirror, remote, listing, read_tips, past.get("unread", {}))
+    more = saved_refs(mirror)
     default = listing.default if listing.default in refs else None
     target = refs[default] if default else more.get(HEAD)
-    commits = objects_at(mirror, [*refs.values(), *more.values(), *known], "^{commit}")
+    commits = objects_at(mirror, [*refs.values(), *more.values(), *read_tips], "^{commit}")
     head = commits.get(target) if target else None
     mailmap = f"{head}:.mailmap"
     blob = objects_at(mirror, [mailmap]).get(mailmap) if head else None
-    keeping = tuple(oid for ref, oid in more.items() if ref != HEAD)
-    now = Fetched(refs, default, head, mirror.shallow_mark(), blob, keeping, unread)
-    if state is not None and now.state(sync) | {"kept": past["kept"]} == dict(past) and not now.kept:
+    saved_tips = tuple(oid for ref, oid in more.items() if ref != HEAD)
+    now = Fetched(refs, default, head, mirror.shallow_mark(), blob, saved_tips, unread)
+    if state is not None and now.state(sync) | {"kept": past["kept"]} == dict(past) and not now.saved:
         return None
     objects = objects_at(mirror, list(refs.values()))
     if len(objects) < len(set(refs.values())):
@@ -143,7 +143,7 @@ def _read(mirror: Mirror, remote: Remote, listing: Listing, state: State | None,
     again = not sync.streams <= set(past["streams"])
     yield from _small_streams(mirror, remote, past, now, sync, again)
     reading = Reading(mirror, remote.name, sync.streams, sync.progress)
-    old = [] if again or now.shallow != past["shallow"] else [commits[oid] for oid in known if oid in commits]
+    old = [] if again or now.shallow != past["shallow"] else [commits[oid] for oid in read_tips if oid in commits]
     tips = {commits[oid] for oid in (*refs.values(), *more.values()) if oid in commits}
     if blob != past["mailmap"] and old:
         yield from mapped_rows(reading, old)

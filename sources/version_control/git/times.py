@@ -1,4 +1,4 @@
-"""Times as git records them: seconds since 1970 and an offset, both of which may be nonsense."""
+"""Times as git records them: seconds since 1970 and an offset; both may be nonsense."""
 
 from __future__ import annotations
 

@@ -9,8 +9,9 @@ from pathlib import PurePosixPath
 from leat.sources.events import Delete, Event
 from leat.sources.version_control.git.log import split_at_nul
 from leat.sources.version_control.git.mirror import Mirror
-from leat.sources.version_control.git.program import Conversation, text
+from leat.sources.version_control.git.program import Conversation
 from leat.sources.version_control.git.rows import Table
+from leat.sources.version_control.git.text import text
 from leat.sources.version_control.streams import FILES
 
 SUBMODULE, SYMLINK, EXECUTABLE, NOTHING = "160000", "120000", "100755", "000000"
@@ -90,9 +91,9 @@ def file_rows(mirror: Mirror, name: str, old: str | None, new: str | None) -> It
 def _add(table: Table, name: str, present: list[tuple[str, str, str]], sizes: Conversation) -> None:
     asked = [blob for _, mode, blob in present if mode != SUBMODULE]
     sizes.ask(asked)
-    found = iter([text(sizes.line()) for _ in asked])
+    texts = iter([text(sizes.line()) for _ in asked])
     for path, mode, blob in present:
-        size = None if mode == SUBMODULE else next(found)
+        size = None if mode == SUBMODULE else next(texts)
         kind = (mode == EXECUTABLE, mode == SYMLINK, mode == SUBMODULE)
         spoken = None if mode in (SUBMODULE, SYMLINK) else language(path)
         table.add((name, path, int(size) if size and size.isdigit() else None, mode, blob, spoken, *kind))

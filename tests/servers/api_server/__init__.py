@@ -16,7 +16,7 @@ def start_api_server(folder: Path, port: int | None = None) -> Process:
     """Start the server as a process and wait until it listens.
 
     Args:
-        folder: where it keeps its collections, in ``state.json``; what is there already is served again.
+        folder: where it stores its collections, in ``state.json``; what is there already is served again.
         port: TCP port on 127.0.0.1; None for a free one.
     """
     folder = folder.resolve()

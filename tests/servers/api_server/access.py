@@ -16,14 +16,14 @@ Reply = tuple[int, dict[str, object]]
 
 def is_allowed(state: State, headers: Mapping[str, str], query: Mapping[str, str]) -> bool:
     """Return whether a request has the credentials that the server wants."""
-    told = headers.get("Authorization", "")
+    given = headers.get("Authorization", "")
     if state.auth == "none":
         return True
     if state.auth == "api_key":
         return headers.get("X-Api-Key", query.get("api_key", "")) in state.secrets
     if state.auth == "basic":
-        return _basic(told) in state.secrets
-    token = told.removeprefix("Bearer ")
+        return _basic(given) in state.secrets
+    token = given.removeprefix("Bearer ")
     if state.auth == "bearer":
         return token in state.secrets
     return state.tokens.get(token, 0) > time.monotonic()

@@ -124,8 +124,8 @@ class ApiHandler(BaseHTTPRequestHandler):
         if self.command == "POST":
             change_state(state, json.loads(body))
         with state.lock:
-            told = {"seen": [dataclasses.asdict(seen) for seen in state.seen], "collections": state.collections}
-        self._send(200, {}, json.dumps(told).encode())
+            answer = {"seen": [dataclasses.asdict(seen) for seen in state.seen], "collections": state.collections}
+        self._send(200, {}, json.dumps(answer).encode())
 
     def _send(self, status: int, headers: dict[str, str], content: bytes) -> None:
         self.send_response(status)

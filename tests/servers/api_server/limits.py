@@ -1,4 +1,4 @@
-"""The server's own limit of requests, and the ways in which servers tell of it."""
+"""The server's own limit of requests, and the ways in which servers report it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.servers.api_server.state import Rate, State
 
 
 def count_request(state: State) -> tuple[bool, dict[str, str]]:
-    """Count a request; returns whether it is within the limit, and the headers that tell what is left."""
+    """Count a request; returns whether it is within the limit, and the headers that say what is left."""
     rate = state.rate
     if rate is None:
         return True, {}
@@ -23,13 +23,13 @@ def count_request(state: State) -> tuple[bool, dict[str, str]]:
             state.counted.append(now)
         left = rate.limit - len(state.counted)
     wait = window + rate.window - now
-    headers = _told(rate, left, wait, now)
+    headers = _headers(rate, left, wait, now)
     if not allowed:
         headers |= _retry_after(rate, wait)
     return allowed, headers
 
 
-def _told(rate: Rate, left: int, wait: float, now: float) -> dict[str, str]:
+def _headers(rate: Rate, left: int, wait: float, now: float) -> dict[str, str]:
     if rate.headers == "x":
         reset = str(round(now + wait + 0.5))
         return {"X-RateLimit-Limit": str(rate.limit), "X-RateLimit-Remaining": str(left), "X-RateLimit-Reset": reset}

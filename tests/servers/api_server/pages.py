@@ -19,31 +19,33 @@ def page_of(
     state: State, path: str, records: list[Record], query: Mapping[str, str]
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the body and the headers of a page."""
-    found = _wanted(records, query)
+    matching = _wanted(records, query)
     size = int(query.get("per_page") or query.get("limit") or state.page_size)
     page = int(query.get("page") or 1)
     start = int(query.get("offset") or (page - 1) * size)
     if query.get("cursor"):
-        order = [str(record["id"]) for record in found]
+        order = [str(record["id"]) for record in matching]
         start = order.index(query["cursor"]) + 1 if query["cursor"] in order else len(order)
-    shown = found[start : start + size]
-    more = start + size < len(found)
-    body: dict[str, Any] = {"data": shown, "total": len(found), "has_more": more, "next_cursor": None, "next": None}
+    shown = matching[start : start + size]
+    more = start + size < len(matching)
+    body: dict[str, Any] = {"data": shown, "total": len(matching), "has_more": more, "next_cursor": None, "next": None}
     headers: dict[str, str] = {}
     if more:
         style = {"offset": start + size} if "offset" in query else {"page": page + 1}
         if "cursor" in query or ("limit" in query and "offset" not in query):
             style = {"cursor": shown[-1]["id"]}
         body["next_cursor"] = str(shown[-1]["id"])
-        kept = {name: value for name, value in query.items() if name not in ("page", "offset", "cursor", "api_key")}
-        body["next"] = f"{path}?{urlencode({**kept, **style})}"
-        headers = {"Link": f'<{path}?{urlencode({**kept, **style})}>; rel="next"', "X-Next-Page": str(page + 1)}
+        passed_on = {
+            name: value for name, value in query.items() if name not in ("page", "offset", "cursor", "api_key")
+        }
+        body["next"] = f"{path}?{urlencode({**passed_on, **style})}"
+        headers = {"Link": f'<{path}?{urlencode({**passed_on, **style})}>; rel="next"', "X-Next-Page": str(page + 1)}
     return body, headers
 
 
 def _wanted(records: list[Record], query: Mapping[str, str]) -> list[Record]:
     since = query.get("updated_since")
-    found = [record for record in records if not since or str(record.get("updated_at") or "") >= since]
+    matching = [record for record in records if not since or str(record.get("updated_at") or "") >= since]
     if query.get("order"):
-        found = sorted(found, key=lambda record: (str(record.get(query["order"]) or ""), str(record["id"])))
-    return found
+        matching = sorted(matching, key=lambda record: (str(record.get(query["order"]) or ""), str(record["id"])))
+    return matching

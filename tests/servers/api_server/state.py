@@ -51,7 +51,7 @@ class Seen:
 
 @dataclass
 class Rate:
-    """A limit of requests per window of seconds, and how it is told.
+    """A limit of requests per window of seconds, and how it is reported.
 
     ``headers`` is ``x`` (``X-RateLimit-*``, reset as a time), ``draft`` (``RateLimit-*``, reset in seconds),
     ``structured`` (``RateLimit`` and ``RateLimit-Policy``) or none; ``retry_after`` is ``seconds``, ``date`` or none.
@@ -108,11 +108,11 @@ class State:
         return [seen.path for seen in self.seen]
 
 
-_KEPT = ("collections", "auth", "secrets", "refresh_tokens", "public_key", "page_size")
+_SETTINGS = ("collections", "auth", "secrets", "refresh_tokens", "public_key", "page_size")
 
 
 def load_state(folder: Path | None) -> State:
-    """Return the server that a folder keeps, or an empty one."""
+    """Return the server that a folder has, or an empty one."""
     state = State(folder)
     file = None if folder is None else folder / "state.json"
     if file is not None and file.exists():
@@ -122,7 +122,7 @@ def load_state(folder: Path | None) -> State:
 
 
 def change_state(state: State, changes: dict[str, Any]) -> None:
-    """Set attributes of the server, and keep what outlives its process."""
+    """Set attributes of the server, and store what outlives its process."""
     with state.lock:
         for name, value in changes.items():
             if name == "rate":
@@ -132,5 +132,5 @@ def change_state(state: State, changes: dict[str, Any]) -> None:
             else:
                 setattr(state, name, value)
         if state.folder is not None:
-            text = json.dumps({name: getattr(state, name) for name in _KEPT})
+            text = json.dumps({name: getattr(state, name) for name in _SETTINGS})
             atomic_write(state.folder / "state.json", text)

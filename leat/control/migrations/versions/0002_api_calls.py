@@ -1,4 +1,4 @@
-"""Keep the API calls of runs."""
+"""Store the API calls of runs."""
 
 from __future__ import annotations
 

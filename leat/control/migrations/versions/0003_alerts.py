@@ -1,4 +1,4 @@
-"""Keep which problems there are, what each channel has been told of them, and the messages."""
+"""Store problems, which channels were notified of them, and the messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keep which publications were kept back, which were forced, and by whom."""
+"""Store which publications were withheld, which were forced, and by whom."""
 
 from __future__ import annotations
 

@@ -18,5 +18,5 @@ KEY = ("shelf", "id")
 
 FED = Stream("fed", "A thing whose removal is reported.", COLUMNS, KEY, "feed")
 SCANNED = Stream("scanned", "A thing that is listed completely.", COLUMNS, KEY, "full_scan", version="revision")
-KEPT = Stream("kept", "A thing that is never removed.", COLUMNS, KEY, "never")
-STREAMS = (FED, SCANNED, KEPT)
+LASTING = Stream("kept", "A thing that is never removed.", COLUMNS, KEY, "never")
+STREAMS = (FED, SCANNED, LASTING)

@@ -1,0 +1,1 @@
+"""Automations: actions that leat plans by itself, as ``automations/*.yaml`` declares them."""

@@ -1,0 +1,13 @@
+"""Who may do what, how people and programs prove who they are, and the audit log of all that.
+
+principal    who asks: a person, a token of theirs, leat itself
+resource     what they ask for: verbs, resources, decisions
+access       the decision: validate_access
+policy       rules, compiled; policy_file reads policies/*.yaml, whose keys are in policy_declaration; default_policy is
+             what holds without one
+gate         asks for a decision and records it in the audit log
+people       persons in the control store; tokens, sessions and links let them in; secret_text makes and hashes secrets,
+             sealed encrypts what belongs to a session, verified_tokens remembers tokens that were looked up
+sign_in      OpenID Connect at a provider; logout validates what the provider says of sessions that ended there
+audit/       seals the events of the log, verifies them, writes checkpoints, exports them
+"""

@@ -1,0 +1,70 @@
+"""``/livez`` and ``/readyz``: whether the process answers, and whether it can do its work."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from leat.runs.health import published_at, store_answers, unsealed_seconds
+from leat.runs.workspace import Workspace
+
+FREE = 200 * 2**20
+"""So many bytes must be free for webhooks and logs."""
+_FRESH = 2.0  # seconds for which an answer is given again, so that probes cost nothing
+
+
+@dataclass(slots=True)
+class Health:
+    """Looks after the project for a process.
+
+    Attributes:
+        workspace: the project.
+        more: more checks by name; each returns what is wrong, or None.
+    """
+
+    workspace: Workspace
+    more: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
+    _seen: tuple[float, bool, dict[str, Any]] | None = None
+
+    def check(self) -> tuple[bool, dict[str, Any]]:
+        """Return whether everything is as it has to be, and the result of each check; it may block for a moment."""
+        now = time.monotonic()
+        if self._seen is None or now - self._seen[0] > _FRESH:
+            self._seen = (now, *self._look())
+        return self._seen[1:]
+
+    def gauges(self) -> dict[str, tuple[str, float]]:
+        """Return what Prometheus is to have of it."""
+        ready, checks = self.check()
+        values = {
+            "leat_ready": ("Whether /readyz is right.", float(ready)),
+            "leat_disk_free_bytes": ("Free space on the disk of the state folder.", float(_free(self.workspace))),
+        }
+        if checks["control_store"]["ok"]:
+            unsealed = unsealed_seconds(self.workspace)
+            values["leat_audit_unsealed_seconds"] = (
+                "Age of the oldest event that the audit log hasn't sealed.",
+                unsealed,
+            )
+        age = checks["published"].get("age_seconds")
+        return values | ({"leat_published_age_seconds": ("Age of what readers see.", float(age))} if age else {})
+
+    def _look(self) -> tuple[bool, dict[str, Any]]:
+        wrong = {"control_store": store_answers(self.workspace), "disk": self._disk()}
+        wrong |= {name: look() for name, look in self.more.items()}
+        checks: dict[str, Any] = {name: {"ok": why is None, "detail": why} for name, why in wrong.items()}
+        at = published_at(self.workspace)
+        checks["published"] = {"ok": True, "age_seconds": None if at is None else round(time.time() - at.timestamp())}
+        return all(check["ok"] for check in checks.values()), checks
+
+    def _disk(self) -> str | None:
+        free = _free(self.workspace)
+        return None if free >= FREE else f"{free // 2**20} MB are free in the state folder, of {FREE // 2**20} needed"
+
+
+def _free(workspace: Workspace) -> int:
+    status = os.statvfs(workspace.project.state)
+    return status.f_bavail * status.f_frsize

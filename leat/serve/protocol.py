@@ -1,0 +1,72 @@
+"""uvicorn's HTTP protocol, with a limit for slow and large heads of requests, which uvicorn doesn't have.
+
+A client that opens a connection and sends its head byte by byte would hold the connection for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from http import HTTPStatus
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from leat.serve.problem import JSON, Problem
+
+HEAD_BYTES = 65_536
+_LATE = Problem(408, "too-slow", "the head of a request came too slowly", "send it again")
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection; closed when a head isn't complete in time, or is too large."""
+
+    head_seconds = 10.0
+    _timer: asyncio.TimerHandle | None = None
+    _head = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first head."""
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes, and count those that belong to a head."""
+        if self._timer is None and (self.cycle is None or self.cycle.response_complete):
+            self._wait()
+        if self._timer is not None:
+            self._head += len(data)
+        super().data_received(data)
+        if self._timer is not None and self._head > HEAD_BYTES and not self.transport.is_closing():
+            self._refuse(Problem(431, "head-too-large", f"the head has more than {HEAD_BYTES:,} bytes", "send less"))
+
+    def on_headers_complete(self) -> None:
+        """Stop waiting: the front limits what follows."""
+        self._stop()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the timer."""
+        self._stop()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        self._head = 0
+        self._timer = self.loop.call_later(self.head_seconds, self._refuse, _LATE)
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what isn't HTTP."""
+        self._refuse(Problem(400, "no-http", "this isn't a request of HTTP/1.1"))
+
+    def _refuse(self, problem: Problem) -> None:
+        self._stop()
+        if self.transport.is_closing():
+            return
+        body = problem.body(secrets.token_hex(8))
+        head = f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\ncontent-type: {JSON}\r\n"
+        self.transport.write(f"{head}content-length: {len(body)}\r\nconnection: close\r\n\r\n".encode() + body)
+        self.transport.close()

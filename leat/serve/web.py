@@ -1,0 +1,180 @@
+"""The web process of ``leat serve``: one event loop that answers webhooks and the API, and the metrics on their port.
+
+::
+
+    python -m leat.serve.web OPTIONS LIVES SOCKET READY
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from types import FrameType
+
+import uvicorn
+import uvloop
+
+from leat.hooks.endpoints import read_endpoints
+from leat.hooks.segments import SegmentWriter
+from leat.pipelines.declare.project import Project
+from leat.pipelines.declare.yaml_file import DeclarationError
+from leat.runs.hooks import applied_up_to, live_folder
+from leat.runs.workspace import Workspace
+from leat.serve.app import create_app
+from leat.serve.child import start_child
+from leat.serve.current import Current
+from leat.serve.front import Front
+from leat.serve.health import Health
+from leat.serve.hooks import HooksApp
+from leat.serve.metrics import Metrics
+from leat.serve.options import Options
+from leat.serve.protocol import Protocol
+from leat.serve.traces import Traces
+from leat.warehouse.session import Busy, WarehouseError
+
+log = logging.getLogger("leat.serve")
+_LOOK = 2.0
+
+CONNECTIONS = 1000
+GRACE = 20
+
+
+class _Server(uvicorn.Server):
+    """Reports when it answers, and when it is asked to end."""
+
+    def __init__(self, config: uvicorn.Config, ready: int, ended: asyncio.Event) -> None:
+        super().__init__(config)
+        self._ready, self._ended = ready, ended
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then report."""
+        await super().startup(sockets)
+        os.write(self._ready, b"1")
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End streams of events, which would never end by themselves."""
+        self._ended.set()
+        super().handle_exit(sig, frame)
+
+
+class _Quiet(uvicorn.Server):
+    """A second server of the process: signals are the first one's."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+def make_config(app: Front, options: Options, protocol: type[Protocol] = Protocol) -> uvicorn.Config:
+    """Return how uvicorn serves the front."""
+    return uvicorn.Config(
+        app,
+        http=protocol,
+        ws="none",
+        interface="asgi3",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        limit_concurrency=CONNECTIONS,
+        timeout_graceful_shutdown=GRACE,
+        proxy_headers=bool(options.trusted_proxies),
+        forwarded_allow_ips=list(options.trusted_proxies),
+    )
+
+
+async def serve(workspace: Workspace, options: Options, listening: socket.socket, ready: int) -> None:
+    """Answer until a signal asks to end; what is under way is answered first."""
+    writer = SegmentWriter(live_folder(workspace))
+    writer.open(after=_applied(workspace))
+    health = Health(workspace, {"webhooks": lambda: writer.failed})
+    metrics = Metrics(health.gauges)
+    traces = Traces("web")
+    app = create_app(health, Current(workspace), public_url=options.public_url, traces=traces)
+    hooks = HooksApp(
+        read_endpoints(workspace.declarations, workspace.project.folder, options.public_url), writer, metrics
+    )
+    app.state.refused = hooks.refused
+    for endpoint in hooks.endpoints.values():
+        if endpoint.missing is not None:
+            log.warning("webhooks are answered by 503: %s", endpoint.missing, extra={"endpoint": endpoint.name})
+    front = Front(app, hooks, options.hosts, metrics)
+    reloading = asyncio.create_task(_reload(workspace, options, hooks))
+    server = _Server(make_config(front, options), ready, app.state.ended)
+    async with _metrics_served(metrics, options.metrics_port):
+        await server.serve(sockets=[listening])
+    reloading.cancel()
+    traces.close()
+    writer.close()
+
+
+def _applied(workspace: Workspace) -> int:
+    """Return the number that new webhooks come after, so that also after the loss of the segments none goes unseen."""
+    try:
+        return applied_up_to(workspace)
+    except (WarehouseError, Busy) as error:  # webhooks are taken all the same: the segments nearly always know better
+        log.warning("the warehouse wasn't asked for the newest webhook: %s", error)
+        return 0
+
+
+async def _reload(workspace: Workspace, options: Options, hooks: HooksApp) -> None:
+    """Follow changes of declarations; while one has a mistake, endpoints stay as they are."""
+    project = workspace.project
+    before = _changes(project)
+    while True:
+        await asyncio.sleep(_LOOK)
+        now = _changes(project)
+        if now == before:
+            continue
+        before = now
+        try:
+            declarations = Workspace(project).declarations
+        except DeclarationError as error:
+            log.warning("endpoints stay as they are: %s", error)
+            continue
+        hooks.endpoints = read_endpoints(declarations, project.folder, options.public_url)
+        log.info("%d endpoints for webhooks", len(hooks.endpoints))
+
+
+def _changes(project: Project) -> list[tuple[str, int]]:
+    return [(str(path), path.stat().st_mtime_ns) for path in project.declaration_paths() if path.exists()]
+
+
+@contextlib.asynccontextmanager
+async def _metrics_served(metrics: Metrics, port: int | None):  # type: ignore[no-untyped-def]
+    if port is None:
+        yield
+        return
+    config = uvicorn.Config(
+        metrics.app,
+        host="127.0.0.1",
+        port=port,
+        ws="none",
+        interface="asgi3",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+    )
+    server = _Quiet(config)
+    task = asyncio.create_task(server.serve())
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+def main() -> None:
+    """Serve with the arguments of the command line."""
+    options, workspace, (listening, ready) = start_child("web")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(workspace, options, socket.socket(fileno=listening), ready))
+
+
+if __name__ == "__main__":
+    main()

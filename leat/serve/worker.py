@@ -1,0 +1,193 @@
+"""The worker of ``leat serve``: schedules, refetches after webhooks, webhooks to tables, actions, alerts.
+
+::
+
+    python -m leat.serve.worker OPTIONS LIVES
+
+Everything is done through leat.runs, so that ``leat run`` from a shell is just another process with the same locks. A
+run that a webhook asks for doesn't wait for one that a schedule asks for: each has a thread of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime
+
+from leat.hooks.tail import Tail
+from leat.pipelines.declare.yaml_file import DeclarationError
+from leat.pipelines.load.engine import Request
+from leat.pipelines.load.error_message import log_error
+from leat.runs import access, between, hooks, requests, signing_in
+from leat.runs.run import run
+from leat.runs.warm import import_libraries
+from leat.serve.child import start_child
+from leat.serve.current import Current
+from leat.serve.lane import Lane
+from leat.serve.traces import Traces
+from leat.warehouse.session import Busy
+
+log = logging.getLogger("leat.serve.worker")
+
+_LOOK = 0.05  # seconds between looks at the segments
+_APPLY_BYTES = 8_000_000
+_PATIENCE = 25.0
+
+
+class Worker:
+    """What the worker does, in steps that a loop calls.
+
+    Args:
+        current: the project as it is declared now.
+    """
+
+    def __init__(self, current: Current) -> None:
+        self._current = current
+        self._traces = Traces("worker")
+        self._began = datetime.now(UTC)
+        self._tail = Tail(hooks.live_folder(current.workspace()))
+        self._next: dict[str, float] = {}
+        self._unapplied = False
+        self._applied_bytes = 0
+        self.refetches = Lane("refetches", self._load)
+        self.schedules = Lane("schedules", self._load)
+        self.requested = Lane("requested", self._carry_out)
+        self._upkeep = threading.Thread(target=self._look_after, name="upkeep", daemon=True)
+        self._ended = threading.Event()
+
+    def start(self) -> None:
+        """Begin: what came before this process is looked at once."""
+        self._attempt("libraries", import_libraries)
+        self._attempt("requests", lambda: requests.recover(self._current.workspace()))
+        self._attempt("webhooks", self._catch_up)
+        self._upkeep.start()
+
+    def step(self) -> None:
+        """Look for new webhooks, and ask for the loads that they and schedules need."""
+        waiting = requests.queued(self._current.workspace())
+        if waiting:
+            self.requested.want(waiting)
+        events = self._tail.read()
+        if events:
+            self._unapplied = True
+            declarations = self._current.workspace().declarations
+            hooked = {name for name, one in declarations.items() if one.hooks is not None and one.hooks.refetch}
+            self.refetches.want(hooked & {event.endpoint for event in events if event.problem is None})
+
+    def end(self) -> None:
+        """End what is under way, as far as there is time."""
+        self._ended.set()
+        deadline = time.monotonic() + _PATIENCE
+        for lane in (self.refetches, self.schedules, self.requested):
+            lane.end(max(0, deadline - time.monotonic()))
+        self._traces.close()
+
+    def _catch_up(self) -> None:
+        """Ask for loads of the integrations with webhooks that came after their last run began."""
+        workspace = self._current.workspace()
+        hooks.prepare(workspace)
+        started = between.last_started(workspace)
+        newest = {event.endpoint: event.received_at for event in self._tail.read() if event.problem is None}
+        self._unapplied = bool(newest)
+        late = {
+            name
+            for name, at in newest.items()
+            if name in workspace.declarations and at > started.get(name, at.min.replace(tzinfo=UTC))
+        }
+        self.refetches.want(late)
+
+    def _load(self, names: Collection[str]) -> Collection[str]:
+        workspace = self._current.workspace()
+        there = [name for name in names if name in workspace.declarations]
+        try:
+            with self._traces.span("run", integrations=there):
+                result = run(workspace, there, Request(), trigger="serve")
+        except Busy:
+            return there
+        for each in result.integrations:
+            log.info(
+                "%s: %s in %.2f s", each.integration, each.status, each.seconds, extra={"integration": each.integration}
+            )
+        return [each.integration for each in result.integrations if each.status == "busy"]
+
+    def _carry_out(self, ids: Collection[str]) -> Collection[str]:
+        for run_id in ids:
+            with self._traces.span("requested run", run_id=run_id):
+                requests.carry_out(self._current.workspace(), run_id)
+        return ()
+
+    def _look_after(self) -> None:
+        """Do what is due every few seconds, until the end."""
+        due: tuple[tuple[str, float, Callable[[], object]], ...] = (
+            ("schedules", 1, self._schedule),
+            ("actions", 1, lambda: between.send_due(self._current.workspace())),
+            ("webhooks", 1, self._apply),
+            ("automations", 60, lambda: between.plan_due(self._current.workspace())),
+            ("requests", 5, lambda: requests.queue_again(self._current.workspace())),
+            ("alerts", 60, lambda: between.notify_due(self._current.workspace())),
+            ("webhooks out", 5, lambda: between.send_webhooks_due(self._current.workspace())),
+            ("audit log", 30, lambda: access.seal(self._current.workspace())),
+            ("sessions", 3600, lambda: signing_in.remove_expired(self._current.workspace())),
+            ("answers", 3600, lambda: requests.remove_answers(self._current.workspace())),
+            ("segments", 60, lambda: hooks.remove_applied(self._current.workspace())),
+        )
+        while not self._ended.wait(0.2):
+            for name, seconds, work in due:
+                if time.monotonic() >= self._next.get(name, 0):
+                    self._next[name] = time.monotonic() + seconds
+                    self._attempt(name, work)
+
+    def _attempt(self, name: str, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except (Busy, DeclarationError) as error:
+            log.warning("%s: %s", name, error)
+        except Exception as error:
+            log_error(log, error, "%s", name)
+
+    def _schedule(self) -> None:
+        names = between.due_integrations(self._current.workspace(), self._began, datetime.now(UTC))
+        if names:
+            self.schedules.want(names)
+
+    def _apply(self) -> None:
+        """Apply webhooks: on Postgres at once; on DuckDB, whose readers see them already, now and then."""
+        if not self._unapplied:
+            return
+        workspace = self._current.workspace()
+        often = workspace.warehouse.publication is None
+        size, _ = hooks.waiting(workspace)
+        self._applied_bytes = min(self._applied_bytes, size)  # applied segments are removed later
+        if not often and size - self._applied_bytes < _APPLY_BYTES and time.monotonic() < self._next.get("apply", 0):
+            return
+        self._next["apply"] = time.monotonic() + 300
+        self._unapplied, self._applied_bytes = False, size
+        if hooks.apply(workspace):
+            hooks.publish_applied(workspace)
+
+
+def main() -> None:
+    """Work until a signal asks to end."""
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    _, workspace, _ = start_child("worker")
+    worker = Worker(Current(workspace))
+    worker.start()
+    while not ended.wait(_LOOK):
+        try:
+            worker.step()
+        except Exception as error:
+            log_error(log, error, "webhooks are not followed")
+            ended.wait(1)
+    worker.end()
+    logging.shutdown()
+    os._exit(0)  # threads that still wait for a system would log while Python takes itself apart
+
+
+if __name__ == "__main__":
+    main()

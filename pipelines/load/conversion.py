@@ -1,0 +1,225 @@
+"""What is landed of what a driver yields: the declared columns in their types, personal ones hashed.
+
+A row with a value that a warehouse can't hold is quarantined here, before anything of it reaches the warehouse.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from leat.pipelines.load.table_schema import TableSchema
+from leat.sources.batch import clean, to_json
+from leat.sources.column_domain import outside
+from leat.sources.domain import arrow_value
+from leat.sources.errors import Permanent
+from leat.sources.events import Masked, Quarantined, Rows
+from leat.sources.stream import Column, arrow_schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MAX_KEY_BYTES = 2000  # Postgres indexes no more than 2704 bytes
+MAX_RECORD = 10_000
+"""How many characters of a broken record are stored."""
+
+_NO_KEY = frozenset({"", "None", "null"})
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*"|`[^`]*`""")
+_WITHHELD = "not stored, because columns of this stream are masked or left out"
+
+
+class BrokenContract(Permanent):
+    """A driver yielded what the engine can't take; the driver has a bug."""
+
+
+def broken_contract(integration: str, got: str) -> BrokenContract:
+    """Return the error for what a driver did wrong."""
+    return BrokenContract(
+        integration, "reading what the driver yields", got, "report this: the driver has to be fixed; nothing is lost"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """How what a driver yields is turned into what is landed.
+
+    Attributes:
+        tables: the schemas of the selected streams.
+        mask_key: the key of the hash that replaces masked values.
+        excluding: streams with columns left out; none of their records is written as it came.
+    """
+
+    tables: Mapping[str, TableSchema]
+    mask_key: bytes
+    excluding: frozenset[str] = frozenset()
+
+    def mask(self, value: str) -> str:
+        """Return the keyed hash of a value: equal values stay equal, across streams and integrations too."""
+        return hmac.new(self.mask_key, value.encode(), hashlib.sha256).hexdigest()
+
+
+def converted(integration: str, rows: Rows, conversion: Conversion) -> tuple[pa.Table, list[Quarantined]]:
+    """Return the rows that can be landed, and those that can't.
+
+    Raises:
+        BrokenContract: the driver left out a column, or a column is of another type.
+    """
+    import pyarrow as pa
+
+    wanted = conversion.tables[rows.stream]
+    missing = set(wanted.columns) - set(rows.table.column_names)
+    if missing:
+        raise broken_contract(integration, f"rows of {rows.stream} lack the columns {sorted(missing)}")
+    schema = arrow_schema(tuple(Column(name, kind, "") for name, kind in wanted.columns.items()))
+    given = rows.table.select(list(wanted.columns))
+    columns, bad = [], dict[int, str]()
+    for field in schema:
+        try:
+            column, refused = _cast(given.column(field.name), field.type)
+        except (pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+            what = f"column {field.name} is {given.schema.field(field.name).type}, not {field.type}"
+            raise broken_contract(integration, f"rows of {rows.stream} are not in its schema: {what}") from error
+        if not rows.judged or given.schema.field(field.name).type != field.type:
+            refused |= outside(wanted.columns[field.name], column)
+        bad = {row: f"column {field.name} {reason}" for row, reason in refused.items()} | bad
+        columns.append(column)
+    table = pa.Table.from_arrays(columns, schema=schema)
+    bad |= _without_key(table, wanted)
+    if not bad:
+        return _masked(table, wanted, conversion), []
+    good = pa.array([row not in bad for row in range(len(table))])
+    return _masked(table.filter(good), wanted, conversion), list(_refused(rows.stream, given, wanted, bad))
+
+
+def _without_key(table: pa.Table, schema: TableSchema) -> dict[int, str]:
+    """Return the rows that have no usable key."""
+    import pyarrow as pa
+    import pyarrow.compute
+
+    pc: Any = pyarrow.compute
+    unusable: Any = pa.scalar(False)
+    size: Any = pa.scalar(0)
+    for name in schema.key:
+        column = table.column(name)
+        unusable = pc.or_(unusable, pc.is_null(column))
+        if pa.types.is_string(column.type) and name not in schema.masked:
+            size = pc.add(size, pc.cast(pc.fill_null(pc.binary_length(column), 0), pa.int64()))
+    unusable = pc.or_(unusable, pc.greater(size, MAX_KEY_BYTES))
+    reason = f"a key column ({', '.join(schema.key)}) is null or the key is longer than {MAX_KEY_BYTES} bytes"
+    rows = pc.indices_nonzero(unusable).to_pylist() if isinstance(unusable, pa.ChunkedArray) else []
+    return dict.fromkeys(rows, reason)
+
+
+def _cast(column: Any, kind: pa.DataType) -> tuple[Any, dict[int, str]]:
+    """Return a column in its type, and why rows don't fit; those are null in it."""
+    import pyarrow as pa
+
+    if column.type == kind:
+        return column, {}
+    try:
+        return column.cast(kind), {}
+    except pa.ArrowInvalid as error:
+        if not _are_alike(column.type, kind):
+            raise pa.ArrowTypeError(str(kind)) from error
+        values: list[Any] = []
+        bad = {}
+        for row, value in enumerate(column):
+            try:
+                values.append(value.cast(kind))
+            except pa.ArrowInvalid:
+                values.append(pa.scalar(None, kind))
+                bad[row] = f"does not fit into {kind}"
+        return pa.array(values, kind), bad
+
+
+def _are_alike(one: pa.DataType, other: pa.DataType) -> bool:
+    """Return whether values of one type can be too large for the other, and are no values of quite another type."""
+    import pyarrow as pa
+
+    is_a: Any = pa.types
+    kinds = (is_a.is_integer, is_a.is_floating, is_a.is_temporal, is_a.is_decimal)
+    texts = (is_a.is_string, is_a.is_large_string, is_a.is_binary, is_a.is_large_binary)
+    both_text = any(is_text(one) for is_text in texts) and is_a.is_string(other)
+    return both_text or any(is_kind(one) and is_kind(other) for is_kind in kinds)
+
+
+def _refused(stream: str, given: pa.Table, schema: TableSchema, bad: Mapping[int, str]) -> Iterator[Quarantined]:
+    for row, reason in sorted(bad.items()):
+        record = {name: _plain(given.column(name)[row]) for name in given.column_names}
+        identity = {name: record[name] for name in schema.key if record[name] is not None}
+        shown = " ".join(str(identity.get(name, "null"))[:200] for name in schema.key)
+        whole = identity if len(identity) == len(schema.key) else {}
+        yield Quarantined(stream, shown, reason, to_json(record), whole)
+
+
+def _plain(scalar: Any) -> Any:
+    """Return a value as Python has it, or as text where Python can't hold it."""
+    try:
+        return scalar.as_py()
+    except (ValueError, OverflowError):  # a time outside of Python's years, text that isn't UTF-8
+        import pyarrow as pa
+
+        if pa.types.is_string(scalar.type):
+            return scalar.as_buffer().to_pybytes().decode("utf-8", "replace")
+        return f"{scalar.value} {scalar.type}"
+
+
+def _masked(table: pa.Table, schema: TableSchema, conversion: Conversion) -> pa.Table:
+    for name in schema.masked:
+        index = table.column_names.index(name)
+        table = table.set_column(index, table.schema.field(index), _hashed(table.column(index), conversion.mask))
+    return table
+
+
+def _hashed(column: Any, mask: Callable[[str], str]) -> Any:
+    import pyarrow as pa
+
+    encoded = column.combine_chunks().dictionary_encode()
+    values = [None if value is None else mask(str(value)) for value in encoded.dictionary.to_pylist()]
+    return pa.array(values, pa.string()).take(encoded.indices)
+
+
+def quarantine_data(event: Quarantined, conversion: Conversion) -> dict[str, Any]:
+    """Return what is landed of a broken record: where columns are masked or left out, nothing that may be personal."""
+    digest = conversion.mask(clean(event.record))
+    schema = conversion.tables[event.stream]
+    private = bool(schema.masked) or event.stream in conversion.excluding
+    record = _WITHHELD if private else _cut(clean(event.record))
+    key = conversion.mask(event.key) if set(schema.key) & set(schema.masked) else clean(event.key)
+    identity = _identity(event, schema, conversion)
+    keyless = not identity and not _NO_KEY.isdisjoint(re.split("[ /]", event.key))
+    return {
+        **{"key": key, "reason": _said(event, private), "record": record, "digest": digest},
+        **{"keyless": keyless, "identity": identity},
+    }
+
+
+def _identity(event: Quarantined, schema: TableSchema, conversion: Conversion) -> dict[str, Any]:
+    """Return the key of the row that the record would have become; nothing unless all of it is there."""
+    result: dict[str, Any] = {}
+    for name in schema.key:
+        value = event.identity.get(name)
+        try:
+            if value is not None and name in schema.masked:
+                result[name] = value if isinstance(value, Masked) else conversion.mask(str(value))
+            elif value is not None and schema.columns[name] != "json":
+                result[name] = arrow_value(schema.columns[name], value)
+        except ValueError:  # it is the key that is broken
+            return {}
+    return result if len(result) == len(schema.key) else {}
+
+
+def _said(event: Quarantined, private: bool) -> str:
+    """Return the reason; where columns are masked or left out, without what is quoted in it."""
+    return _QUOTED.sub("…", clean(event.reason)) if private else clean(event.reason)
+
+
+def _cut(text: str) -> str:
+    if len(text) <= MAX_RECORD:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return f"{text[:MAX_RECORD]}… (cut: {len(text)} characters, SHA-256 {digest})"

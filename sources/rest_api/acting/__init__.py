@@ -1,0 +1,1 @@
+"""How declared actions are planned, sent, searched for, confirmed and undone."""

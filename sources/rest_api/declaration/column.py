@@ -1,0 +1,45 @@
+"""A column of an endpoint, as a user declares it: where its value is in a record, how it is written, what it means."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from leat.sources.json_path import FieldPath
+from leat.sources.rest_api.declaration.paging_styles import Block
+from leat.sources.stream import DECIMAL, TYPES, column_type
+
+ColumnType = Annotated[
+    str,
+    AfterValidator(column_type),
+    Field(
+        json_schema_extra={
+            "anyOf": [{"enum": list(TYPES)}, {"pattern": f"^{DECIMAL.pattern}$", "examples": ["decimal(18,4)"]}]
+        }
+    ),
+]
+
+
+class ColumnOptions(Block):
+    """One column: where its value is in a record, and what it means."""
+
+    type: ColumnType = Field(description="Type of the column.")
+    field: FieldPath | None = Field(
+        default=None, description="Where the value is, such as customer.address.city, or [0]; . is the record itself."
+    )
+    description: str | None = Field(default=None, description="What it means.")
+    personal: bool = Field(default=False, description="Whether it is personal data.")
+    parent: str | None = Field(default=None, description="Column of the parent whose value it takes.")
+    convert: bool = Field(
+        default=False, description="Whether to convert text to numbers or true, and numbers or true to text."
+    )
+    unix: Literal["s", "ms"] | None = Field(
+        default=None, description="Unit of a timestamp that counts from 1970, as a number or text."
+    )
+    format: str | None = Field(
+        default=None, description="Format of a time that isn't ISO 8601, for example %d/%m/%Y %H:%M (strptime)."
+    )
+    zone: str | None = Field(
+        default=None, description="Time zone of timestamps that are written without one, for example Europe/Paris."
+    )

@@ -1,0 +1,1 @@
+"""What the types can't say of a declaration: one module for each part of it."""

@@ -1,0 +1,30 @@
+"""The command line on a terminal."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import termios
+from contextlib import suppress
+
+from tests.kit.command import LEAT, Leat
+
+
+def on_terminal(leat: Leat, *args: str, typed: str = "", width: int = 80, **variables: str) -> str:
+    """Return what a command writes to a terminal of so many columns, on which somebody has typed something."""
+    main, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    env = {**leat.env(variables), "TERM": "xterm-256color"}
+    env.pop("COLUMNS", None)
+    with subprocess.Popen([LEAT, *args], cwd=leat.folder, env=env, stdin=theirs, stdout=theirs, stderr=theirs):
+        os.close(theirs)
+        os.write(main, typed.encode())
+        shown = b""
+        with suppress(OSError):  # the terminal goes with its last user
+            while piece := os.read(main, 4096):
+                shown += piece
+    os.close(main)
+    return shown.decode().replace("\r\n", "\n")

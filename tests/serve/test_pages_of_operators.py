@@ -1,0 +1,285 @@
+"""Pages for operators and administrators: automations, webhooks, people with sessions and tokens, the audit log."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from html import unescape
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from fastapi.routing import APIRoute
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from leat.control.audit_tables import AuditEvent
+from leat.demo.stripe.webhooks import sign
+from leat.hooks.endpoints import read_endpoints
+from leat.hooks.segments import SegmentWriter
+from leat.runs import hooks
+from leat.runs.access import record
+from leat.runs.workspace import open_workspace
+from leat.security.people import list_people
+from leat.serve.app import create_app
+from leat.serve.current import Current
+from leat.serve.health import Health
+from leat.serve.hooks import HooksApp
+from leat.serve.metrics import Metrics
+from tests.kit.acting import Desk, desk_server
+from tests.kit.command import tally_project, then
+from tests.kit.project import row, rows
+from tests.serve.test_pages import ELSEWHERE, ROLES, RULE, URL, Judge, Pages
+
+SECRET = "whsec_of_the_pages"
+AUTOMATION = """description: Mark labels.
+when: {violation_opened: labels}
+do:
+  - desk.guarded: {place: "p{{ row.id }}", value: "{{ row.id }}"}
+"""
+
+
+@pytest.fixture(scope="module")
+def desk() -> Iterator[Desk]:
+    with desk_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory, desk: Desk) -> Iterator[Pages]:
+    """Open a dashboard with an automation and three webhooks: accepted, unreadable, refused."""
+    leat = tally_project(tmp_path_factory.mktemp("pages"))
+    folder = leat.folder
+    (folder / "secret").write_text(SECRET)
+    (folder / "secret").chmod(0o600)
+    with (folder / "pipelines" / "tally.yaml").open("a") as file:
+        file.write("hooks: {scheme: stripe, secrets: {file: secret}}\n")
+    (folder / "pipelines" / "desk.yaml").write_text(f"source: desk\ndriver: book\nconnection: {{url: '{desk.url}'}}\n")
+    for path, text in (("quality/rules/labels.sql", RULE), ("automations/mark.yaml", AUTOMATION)):
+        (folder / path).parent.mkdir(parents=True)
+        (folder / path).write_text(text)
+    then(leat, rows("fed", row(1, "<script>alert(1)</script>"), row(2, "b")))
+    assert leat("run", "tally").returncode == 0
+    workspace = open_workspace(folder)
+    hooks.prepare(workspace)
+    app = create_app(Health(workspace), Current(workspace), public_url=URL)
+    asked = Pages(app, workspace)
+    writer = SegmentWriter(hooks.live_folder(workspace))
+    writer.open()
+    asked.front.hooks = HooksApp(read_endpoints(workspace.declarations, folder, URL), writer, Metrics())
+    app.state.refused = asked.front.hooks.refused
+    for secret, body, status in ((SECRET, b'{"id": "e1", "type": "label.changed", "text": "<b>"}', 200),
+                                 (SECRET, b'{"type": "label.lost"}', 200), ("whsec_other", b"{}", 401)):  # fmt: skip
+        answer = asked("/hooks/tally", None, content=body, **{"stripe-signature": sign(secret, body)})
+        assert answer.status_code == status, answer.text
+    yield asked
+    writer.close()
+    workspace.close()
+
+
+def id_of(pages: Pages, name: str) -> str:
+    return next(person.id for person in list_people(pages.workspace.store) if person.name == name)
+
+
+def token_of(pages: Pages, owner: str, name: str, **form: str) -> tuple[str, str]:
+    """Create a token on the page of a person; return its text and its id."""
+    at = f"/people/{id_of(pages, owner)}"
+    made = pages(f"{at}/tokens", owner, {"name": name, "days": "7", **form})
+    assert made.status_code == 200, made.text
+    found = re.search(r"<pre tabindex=\"0\">(leat_([0-9a-f]+)_\S+)</pre>", made.text)
+    assert found is not None
+    assert found[1] not in pages(at, owner).text, "it is shown once"
+    return found[1], found[2]
+
+
+def test_every_page_is_valid_and_only_for_whoever_may_see_it(pages: Pages) -> None:
+    wanted = {
+        "/actions/automations": ("/actions/automations", "viewer"),
+        "/actions/automations/{name}": ("/actions/automations/mark", "viewer"),
+        "/webhooks": ("/webhooks", "operator"),
+        "/webhooks/{seq}": ("/webhooks/2", "operator"),
+        "/people": ("/people", "admin"),
+        "/people/{person}": (f"/people/{id_of(pages, 'admin')}", "admin"),
+        "/audit": ("/audit", "admin"),
+        "/audit.csv": ("/audit.csv", "admin"),
+        "/audit.jsonl": ("/audit.jsonl", "admin"),
+    }
+    routes = [route for router in ELSEWHERE for route in router.routes if isinstance(route, APIRoute)]
+    assert {route.path for route in routes if "GET" in route.methods} == wanted.keys()
+    for path, lowest in [*wanted.values(), ("/people?view=sessions", "admin"), ("/people?view=tokens", "admin"),
+                         ("/webhooks?view=quarantined&endpoint=tally", "operator"),
+                         ("/actions/automations/mark?days=90", "analyst")]:  # fmt: skip
+        for role in ROLES:
+            answer = pages(path, role)
+            may = ROLES.index(role) >= ROLES.index(lowest)
+            assert answer.status_code == (200 if may else 403), (path, role, answer.text)
+            if "text/html" in answer.headers["content-type"]:
+                judge = Judge(answer.text)
+                assert (judge.wrong, judge.headings) == ([], 1), (path, role)
+                assert judge.controls <= judge.labels, path
+                assert "unsafe" not in answer.headers["content-security-policy"]
+            if not may:
+                assert "<h1>You may not do this</h1>" in answer.text, (path, role)
+                assert f"{role.title()} may not " in answer.text, (path, role)
+        assert urlsplit(pages(path, None).headers["location"]).path == "/sign-in", path
+    for role in ROLES:
+        menu = re.findall(r'<li><a href="(/\w*)"', pages("/", role).text)
+        for path, lowest in (("/webhooks", "operator"), ("/people", "admin"), ("/audit", "admin")):
+            assert (path in menu) is (ROLES.index(role) >= ROLES.index(lowest)), (role, path)
+        own = f"/people/{id_of(pages, role)}"
+        assert own in pages("/preferences", role).text
+        assert "New token" in pages(own, role).text, "everybody sees their own account"
+
+
+def test_changes_need_the_right_and_a_form_of_leat(pages: Pages) -> None:
+    person = id_of(pages, "analyst")
+    _, token = token_of(pages, "analyst", "to be left alone")
+    session = re.search(rf"/people/{person}/sessions/(\w+)/end", pages(f"/people/{person}", "analyst").text)
+    assert session is not None
+    wanted = {
+        "/actions/automations/{name}/{change}": ("/actions/automations/mark/enable", "analyst"),
+        "/webhooks/{seq}/replay": ("/webhooks/2/replay", "analyst"),
+        "/people/{person}/tokens": (f"/people/{person}/tokens", "admin"),  # a token is its owner's
+        "/people/{person}/tokens/{token}/revoke": (f"/people/{person}/tokens/{token}/revoke", "operator"),
+        "/people/{person}/sessions/{session}/end": (f"/people/{person}/sessions/{session[1]}/end", "operator"),
+        "/audit/verify": ("/audit/verify", "operator"),
+    }
+    routes = [route for router in ELSEWHERE for route in router.routes if isinstance(route, APIRoute)]
+    assert {route.path for route in routes if "POST" in route.methods} == wanted.keys()
+    form = {"name": "x", "days": "7"}
+    for path, refused in wanted.values():
+        answer = pages(path, refused, form)
+        assert (answer.status_code, "You may not do this" in answer.text) == (403, True), (path, answer.text)
+        assert pages(path, None, form).headers["location"].startswith("/sign-in"), path
+        for said in ({"origin": "https://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}):
+            assert pages(path, "admin", form, **said).status_code == 403, (path, said)
+    assert pages(f"/people/{person}", "analyst").text.count("Revoke</button>") == 1, "nothing has changed"
+    assert "mark" not in [row.name for row in _modes(pages) if row.mode == "enabled"]
+
+
+def test_an_automation_is_simulated_enabled_and_disabled(pages: Pages) -> None:
+    at = "/actions/automations/mark"
+    listed = pages("/actions/automations", "viewer").text
+    assert "while the rule “labels” is violated" in unescape(listed)
+    assert 'href="/actions/automations"' in pages("/actions", "viewer").text
+    text = pages(f"{at}?days=30", "analyst").text
+    assert "desk.guarded place=p1 value=1" in text
+    assert "Now: 2 targets. Nothing is planned or sent." in text
+    assert "In 30 days it would have planned 2 actions" in text
+    assert "can't see what it would do" in pages(at, "viewer").text
+    for role in ROLES:
+        assert ("Enable</button>" in pages(at, role).text) is (role in ("operator", "admin")), role
+    done = pages(f"{at}/enable", "operator", {})
+    assert done.headers["location"] == f"{at}?done=enable"
+    text = pages(done.headers["location"]).text
+    assert "changed by operator" in text
+    assert "Disable</button>" in text
+    assert pages(f"{at}/disable", "operator", {}).status_code == 303
+    assert [(row.name, row.mode) for row in _modes(pages)] == [("mark", "disabled")]
+    assert pages(f"{at}/bribe", "admin", {}).status_code == 404
+    assert pages("/actions/automations/none").status_code == 404
+
+
+def test_webhooks_are_counted_and_a_quarantined_one_is_read_again(pages: Pages) -> None:
+    text = pages("/webhooks", "operator").text
+    assert f'<code class="soft">{URL}/hooks/tally</code>' in text
+    cells = re.search(
+        r'data-label="Accepted">1</td>.*?data-label="In quarantine"><a [^>]*>1</a>.*?"Refused">1</td>', text, re.DOTALL
+    )
+    assert cells is not None, text
+    assert "label.changed" in text
+    assert "&lt;b&gt;" in pages("/webhooks/1", "operator").text
+    problem = pages("/webhooks/2", "operator").text
+    assert "It can't be read: the event has no id." in problem
+    assert "Read it again</button>" in problem
+    again = pages("/webhooks/2/replay", "operator", {})
+    assert again.headers["location"] == "/webhooks/2?done=unreadable"
+    path = pages.workspace.project.folder / "pipelines" / "tally.yaml"
+    declared = path.read_text()
+    path.write_text(declared.replace("scheme: stripe", "scheme: hmac, header: x-signature"))
+    app_current = Current(open_workspace(pages.workspace.project.folder))
+    before, pages.app.state.current = pages.app.state.current, app_current
+    try:
+        again = pages("/webhooks/2/replay", "operator", {})
+        assert again.headers["location"] == "/webhooks/2?done=replayed"
+        assert "Read it again" not in pages("/webhooks/2", "operator").text
+        assert "No webhook is in quarantine" in pages("/webhooks?view=quarantined").text
+    finally:
+        path.write_text(declared)
+        pages.app.state.current = before
+    assert pages("/webhooks/99", "operator").status_code == 404
+
+
+def test_people_create_and_revoke_their_tokens(pages: Pages) -> None:
+    person = id_of(pages, "operator")
+    text, token = token_of(pages, "operator", "export <script>", role="analyst", scopes="read export:tally")
+    bearer = {"authorization": f"Bearer {text}"}
+    assert pages("/v1/me", None, **bearer).json()["role"] == "analyst"
+    shown = pages(f"/people/{person}", "operator").text
+    assert "export &lt;script&gt;" in shown
+    assert "export:tally, read" in shown
+    for form, status in (({"name": "", "days": "7"}, 422), ({"name": "x", "days": "9999"}, 422),
+                         ({"name": "x", "days": "7", "role": "admin"}, 422),
+                         ({"name": "x", "days": "7", "scopes": "fly"}, 422)):  # fmt: skip
+        assert pages(f"/people/{person}/tokens", "operator", form).status_code == status, form
+    assert pages(f"/people/{person}/tokens", None, {"name": "x", "days": "7"}, **bearer).status_code in (403, 422)
+    everybody = pages("/people?view=tokens").text
+    assert f"leat_{token}_" in everybody
+    assert text not in everybody
+    done = pages(f"/people/{person}/tokens/{token}/revoke", "admin", {})
+    assert done.headers["location"] == f"/people/{person}?done=revoked"
+    assert pages("/v1/me", None, **bearer).status_code == 401
+    assert 'badge quiet">revoked' in pages(f"/people/{person}", "operator").text
+
+
+def test_an_administrator_ends_a_session_and_people_their_own(pages: Pages) -> None:
+    person = id_of(pages, "viewer")
+    pages.sign_in("viewer", "second")
+    listed = pages("/people?view=sessions").text
+    assert listed.count(f"/people/{person}/sessions/") == 2
+    assert listed.count("this one") == 1
+    own = pages(f"/people/{person}", "second").text
+    (this,) = re.findall(r"this one.*?/sessions/(\w+)/end", own, re.DOTALL)
+    assert pages.cookies["second"] not in own
+    done = pages(f"/people/{person}/sessions/{this}/end", "second", {})
+    assert done.headers["location"] == f"/people/{person}?done=ended"
+    assert pages("/", "second").status_code == 303, "it was this one"
+    assert pages(f"/people/{person}/sessions/{this}/end", "admin", {}).status_code == 404
+    pages.sign_in("viewer", "third")
+    (third,) = re.findall(r"this one.*?/sessions/(\w+)/end", pages(f"/people/{person}", "third").text, re.DOTALL)
+    assert pages(f"/people/{id_of(pages, 'admin')}/sessions/{third}/end", "viewer", {}).status_code == 303
+    assert pages("/", "third").status_code == 303, "whose page the form was on doesn't matter, whose session it is does"
+    assert "member of group-of-viewer" in pages("/people").text
+
+
+def test_the_audit_log_is_filtered_verified_and_exported(pages: Pages) -> None:
+    assert pages("/audit", "viewer").status_code == 403
+    text = pages("/audit?kind=access&by=viewer").text
+    assert "read audit, as viewer (no rule permits it)" in text
+    assert "session: created" not in text
+    assert "No event is like that" in pages("/audit?by=nobody").text
+    assert pages("/audit?days=x").status_code == 404
+    assert pages("/audit/verify", "admin", {}).headers["location"] == "/audit"
+    assert "<strong>Intact</strong>" in pages("/audit").text
+    events = [json.loads(line) for line in pages("/audit.jsonl").text.splitlines()]
+    assert [event["metadata"]["sequence"] for event in events] == list(range(1, len(events) + 1))
+    assert events[-1]["activity_name"] == "audit.exported"
+    assert pages("/audit.csv?kind=session").text.startswith("seq,at,event,by,detail")
+    for _ in range(60):
+        record(pages.workspace, "publish.clean", {})
+    older = re.search(r'rel="next" href="([^"]+)"', pages("/audit").text)
+    assert older is not None
+    assert pages(f"/audit{unescape(older[1])}").status_code == 200
+    with Session(pages.workspace.store) as session:
+        session.execute(update(AuditEvent).where(AuditEvent.seq == 3).values(detail="{}"))
+        session.commit()
+    pages("/audit/verify", "admin", {})
+    text = pages("/audit").text
+    assert "<strong>Altered</strong>: event 3 isn" in text
+
+
+def _modes(pages: Pages) -> Any:
+    from leat.runs.automating import modes_of
+
+    return list(modes_of(pages.workspace).values())
