@@ -56,9 +56,13 @@ class _Server(uvicorn.Server):
         os.write(self._ready, b"1")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """End streams of events, which would never end by themselves."""
+        """End streams of events, which would never end by themselves.
+
+        uvicorn would remember the signal, and raise it again when it has stopped: the process died of it before it
+        had sent its last traces and closed its segment.
+        """
         self._ended.set()
-        super().handle_exit(sig, frame)
+        self.should_exit = True
 
 
 class _Quiet(uvicorn.Server):
