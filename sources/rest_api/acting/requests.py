@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from leat.sources.actions import Refused
+from leat.sources.actions import Change, Refused
 from leat.sources.batch import to_json
+from leat.sources.http.address import below
 from leat.sources.http.client import Answer, Client
 from leat.sources.http.request import HttpRequest
 from leat.sources.json_path import parse_path, value_at
@@ -123,6 +124,17 @@ def ask_of(payload: Mapping[str, Any]) -> HttpRequest:
         repeatable=False,
         exact=True,
     )
+
+
+def request_shown(client: Client, payload: Mapping[str, Any], precondition: Mapping[str, Any]) -> list[Change]:
+    """Return a planned request as people see it, without credentials."""
+    import requests
+
+    url = requests.Request("GET", below(client.url, payload["path"]), params=payload["params"]).prepare().url
+    headers = {**payload["headers"], **({"If-Match": precondition["etag"]} if "etag" in precondition else {})}
+    shown = [Change("request", None, f"{payload['method']} {url}")]
+    shown += [Change(f"header {name}", None, value) for name, value in headers.items()]
+    return [*shown, *([Change("body", None, payload["body"])] if payload["body"] is not None else [])]
 
 
 def _texts(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,11 +8,10 @@ from typing import Any
 
 from leat.sources.actions import Change, Order, Plan, Receipt, Refused, Undo
 from leat.sources.errors import Outdated, Rejected, Unavailable, UnexpectedShape
-from leat.sources.http.address import below
 from leat.sources.http.client import Answer, Client
 from leat.sources.json_path import parse_path, value_at
 from leat.sources.rest_api.acting.parameters import values_of
-from leat.sources.rest_api.acting.requests import NOTHING, Context, ask_of, differences, record_of
+from leat.sources.rest_api.acting.requests import NOTHING, Context, ask_of, differences, record_of, request_shown
 from leat.sources.rest_api.declaration.action import ActionOptions, ReadingOne
 from leat.sources.templates import names_in
 
@@ -58,7 +57,7 @@ class Steps:
         return Plan(
             title=str(context.fill(declared.title)) if declared.title else f"{payload['method']} {payload['path']}",
             target=payload["path"],
-            changes=(*(Change(*each) for each in changed), *_request_shown(client, payload, precondition)),
+            changes=(*(Change(*each) for each in changed), *request_shown(client, payload, precondition)),
             payload={**payload, "before": needed},
             precondition=precondition,
             warnings=self._warnings(),
@@ -202,24 +201,40 @@ class Steps:
         return None
 
     def look(self, client: Client, order: Order) -> Receipt | None:
-        """Look whether the record is as it should be afterwards."""
-        return None if self.confirm(client, order, Receipt({})) else Receipt({})
+        """Look whether the record is as it should be afterwards.
+
+        What the response would have named is taken from the record, as far as it has it, for later steps use it.
+        """
+        context = self._of(order)
+        record = self._read_again(client, context)
+        if self._differences(record, self._expected(context)):
+            return None
+        named = {} if record is NOTHING else self.declared.result
+        result = {name: value_at(record, parse_path(path), NOTHING) for name, path in named.items()}
+        return Receipt({name: value for name, value in result.items() if value is not NOTHING})
 
     def confirm(self, client: Client, order: Order, receipt: Receipt) -> tuple[Change, ...]:
         """Read the record again, and return what is different from the plan."""
-        declared, reading = self.declared.confirm, self.declared.seen_by()
-        if declared is None or reading is None:
+        declared = self.declared.confirm
+        if declared is None or self.declared.seen_by() is None:
             is_there = self.declared.find is None or self.find(client, order) is not None
             return () if is_there else (Change("effect", "there", None),)
         context = self._of(order, receipt.data)
+        return self._differences(self._read_again(client, context), context.fill(declared.expect))
+
+    def _read_again(self, client: Client, context: Context) -> Any:
+        declared, reading = self.declared.confirm, self.declared.seen_by()
+        assert declared is not None  # noqa: S101 - the caller has looked
+        assert reading is not None  # noqa: S101
         answer = client.send(context.ask(reading))
-        record = NOTHING if answer.status in _GONE else record_of(client, answer, _record_path(declared, reading))
-        if declared.absent:
+        return NOTHING if answer.status in _GONE else record_of(client, answer, _record_path(declared, reading))
+
+    def _differences(self, record: Any, expected: Mapping[str, Any]) -> tuple[Change, ...]:
+        if self.declared.confirm is not None and self.declared.confirm.absent:
             return () if record is NOTHING else (Change("record", None, "there"),)
         if record is NOTHING:
             return (Change("record", "there", None),)
-        different = differences(record, context.fill(declared.expect))
-        return tuple(Change(name, wanted, value) for name, value, wanted in different)
+        return tuple(Change(name, wanted, value) for name, value, wanted in differences(record, expected))
 
     def undo(self, _client: Client, order: Order, receipt: Receipt) -> Undo:
         """Return the declared action that reverses it.
@@ -236,14 +251,3 @@ class Steps:
 
 def _record_path(confirm: ReadingOne, reading: ReadingOne) -> str | None:
     return confirm.record if confirm.record is not None else reading.record
-
-
-def _request_shown(client: Client, payload: Mapping[str, Any], precondition: Mapping[str, Any]) -> list[Change]:
-    """Return the request as it would be sent, without credentials."""
-    import requests
-
-    url = requests.Request("GET", below(client.url, payload["path"]), params=payload["params"]).prepare().url
-    headers = {**payload["headers"], **({"If-Match": precondition["etag"]} if "etag" in precondition else {})}
-    shown = [Change("request", None, f"{payload['method']} {url}")]
-    shown += [Change(f"header {name}", None, value) for name, value in headers.items()]
-    return [*shown, *([Change("body", None, payload["body"])] if payload["body"] is not None else [])]

@@ -132,7 +132,12 @@ def send_share(account: Account, order: Order) -> Receipt:
         account.outdated(answer.asked, "the calendar isn't there any more")
     if answer.status == _CONFLICT:
         account.outdated(answer.asked, f"HTTP 409: it is shared already, or {body['PathOrToken']} is a calendar")
-    return Receipt({"calendar": order.plan.payload["calendar"], "path": quote(body["PathOrToken"])})
+    return _shared(order)
+
+
+def _shared(order: Order) -> Receipt:
+    payload = order.plan.payload
+    return Receipt({"calendar": payload["calendar"], "path": quote(payload["body"]["PathOrToken"])})
 
 
 def send_unshare(account: Account, order: Order) -> Receipt:
@@ -163,9 +168,10 @@ def _now(account: Account, order: Order) -> str | None:
 
 def probe(account: Account, order: Order) -> Receipt | None:
     """Return whether the calendar is shared as planned, or isn't any more."""
-    if _now(account, order) != _planned(order):
+    planned = _planned(order)
+    if _now(account, order) != planned:
         return None
-    return Receipt({"calendar": order.plan.payload["calendar"]})
+    return Receipt({"calendar": order.plan.payload["calendar"]}) if planned is None else _shared(order)
 
 
 def confirm(account: Account, order: Order, _receipt: Receipt) -> tuple[Change, ...]:
