@@ -1,4 +1,4 @@
-"""Takes actions out of the outbox to send them, and writes down what became of them.
+"""Takes actions out of the outbox to send them, and deals with what a sender left that died.
 
 An action is claimed, on the disk, before anything is sent. So whoever comes after a crash knows what may have been
 sent. Guarded and natural actions are claimed and recorded in groups: what a crash leaves of them can be sent again. Of
@@ -8,51 +8,25 @@ the others, a crash must leave one at most.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, and_, delete, insert, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, Engine, and_, bindparam, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from leat.control.action_history import note_events
 from leat.control.action_lease import Lease, check_fence, count_claim
 from leat.control.action_tables import Action, ActionAttempt, ActionStop
-from leat.control.engine import storable, writing
-from leat.control.outbox import CONTENT, OWN, ActionRow, State, mark_sending, move, read_actions, store_bodies
+from leat.control.engine import writing
+from leat.control.outbox import OWN, ActionRow, State, mark_sending, move, read_actions
 from leat.files import make_private
 
 GROUP = 50
 """How many guarded or natural actions are claimed at a time."""
 _BY = "leat"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of an action.
-
-    Attributes:
-        action: the action.
-        state: where it goes.
-        detail: why, for people; without secrets.
-        next_at: when it is looked at next; None for never.
-        receipt: what the system answered.
-        content: the bytes that the action has made.
-        error_type: class of the error; None when it was sent.
-    """
-
-    action: ActionRow
-    state: State
-    detail: str = ""
-    next_at: datetime | None = None
-    receipt: dict[str, Any] | None = None
-    content: bytes | None = None
-    error_type: str | None = None
 
 
 def claim(store: Engine, lease: Lease, folder: Path, now: datetime) -> list[ActionRow]:
@@ -69,7 +43,8 @@ def claim(store: Engine, lease: Lease, folder: Path, now: datetime) -> list[Acti
     """
     with writing(store, durable=True) as session:
         check_fence(session, lease)
-        due = list(session.execute(_due(lease.integration, now)).tuples())
+        wanted = {"integration": lease.integration, "now": now, "scopes": list(scopes_of(lease.integration))}
+        due = list(session.execute(_DUE, wanted).tuples())
         if due and due[0][1] in ("guarded", "natural"):
             ids = [row_id for row_id, guarantee in due if guarantee in ("guarded", "natural")]
         else:
@@ -78,7 +53,7 @@ def claim(store: Engine, lease: Lease, folder: Path, now: datetime) -> list[Acti
             return []
         rows = mark_sending(session, ids, lease.fence, now)
         attempts = [{"action_id": row.id, "number": row.attempts, "fence": lease.fence, "sent_at": now} for row in rows]
-        session.execute(insert(ActionAttempt), attempts)
+        session.connection().execute(_ATTEMPTED, attempts)
         note_events(session, [(each, "sending", "") for each in ids], now, dict.fromkeys(ids, _BY))
         lease.claims += 1
         count_claim(session, lease, lease.claims)
@@ -88,12 +63,14 @@ def claim(store: Engine, lease: Lease, folder: Path, now: datetime) -> list[Acti
     return rows
 
 
-def _due(integration: str, now: datetime) -> Any:
+def _due() -> Any:
     """Return the query for what may be sent now, the oldest first: id and guarantee.
 
     While nobody knows whether an action on a target had its effect, no other one changes that target: what is
     there afterwards could come from either.
     """
+    integration: BindParameter[str] = bindparam("integration")
+    now: BindParameter[datetime] = bindparam("now")
     before, doubtful = aliased(Action), aliased(Action)
     in_doubt = select(doubtful.id).where(
         doubtful.integration == integration,
@@ -102,7 +79,10 @@ def _due(integration: str, now: datetime) -> Any:
         doubtful.id != Action.id,
     )
     stopped = select(ActionStop.scope).where(
-        or_(ActionStop.scope.in_(scopes_of(integration)), ActionStop.scope == "automation/" + Action.automation)
+        or_(
+            ActionStop.scope.in_(bindparam("scopes", expanding=True)),
+            ActionStop.scope == "automation/" + Action.automation,
+        )
     )
     done = select(before.id).where(before.id == Action.after_id, before.state.in_(("done", "confirmed")))
     return (
@@ -121,52 +101,16 @@ def _due(integration: str, now: datetime) -> Any:
     )
 
 
+_DUE = _due()
+_ATTEMPTED = insert(ActionAttempt.metadata.tables[ActionAttempt.__tablename__])
+
+
 def scopes_of(integration: str) -> frozenset[str]:
     """Return the scopes of kill switches that hold back what is sent to an integration.
 
     Messages of leat's own have none: who stops all actions in an emergency needs the alerts about it.
     """
     return frozenset() if integration.startswith(OWN) else frozenset({"*", integration})
-
-
-def record(store: Engine, lease: Lease, outcomes: Sequence[Outcome], now: datetime) -> None:
-    """Write down what became of claimed actions, or of those that were looked for.
-
-    Raises:
-        Fenced: another process has taken over; nothing is written.
-    """
-    if not outcomes:
-        return
-    with writing(store, durable=True) as session:
-        check_fence(session, lease)
-        for each in outcomes:
-            _record(session, each, now)
-
-
-def _record(session: Session, outcome: Outcome, now: datetime) -> None:
-    row, over = outcome.action, outcome.state in ("done", "failed", "confirmed", "diverged", "expired")
-    values: dict[str, Any] = {"reason": (outcome.detail and storable(outcome.detail)) or None}
-    values["next_at"] = outcome.next_at or now
-    if over and row.ended_at is None:
-        values["ended_at"] = now
-    if outcome.receipt is not None:
-        values["receipt"] = outcome.receipt
-    if outcome.content is not None:
-        store_bodies(session, [outcome.content])
-        values["receipt"] = {**(outcome.receipt or {}), CONTENT: hashlib.sha256(outcome.content).hexdigest()}
-    if row.state == "sending":
-        ended = {"ended_at": now, "outcome": outcome.state, "error_type": outcome.error_type}
-        ended["error"] = values["reason"] if outcome.error_type else None
-        number = and_(ActionAttempt.action_id == row.id, ActionAttempt.number == row.attempts)
-        was_sent = outcome.state not in ("approved", "expired") or outcome.error_type is not None
-        if not was_sent:
-            session.execute(delete(ActionAttempt).where(number))
-            values |= {"attempts": row.attempts - 1} | ({"sent_at": None} if row.attempts == 1 else {})
-        else:
-            session.execute(update(ActionAttempt).where(number).values(ended))
-    move(session, row.id, {row.state}, outcome.state, now, _BY, outcome.detail, **values)
-    if outcome.state == "confirmed" and row.undo_of:
-        move(session, row.undo_of, {"done", "confirmed", "diverged"}, "undone", now, _BY, f"by {row.id}")
 
 
 def cancel_after_failures(store: Engine, lease: Lease, now: datetime) -> None:

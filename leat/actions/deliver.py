@@ -24,10 +24,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from leat.actions.claim import GROUP, Outcome, cancel_after_failures, claim, record, recover, scopes_of
+from leat.actions.claim import GROUP, cancel_after_failures, claim, recover, scopes_of
 from leat.actions.deadline import within_lease
 from leat.actions.later import plan_with_results
 from leat.actions.office import Office
+from leat.actions.record import Outcome, record
 from leat.actions.steps import Delivery, confirm, look, send
 from leat.control.action_lease import LASTS, hold_lease
 from leat.control.following import read_waiting_for_results

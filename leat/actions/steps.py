@@ -14,10 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from leat.actions.claim import Outcome, scopes_of, was_sent_before
+from leat.actions.claim import scopes_of, was_sent_before
 from leat.actions.conditions import quiet_until, why_not_any_more
 from leat.actions.office import Office, UnknownAction
 from leat.actions.propose import order_of
+from leat.actions.record import Outcome
 from leat.actions.suppressed import refuse_suppressed
 from leat.control.action_lease import Lease
 from leat.control.automations import failures_in_a_row

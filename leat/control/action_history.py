@@ -14,6 +14,8 @@ from leat.control.actor import actor_of
 from leat.control.audit_events import note
 from leat.control.engine import storable
 
+_EVENT = insert(ActionEvent.metadata.tables[ActionEvent.__tablename__])
+
 
 def note_events(session: Session, events: Sequence[tuple[str, str, str]], now: datetime, by: Mapping[str, str]) -> None:
     """Add events: action, state, detail; ``by`` says who, for each action."""
@@ -22,7 +24,7 @@ def note_events(session: Session, events: Sequence[tuple[str, str, str]], now: d
         for row_id, state, detail in events
     ]
     if rows:
-        session.execute(insert(ActionEvent), rows)
+        session.connection().execute(_EVENT, rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import Engine, func, literal, select, update
+from sqlalchemy import Engine, bindparam, func, literal, select, update
 from sqlalchemy.orm import Session
 
 from leat.control.action_tables import ActionLease
@@ -27,6 +27,9 @@ from leat.warehouse.session import Busy
 
 LASTS = 90.0
 """Seconds for which a lease of Postgres lasts; its holder renews it before each request that it sends."""
+_LEASE = ActionLease.metadata.tables[ActionLease.__tablename__]
+_FENCE = select(_LEASE.c.fence).where(_LEASE.c.integration == bindparam("of")).with_for_update()
+_COUNT = update(_LEASE).where(_LEASE.c.integration == bindparam("of")).values(claims=bindparam("number"))
 
 
 class Fenced(Exception):
@@ -107,14 +110,13 @@ def check_fence(session: Session, lease: Lease) -> None:
     Raises:
         Fenced: somebody has.
     """
-    wanted = select(ActionLease.fence).filter_by(integration=lease.integration).with_for_update()
-    if session.scalar(wanted) != lease.fence:
+    if session.scalar(_FENCE, {"of": lease.integration}) != lease.fence:
         raise Fenced(lease.integration)
 
 
 def count_claim(session: Session, lease: Lease, claims: int) -> None:
     """Write how often somebody was about to send."""
-    session.execute(update(ActionLease).filter_by(integration=lease.integration).values(claims=claims))
+    session.connection().execute(_COUNT, {"of": lease.integration, "number": claims})
 
 
 def _take_file(engine: Engine, integration: str) -> Lease:
