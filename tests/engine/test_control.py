@@ -8,8 +8,11 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import Engine, create_engine, inspect, text, update
 from sqlalchemy.orm import Session
 
@@ -73,26 +76,63 @@ def test_head_is_the_newest_revision() -> None:
     assert sorted(script.revision for script in scripts.walk_revisions())[-1] == HEAD  # they are compared as text
 
 
-def test_migrations_make_the_models(control: Engine) -> None:
+def test_migrations_make_the_models(url: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
     tables = (Action, Automation, AlertMessage, AlertProblem, AlertNotice, AuditEvent, Person, TrackingEvent,
               WebhookEndpoint, SavedQuery)  # fmt: skip
     assert {table.metadata for table in tables} == {Table.metadata}
-    with control.connect() as connection:
-        options = {"compare_type": True, "compare_server_default": True}
-        assert compare_metadata(MigrationContext.configure(connection, opts=options), Table.metadata) == []
+    migrated, created = _migrated(url), open_control(_another(url, tmp_path, request))
+    for store in (migrated, created):
+        with store.connect() as connection:
+            options = {"compare_type": True, "compare_server_default": True}
+            assert compare_metadata(MigrationContext.configure(connection, opts=options), Table.metadata) == []
+    assert _everything_in(migrated) == _everything_in(created)
+    for store in (migrated, created):
+        store.dispose()
 
 
-def test_migrations_can_be_undone(control: Engine) -> None:
-    from alembic import command
-    from alembic.config import Config
+def _migrated(url: str) -> Engine:
+    """Return an empty database that went through all revisions, as a store of the first leat did."""
+    store = open_control(url)
+    config = _alembic()
+    for step in ("base", "0001"):
+        with store.begin() as connection:
+            config.attributes["connection"] = connection
+            (command.downgrade if step == "base" else command.upgrade)(config, step)
+    assert set(inspect(store).get_table_names()) >= {"integration", "run"}
+    store.dispose()
+    return open_control(url)
 
+
+def _another(url: str, folder: Path, request: pytest.FixtureRequest) -> str:
+    return f"sqlite:///{folder / 'other.db'}" if url.startswith("sqlite") else request.getfixturevalue("new_database")()
+
+
+def _everything_in(store: Engine) -> dict[str, Any]:
+    """Return columns, keys, indexes and constraints of every table, and how many rows it has."""
+    there, result = inspect(store), {}
+    for table in there.get_table_names():
+        columns = sorted((column | {"type": str(column["type"])} for column in there.get_columns(table)), key=str)
+        parts = [there.get_pk_constraint(table), there.get_foreign_keys(table), there.get_unique_constraints(table)]
+        parts += [there.get_indexes(table), there.get_check_constraints(table)]
+        with store.connect() as connection:
+            count = connection.execute(text(f'SELECT COUNT(*) FROM "{table}"')).scalar()
+        result[table] = (columns, [sorted(map(str, part)) if isinstance(part, list) else part for part in parts], count)
+    return result
+
+
+def _alembic() -> Config:
     import leat.control.migrations
 
     config = Config()
     config.set_main_option("script_location", str(Path(leat.control.migrations.__file__).parent))
+    return config
+
+
+def test_migrations_can_be_undone(control: Engine) -> None:
+    config = _alembic()
     with control.begin() as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, "base")
@@ -100,11 +140,6 @@ def test_migrations_can_be_undone(control: Engine) -> None:
 
 
 def test_a_store_of_an_older_leat_remembers_its_notices(control: Engine) -> None:
-    from alembic import command
-    from alembic.config import Config
-
-    import leat.control.migrations
-
     problem = TrackedProblem("run:crm", "run", "crm", "crm failed", "error", datetime.now(UTC))
     note_problems(control, [problem], problem.seen_at)
     with writing(control) as session:
@@ -112,8 +147,7 @@ def test_a_store_of_an_older_leat_remembers_its_notices(control: Engine) -> None
         same = {"channel": "mail", "title": "title", "severity": "", "news": [], "created_at": problem.seen_at}
         statuses = ("open", "sent", "failed")
         session.add_all(AlertMessage(id=each, status=each, attempts=1, **same) for each in statuses)
-    config = Config()
-    config.set_main_option("script_location", str(Path(leat.control.migrations.__file__).parent))
+    config = _alembic()
     with control.begin() as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, "0004")
@@ -137,10 +171,9 @@ def test_the_rfc_has_its_indexes(control: Engine) -> None:
     assert {("integration_id",), ("created_at",)} <= indexed["integration_log"]
 
 
-def test_opening_a_current_store_needs_no_alembic(url: str) -> None:
-    open_control(url).dispose()
+def test_a_new_or_current_store_needs_no_alembic(url: str) -> None:
     code = (
-        "import sys; from leat.control.store import open_control; open_control(sys.argv[1]); "
+        "import sys; from leat.control.store import open_control; [open_control(sys.argv[1]) for _ in 'ab']; "
         "sys.exit(any(name.split('.')[0] == 'alembic' for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code, url], check=False).returncode == 0
@@ -149,7 +182,7 @@ def test_opening_a_current_store_needs_no_alembic(url: str) -> None:
 def test_two_processes_open_a_new_store_at_once(url: str) -> None:
     code = (
         "import sys; from leat.control.store import Declared, open_control, register; "
-        "import alembic.command; print('ready', flush=True); sys.stdin.read(); "
+        "print('ready', flush=True); sys.stdin.read(); "
         "e = open_control(sys.argv[1]); register(e, {'payments': Declared('payments', '', 'stripe', '')})"
     )
     children = [

@@ -1,6 +1,6 @@
 """Bring a control store to the newest schema; the revisions are in ``versions``, applied by Alembic.
 
-Importing Alembic takes as long as a small run, so that it is imported only when there is something to apply.
+Importing Alembic takes as long as a small run, so that it is imported only when an older store has to be changed.
 """
 
 from __future__ import annotations
@@ -43,6 +43,11 @@ def migrate(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     if is_current(connection):
         return
+    if not _has_revisions(connection):
+        from leat.control.new_store import create_newest
+
+        create_newest(connection, HEAD)
+        return
     from alembic import command
     from alembic.config import Config
 
@@ -53,7 +58,11 @@ def migrate(connection: Connection) -> None:
 
 
 def _revision(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
+    if not _has_revisions(connection):
         return None
     revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     return None if revision is None else str(revision)
+
+
+def _has_revisions(connection: Connection) -> bool:
+    return inspect(connection).has_table("alembic_version")
