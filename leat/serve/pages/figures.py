@@ -34,7 +34,7 @@ class Shown:
         figure: how it is declared.
         state: ok, empty (there are no rows), missing (there is no such table yet), forbidden or failed.
         sentence: what it says.
-        number: the value of a figure that is one number.
+        number: the value of a figure that is one number, or nothing but zeros.
         chart: the drawing of any other.
         labels: the labels of its points, by how addresses call them.
         sql: the query behind it.
@@ -183,7 +183,9 @@ def _computed(reader: Reader, bare: Shown, currencies: Currencies) -> Shown:
         rows = rows[::-1]  # the newest came first
     labels = [row[0] for row in rows]
     points = _points(bare, labels, [float(row[1]) for row in rows], form)
-    return replace(bare, sentence=_sentence(figure, points, form), chart=_chart(bare, points, form),
+    flat = not any(point.value for point in points)  # zeros alone make no drawing
+    return replace(bare, sentence=_sentence(figure, points, form), number=points[-1].text if flat else "",
+                   chart=None if flat else _chart(bare, points, form),
                    labels={_token(label): label for label in labels})  # fmt: skip
 
 

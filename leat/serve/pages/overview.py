@@ -14,9 +14,10 @@ from leat.serve.api.guard import AsGuard, Guard
 from leat.serve.api.integrations import status_of
 from leat.serve.pages.actions import rows_of
 from leat.serve.pages.charts import Point, bars
-from leat.serve.pages.render import page
+from leat.serve.pages.render import count, page
 from leat.serve.pages.route import PageRoute
 from leat.serve.pages.rules import integrations_of
+from leat.serve.pages.units import words
 from leat.serve.pages.violations import Filters, filtered
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -31,6 +32,7 @@ class Tile:
         value: the number, or a word.
         detail: a few words more.
         tone: good, warn or bad.
+        reason: why its tone isn't good, as a part of a sentence.
         at: the page with the evidence.
     """
 
@@ -39,6 +41,7 @@ class Tile:
     detail: str
     tone: str
     at: str
+    reason: str = ""
 
 
 @router.get("/")
@@ -55,7 +58,7 @@ def show_overview(guard: AsGuard, request: Request) -> Response:
     rules = Counter(each.rule for each in violations).most_common(8)
     titles = {each.rule: each.title for each in violations}
     chart = bars(
-        "Open violations by rule",
+        "Rules with the most open violations",
         [Point(titles[rule], count, f"{count:,}", f"/violations?rule={rule}") for rule, count in rules],
     )
     return page(request, "overview.html", verdict=verdict(tiles), tiles=tiles, integrations=listed,
@@ -80,8 +83,8 @@ def freshness(one: IntegrationStatus) -> str:
 
 def verdict(tiles: list[Tile]) -> tuple[str, str, str]:
     """Return the tone, the answer and the reasons: the worst tile decides."""
-    reasons = [f"{tile.label.lower()}: {tile.detail}" for tile in tiles if tile.tone == "bad"]
-    cares = [f"{tile.label.lower()}: {tile.detail}" for tile in tiles if tile.tone == "warn"]
+    reasons = [tile.reason for tile in tiles if tile.tone == "bad"]
+    cares = [tile.reason for tile in tiles if tile.tone == "warn"]
     if reasons:
         return "bad", "Not all of them.", "; ".join(reasons)
     if cares:
@@ -94,16 +97,20 @@ def _tiles(status: Status, listed: list[IntegrationStatus], violations: int, err
     late = states["stale"] + states["never"]
     fine = len(listed) - late
     failed = [one.integration for one in listed if one.last_status in ("failed", "blocked")]
+    worst = count(errors, "of them is an error", "of them are errors") if errors else "none of them is an error"
     return [
         Tile("Freshness", f"{fine} of {len(listed)}",
              "integrations are up to date" if not late else f"{late} late or never loaded",
-             "bad" if states["stale"] else "warn" if late else "good", "/integrations"),
+             "bad" if states["stale"] else "warn" if late else "good", "/integrations",
+             f"{count(late, 'integration is', 'integrations are')} late or never loaded"),
         Tile("Last runs", f"{len(failed)} failed" if failed else "all ok",
-             ", ".join(failed[:3]) if failed else "no integration failed last",
-             "bad" if failed else "good", "/integrations"),
-        Tile("Violations", f"{violations:,}", f"{errors:,} errors among them" if errors else
+             ", ".join(map(words, failed[:3])) if failed else "no integration failed last",
+             "bad" if failed else "good", "/integrations",
+             f"the last run of {', '.join(map(words, failed[:3]))} failed"),
+        Tile("Violations", f"{violations:,}", f"{count(errors, 'error')} among them" if errors else
              "open, none is an error" if violations else "no differences between systems",
-             "bad" if errors else "warn" if violations else "good", "/violations"),
+             "bad" if errors else "warn" if violations else "good", "/violations",
+             f"{count(violations, 'violation is', 'violations are')} open, {worst}"),
         _readers(status, loaded=states["never"] < len(listed)),
         Tile("Waits for you", f"{waiting:,}", "to approve or reject" if waiting else "nothing to decide",
              "quiet", "/actions?view=waiting"),
@@ -112,7 +119,9 @@ def _tiles(status: Status, listed: list[IntegrationStatus], violations: int, err
 
 def _readers(status: Status, *, loaded: bool) -> Tile:
     if not loaded:
-        return Tile("For readers", "nothing", "nothing was loaded yet", "warn", "/integrations")
+        return Tile("For readers", "nothing", "nothing was loaded yet", "warn", "/integrations",
+                    "nothing was loaded yet")  # fmt: skip
     if status.withheld:
-        return Tile("For readers", "withheld", "the newest version waits for its checks", "warn", "/runs")
+        return Tile("For readers", "withheld", "the newest version waits for its checks", "warn", "/runs",
+                    "readers see an older version, because checks of the newest one failed")  # fmt: skip
     return Tile("For readers", "published", "readers see the newest version", "good", "/runs")

@@ -23,6 +23,7 @@ from markupsafe import Markup
 
 from leat.runs.access import Principal, Resource
 from leat.runs.workspace import Workspace
+from leat.serve.pages.units import words
 
 _HERE = Path(__file__).parent
 ASSETS = _HERE / "assets"
@@ -155,9 +156,10 @@ def _environment() -> Environment:
         "badge": badge,
         "plain": plain,
         "number": lambda value: f"{value:,}",
-        "words": lambda name: str(name).replace("_", " "),
+        "words": words,
+        "sentence": lambda text: text[:1].upper() + text[1:],
         "seconds": _seconds,
-        "count": _count,
+        "count": count,
         "query": _query,
     }
     environment.globals |= {"assets": asset_names(), "path_of": lambda name: name}
@@ -199,7 +201,9 @@ def badge(state: str | None) -> Markup:
     """Return a state as a badge; its colour only repeats what its text says."""
     state = state or "never"
     tone = next((tone for tone, states in _TONES.items() if state in states), "quiet")
-    return Markup('<span class="badge {}">{}</span>').format(tone, state.replace("_", " "))
+    return Markup('<span class="badge {}">{}</span>').format(
+        tone, {"warn": "warning"}.get(state, state.replace("_", " "))
+    )
 
 
 @pass_context
@@ -230,7 +234,8 @@ def _seconds(value: float | None) -> str:
     return f"{int(minutes)} min {int(seconds)} s" if minutes else f"{seconds:.1f} s"
 
 
-def _count(number: int, one: str, many: str | None = None) -> str:
+def count(number: int, one: str, many: str | None = None) -> str:
+    """Return a number with its noun."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 

@@ -18,8 +18,9 @@ from leat.serve.api.guard import AsGuard, Guard
 from leat.serve.api.integrations import requested
 from leat.serve.api.models import Run
 from leat.serve.pages.csv_file import csv_response
-from leat.serve.pages.render import fragment, page, part_of
+from leat.serve.pages.render import count, fragment, page, part_of
 from leat.serve.pages.route import PageRoute
+from leat.serve.pages.units import words
 from leat.serve.problem import Problem
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -125,22 +126,30 @@ def _progress(asked: requests.RequestedRun, lines: Sequence[tuple[int, Mapping[s
 
 def sentence(run: Any) -> str:
     """Return what happened in a run."""
+    said = _sentence(run, words(run.integration))
+    return said[:1].upper() + said[1:]
+
+
+def _sentence(run: Any, name: str) -> str:
     if run.status == "running":
-        return f"{run.integration} is being loaded."
+        return f"{name} is being loaded."
     if run.status == "nothing_new":
-        return f"{run.integration} was read: nothing had changed."
+        return f"{name} was read: nothing had changed."
     if run.status == "busy":
-        return f"Another process was loading {run.integration}, so this run did nothing."
+        return f"Another process was loading {name}, so this run did nothing."
     if run.status == "loaded":
         done = [
-            f"{number:,} {what}"
+            (number, what)
             for what in ("inserted", "updated", "deleted", "quarantined")
             if (number := getattr(run.counts, what))
         ]
-        return f"{run.integration} was loaded: {', '.join(done) if done else 'no rows'}."
+        said = ", ".join(
+            f"{f'{number:,}' if index else count(number, 'row')} {what}" for index, (number, what) in enumerate(done)
+        )
+        return f"{name} was loaded: {said or 'no rows'}."
     if run.status == "blocked":
-        return f"{run.integration} was read, but its checks failed, so nothing was changed."
-    return f"{run.integration} wasn't loaded. What readers see is as before."
+        return f"{name} was read, but its checks failed, so nothing was changed."
+    return f"{name} wasn't loaded. What readers see is as before."
 
 
 def _rows(guard: Guard, integration: str, status: str) -> list[Any]:

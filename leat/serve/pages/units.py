@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date, datetime
 from itertools import pairwise
@@ -9,7 +10,14 @@ from typing import Any
 
 from leat.assets.report import Unit
 
+_NAMES = ("API", "CRM", "CSV", "CalDAV", "HTTP", "IMAP", "PDF", "S3", "SCIM", "SQL", "SSO", "URL")
+_ACRONYMS = {name.lower(): name for name in _NAMES}
 _BYTES = ("bytes", "kB", "MB", "GB", "TB", "PB")
+
+
+def words(name: object) -> str:
+    """Return the name of a column, table or system as words: ``crm_accounting`` is CRM accounting."""
+    return re.sub(r"[^\W_]+", lambda word: _ACRONYMS.get(word[0], word[0]), str(name)).replace("_", " ")
 
 
 def value_text(value: float, unit: Unit, currency: tuple[str, int] | None = None) -> str:

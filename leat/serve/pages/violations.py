@@ -18,8 +18,9 @@ from leat.serve.api.guard import AsGuard, Guard
 from leat.serve.api.models import Acknowledgement, Violation
 from leat.serve.api.violations import acknowledge_violation, entries_of, entry_of, resource_of, shown
 from leat.serve.pages.csv_file import csv_response
+from leat.serve.pages.evidence import readable, summary
 from leat.serve.pages.form import AsForm
-from leat.serve.pages.render import HEADERS, is_time, page, part_of
+from leat.serve.pages.render import HEADERS, page, part_of
 from leat.serve.pages.route import PageRoute
 from leat.serve.pages.rules import integrations_of, rules_of
 from leat.serve.problem import Problem
@@ -76,20 +77,15 @@ def _matches(guard: Guard, each: Violation, by: Filters) -> bool:
         and by.rule in ("", each.rule)
         and by.owner in ("", each.owner)
         and (not by.integration or by.integration in integrations_of(guard.workspace, each.rule))
-        and by.text.casefold() in f"{each.title} {each.key} {sentence(each)}".casefold()
+        and by.text.casefold() in " ".join(map(str, (each.title, each.key, *(each.evidence or {}).values()))).casefold()
     )
 
 
 def sentence(violation: Violation) -> str:
-    """Return what a violation is about: the first values of its evidence, with their names."""
+    """Return what a violation is about, by the values of its evidence that name it."""
     if violation.evidence is None:
         return ""
-    values = [f"{name.replace('_', ' ')} {value}" for name, value in violation.evidence.items() if _names(value)]
-    return " · ".join(values[:3])
-
-
-def _names(value: Any) -> bool:
-    return isinstance(value, str | int) and value != "" and not is_time(value)
+    return summary(violation.evidence)
 
 
 @router.get("/violations")
@@ -124,7 +120,7 @@ def show_violation(guard: AsGuard, request: Request, key: str) -> Response:
     guard.require("read", resource_of(entry))
     violation = shown(guard, entry)
     rule = rules_of(guard.workspace).get(entry.rule)
-    shared, sides = side_by_side(violation.evidence or {}, rule.sides if rule else {})
+    shared, sides = side_by_side(readable(violation.evidence or {}), rule.sides if rule else {})
     actions = acting.open_actions_by_violation(guard.workspace, [entry.key]).get(entry.key, [])
     return page(request, "violation.html", violation=violation, shared=shared, sides=sides, days=DAYS,
                 episodes=entry.episodes, description=rule.description if rule else "",
