@@ -15,6 +15,7 @@ for module in (
     "rest_json",
     "models_and_rules",
     "webhooks",
+    "pages",
     "actions",
 ):
     print(f"\n== {module}", flush=True)

@@ -39,7 +39,7 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         project = asked.project or make_project(Path(stack.enter_context(tempfile.TemporaryDirectory())))
         leat = [LEAT, "--project", str(project)]
-        port, web, tokens = stack.enter_context(_serving(leat))
+        port, web, tokens = stack.enter_context(serving(leat))
         print(
             "| path | reads/s | p50 ms | p99 ms | processor µs each | in reads of /livez |\n|---|---|---|---|---|---|"
         )
@@ -89,7 +89,7 @@ def make_project(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _serving(leat: list[str]) -> Iterator[tuple[int, int, list[str]]]:
+def serving(leat: list[str]) -> Iterator[tuple[int, int, list[str]]]:
     """Give the port, the process id of web and tokens: several, since leat limits what one caller may ask."""
     making = [*leat, "tokens", "create", "bench", "--expires", "P1D", "--json"]
     made = [json.loads(subprocess.run(making, capture_output=True, check=True).stdout) for _ in range(TOKENS)]

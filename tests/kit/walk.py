@@ -1,20 +1,22 @@
-"""Walk through the dashboard in a real Chromium: pictures, axe-core, what overflows, errors of the console.
+"""Walk through the dashboard in a real Chromium: pictures, axe-core, keyboard, what overflows, the console.
 
 ::
 
-    .venv/bin/uv run --no-project --with playwright==1.65.2 python -m tests.kit.walk LINK FOLDER AXE [CHROMIUM]
+    .venv/bin/uv run --no-project --with playwright==1.65.2 python -m tests.kit.walk LINK FOLDER AXE [--only NAME …]
 
 A development command: LINK is what ``leat serve --link`` prints, or in the demo, where people sign in at Canaille, the
-address with a name and the password: ``http://alice.martin:…@127.0.0.1:8765``. AXE is the file axe.min.js of the npm
-package axe-core.
+address with names and the password: ``http://alice.martin,hana.ito:…@127.0.0.1:8765``. AXE is the file axe.min.js of
+the npm package axe-core.
 """
 
 from __future__ import annotations
 
-import re
+import argparse
 import sys
 from pathlib import Path
 from typing import Any
+
+from tests.kit.browser import browsing, first_of_lists, names_in, origin_of, signed_in
 
 PAGES = {
     "overview": "/",
@@ -22,6 +24,7 @@ PAGES = {
     "report": "/reports/payments",
     "figure": "/reports/payments/net",
     "query": "/query",
+    "query-answered": "/query?sql=SELECT+1",
     "catalog": "/catalog",
     "catalog-search": "/catalog?q=refund",
     "catalog-schema": "/catalog/payments",
@@ -40,6 +43,7 @@ PAGES = {
     "audit": "/audit",
     "audit-none": "/audit?by=nobody",
     "preferences": "/preferences",
+    "api": "/docs/api",
     "missing": "/no-such-page",
     "sign-in": "/sign-in",
 }
@@ -51,62 +55,59 @@ ONE_OF = {
     "automation": "/actions/automations",
     "person": "/people",
 }
-"""Pages that the first row of a list leads to."""
-_SECRETS = re.compile(r"(?<=//)([^/@:]+):([^/@]+)@")
+PRINTED = ("report", "violation")
+_SHOWS_FOCUS = """() => {
+  const one = document.activeElement, style = getComputedStyle(one);
+  const shown = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 1;
+  return shown || one === document.body ? one.tagName : `!${one.outerHTML.slice(0, 120)}`;
+}"""
 
 
-def walk(link: str, folder: Path, axe: str, chromium: str) -> list[str]:
-    """Return what is wrong; the folder gets the pictures."""
-    from playwright.sync_api import sync_playwright  # type: ignore[import-not-found]
-
-    origin = _SECRETS.sub("", link.partition("/sign-in")[0]).rstrip("/")
-    wrong: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        context = browser.new_context()
-        page = context.new_page()
-        _sign_in(page, link)
-        page.wait_for_url(f"{origin}/")
-        pages = dict(PAGES)
-        for name, path in ONE_OF.items():
-            page.goto(origin + path)
-            first = page.query_selector("tbody a")
-            if first is not None:
-                pages[name] = first.get_attribute("href")
-        if "automation" in pages:
-            pages["automation-simulated"] = f"{pages['automation']}?days=90"
-        state = context.storage_state()
-        for theme in ("light", "dark"):
-            for width in (1280, 390):
+def walk(link: str, folder: Path, axe: str, only: list[str]) -> list[str]:
+    """Return what is wrong; the folder gets the pictures, by page, person, theme and width."""
+    origin, wrong = origin_of(link), []
+    with browsing() as browser:
+        for name in names_in(link):
+            state = signed_in(browser, link, name)
+            pages = _pages(browser, origin, state)
+            for theme, width in ((theme, width) for theme in ("light", "dark") for width in (1280, 390)):
+                view = "-".join(filter(None, (name.partition(".")[0], theme, str(width))))
                 context = browser.new_context(
                     storage_state=state, color_scheme=theme, viewport={"width": width, "height": 900}
                 )
                 page = context.new_page()
-                page.on("console", lambda said: wrong.append(f"console: {said.text}") if _matters(said) else None)
-                page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
-                for name, path in pages.items():
+                said: list[str] = []
+                page.on("console", lambda each, said=said: said.append(each.text) if _matters(each) else None)
+                page.on("pageerror", lambda error, said=said: said.append(str(error)))
+                for title, path in pages.items():
+                    if only and title not in only:
+                        continue
                     page.goto(origin + path)
-                    wrong.extend(f"{name}, {theme}, {width}: {what}" for what in _judged(page, axe))
-                    page.screenshot(path=str(folder / f"{name}-{theme}-{width}.png"), full_page=True)
+                    if title == "query-answered" and page.query_selector("#query"):
+                        page.click("#query button")
+                        page.wait_for_selector("#answer table")
+                    page.screenshot(path=str(folder / f"{title}-{view}.png"), full_page=True)
+                    judged = [*_judged(page, axe), *(_by_keyboard(page) if view.endswith("light-1280") else ())]
+                    wrong.extend(f"{title}, {view}: {what}" for what in (*judged, *said))
+                    said.clear()
+                    if title in PRINTED and view.endswith("light-1280"):
+                        page.pdf(path=str(folder / f"{title}-{view}.pdf"), format="A4")
                 context.close()
-        browser.close()
     return wrong
 
 
-def _sign_in(page: Any, link: str) -> None:
-    named = _SECRETS.search(link)
-    if named is None:
-        page.goto(link)
-        page.click("button")
-        return
-    page.goto(f"{_SECRETS.sub('', link).rstrip('/')}/sign-in/begin")
-    for field, value in (("login", named[1]), ("password", named[2])):
-        page.fill(f"input[name={field}]", value)
-        page.press(f"input[name={field}]", "Enter")
+def _pages(browser: Any, origin: str, state: Any) -> dict[str, str]:
+    context = browser.new_context(storage_state=state)
+    pages = PAGES | first_of_lists(context.new_page(), origin, ONE_OF)
+    context.close()
+    if "automation" in pages:
+        pages["automation-simulated"] = f"{pages['automation']}?days=90"
+    return pages
 
 
 def _matters(said: Any) -> bool:
-    return said.type in ("error", "warning") and "status of 404" not in said.text
+    """Return whether the console says more than that a page isn't there, or that this person may not see it."""
+    return said.type in ("error", "warning") and not any(f"status of {each}" in said.text for each in (403, 404))
 
 
 def _judged(page: Any, axe: str) -> list[str]:
@@ -117,9 +118,32 @@ def _judged(page: Any, axe: str) -> list[str]:
     return [*([f"overflows by {wide} pixels"] if wide > 0 else []), *objections]
 
 
+def _by_keyboard(page: Any) -> list[str]:
+    """Press Tab from the start of a page to its end: everything shows that it has the focus, nothing catches it."""
+    page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+    most = page.evaluate("document.querySelectorAll('a, button, input, select, textarea, summary, [tabindex]').length")
+    seen = []
+    for _ in range(2 * most + 20):  # areas that scroll take part, too
+        page.keyboard.press("Tab")
+        seen.append(page.evaluate(_SHOWS_FOCUS))
+        if seen[-1] == "BODY":
+            break
+    hidden = [f"shows no focus: {each[1:]}" for each in seen if each.startswith("!")]
+    return [*hidden, *([] if "BODY" in seen else ["Tab never reaches the end"])]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("link")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("axe", type=Path)
+    parser.add_argument("--only", nargs="*", default=[], help="names of pages")
+    asked = parser.parse_args()
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    wrong = walk(asked.link, asked.folder, asked.axe.read_text(encoding="utf-8"), asked.only)
+    print("\n".join(wrong) or "nothing is wrong")
+    return bool(wrong)
+
+
 if __name__ == "__main__":
-    _link, _folder, _axe, *_chromium = sys.argv[1:]
-    Path(_folder).mkdir(parents=True, exist_ok=True)
-    _wrong = walk(_link, Path(_folder), Path(_axe).read_text(encoding="utf-8"), *(_chromium or ["/usr/bin/chromium"]))
-    print("\n".join(_wrong) or "nothing is wrong")
-    sys.exit(bool(_wrong))
+    sys.exit(main())

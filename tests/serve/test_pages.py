@@ -353,3 +353,8 @@ def test_files_of_pages_are_small_and_stored_for_long(pages: Pages) -> None:
     assert (answer.status_code, "immutable" in answer.headers["cache-control"]) == (200, True)
     assert pages("/assets/000000000000/leat.css", None).status_code == 404
     assert {path.name for path in Path(ASSETS).glob("htmx*")} == {"htmx-4.0.1.min.js", "htmx-LICENSE.txt"}
+
+
+def test_search_engines_are_asked_to_leave_out_what_they_can_reach(pages: Pages) -> None:
+    assert '<meta name="robots" content="noindex">' in pages("/sign-in", None).text
+    assert "noindex" not in pages("/", "viewer").text, "they can't get there"
