@@ -11,99 +11,16 @@ import logging
 import os
 import signal
 import sys
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from leat.cli import (
-    act,
-    actions,
-    alerts,
-    audit,
-    automations,
-    check,
-    demo,
-    dev,
-    docs,
-    doctor,
-    hooks,
-    init,
-    logs,
-    preview,
-    publish,
-    quarantine,
-    query,
-    run,
-    runs,
-    schema,
-    serve,
-    slots,
-    status,
-    suppressions,
-    templates,
-    tokens,
-    violations,
-    webhooks,
-)
+from leat.cli.commands import app_for
 from leat.cli.output import ReaderGone, Stream, err, print_json, styled
 from leat.cli.usage import BUSY, FAILED, INTERRUPTED, USAGE, UsageMistake
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.runs.access import Forbidden
-from leat.runs.workspace import NoProject, Workspace, open_workspace
 from leat.sources.errors import IntegrationError
 from leat.sources.settings import redact
 from leat.warehouse.session import Busy, WarehouseError
-
-app = typer.Typer(
-    help="Load external systems, each declared in a YAML file, into a warehouse.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-for _command in (init, check, preview, run, status, runs, logs, query, quarantine, violations, act, actions,
-                 automations, slots, templates, suppressions, publish, alerts, tokens, audit,
-                 docs, schema, doctor, serve, hooks, webhooks, dev, demo):  # fmt: skip
-    _command.add_to(app)
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        from importlib import metadata
-
-        typer.echo(f"leat {metadata.version('leat')}")
-        raise typer.Exit
-
-
-@app.callback()
-def _project(
-    context: typer.Context,
-    project: Annotated[
-        Path, typer.Option("--project", help="The project folder.", file_okay=False, envvar="LEAT_PROJECT")
-    ] = Path(),
-    profile: Annotated[
-        str | None,
-        typer.Option(
-            "--profile", help="Read .env.NAME, with a state of its own.", metavar="NAME", envvar="LEAT_PROFILE"
-        ),
-    ] = None,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
-    if not context.resilient_parsing:
-        if profile:
-            os.environ["LEAT_PROFILE"] = profile  # also for the programs that a command starts
-        context.obj = lambda: _open(project)
-        context.meta["project"] = project
-
-
-def _open(folder: Path) -> Workspace:
-    try:
-        return open_workspace(folder)
-    except NoProject as error:
-        raise UsageMistake(str(error)) from error
-
 
 _GARBAGE = (200_000, 10, 10)
 """How many new objects let Python look for garbage. A run with nothing new makes 120,000, and none of them is garbage;
@@ -143,7 +60,7 @@ def _stream(stream: Any) -> Stream:
 
 def _code() -> int:
     try:
-        app()
+        app_for(sys.argv[1:])()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0 if end.code is None else FAILED
     except (UsageMistake, DeclarationError) as error:

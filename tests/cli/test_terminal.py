@@ -7,13 +7,15 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from leat.cli import output
+from leat.cli.commands import app_for
 from leat.cli.evidence import print_evidence
-from leat.cli.main import app
 from leat.cli.tables import print_table
 from tests.kit.command import LEAT, Leat, tally_project, then
 from tests.kit.project import row, rows
@@ -193,6 +195,7 @@ def test_no_summary_of_a_command_is_cut_off(leat: Leat) -> None:
     shown = on_terminal(leat, "--help").split("Commands:\n")[1].rstrip().split("\n")
     assert len(shown) > 15
     assert [line for line in shown if line.endswith("...") or len(line) > 80] == []
+    app = app_for()
     groups = [group.name for group in app.registered_groups]
     for group in groups:
         of_group = CliRunner().invoke(app, [str(group), "--help"], terminal_width=80).output.split("Commands:\n")[1]
@@ -228,3 +231,15 @@ def test_without_problems_alerts_say_so(tmp_path: Path) -> None:
     shown = project("alerts").stdout
     ending = "\n\nOpen problems: none\n\nMessages, the newest first: none\n"
     assert shown == f"channel mail: off, its variable is not set{ending}"
+
+
+def test_a_command_line_builds_only_the_command_that_it_names() -> None:
+    whole: Any = typer.main.get_command(app_for())
+    for name, command in whole.commands.items():
+        alone: Any = typer.main.get_command(app_for(["--project", "run", "--profile=x", name, "--help"]))
+        assert len(alone.commands) <= 2, name
+        same = alone.commands[name]
+        assert same.help == command.help
+        assert [each.opts for each in same.params] == [each.opts for each in command.params]
+    for words in (["--help", "run"], ["--version"], ["nonsense"], []):
+        assert len(app_for(words).registered_commands) > 10, words

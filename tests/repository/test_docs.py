@@ -23,7 +23,7 @@ from leat.assets.model import Header as ModelHeader
 from leat.assets.report import IN_SENTENCES, Chart, Figure, Unit
 from leat.assets.report_files import load_reports
 from leat.catalog.document import documented_sources
-from leat.cli.main import app
+from leat.cli.commands import app_for
 from leat.pipelines.declare.declaration import Check, Declaration, StreamOptions
 from leat.pipelines.declare.project import Project, load_declaration
 from leat.pipelines.declare.system_columns import HISTORY_COLUMNS, SYSTEM_COLUMNS
@@ -102,7 +102,7 @@ def test_an_example_of_a_plan_is_as_its_verb_says(plan: Path) -> None:
 
 def test_every_command_and_option_is_in_the_readme() -> None:
     readme = text_of(ROOT / "README.md")
-    root = typer.main.get_command(app)
+    root = typer.main.get_command(app_for())
     assert isinstance(root, click.Group) or hasattr(root, "commands")
     for name, command in root.commands.items():
         assert f"`leat {name}" in readme, f"leat {name}"

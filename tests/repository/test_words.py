@@ -16,7 +16,7 @@ import yaml
 
 from leat.catalog.document import documented_sources
 from leat.catalog.tables import ALL
-from leat.cli.main import app
+from leat.cli.commands import app_for
 from leat.pipelines.declare.json_schema import json_schema
 from leat.pipelines.load.system_tables import TABLES
 from leat.quality.alerts.schema import alerts_schema
@@ -141,7 +141,7 @@ def names_in(path: Path) -> Iterator[str]:
 
 
 def in_help() -> Iterator[tuple[str, str]]:
-    root: Any = typer.main.get_command(app)
+    root: Any = typer.main.get_command(app_for())
     yield "leat", root.help or ""
     for name, command in root.commands.items():
         yield f"leat {name}", command.help or ""
