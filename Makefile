@@ -6,6 +6,8 @@ STAMP := .venv/.synced
 # Where it is set, each worker, server and command of the tests would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
+PYTEST := .venv/bin/python -m pytest -n auto --maxprocesses 5 --dist loadgroup --no-loadscope-reorder
+
 .PHONY: demo demo-stop test test-quick nightly lint bench build dev clean
 
 $(UV):
@@ -23,10 +25,10 @@ demo-stop: $(STAMP)  ## end the demo's servers
 	@.venv/bin/leat demo --stop
 
 test: $(STAMP)  ## run the tests, on DuckDB and on a Postgres of their own
-	.venv/bin/python -m pytest -n auto --maxprocesses 5 --dist loadgroup
+	$(PYTEST)
 
 test-quick: $(STAMP)  ## run the tests that start no systems and load little
-	.venv/bin/python -m pytest -n auto --maxprocesses 5 --dist loadgroup -m "not slow"
+	$(PYTEST) -m "not slow"
 
 nightly: $(STAMP)  ## try 2,000 examples of every property, where make test tries 100
 	LEAT_EXAMPLES=2000 .venv/bin/python -m pytest -n auto --maxprocesses 5 --timeout 3600 \

@@ -70,23 +70,25 @@ def pytest_runtest_setup() -> None:
 
 
 _SLOW = (
-    "actions/test_automations",
-    "actions/test_once",
-    "alerts/",
-    "cli/test_site",
     "company/",
+    "repository/test_wheel",
+    "repository/test_docs_followed",
+    "dagster/",
     "contract/test_failures",
     "contract/test_killed",
     "contract/test_loading",
     "contract/test_odd_values",
     "contract/test_secrets",
-    "dagster/",
+    "engine/test_kill",
+    "cli/test_site",
+    "alerts/",
+    "actions/test_automations",
+    "actions/test_once",
     "engine/test_broken_rows",
     "engine/test_concurrency",
     "engine/test_drift",
     "engine/test_error_text",
     "engine/test_faults",
-    "engine/test_kill",
     "engine/test_publication",
     "engine/test_quarantine",
     "engine/test_retention",
@@ -94,8 +96,6 @@ _SLOW = (
     "engine/test_stream_failures",
     "engine/test_table_schema",
     "models/test_models_of_",
-    "repository/test_docs_followed",
-    "repository/test_wheel",
     "security/test_sign_in",
     "serve/test_hooks",
     "serve/test_processes",
@@ -111,7 +111,10 @@ _SLOW = (
     "sources/test_rest_random",
     "sources/test_sso_canaille",
 )
-"""Tests that start systems, kill processes or load often: they run first, and not in `make test-quick`."""
+"""Tests that start systems, kill processes or load often: they run first, in this order, and not in `make test-quick`.
+
+Those that take longest are first, for the group that ends last would end alone on its worker.
+"""
 
 _ACTIONS = "_actions.py"
 """The end of the names of tests that act on a real system: they are slow as well."""
@@ -119,21 +122,24 @@ _ACTIONS = "_actions.py"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put slow tests first, and name for each test the group whose tests have to be run by one worker.
-
-    The longest group would end last otherwise, alone on its worker.
-    """
+    """Put slow tests first, and name for each test the group whose tests have to be run by one worker."""
+    items.sort(key=_turn)
     for item in items:
-        path = item.nodeid.removeprefix("tests/").partition("::")[0]
-        if path.startswith(_SLOW) or path.endswith(_ACTIONS):
+        if _turn(item) <= len(_SLOW):
             item.add_marker("slow")
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     for item in items:
         group = _group_of(item)
         if group is not None and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(group))
-        if "courses" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.timeout(900))  # the first one goes through the whole course
+        if {"courses", "demo"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.timeout(900))  # the first one goes through the whole course, or starts the demo
+
+
+def _turn(item: pytest.Item) -> int:
+    """Return the place of a test in the order of slow ones; those of actions are behind them, and then all others."""
+    path = item.nodeid.removeprefix("tests/").partition("::")[0]
+    places = (place for place, start in enumerate(_SLOW) if path.startswith(start))
+    return next(places, len(_SLOW) + (not path.endswith(_ACTIONS)))
 
 
 def _group_of(item: pytest.Item) -> str | None:
