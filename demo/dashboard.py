@@ -28,7 +28,7 @@ def start_dashboard(folder: Path, project: Path) -> str:
 
     def started(port: int) -> Process:
         argv = [sys.executable, "-m", "leat.cli.main", "--project", str(project), "serve", "--port", str(port),
-                "--url", f"http://127.0.0.1:{port}"]  # fmt: skip
+                "--url", f"http://127.0.0.1:{port}", "--private-network", "127.0.0.0/8"]  # fmt: skip
         return start(DASHBOARD, argv, site.folder / DASHBOARD, port)
 
     process, _ = site.running(DASHBOARD, started)

@@ -56,19 +56,21 @@ def move(draft: Path, path: Path, *, durable: bool = False) -> None:
         to_disk(path.parent)
 
 
-def write_once(path: Path, content: bytes, *, durable: bool = False) -> bytes:
+def write_once(path: Path, content: bytes, *, durable: bool = False, mode: int = 0o600) -> bytes:
     """Return the content of a file, which is made when it isn't there; of many processes the first one wins.
 
     Args:
         path: the file; the folder is made where it is missing.
-        content: what is written to a new file, of mode 0600.
+        content: what is written to a new file.
         durable: as for :func:`atomic_write`.
+        mode: of a new file.
     """
     with contextlib.suppress(FileNotFoundError):
         return path.read_bytes()
     make_private(path.parent)
     with _scratch(path) as draft:
         draft.write_bytes(content)
+        draft.chmod(mode)
         if durable:
             to_disk(draft)
         with contextlib.suppress(FileExistsError):

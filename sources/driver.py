@@ -14,14 +14,19 @@ user declares the streams; the driver then has a fourth name, ``streams(connecti
 reads leat's own control store says ``READS_CONTROL_STORE = True`` there: a run loads it last, for the other loads write
 to that store. A driver that can read a little of each stream has ``sample(connection, sync)``, which yields
 :class:`leat.sources.sample.Sample`. One that can read streams from a date on has ``since_streams(connection)``, which
-returns their names. Nothing is registered: leat loads files by name, here and in the ``sources/`` folder of a project,
-whose modules are imported as ``leat.project_sources.<source>``; a name that leat has itself is refused there. A driver
-imports heavy libraries inside its functions, for definitions are loaded without them.
+returns their names. One that dials other than by :mod:`leat.sources.http.client` has ``hosts(connection, sync)``, which
+yields hosts and ports, and one whose connection may use keys or folders of this machine has ``borrows(connection)``,
+which yields those settings, and what to write instead.
+
+Nothing is registered: leat loads files by name, here and in the ``sources/`` folder of a project, whose modules are
+imported as ``leat.project_sources.<source>``; a name that leat has itself is refused there. A driver imports heavy
+libraries inside its functions, for definitions are loaded without them.
 """
 
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -77,6 +82,7 @@ class Sync:
             in no file name, reason or error: it writes what ``mask`` returns, and gives that as
             :class:`leat.sources.events.Masked`.
         mask: returns the keyed hash of a value, as the warehouse has it.
+        permits: returns whether leat may connect to an IP address; None if it may connect to all.
     """
 
     integration: str
@@ -90,6 +96,7 @@ class Sync:
     masked: Mapping[str, frozenset[str]] = field(default_factory=dict)
     mask: Callable[[str], str] = field(default=lambda value: sha256(value.encode()).hexdigest())
     since: datetime | None = None
+    permits: Callable[[str], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +213,13 @@ def source_module(source: str) -> ModuleType:
 def describe_source(source: str) -> str:
     """Return the first sentence of a source's docstring: what kind of system it is."""
     return (source_module(source).__doc__ or "").strip().split("\n")[0]
+
+
+def describe_driver(source: str, driver: str) -> str:
+    """Return the first sentence of a driver's docstring: what it reads."""
+    said = (load_driver(source, driver).__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
+    text = re.sub(r"^Driver(?: ``\w+``)?(?: for|:) ", "", said).replace("``", "")
+    return text[:1].upper() + text[1:]
 
 
 def load_driver(source: str, driver: str) -> Driver:

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from urllib.parse import quote, quote_plus
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from leat.sources.errors import NotConfigured
 
@@ -70,8 +71,26 @@ def _no_literal(value: Any) -> Any:
 Setting = Annotated[str | Named, BeforeValidator(_one_reference)]
 """A value that may be written as it is or named."""
 
+LOCAL: JsonDict = {"format": "path"}
+"""What the JSON Schema says of a setting that names a file or a folder of the machine that leat runs on."""
+
 Secret = Annotated[Named, BeforeValidator(_no_literal)]
 """A value that can only be named."""
+
+
+def named_in(value: Any, at: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Named]]:
+    """Yield every value that a connection names, with the path to it, in models, lists and keys of any depth."""
+    if isinstance(value, Named):
+        yield at, value
+    elif isinstance(value, BaseModel):
+        for field in type(value).model_fields:
+            yield from named_in(getattr(value, field), (*at, field))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from named_in(item, (*at, str(key)))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from named_in(item, at)
 
 
 def read_setting(setting: str | Named, integration: str, folder: Path | None = None) -> str:

@@ -98,6 +98,7 @@ _SLOW = (
     "models/test_models_of_",
     "security/test_sign_in",
     "serve/test_hooks",
+    "serve/test_pages_course",
     "serve/test_processes",
     "serve/test_stripe",
     "sources/test_calendar.py",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
 import typer
@@ -13,14 +12,10 @@ from leat.cli.names import complete_integration, read_names
 from leat.cli.output import Json, counted, mark_of, print_json, say
 from leat.cli.templates import TEMPLATES, template_tests
 from leat.cli.usage import FAILED
-from leat.files import make_private
-from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import apart_from, read_declarations
 from leat.pipelines.declare.yaml_file import DeclarationError
+from leat.runs.setup_tests import setup_tests
 from leat.runs.workspace import Workspace
-from leat.sources.driver import SetupTest, Sync, load_driver
-from leat.sources.errors import IntegrationError, NotConfigured
-from leat.sources.settings import redact
 
 _Loaded = TypeVar("_Loaded")
 
@@ -47,7 +42,7 @@ def check(
     workspace: Workspace = context.obj()
     valid = _validate(workspace)
     asked = read_names(workspace, names or [])
-    tried = {each: list(_setup_tests(workspace, workspace.declarations[each])) for each in asked}
+    tried = {each: list(setup_tests(workspace.project, workspace.declarations[each])) for each in asked}
     alerts = load_alerts(workspace.project, workspace.declarations)
     if alerts is not None and not names:
         tried["alerts"] = list(channel_tests(alerts, workspace.project))
@@ -116,28 +111,3 @@ def _validate(workspace: Workspace) -> _Valid:
     if diagnostics:
         raise DeclarationError(list(dict.fromkeys(diagnostics)))
     return _Valid(len(models), len(rules), len(automations))
-
-
-def _setup_tests(workspace: Workspace, declaration: Declaration) -> Iterator[SetupTest]:
-    folder = workspace.project.state / "sources" / declaration.name
-    make_private(folder)
-    streams = frozenset(stream.name for stream in declaration.selected())
-    masked: Mapping[str, frozenset[str]] = {s.name: declaration.masked(s) for s in declaration.every_stream()}
-    now = datetime.now(UTC)
-    sync = Sync(declaration.name, streams, None, workspace.project.folder, folder, now, masked=masked)
-    driver = load_driver(declaration.source, declaration.driver)
-    try:
-        for test in driver.setup_tests(declaration.connection, sync):
-            yield SetupTest(test.name, test.ok, redact(test.detail))
-    except IntegrationError as error:
-        place = _place(workspace, declaration, error) if isinstance(error, NotConfigured) else ""
-        yield SetupTest(error.asked, ok=False, detail=redact(f"{error.got}{place}. Next: {error.next_step}"))
-
-
-def _place(workspace: Workspace, declaration: Declaration, error: NotConfigured) -> str:
-    """Return the file, and the line that names what is missing, in brackets."""
-    shown = workspace.project.shown(declaration.path)
-    name = error.asked.rpartition(" ")[2].removeprefix("connection.")
-    lines = declaration.path.read_text(encoding="utf-8").splitlines()
-    line = next((f":{number}" for number, text in enumerate(lines, 1) if name in text), "")
-    return f" ({shown}{line})"

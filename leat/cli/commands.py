@@ -86,17 +86,21 @@ def _project(
     if not context.resilient_parsing:
         if profile:
             os.environ["LEAT_PROFILE"] = profile  # also for the programs that a command starts
-        context.obj = lambda: opened(project)
+        context.obj = lambda may_be_empty=False: opened(project, may_be_empty=may_be_empty)
         context.meta["project"] = project
 
 
-def opened(folder: Path) -> Workspace:
+def opened(folder: Path, *, may_be_empty: bool = False) -> Workspace:
     """Open the project of a folder.
+
+    Args:
+        folder: the project folder.
+        may_be_empty: whether a folder ``pipelines/`` without declarations will do.
 
     Raises:
         UsageMistake: there is none.
     """
     try:
-        return open_workspace(folder)
+        return open_workspace(folder, may_be_empty=may_be_empty)
     except NoProject as error:
         raise UsageMistake(str(error)) from error

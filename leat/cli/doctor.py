@@ -9,16 +9,14 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import typer
-from pydantic import BaseModel
 
 from leat.cli.output import Json, mark_of, print_json, say
 from leat.cli.usage import FAILED
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.runs.workspace import Workspace
-from leat.sources.settings import Named
+from leat.sources.settings import named_in
 from leat.warehouse.session import Busy, WarehouseError
 
 _ENOUGH_BYTES = 1 << 30
@@ -96,21 +94,10 @@ def _variables(workspace: Workspace) -> Iterator[Finding]:
     except DeclarationError:
         return
     for name, declaration in declarations.items():
-        missing = sorted({n.env for n in _named(declaration.connection) if n.env and n.env not in os.environ})
+        missing = sorted({n.env for _, n in named_in(declaration.connection) if n.env and n.env not in os.environ})
         if missing:
             listed = ", ".join(missing)
             yield Finding(f"variables of {name}", ok=False, detail=f"{listed} not set; set them or write them in .env")
-
-
-def _named(value: Any) -> Iterator[Named]:
-    if isinstance(value, Named):
-        yield value
-    elif isinstance(value, BaseModel):
-        for field in type(value).model_fields:
-            yield from _named(getattr(value, field))
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _named(item)
 
 
 def _warehouse(workspace: Workspace) -> Finding:

@@ -23,7 +23,7 @@ connection:
 streams:
   commits: {fresh_within: P1D}
 """
-_IGNORED = ".leat/\n.env\n.env.*\n!.env.example\n"
+_IGNORED = ".leat/\nsecrets/\n.env\n.env.*\n!.env.example\n"
 _ENV = "# Values that declarations name, one NAME=value per line. Copy to .env, and don't commit that file.\n"
 
 

@@ -40,6 +40,10 @@ def serve(  # noqa: PLR0913, PLR0917 - each is an option of the command
     metrics_port: Annotated[
         int | None, typer.Option("--metrics-port", min=0, max=65535, help="Port of /metrics on 127.0.0.1.")
     ] = None,
+    private_network: Annotated[
+        list[str] | None,
+        typer.Option("--private-network", help="Network whose systems may be added in the browser; may be repeated."),
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Only check that it could start.")] = False,
     link: Annotated[bool, typer.Option("--link", help="Only print a new link to sign in to a running server.")] = False,
     json: Json = False,
@@ -51,7 +55,7 @@ def serve(  # noqa: PLR0913, PLR0917 - each is an option of the command
     from leat.serve.options import Options, is_loopback
     from leat.serve.supervisor import Supervisor
 
-    workspace: Workspace = context.obj()
+    workspace: Workspace = context.obj(may_be_empty=True)
     if not is_loopback(host) and workspace.security.sign_in is None:
         msg = (
             f"--host {host}: other machines could reach leat, and no sign-in is configured. Next: leave it on "
@@ -62,9 +66,11 @@ def serve(  # noqa: PLR0913, PLR0917 - each is an option of the command
         msg = f"--url {url!r} isn't an address such as https://leat.example.com"
         raise UsageMistake(msg)
     for proxy in trusted_proxy or ():
-        _check_network(proxy)
+        _check_network("--trusted-proxy", proxy)
+    for network in private_network or ():
+        _check_network("--private-network", network)
     folder = str(workspace.project.folder)
-    options = Options(folder, host, port, url, tuple(trusted_proxy or ()), metrics_port)
+    options = Options(folder, host, port, url, tuple(trusted_proxy or ()), metrics_port, tuple(private_network or ()))
     if link:
         _print_link(workspace, options, as_json=json)
         return
@@ -139,11 +145,11 @@ def _print_link(workspace: Workspace, options: Options, *, as_json: bool) -> Non
         say(made, whole=True)
 
 
-def _check_network(text: str) -> None:
+def _check_network(option: str, text: str) -> None:
     try:
         ipaddress.ip_network(text)
     except ValueError as error:
-        msg = f"--trusted-proxy {text!r}: {error}"
+        msg = f"{option} {text!r}: {error}"
         raise UsageMistake(msg) from error
 
 

@@ -129,8 +129,12 @@ class Workspace:
             self.warehouse.close()
 
 
-def open_workspace(folder: Path) -> Workspace:
+def open_workspace(folder: Path, *, may_be_empty: bool = False) -> Workspace:
     """Return the project of a folder, with logging to its state folder.
+
+    Args:
+        folder: the project folder.
+        may_be_empty: whether a folder ``pipelines/`` without declarations will do.
 
     Raises:
         NoProject: nothing is declared there, or the state folder can hold no files.
@@ -139,7 +143,7 @@ def open_workspace(folder: Path) -> Workspace:
         project = open_project(folder)
     except NoProfile as error:
         raise NoProject(str(error)) from error
-    if not project.declaration_paths():
+    if not project.declaration_paths() and not (may_be_empty and (project.folder / "pipelines").is_dir()):
         msg = f"no pipelines/*.yaml in {project.folder}. Next: `leat init` writes an example, or give --project"
         raise NoProject(msg)
     if set(str(project.state)) & set("%?"):

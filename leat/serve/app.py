@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -11,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from leat.runs.changes import Changes
+from leat.runs.connecting.draft import Drafts
 from leat.serve import reference
 from leat.serve.answers import Answers
 from leat.serve.api import actions, catalog, integrations, me, queries, violations, webhooks
@@ -49,6 +51,7 @@ def create_app(
     buckets: Buckets | None = None,
     public_url: str | None = None,
     traces: Traces | None = None,
+    private_networks: Sequence[str] = (),
 ) -> FastAPI:
     """Return the application, without webhooks.
 
@@ -58,6 +61,7 @@ def create_app(
         buckets: how often somebody may ask.
         public_url: address that browsers use; None for that of each request.
         traces: of the process.
+        private_networks: what isn't public, and systems may be added in.
     """
     app = FastAPI(
         title="leat",
@@ -75,6 +79,7 @@ def create_app(
     app.state.public_url = public_url
     app.state.ended, app.state.recent, app.state.asked = asyncio.Event(), Recent(), Asked()
     app.state.turns = Turns()
+    app.state.drafts, app.state.private_networks = Drafts(), private_networks
     app.state.changes = Changes(health.workspace)
     app.state.answers = Answers(app.state.changes.version)
     app.state.refused = {}  # of webhooks, by endpoint

@@ -22,7 +22,7 @@ def start_child(name: str) -> tuple[Options, Workspace, tuple[int, ...]]:
     options, lives, *others = sys.argv[1:]
     threading.Thread(target=_end_with_supervisor, args=(int(lives),), daemon=True).start()
     read = read_options(options)
-    workspace = open_workspace(Path(read.project))
+    workspace = open_workspace(Path(read.project), may_be_empty=True)
     log_as_json(name)
     return read, workspace, tuple(map(int, others))
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from leat.pipelines.declare.profile import current_profile, read_variables
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.runs.workspace import Workspace
 
@@ -38,19 +39,23 @@ class Current:
         generation = self._generation  # before the comparison: the project may be opened again meanwhile
         return generation if workspace is self._workspace else None
 
-    def workspace(self) -> Workspace:
+    def workspace(self, *, at_once: bool = False) -> Workspace:
         """Return the project; while a declaration has a mistake, the project as it was before.
+
+        Args:
+            at_once: whether to look at the files although they were looked at a moment ago.
 
         Raises:
             DeclarationError: it never was without mistakes.
         """
         with self._lock:
-            if time.monotonic() - self._looked < _LOOK:
+            if time.monotonic() - self._looked < _LOOK and not at_once:
                 return self._workspace
             self._looked = time.monotonic()
             now = self._files()
             if now != self._seen or time.monotonic() - self._opened > _AGE:
                 fresh = Workspace(self._workspace.project)
+                read_variables(fresh.project.folder)
                 try:
                     _ = fresh.declarations
                 except DeclarationError:
@@ -70,6 +75,7 @@ class Current:
 
     def _paths(self) -> Iterator[Path]:
         project = self._workspace.project
+        yield current_profile(project.folder).variables
         yield from project.declaration_paths()
         for folder in ("assets/models", "assets/reports", "quality/rules", "automations", "policies"):
             yield from sorted((project.folder / folder).glob("*.*"))

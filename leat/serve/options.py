@@ -23,6 +23,7 @@ class Options:
         url: how people and other systems reach it, where that is another address, as behind a reverse proxy.
         trusted_proxies: addresses or networks of the proxies whose X-Forwarded-* headers count.
         metrics_port: the port of /metrics on 127.0.0.1; None for none, 0 for a free one.
+        private_networks: what is not public, and administrators may connect to from the browser all the same.
     """
 
     project: str
@@ -31,6 +32,7 @@ class Options:
     url: str | None = None
     trusted_proxies: tuple[str, ...] = ()
     metrics_port: int | None = None
+    private_networks: tuple[str, ...] = ()
 
     def as_json(self) -> str:
         """Return it as JSON."""
@@ -57,7 +59,8 @@ class Options:
 def read_options(text: str) -> Options:
     """Return the options from their JSON."""
     value = json.loads(text)
-    return Options(**{**value, "trusted_proxies": tuple(value["trusted_proxies"])})
+    networks = {name: tuple(value[name]) for name in ("trusted_proxies", "private_networks")}
+    return Options(**{**value, **networks})
 
 
 def is_loopback(host: str) -> bool:

@@ -99,7 +99,13 @@ async def serve(workspace: Workspace, options: Options, listening: socket.socket
     health = Health(workspace, {"webhooks": lambda: writer.failed})
     metrics = Metrics(health.gauges)
     traces = Traces("web")
-    app = create_app(health, Current(workspace), public_url=options.public_url, traces=traces)
+    app = create_app(
+        health,
+        Current(workspace),
+        public_url=options.public_url,
+        traces=traces,
+        private_networks=options.private_networks,
+    )
     hooks = HooksApp(
         read_endpoints(workspace.declarations, workspace.project.folder, options.public_url), writer, metrics
     )

@@ -117,7 +117,7 @@ class Worker:
     def _carry_out(self, ids: Collection[str]) -> Collection[str]:
         for run_id in ids:
             with self._traces.span("requested run", run_id=run_id):
-                requests.carry_out(self._current.workspace(), run_id)
+                requests.carry_out(self._current.workspace(at_once=True), run_id)  # it may be declared since
         return ()
 
     def _look_after(self) -> None:

@@ -67,10 +67,14 @@ def _cases(source: str, definitions: Schema) -> list[Schema]:
     return cases
 
 
+def connection_schema(source: str, driver: str, references: str = "#/$defs/{model}") -> Schema:
+    """Return the JSON Schema of a driver's ``connection:``; ``references`` is how it refers to its own definitions."""
+    return load_driver(source, driver).Connection.model_json_schema(mode="validation", ref_template=references)
+
+
 def _connection(source: str, driver: str, definitions: Schema) -> Schema:
     """Add the models of a driver's connection to the definitions, under the driver's name; return the outer one."""
-    model = load_driver(source, driver).Connection
-    connection = model.model_json_schema(mode="validation", ref_template=f"#/$defs/{source}.{driver}.{{model}}")
+    connection = connection_schema(source, driver, f"#/$defs/{source}.{driver}.{{model}}")
     for name, nested in connection.pop("$defs", {}).items():
         definitions[f"{source}.{driver}.{name}"] = nested
     definitions[f"{source}.{driver}"] = connection

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from dotenv.main import DotEnv
+
 from leat.pipelines.declare.diagnostics import meant
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
@@ -15,6 +17,10 @@ _EXAMPLE = "example"  # .env.example is a template
 
 class NoProfile(Exception):
     """``LEAT_PROFILE`` names a profile that the project doesn't have; the text says what to do next."""
+
+
+_OF_FILE = "LEAT_VARIABLES_OF_FILE"
+"""Variable with the names of those that come from the file, also for the processes that this one starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +56,17 @@ def current_profile(folder: Path) -> Profile:
     step = "Next: write its variables into a file `.env.NAME`, or leave out --profile and LEAT_PROFILE"
     msg = f"there is no profile {name[:40]!r}{near}; profiles: {', '.join(profiles) or 'none'}. {step}"
     raise NoProfile(msg)
+
+
+def read_variables(folder: Path) -> None:
+    """Set the variables of a project's profile as their file has them now; what is set elsewhere goes before.
+
+    Raises:
+        NoProfile: ``LEAT_PROFILE`` names a profile that isn't there.
+    """
+    of_file = set(os.environ.get(_OF_FILE, "").split())
+    for name, value in DotEnv(current_profile(folder).variables, override=False).dict().items():
+        if value is not None and (name not in os.environ or name in of_file):
+            os.environ[name] = value
+            of_file.add(name)
+    os.environ[_OF_FILE] = " ".join(sorted(of_file))

@@ -15,9 +15,9 @@ from pydantic import ValidationError
 from leat.pipelines.declare.declaration import NAME, RESERVED, Declaration
 from leat.pipelines.declare.diagnostics import diagnostic_line, meant, validation_diagnostics
 from leat.pipelines.declare.overrides import apply_overrides
-from leat.pipelines.declare.profile import current_profile
+from leat.pipelines.declare.profile import current_profile, read_variables
 from leat.pipelines.declare.validation import foreign_key_diagnostics, semantic_diagnostics
-from leat.pipelines.declare.yaml_file import DeclarationError, YamlFile, read_yaml
+from leat.pipelines.declare.yaml_file import DeclarationError, YamlFile, parse_yaml, read_yaml
 from leat.sources.driver import (
     Driver,
     add_sources,
@@ -67,10 +67,9 @@ def open_project(folder: Path) -> Project:
         NoProfile: ``LEAT_PROFILE`` names a profile that isn't there.
     """
     folder = folder.resolve()
-    profile = current_profile(folder)
-    load_dotenv(profile.variables, override=False)
+    read_variables(folder)
     add_sources(folder / "sources")
-    state = Path(os.environ.get("LEAT_HOME") or profile.state).resolve()
+    state = Path(os.environ.get("LEAT_HOME") or current_profile(folder).state).resolve()
     load_dotenv(state / "demo" / "env", override=False)
     warehouse_url = os.environ.get("LEAT_WAREHOUSE") or None
     control_url = os.environ.get("LEAT_CONTROL") or f"sqlite:///{state / 'control.db'}"
@@ -158,12 +157,34 @@ def _read(path: Path, shown: str, overrides: Mapping[str, str]) -> YamlFile:
     name = path.stem
     if path.suffix != ".yaml":
         raise DeclarationError([f"{shown}: rename the file to {name}.yaml, else it isn't read"])
-    if not NAME.fullmatch(name) or name in RESERVED or name.startswith(_RESERVED_PREFIXES):
+    if name_problem(name) is not None:
         raise DeclarationError([f"{shown}: the file's name must be a free lower-case identifier, like payments.yaml"])
     file = read_yaml(path, shown)
     if not isinstance(file.value, dict):
         raise DeclarationError([f"{shown}:1: expected keys such as `source: calendar`"])
     return apply_overrides(file, name, overrides) if overrides else file
+
+
+def parse_declaration(text: str, path: Path, shown: str, *, draft: bool = False) -> Declaration:
+    """Validate a declaration that is no file yet, as :func:`load_declaration` does.
+
+    Args:
+        text: its YAML.
+        path: the file that it is to become.
+        shown: how messages call that.
+        draft: whether what a preview proposes may be missing.
+
+    Raises:
+        DeclarationError: with every mistake in it.
+    """
+    return _declaration(parse_yaml(text, path, shown), shown, draft=draft)
+
+
+def name_problem(name: str) -> str | None:
+    """Return what is wrong with the name of an integration; None if nothing is."""
+    if NAME.fullmatch(name) and name not in RESERVED and not name.startswith(_RESERVED_PREFIXES):
+        return None
+    return "must be a free lower-case identifier, like payments"
 
 
 def _declaration(file: YamlFile, shown: str, *, draft: bool = False) -> Declaration:

@@ -25,7 +25,8 @@ from leat.sources.sample import Sample
 
 ROWS = 5
 """So many rows of a stream are shown."""
-_MASKED = "(masked)"
+MASKED = "(masked)"
+"""What is shown for a value that a load would hash."""
 _LONGEST = 200
 """So many characters of a text are shown."""
 _EVENTS = 100_000
@@ -64,7 +65,11 @@ class Preview:
 
 
 def preview(
-    project: Project, declaration: Declaration, streams: Sequence[str], progress: Callable[[str, int], None]
+    project: Project,
+    declaration: Declaration,
+    streams: Sequence[str],
+    progress: Callable[[str, int], None],
+    permits: Callable[[str], bool] | None = None,
 ) -> Iterator[Preview]:
     """Yield a preview of each of some streams.
 
@@ -73,22 +78,24 @@ def preview(
         declaration: the integration; endpoints of a REST API may lack columns.
         streams: names of streams.
         progress: called with what is being read, and how much was since the last call.
+        permits: returns whether leat may connect to an IP address; None if it may connect to all.
 
     Raises:
         IntegrationError: the system can't be reached, or refuses all.
     """
     driver = load_driver(declaration.source, declaration.driver)
-    with _folder(project) as folder:
+    with preview_folder(project) as folder:
         masked = {stream.name: declaration.masked(stream) for stream in declaration.every_stream()}
         wanted, now = frozenset(streams), datetime.now(UTC)
-        sync = Sync(declaration.name, wanted, None, project.folder, folder, now, progress, masked=masked)
+        sync = Sync(declaration.name, wanted, None, project.folder, folder, now, progress, masked=masked,
+                    permits=permits)  # fmt: skip
         given = driver.sample(declaration.connection, sync) if hasattr(driver, "sample") else None
         for sample in given or _samples(declaration, sync):
             yield _preview(declaration, sample)
 
 
 @contextmanager
-def _folder(project: Project) -> Iterator[Path]:
+def preview_folder(project: Project) -> Iterator[Path]:
     """Give a private folder that is removed again, next to those of integrations, with which it shares rate budgets."""
     make_private(project.state / "sources")
     with tempfile.TemporaryDirectory(prefix=".preview-", dir=project.state / "sources") as folder:
@@ -155,7 +162,7 @@ def _preview(declaration: Declaration, sample: Sample) -> Preview:
     rows: list[tuple[Any, ...]] = []
     for table in sample.tables:
         for row in table.slice(0, ROWS - len(rows)).select(names).to_pylist():
-            rows.append(tuple(_MASKED if n in hidden and v is not None else _short(v) for n, v in row.items()))
+            rows.append(tuple(MASKED if n in hidden and v is not None else _short(v) for n, v in row.items()))
     counted = Counter(record.reason for record in sample.bad)
     return Preview(
         stream=sample.stream,

@@ -189,8 +189,8 @@ def open_client(
     def anonymous(request: requests.PreparedRequest) -> requests.PreparedRequest:
         return request  # stops requests from looking for credentials in ~/.netrc
 
-    limits, advice = limits or Limits(), advice or Advice()
-    if not limits.allow_private:
+    limits, advice = replace(limits or Limits(), permits=sync.permits), advice or Advice()
+    if not limits.any_address:
         refuse_private(sync.integration, host, port, limits)
     fixed = {"User-Agent": "leat", **(headers or {})}
     if version is not None and version.asked is not None:

@@ -125,7 +125,7 @@ class Transport(HTTPAdapter):
             NotConfigured: they are.
         """
         exchange = CURRENT.get()
-        if not exchange.limits.allow_private:
+        if not exchange.limits.any_address:
             got = "the environment names a proxy, which would look the host up itself"
             advice = "set NO_PROXY for the host, or allow_private: true"
             raise NotConfigured(exchange.integration, "connecting", got, advice)

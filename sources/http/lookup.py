@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from leat.sources.errors import NotConfigured, Unavailable
-from leat.sources.http.address import Address, is_public
+from leat.sources.http.address import Address
 from leat.sources.http.request import Limits
 
 
@@ -57,12 +57,12 @@ def addresses_of(exchange: Exchange, host: str, port: int) -> list[Address]:
         OSError: the name has none, or they don't come in time.
     """
     addresses = _looked_up(exchange, host, port)
-    private = (
-        [] if exchange.limits.allow_private else [str(where[0]) for _, where in addresses if not is_public(where[0])]
-    )
+    private = [str(where[0]) for _, where in addresses if not exchange.limits.permit(where[0])]
     if private:
         got = f"{private[0]} is not a public address"
         advice = "set allow_private: true, if you mean a server of your own"
+        if exchange.limits.permits is not None:
+            advice = "let `leat serve --private-network` permit its network, or declare the system in a file"
         raise NotConfigured(exchange.integration, f"looking up {host}", got, advice)
     return addresses
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from leat.sources.http.address import Address, look_up
+from leat.sources.http.address import Address, is_public, look_up
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT"})
 """Methods that may be sent again after a failure (RFC 9110, 9.2.2)."""
@@ -83,6 +83,7 @@ class Limits:
         reserve: share of the server's own limit that is left to others, if it says how many requests are left.
         allow_private: whether the host may be this machine or in a private network, as one that its owner declared may.
         look_up: returns the addresses of a host and a port, or raises OSError; the system's resolver by default.
+        permits: returns whether an IP address may be dialled; None if all may.
     """
 
     timeout: float = 30
@@ -94,6 +95,16 @@ class Limits:
     reserve: float = 0.1
     allow_private: bool = True
     look_up: Callable[[str, int], list[Address]] = look_up
+    permits: Callable[[str], bool] | None = None
+
+    def permit(self, address: str) -> bool:
+        """Return whether an IP address may be dialled."""
+        return (self.allow_private or is_public(address)) and (self.permits is None or self.permits(address))
+
+    @property
+    def any_address(self) -> bool:
+        """Whether every address may be dialled, so that none has to be looked at."""
+        return self.allow_private and self.permits is None
 
 
 @dataclass(frozen=True, slots=True)

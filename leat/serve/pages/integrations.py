@@ -32,7 +32,8 @@ def list_integrations(guard: AsGuard, request: Request) -> Response:
                 freshness={one.integration: freshness(one) for one in listed},
                 running={run.integration: run for run in running_now(guard)},
                 next_run={one.integration: next_due(guard.workspace, one.integration, now) for one in listed},
-                may_run={one.integration: _may_run(guard, one.integration) for one in listed})  # fmt: skip
+                may_run={one.integration: _may_run(guard, one.integration) for one in listed},
+                may_add=guard.may("configure", Resource("integration")))  # fmt: skip
 
 
 @router.get("/integrations/{name}")
@@ -46,7 +47,8 @@ def show_integration(guard: AsGuard, request: Request, name: str) -> Response:
                 running=next((run for run in runs if run.status == "running"), None),
                 next_run=next_due(guard.workspace, name, datetime.now(UTC)),
                 drift=[change for change in status.drift if change.integration == name],
-                blocked=status.blocked.get(name), may_run=_may_run(guard, name))  # fmt: skip
+                blocked=status.blocked.get(name), may_run=_may_run(guard, name),
+                may_query=guard.may("query", Resource("query")))  # fmt: skip
 
 
 @router.post("/integrations/{name}/run")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from leat.serve.pages import (
     actions,
+    adding,
     audit,
     automations,
     catalog,
@@ -28,6 +29,7 @@ PAGES = (
     violations.router,
     automations.router,  # before actions, because its path looks like an action
     actions.router,
+    adding.router,
     integrations.router,
     runs.router,
     webhooks.router,

@@ -63,7 +63,8 @@ def show_overview(guard: AsGuard, request: Request) -> Response:
     )
     return page(request, "overview.html", verdict=verdict(tiles), tiles=tiles, integrations=listed,
                 freshness={one.integration: freshness(one) for one in listed}, by_integration=by_integration,
-                waiting=waiting[:5], chart=chart, withheld=status.withheld)  # fmt: skip
+                waiting=waiting[:5], chart=chart, withheld=status.withheld,
+                may_add=guard.may("configure", Resource("integration")))  # fmt: skip
 
 
 def may_read(guard: Guard, one: IntegrationStatus) -> bool:

@@ -18,7 +18,7 @@ from leat.serve.api.guard import AsGuard, Guard
 from leat.serve.api.integrations import requested
 from leat.serve.api.models import Run
 from leat.serve.pages.csv_file import csv_response
-from leat.serve.pages.render import count, fragment, page, part_of
+from leat.serve.pages.render import count, event, fragment, page, part_of
 from leat.serve.pages.route import PageRoute
 from leat.serve.pages.units import words
 from leat.serve.problem import Problem
@@ -89,7 +89,7 @@ async def _parts(request: Request, guard: Guard, run_id: str) -> AsyncIterator[b
             return
         if (asked.state, len(lines)) != before:
             before, quiet = (asked.state, len(lines)), 0.0
-            yield _event(fragment(request, "run_progress.html", **_progress(asked, lines)))
+            yield event(fragment(request, "run_progress.html", **_progress(asked, lines)))
         if asked.has_ended:
             yield b"event: done\ndata: done\n\n"
             return
@@ -98,10 +98,6 @@ async def _parts(request: Request, guard: Guard, run_id: str) -> AsyncIterator[b
         if quiet > 15:
             quiet = 0.0
             yield b": still running\n\n"
-
-
-def _event(html: str) -> bytes:
-    return "".join(f"data: {line}\n" for line in html.splitlines()).encode() + b"\n"
 
 
 def _progress(asked: requests.RequestedRun, lines: Sequence[tuple[int, Mapping[str, Any]]]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from leat.sources.errors import Forbidden, IntegrationError, NotFound
 from leat.sources.events import Cursor, Delete, Event, Failed, Listed
 from leat.sources.held import PartFailed, held
 from leat.sources.http.request import Limits
-from leat.sources.settings import Secret, Setting, read_secret, read_setting
+from leat.sources.settings import LOCAL, Secret, Setting, read_secret, read_setting
 from leat.sources.setup_tests import try_sign_in
 
 FORMAT = 2
@@ -51,6 +51,7 @@ class Connection(ConnectionModel):
     storage: Setting | None = Field(
         default=None,
         description="Folder collection-root of a Radicale on this machine; leat quarantines the files it hides.",
+        json_schema_extra=LOCAL,
     )
     addresses: tuple[str, ...] = Field(
         default=(), description="Mail addresses of the account, for which it may answer invitations."

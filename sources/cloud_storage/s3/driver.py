@@ -64,6 +64,12 @@ class Connection(ConnectionModel):
         return Declared(**parts, restore_tests=self.restore_tests)
 
 
+def borrows(connection: Connection) -> Iterator[tuple[str, str]]:
+    """Yield the settings by which a connection uses keys of this machine, and what to write instead."""
+    if connection.access_key is None or connection.secret_key is None:
+        yield "access_key", "without access_key and secret_key, leat would use the keys of this machine; name both"
+
+
 def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:
     """Try the connection step by step; stops at the first step that fails."""
     place = place_of(connection, sync)

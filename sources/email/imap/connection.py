@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,7 +13,7 @@ from leat.sources.driver import ConnectionModel, Sync
 from leat.sources.email.imap.session import PORTS, Address
 from leat.sources.email.sending.declared import Sending
 from leat.sources.errors import NotConfigured
-from leat.sources.settings import Named, Secret, Setting, read_secret, read_setting, remember_secret
+from leat.sources.settings import LOCAL, Named, Secret, Setting, read_secret, read_setting, remember_secret
 
 if TYPE_CHECKING:
     import ssl
@@ -36,7 +36,9 @@ class Connection(ConnectionModel):
         default="tls", description="tls, starttls, or none: then passwords and mail travel unencrypted."
     )
     authorities: Setting | None = Field(
-        default=None, description="PEM file of certificate authorities to trust instead of the machine's."
+        default=None,
+        description="PEM file of certificate authorities to trust instead of the machine's.",
+        json_schema_extra=LOCAL,
     )
     username: Setting | None = Field(default=None, description="Login, to read a single account.")
     password: Secret | None = Field(default=None, description="Its password, or an app password.")
@@ -58,6 +60,7 @@ class Connection(ConnectionModel):
     attachments: Setting | None = Field(
         default=None,
         description="Folder to store attachments in, by their hash; without it, only name, size and hash are loaded.",
+        json_schema_extra=LOCAL,
     )
     send: Sending | None = Field(
         default=None, description="The server that mail is handed to; without it, none is sent."
@@ -82,6 +85,16 @@ def address_of(connection: Connection, sync: Sync) -> Address:
         raise NotConfigured(sync.integration, "reading connection.host", got, "write it as host or host:port")
     tls = None if security == "none" else trusted(connection, sync)
     return Address(host, int(port), security, connection.timeout, tls)
+
+
+def hosts(connection: Connection, sync: Sync) -> Iterator[tuple[str, int]]:
+    """Yield the host and the port of the server.
+
+    Raises:
+        NotConfigured: as for :func:`address_of`.
+    """
+    address = address_of(connection, sync)
+    yield address.host, address.port
 
 
 def _has_port(written: str) -> bool:

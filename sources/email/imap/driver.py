@@ -14,7 +14,7 @@ from typing import Any
 from leat.sources.batch import to_json
 from leat.sources.driver import SetupTest, Sync
 from leat.sources.email.imap.account import FORMAT, read_account, read_again
-from leat.sources.email.imap.connection import Connection, accounts_of, address_of, attachments_folder
+from leat.sources.email.imap.connection import Connection, accounts_of, address_of, attachments_folder, hosts
 from leat.sources.email.imap.fetch import Reader
 from leat.sources.email.imap.index import open_index
 from leat.sources.email.imap.mailboxes import list_wanted
@@ -28,7 +28,7 @@ from leat.sources.errors import IntegrationError
 from leat.sources.events import Cursor, Delete, Event, Listed
 from leat.sources.multi_batch import Replacement
 
-__all__ = ["Connection", "extract", "sending_test", "setup_tests"]
+__all__ = ["Connection", "extract", "hosts", "sending_test", "setup_tests"]
 
 
 def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:

@@ -1,4 +1,4 @@
-"""Driver for REST APIs that speak JSON over HTTP, as ``connection.endpoints`` declares them."""
+"""Driver for REST APIs that speak JSON over HTTP: of the address of a list, leat proposes paging, key and columns."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from leat.sources.errors import IntegrationError, NotConfigured
 from leat.sources.events import Cursor, Event, Failed
 from leat.sources.http.auth import Auth, NoAuth
 from leat.sources.http.request import Limits
-from leat.sources.settings import Secret, Setting, read_secret, read_setting
+from leat.sources.settings import LOCAL, Secret, Setting, read_secret, read_setting
 from leat.sources.setup_tests import try_sign_in
 from leat.sources.sso.canaille.database import check_tables, open_database, read_database
 from leat.sources.sso.canaille.log_files import open_files
@@ -52,7 +52,9 @@ class Connection(ConnectionModel):
     )
     roles: tuple[Role, ...] = Field(default=(), description="Groups that give permissions to their members.")
     canaille_log: Setting | None = Field(
-        default=None, description="Canaille's log on this machine, with its rotated files in the same folder."
+        default=None,
+        description="Canaille's log on this machine, with its rotated files in the same folder.",
+        json_schema_extra=LOCAL,
     )
     canaille_log_timezone: str = Field(default="UTC", description="Zone of the times in that log.")
     canaille_database: Secret | None = Field(

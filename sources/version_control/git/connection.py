@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 
 from leat.sources.driver import ConnectionModel, Sync
 from leat.sources.errors import NotConfigured
-from leat.sources.settings import Named, Secret, Setting, read_secret, read_setting
+from leat.sources.settings import LOCAL, Named, Secret, Setting, read_secret, read_setting
 from leat.sources.version_control.git.address import Credentials, Remote, parts_of, repository_name
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"  # no bounded repetition: compiling one takes pydantic 40 ms
@@ -43,15 +43,39 @@ class Connection(ConnectionModel):
     username: Setting | None = Field(default=None, description="User name for HTTP.")
     password: Secret | None = Field(default=None, description="Password or token for HTTP.")
     ssh_key_file: Setting | None = Field(
-        default=None, description="Path of a private key for SSH, relative to the project; without it, ssh chooses."
+        default=None,
+        description="Path of a private key for SSH, relative to the project; without it, ssh chooses.",
+        json_schema_extra=LOCAL,
     )
     action_username: Setting | None = Field(default=None, description="User name that actions use instead.")
     action_password: Secret | None = Field(
         default=None, description="Password or token that actions use instead, so that loads need no right to push."
     )
-    action_ssh_key_file: Setting | None = Field(default=None, description="Private key that actions use instead.")
+    action_ssh_key_file: Setting | None = Field(
+        default=None, description="Private key that actions use instead.", json_schema_extra=LOCAL
+    )
     allow_local_paths: bool = Field(default=True, description="Whether leat may read folders of this machine.")
     timeout: int = Field(default=60, ge=1, le=3600, description="Seconds without any response before giving up.")
+
+
+def borrows(connection: Connection) -> Iterator[tuple[str, str]]:
+    """Yield the settings by which a connection uses keys or folders of this machine, and what to write instead."""
+    for entry in connection.repositories:
+        url = entry.url if isinstance(entry, Repository) else entry
+        if isinstance(url, str) and parts_of(url)[0] in ("ssh", "file"):
+            yield (
+                "repositories",
+                "a folder, or an address for ssh, is read with the rights of this machine; write https",
+            )
+
+
+def hosts(connection: Connection, sync: Sync) -> Iterator[tuple[str, int]]:
+    """Yield the host and the port of each repository that isn't a folder.
+
+    Raises:
+        NotConfigured: as for :func:`remotes_of`.
+    """
+    yield from ((remote.host, remote.port) for remote in remotes_of(connection, sync) if remote.host)
 
 
 def remotes_of(connection: Connection, sync: Sync) -> list[Remote]:

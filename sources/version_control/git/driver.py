@@ -23,13 +23,13 @@ from leat.sources.events import Cursor, Delete, Event, Failed
 from leat.sources.held import PartFailed, held
 from leat.sources.settings import redact
 from leat.sources.version_control.git.address import Remote
-from leat.sources.version_control.git.connection import Connection, remotes_of
+from leat.sources.version_control.git.connection import Connection, borrows, hosts, remotes_of
 from leat.sources.version_control.git.program import git_version
 from leat.sources.version_control.git.remote import Listing, list_refs
 from leat.sources.version_control.git.repository import State, folder_of, is_unchanged, read_repository
 from leat.sources.version_control.streams import FILES, REFS, REPOSITORIES, STREAMS, TAGS
 
-__all__ = ["Connection", "extract", "setup_tests"]
+__all__ = ["Connection", "borrows", "extract", "hosts", "setup_tests"]
 
 
 def setup_tests(connection: Connection, sync: Sync) -> Iterator[SetupTest]:

@@ -22,6 +22,14 @@ document.addEventListener("submit", (event) => {
     setTimeout(() => { button.disabled = false; }, 10000);
   }
 });
+// What is to be copied is copied by a button; without this, one marks it.
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.hidden = !navigator.clipboard;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.querySelector(button.dataset.copy).textContent);
+    button.textContent = "Copied";
+  });
+}
 // The editor of queries: Ctrl+Enter runs, names of tables are inserted, and a query that runs can be cancelled.
 const editor = document.querySelector("#query");
 if (editor) {
