@@ -133,7 +133,11 @@ def test_every_variable_that_is_read_is_documented() -> None:
         name for text in code_of(*CODE) for match in _VARIABLE.finditer(text) for name in match.groups() if name
     }
     variables |= {name for text in code_of(*CODE) for name in re.findall(r"\bLEAT_[A-Z]+(?:_[A-Z]+)*\b", text)}
-    variables -= {*_PLAIN, "LEAT_SSH_STATUS", "LEAT_VARIABLES_OF_FILE"}  # set by leat itself, for processes that it starts
+    variables -= {
+        *_PLAIN,
+        "LEAT_SSH_STATUS",
+        "LEAT_VARIABLES_OF_FILE",
+    }  # set by leat itself, for processes that it starts
     assert "LEAT_HOME" in variables
     operations = text_of(DOCS / "operations.md")
     assert [name for name in sorted(variables) if f"`{name}`" not in operations] == []

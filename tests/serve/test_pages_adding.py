@@ -164,7 +164,9 @@ def test_the_first_pages_lead_there(pages: Pages) -> None:
     for source in source_names():
         for driver in driver_names(source):
             assert (f'href="{AT}/add/{source}/{driver}"' in text) is (source != "platform"), (source, driver)
-    assert pages(f"{AT}/add/nothing/here").status_code == 404
+    for at in ("nothing/here", "rest_api/smtp", "platform/sql"):
+        assert pages(f"{AT}/add/{at}").status_code == 404
+        assert pages(f"{AT}/add/{at}", "admin", {"name": "x"}).status_code == 404
     assert "isn&#39;t there any more" in pages(f"{AT}/draft_0").text
 
 

@@ -11,9 +11,11 @@ need no JavaScript, except for what is live.
     contents.py   the catalog of the warehouse; rules.py the files of rules
     sign_in.py    identity provider, one-time link, sign-out
     menu.py       all pages
+    live.py       parts of pages as server-sent events
+    connection_form.py, draft_form.py   forms of a driver's settings, and the declarations that they make
     templates/    Jinja2
     assets/       style sheet, scripts; htmx as its project published it (0BSD, htmx-LICENSE.txt)
 
 The pages: overview, reports (figures computes what they show), query (query_error says where a mistake is), catalog,
-violations, actions, automations, integrations, runs, webhooks, people, audit, preferences.
+violations, actions, automations, integrations, adding, runs, webhooks, people, audit, preferences.
 """

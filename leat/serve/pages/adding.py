@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -22,7 +22,8 @@ from leat.serve.api.models import NewRun
 from leat.serve.pages.connection_form import Field, form_of
 from leat.serve.pages.draft_form import SCHEDULES, Mistakes, document_of, lists_streams, with_streams
 from leat.serve.pages.form import AsForm
-from leat.serve.pages.render import HEADERS, event, fragment, page, zone_of
+from leat.serve.pages.live import follow
+from leat.serve.pages.render import HEADERS, fragment, page, zone_of
 from leat.serve.pages.route import PageRoute
 from leat.serve.problem import Problem
 from leat.sources.driver import (
@@ -37,7 +38,6 @@ from leat.sources.driver import (
 AT = "/integrations/-"
 """Where the pages are: no integration can be called so."""
 router = APIRouter(prefix=AT, route_class=PageRoute, include_in_schema=False)
-_LOOK = 0.25
 
 
 @router.get("/add")
@@ -97,8 +97,8 @@ def show_draft(guard: AsGuard, request: Request, draft_id: str) -> Response:
 async def follow_trial(guard: AsGuard, request: Request, draft_id: str) -> Response:
     """Follow a trial: a part of the page, again whenever something has happened."""
     draft = await run_in_threadpool(_draft, guard, request, draft_id)
-    return StreamingResponse(_parts(guard, request, draft), media_type="text/event-stream",
-                             headers={"x-accel-buffering": "no"})  # fmt: skip
+    parts = follow(request.app.state.ended, partial(_look, guard, request, draft))
+    return StreamingResponse(parts, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
 
 @router.post("/{draft_id}/test")
@@ -151,7 +151,8 @@ def save_file(guard: AsGuard, request: Request, draft_id: str, form: AsForm) -> 
 
 
 def _require_driver(source: str, driver: str) -> None:
-    if source not in source_names() or driver not in driver_names(source):
+    there = source in source_names() and not reads_control_store(source) and driver in driver_names(source)
+    if not there:
         raise Problem(404, "no-such-system", f"leat has no driver {source}/{driver}", "choose one of the list")
 
 
@@ -207,7 +208,8 @@ def _form_page(
     return page(request, "add_form.html", 422 if mistakes else 200, source=source, driver=driver, form=form, at=AT,
                 kind=describe_source(source).partition(":")[0], about_driver=describe_driver(source, driver),
                  values={**values, "name": name}, mistakes=mistakes,
-                draft=draft, lists=lists_streams(source), variable=lambda field: variable_of(name, field),
+                draft=draft, lists=lists_streams(source),
+                variable=partial(variable_of, "" if mistakes.of("name") else name),
                 asked=["name", "description", "lists", *_names_of(form.fields)], reach=reach)  # fmt: skip
 
 
@@ -237,23 +239,9 @@ def _shown(guard: Guard, request: Request, draft: Draft) -> dict[str, Any]:
             "lists": lists_streams(declaration.source), "at": AT}  # fmt: skip
 
 
-async def _parts(guard: Guard, request: Request, draft: Draft) -> AsyncIterator[bytes]:
-    ended: asyncio.Event = request.app.state.ended
-    before, quiet = -1, 0.0
-    while not ended.is_set():  # a connection that never ends would hold up a restart
-        now, over = draft.trial.changes, draft.trial.ended
-        if now != before:
-            before, quiet = now, 0.0
-            shown = await run_in_threadpool(_shown, guard, request, draft)
-            yield event(fragment(request, "add_progress.html", **shown))
-        if over:
-            yield b"event: done\ndata: done\n\n"
-            return
-        await asyncio.sleep(_LOOK)
-        quiet += _LOOK
-        if quiet > 15:
-            quiet = 0.0
-            yield b": still running\n\n"
+def _look(guard: Guard, request: Request, draft: Draft) -> tuple[object, bool, Callable[[], str]]:
+    now, over = draft.trial.changes, draft.trial.ended
+    return (now, over), over, lambda: fragment(request, "add_progress.html", **_shown(guard, request, draft))
 
 
 def _names_of(fields: Sequence[Field]) -> list[str]:

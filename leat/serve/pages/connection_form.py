@@ -185,9 +185,9 @@ def _kind(option: Schema, schema: Schema) -> str:
 
 def _variants(name: str, option: Schema, schema: Schema) -> Iterator[tuple[str, str, Sequence[Field]]]:
     """Yield the variants that a form can ask for: those all of whose settings have a field; the simplest first."""
-    found = option["discriminator"]["mapping"].items()
+    mapping = option["discriminator"]["mapping"].items()
     for value, reference in sorted(
-        found, key=lambda one: len(schema["$defs"][one[1].rpartition("/")[2]]["properties"])
+        mapping, key=lambda one: len(schema["$defs"][one[1].rpartition("/")[2]]["properties"])
     ):
         inside = schema["$defs"][reference.rpartition("/")[2]]
         fields, complete = [], True

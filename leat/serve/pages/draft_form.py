@@ -39,6 +39,11 @@ class Mistakes:
             place = _PLACE.match(line)
             self.add(re.sub(r"\[\d+\]", "", place[1] or "") if place else "", place[2] if place else line)
 
+    @property
+    def fields(self) -> Sequence[str]:
+        """The fields that something is wrong with."""
+        return list(self._texts)
+
     def of(self, field: str) -> str:
         """Return what is wrong with a field, or nothing."""
         return "; ".join(self._texts.get(field, ()))

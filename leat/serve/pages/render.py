@@ -122,11 +122,6 @@ def fragment(request: Request, template: str, /, **values: Any) -> str:
     return _environment().get_template(template).render(context)
 
 
-def event(html: str) -> bytes:
-    """Return a part of a page as a server-sent event."""
-    return "".join(f"data: {line}\n" for line in html.splitlines()).encode() + b"\n"
-
-
 def menu_of(workspace: Workspace, principal: Principal) -> list[tuple[str, str]]:
     """Return the address and the title of each page that somebody may see."""
     return [(at, title) for at, title, on in _MENU if workspace.gate.decide(principal, on, "read").allowed]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -18,14 +18,14 @@ from leat.serve.api.guard import AsGuard, Guard
 from leat.serve.api.integrations import requested
 from leat.serve.api.models import Run
 from leat.serve.pages.csv_file import csv_response
-from leat.serve.pages.render import count, event, fragment, page, part_of
+from leat.serve.pages.live import follow
+from leat.serve.pages.render import count, fragment, page, part_of
 from leat.serve.pages.route import PageRoute
 from leat.serve.pages.units import words
 from leat.serve.problem import Problem
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 _NEWEST = 1000
-_LOOK = 0.25
 Word = Annotated[str, Query(max_length=200)]
 
 
@@ -74,30 +74,18 @@ def show_run(guard: AsGuard, request: Request, run_id: str) -> Response:
 async def follow_run(guard: AsGuard, request: Request, run_id: str) -> Response:
     """Follow a run that was asked for: a part of the page, again whenever something has happened."""
     await run_in_threadpool(requested, guard, run_id)
-    return StreamingResponse(_parts(request, guard, run_id), media_type="text/event-stream",
+    parts = follow(request.app.state.ended, partial(_look, request, guard, run_id))
+    return StreamingResponse(parts, media_type="text/event-stream",
                              headers={"x-accel-buffering": "no"})  # fmt: skip
 
 
-async def _parts(request: Request, guard: Guard, run_id: str) -> AsyncIterator[bytes]:
-    ended: asyncio.Event = request.app.state.ended
-    before: object = None
-    quiet = 0.0
-    while not ended.is_set():  # a connection that never ends would hold up a restart
-        asked = await run_in_threadpool(requests.read_request, guard.workspace, run_id)
-        lines = await run_in_threadpool(requests.read_lines, guard.workspace, run_id)
-        if asked is None:
-            return
-        if (asked.state, len(lines)) != before:
-            before, quiet = (asked.state, len(lines)), 0.0
-            yield event(fragment(request, "run_progress.html", **_progress(asked, lines)))
-        if asked.has_ended:
-            yield b"event: done\ndata: done\n\n"
-            return
-        await asyncio.sleep(_LOOK)
-        quiet += _LOOK
-        if quiet > 15:
-            quiet = 0.0
-            yield b": still running\n\n"
+def _look(request: Request, guard: Guard, run_id: str) -> tuple[object, bool, Callable[[], str]] | None:
+    asked = requests.read_request(guard.workspace, run_id)
+    lines = requests.read_lines(guard.workspace, run_id)
+    if asked is None:
+        return None
+    html = partial(fragment, request, "run_progress.html", **_progress(asked, lines))
+    return (asked.state, len(lines)), asked.has_ended, html
 
 
 def _progress(asked: requests.RequestedRun, lines: Sequence[tuple[int, Mapping[str, Any]]]) -> dict[str, Any]:

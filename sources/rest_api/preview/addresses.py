@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from leat.sources.http.address import is_absolute, origin
+from leat.sources.http.address import is_absolute, origin, url_problem
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
@@ -23,8 +23,10 @@ def endpoints_of(url: str, lists: Sequence[str]) -> tuple[str, dict[str, dict[st
         ValueError: one of them is no address, or is on another server; the text says which.
     """
     url, listed = url.strip(), [each.strip() for each in lists if each.strip()]
+    problem = url_problem(url)
+    if problem is not None:
+        raise ValueError(problem)
     if not listed:
-        origin(url)
         listed, path = [url], url.partition("?")[0].rstrip("/")
         url = f"{path.rpartition('/')[0]}/"
         if not urlsplit(path).path:
@@ -48,6 +50,10 @@ def _below(url: str, path: str) -> str:
     """Return a path and its query, relative to the address of the API where it is below that."""
     if not is_absolute(path):
         return path
+    problem = url_problem(path)
+    if problem is not None:
+        msg = f"{path}: {problem}"
+        raise ValueError(msg)
     if origin(path) != origin(url):
         msg = f"{path}: it is on another server than {url}; add that one as a system of its own"
         raise ValueError(msg)
