@@ -15,7 +15,7 @@ from leat.catalog.site.lineage import picture
 from leat.runs.access import Resource
 from leat.runs.catalog_entries import table_resource
 from leat.serve.api.guard import AsGuard, Guard
-from leat.serve.pages.contents import contents_of, inputs_of
+from leat.serve.pages.contents import all_inputs, contents_of, inputs_of
 from leat.serve.pages.render import page, part_of
 from leat.serve.pages.route import PageRoute
 from leat.serve.problem import Problem
@@ -49,8 +49,7 @@ def show_catalog(
     tables = visible(guard, contents) if contents else {}
     hits = list(_hits(contents, tables, q)) if contents and q.strip() else []
     schemas = _by_schema(contents, tables) if contents else {}
-    inputs = {each.integration: each for name in schemas if contents
-              for each in inputs_of(guard, contents, [(name, "")])}  # fmt: skip
+    inputs = {each.integration: each for each in all_inputs(guard)} if contents and not q.strip() else {}
     return page(request, "catalog.html", q=q, part=part_of(hits, number), schemas=schemas, kinds=_KINDS, inputs=inputs,
                 integrations=contents.integrations if contents else {}, loaded=contents is not None)  # fmt: skip
 

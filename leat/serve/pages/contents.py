@@ -42,11 +42,16 @@ def contents_of(guard: Guard) -> Contents | None:
 def inputs_of(guard: Guard, contents: Contents, tables: Sequence[Name]) -> list[Input]:
     """Return the integrations that tables are made of, over whatever models, as far as a caller may see them."""
     wanted = origins(contents, tables)
+    return [each for each in all_inputs(guard) if each.integration in wanted]
+
+
+def all_inputs(guard: Guard) -> list[Input]:
+    """Return the integrations that a caller may see: read the violations once for a page with many reports."""
     violations = open_by_integration(guard)
     return [
         Input(one.integration, freshness(one), violations[one.integration])
         for one in status_of(guard).integrations
-        if one.integration in wanted and may_read(guard, one)
+        if may_read(guard, one)
     ]
 
 

@@ -16,7 +16,7 @@ from leat.catalog.site.contents import Contents
 from leat.pipelines.declare.table_names import ANALYTICS
 from leat.runs.access import Resource
 from leat.serve.api.guard import AsGuard, Guard
-from leat.serve.pages.contents import contents_of, inputs_of
+from leat.serve.pages.contents import all_inputs, contents_of, inputs_of, origins
 from leat.serve.pages.csv_file import csv_response
 from leat.serve.pages.figures import Asked, Reader, Shown, read_currencies, read_figures, resources_of
 from leat.serve.pages.render import page
@@ -36,7 +36,9 @@ def list_reports(guard: AsGuard, request: Request) -> Response:
     reports, mistakes = read_reports(guard.workspace.project)
     reports = {name: report for name, report in reports.items() if guard.may("read", Resource("report", name))}
     contents = contents_of(guard)
-    inputs = {name: inputs_of(guard, contents, _tables(report)) for name, report in reports.items()} if contents else {}
+    read = {name: origins(contents, _tables(report)) for name, report in reports.items()} if contents else {}
+    everything = all_inputs(guard) if read else []
+    inputs = {name: [each for each in everything if each.integration in wanted] for name, wanted in read.items()}
     return page(request, "reports.html", reports=reports, inputs=inputs, mistakes=mistakes, loaded=contents is not None)
 
 
