@@ -6,15 +6,18 @@ listed before an object ``a-b``, which is not the order that S3 promises.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from leat.demo.servers.process import Process, free_port, start
+from leat.demo.servers.process import Process, free_port, start, stop
 from leat.files import atomic_write
 
+_WAIT = 60
 _COPIES = """\
 [master.volume_growth]
 copy_1 = 1
@@ -22,12 +25,17 @@ copy_1 = 1
 
 
 def start_seaweedfs(folder: Path, keys: Mapping[str, tuple[str, str]], port: int | None = None) -> Process:
-    """Start SeaweedFS and wait until its S3 address listens.
+    """Start SeaweedFS and wait until objects can be read and written.
+
+    S3 listens, and lists, seconds before the master knows the volumes; until then reading an object is answered by 500.
 
     Args:
         folder: of its configuration and data; existing data is served again.
         keys: name of an identity to its access key and secret key; each may do everything.
         port: TCP port of S3 on 127.0.0.1; None for a free one.
+
+    Raises:
+        RuntimeError: it did not start in time.
     """
     folder = folder.resolve()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -44,8 +52,27 @@ def start_seaweedfs(folder: Path, keys: Mapping[str, tuple[str, str]], port: int
         "-master.telemetry=false",
     ]
     argv += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.allowDeleteBucketNotEmpty=false"]
-    argv += [f"-{flag}={free_port()}" for flag in _PORTS]
-    return start("seaweedfs", argv, folder, port)
+    ports = {flag: free_port() for flag in _PORTS}
+    argv += [f"-{flag}={each}" for flag, each in ports.items()]
+    process = start("seaweedfs", argv, folder, port)
+    deadline = time.monotonic() + _WAIT
+    while not _has_volumes(ports["master.port"]):
+        if time.monotonic() > deadline:
+            stop(process.pid)
+            msg = f"seaweedfs has no volumes after {_WAIT} seconds; its log is {process.log}"
+            raise RuntimeError(msg)
+        time.sleep(0.02)
+    return process
+
+
+def _has_volumes(master: int) -> bool:
+    """Return whether the master on this port knows the server of the volumes."""
+    import requests
+
+    with contextlib.suppress(requests.RequestException):
+        answer = requests.get(f"http://127.0.0.1:{master}/dir/status", timeout=5)
+        return answer.ok and bool(answer.json()["Topology"].get("DataCenters"))
+    return False
 
 
 _PORTS = (
