@@ -76,7 +76,7 @@ class Outcome:
 
     @property
     def reason(self) -> str | None:
-        """The detail as the control store can keep it."""
+        """The detail as text that the control store can hold."""
         return (self.detail and storable(self.detail)) or None
 
 
