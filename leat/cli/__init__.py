@@ -1,10 +1,10 @@
 """The ``leat`` command: data on stdout, progress on stderr, exit codes that scripts can rely on.
 
 Each command has a module of its name; ``leat reset`` is in run, ``leat ack`` in violations, and what people decide on
-actions in decisions. What they share: main (reads the command line, turns failures into exit codes), usage (the exit
-codes), names and part (which integrations and streams), times, progress, outcome (what a run did), action_text (what
-becomes of actions), output and tables (what is printed), rows (of a query), evidence (of a violation), lines (text from
-outside on a terminal).
+actions in decisions. What they share: main (runs the command, turns failures into exit codes), commands (those that
+there are), usage (the exit codes), names and part (which integrations and streams), times, progress, outcome (what a
+run did), action_text (what becomes of actions), output and tables (what is printed), rows (of a query), evidence (of a
+violation), lines (text from outside on a terminal).
 """
 
 import gc
