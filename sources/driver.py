@@ -57,6 +57,10 @@ class ConnectionModel(BaseModel):
         """Yield the same of what is left open, which a run needs and a preview fills in."""
         yield from ()
 
+    def warnings(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Yield the same of what is valid, but probably not meant."""
+        yield from ()
+
     def columns_in_cursor(self, _stream: str) -> frozenset[str]:
         """Return the columns of a stream whose values the driver writes into its cursor, in clear."""
         return frozenset()

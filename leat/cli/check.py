@@ -12,7 +12,7 @@ from leat.cli.names import complete_integration, read_names
 from leat.cli.output import Json, counted, mark_of, print_json, say
 from leat.cli.templates import TEMPLATES, template_tests
 from leat.cli.usage import FAILED
-from leat.pipelines.declare.project import apart_from, read_declarations
+from leat.pipelines.declare.project import apart_from, read_declarations, read_warnings
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.runs.setup_tests import setup_tests
 from leat.runs.workspace import Workspace
@@ -42,6 +42,7 @@ def check(
     workspace: Workspace = context.obj()
     valid = _validate(workspace)
     asked = read_names(workspace, names or [])
+    warnings = read_warnings(workspace.project, {n: workspace.declarations[n] for n in asked}, workspace.overrides)
     tried = {each: list(setup_tests(workspace.project, workspace.declarations[each])) for each in asked}
     alerts = load_alerts(workspace.project, workspace.declarations)
     if alerts is not None and not names:
@@ -51,13 +52,15 @@ def check(
     ok = all(test.ok for tests in tried.values() for test in tests)
     if json:
         listed = {each: [asdict(test) for test in tests] for each, tests in tried.items()}
-        print_json(command="check", ok=ok, **asdict(valid), setup_tests=listed)
+        print_json(command="check", ok=ok, **asdict(valid), warnings=warnings, setup_tests=listed)
     else:
         counts = [counted(len(workspace.declarations), "declaration"), counted(valid.models, "model")]
         counts.append(counted(valid.rules, "rule"))
         if valid.automations:
             counts.append(counted(valid.automations, "automation"))
         say(("✓", "green"), f" valid: {', '.join(counts[:-1])} and {counts[-1]}")
+        for warning in warnings:
+            say(("!", "yellow"), f" {warning}")
         for each, tests in tried.items():
             for test in tests:
                 say(mark_of(test.ok), f" {each}: {test.name}: {test.detail.removeprefix(f'{each}: ')}")

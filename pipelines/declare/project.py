@@ -121,6 +121,21 @@ def read_declarations(
     return declarations, diagnostics
 
 
+def read_warnings(
+    project: Project,
+    declarations: Mapping[str, Declaration],
+    overrides: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+) -> list[str]:
+    """Return what is valid in declarations, but probably not meant: file, line and what to do."""
+    warnings = []
+    for name, declaration in declarations.items():
+        shown = project.shown(declaration.path)
+        file = _read(declaration.path, shown, overrides.get(name, _NONE))
+        given = declaration.connection.warnings()
+        warnings += [diagnostic_line(file, shown, ("connection", *loc), text) for loc, text in given]
+    return warnings
+
+
 def _duplicate_source_diagnostics(project: Project) -> list[str]:
     """Return a mistake for each of the project's own sources that has the name of one in leat."""
     return [

@@ -160,7 +160,7 @@ def test_what_is_proposed_loads_every_record(tmp_path: Path, server: Answers, an
         "id": "integer", "order_number": {"type": "string", "field": "orderNumber"},
         "created_at": {"type": "timestamp", "field": "createdAt"}, "updated": {"type": "timestamp", "unix": "s"},
         "day": "date", "total": "float", "paid": "boolean", "code": {"type": "string", "convert": True},
-        "note": "string", "address": "json",
+        "note": "string", "address": {"type": "json", "personal": True},
     }  # fmt: skip
     assert declared["orders"]["key"] == "id"
     assert "# incremental: {column: updated, param: …} (or created_at)" in seen.proposed

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from leat.sources.json_path import FieldPath
+from leat.sources.personal_data import by_name
 from leat.sources.rest_api.declaration.paging_styles import Block
 from leat.sources.stream import DECIMAL, TYPES, column_type
 
@@ -43,3 +45,18 @@ class ColumnOptions(Block):
     zone: str | None = Field(
         default=None, description="Time zone of timestamps that are written without one, for example Europe/Paris."
     )
+
+
+MARK = "write personal: true, or personal: false if it isn't personal data"
+"""What to do about a column that is probably personal data, and isn't marked."""
+
+
+def is_open(options: ColumnOptions) -> bool:
+    """Return whether nobody has said whether a column is personal; one of a parent is as the parent's is."""
+    return "personal" not in options.model_fields_set and options.parent is None
+
+
+def unmarked_by_name(columns: Mapping[str, ColumnOptions]) -> dict[str, str]:
+    """Return the columns that are open and personal data by their names, with what they probably are."""
+    named = {name: by_name(name, options.type) for name, options in columns.items() if is_open(options)}
+    return {name: meaning for name, meaning in named.items() if meaning is not None}

@@ -19,6 +19,7 @@ from leat.sources.http.address import url_problem
 from leat.sources.http.auth import Auth, NoAuth, sign_in
 from leat.sources.http.client import Advice, Client, Limits, Version, open_client
 from leat.sources.rest_api.declaration.action import ActionOptions
+from leat.sources.rest_api.declaration.column import MARK, unmarked_by_name
 from leat.sources.rest_api.declaration.endpoint import Endpoint, personal_columns, stream_of
 from leat.sources.rest_api.declaration.paging_styles import Block
 from leat.sources.rest_api.diagnostics.actions import action_diagnostics
@@ -79,6 +80,12 @@ class Connection(ConnectionModel):
         """Yield the endpoints that have no columns yet."""
         for loc, text in endpoint_gaps(self.endpoints):
             yield ("endpoints", *loc), text
+
+    def warnings(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Yield the columns that are probably personal data, by their names, and aren't marked."""
+        for name, endpoint in self.endpoints.items():
+            for column, meaning in unmarked_by_name(endpoint.columns).items():
+                yield ("endpoints", name, "columns", column), f"probably {meaning}; {MARK}"
 
     def columns_in_cursor(self, stream: str) -> frozenset[str]:
         """Return the column by which an endpoint is asked for what is new."""

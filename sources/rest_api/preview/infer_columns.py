@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Any
 
 from leat.sources.json_path import write_path
+from leat.sources.personal_data import by_name, by_values
 from leat.sources.rest_api.declaration.column import ColumnOptions
 from leat.sources.stream import EXTRA
 
@@ -32,6 +33,8 @@ def infer_columns(records: Sequence[Mapping[str, Any]]) -> dict[str, ColumnOptio
         values = [record[field] for record in records if record.get(field) is not None]
         name = _column_name(field, columns)
         options = _options(name, values)
+        if by_name(name, options["type"]) or by_values(values):
+            options["personal"] = True
         columns[name] = ColumnOptions(field=None if name == field else write_path((field,)), **options)
     return columns
 

@@ -14,7 +14,8 @@ from leat.sources.driver import Sync
 from leat.sources.events import Event, Quarantined, Rows
 from leat.sources.http.client import Client
 from leat.sources.http.request import HttpRequest
-from leat.sources.rest_api.declaration.column import ColumnOptions
+from leat.sources.personal_data import by_values
+from leat.sources.rest_api.declaration.column import MARK, ColumnOptions, is_open
 from leat.sources.rest_api.declaration.endpoint import Endpoint
 from leat.sources.rest_api.pages.delta import first_of
 from leat.sources.rest_api.pages.requests import NoSegment, clock, first_request, text_of
@@ -85,6 +86,7 @@ class Sampling:
         converter = Converter(name, endpoint, given, True, tuple(sorted(remembered & set(endpoint.columns))))
         events = _events(converter, seen, self.folder, parent) if endpoint.columns else []
         if name in self.sync.streams:
+            notes = (*notes, *_unmarked(name, self.endpoints[name], events))
             yield _sample(name, seen, events, proposed, notes)
         yield from self._nested(nested, given, (name, endpoint), seen, events)
         for child in children:
@@ -101,7 +103,8 @@ class Sampling:
     ) -> Iterator[Sample]:
         for name, endpoint in nested.items():
             if name in given:
-                yield _sample(name, seen, events, notes=(f"lists in records of {outer[0]}",))
+                notes = (f"lists in records of {outer[0]}", *_unmarked(name, endpoint, events))
+                yield _sample(name, seen, events, notes=notes)
             else:
                 yield with_outer(name, endpoint, *outer, seen)
 
@@ -155,6 +158,14 @@ def _events(converter: Converter, seen: Seen, folder: Path, parent: Values) -> l
     for page in seen.pages:
         spool.add(page)
     return list(converter.events(spool.take()))
+
+
+def _unmarked(name: str, endpoint: Endpoint, events: Iterable[Event]) -> Iterator[str]:
+    """Yield the declared columns that are personal data by their values, and aren't marked; names are for `check`."""
+    tables = [event.table for event in events if isinstance(event, Rows) and event.stream == name]
+    for column, options in endpoint.columns.items():
+        if is_open(options) and (meaning := by_values(v for t in tables for v in t[column].to_pylist())):
+            yield f"{column} has {meaning}: {MARK}"
 
 
 def _sample(name: str, seen: Seen, events: Iterable[Event], proposed: str = "", notes: tuple[str, ...] = ()) -> Sample:
