@@ -87,7 +87,7 @@ def leat(project: Path) -> list[str]:
 
 STEPS = {
     "the bare interpreter": "import os",
-    "and the imports of the command line": "import leat.cli.main as m; m.app_for(['run'])",
+    "and the imports of the command line": "import leat.cli.main; leat.cli.main.app_for(['run'])",
     "and the declarations with their drivers": "w = leat.cli.commands.opened(Path(PROJECT)); w.declarations",
     "and the control store": "w.store",
     "and the warehouse, opened once": "with w.warehouse.snapshot(): pass",

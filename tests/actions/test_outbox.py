@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
 from leat.actions.decide import NotAllowed, answer, approve, cancel, reject, undo
 from leat.actions.deliver import Delivered, deliver
 from leat.actions.office import Office, UnknownAction
 from leat.actions.propose import propose
 from leat.control.action_history import events_of
+from leat.control.action_tables import Action
+from leat.control.engine import writing
 from leat.control.kill_switch import Stop, start_actions, stop_actions
 from leat.control.outbox import ActionRow, read_actions
 from tests.kit.acting import BY_STORE, GUARANTEES, Acting, Desk, planned, wish
@@ -209,15 +211,23 @@ def test_what_may_have_had_its_effect_is_neither_cancelled_nor_expired(
     office: Office, desk: Desk, guarantee: str
 ) -> None:
     desk.faults = ["cut"]
-    row = planned(office, guarantee, lasts=timedelta(seconds=1))
-    [row] = send(office, row, patience=0)
+    [row] = send(office, planned(office, guarantee), patience=0)
     assert (row.state, effects(desk)) == ("unknown", 1)
     with pytest.raises(NotAllowed):
         cancel(office.store, row, "bob")
-    time.sleep(max(0.0, (row.expires_at - datetime.now(UTC)).total_seconds()))
+    with writing(office.store) as session:
+        session.execute(update(Action).values(expires_at=datetime.now(UTC)))
     deliver(office, "desk", patience=3)
     [row] = read_actions(office.store, ids=[row.id])
     assert (row.state, effects(desk)) == ("confirmed", 1)
+
+
+def test_an_action_that_expires_while_it_is_tried_again_is_waited_for_no_longer(
+    office: Office, desk: Desk, impatient: None
+) -> None:
+    desk.faults = ["503"] * 10_000
+    [row] = send(office, planned(office, "guarded", lasts=timedelta(seconds=1)), patience=60)
+    assert (row.state, effects(desk)) == ("expired", 0)
 
 
 def test_actions_on_one_target_are_sent_in_the_order_in_which_they_were_planned(office: Office, desk: Desk) -> None:
