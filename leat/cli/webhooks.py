@@ -1,4 +1,4 @@
-"""``leat webhooks``: the endpoints that leat sends webhooks to, and the messages; test, replay, enable."""
+"""``leat webhooks``: the endpoints that leat sends webhooks to, and the messages; test, replay, pause, enable."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from leat.cli.output import Json, counted, minute, print_json, say
 from leat.cli.tables import print_table
 from leat.cli.usage import FAILED, UsageMistake, not_there
 from leat.runs import webhooks_out
+from leat.runs.access import Resource, local_user, require
 from leat.runs.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def add_to(app: typer.Typer) -> None:
     group.callback()(show)
     group.command("test")(test)
     group.command("replay")(replay)
+    group.command("pause")(pause)
     group.command("enable")(enable)
     app.add_typer(group, name="webhooks")
 
@@ -43,7 +45,7 @@ def show(
     workspace: Workspace = context.obj()
     declared = _declared(workspace, endpoint)
     endpoints = webhooks_out.endpoint_list(workspace, declared)
-    messages = webhooks_out.list_webhooks(workspace, endpoint=endpoint, failed=failed, limit=limit)
+    messages = webhooks_out.list_webhooks(workspace, _wanted(endpoint, failed), limit)
     if json:
         print_json(
             command="webhooks", endpoints=[asdict(each) for each in endpoints], messages=[asdict(m) for m in messages]
@@ -51,7 +53,9 @@ def show(
         return
     for each in endpoints:
         say(
-            f"endpoint {each.name}: {each.state}" + (f" until {minute(each.paused_until)}" if each.paused_until else "")
+            f"endpoint {each.name}: {each.state}"
+            + (f" until {minute(each.paused_until)}" if each.paused_until else "")
+            + (f" ({each.why})" if each.why else "")
         )
     rows = [
         (m.id, minute(m.created_at), m.endpoint, m.event_type, m.status, m.attempts, m.error or None) for m in messages
@@ -67,7 +71,9 @@ def test(context: typer.Context, endpoint: str, json: Json = False) -> None:
     Reports whether the endpoint accepted it.
     """
     workspace: Workspace = context.obj()
-    error = webhooks_out.try_endpoint(workspace, _declared(workspace, endpoint), endpoint)
+    declared = _declared(workspace, endpoint)
+    require(workspace, "configure", Resource("endpoint", endpoint))
+    error = webhooks_out.try_endpoint(workspace, declared, endpoint)
     if json:
         print_json(command="webhooks test", endpoint=endpoint, ok=error is None, error=error)
     elif error is None:
@@ -88,14 +94,14 @@ def replay(
     """Send messages again, with the same id and content."""
     workspace: Workspace = context.obj()
     declared = _declared(workspace, endpoint)
+    require(workspace, "configure", Resource("endpoint", endpoint or ""))
     if bool(ids) is failed:
         msg = "give ids, or --failed for all that were given up"
         raise UsageMistake(msg)
-    wanted = [_id(workspace, each) for each in ids or ()]
+    wanted: list[webhooks_out.Wanted | str] = [_id(workspace, each) for each in ids or ()]
     if failed:
-        messages = webhooks_out.list_webhooks(workspace, endpoint=endpoint, failed=True, limit=None)
-        wanted = [each.id for each in messages]
-    replayed = webhooks_out.replay_webhooks(workspace, declared, wanted)
+        wanted = [_wanted(endpoint, failed)]
+    replayed = [each for one in wanted for each in webhooks_out.replay_webhooks(workspace, declared, one)]
     accepted = webhooks_out.send_webhooks(workspace) if replayed else 0
     if json:
         print_json(command="webhooks replay", replayed=replayed, accepted=accepted)
@@ -103,10 +109,26 @@ def replay(
         say(f"{counted(len(replayed), 'message')} sent again, {accepted} accepted")
 
 
+def pause(context: typer.Context, endpoint: str, json: Json = False) -> None:
+    """Send nothing to an endpoint until it is enabled.
+
+    Its messages wait.
+    """
+    workspace: Workspace = context.obj()
+    _declared(workspace, endpoint)
+    require(workspace, "configure", Resource("endpoint", endpoint))
+    webhooks_out.pause_endpoint(workspace, endpoint, local_user(workspace).name)
+    if json:
+        print_json(command="webhooks pause", endpoint=endpoint)
+    else:
+        say(f"{endpoint} is paused until `leat webhooks enable {endpoint}`")
+
+
 def enable(context: typer.Context, endpoint: str, json: Json = False) -> None:
     """Send to an endpoint again that is disabled or paused."""
     workspace: Workspace = context.obj()
     _declared(workspace, endpoint)
+    require(workspace, "configure", Resource("endpoint", endpoint))
     webhooks_out.enable_endpoint(workspace, endpoint)
     if json:
         print_json(command="webhooks enable", endpoint=endpoint)
@@ -125,8 +147,12 @@ def _declared(workspace: Workspace, endpoint: str | None) -> Webhooks:
 
 
 def _id(workspace: Workspace, prefix: str) -> str:
-    matching = webhooks_out.matching_webhooks(workspace, prefix)
+    matching = webhooks_out.list_webhooks(workspace, webhooks_out.Wanted(prefix=prefix), 2)
     if len(matching) != 1:
         msg = f"{'no message has' if not matching else 'several messages have'} an id that begins with {prefix!r}"
         raise UsageMistake(msg)
     return matching[0].id
+
+
+def _wanted(endpoint: str | None, failed: bool) -> webhooks_out.Wanted:
+    return webhooks_out.Wanted(endpoint=endpoint, outcome="failed" if failed else None)

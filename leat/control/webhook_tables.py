@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Index, String, Text
+from sqlalchemy import JSON, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from leat.control.tables import Table
@@ -14,7 +15,8 @@ class WebhookEndpoint(Table):
     """How an endpoint is: since when it gets what happens, up to when it has been given it, and whether it fails.
 
     ``failures``: how many attempts have failed in a row. ``paused_until``: when it is tried again.
-    ``disabled_at``: since when it gets nothing, because it said that it is gone.
+    ``disabled_at``: since when it gets nothing, because it said that it is gone. ``error``: why the last attempt
+    failed. ``paused_by``, ``paused_at``: who has paused it, until somebody enables it.
     """
 
     __tablename__ = "webhook_endpoint"
@@ -25,13 +27,16 @@ class WebhookEndpoint(Table):
     failures: Mapped[int]
     paused_until: Mapped[datetime | None]
     disabled_at: Mapped[datetime | None]
+    error: Mapped[str | None] = mapped_column(Text)
+    paused_by: Mapped[str | None] = mapped_column(String(255))
+    paused_at: Mapped[datetime | None]
 
 
 class WebhookMessage(Table):
     """One message to one endpoint; ``status``: open, then sent or failed.
 
     While it is open, the action ``action_id`` has its state. ``id`` is what the endpoint sees as ``webhook-id``; it
-    stays the same when the message is sent again.
+    stays the same when the message is sent again. ``attempt_log`` has the attempts of actions that are over.
     """
 
     __tablename__ = "webhook_message"
@@ -50,3 +55,4 @@ class WebhookMessage(Table):
     attempts: Mapped[int]
     ended_at: Mapped[datetime | None]
     error: Mapped[str | None] = mapped_column(Text)
+    attempt_log: Mapped[Any] = mapped_column(JSON, nullable=True)

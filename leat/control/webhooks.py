@@ -10,23 +10,25 @@ import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import Engine, delete, select, update
 from sqlalchemy.orm import Session
 
 from leat.control.action_lease import Lease, check_fence
 from leat.control.action_tables import Action
+from leat.control.audit_events import note
 from leat.control.engine import storable, writing
 from leat.control.outbox import NEVER, NewAction, insert_actions
+from leat.control.webhook_attempts import MOST, attempts_of, entry_of
 from leat.control.webhook_tables import WebhookEndpoint, WebhookMessage
 
-Status = Literal["waiting", "sending", "retrying", "sent", "failed"]
 SCOPE = "@webhooks"
 """The name under which events are read; ``@webhooks.NAME`` is that of an endpoint."""
 RETENTION = timedelta(days=30)
 """How long messages that are over stay in the store."""
-_OPEN = "open"
+OPEN = "open"
+"""The status of a message that the outbox has."""
 _SENT, _FAILED = ("done", "confirmed", "diverged"), ("failed", "expired", "cancelled", "rejected", "asking")
 _CHUNK = 500  # databases take no query of any length
 
@@ -52,21 +54,9 @@ class EndpointState:
     failures: int = 0
     paused_until: datetime | None = None
     disabled_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Webhook:
-    """A message as it is now; ``next_at`` says when one that is retrying is sent again."""
-
-    id: str
-    endpoint: str
-    event_type: str
-    status: Status
-    created_at: datetime
-    attempts: int
-    ended_at: datetime | None
-    error: str | None
-    next_at: datetime | None = None
+    error: str | None = None
+    paused_by: str | None = None
+    paused_at: datetime | None = None
 
 
 def scope_of(endpoint: str) -> str:
@@ -94,7 +84,7 @@ def forget_endpoints(engine: Engine, declared: Collection[str]) -> None:
         gone = set(session.scalars(select(WebhookEndpoint.name))) - set(declared)
     if gone:
         with writing(engine, durable=True) as session:
-            waiting = WebhookMessage.endpoint.in_(gone), WebhookMessage.status == _OPEN
+            waiting = WebhookMessage.endpoint.in_(gone), WebhookMessage.status == OPEN
             values = {"status": "failed", "error": "its endpoint isn't declared any more"}
             session.execute(update(WebhookMessage).where(*waiting).values(values))
             session.execute(delete(Action).where(Action.integration.in_([scope_of(name) for name in gone])))
@@ -102,14 +92,35 @@ def forget_endpoints(engine: Engine, declared: Collection[str]) -> None:
 
 
 def _state(row: WebhookEndpoint) -> EndpointState:
-    return EndpointState(row.name, row.since, row.watermark, row.failures, row.paused_until, row.disabled_at)
+    health = row.failures, row.paused_until, row.disabled_at, row.error
+    return EndpointState(row.name, row.since, row.watermark, *health, row.paused_by, row.paused_at)
 
 
 def note_health(engine: Engine, state: EndpointState) -> None:
     """Store whether an endpoint fails."""
-    values = {"failures": state.failures, "paused_until": state.paused_until, "disabled_at": state.disabled_at}
     with writing(engine) as session:
-        session.execute(update(WebhookEndpoint).filter_by(name=state.name).values(values))
+        session.execute(update(WebhookEndpoint).filter_by(name=state.name).values(_health(state)))
+
+
+def _health(state: EndpointState) -> dict[str, Any]:
+    return {"failures": state.failures, "paused_until": state.paused_until, "disabled_at": state.disabled_at,
+            "error": state.error and storable(state.error)}  # fmt: skip
+
+
+def pause(engine: Engine, name: str, by: str, now: datetime) -> None:
+    """Send nothing to an endpoint until somebody enables it; its messages wait."""
+    with writing(engine, durable=True) as session:
+        session.execute(update(WebhookEndpoint).filter_by(name=name).values(paused_by=by, paused_at=now))
+        note(session, "endpoint.paused", {"endpoint": name})
+
+
+def enable(engine: Engine, name: str) -> None:
+    """Let an endpoint get messages again at once: it was disabled, or is paused."""
+    healthy = {"failures": 0, "paused_until": None, "disabled_at": None, "error": None}
+    with writing(engine, durable=True) as session:
+        values = {**healthy, "paused_by": None, "paused_at": None}
+        session.execute(update(WebhookEndpoint).filter_by(name=name).values(values))
+        note(session, "endpoint.enabled", {"endpoint": name})
 
 
 def add_webhooks(
@@ -125,7 +136,7 @@ def add_webhooks(
         added = _without_stored(session, new)
         _open(session, added, "", now)
         session.execute(update(WebhookEndpoint).filter_by(name=endpoint).values(watermark=watermark))
-        old = WebhookMessage.created_at < now - RETENTION, WebhookMessage.status != _OPEN
+        old = WebhookMessage.created_at < now - RETENTION, WebhookMessage.status != OPEN
         session.execute(delete(WebhookMessage).where(*old))
     return len(added)
 
@@ -145,16 +156,17 @@ def _without_stored(session: Session, new: Sequence[NewWebhook]) -> list[NewWebh
 
 
 def _open(session: Session, added: Sequence[NewWebhook], suffix: str, now: datetime) -> None:
-    actions = [_action(each, suffix) for each in added]
+    actions = [action_of(each, suffix) for each in added]
     for at in range(0, len(actions), _CHUNK):
         insert_actions(session, actions[at : at + _CHUNK], datetime.now(UTC))
     for each, action in zip(added, actions, strict=True):
         row = WebhookMessage(id=each.id, endpoint=each.endpoint, event_type=each.event_type, body=storable(each.body))
-        row.status, row.action_id, row.created_at, row.attempts = _OPEN, action.id, now, 0
+        row.status, row.action_id, row.created_at, row.attempts = OPEN, action.id, now, 0
         session.add(row)
 
 
-def _action(new: NewWebhook, suffix: str) -> NewAction:
+def action_of(new: NewWebhook, suffix: str) -> NewAction:
+    """Return the action that sends a message; the suffix tells one that is sent again from the first one."""
     payload = {"id": new.id, "body": storable(new.body)}
     return NewAction(
         dedupe_key=f"webhook/{new.id}{suffix}",
@@ -173,22 +185,6 @@ def _action(new: NewWebhook, suffix: str) -> NewAction:
     )
 
 
-def replay(engine: Engine, ids: Collection[str], endpoints: Collection[str], now: datetime) -> list[str]:
-    """Send messages to some endpoints again that are over, with the same id and body; return the ids of those."""
-    replayed = []
-    with writing(engine, durable=True) as session:
-        wanted = select(WebhookMessage).where(WebhookMessage.id.in_(ids), WebhookMessage.endpoint.in_(endpoints))
-        for row in session.scalars(wanted.with_for_update()).all():
-            if row.status == _OPEN:
-                continue
-            again = NewWebhook(row.id, row.endpoint, row.event_type, f"replay/{row.id}", row.body)
-            action = _action(again, f"/{now.isoformat()}")
-            insert_actions(session, [action], datetime.now(UTC))
-            row.status, row.action_id, row.ended_at, row.error = _OPEN, action.id, None, None
-            replayed.append(row.id)
-    return replayed
-
-
 def settle_webhooks(engine: Engine, endpoint: str, now: datetime) -> None:
     """Let the messages to an endpoint that are over take their outcome."""
     over = Action.integration == scope_of(endpoint), Action.state.in_((*_SENT, *_FAILED))
@@ -200,39 +196,15 @@ def settle_webhooks(engine: Engine, endpoint: str, now: datetime) -> None:
             sent = action.state in _SENT
             values: dict[str, Any] = {"status": "sent" if sent else "failed", "attempts": action.attempts}
             values |= {"ended_at": now, "error": None if sent else action.reason}
-            session.execute(update(WebhookMessage).filter_by(action_id=action.id, status=_OPEN).values(values))
+            row = session.scalar(select(WebhookMessage).filter_by(action_id=action.id, status=OPEN))
+            if row is not None:
+                log = [*(row.attempt_log or ()), *map(entry_of, attempts_of(session, action))]
+                session.execute(update(WebhookMessage).filter_by(id=row.id).values(attempt_log=log[-MOST:], **values))
             session.execute(delete(Action).where(Action.id == action.id))
 
 
 def open_endpoints(engine: Engine) -> set[str]:
     """Return the endpoints for which a message is open."""
-    wanted = select(WebhookMessage.endpoint).where(WebhookMessage.status == _OPEN).distinct()
+    wanted = select(WebhookMessage.endpoint).where(WebhookMessage.status == OPEN).distinct()
     with Session(engine) as session:
         return set(session.scalars(wanted))
-
-
-def webhooks(
-    engine: Engine, *, endpoint: str | None = None, failed: bool = False, prefix: str = "", limit: int | None = 50
-) -> list[Webhook]:
-    """Return messages, the newest first: to one endpoint, only failed ones, or those whose id begins so."""
-    wanted = select(WebhookMessage, Action).outerjoin(Action, Action.id == WebhookMessage.action_id)
-    wanted = wanted.order_by(WebhookMessage.created_at.desc(), WebhookMessage.id)
-    if endpoint is not None:
-        wanted = wanted.where(WebhookMessage.endpoint == endpoint)
-    if failed:
-        wanted = wanted.where(WebhookMessage.status == "failed")
-    if prefix:
-        wanted = wanted.where(WebhookMessage.id.startswith(prefix, autoescape=True))
-    with Session(engine) as session:
-        return [_webhook(row, action) for row, action in session.execute(wanted.limit(limit))]
-
-
-def _webhook(row: WebhookMessage, action: Action | None) -> Webhook:
-    same = row.id, row.endpoint, row.event_type
-    if row.status != _OPEN or action is None:
-        status: Status = "sent" if row.status == "sent" else "failed"
-        return Webhook(*same, status, row.created_at, row.attempts, row.ended_at, row.error)
-    waits = action.state == "approved"
-    status = "retrying" if waits and action.attempts else "waiting" if waits else "sending"
-    next_at = action.next_at if waits and action.attempts else None
-    return Webhook(*same, status, row.created_at, action.attempts, None, action.reason, next_at)

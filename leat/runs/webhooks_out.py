@@ -6,30 +6,37 @@ import contextlib
 import hashlib
 import json
 import logging
-from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from leat.control.webhook_lists import Outcome, Wanted, Webhook
 from leat.runs.workspace import Workspace
 
 if TYPE_CHECKING:
-    from leat.control.webhooks import EndpointState, Webhook
-    from leat.hooks.out.declaration import Webhooks
+    from leat.control.webhook_attempts import Attempt
+    from leat.control.webhooks import EndpointState
+    from leat.hooks.out.declaration import Endpoint, Webhooks
+
+__all__ = ["Outcome", "Wanted", "Webhook"]
 
 log = logging.getLogger("leat.webhooks")
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointStatus:
-    """An endpoint: whether it is ``on``, ``off``, ``paused`` because it fails, or ``disabled`` because it is gone."""
+    """An endpoint: whether it is ``on``, ``off``, ``paused`` as it fails or by a person, or ``disabled`` as it is gone.
+
+    ``why`` says why it isn't on. ``paused_until`` is None while a person has paused it.
+    """
 
     name: str
     state: str
     events: tuple[str, ...]
     failures: int
     paused_until: datetime | None
+    why: str | None
 
 
 def is_declared(workspace: Workspace) -> bool:
@@ -65,7 +72,8 @@ def send_webhooks(workspace: Workspace, now: datetime | None = None) -> int:
     states = endpoint_states(workspace.store, on, now)
     live = {name: state for name, state in states.items() if state.disabled_at is None}
     _write(workspace, webhooks, live, now)
-    waiting = sorted(open_endpoints(workspace.store) & live.keys())
+    sending = {name for name, state in live.items() if state.paused_by is None}
+    waiting = sorted(open_endpoints(workspace.store) & sending)
     if not waiting:
         return 0
     with ThreadPoolExecutor(len(waiting), thread_name_prefix="leat-webhooks") as threads:
@@ -134,54 +142,87 @@ def endpoint_list(workspace: Workspace, webhooks: Webhooks) -> list[EndpointStat
     now = datetime.now(UTC)
     on = {name for name, endpoint in webhooks.endpoints.items() if not endpoint.is_off}
     states = endpoint_states(workspace.store, on, now)
-    result = []
-    for name, endpoint in webhooks.endpoints.items():
-        state = states.get(name)
-        paused = state is not None and state.paused_until is not None and state.paused_until > now
-        shown = "off" if state is None else "disabled" if state.disabled_at else "paused" if paused else "on"
-        until = state.paused_until if state is not None and paused else None
-        failures = state.failures if state is not None else 0
-        result.append(EndpointStatus(name, shown, endpoint.events, failures, until))
-    return result
+    return [_status(name, each, states.get(name), now) for name, each in webhooks.endpoints.items()]
 
 
-def list_webhooks(workspace: Workspace, *, endpoint: str | None, failed: bool, limit: int | None) -> list[Webhook]:
-    """Return messages, the newest first."""
-    from leat.control.webhooks import webhooks
+def _status(name: str, endpoint: Endpoint, state: EndpointState | None, now: datetime) -> EndpointStatus:
+    if state is None:
+        return EndpointStatus(name, "off", endpoint.events, 0, None, f"{endpoint.url.env} isn't set")
+    failures = f"{state.failures} attempts in a row failed; the last one: {state.error or 'no answer'}"
+    until = state.paused_until if state.paused_until is not None and state.paused_until > now else None
+    why: str | None
+    if state.disabled_at is not None:
+        shown, why, until = "disabled", state.error or "it answered that it is gone", None
+    elif state.paused_by is not None:
+        shown, why, until = "paused", f"paused by {state.paused_by}", None
+    elif until is not None:
+        shown, why = "paused", failures
+    else:
+        shown, why = "on", failures if state.failures else None
+    return EndpointStatus(name, shown, endpoint.events, state.failures, until, why)
 
-    return webhooks(workspace.store, endpoint=endpoint, failed=failed, limit=limit)
+
+def list_webhooks(
+    workspace: Workspace, wanted: Wanted, limit: int | None = 50, after: str | None = None
+) -> list[Webhook]:
+    """Return messages, the newest first.
+
+    Raises:
+        KeyError: there is no message ``after``.
+    """
+    from leat.control.webhook_messages import webhooks
+
+    return webhooks(workspace.store, wanted, limit, after)
 
 
-def replay_webhooks(workspace: Workspace, webhooks: Webhooks, ids: Collection[str]) -> list[str]:
-    """Put messages that are over into the outbox again, to declared endpoints; return the ids of those."""
-    from leat.control.webhooks import replay
+def count_webhooks(workspace: Workspace, wanted: Wanted) -> int:
+    """Return how many messages there are."""
+    from leat.control.webhook_messages import count_webhooks as count
 
-    return replay(workspace.store, ids, webhooks.endpoints, datetime.now(UTC))
+    return count(workspace.store, wanted)
 
 
-def matching_webhooks(workspace: Workspace, prefix: str) -> list[Webhook]:
-    """Return the messages whose ids begin so, at most two."""
-    from leat.control.webhooks import webhooks
+def read_webhook(workspace: Workspace, message_id: str) -> tuple[Webhook, str, list[Attempt]] | None:
+    """Return a message, its body, and its attempts, the first one first; None if there is none."""
+    from leat.control.webhook_messages import read_webhook as read
 
-    return webhooks(workspace.store, prefix=prefix, limit=2)
+    return read(workspace.store, message_id)
+
+
+def replay_webhooks(workspace: Workspace, webhooks: Webhooks, wanted: Wanted | str) -> list[str]:
+    """Put messages that are over, or one, into the outbox again, to declared endpoints; return the ids of those."""
+    from leat.control.webhook_messages import replay
+
+    return replay(workspace.store, wanted, webhooks.endpoints, datetime.now(UTC))
 
 
 def enable_endpoint(workspace: Workspace, name: str) -> None:
     """Let an endpoint get messages again at once: it was disabled, or is paused."""
-    from leat.control.webhooks import endpoint_states, note_health
+    from leat.control.webhooks import enable, endpoint_states
 
-    state = endpoint_states(workspace.store, {name}, datetime.now(UTC))[name]
-    note_health(workspace.store, replace(state, failures=0, paused_until=None, disabled_at=None))
+    endpoint_states(workspace.store, {name}, datetime.now(UTC))
+    enable(workspace.store, name)
+
+
+def pause_endpoint(workspace: Workspace, name: str, by: str) -> None:
+    """Send nothing to an endpoint until somebody enables it: its messages wait. A pass that is under way ends first."""
+    from leat.control.webhooks import endpoint_states, pause
+
+    now = datetime.now(UTC)
+    endpoint_states(workspace.store, {name}, now)
+    pause(workspace.store, name, by, now)
 
 
 def try_endpoint(workspace: Workspace, webhooks: Webhooks, name: str) -> str | None:
     """Send a test message to an endpoint; returns None, or why it hasn't accepted it."""
+    from leat.control.audit_events import note_alone
     from leat.files import make_private
     from leat.hooks.out.deliver import post
     from leat.sources.driver import Sync
     from leat.sources.errors import IntegrationError
     from leat.sources.settings import redact
 
+    note_alone(workspace.store, "endpoint.tested", {"endpoint": name})
     now, folder = datetime.now(UTC), workspace.project.state / "sources" / "@webhooks.test"
     make_private(folder)
     sync = Sync(name, frozenset(), None, workspace.project.folder, folder, now)

@@ -2,84 +2,52 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import json
 import os
 import signal
 import sys
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from standardwebhooks import Webhook as Verifier
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from leat.control.audit_tables import AuditEvent
 from leat.control.outbox import NewAction, add_actions
 from leat.hooks.out.declaration import load_webhooks
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.pipelines.load import state
-from leat.runs.webhooks_out import enable_endpoint, endpoint_list, list_webhooks, replay_webhooks, send_webhooks
+from leat.runs.webhooks_out import (
+    Wanted,
+    enable_endpoint,
+    endpoint_list,
+    list_webhooks,
+    pause_endpoint,
+    read_webhook,
+    replay_webhooks,
+    send_webhooks,
+)
 from leat.runs.workspace import Workspace
 from tests.kit.alerting import Office
 from tests.kit.child import CONTEXT
 from tests.kit.command import tally_project, then
 from tests.kit.project import row, rows
+from tests.kit.receiver import Receiver, new_secret, receiving
 
-OLD, NEW = (f"whsec_{base64.b64encode(each * 8).decode()}" for each in (b"old-", b"new-"))
+OLD, NEW = new_secret("old-"), new_secret("new-")
 ONE = "endpoints:\n  erp: {url: {env: ERP}, secrets: [{env: ERP_NEW}, {env: ERP_OLD}], allow_private: true%s}\n"
 both_stores = pytest.mark.parametrize("office", ["sqlite", "postgres"], indirect=True)
 
 
-@dataclass
-class Receiver:
-    """An endpoint: what came, verified, and what it answers."""
-
-    url: str = ""
-    got: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-
-    def take(self) -> list[tuple[str, dict[str, Any]]]:
-        """Return the ids and bodies that came since it was last asked."""
-        taken = list(self.got)
-        self.got.clear()
-        return taken
-
-
 @pytest.fixture
 def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
-    receiver = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            for secret in (OLD, NEW):
-                Verifier(secret).verify(body, dict(self.headers.items()))
-            receiver.got.append((self.headers["webhook-id"], json.loads(body)))
-            with contextlib.suppress(OSError):
-                self.send_response(receiver.status)
-                for name, value in {**receiver.headers, "Content-Length": "0"}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Print nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    receiver.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
-    for name, value in (("ERP", receiver.url), ("ERP_OLD", OLD), ("ERP_NEW", NEW)):
-        monkeypatch.setenv(name, value)
-    yield receiver
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with receiving(OLD, NEW) as one:
+        for name, value in (("ERP", one.url), ("ERP_OLD", OLD), ("ERP_NEW", NEW)):
+            monkeypatch.setenv(name, value)
+        yield one
 
 
 @pytest.fixture
@@ -137,9 +105,7 @@ def test_each_event_is_sent_signed_and_once(office: Office, receiver: Receiver) 
     second = receiver.take()
     assert sorted(body["type"] for _, body in second) == ["run.recovered", "violation.resolved"]
     assert len({each for each, _ in [*first, *second]}) == 6
-    assert {each.status for each in list_webhooks(workspace(office), endpoint=None, failed=False, limit=None)} == {
-        "sent"
-    }
+    assert {each.status for each in list_webhooks(workspace(office), Wanted())} == {"sent"}
 
 
 def test_an_endpoint_gets_what_it_wants(office: Office, receiver: Receiver) -> None:
@@ -161,7 +127,7 @@ def test_an_endpoint_that_fails_is_paused_and_loses_nothing(office: Office, rece
     assert 5 <= len(receiver.take()) <= 8, "four requests are under way at a time"
     [endpoint] = endpoint_list(workspace(office), load(office))
     assert (endpoint.state, endpoint.failures >= 5) == ("paused", True)
-    attempts = [each.attempts for each in list_webhooks(workspace(office), endpoint="erp", failed=False, limit=None)]
+    attempts = [each.attempts for each in list_webhooks(workspace(office), Wanted(endpoint="erp"), None)]
     assert sum(attempts) <= 8, "what waits for an endpoint costs no attempts"
     office.hurry()
     assert (send(office), receiver.take()) == (0, [])
@@ -186,12 +152,54 @@ def test_what_is_given_up_can_be_sent_again_with_the_same_id(office: Office, rec
         enable_endpoint(workspace(office), "erp")
     attempts = receiver.take()
     assert len(attempts) == 10
-    [given_up] = list_webhooks(workspace(office), endpoint=None, failed=True, limit=None)
+    [given_up] = list_webhooks(workspace(office), Wanted(outcome="failed"))
     assert (given_up.attempts, "HTTP 302" in str(given_up.error)) == (10, True)
     receiver.status = 204
-    assert replay_webhooks(workspace(office), load(office), [given_up.id]) == [given_up.id]
+    assert replay_webhooks(workspace(office), load(office), given_up.id) == [given_up.id]
     assert send(office) == 1
     assert receiver.take() == [attempts[0]]
+
+
+@both_stores
+def test_attempts_and_answers_are_stored_also_when_it_is_sent_again(office: Office, receiver: Receiver) -> None:
+    declare(office)
+    receiver.status, receiver.body = 500, "no\x00 disk"
+    office.violate(1)
+    send(office)
+    [endpoint] = endpoint_list(workspace(office), load(office))
+    assert (endpoint.state, "HTTP 500: no\ufffd disk" in str(endpoint.why)) == ("on", True)
+    receiver.status, receiver.body = 200, "thanks"
+    office.hurry()
+    send(office)
+    [message] = list_webhooks(workspace(office), Wanted(outcome="sent"))
+    replay_webhooks(workspace(office), load(office), Wanted(until=datetime(2000, 1, 1, tzinfo=UTC)))
+    assert send(office) == 0
+    replay_webhooks(workspace(office), load(office), Wanted(outcome="sent", since=message.created_at))
+    assert send(office) == 1
+    found = read_webhook(workspace(office), message.id)
+    assert found is not None
+    _, body, attempts = found
+    assert json.loads(body)["type"] == "violation.opened"
+    assert [each.accepted for each in attempts] == [False, True, True]
+    assert [each.answer for each in attempts[1:]] == ["HTTP 200: thanks"] * 2
+    assert all(each.ended_at is not None and each.ended_at >= each.sent_at for each in attempts)
+    assert len({each for each, _ in receiver.take()}) == 1
+
+
+def test_what_happens_while_a_person_has_paused_an_endpoint_waits(office: Office, receiver: Receiver) -> None:
+    declare(office)
+    pause_endpoint(workspace(office), "erp", "ann")
+    office.violate(1)
+    assert send(office, minutes=1) == 0
+    [endpoint] = endpoint_list(workspace(office), load(office))
+    assert (endpoint.state, endpoint.why, endpoint.paused_until) == ("paused", "paused by ann", None)
+    [message] = list_webhooks(workspace(office), Wanted(outcome="open"))
+    assert (message.status, message.attempts) == ("waiting", 0)
+    enable_endpoint(workspace(office), "erp")
+    assert send(office) == 1
+    with Session(office.store) as session:
+        events = session.scalars(select(AuditEvent.event).order_by(AuditEvent.id)).all()
+    assert [each for each in events if each.startswith("endpoint.")] == ["endpoint.paused", "endpoint.enabled"]
 
 
 def test_an_endpoint_says_when_to_come_back_and_that_it_is_gone(office: Office, receiver: Receiver) -> None:
@@ -199,7 +207,7 @@ def test_an_endpoint_says_when_to_come_back_and_that_it_is_gone(office: Office, 
     receiver.status, receiver.headers = 503, {"Retry-After": "1800"}
     office.violate(1)
     send(office)
-    [message] = list_webhooks(workspace(office), endpoint=None, failed=False, limit=None)
+    [message] = list_webhooks(workspace(office), Wanted())
     assert message.next_at is not None
     assert timedelta(minutes=15) < message.next_at - datetime.now(UTC) <= timedelta(minutes=30)
     receiver.status, receiver.headers = 410, {}
@@ -216,7 +224,7 @@ def test_a_private_address_gets_nothing_unless_it_is_declared(office: Office, re
     send(office)
     office.violate(1)
     send(office, minutes=1)
-    [message] = list_webhooks(workspace(office), endpoint=None, failed=False, limit=None)
+    [message] = list_webhooks(workspace(office), Wanted())
     assert "127.0.0.1 is not a public address" in str(message.error)
     assert receiver.take() == []
 
@@ -287,3 +295,6 @@ def test_the_commands_send_show_and_replay(tmp_path: Path, receiver: Receiver) -
     assert (replayed["replayed"], replayed["accepted"], receiver.take()[0][0]) == ([first], 1, first)
     assert leat("webhooks", "replay", **given).returncode == 2
     assert leat("webhooks", "enable", "epr", **given).returncode == 2
+    assert leat("webhooks", "pause", "erp", **given).returncode == 0
+    assert "endpoint erp: paused (paused by " in leat("webhooks", **given).stdout
+    assert leat("webhooks", "enable", "erp", **given).returncode == 0

@@ -37,6 +37,8 @@ PAGES = {
     "automations": "/actions/automations",
     "webhooks": "/webhooks",
     "webhooks-quarantined": "/webhooks?view=quarantined",
+    "webhooks-out": "/webhooks/out",
+    "webhooks-out-failed": "/webhooks/out?status=failed",
     "people": "/people",
     "sessions": "/people?view=sessions",
     "tokens": "/people?view=tokens",
@@ -53,6 +55,7 @@ ONE_OF = {
     "integration": "/integrations",
     "run": "/runs",
     "automation": "/actions/automations",
+    "delivery": "/webhooks/out?status=sent",
     "person": "/people",
 }
 PRINTED = ("report", "violation")

@@ -114,6 +114,15 @@ LOWEST = {
     "GET /v1/hooks/deliveries": "operator",
     "GET /v1/hooks/deliveries/{seq}": "operator",
     "POST /v1/hooks/deliveries/{seq}:replay": "operator",
+    "GET /v1/endpoints": "operator",
+    "GET /v1/endpoints/{name}": "operator",
+    "POST /v1/endpoints/{name}:pause": "operator",
+    "POST /v1/endpoints/{name}:enable": "operator",
+    "POST /v1/endpoints/{name}:test": "operator",
+    "POST /v1/endpoints/{name}:replay": "operator",
+    "GET /v1/deliveries": "operator",
+    "GET /v1/deliveries/{delivery_id}": "operator",
+    "POST /v1/deliveries/{delivery_id}:replay": "operator",
 }
 """The lowest role that isn't refused, by operation."""
 
@@ -124,6 +133,7 @@ def test_each_operation_refuses_roles_below_its_own(api: Api, app: FastAPI) -> N
     violation = api("GET", "/v1/violations").json()["data"][0]["key"]
     run = api("POST", "/v1/runs", json={"integrations": ["tally"]}).json()["id"]
     named = {"name": "tally", "run_id": run, "key": violation, "seq": "1", "token_id": "none", "action_id": "none",
+             "delivery_id": "none",
              "schema": "tally", "table": "fed"}  # fmt: skip
     later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     bodies: dict[str, Any] = {

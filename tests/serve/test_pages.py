@@ -29,7 +29,7 @@ from leat.serve.current import Current
 from leat.serve.front import Front
 from leat.serve.health import Health
 from leat.serve.metrics import Metrics
-from leat.serve.pages import adding, audit, automations, people, webhooks
+from leat.serve.pages import adding, audit, automations, endpoints, people, webhooks
 from leat.serve.pages.menu import PAGES
 from leat.serve.pages.render import ASSETS
 from tests.kit.acting import Desk, desk_server, planned
@@ -38,7 +38,7 @@ from tests.kit.project import row, rows
 
 URL = "http://127.0.0.1:8765"
 ROLES = ("viewer", "analyst", "operator", "admin")
-ELSEWHERE = (audit.router, automations.router, people.router, webhooks.router)
+ELSEWHERE = (audit.router, automations.router, people.router, webhooks.router, endpoints.router)
 """Routers that test_pages_of_operators.py tests; test_pages_adding.py tests another one."""
 NOT_FOR_VIEWERS = ("/violations.csv", "/reports/{area}/{name}.csv", "/query", "/query/{query_id}")
 RULE = """/* ---

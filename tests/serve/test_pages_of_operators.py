@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from fastapi.routing import APIRoute
+from sqlalchemy import text as sql
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
@@ -20,6 +21,7 @@ from leat.hooks.endpoints import read_endpoints
 from leat.hooks.segments import SegmentWriter
 from leat.runs import hooks
 from leat.runs.access import record
+from leat.runs.webhooks_out import Wanted, list_webhooks, send_webhooks
 from leat.runs.workspace import open_workspace
 from leat.security.people import list_people
 from leat.serve.app import create_app
@@ -30,9 +32,14 @@ from leat.serve.metrics import Metrics
 from tests.kit.acting import Desk, desk_server
 from tests.kit.command import tally_project, then
 from tests.kit.project import row, rows
+from tests.kit.receiver import Receiver, new_secret, receiving
 from tests.serve.test_pages import ELSEWHERE, ROLES, RULE, URL, Judge, Pages
 
 SECRET = "whsec_of_the_pages"
+ENDPOINTS = """endpoints:
+  erp: {url: {file: erp-url}, secrets: {file: erp-secret}, events: load.applied, allow_private: true}
+  old: {url: {env: LEAT_TEST_NO_SUCH_URL}, secrets: {env: LEAT_TEST_NO_SUCH_SECRET}, required: false}
+"""
 AUTOMATION = """description: Mark labels.
 when: {violation_opened: labels}
 do:
@@ -47,8 +54,14 @@ def desk() -> Iterator[Desk]:
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory, desk: Desk) -> Iterator[Pages]:
-    """Open a dashboard with an automation and three webhooks: accepted, unreadable, refused."""
+def erp() -> Iterator[Receiver]:
+    with receiving(new_secret("erp-")) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory, desk: Desk, erp: Receiver) -> Iterator[Pages]:
+    """Open a dashboard with an automation, three webhooks (accepted, unreadable, refused), and one to an endpoint."""
     leat = tally_project(tmp_path_factory.mktemp("pages"))
     folder = leat.folder
     (folder / "secret").write_text(SECRET)
@@ -60,6 +73,12 @@ def pages(tmp_path_factory: pytest.TempPathFactory, desk: Desk) -> Iterator[Page
         (folder / path).parent.mkdir(parents=True)
         (folder / path).write_text(text)
     then(leat, rows("fed", row(1, "<script>alert(1)</script>"), row(2, "b")))
+    for name, text in (("erp-url", erp.url), ("erp-secret", new_secret("erp-"))):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o600)
+    (folder / "quality" / "webhooks.yaml").write_text(ENDPOINTS)
+    assert leat("webhooks").returncode == 0  # from now on the endpoint gets what happens
+    erp.status, erp.body = 500, "<b>no space</b>"
     assert leat("run", "tally").returncode == 0
     workspace = open_workspace(folder)
     hooks.prepare(workspace)
@@ -76,6 +95,16 @@ def pages(tmp_path_factory: pytest.TempPathFactory, desk: Desk) -> Iterator[Page
     yield asked
     writer.close()
     workspace.close()
+
+
+def delivery_of(pages: Pages) -> str:
+    return list_webhooks(pages.workspace, Wanted())[-1].id
+
+
+def hurry(pages: Pages) -> None:
+    """Let deliveries that wait for another attempt be due now."""
+    with pages.workspace.store.begin() as connection:
+        connection.execute(sql("UPDATE action SET next_at = created_at"))
 
 
 def id_of(pages: Pages, name: str) -> str:
@@ -99,6 +128,8 @@ def test_every_page_is_valid_and_only_for_whoever_may_see_it(pages: Pages) -> No
         "/actions/automations/{name}": ("/actions/automations/mark", "viewer"),
         "/webhooks": ("/webhooks", "operator"),
         "/webhooks/{seq}": ("/webhooks/2", "operator"),
+        "/webhooks/out": ("/webhooks/out", "operator"),
+        "/webhooks/out/{delivery_id}": (f"/webhooks/out/{delivery_of(pages)}", "operator"),
         "/people": ("/people", "admin"),
         "/people/{person}": (f"/people/{id_of(pages, 'admin')}", "admin"),
         "/audit": ("/audit", "admin"),
@@ -109,6 +140,7 @@ def test_every_page_is_valid_and_only_for_whoever_may_see_it(pages: Pages) -> No
     assert {route.path for route in routes if "GET" in route.methods} == wanted.keys()
     for path, lowest in [*wanted.values(), ("/people?view=sessions", "admin"), ("/people?view=tokens", "admin"),
                          ("/webhooks?view=quarantined&endpoint=tally", "operator"),
+                         ("/webhooks/out?endpoint=erp&status=sent&since=2026-01-01T10:00", "operator"),
                          ("/actions/automations/mark?days=90", "analyst")]:  # fmt: skip
         for role in ROLES:
             answer = pages(path, role)
@@ -140,6 +172,9 @@ def test_changes_need_the_right_and_a_form_of_leat(pages: Pages) -> None:
     wanted = {
         "/actions/automations/{name}/{change}": ("/actions/automations/mark/enable", "analyst"),
         "/webhooks/{seq}/replay": ("/webhooks/2/replay", "analyst"),
+        "/webhooks/out/replay": ("/webhooks/out/replay", "analyst"),
+        "/webhooks/out/{delivery_id}/replay": (f"/webhooks/out/{delivery_of(pages)}/replay", "analyst"),
+        "/webhooks/out/endpoints/{name}/{change}": ("/webhooks/out/endpoints/erp/pause", "analyst"),
         "/people/{person}/tokens": (f"/people/{person}/tokens", "admin"),  # a token is its owner's
         "/people/{person}/tokens/{token}/revoke": (f"/people/{person}/tokens/{token}/revoke", "operator"),
         "/people/{person}/sessions/{session}/end": (f"/people/{person}/sessions/{session[1]}/end", "operator"),
@@ -209,6 +244,73 @@ def test_webhooks_are_counted_and_a_quarantined_one_is_read_again(pages: Pages) 
         path.write_text(declared)
         pages.app.state.current = before
     assert pages("/webhooks/99", "operator").status_code == 404
+
+
+def test_deliveries_are_shown_with_their_attempts_and_sent_again(pages: Pages, erp: Receiver) -> None:
+    [(first, _)] = erp.take()
+    assert delivery_of(pages) == first
+    text = unescape(pages("/webhooks/out", "operator").text)
+    for shown in ("1 attempts in a row failed", "HTTP 500: <b>no space</b>", "LEAT_TEST_NO_SUCH_URL isn't set"):
+        assert shown in text, shown
+    assert "<b>" not in pages("/webhooks/out", "operator").text
+    assert 'badge warn">retrying' in text
+    one = pages(f"/webhooks/out/{first}", "operator").text
+    assert "HTTP 500: &lt;b&gt;no space&lt;/b&gt;" in one
+    assert "&#34;load.applied&#34;" in one
+    assert "it can be sent again when it is over" in one
+    assert pages(f"/webhooks/out/{first}/replay", "operator", {}).status_code == 409
+    erp.status, erp.body = 200, "thanks"
+    hurry(pages)
+    enable = pages("/webhooks/out/endpoints/erp/enable", "operator", {})
+    assert enable.headers["location"] == "/webhooks/out?done=endpoint_enable"
+    assert send_webhooks(pages.workspace) == 1
+    assert "HTTP 200: thanks" in pages(f"/webhooks/out/{first}", "operator").text
+    assert "No delivery is like that" in pages("/webhooks/out?status=failed", "operator").text
+    assert first in pages("/webhooks/out?status=sent&endpoint=erp", "operator").text
+    assert first not in pages("/webhooks/out?status=sent&until=2000-01-01T00:00", "operator").text
+    assert "Send this one again" in pages("/webhooks/out?status=sent", "operator").text
+    for form in ({"status": "sent", "endpoint": "erp"}, {"status": "sent", "since": "2026-01-01T00:00"}):
+        assert pages("/webhooks/out/replay", "operator", form).status_code == 303
+        assert send_webhooks(pages.workspace) == 1
+    assert pages("/webhooks/out/replay", "operator", {"status": "sent", "until": "2000-01-01T00:00"}).status_code == 303
+    assert pages("/webhooks/out/replay", "operator", {}).status_code == 422
+    assert pages(f"/webhooks/out/{first}/replay", "operator", {}).status_code == 303
+    assert send_webhooks(pages.workspace) == 1
+    assert [each for each, _ in erp.take()] == [first] * 4
+    assert pages(f"/webhooks/out/{first}", "operator").text.count('badge good">accepted') == 4
+    assert pages("/webhooks/out/none", "operator").status_code == 404
+
+
+def test_an_endpoint_is_tested_paused_and_enabled(pages: Pages, erp: Receiver) -> None:
+    at = "/webhooks/out/endpoints/erp"
+    erp.status = 200
+    assert "erp accepted a test message" in pages(f"{at}/test", "operator", {}).text
+    assert erp.take()[0][1]["type"] == "test"
+    erp.status, erp.body = 503, "closed"
+    assert "hasn't accepted a test message: " in pages(f"{at}/test", "operator", {}).text
+    erp.take()
+    assert pages(f"{at}/pause", "operator", {}).status_code == 303
+    assert "paused by operator" in pages("/webhooks/out", "operator").text
+    assert pages(f"{at}/enable", "operator", {}).status_code == 303
+    assert "paused by" not in pages("/webhooks/out", "operator").text
+    assert pages(f"{at}/bribe", "operator", {}).status_code == 404
+    assert pages("/webhooks/out/endpoints/none/pause", "operator", {}).status_code == 404
+    assert pages("/webhooks/out/endpoints/old/pause", "operator", {}).status_code == 409
+    log = pages("/audit?kind=endpoint").text
+    for said in ("endpoint: tested", "endpoint: paused", "endpoint: enabled"):
+        assert said in log, said
+
+
+def test_without_endpoints_the_page_says_how_to_declare_some(pages: Pages) -> None:
+    path = pages.workspace.project.folder / "quality" / "webhooks.yaml"
+    try:
+        path.write_text("endpoints: {erp: {}}")
+        wrong = pages("/webhooks/out", "operator")
+        assert (wrong.status_code, "quality/webhooks.yaml:1" in wrong.text) == (503, True)
+        path.unlink()
+        assert "No endpoint is declared" in pages("/webhooks/out", "operator").text
+    finally:
+        path.write_text(ENDPOINTS)
 
 
 def test_people_create_and_revoke_their_tokens(pages: Pages) -> None:

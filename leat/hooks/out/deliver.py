@@ -22,6 +22,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from leat.control.engine import storable
+from leat.control.webhook_attempts import ANSWER
 from leat.control.webhooks import EndpointState
 from leat.hooks.out.declaration import Endpoint
 from leat.pipelines.declare.project import Project
@@ -41,6 +43,7 @@ _PAUSE, _LONGEST_PAUSE = 60.0, 3600.0
 _IN_FLIGHT = 4
 _GONE = 410
 _TIMEOUT, _TOTAL = 15, 30
+_ANSWER = 500  # bytes of an answer that are stored
 _PREFIX = "whsec_"
 _SHORTEST, _LONGEST = 24, 64  # bytes of a secret, by the specification
 
@@ -60,9 +63,9 @@ class Health:
     def succeeded(self) -> None:
         """Note that the endpoint has accepted a message."""
         with self.lock:
-            self.state = replace(self.state, failures=0, paused_until=None)
+            self.state = replace(self.state, failures=0, paused_until=None, error=None)
 
-    def failed(self) -> None:
+    def failed(self, error: IntegrationError) -> None:
         """Note that it hasn't, and pause it after some failures: for a minute, then twice as long each time."""
         with self.lock:
             failures = self.state.failures + 1
@@ -70,12 +73,12 @@ class Health:
             if failures >= FAILURES:
                 pause = min(_PAUSE * 2 ** min(failures - FAILURES, 10), _LONGEST_PAUSE)
                 until = datetime.now(UTC) + timedelta(seconds=pause)
-            self.state = replace(self.state, failures=failures, paused_until=until)
+            self.state = replace(self.state, failures=failures, paused_until=until, error=_why(error))
 
-    def gone(self) -> None:
+    def gone(self, error: IntegrationError) -> None:
         """Note that the endpoint wants nothing any more."""
         with self.lock:
-            self.state = replace(self.state, disabled_at=datetime.now(UTC))
+            self.state = replace(self.state, disabled_at=datetime.now(UTC), error=_why(error))
 
 
 class _Gone(Rejected):
@@ -133,18 +136,18 @@ def _send(name: str, endpoint: Endpoint, project: Project, health: Health, clien
     try:
         if isinstance(client, IntegrationError):
             raise client
-        _post(client, name, _secrets(name, endpoint, project), payload["id"], payload["body"])
-    except _Gone:
-        health.gone()
+        answer = _post(client, name, _secrets(name, endpoint, project), payload["id"], payload["body"])
+    except _Gone as error:
+        health.gone(error)
         raise
     except IntegrationError as error:
-        health.failed()
+        health.failed(error)
         raise _again(error) from error
     health.succeeded()
-    return Receipt({})
+    return Receipt({ANSWER: answer})
 
 
-def _post(client: Client, name: str, secrets: Sequence[bytes], message: str, body: str) -> None:
+def _post(client: Client, name: str, secrets: Sequence[bytes], message: str, body: str) -> str:
     content, now = body.encode(), int(time.time())
     headers = {
         "webhook-id": message,
@@ -156,10 +159,21 @@ def _post(client: Client, name: str, secrets: Sequence[bytes], message: str, bod
     answer = client.send(ask)
     if not 200 <= answer.status < 300:
         raise _refused(name, answer)
+    return _said(answer)
+
+
+def _said(answer: Answer) -> str:
+    """Return the status of an answer and the beginning of its body, without secrets."""
+    body = " ".join(redact(answer.body[:_ANSWER].decode("utf-8", "replace")).split())
+    return storable(f"HTTP {answer.status}: {body}" if body else f"HTTP {answer.status}")
+
+
+def _why(error: IntegrationError) -> str:
+    return redact(str(error)).removeprefix(f"{error.integration}: ")
 
 
 def _refused(name: str, answer: Answer) -> IntegrationError:
-    got, asked = f"HTTP {answer.status}", "sending a webhook"
+    got, asked = _said(answer), "sending a webhook"
     if answer.status == _GONE:
         return _Gone(name, asked, f"{got}: it is gone", f"`leat webhooks enable {name}` when it is back")
     wait = retry_after(answer.headers.get("Retry-After"), datetime.now(UTC))

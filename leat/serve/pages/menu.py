@@ -8,6 +8,7 @@ from leat.serve.pages import (
     audit,
     automations,
     catalog,
+    endpoints,
     integrations,
     overview,
     people,
@@ -32,6 +33,7 @@ PAGES = (
     adding.router,
     integrations.router,
     runs.router,
+    endpoints.router,  # before webhooks, because its path looks like a number of one
     webhooks.router,
     people.router,
     audit.router,

@@ -50,10 +50,24 @@ _MENU: Sequence[tuple[str, str, Resource]] = (
     ("/audit", "Audit", Resource("audit")),
 )
 _TONES = {
-    "good": ("ok", "enabled", "active", "loaded", "nothing_new", "fresh", "confirmed", "done", "resolved", "published"),
+    "good": (
+        "ok",
+        "accepted",
+        "enabled",
+        "active",
+        "loaded",
+        "nothing_new",
+        "fresh",
+        "confirmed",
+        "done",
+        "resolved",
+        "published",
+        "on",
+        "sent",
+    ),
     "bad": ("failed", "error", "stale", "blocked", "diverged", "interrupted", "withheld"),
-    "warn": ("warn", "flapping", "asking", "unknown", "held", "busy", "quarantined", "never"),
-    "wait": ("planned", "approved", "sending", "queued", "running", "open"),
+    "warn": ("warn", "flapping", "asking", "unknown", "held", "busy", "quarantined", "never", "paused", "retrying"),
+    "wait": ("planned", "approved", "sending", "queued", "running", "open", "waiting"),
 }
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)")
 

@@ -34,7 +34,8 @@ def list_webhooks(guard: AsGuard, request: Request, endpoint: Word = "", view: W
     events = list_deliveries(guard, endpoint or None, quarantined, _NEWEST).data
     return page(request, "webhooks.html", addresses=listed, refused=request.app.state.refused, events=events,
                 endpoint=endpoint, quarantined=quarantined, newest=_NEWEST,
-                in_quarantine=sum(one.quarantined for one in listed))  # fmt: skip
+                in_quarantine=sum(one.quarantined for one in listed),
+                may_send=guard.may("read", Resource("endpoint")))  # fmt: skip
 
 
 @router.get("/webhooks/{seq}")
@@ -42,7 +43,7 @@ def show_webhook(guard: AsGuard, request: Request, seq: int) -> Response:
     """Show one webhook with its body."""
     event = read_delivery(guard, seq)
     may_replay = guard.may("configure", Resource("hook", event.endpoint, integration=event.endpoint))
-    return page(request, "webhook.html", event=event, body=_indented(event.body), may_replay=may_replay)
+    return page(request, "webhook.html", event=event, body=indented(event.body), may_replay=may_replay)
 
 
 @router.post("/webhooks/{seq}/replay")
@@ -54,7 +55,8 @@ def replay(guard: AsGuard, seq: int) -> Response:
     )
 
 
-def _indented(body: str) -> str:
+def indented(body: str) -> str:
+    """Return a body as a person reads it."""
     try:
         return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
     except ValueError:
