@@ -71,6 +71,14 @@ def end_session(workspace: Workspace, shown: str, by: Principal) -> bool:
     return end_open_session(workspace.store, shown, by)
 
 
+def end_all_sessions(workspace: Workspace, person: str, by: Principal) -> int:
+    """End all sessions of a person; return how many there were. The caller has asked whether ``by`` may."""
+    from leat.security.open_sessions import reason_of
+    from leat.security.sessions import end_all_of
+
+    return end_all_of(workspace.store, person, reason_of(person, by))
+
+
 def _view_of(workspace: Workspace, row: PersonRow) -> PersonView:
     from leat.security.people import LOCAL
 

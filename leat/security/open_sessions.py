@@ -63,6 +63,11 @@ def shown_id(session_id: str) -> str:
     return hashed(session_id)[:_SHOWN]
 
 
+def reason_of(person: str, by: Principal) -> str:
+    """Return why a session of a person ends, for the audit log."""
+    return "ended on another page" if person == by.person else "ended by an administrator"
+
+
 def end_open_session(store: Engine, shown: str, by: Principal, now: datetime | None = None) -> bool:
     """End a session; return whether there was one. The caller has asked whether ``by`` may.
 
@@ -78,8 +83,7 @@ def end_open_session(store: Engine, shown: str, by: Principal, now: datetime | N
         row = session.scalar(select(AccessSession).where(AccessSession.id_hash.startswith(shown, autoescape=True)))
         if row is None:
             return False
-        reason = "ended on another page" if row.person_id == by.person else "ended by an administrator"
-        note(session, "session.ended", {"reason": reason}, by=by.actor,
+        note(session, "session.ended", {"reason": reason_of(row.person_id, by)}, by=by.actor,
              people={"person": Actor(row.person.id, row.person.name)}, now=now)  # fmt: skip
         session.delete(row)
     return True

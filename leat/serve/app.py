@@ -15,7 +15,7 @@ from leat.runs.changes import Changes
 from leat.runs.connecting.draft import Drafts
 from leat.serve import reference
 from leat.serve.answers import Answers
-from leat.serve.api import actions, catalog, endpoints, integrations, me, queries, violations, webhooks
+from leat.serve.api import actions, catalog, endpoints, integrations, me, people, queries, violations, webhooks
 from leat.serve.current import Current
 from leat.serve.health import Health
 from leat.serve.limits import Buckets
@@ -42,6 +42,7 @@ ROUTERS = (
     queries.router,
     webhooks.router,
     endpoints.router,
+    people.router,
 )
 _TEXT = "What leat has of a project, and what people decide. Errors are problems of RFC 9457."
 

@@ -114,6 +114,11 @@ LOWEST = {
     "GET /v1/hooks/deliveries": "operator",
     "GET /v1/hooks/deliveries/{seq}": "operator",
     "POST /v1/hooks/deliveries/{seq}:replay": "operator",
+    "GET /v1/people": "admin",
+    "GET /v1/people/{person_id}": "admin",
+    "POST /v1/people/{person_id}:sign-out": "admin",
+    "GET /v1/sessions": "viewer",
+    "DELETE /v1/sessions/{session_id}": "viewer",  # as far as that it isn't there
     "GET /v1/endpoints": "operator",
     "GET /v1/endpoints/{name}": "operator",
     "POST /v1/endpoints/{name}:pause": "operator",
@@ -133,7 +138,7 @@ def test_each_operation_refuses_roles_below_its_own(api: Api, app: FastAPI) -> N
     violation = api("GET", "/v1/violations").json()["data"][0]["key"]
     run = api("POST", "/v1/runs", json={"integrations": ["tally"]}).json()["id"]
     named = {"name": "tally", "run_id": run, "key": violation, "seq": "1", "token_id": "none", "action_id": "none",
-             "delivery_id": "none",
+             "delivery_id": "none", "person_id": "none", "session_id": "none",
              "schema": "tally", "table": "fed"}  # fmt: skip
     later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     bodies: dict[str, Any] = {

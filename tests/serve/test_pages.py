@@ -94,7 +94,7 @@ class Pages:
 
     def __call__(
         self, path: str, role: str | None = "admin", form: dict[str, str] | None = None, content: bytes | None = None,
-        **more: Any,
+        method: str | None = None, **more: Any,
     ) -> Any:  # fmt: skip
         headers = {"accept": "text/html", "origin": URL, **more}
         if role is not None:
@@ -103,6 +103,8 @@ class Pages:
         async def ask() -> httpx.Response:
             transport = httpx.ASGITransport(self.front)
             async with httpx.AsyncClient(transport=transport, base_url=URL, trust_env=False) as client:
+                if method is not None:
+                    return await client.request(method, path, headers=headers)
                 return await (client.get(path, headers=headers) if form is None and content is None
                               else client.post(path, data=form, content=content, headers=headers))  # fmt: skip
 

@@ -178,6 +178,7 @@ def test_changes_need_the_right_and_a_form_of_leat(pages: Pages) -> None:
         "/people/{person}/tokens": (f"/people/{person}/tokens", "admin"),  # a token is its owner's
         "/people/{person}/tokens/{token}/revoke": (f"/people/{person}/tokens/{token}/revoke", "operator"),
         "/people/{person}/sessions/{session}/end": (f"/people/{person}/sessions/{session[1]}/end", "operator"),
+        "/people/{person}/sign-out": (f"/people/{person}/sign-out", "operator"),
         "/audit/verify": ("/audit/verify", "operator"),
     }
     routes = [route for router in ELSEWHERE for route in router.routes if isinstance(route, APIRoute)]
@@ -353,6 +354,47 @@ def test_an_administrator_ends_a_session_and_people_their_own(pages: Pages) -> N
     assert pages(f"/people/{id_of(pages, 'admin')}/sessions/{third}/end", "viewer", {}).status_code == 303
     assert pages("/", "third").status_code == 303, "whose page the form was on doesn't matter, whose session it is does"
     assert "member of group-of-viewer" in pages("/people").text
+
+
+def test_sessions_and_people_by_the_api(pages: Pages) -> None:
+    person, json = id_of(pages, "analyst"), {"accept": "application/json"}
+
+    def send(method: str, path: str, role: str, **more: str) -> Any:
+        return pages(path, role, method=method, **{"origin": URL, **json, **more})
+
+    pages.sign_in("analyst", "fourth")
+    own = send("GET", "/v1/sessions", "analyst").json()["data"]
+    assert {each["person"] for each in own} == {person}
+    assert len(own) == 2
+    assert send("GET", "/v1/sessions?mine=false", "analyst").status_code == 403
+    everybody = send("GET", "/v1/sessions?mine=false", "admin").json()["data"]
+    assert {each["id"] for each in own} < {each["id"] for each in everybody}
+    assert not any(cookie[:24] in str(everybody) for cookie in pages.cookies.values())
+    assert send("DELETE", f"/v1/sessions/{own[0]['id']}", "operator").status_code == 403
+    listed = {each["name"]: each for each in send("GET", "/v1/people", "admin").json()["data"]}
+    assert (listed["analyst"]["role"], listed["analyst"]["why"]) == ("analyst", "member of group-of-analyst")
+    [only] = send("GET", "/v1/people?role=analyst", "admin").json()["data"]
+    assert only == send("GET", f"/v1/people/{person}", "analyst").json()
+    assert send("GET", f"/v1/people/{person}", "operator").status_code == 403
+    stale = send("POST", f"/v1/people/{person}:sign-out", "admin", **{"if-match": '"old"'})
+    assert (stale.status_code, stale.json()["type"]) == (412, "/problems/changed-meanwhile")
+    etag = send("GET", f"/v1/people/{person}", "admin").headers["etag"]
+    assert send("POST", f"/v1/people/{person}:sign-out", "operator").status_code == 403
+    assert send("POST", f"/v1/people/{person}:sign-out", "admin", **{"if-match": etag}).json() == {"sessions": 2}
+    for cookie in ("analyst", "fourth"):
+        assert send("GET", "/v1/me", cookie).status_code == 401
+    pages.sign_in("analyst", "analyst")
+    [again] = send("GET", "/v1/sessions", "analyst").json()["data"]
+    assert send("DELETE", f"/v1/sessions/{again['id']}", "analyst").status_code == 204
+    assert send("GET", "/v1/me", "analyst").status_code == 401
+    pages.sign_in("analyst", "analyst")
+    pages.sign_in("analyst", "fifth")
+    assert "End all 2 sessions" in pages(f"/people/{person}", "analyst").text
+    done = pages(f"/people/{person}/sign-out", "admin", {})
+    assert done.headers["location"] == f"/people/{person}?done=all_ended"
+    assert pages("/", "fifth").status_code == 303
+    pages.sign_in("analyst", "analyst")
+    assert "session: ended" in pages("/audit?kind=session&by=admin").text
 
 
 def test_the_audit_log_is_filtered_verified_and_exported(pages: Pages) -> None:

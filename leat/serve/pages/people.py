@@ -16,6 +16,7 @@ from leat.security.principal import ROLES
 from leat.serve.api import me as api
 from leat.serve.api.guard import AsGuard, Guard
 from leat.serve.api.models import CreatedToken, NewToken
+from leat.serve.api.people import end_one, sign_out_person
 from leat.serve.pages.form import AsForm
 from leat.serve.pages.render import HEADERS, page, part_of
 from leat.serve.pages.route import PageRoute
@@ -81,13 +82,17 @@ def revoke_token(guard: AsGuard, person: str, token: str) -> Response:
 
 
 @router.post("/people/{person}/sessions/{session}/end")
-def end_session(guard: AsGuard, person: str, session: str) -> Response:
+def end_session(guard: AsGuard, session: str) -> Response:
     """End a session."""
-    owner = next((each.person for each in people.sessions(guard.workspace, None) if each.id == session), person)
-    guard.require("administer", Resource("session", session, owner=owner))
-    if not people.end_session(guard.workspace, session, guard.principal):
-        raise Problem(404, "no-such-session", "there is no such session, or it has ended", "load the list again")
+    owner = end_one(guard, session)
     return RedirectResponse(f"/people/{owner}?done=ended", 303, HEADERS)
+
+
+@router.post("/people/{person}/sign-out")
+def end_all_sessions(guard: AsGuard, person: str) -> Response:
+    """End all sessions of a person."""
+    sign_out_person(guard, person)
+    return RedirectResponse(f"/people/{person}?done=all_ended", 303, HEADERS)
 
 
 def is_valid(token: Any, now: datetime) -> bool:
@@ -108,6 +113,7 @@ def _shown(guard: Guard, request: Request, person: str, created: CreatedToken | 
     highest = ROLES.index(guard.principal.role) if guard.principal.role else -1
     return page(request, "person.html", one=one, sessions=sessions, tokens=tokens, is_own=is_own, created=created,
                     state=_state_of(now), expires=_EXPIRES, roles=ROLES[: highest + 1][::-1],
+                    may_end_all=guard.may("administer", Resource("session", owner=person)),
                     may_create=is_own and guard.principal.kind == "person"
                     and guard.may("administer", Resource("token", owner=person)),
                     **_session_page(guard, request))  # fmt: skip
