@@ -159,6 +159,8 @@ def test_every_page_is_valid_and_only_for_whoever_may_see_it(pages: Pages) -> No
         menu = re.findall(r'<li><a href="(/\w*)"', pages("/", role).text)
         for path, lowest in (("/webhooks", "operator"), ("/people", "admin"), ("/audit", "admin")):
             assert (path in menu) is (ROLES.index(role) >= ROLES.index(lowest)), (role, path)
+        assert 'href="/docs/api"' in pages("/", role).text
+        assert pages("/docs/api", role).status_code == 200
         own = f"/people/{id_of(pages, role)}"
         assert own in pages("/preferences", role).text
         assert "New token" in pages(own, role).text, "everybody sees their own account"
