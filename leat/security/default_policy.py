@@ -52,7 +52,7 @@ DEFAULT_POLICY = Policy(
             "default: analysts query and export",
             "analyst",
             ["read", "query", "export"],
-            Selector(kinds=frozenset({"stream", "column", "model", "violation", "report", "query"})),
+            Selector(kinds=frozenset({"stream", "column", "model", "violation", "report", "query", "action"})),
         ),
         permit(
             "default: analysts acknowledge violations",

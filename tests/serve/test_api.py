@@ -27,7 +27,9 @@ from leat.runs.requests import RequestedRun
 from leat.runs.workspace import open_workspace
 from leat.security.links import make_link, redeem_link
 from leat.security.principal import local_principal
+from leat.security.tokens import create_token
 from leat.serve.api.guard import Guard, GuardedRoute, answered
+from leat.serve.api.queries import FORMS, READ
 from leat.serve.app import NAMES, ROUTERS, create_app
 from leat.serve.current import Current
 from leat.serve.health import Health
@@ -260,6 +262,22 @@ def test_rows_come_in_each_form(api: Api) -> None:
     assert pa.ipc.open_stream(arrow.content).read_all().to_pylist() == expected
     assert api.query(sql, rows=1).json()["rows"] == expected[:1]
     assert api.query(sql, accept="image/png").status_code == 406
+
+
+def test_rows_as_a_file_need_the_right_to_export(api: Api, app: FastAPI) -> None:
+    sql, tomorrow = "SELECT id FROM tally.fed", datetime.now(UTC) + timedelta(days=1)
+    store, owner = app.state.current.workspace().store, local_principal()
+    for role in ROLES:
+        reads = 403 if role == "viewer" else 200
+        without = f"{role} who may not export"
+        api.tokens[without] = create_token(store, owner, without, tomorrow, role=role, scopes=["read", "query"])[1]
+        assert api.query(sql, without).status_code == reads
+        assert api.query(sql, role, rows=READ + 1).status_code == reads
+        assert api.query(sql, role, "text/csv").status_code == reads
+        refused = [api.query(sql, without, form) for form in FORMS if form != "application/json"]
+        for answer in (*refused, api.query(sql, without, rows=READ + 1)):
+            assert answer.status_code == 403, (role, answer.text)
+            assert f"may not {'query' if role == 'viewer' else 'export'} " in answer.json()["detail"]
 
 
 def test_a_query_that_takes_too_long_is_stopped_and_others_go_on(api: Api) -> None:

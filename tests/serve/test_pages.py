@@ -40,7 +40,7 @@ URL = "http://127.0.0.1:8765"
 ROLES = ("viewer", "analyst", "operator", "admin")
 ELSEWHERE = (audit.router, automations.router, people.router, webhooks.router, endpoints.router)
 """Routers that test_pages_of_operators.py tests; test_pages_adding.py tests another one."""
-NOT_FOR_VIEWERS = ("/violations.csv", "/reports/{area}/{name}.csv", "/query", "/query/{query_id}")
+NOT_FOR_VIEWERS = ("/actions.csv", "/violations.csv", "/reports/{area}/{name}.csv", "/query", "/query/{query_id}")
 RULE = """/* ---
 title: Every label is right
 description: A label.

@@ -28,6 +28,8 @@ FORMS = {
     "text/csv": "csv",
     "application/vnd.apache.arrow.stream": "arrow",
 }
+READ = 10_000
+"""More rows than this are an export, whatever their form."""
 _MOST = 64_000_000
 _CHUNK = 65_536
 _AT_ONCE = asyncio.Semaphore(4)
@@ -45,21 +47,30 @@ async def run_query(
 ) -> Response:
     """Run one SELECT or EXPLAIN. Accept chooses JSON, NDJSON, CSV or an Arrow stream.
 
+    Other forms than JSON, and more than 10,000 rows, need the right to export.
+
     A response that was cut off ends without its last chunk, so that clients notice. To cancel, close the connection.
     """
     kind = _kind(accept)
-    process = await unless_gone(request, begin(guard, body, FORMS[kind]))
+    export = kind != "application/json" or body.rows > READ
+    process = await unless_gone(request, begin(guard, body, FORMS[kind], export=export))
     return Answering(process, body.seconds, kind)
 
 
-async def begin(guard: Guard, body: NewQuery, form: str) -> asyncio.subprocess.Process:
+async def begin(guard: Guard, body: NewQuery, form: str, *, export: bool = False) -> asyncio.subprocess.Process:
     """Start the process of a query and return it as soon as it has rows; whoever gets it ends it by :func:`end`.
 
+    Args:
+        guard: the caller.
+        body: the query.
+        form: one of those of :mod:`leat.serve.query`.
+        export: whether the rows are taken away, which is another right than to read them.
+
     Raises:
-        Forbidden: the caller may not query one of the tables.
+        Forbidden: the caller may not query one of the tables, or not export its rows.
         Problem: the query is refused, or too many are running.
     """
-    await run_in_threadpool(allow, guard, body.sql)
+    await run_in_threadpool(lambda: allow(guard, body.sql, export=export))
     if _AT_ONCE.locked():
         raise Problem(503, "busy", "four queries are running", "retry later", headers={"retry-after": "2"})
     await _AT_ONCE.acquire()

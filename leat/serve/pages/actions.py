@@ -47,15 +47,16 @@ def list_actions(
     view = view if view in _VIEWS else "open"
     rows = [api.shown(guard, row) for row in rows_of(guard, view, integration)]
     counts = {name: len(rows_of(guard, name, integration)) for name in _VIEWS}
+    may_export = guard.may("export", Resource("action"))
     return page(request, "actions.html", part=part_of(rows, number), view=view, counts=counts,
                 integration=integration, integrations=sorted(guard.workspace.declarations),
-                stops=acting.kill_switches(guard.workspace), may_export=True)  # fmt: skip
+                stops=acting.kill_switches(guard.workspace), may_export=may_export)  # fmt: skip
 
 
 @router.get("/actions.csv")
 def export_actions(guard: AsGuard, view: Word = "open", integration: Word = "") -> Response:
     """Return the list as a file."""
-    guard.require("read", Resource("overview"))
+    guard.require("export", Resource("action"))
     rows = [api.shown(guard, row).model_dump() for row in rows_of(guard, view, integration)]
     return csv_response("actions.csv", [name for name in Action.model_fields if name != "plan"], rows)
 
