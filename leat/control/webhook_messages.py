@@ -47,10 +47,10 @@ def read_webhook(engine: Engine, message_id: str) -> tuple[Webhook, str, list[At
     """Return a message, its body, and its attempts, the first one first; None if there is none."""
     query = select(WebhookMessage, Action).outerjoin(Action, Action.id == WebhookMessage.action_id)
     with Session(engine) as session:
-        found = session.execute(query.where(WebhookMessage.id == message_id)).tuples().first()
-        if found is None:
+        pair = session.execute(query.where(WebhookMessage.id == message_id)).tuples().first()
+        if pair is None:
             return None
-        message, action = found
+        message, action = pair
         return _webhook(message, action), message.body, all_attempts(session, message, action)
 
 

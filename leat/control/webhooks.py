@@ -166,7 +166,7 @@ def _open(session: Session, added: Sequence[NewWebhook], suffix: str, now: datet
 
 
 def action_of(new: NewWebhook, suffix: str) -> NewAction:
-    """Return the action that sends a message; the suffix tells one that is sent again from the first one."""
+    """Return the action that sends a message; the suffix is another one for each time that it is sent again."""
     payload = {"id": new.id, "body": storable(new.body)}
     return NewAction(
         dedupe_key=f"webhook/{new.id}{suffix}",

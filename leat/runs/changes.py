@@ -14,7 +14,9 @@ from leat.security.principal import Principal
 
 if TYPE_CHECKING:  # SQLAlchemy takes long to import
     from leat.control.changes import StoreChanges
-    from leat.security.verified_tokens import VerifiedTokens
+    from leat.security.sessions import CurrentSession
+    from leat.security.tokens import VerifiedToken
+    from leat.security.verified import Verified
 
 _SECONDS = 1.0
 
@@ -40,11 +42,21 @@ class Changes:
 
     def find_principal(self, token: str, policy: Policy) -> Principal | None:
         """Return whom a token speaks for, if that takes no query; None when it does, or the token isn't valid."""
-        return self._tokens.find(token, policy)
+        verified = self._tokens.find(token, policy)
+        return None if verified is None else verified.principal
 
     def read_principal(self, token: str, policy: Policy) -> Principal | None:
         """Return whom a token speaks for; None if it isn't valid."""
-        return self._tokens.read(self.workspace.store, token, policy)
+        verified = self._tokens.read(self.workspace.store, token, policy)
+        return None if verified is None else verified.principal
+
+    def find_session(self, session_id: str, policy: Policy) -> CurrentSession | None:
+        """Return a session, if that takes no query; None when it does, or it has ended."""
+        return self._sessions.find(session_id, policy)
+
+    def read_session(self, session_id: str, policy: Policy) -> CurrentSession | None:
+        """Return a session; None if it has ended."""
+        return self._sessions.read(self.workspace.store, session_id, policy)
 
     def close(self) -> None:
         """Close the connection to the control store."""
@@ -58,7 +70,15 @@ class Changes:
         return StoreChanges(self.workspace.store)
 
     @cached_property
-    def _tokens(self) -> VerifiedTokens:
-        from leat.security.verified_tokens import VerifiedTokens
+    def _tokens(self) -> Verified[VerifiedToken]:
+        from leat.security.tokens import verify_token
+        from leat.security.verified import Verified
 
-        return VerifiedTokens(self._store.version)
+        return Verified(self._store.version, verify_token)
+
+    @cached_property
+    def _sessions(self) -> Verified[CurrentSession]:
+        from leat.security.sessions import read_session
+        from leat.security.verified import Verified
+
+        return Verified(self._store.version, read_session)

@@ -148,7 +148,8 @@ def endpoint_list(workspace: Workspace, webhooks: Webhooks) -> list[EndpointStat
 def _status(name: str, endpoint: Endpoint, state: EndpointState | None, now: datetime) -> EndpointStatus:
     if state is None:
         return EndpointStatus(name, "off", endpoint.events, 0, None, f"{endpoint.url.env} isn't set")
-    failures = f"{state.failures} attempts in a row failed; the last one: {state.error or 'no answer'}"
+    last = "the last attempt" if state.failures == 1 else f"the last {state.failures} attempts"
+    failures = f"{last} failed: {state.error or 'no answer'}"
     until = state.paused_until if state.paused_until is not None and state.paused_until > now else None
     why: str | None
     if state.disabled_at is not None:

@@ -37,12 +37,14 @@ class CurrentSession:
         created_at: when they signed in.
         expires_at: when it ends at the latest.
         must_rotate: whether their role has changed since, so that :func:`rotate_session` is due before the answer.
+        until: when it has to be looked up again, if nothing changes: it ends, or its use has to be noted again.
     """
 
     principal: Principal
     created_at: datetime
     expires_at: datetime
     must_rotate: bool
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +120,10 @@ def read_session(
         if row is None or _has_ended(row, now):
             return None
         principal = principal_of(row.person, row.authenticated_by, policy)  # type: ignore[arg-type]
-        current = CurrentSession(principal, row.created_at, row.expires_at, row.role != (principal.role or ""))
-        if now - row.used_at < _NOTED:
+        is_noted, rotate = now - row.used_at < _NOTED, row.role != (principal.role or "")
+        until = min(row.expires_at, (row.used_at if is_noted else now) + _NOTED)
+        current = CurrentSession(principal, row.created_at, row.expires_at, rotate, until)
+        if is_noted:
             return current
     with writing(store) as session:
         row = session.get(AccessSession, hashed(session_id))

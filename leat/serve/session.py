@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from leat.runs import callers, signing_in
 from leat.runs.access import Principal
+from leat.runs.changes import Changes
 from leat.runs.workspace import Workspace
 from leat.serve.options import is_loopback
 from leat.sources.errors import NotConfigured
@@ -55,7 +56,8 @@ class Asked:
 def principal_of(request: Request, workspace: Workspace) -> Principal | None:
     """Return whose session a request has; None if it has none, or it has ended."""
     session_id = session_id_of(request)
-    current = None if session_id is None else callers.session_of(workspace, session_id)
+    changes: Changes = request.app.state.changes
+    current = None if session_id is None else changes.read_session(session_id, workspace.security.policy)
     if session_id is None or current is None:
         return None
     session_now: str | None = session_id

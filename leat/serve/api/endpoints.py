@@ -119,11 +119,11 @@ def list_sent(
 @router.get("/v1/deliveries/{delivery_id}", tags=["endpoints"])
 def read_sent(guard: AsGuard, delivery_id: str) -> DeliveryDetails:
     """Return a delivery with its body and its attempts."""
-    found = webhooks_out.read_webhook(guard.workspace, delivery_id)
-    if found is None:
+    read = webhooks_out.read_webhook(guard.workspace, delivery_id)
+    if read is None:
         guard.require("read", Resource("endpoint"))
         raise _no_delivery(delivery_id)
-    row, body, attempts = found
+    row, body, attempts = read
     guard.require("read", Resource("endpoint", row.endpoint))
     personal = Resource("endpoint", row.endpoint, tags=frozenset({"personal"}))
     may_read = guard.may("read", personal)
@@ -137,17 +137,17 @@ def read_sent(guard: AsGuard, delivery_id: str) -> DeliveryDetails:
 @router.post("/v1/deliveries/{delivery_id}:replay", tags=["endpoints"])
 def replay_delivery_sent(guard: AsGuard, delivery_id: str) -> Delivery:
     """Send a delivery again that is over, with the same id and body."""
-    found = webhooks_out.read_webhook(guard.workspace, delivery_id)
-    if found is None:
+    read = webhooks_out.read_webhook(guard.workspace, delivery_id)
+    if read is None:
         guard.require("configure", Resource("endpoint"))
         raise _no_delivery(delivery_id)
-    row = found[0]
+    row = read[0]
     guard.require("configure", Resource("endpoint", row.endpoint))
     if not webhooks_out.replay_webhooks(guard.workspace, declared(guard), delivery_id):
         why = f"it isn't over, or no endpoint {row.endpoint} is declared"
         raise Problem(409, "not-allowed", why, "GET the delivery shows its status")
-    found = webhooks_out.read_webhook(guard.workspace, delivery_id)
-    return Delivery.model_validate(found[0] if found else row)
+    read = webhooks_out.read_webhook(guard.workspace, delivery_id)
+    return Delivery.model_validate(read[0] if read else row)
 
 
 def declared(guard: Guard) -> Webhooks:
@@ -157,10 +157,10 @@ def declared(guard: Guard) -> Webhooks:
         Problem: the declaration has a mistake.
     """
     try:
-        found = webhooks_out.declared_webhooks(guard.workspace)
+        webhooks = webhooks_out.declared_webhooks(guard.workspace)
     except DeclarationError as error:
         raise Problem(503, "not-configured", str(error), "correct quality/webhooks.yaml") from error
-    return found or Webhooks.model_construct(endpoints={})
+    return webhooks or Webhooks.model_construct(endpoints={})
 
 
 def visible_endpoints(guard: Guard) -> list[Endpoint]:

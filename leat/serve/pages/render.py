@@ -66,7 +66,19 @@ _TONES = {
         "sent",
     ),
     "bad": ("failed", "error", "stale", "blocked", "diverged", "interrupted", "withheld"),
-    "warn": ("warn", "flapping", "asking", "unknown", "held", "busy", "quarantined", "never", "paused", "retrying"),
+    "warn": (
+        "warn",
+        "flapping",
+        "asking",
+        "unknown",
+        "held",
+        "busy",
+        "quarantined",
+        "never",
+        "paused",
+        "retrying",
+        "failing",
+    ),
     "wait": ("planned", "approved", "sending", "queued", "running", "open", "waiting"),
 }
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)")
