@@ -56,6 +56,7 @@ def show(
             f"endpoint {each.name}: {each.state}"
             + (f" until {minute(each.paused_until)}" if each.paused_until else "")
             + (f" ({each.why})" if each.why else "")
+            + "".join(f", public key {key}" for key in each.public_keys)
         )
     rows = [
         (m.id, minute(m.created_at), m.endpoint, m.event_type, m.status, m.attempts, m.error or None) for m in messages

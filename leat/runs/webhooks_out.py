@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import logging
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -28,7 +29,8 @@ log = logging.getLogger("leat.webhooks")
 class EndpointStatus:
     """An endpoint: whether it is ``on``, ``off``, ``paused`` as it fails or by a person, or ``disabled`` as it is gone.
 
-    ``why`` says why it isn't on. ``paused_until`` is None while a person has paused it.
+    ``why`` says why it isn't on. ``paused_until`` is None while a person has paused it. ``public_keys`` verify what it
+    gets.
     """
 
     name: str
@@ -37,6 +39,7 @@ class EndpointStatus:
     failures: int
     paused_until: datetime | None
     why: str | None
+    public_keys: Sequence[str] = ()
 
 
 def is_declared(workspace: Workspace) -> bool:
@@ -138,11 +141,15 @@ def _deliver(workspace: Workspace, webhooks: Webhooks, state: EndpointState, now
 def endpoint_list(workspace: Workspace, webhooks: Webhooks) -> list[EndpointStatus]:
     """Return the endpoints and how they are."""
     from leat.control.webhooks import endpoint_states
+    from leat.hooks.out.signing import public_keys
 
-    now = datetime.now(UTC)
+    now, folder = datetime.now(UTC), workspace.project.folder
     on = {name for name, endpoint in webhooks.endpoints.items() if not endpoint.is_off}
     states = endpoint_states(workspace.store, on, now)
-    return [_status(name, each, states.get(name), now) for name, each in webhooks.endpoints.items()]
+    return [
+        replace(_status(name, each, states.get(name), now), public_keys=public_keys(name, each, folder))
+        for name, each in webhooks.endpoints.items()
+    ]
 
 
 def _status(name: str, endpoint: Endpoint, state: EndpointState | None, now: datetime) -> EndpointStatus:

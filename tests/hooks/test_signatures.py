@@ -14,8 +14,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import ValidationError
 
 from leat.hooks.event import read_event, text_of
+from leat.hooks.out.signing import signature, signer_of
 from leat.hooks.signatures import WINDOW, BadSignature, Signed, verify
 from leat.pipelines.declare.hooks import Hooks
+from leat.sources.errors import NotConfigured
 
 NOW = 1_614_265_330
 FORM = b"application/x-www-form-urlencoded"
@@ -147,6 +149,26 @@ def test_a_public_key_verifies_and_is_never_a_secret() -> None:
         verify(
             declared("standard"), [public], Signed({**headers, b"webhook-signature": b"v1," + as_secret}, b"{}", NOW)
         )
+
+
+def test_what_leat_signs_by_a_private_key_is_as_others_sign_it() -> None:
+    """The key, message and signature of Svix's server, whose signature is the example of the specification."""
+    both = "6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="
+    expected = "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg=="
+    message, body = "msg_p5jXN8AQM9LWM0D4loKWxJek", b'{"test": 2432232314}'
+    seed = base64.b64encode(base64.b64decode(both)[:32]).decode()
+    for written in (f"whsk_{both}", f"whsk_{seed}"):
+        assert signature([signer_of("erp", written)], message, NOW, body) == expected
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    signed = signature([signer_of("erp", each) for each in (secret, f"whsk_{seed}")], message, NOW, body)
+    assert signed == f"v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE= {expected}"
+    public = "whpk_" + base64.b64encode(base64.b64decode(both)[32:]).decode()
+    headers = {b"webhook-id": message.encode(), b"webhook-timestamp": b"%d" % NOW}
+    verify(declared("standard"), [public], Signed({**headers, b"webhook-signature": signed.encode()}, body, NOW))
+    wrong = base64.b64encode(base64.b64decode(both)[:32] + bytes(32)).decode()
+    for broken in (f"whsk_{wrong}", "whsk_", f"whsk_{seed[:-4]}", "whsec_c2hvcnQ=", public, seed):
+        with pytest.raises(NotConfigured, match="openssl"):
+            signer_of("erp", broken)
 
 
 def test_twilio_signs_other_bodies_by_their_hash() -> None:

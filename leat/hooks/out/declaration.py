@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
@@ -37,7 +38,9 @@ class Endpoint(_Model):
 
     url: Secret = Field(description="Its address, named: {env: NAME} or {file: path}.")
     secrets: Annotated[tuple[Secret, ...], BeforeValidator(_several)] = Field(
-        min_length=1, max_length=5, description="Secrets, whsec_…, that each message is signed with, named as url is."
+        min_length=1,
+        max_length=5,
+        description="Secrets, whsec_… or whsk_…, that each message is signed with, named as url is.",
     )
     events: Annotated[tuple[EventType, ...], BeforeValidator(_several)] = Field(
         default=EVENT_TYPES, description="Types of events; all by default."
@@ -74,13 +77,18 @@ class Webhooks(_Model):
         return value
 
 
+def webhooks_path(project: Project) -> Path:
+    """Return the file; it need not be there."""
+    return project.folder / "quality" / "webhooks.yaml"
+
+
 def load_webhooks(project: Project, declarations: Mapping[str, Declaration]) -> Webhooks | None:
     """Return what is declared; None when there is no such file.
 
     Raises:
         DeclarationError: with all mistakes in it.
     """
-    path = project.folder / "quality" / "webhooks.yaml"
+    path = webhooks_path(project)
     if not path.exists():
         return None
     shown = project.shown(path)

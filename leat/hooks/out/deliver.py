@@ -9,11 +9,7 @@ https://www.standardwebhooks.com/
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
-import hashlib
-import hmac
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -26,10 +22,11 @@ from leat.control.engine import storable
 from leat.control.webhook_attempts import ANSWER
 from leat.control.webhooks import EndpointState
 from leat.hooks.out.declaration import Endpoint
+from leat.hooks.out.signing import Signer, read_signers, signature
 from leat.pipelines.declare.project import Project
 from leat.sources.actions import Action, Actor, Change, Order, Parameters, Plan, Receipt, Refused, Verb
 from leat.sources.driver import ConnectionModel, Sync
-from leat.sources.errors import IntegrationError, NotConfigured, RateLimited, Rejected, Unavailable
+from leat.sources.errors import IntegrationError, RateLimited, Rejected, Unavailable
 from leat.sources.http.client import Answer, Client, HttpRequest, Limits, open_client
 from leat.sources.http.headers import retry_after
 from leat.sources.retry import RetryPolicy
@@ -44,8 +41,6 @@ _IN_FLIGHT = 4
 _GONE = 410
 _TIMEOUT, _TOTAL = 15, 30
 _ANSWER = 500  # bytes of an answer that are stored
-_PREFIX = "whsec_"
-_SHORTEST, _LONGEST = 24, 64  # bytes of a secret, by the specification
 
 
 @dataclass
@@ -113,14 +108,13 @@ def post(name: str, endpoint: Endpoint, project: Project, sync: Sync, message: s
         IntegrationError: the endpoint hasn't accepted it.
     """
     with contextlib.ExitStack() as stack:
-        _post(_open(stack, name, endpoint, project, sync), name, _secrets(name, endpoint, project), message, body)
-
-
-def signature(secrets: Sequence[bytes], message: str, timestamp: int, body: bytes) -> str:
-    """Return the header ``webhook-signature``: one signature for each secret."""
-    signed = b".".join([message.encode(), str(timestamp).encode(), body])
-    made = (hmac.new(secret, signed, hashlib.sha256).digest() for secret in secrets)
-    return " ".join("v1," + base64.b64encode(each).decode() for each in made)
+        _post(
+            _open(stack, name, endpoint, project, sync),
+            name,
+            read_signers(name, endpoint, project.folder),
+            message,
+            body,
+        )
 
 
 def _open(stack: contextlib.ExitStack, name: str, endpoint: Endpoint, project: Project, sync: Sync) -> Client:
@@ -136,7 +130,7 @@ def _send(name: str, endpoint: Endpoint, project: Project, health: Health, clien
     try:
         if isinstance(client, IntegrationError):
             raise client
-        answer = _post(client, name, _secrets(name, endpoint, project), payload["id"], payload["body"])
+        answer = _post(client, name, read_signers(name, endpoint, project.folder), payload["id"], payload["body"])
     except _Gone as error:
         health.gone(error)
         raise
@@ -147,12 +141,12 @@ def _send(name: str, endpoint: Endpoint, project: Project, health: Health, clien
     return Receipt({ANSWER: answer})
 
 
-def _post(client: Client, name: str, secrets: Sequence[bytes], message: str, body: str) -> str:
+def _post(client: Client, name: str, signers: Sequence[Signer], message: str, body: str) -> str:
     content, now = body.encode(), int(time.time())
     headers = {
         "webhook-id": message,
         "webhook-timestamp": str(now),
-        "webhook-signature": signature(secrets, message, now, content),
+        "webhook-signature": signature(signers, message, now, content),
     }
     all_answers = frozenset(range(300, 600))
     ask = HttpRequest("", "POST", headers=headers, body=content, accept=all_answers, template="webhook", private=True)
@@ -188,21 +182,6 @@ def _again(error: IntegrationError) -> IntegrationError:
     later = RateLimited(error.integration, error.asked, redact(error.got), error.next_step, asked)
     later.reached = False
     return later
-
-
-def _secrets(name: str, endpoint: Endpoint, project: Project) -> list[bytes]:
-    return [_secret(name, read_secret(each, f"webhook {name}", project.folder)) for each in endpoint.secrets]
-
-
-def _secret(name: str, written: str) -> bytes:
-    try:
-        secret = base64.b64decode(written.removeprefix(_PREFIX), validate=True)
-    except (binascii.Error, ValueError):
-        secret = b""
-    if not written.startswith(_PREFIX) or not _SHORTEST <= len(secret) <= _LONGEST:
-        got = "it isn't whsec_ and the Base64 of 24 to 64 bytes"
-        raise NotConfigured(name, "reading its secret", got, f"make one: {_PREFIX}$(openssl rand -base64 32)")
-    return secret
 
 
 def _plan(_client: Client, _id: str, _parameters: Any) -> Plan:

@@ -19,6 +19,7 @@ class Endpoint(FromAttributes):
     failures: int = Field(description="How many attempts have failed in a row.")
     paused_until: datetime | None = Field(description="When it is tried again; null if a person has paused it.")
     events: list[str]
+    public_keys: list[str] = Field(description="What verifies signatures v1a of its messages: whpk_…")
 
 
 class Delivery(FromAttributes):
