@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, TypeVar
 
 import typer
@@ -16,6 +16,7 @@ from leat.pipelines.declare.project import apart_from, read_declarations, read_w
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.runs.setup_tests import setup_tests
 from leat.runs.workspace import Workspace
+from leat.sources.settings import redact
 
 _Loaded = TypeVar("_Loaded")
 
@@ -36,17 +37,23 @@ def check(
     json: Json = False,
 ) -> None:
     """Validate all files, then try each connection for real."""
+    from leat.hooks.out.declaration import load_webhooks
+    from leat.hooks.trial import endpoint_tests, hook_tests
     from leat.quality.alerts.file import load_alerts
     from leat.quality.alerts.trial import channel_tests
 
     workspace: Workspace = context.obj()
     valid = _validate(workspace)
     asked = read_names(workspace, names or [])
-    warnings = read_warnings(workspace.project, {n: workspace.declarations[n] for n in asked}, workspace.overrides)
-    tried = {each: list(setup_tests(workspace.project, workspace.declarations[each])) for each in asked}
+    project, declared = workspace.project, workspace.declarations
+    warnings = read_warnings(project, {name: declared[name] for name in asked}, workspace.overrides)
+    tried = {each: [*setup_tests(project, declared[each]), *hook_tests(declared[each], project)] for each in asked}
     alerts = load_alerts(workspace.project, workspace.declarations)
     if alerts is not None and not names:
         tried["alerts"] = list(channel_tests(alerts, workspace.project))
+    webhooks = load_webhooks(workspace.project, workspace.declarations)
+    if webhooks is not None and not names:
+        tried["webhooks"] = [replace(test, detail=redact(test.detail)) for test in endpoint_tests(webhooks, project)]
     if not names and (templates := workspace.project.folder / TEMPLATES).is_dir():
         tried["templates"] = list(template_tests(templates))
     ok = all(test.ok for tests in tried.values() for test in tests)

@@ -123,3 +123,30 @@ def test_templates_are_filled(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "✓ templates: hello: Hello Ada" in done.stdout
     assert "✗ templates: broken: " in done.stdout
+
+
+def test_missing_secrets_of_webhooks_are_named_with_their_line(tmp_path: Path) -> None:
+    leat = tally_project(tmp_path)
+    declared = tmp_path / "pipelines" / "tally.yaml"
+    hooks = "hooks:\n  scheme: stripe\n  secrets:\n    - {env: HOOK_OLD}\n    - {env: HOOK_NEW}\n"
+    declared.write_text(f"{declared.read_text().rstrip()}\n{hooks}")
+    line = declared.read_text().splitlines().index("    - {env: HOOK_NEW}") + 1
+    (tmp_path / "quality").mkdir()
+    (tmp_path / "quality" / "webhooks.yaml").write_text(
+        "endpoints:\n  erp:\n    url: {env: ERP}\n    secrets: [{env: ERP_SECRET}]\n"
+        "  old: {url: {env: OLD}, secrets: {env: OLD_SECRET}, required: false}\n"
+    )
+    good = f"whsec_{'A' * 32}"
+    done = leat("check", HOOK_OLD="old", ERP="https://erp.example", ERP_SECRET="whsec_tooshort")
+    assert done.returncode == 1
+    said = " ".join(f"{done.stdout} {done.stderr}".split())
+    assert f"pipelines/tally.yaml:{line}: reading the environment variable HOOK_NEW: it is not set." in said
+    assert "Next: set HOOK_NEW in the environment or in the project's .env file" in said
+    assert "quality/webhooks.yaml:4: reading its secret: it isn't whsec_ and the Base64" in said
+    assert "tooshort" not in said
+    assert "endpoint old: off, for OLD is not set" in said
+    done = leat("check", HOOK_OLD="old", HOOK_NEW="new", ERP_SECRET=good)
+    said = " ".join(f"{done.stdout} {done.stderr}".split())
+    assert "tally: webhooks: their secrets are there" in said
+    assert "quality/webhooks.yaml:3: reading the environment variable ERP: it is not set." in said
+    assert leat("check", HOOK_OLD="old", HOOK_NEW="new", ERP="https://erp.example", ERP_SECRET=good).returncode == 0
