@@ -1,6 +1,7 @@
 """uvicorn's HTTP protocol, with a limit for slow and large heads of requests, which uvicorn doesn't have.
 
-A client that opens a connection and sends its head byte by byte would hold the connection for ever.
+A client that opens a connection and sends its head byte by byte would hold the connection for ever. A connection too
+many is answered as every other error is, where uvicorn would send a plain text.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ import asyncio
 import secrets
 from http import HTTPStatus
 
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from leat.serve.problem import JSON, Problem
 
 HEAD_BYTES = 65_536
 _LATE = Problem(408, "too-slow", "the head of a request came too slowly", "send it again")
+_FULL = Problem(503, "busy", "the server has as many connections as it may", "retry later")
+_RETRY_AFTER = b"5"  # seconds
 
 
 class Protocol(HttpToolsProtocol):
@@ -22,11 +26,13 @@ class Protocol(HttpToolsProtocol):
 
     head_seconds = 10.0
     _timer: asyncio.TimerHandle | None = None
+    _most: int | None = None
     _head = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first head."""
         super().connection_made(transport)
+        self._most, self.limit_concurrency = self.limit_concurrency, None
         self._wait()
 
     def data_received(self, data: bytes) -> None:
@@ -42,7 +48,11 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Stop waiting: the front limits what follows."""
         self._stop()
+        app = self.app
+        if self._most is not None and len(self.connections) > self._most:
+            self.app = _busy
         super().on_headers_complete()
+        self.app = app
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the timer."""
@@ -70,3 +80,12 @@ class Protocol(HttpToolsProtocol):
         head = f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\ncontent-type: {JSON}\r\n"
         self.transport.write(f"{head}content-length: {len(body)}\r\nconnection: close\r\n\r\n".encode() + body)
         self.transport.close()
+
+
+async def _busy(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """Answer one request, and close its connection."""
+    body = _FULL.body(secrets.token_hex(8))
+    headers = [(b"content-type", JSON.encode()), (b"content-length", b"%d" % len(body)),
+               (b"retry-after", _RETRY_AFTER), (b"connection", b"close")]  # fmt: skip
+    await send({"type": "http.response.start", "status": _FULL.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -21,7 +21,7 @@ from leat.serve.front import App, Front
 from leat.serve.metrics import Metrics
 from leat.serve.options import Options
 from leat.serve.protocol import Protocol
-from leat.serve.web import make_config
+from leat.serve.web import CONNECTIONS, make_config
 from tests.kit.child import wait_until
 from tests.kit.command import Leat
 
@@ -106,7 +106,9 @@ class _Threaded(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def fronted(app: App, hooks: App, *, body_seconds: float = 20, head_seconds: float = 10) -> Iterator[int]:
+def fronted(
+    app: App, hooks: App, *, body_seconds: float = 20, head_seconds: float = 10, connections: int = CONNECTIONS
+) -> Iterator[int]:
     """Serve an application behind the real front and protocol, in a thread; gives the port on 127.0.0.1."""
 
     class Impatient(Protocol):
@@ -115,7 +117,9 @@ def fronted(app: App, hooks: App, *, body_seconds: float = 20, head_seconds: flo
     Impatient.head_seconds = head_seconds
     options = Options("/")
     front = Front(app, hooks, options.hosts, Metrics(), body_seconds)
-    server = _Threaded(make_config(front, options, Impatient))
+    config = make_config(front, options, Impatient)
+    config.limit_concurrency = connections
+    server = _Threaded(config)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])))
         thread.start()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 import requests
 
 from leat.serve.options import LIMIT, Options, is_loopback
+from tests.kit.child import wait_until
 from tests.kit.serving import exchange, fronted
 
 CLOSE = b"Host: 127.0.0.1\r\nConnection: close\r\n"
@@ -127,6 +130,21 @@ def test_slow_clients_are_ended_and_others_served_meanwhile(port: int) -> None:
 def test_a_head_that_is_too_large_is_refused(port: int) -> None:
     answer = exchange(port, b"GET / HTTP/1.1\r\n" + b"x: " + b"y" * 70_000)
     assert (status(answer), problem(answer)) == (431, "head-too-large")
+
+
+def test_more_connections_than_the_limit_are_answered_by_a_problem() -> None:
+    """As many idle connections as there may be, one more that is refused, and one in the place of one that has gone."""
+    asked = b"GET / HTTP/1.1\r\n" + CLOSE + b"\r\n"
+    with fronted(echo, hook, head_seconds=60, connections=200) as port, contextlib.ExitStack() as stack:
+        held = [stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30)) for _ in range(200)]
+        wait_until(lambda: status(exchange(port, asked, patience=30)) == 503)
+        answer = exchange(port, asked, patience=30)
+        head = answer.partition(b"\r\n\r\n")[0].lower()
+        assert (status(answer), problem(answer)) == (503, "busy")
+        for header in (b"content-type: application/problem+json", b"retry-after: 5", b"connection: close"):
+            assert header in head
+        held[0].close()
+        wait_until(lambda: status(exchange(port, asked, patience=30)) == 200)
 
 
 def test_addresses() -> None:
