@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from leat.pipelines.declare.json_schema import without_titles
 
 Chart = Literal["line", "columns", "bars", "number"]
 Unit = Literal["number", "percent", "money", "bytes", "hours"]
@@ -74,3 +76,9 @@ class Report(BaseModel):
                 msg = f"{name!r} is no name; write it in lower case, like open_disputes"
                 raise ValueError(msg)
         return value
+
+
+def reports_schema() -> dict[str, Any]:
+    """Return the schema (draft 2020-12), for editors."""
+    whole: dict[str, Any] = without_titles(Report.model_json_schema(mode="validation"))
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Report of a leat project", **whole}

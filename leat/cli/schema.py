@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,7 +24,7 @@ def schema(
         bool,
         typer.Option(
             "--write",
-            help="Write pipelines/schema.json, and the schemas of alerts, automations and policies.",
+            help="Write pipelines/schema.json, and the schemas of what else there is.",
         ),
     ] = False,
 ) -> None:
@@ -36,38 +37,53 @@ def schema(
     if not write:
         sys.stdout.write(text)
         return
-    path = Path(context.meta["project"]) / "pipelines" / "schema.json"
+    project = Path(context.meta["project"])
+    _write(project / "pipelines" / "schema.json", text)
+    for there, written, load in _OTHERS:
+        if (project / there).exists():
+            _write(project / written, jsonlib.dumps(load(), indent=2, ensure_ascii=False) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
     say(f"wrote {path}")
-    alerts = Path(context.meta["project"]) / "quality" / "alerts.yaml"
-    if alerts.exists():
-        from leat.quality.alerts.schema import alerts_schema
 
-        alerts_file = alerts.with_suffix(".schema.json")
-        alerts_file.write_text(jsonlib.dumps(alerts_schema(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        say(f"wrote {alerts_file}")
-    webhooks = Path(context.meta["project"]) / "quality" / "webhooks.yaml"
-    if webhooks.exists():
-        from leat.hooks.out.declaration import webhooks_schema
 
-        webhooks_file = webhooks.with_suffix(".schema.json")
-        webhooks_file.write_text(
-            jsonlib.dumps(webhooks_schema(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
-        say(f"wrote {webhooks_file}")
-    policies = Path(context.meta["project"]) / "policies"
-    if policies.is_dir():
-        from leat.security.policy_declaration import policy_schema
+def _alerts() -> Mapping[str, Any]:
+    from leat.quality.alerts.schema import alerts_schema
 
-        policies_file = policies / "schema.json"
-        policies_file.write_text(jsonlib.dumps(policy_schema(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        say(f"wrote {policies_file}")
-    automations = Path(context.meta["project"]) / "automations"
-    if automations.is_dir():
-        from leat.actions.automations.schema import automations_schema
+    return alerts_schema()
 
-        automations_file = automations / "schema.json"
-        automations_file.write_text(
-            jsonlib.dumps(automations_schema(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
-        say(f"wrote {automations_file}")
+
+def _webhooks() -> Mapping[str, Any]:
+    from leat.hooks.out.declaration import webhooks_schema
+
+    return webhooks_schema()
+
+
+def _policies() -> Mapping[str, Any]:
+    from leat.security.policy_declaration import policy_schema
+
+    return policy_schema()
+
+
+def _automations() -> Mapping[str, Any]:
+    from leat.actions.automations.schema import automations_schema
+
+    return automations_schema()
+
+
+def _reports() -> Mapping[str, Any]:
+    from leat.assets.report import reports_schema
+
+    return reports_schema()
+
+
+_OTHERS: Sequence[tuple[str, str, Callable[[], Mapping[str, Any]]]] = (
+    ("quality/alerts.yaml", "quality/alerts.schema.json", _alerts),
+    ("quality/webhooks.yaml", "quality/webhooks.schema.json", _webhooks),
+    ("policies", "policies/schema.json", _policies),
+    ("automations", "automations/schema.json", _automations),
+    ("assets/reports", "assets/reports/schema.json", _reports),
+)
+"""What has to be there, the file of its schema, and what makes it."""

@@ -14,9 +14,11 @@ import pytest
 import typer
 import yaml
 
+from leat.assets.report import reports_schema
 from leat.catalog.document import documented_sources
 from leat.catalog.tables import ALL
 from leat.cli.commands import app_for
+from leat.hooks.out.declaration import webhooks_schema
 from leat.pipelines.declare.json_schema import json_schema
 from leat.pipelines.load.system_tables import TABLES
 from leat.quality.alerts.schema import alerts_schema
@@ -63,6 +65,8 @@ def in_schemas() -> Iterator[tuple[str, str]]:
     yield from in_schema("schema.json", json_schema())
     yield from in_schema("alerts.schema.json", alerts_schema())
     yield from in_schema("policies.schema.json", policy_schema())
+    yield from in_schema("reports.schema.json", reports_schema())
+    yield from in_schema("webhooks.schema.json", webhooks_schema())
 
 
 def in_schema(at: str, part: Any) -> Iterator[tuple[str, str]]:

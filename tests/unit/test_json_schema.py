@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from leat.assets.report import reports_schema
 from leat.pipelines.declare.json_schema import SCHEMA_FILE
 from leat.pipelines.declare.yaml_file import parse_yaml, read_yaml
 
@@ -36,6 +37,15 @@ def test_the_schema_is_fresh() -> None:
 @pytest.mark.parametrize("path", sorted((PROJECT / "pipelines").glob("*.yaml")), ids=lambda path: path.stem)
 def test_declarations_are_valid(schema: Draft202012Validator, path: Path) -> None:
     assert [error.message for error in schema.iter_errors(read_yaml(path, path.name).value)] == []
+    assert path.read_text(encoding="utf-8").startswith("# yaml-language-server: $schema=schema.json\n")
+
+
+@pytest.mark.parametrize("path", sorted((PROJECT / "assets" / "reports").glob("*.yaml")), ids=lambda path: path.stem)
+def test_reports_are_valid_and_their_schema_is_fresh(path: Path) -> None:
+    written = json.loads((path.parent / "schema.json").read_text(encoding="utf-8"))
+    assert written == reports_schema(), "assets/reports/schema.json is stale; run: leat schema --write"
+    Draft202012Validator.check_schema(written)
+    assert list(Draft202012Validator(written).iter_errors(read_yaml(path, path.name).value)) == []
     assert path.read_text(encoding="utf-8").startswith("# yaml-language-server: $schema=schema.json\n")
 
 
