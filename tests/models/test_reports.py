@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlglot import exp
 
+from leat.assets.lineage import personal_columns
 from leat.assets.model_files import load_models
 from leat.assets.report import Figure
-from leat.assets.report_files import load_reports, read_reports
+from leat.assets.report_files import columns_of, load_reports, parse_expression, read_reports
 from leat.assets.report_query import is_personal, points_query, rows_query
 from leat.pipelines.declare.project import load_declarations
 from tests.kit.loaded import REPOSITORY, project, write
@@ -64,3 +66,35 @@ def test_a_figure_is_personal_if_it_shows_a_personal_column() -> None:
     assert is_personal(ANSWER, frozenset({"hours"}))
     assert not is_personal(ANSWER, frozenset({"answer"})), "it is only counted"
     assert not is_personal(ANSWER.model_copy(update={"personal": False}), frozenset({"account"}))
+
+
+SHARED = {("finance", "differences"): "its labels are words of the model, such as payout, not texts of a person"}
+"""Figures by a column that lineage takes to be personal, and why it isn't."""
+
+
+def test_no_figure_for_everybody_shows_a_single_person() -> None:
+    """What is marked ``personal: false`` is by no column of a person, adds people up, and picks none of them out."""
+    declarations = load_declarations(project(REPOSITORY))
+    personal = personal_columns(load_models(project(REPOSITORY), declarations), declarations)
+    wrong, checked = [], 0
+    for area, report in load_reports(project(REPOSITORY)).items():
+        for name, figure in report.figures.items():
+            if is_personal(figure, personal[figure.model]):
+                continue
+            checked += 1
+            where = f"{area}.{name}"
+            by = parse_expression(figure.by) if figure.by else None
+            dated = isinstance(by, exp.Cast) and by.is_type("date")
+            if by is not None and not dated and (area, name) not in SHARED:
+                wrong += [f"{where}: by {each}" for each in columns_of(by) & personal[figure.model]]
+            for column in parse_expression(figure.value).find_all(exp.Column):
+                if column.name in personal[figure.model] and not column.find_ancestor(exp.Sum, exp.Avg, exp.Count):
+                    wrong.append(f"{where}: value {column.name}")
+            for column in parse_expression(figure.where).find_all(exp.Column) if figure.where else ():
+                texts = (
+                    [each for each in column.parent.find_all(exp.Literal) if each.is_string] if column.parent else []
+                )
+                if column.name in personal[figure.model] and texts:
+                    wrong.append(f"{where}: where {column.name} is {texts[0]}")
+    assert wrong == []
+    assert checked > 30

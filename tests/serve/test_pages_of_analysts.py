@@ -60,7 +60,8 @@ def test_a_number_leads_to_its_rows_and_its_sql(pages: Pages) -> None:
     assert "column</" not in text
     assert pages("/reports/shop/labels", "viewer").status_code == 403
     days = pages("/reports/shop/days", "viewer").text
-    assert "1 column with personal data that you may not see left out" in days
+    assert "Each row may be about one person" in days
+    assert "<th>number</th>" not in days
     assert "=2+2" not in days
     assert "/query?" not in days
     file = pages("/reports/shop/labels.csv", "analyst")

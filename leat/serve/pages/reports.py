@@ -93,19 +93,25 @@ def show_figure(
 
 
 def _rows(guard: Guard, reader: Reader, contents: Contents, shown: Shown, at: str | None) -> dict[str, Any]:
-    """Return the rows behind a figure, without columns that the caller may not see."""
+    """Return the rows behind a figure; none of a model with personal columns to whoever may not see those.
+
+    A row may be about one person, whom its other columns give away.
+    """
     if at is not None and at not in shown.labels:
         raise Problem(404, "no-such-point", "the figure has no such point now", "look at the figure")
     model = shown.figure.model
     listed = contents.columns[ANALYTICS, model]
-    personal = guard.may("read", Resource("model", model, tags=frozenset({"personal"})))
-    columns = [row["column_name"] for row in listed if row["type"] is not None and (personal or not row["personal"])]
+    if any(row["personal"] for row in listed):
+        personal = Resource("model", model, tags=frozenset({"personal"}))
+        if not guard.may("read", personal):
+            return {"rows": (), "withheld": True}
+        guard.require("read", personal)  # so that it is in the audit log
+    columns = [row["column_name"] for row in listed if row["type"] is not None]
     label = () if at is None else (shown.labels[at],)
     sql = rows_query(shown.figure, reader.dialect, columns, shown.currency, label)
     counted = reader.rows(f"SELECT COUNT(*) FROM ({sql}) AS counted")
     return {
         "columns": columns,
-        "hidden": len(listed) - len(columns),
         "total": counted[0][0],
         "rows": reader.rows(f"{sql}\nLIMIT {literal(_ROWS)}"),
         "rows_sql": sql,
