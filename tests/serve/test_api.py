@@ -277,7 +277,7 @@ def test_rows_as_a_file_need_the_right_to_export(api: Api, app: FastAPI) -> None
         refused = [api.query(sql, without, form) for form in FORMS if form != "application/json"]
         for answer in (*refused, api.query(sql, without, rows=READ + 1)):
             assert answer.status_code == 403, (role, answer.text)
-            assert f"may not {'query' if role == 'viewer' else 'export'} " in answer.json()["detail"]
+            assert f"may not {'query' if role == 'viewer' else 'export'}" in answer.json()["detail"]
 
 
 def test_a_query_that_takes_too_long_is_stopped_and_others_go_on(api: Api) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from leat.serve.api.models import FromAttributes
+from leat.serve.api.parameters import Moment
 
 
 class Endpoint(FromAttributes):
@@ -58,8 +59,8 @@ class Replay(BaseModel):
     model_config = ConfigDict(extra="forbid")
     status: Literal["failed", "sent"] | None = Field(default="failed", description="Null for both.")
     event_type: str | None = Field(default=None, max_length=200)
-    since: AwareDatetime | None = Field(default=None, description="Only those of then or later.")
-    until: AwareDatetime | None = Field(default=None, description="Only those before.")
+    since: Moment | None = Field(default=None, description="Only those of then or later.")
+    until: Moment | None = Field(default=None, description="Only those before.")
 
 
 class Replayed(BaseModel):

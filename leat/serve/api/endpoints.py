@@ -6,7 +6,6 @@ import threading
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AwareDatetime
 
 from leat.hooks.out.declaration import Webhooks
 from leat.pipelines.declare.yaml_file import DeclarationError
@@ -16,6 +15,7 @@ from leat.runs.webhooks_out import Outcome, Wanted, Webhook
 from leat.serve.api.endpoint_models import Attempt, Delivery, DeliveryDetails, Endpoint, EndpointTest, Replay, Replayed
 from leat.serve.api.guard import AsGuard, Guard, GuardedRoute
 from leat.serve.api.paging import Page, Paging, paging
+from leat.serve.api.parameters import Moment
 from leat.serve.problem import Problem
 
 router = APIRouter(route_class=GuardedRoute)
@@ -88,8 +88,8 @@ async def wanted_of(
     endpoint: Word = None,
     status: Annotated[Outcome | None, Query(description="`open` is whatever isn't over.")] = None,
     event_type: Word = None,
-    since: Annotated[AwareDatetime | None, Query(description="Only those of then or later.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Only those before.")] = None,
+    since: Annotated[Moment | None, Query(description="Only those of then or later.")] = None,
+    until: Annotated[Moment | None, Query(description="Only those before.")] = None,
 ) -> Wanted:
     """Return which deliveries a request wants."""
     return Wanted(endpoint, status, event_type, since, until)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from datetime import UTC, datetime
+from typing import Annotated
 
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
+from pydantic import AfterValidator, AwareDatetime
 
 from leat.pipelines.declare.diagnostics import meant
 from leat.serve.problem import Problem
@@ -15,6 +18,18 @@ LARGEST = 2**53 - 1
 """The largest number that is taken: JSON has it exactly, and so do both databases."""
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """NUL as JSON writes it, unless its backslash is written itself."""
+
+
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        msg = "is before the year 1 or after the year 9999 in UTC"
+        raise ValueError(msg) from error
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A time with its zone; given as UTC."""
 
 
 def names_of(dependant: Dependant) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -122,7 +122,7 @@ def _wanted(request: Request, by: Filters) -> Wanted:
 
 def _time(request: Request, text: str) -> datetime | None:
     """Return a time that a form says in the reader's zone; None if it says none."""
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, OverflowError):
         at = datetime.fromisoformat(text)
-        return at if at.tzinfo is not None else at.replace(tzinfo=zone_of(request))
+        return (at if at.tzinfo is not None else at.replace(tzinfo=zone_of(request))).astimezone(UTC)
     return None
