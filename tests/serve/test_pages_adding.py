@@ -366,11 +366,13 @@ def test_no_driver_gets_further(restricted: Pages, at: str, form: dict[str, str]
     assert "is not a public address" in text
 
 
-def test_a_token_is_asked_for_at_public_addresses_alone(restricted: Pages, server: Answers, tmp_path: Path) -> None:
+def test_a_token_is_asked_for_at_public_addresses_alone(
+    restricted: Pages, server: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_SECRET", "secret")
     grant = {"auth": "oauth2_client_credentials", "auth.token_url": f"{server.url}token", "auth.client_id": "shop",
              "auth.client_secret": "SHOP_SECRET"}  # fmt: skip
     asked = len(server.asked)
-    (restricted.workspace.project.folder / ".env").write_text("SHOP_SECRET=secret\n")
     _, text = tried(restricted, {"name": "shop", "url": "https://192.0.2.1/orders", **grant})
     assert "is not a public address" in text
     assert len(server.asked) == asked
