@@ -22,7 +22,7 @@ async def fields_of(request: Request) -> Mapping[str, str]:
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
         raise Problem(415, "no-form", "this isn't a form", "send the form of the page")
     try:
-        pairs = parse_qsl((await request.body()).decode(), keep_blank_values=True, max_num_fields=100)
+        pairs = parse_qsl((await request.body()).decode(), keep_blank_values=True, max_num_fields=1000)
     except ValueError as error:
         raise Problem(400, "no-form", "the form can't be read", "send the form of the page") from error
     return {name: value.strip() for name, value in pairs}
