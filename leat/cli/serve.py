@@ -103,7 +103,7 @@ def serve(  # noqa: PLR0913, PLR0917 - each is an option of the command
                 say(f"sign in, once, within 10 minutes: {sign_in}", whole=True)
         sys.stdout.flush()
 
-    from leat.serve.logs import log_as_json
+    from leat.runs.json_log import log_as_json
 
     log_as_json("supervisor")
     try:

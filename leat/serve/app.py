@@ -82,6 +82,7 @@ def create_app(
     app.state.ended, app.state.recent, app.state.asked = asyncio.Event(), Recent(), Asked()
     app.state.turns = Turns()
     app.state.drafts, app.state.private_networks = Drafts(), private_networks
+    app.state.dagster = None
     app.state.changes = Changes(health.workspace)
     app.state.answers = Answers(app.state.changes.version)
     app.state.refused = {}  # of webhooks, by endpoint

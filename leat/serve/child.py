@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
 from pathlib import Path
 
+from leat.runs.json_log import log_as_json
+from leat.runs.lifeline import end_with_parent
 from leat.runs.workspace import Workspace, open_workspace
-from leat.serve.logs import log_as_json
 from leat.serve.options import Options, read_options
 
 
@@ -20,13 +18,8 @@ def start_child(name: str) -> tuple[Options, Workspace, tuple[int, ...]]:
         NoProject: the project isn't there any more.
     """
     options, lives, *others = sys.argv[1:]
-    threading.Thread(target=_end_with_supervisor, args=(int(lives),), daemon=True).start()
+    end_with_parent(int(lives))
     read = read_options(options)
     workspace = open_workspace(Path(read.project), may_be_empty=True)
     log_as_json(name)
     return read, workspace, tuple(map(int, others))
-
-
-def _end_with_supervisor(lives: int) -> None:
-    os.read(lives, 1)  # it returns when the other end is closed, by the death of the supervisor
-    os.kill(os.getpid(), signal.SIGTERM)

@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from leat.runs.dagster_process import GRAPHQL as WEBSOCKET
 from leat.serve.metrics import Metrics
 from leat.serve.options import LIMIT
 from leat.serve.problem import JSON, Problem
@@ -73,8 +74,8 @@ class Front:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        if scope["type"] != "http":
-            await send({"type": "websocket.close", "code": 1008})
+        if scope["type"] == "websocket":
+            await self._open(scope, receive, send)
             return
         hook = scope["path"].startswith("/hooks/")
         exchange = _Exchange(scope, receive, send, self.body_seconds, FOR_PROGRAMS if hook else SECURITY_HEADERS)
@@ -95,20 +96,45 @@ class Front:
             if exchange.status >= 400 or not (hook or scope["path"] in _PROBES or scope["path"].startswith(_LINKS)):
                 exchange.log()
 
-    def _refuse_odd(self, scope: Scope, exchange: _Exchange) -> None:
-        """Refuse paths that another program on the way may read otherwise, other hosts, and bodies that are too large.
+    async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on a WebSocket of the one path that has some; close others before they are open."""
+        begun, name = time.monotonic(), secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = name
+        request_id.set(name)
+        try:
+            self._refuse_elsewhere(scope, dict(scope["headers"]))
+            await (self.app if scope["path"] == WEBSOCKET else _close)(scope, receive, send)
+        except Problem:
+            await _close(scope, receive, send)
+        finally:
+            _log(scope, name, "WEBSOCKET", 101, time.monotonic() - begun)
+
+    def _refuse_elsewhere(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
+        """Refuse paths that another program on the way may read otherwise, and other hosts.
 
         Raises:
             Problem: with the status.
         """
         if _ODD_PATH.search(scope["raw_path"]):
             raise Problem(400, "odd-path", "the path isn't in its plain form", "send it without escapes and dots")
-        host = _host(exchange.headers.get(b"host", b"").decode("latin-1"))
+        host = _host(headers.get(b"host", b"").decode("latin-1"))
         if host not in self.hosts:
             raise Problem(421, "unknown-host", "the Host header names another server", "start `leat serve` with --url")
+
+    def _refuse_odd(self, scope: Scope, exchange: _Exchange) -> None:
+        """Refuse what is elsewhere, and bodies that are too large.
+
+        Raises:
+            Problem: with the status.
+        """
+        self._refuse_elsewhere(scope, exchange.headers)
         length = exchange.headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > LIMIT:
             raise too_large()
+
+
+async def _close(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await send({"type": "websocket.close", "code": 1008})
 
 
 def too_large() -> Problem:
@@ -211,19 +237,12 @@ class _Exchange:
         await self.send({"type": "http.response.body", "body": body})
 
     def log(self) -> None:
-        """Write a line of the log; never the query, which may have what is private."""
-        client = self.scope.get("client") or ("", 0)
-        log.info(
-            "%s %s %d",
-            self.scope["method"],
-            self.scope["path"],
-            self.status,
-            extra={
-                "request_id": self.request_id,
-                "method": self.scope["method"],
-                "path": self.scope["path"],
-                "status": self.status,
-                "seconds": round(self.seconds, 4),
-                "client": client[0],
-            },
-        )
+        """Write a line of the log."""
+        _log(self.scope, self.request_id, self.scope["method"], self.status, self.seconds)
+
+
+def _log(scope: Scope, name: str, method: str, status: int, seconds: float) -> None:
+    """Write a line of the log; never the query, which may have what is private."""
+    client, _ = scope.get("client") or ("", 0)
+    named = {"request_id": name, "method": method, "path": scope["path"], "status": status, "client": client}
+    log.info("%s %s %d", method, scope["path"], status, extra=named | {"seconds": round(seconds, 4)})

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from leat.runs.dagster_process import GRAPHQL as WEBSOCKET
 from leat.serve.problem import JSON, Problem
 
 HEAD_BYTES = 65_536
@@ -58,6 +59,12 @@ class Protocol(HttpToolsProtocol):
         """Forget the timer."""
         self._stop()
         super().connection_lost(exc)
+
+    def _should_upgrade(self) -> bool:
+        """Return whether to open a WebSocket: for the path that has one, and while there are few connections."""
+        most = self.limit_concurrency
+        here = self.url.partition(b"?")[0] == WEBSOCKET.encode() and (most is None or len(self.connections) < most)
+        return here and super()._should_upgrade()
 
     def _wait(self) -> None:
         self._head = 0

@@ -1,5 +1,6 @@
 """The process that ``leat serve`` is: it owns the listening socket, starts web and worker, and restarts what ends.
 
+It starts Dagster's UI when web asks for it, in a session of its own, since that has processes of its own, too.
 Because the socket is not the web process's own, connections wait in its queue while that process starts again. With
 socket activation by systemd the socket outlives this process, too.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import select
 import signal
 import socket
@@ -17,8 +19,11 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import FrameType
 
+from leat.runs.dagster_process import meeting_folder, note_failure, prepare_start, read_failure, was_reached
+from leat.runs.workspace import open_workspace
 from leat.serve.options import Options
 
 log = logging.getLogger("leat.serve")
@@ -27,14 +32,29 @@ _FIRST_SOCKET = 3  # sd_listen_fds(3)
 _STOP_SECONDS = 30.0
 _WAITS = (0.0, 0.5, 2.0, 5.0)  # before a process is started again, by how often it has ended early
 _EARLY = 10.0
+READY, WANT_DAGSTER = b"1", b"d"
+"""What web reports: that it answers, or that somebody wants to see Dagster's UI."""
 
 
 @dataclass(slots=True)
 class _Child:
-    """A process that is to run."""
+    """A process that is to run.
+
+    Attributes:
+        name: how the log calls it.
+        module: what it runs.
+        arguments: of its command line.
+        descriptors: which of the supervisor's it gets, as further arguments.
+        given: what it reads from its standard input: an argument would be seen by other accounts.
+        group: whether it has processes of its own, which end with it.
+    """
 
     name: str
+    module: str
+    arguments: tuple[str, ...]
     descriptors: tuple[int, ...]
+    given: bytes = b""
+    group: bool = False
     process: subprocess.Popen[bytes] | None = None
     began: float = 0.0
     ready: bool = False
@@ -60,8 +80,17 @@ class Supervisor:
         self._signals, wake = os.pipe()
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(wake)
-        self._web = _Child("web", (self._lives, self._socket.fileno(), ready))
-        self._children = [self._web, _Child("worker", (self._lives,))]
+        key, given = secrets.token_bytes(32), (self.options.as_json(),)
+        project = open_workspace(Path(options.project)).project
+        self._meeting = meeting_folder(project)
+        prepare_start(self._meeting)
+        web = (self._lives, self._socket.fileno(), ready)
+        self._web = _Child("web", "leat.serve.web", given, web, key)
+        self._children = [self._web, _Child("worker", "leat.serve.worker", given, (self._lives,))]
+        self._dagster = _Child(
+            "dagster", "leat.dagster_project.ui", (options.project,), (self._lives,), key, group=True
+        )
+        self._wanted = False
 
     def run(self) -> int:
         """Serve until a signal asks to end; returns the exit code."""
@@ -72,6 +101,7 @@ class Supervisor:
             now = time.monotonic()
             for child in self._children:
                 self._look_after(child, now)
+            self._look_after_dagster(now)
             self._wait()
         _notify("STOPPING=1")
         self._stop()
@@ -90,17 +120,37 @@ class Supervisor:
         if child.process is None and now >= child.not_before:
             self._start(child, now)
 
+    def _look_after_dagster(self, now: float) -> None:
+        """Start it if somebody wants it; when it has ended, it is started again for the next one."""
+        child = self._dagster
+        if child.process is not None and child.process.poll() is not None:
+            code = child.process.returncode
+            log.log(logging.ERROR if code else logging.INFO, "dagster ended with %s", code)
+            if code and not was_reached(self._meeting) and read_failure(self._meeting) is None:
+                note_failure(self._meeting, f"Dagster's process ended with {code}", "look into the log of `leat serve`")
+            child.process = None
+        if child.process is None and self._wanted:
+            prepare_start(self._meeting)
+            self._start(child, now)
+        self._wanted = False
+
     def _start(self, child: _Child, now: float) -> None:
-        argv = [sys.executable, "-m", f"leat.serve.{child.name}", self.options.as_json(), *map(str, child.descriptors)]
-        child.process = subprocess.Popen(argv, pass_fds=child.descriptors, stdin=subprocess.DEVNULL)
+        argv = [sys.executable, "-m", child.module, *child.arguments, *map(str, child.descriptors)]
+        stdin = subprocess.PIPE if child.given else subprocess.DEVNULL
+        child.process = subprocess.Popen(argv, pass_fds=child.descriptors, stdin=stdin, start_new_session=child.group)
+        if child.process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError), child.process.stdin as pipe:
+                pipe.write(child.given)
         child.began, child.ready = now, False
 
     def _wait(self) -> None:
-        """Return when a process has ended or is ready, or after half a second."""
+        """Return when a process has ended or is ready, when somebody wants Dagster, or after half a second."""
         readable, _, _ = select.select([self._signals, self._ready], [], [], 0.5)
         if self._signals in readable:
             os.read(self._signals, 512)
-        if self._ready in readable and os.read(self._ready, 512):
+        reported = os.read(self._ready, 512) if self._ready in readable else b""
+        self._wanted = WANT_DAGSTER in reported
+        if READY in reported:
             self._web.ready = True
             if not self._announced:  # web also reports when it was started again
                 self._announced = True
@@ -108,7 +158,8 @@ class Supervisor:
             _notify("READY=1")
 
     def _stop(self) -> None:
-        running = [child.process for child in self._children if child.process is not None]
+        children = (*self._children, self._dagster)
+        running = [child.process for child in children if child.process is not None]
         for process in running:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
@@ -119,6 +170,10 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        if self._dagster.process is not None:
+            with contextlib.suppress(ProcessLookupError):  # nothing is left of its session
+                os.killpg(self._dagster.process.pid, signal.SIGKILL)
+        prepare_start(self._meeting)
         self._socket.close()
 
 

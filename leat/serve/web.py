@@ -12,6 +12,7 @@ import contextlib
 import logging
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from types import FrameType
 
@@ -22,17 +23,20 @@ from leat.hooks.endpoints import read_endpoints
 from leat.hooks.segments import SegmentWriter
 from leat.pipelines.declare.project import Project
 from leat.pipelines.declare.yaml_file import DeclarationError
+from leat.runs.dagster_process import meeting_folder
 from leat.runs.hooks import applied_up_to, live_folder
 from leat.runs.workspace import Workspace
 from leat.serve.app import create_app
 from leat.serve.child import start_child
 from leat.serve.current import Current
+from leat.serve.dagster_ui.process import DagsterProcess
 from leat.serve.front import Front
 from leat.serve.health import Health
 from leat.serve.hooks import HooksApp
 from leat.serve.metrics import Metrics
-from leat.serve.options import Options
+from leat.serve.options import LIMIT, Options
 from leat.serve.protocol import Protocol
+from leat.serve.supervisor import READY, WANT_DAGSTER
 from leat.serve.traces import Traces
 from leat.warehouse.session import Busy, WarehouseError
 
@@ -53,7 +57,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then report."""
         await super().startup(sockets)
-        os.write(self._ready, b"1")
+        os.write(self._ready, READY)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """End streams of events, which would never end by themselves.
@@ -79,7 +83,9 @@ def make_config(app: Front, options: Options, protocol: type[Protocol] = Protoco
     return uvicorn.Config(
         app,
         http=protocol,
-        ws="none",
+        ws="websockets-sansio",  # only Dagster's UI has any, see Protocol and Front
+        ws_max_size=LIMIT,
+        ws_per_message_deflate=False,
         interface="asgi3",
         lifespan="on",
         log_config=None,
@@ -92,7 +98,7 @@ def make_config(app: Front, options: Options, protocol: type[Protocol] = Protoco
     )
 
 
-async def serve(workspace: Workspace, options: Options, listening: socket.socket, ready: int) -> None:
+async def serve(workspace: Workspace, options: Options, listening: socket.socket, ready: int, key: bytes) -> None:
     """Answer until a signal asks to end; what is under way is answered first."""
     writer = SegmentWriter(live_folder(workspace))
     writer.open(after=_applied(workspace))
@@ -105,6 +111,9 @@ async def serve(workspace: Workspace, options: Options, listening: socket.socket
         public_url=options.public_url,
         traces=traces,
         private_networks=options.private_networks,
+    )
+    dagster = app.state.dagster = DagsterProcess(
+        meeting_folder(workspace.project), key, lambda: os.write(ready, WANT_DAGSTER)
     )
     hooks = HooksApp(
         read_endpoints(workspace.declarations, workspace.project.folder, options.public_url), writer, metrics
@@ -119,6 +128,7 @@ async def serve(workspace: Workspace, options: Options, listening: socket.socket
     async with _metrics_served(metrics, options.metrics_port):
         await server.serve(sockets=[listening])
     reloading.cancel()
+    await dagster.close()
     traces.close()
     writer.close()
 
@@ -182,8 +192,9 @@ async def _metrics_served(metrics: Metrics, port: int | None):  # type: ignore[n
 def main() -> None:
     """Serve with the arguments of the command line."""
     options, workspace, (listening, ready) = start_child("web")
+    key = sys.stdin.buffer.read()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(workspace, options, socket.socket(fileno=listening), ready))
+        runner.run(serve(workspace, options, socket.socket(fileno=listening), ready, key))
 
 
 if __name__ == "__main__":

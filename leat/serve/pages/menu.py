@@ -8,6 +8,7 @@ from leat.serve.pages import (
     audit,
     automations,
     catalog,
+    dagster,
     endpoints,
     integrations,
     overview,
@@ -35,6 +36,7 @@ PAGES = (
     runs.router,
     endpoints.router,  # before webhooks, because its path looks like a number of one
     webhooks.router,
+    dagster.router,
     people.router,
     audit.router,
     preferences.router,

@@ -23,6 +23,7 @@ from markupsafe import Markup
 
 from leat.runs.access import Principal, Resource
 from leat.runs.workspace import Workspace
+from leat.serve.dagster_ui.rights import UI
 from leat.serve.pages.units import words
 
 _HERE = Path(__file__).parent
@@ -46,6 +47,7 @@ _MENU: Sequence[tuple[str, str, Resource]] = (
     ("/integrations", "Integrations", Resource("overview")),
     ("/runs", "Runs", Resource("overview")),
     ("/webhooks", "Webhooks", Resource("hook")),
+    ("/dagster/", "Dagster", UI),
     ("/people", "People", Resource("person")),
     ("/audit", "Audit", Resource("audit")),
 )

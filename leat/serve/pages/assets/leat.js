@@ -69,3 +69,13 @@ if (editor) {
     if (asked === mine) running.hidden = true;
   });
 }
+// A page that waits for a program which is starting is loaded again when that has started, or can't.
+const waits = document.querySelector("[data-wait]");
+if (waits) {
+  const look = async () => {
+    const answer = await fetch(waits.dataset.wait).then((got) => got.json()).catch(() => ({ starting: true }));
+    if (answer.starting) setTimeout(look, 1000);
+    else location.reload();
+  };
+  setTimeout(look, 1000);
+}

@@ -37,10 +37,12 @@ class _AsJson(logging.Formatter):
 
 
 def log_as_json(process: str) -> None:
-    """Let this process log to standard error as well; ``process`` is its name: supervisor, web or worker."""
+    """Let this process log to standard error as well; ``process`` is its name: supervisor, web, worker or dagster."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_AsJson(process))
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.INFO)
     logging.getLogger("uvicorn.access").disabled = True
+    for name in ("alembic", "httpx2"):  # the second one logs whole addresses
+        logging.getLogger(name).setLevel(logging.WARNING)
