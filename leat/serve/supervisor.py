@@ -32,8 +32,8 @@ _FIRST_SOCKET = 3  # sd_listen_fds(3)
 _STOP_SECONDS = 30.0
 _WAITS = (0.0, 0.5, 2.0, 5.0)  # before a process is started again, by how often it has ended early
 _EARLY = 10.0
-READY, WANT_DAGSTER = b"1", b"d"
-"""What web reports: that it answers, or that somebody wants to see Dagster's UI."""
+READY, WANT_DAGSTER, WANT_AGAIN = b"1", b"d", b"a"
+"""What web reports: that it answers, that somebody wants to see Dagster's UI, or wants it although it has failed."""
 
 
 @dataclass(slots=True)
@@ -90,7 +90,7 @@ class Supervisor:
         self._dagster = _Child(
             "dagster", "leat.dagster_project.ui", (options.project,), (self._lives,), key, group=True
         )
-        self._wanted = False
+        self._wanted = self._again = False
 
     def run(self) -> int:
         """Serve until a signal asks to end; returns the exit code."""
@@ -126,12 +126,14 @@ class Supervisor:
         if child.process is not None and child.process.poll() is not None:
             code = child.process.returncode
             log.log(logging.ERROR if code else logging.INFO, "dagster ended with %s", code)
-            if code and not was_reached(self._meeting) and read_failure(self._meeting) is None:
+            failed = code and not was_reached(self._meeting) and not self._again
+            if failed and read_failure(self._meeting) is None:
                 note_failure(self._meeting, f"Dagster's process ended with {code}", "look into the log of `leat serve`")
             child.process = None
-        if child.process is None and self._wanted:
+        if child.process is None and (self._wanted or self._again):
             prepare_start(self._meeting)
             self._start(child, now)
+            self._again = False
         self._wanted = False
 
     def _start(self, child: _Child, now: float) -> None:
@@ -150,6 +152,7 @@ class Supervisor:
             os.read(self._signals, 512)
         reported = os.read(self._ready, 512) if self._ready in readable else b""
         self._wanted = WANT_DAGSTER in reported
+        self._again = self._again or WANT_AGAIN in reported
         if READY in reported:
             self._web.ready = True
             if not self._announced:  # web also reports when it was started again

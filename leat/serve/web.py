@@ -36,7 +36,7 @@ from leat.serve.hooks import HooksApp
 from leat.serve.metrics import Metrics
 from leat.serve.options import LIMIT, Options
 from leat.serve.protocol import Protocol
-from leat.serve.supervisor import READY, WANT_DAGSTER
+from leat.serve.supervisor import READY, WANT_AGAIN, WANT_DAGSTER
 from leat.serve.traces import Traces
 from leat.warehouse.session import Busy, WarehouseError
 
@@ -113,7 +113,7 @@ async def serve(workspace: Workspace, options: Options, listening: socket.socket
         private_networks=options.private_networks,
     )
     dagster = app.state.dagster = DagsterProcess(
-        meeting_folder(workspace.project), key, lambda: os.write(ready, WANT_DAGSTER)
+        meeting_folder(workspace.project), key, lambda again: os.write(ready, WANT_AGAIN if again else WANT_DAGSTER)
     )
     hooks = HooksApp(
         read_endpoints(workspace.declarations, workspace.project.folder, options.public_url), writer, metrics

@@ -47,9 +47,9 @@ class Served:
         return requests.post(self.url + path, timeout=30, **more)
 
     def child(self, name: str) -> int | None:
-        """Return the process id of web or worker; None while it isn't there."""
+        """Return the process id of web, worker or dagster_project.ui; None while it isn't there."""
         children = subprocess.run(
-            ["pgrep", "-P", str(self.process.pid), "-f", f"leat.serve.{name}"],
+            ["pgrep", "-P", str(self.process.pid), "-f", rf"leat\.(serve\.)?{name} "],
             capture_output=True,
             text=True,
             check=False,

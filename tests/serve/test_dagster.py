@@ -86,14 +86,14 @@ class Ui:
         port: of the front.
         tokens: by role.
         cookies: of sessions, by role.
-        wanted: has an item for each time that web asked for Dagster's process.
+        wanted: has an item for each time that web asked for Dagster's process; True if it had failed.
     """
 
     workspace: Workspace
     port: int
     tokens: dict[str, str]
     cookies: dict[str, str] = field(default_factory=dict)
-    wanted: list[None] = field(default_factory=list)
+    wanted: list[bool] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -186,7 +186,7 @@ def ui(leat: Leat) -> Iterator[Ui]:
         app = create_app(Health(workspace), Current(workspace), Buckets(failures=1_000_000))
         with fronted(app, app) as port:
             ui = Ui(workspace, port, tokens)
-            app.state.dagster = DagsterProcess(meeting_folder(workspace.project), KEY, lambda: ui.wanted.append(None))
+            app.state.dagster = DagsterProcess(meeting_folder(workspace.project), KEY, ui.wanted.append)
             with writing(workspace.store) as session:
                 for role in ROLES:
                     person = save_person(session, Identity("https://id.example", role, role), role, now, [role])

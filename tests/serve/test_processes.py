@@ -6,11 +6,13 @@ import json
 import os
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from leat.runs.dagster_process import was_reached
 from tests.kit.child import wait_until
 from tests.kit.command import Leat, tally_project
 from tests.kit.serving import Served, served
@@ -85,11 +87,36 @@ def test_mistakes_of_sign_in_are_found_before_serving(tmp_path: Path) -> None:
     assert "can't be reached" in unreachable["sign_in"]
 
 
-def test_children_end_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
-    process = tally_project(tmp_path).start("serve", "--port", "0", "--json")
+def test_dagster_starts_for_a_visitor_and_all_children_end_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
+    leat = tally_project(tmp_path)
+    token = leat.json("tokens", "create", "x", "--expires", "P1D")["token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    broken = tmp_path / ".leat" / "dagster" / "dagster.yaml"
+    broken.parent.mkdir()
+    broken.write_text("nonsense: true\n")
+    process = leat.start("serve", "--port", "0", "--json")
     assert process.stdout is not None
     one = Served(process, json.loads(process.stdout.readline())["url"])
-    children = [one.child("web"), one.child("worker")]
+    threading.Thread(target=lambda: [None for _ in process.stderr or ()], daemon=True).start()
+    assert one.child("dagster_project.ui") is None
+    assert one.get("/dagster/server_info", headers=headers).status_code == 503
+    page = headers | {"Accept": "text/html"}
+    wait_until(lambda: one.get("/dagster/", headers=page).status_code == 502, 200)
+    failed = one.get("/dagster/", headers=page).text
+    assert "couldn&#39;t start" in failed or "couldn't start" in failed
+    assert f"correct dagster.yaml in {broken.parent}" in failed
+    assert one.get("/dagster/start", headers=headers).json() == {"starting": False}
+    broken.unlink()
+    assert one.post("/dagster/start", headers=headers, allow_redirects=False).status_code == 303
+    assert "Dagster is starting" in one.get("/dagster/", headers=page).text
+    wait_until(lambda: was_reached(tmp_path / ".leat" / "serve"), 250)
+    wait_until(lambda: one.get("/dagster/server_info", headers=headers).status_code == 200)
+    first = one.child("dagster_project.ui")
+    assert first is not None
+    os.killpg(first, signal.SIGKILL)
+    wait_until(lambda: one.get("/dagster/server_info", headers=headers).status_code == 503)
+    wait_until(lambda: one.child("dagster_project.ui") not in {None, first})
+    children = [one.child("web"), one.child("worker"), one.child("dagster_project.ui")]
     process.kill()
     process.wait()
     for stream in (process.stdout, process.stderr):
@@ -99,7 +126,7 @@ def test_children_end_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
 
 
 def _runs(pid: int) -> bool:
-    return "leat.serve" in Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")
+    return "leat." in Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")
 
 
 def test_systemd_gives_the_socket_and_learns_of_readiness(tmp_path: Path) -> None:

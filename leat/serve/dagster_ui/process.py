@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _READ_SECONDS = 120.0  # a query of Dagster's may load the project anew
 _CONNECTIONS = 100
-_KEPT_SECONDS = 20.0  # less than the other end waits, which would close a connection just when it is used again
+_IDLE_SECONDS = 20.0  # less than the other end waits, which would close a connection just when it is used again
 _MESSAGE = 32_000_000
 
 
@@ -29,11 +29,11 @@ class DagsterProcess:
     Args:
         folder: where the socket is.
         key: what vouches for requests.
-        want: asks the supervisor to start the process, which does nothing while it runs.
+        ask: asks the supervisor to start the process, which does nothing while it runs; True if it has failed.
     """
 
-    def __init__(self, folder: Path, key: bytes, want: Callable[[], object]) -> None:
-        self._folder, self._key, self.want = folder, key, want
+    def __init__(self, folder: Path, key: bytes, ask: Callable[[bool], object]) -> None:
+        self._folder, self._key, self._ask = folder, key, ask
         self._client: httpx2.AsyncClient | None = None
         self.streams: dict[str, int] = {}
 
@@ -42,10 +42,14 @@ class DagsterProcess:
         """Why it couldn't start, and the next step."""
         return read_failure(self._folder)
 
+    def want(self) -> None:
+        """Have it started, unless it runs."""
+        self._ask(False)
+
     def start_again(self) -> None:
         """Start it although it couldn't start before."""
         forget_failure(self._folder)
-        self.want()
+        self._ask(True)
 
     async def send(
         self, may: May, method: str, path: str, target: bytes, headers: Mapping[str, str], body: bytes
@@ -67,7 +71,7 @@ class DagsterProcess:
         import httpx2
 
         if self._client is None:
-            limits = httpx2.Limits(max_connections=_CONNECTIONS, keepalive_expiry=_KEPT_SECONDS)
+            limits = httpx2.Limits(max_connections=_CONNECTIONS, keepalive_expiry=_IDLE_SECONDS)
             transport = httpx2.AsyncHTTPTransport(uds=socket_path(self._folder), limits=limits)
             self._client = httpx2.AsyncClient(
                 transport=transport, base_url="http://dagster", timeout=_READ_SECONDS, trust_env=False
