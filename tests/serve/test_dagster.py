@@ -147,7 +147,7 @@ def leat(tmp_path_factory: pytest.TempPathFactory) -> Leat:
 
 @contextlib.contextmanager
 def dagster_of(leat: Leat, project: Workspace) -> Iterator[subprocess.Popen[bytes]]:
-    """Run Dagster's process as the supervisor does, until it is told to end."""
+    """Run Dagster's process as the supervisor does, until the block ends."""
     lives, life = os.pipe()
     log = (leat.folder / "dagster.log").open("wb")
     argv = [sys.executable, "-m", "leat.dagster_project.ui", str(leat.folder), str(lives)]
