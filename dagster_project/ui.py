@@ -163,7 +163,7 @@ async def _serve(context: WorkspaceProcessContext, folder: Path, key: bytes) -> 
 
     server = Server(
         uvicorn.Config(entrance, lifespan="off", log_config=None, access_log=False, server_header=False,
-                       ws="websockets-sansio", timeout_graceful_shutdown=_GRACE, timeout_keep_alive=60)
+                       ws="websockets-sansio", timeout_graceful_shutdown=_GRACE)
     )  # fmt: skip
     prepare_start(folder)
     listening = socket.socket(socket.AF_UNIX)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from leat.runs.dagster_process import was_reached
+from leat.runs.dagster_process import read_failure, was_reached
 from tests.kit.child import wait_until
 from tests.kit.command import Leat, tally_project
 from tests.kit.serving import Served, served
@@ -101,8 +101,10 @@ def test_dagster_starts_for_a_visitor_and_all_children_end_with_a_supervisor_tha
     assert one.child("dagster_project.ui") is None
     assert one.get("/dagster/server_info", headers=headers).status_code == 503
     page = headers | {"Accept": "text/html"}
-    wait_until(lambda: one.get("/dagster/", headers=page).status_code == 502, 200)
-    failed = one.get("/dagster/", headers=page).text
+    wait_until(lambda: read_failure(tmp_path / ".leat" / "serve") is not None, 250)
+    answer = one.get("/dagster/", headers=page)
+    assert answer.status_code == 502
+    failed = answer.text
     assert "couldn&#39;t start" in failed or "couldn't start" in failed
     assert f"correct dagster.yaml in {broken.parent}" in failed
     assert one.get("/dagster/start", headers=headers).json() == {"starting": False}

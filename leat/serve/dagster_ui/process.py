@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     import httpx2
     from websockets.asyncio.client import connect
 
-_READ_SECONDS = 120.0  # a query of Dagster's may load the project anew
+_READ_SECONDS = 120.0  # a query of Dagster's may load the project again
 _CONNECTIONS = 100
-_IDLE_SECONDS = 20.0  # less than the other end waits, which would close a connection just when it is used again
+_IDLE_SECONDS = 2.0  # less than the 5 of the other end, which would close a connection just when it is used again
 _MESSAGE = 32_000_000
 
 

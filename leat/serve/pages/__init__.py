@@ -17,5 +17,5 @@ need no JavaScript, except for what is live.
     assets/       style sheet, scripts; htmx as its project published it (0BSD, htmx-LICENSE.txt)
 
 The pages: overview, reports (figures computes what they show), query (query_error says where a mistake is), catalog,
-violations, actions, automations, integrations, adding, runs, webhooks, endpoints, people, audit, preferences.
+violations, actions, automations, integrations, adding, runs, webhooks, endpoints, dagster, people, audit, preferences.
 """
