@@ -62,9 +62,8 @@ class Protocol(HttpToolsProtocol):
 
     def _should_upgrade(self) -> bool:
         """Return whether to open a WebSocket: for the path that has one, and while there are few connections."""
-        most = self.limit_concurrency
-        here = self.url.partition(b"?")[0] == WEBSOCKET.encode() and (most is None or len(self.connections) < most)
-        return here and super()._should_upgrade()
+        here = self.url.partition(b"?")[0] == WEBSOCKET.encode()
+        return here and (self._most is None or len(self.connections) <= self._most) and super()._should_upgrade()
 
     def _wait(self) -> None:
         self._head = 0
