@@ -180,6 +180,7 @@ def test_a_rest_api_is_tried_and_proposed_from_the_address_of_a_list(draft: tupl
     assert "c1@example.com" in text
     assert "of the shop" not in text
     assert 'name="key:orders" value="id"' in text
+    assert "(leat takes as personal: mail)" in text
 
 
 def test_the_parts_of_a_trial_come_as_events_until_it_ends(pages: Pages, draft: tuple[str, str]) -> None:
@@ -201,7 +202,7 @@ def test_streams_are_chosen_and_hashed_columns_are_hidden(pages: Pages, draft: t
     assert document["connection"]["auth"] == {"kind": "bearer", "token": {"env": "SHOP_TOKEN"}}
     assert document["connection"]["endpoints"]["orders"] == {
         "path": "orders", "params": {"expand": "1"}, "records": "orders", "paging": {"kind": "pages", "total": "total"},
-        "key": "id", "columns": {"id": "integer", "mail": "string", "total": "float"},
+        "key": "id", "columns": {"id": "integer", "mail": {"type": "string", "personal": True}, "total": "float"},
     }  # fmt: skip
     assert "(masked)" in pages(draft[0]).text
     assert "c1@example.com" not in pages(draft[0]).text
