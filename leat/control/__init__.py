@@ -6,5 +6,6 @@ has what people set by hand. Of runs: runs, latest_runs, log_entries, calls (req
 alerts, alert_messages. Of actions: outbox, action_history, following (actions after others), action_lease (the right
 to send), kill_switch, automations, suppressions (addresses without mail). Of access: security_tables, audit_tables,
 audit_events (adds to the audit log), actor (who acts). Of webhooks that leat sends: webhook_tables, webhooks, happened
-(what they report). Of queries that people save: query_tables, saved_queries.
+(what they report), webhook_messages (lists, sending again), webhook_lists (what lists have), webhook_attempts. Of
+queries that people save: query_tables, saved_queries.
 """
