@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,7 +39,7 @@ def list_(context: typer.Context, json: Json = False) -> None:
     from leat.runs.automating import last_runs_of, modes_of
 
     workspace: Workspace = context.obj()
-    automations, modes = _load(workspace), modes_of(workspace)
+    automations, modes = workspace.automations, modes_of(workspace)
     last = {name: next(iter(last_runs_of(workspace, name, 1)), None) for name in automations}
     if json:
         print_json(command="automations", automations=[_as_json(workspace, each) for each in automations.values()])
@@ -89,7 +89,7 @@ def show(context: typer.Context, name: Name, json: Json = False) -> None:
 def check(context: typer.Context, json: Json = False) -> None:
     """Validate the automations, without connecting to a system."""
     workspace: Workspace = context.obj()
-    automations = _load(workspace)
+    automations = workspace.automations
     if json:
         print_json(command="automations check", automations=list(automations))
     else:
@@ -208,14 +208,8 @@ def print_planned(runs: Sequence[RunRow], waiting: int) -> None:
         say(f"{counted(waiting, 'action')} waiting for approval: `leat actions` lists them")
 
 
-def _load(workspace: Workspace) -> Mapping[str, Automation]:
-    from leat.runs.automating import declared
-
-    return declared(workspace)
-
-
 def _one(workspace: Workspace, name: str) -> Automation:
-    automations = _load(workspace)
+    automations = workspace.automations
     if name not in automations:
         raise UsageMistake(not_there(f"no automation {name!r} is declared", name, automations, "declared"))
     return automations[name]

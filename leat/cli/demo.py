@@ -110,10 +110,10 @@ def _start_and_load(workspace: Workspace, repositories: Sequence[str]) -> int:
 def _enable_automations(workspace: Workspace) -> None:
     """Enable the demo's own automations that nobody has decided on yet: they only propose."""
     from leat.demo.project import shipped_automations
-    from leat.runs.automating import declared, enable, modes_of
+    from leat.runs.automating import enable, modes_of
 
     try:
-        seen, automations = modes_of(workspace), declared(workspace)
+        seen, automations = modes_of(workspace), workspace.automations
     except DeclarationError:
         return  # `leat check` reports a mistake in one; it doesn't stop the demo
     for name in sorted(shipped_automations() & automations.keys() - seen.keys()):

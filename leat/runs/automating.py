@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from leat.actions.automations.automation import Automation
-from leat.actions.automations.file import automation_paths, cached_automations, load_automations
+from leat.actions.automations.file import automation_paths, cached_automations
 from leat.actions.automations.plan import plan_automations
 from leat.actions.automations.simulate import Simulation
 from leat.actions.automations.simulate import simulate as simulated
@@ -28,15 +28,6 @@ def plan(workspace: Workspace, only: Collection[str] | None = None) -> list[RunR
     automations, _ = cached_automations(workspace.project, workspace.declarations)
     broken = {path.stem for path in automation_paths(workspace.project)} - automations.keys()
     return plan_automations(office_of(workspace), workspace.warehouse, automations, broken, only)
-
-
-def declared(workspace: Workspace) -> dict[str, Automation]:
-    """Return the declared automations by name.
-
-    Raises:
-        DeclarationError: with all mistakes of all files.
-    """
-    return load_automations(workspace.project, workspace.declarations)
 
 
 def simulate(workspace: Workspace, automation: Automation, days: int) -> Simulation:

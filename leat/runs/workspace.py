@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from logging.handlers import RotatingFileHandler
@@ -22,6 +22,8 @@ from leat.warehouse.session import Warehouse
 if TYPE_CHECKING:
     import sqlalchemy
 
+    from leat.actions.automations.automation import Automation
+    from leat.assets.report import Report
     from leat.catalog.describe import Described
     from leat.security.gate import Gate
     from leat.security.policy_file import Security
@@ -82,6 +84,24 @@ class Workspace:
         lineages = {model.name: model.lineage for model in models}
         personal = personal_columns(models, self.declarations)
         return Described(self.project, self.declarations, models, rules, lineages, personal)
+
+    @cached_property
+    def reports(self) -> tuple[Mapping[str, Report], Sequence[str]]:
+        """The reports without a mistake, by name, and the mistakes of the others."""
+        from leat.assets.report_files import read_reports
+
+        return read_reports(self.project)
+
+    @cached_property
+    def automations(self) -> Mapping[str, Automation]:
+        """The declared automations, by name.
+
+        Raises:
+            DeclarationError: with all mistakes of all files.
+        """
+        from leat.actions.automations.file import load_automations
+
+        return load_automations(self.project, self.declarations)
 
     @cached_property
     def warehouse(self) -> Warehouse:

@@ -149,7 +149,7 @@ def list_automations(guard: AsGuard, request: Request, response: Response, pages
     guard.require("read", Resource("overview"))
     listed = [
         _automation(guard, name)
-        for name in sorted(automating.declared(guard.workspace))
+        for name in sorted(guard.workspace.automations)
         if guard.may("read", Resource("automation", name))
     ]
     data, cursor = pages.cut(request, response, listed, lambda one: one.name)
@@ -161,7 +161,7 @@ def enable_automation(guard: AsGuard, name: str) -> Automation:
     """Let an automation plan actions; rows that are there now count as seen."""
     guard.require("configure", Resource("automation", name))
     one = _automation(guard, name)
-    automating.enable(guard.workspace, automating.declared(guard.workspace)[one.name])
+    automating.enable(guard.workspace, guard.workspace.automations[one.name])
     return _automation(guard, name)
 
 
@@ -212,7 +212,7 @@ def _without_personal(guard: Guard, whole: Action, tags: frozenset[str]) -> Acti
 
 
 def _automation(guard: Guard, name: str) -> Automation:
-    declared = automating.declared(guard.workspace)
+    declared = guard.workspace.automations
     if name not in declared:
         raise Problem(404, "no-such-automation", f"no automation {name} is declared", "GET /v1/automations lists them")
     row = automating.modes_of(guard.workspace).get(name)

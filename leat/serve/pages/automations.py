@@ -28,7 +28,7 @@ def list_automations(guard: AsGuard, request: Request) -> Response:
     guard.require("read", Resource("overview"))
     listed = [
         one
-        for name, one in sorted(automating.declared(guard.workspace).items())
+        for name, one in sorted(guard.workspace.automations.items())
         if guard.may("read", Resource("automation", name))
     ]
     last = {one.name: next(iter(automating.last_runs_of(guard.workspace, one.name, 1)), None) for one in listed}
@@ -86,7 +86,7 @@ def trigger(one: Automation) -> str:
 
 
 def _declared(guard: Guard, name: str) -> Automation:
-    declared = automating.declared(guard.workspace)
+    declared = guard.workspace.automations
     if name not in declared:
         raise Problem(404, "no-such-automation", f"no automation {name} is declared", "look at the list")
     return declared[name]

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from leat.assets.report import Figure, Report
-from leat.assets.report_files import read_reports
 from leat.assets.report_query import points_query, rows_query
 from leat.catalog.site.contents import Contents
 from leat.pipelines.declare.table_names import ANALYTICS
@@ -33,7 +32,7 @@ Word = Annotated[str, Query(max_length=200)]
 def list_reports(guard: AsGuard, request: Request) -> Response:
     """Show the areas."""
     guard.require("read", Resource("report"))
-    reports, mistakes = read_reports(guard.workspace.project)
+    reports, mistakes = guard.workspace.reports
     reports = {name: report for name, report in reports.items() if guard.may("read", Resource("report", name))}
     contents = contents_of(guard)
     read = {name: origins(contents, _tables(report)) for name, report in reports.items()} if contents else {}
@@ -132,7 +131,7 @@ def _report(guard: Guard, area: str) -> Report:
         Problem: there is none, or it has a mistake.
     """
     guard.require("read", Resource("report", area))
-    reports, mistakes = read_reports(guard.workspace.project)
+    reports, mistakes = guard.workspace.reports
     if area in reports:
         return reports[area]
     own = [text for text in mistakes if f"/{area}.y" in text]
