@@ -132,7 +132,8 @@ def _dagster() -> Iterator[WorkspaceProcessContext]:
         try:
             instance = stack.enter_context(dg.DagsterInstance.get())
         except dg.DagsterError as error:
-            raise CannotStart(str(error), f"correct dagster.yaml in {os.environ['DAGSTER_HOME']}") from error
+            why = " ".join(str(error).partition(" Expected:")[0].split())  # what follows lists every setting
+            raise CannotStart(why, f"correct dagster.yaml in {os.environ['DAGSTER_HOME']}") from error
         target = WorkspaceFileTarget(paths=[str(WORKSPACE)])
         context = stack.enter_context(
             WorkspaceProcessContext(instance, target, version=__version__, code_server_log_level="warning")
