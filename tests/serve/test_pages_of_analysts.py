@@ -25,6 +25,7 @@ from leat.serve.api.queries import begin, unless_gone
 from leat.serve.pages.catalog import show_schema, show_table, visible
 from leat.serve.pages.query_error import QueryError, explained
 from leat.serve.problem import Problem
+from tests.kit.child import wait_until
 from tests.serve.test_pages import Pages
 from tests.serve.test_pages import desk as desk  # noqa: PLC0414 - a fixture
 from tests.serve.test_pages import pages as pages  # noqa: PLC0414 - a fixture
@@ -76,7 +77,7 @@ def test_a_report_with_a_mistake_says_where(pages: Pages) -> None:
     figure = "{title: One, sentence: '{best}', model: labels, value: COUNT(*), chart: number}"
     path.write_text(f"title: Broken\ndescription: Broken.\nfigures:\n  one: {figure}\n")
     try:
-        assert "broken.yaml:4: figures.one.sentence" in pages("/reports").text
+        wait_until(lambda: "broken.yaml:4: figures.one.sentence" in pages("/reports").text)
         answer = pages("/reports/broken")
         assert (answer.status_code, "{best} is no value" in answer.text) == (409, True)
     finally:
