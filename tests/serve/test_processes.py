@@ -97,7 +97,8 @@ def test_dagster_starts_for_a_visitor_and_all_children_end_with_a_supervisor_tha
     process = leat.start("serve", "--port", "0", "--json")
     assert process.stdout is not None
     one = Served(process, json.loads(process.stdout.readline())["url"])
-    threading.Thread(target=lambda: [None for _ in process.stderr or ()], daemon=True).start()
+    reading = threading.Thread(target=lambda: [None for _ in process.stderr or ()], daemon=True)
+    reading.start()
     assert one.child("dagster_project.ui") is None
     assert one.get("/dagster/server_info", headers=headers).status_code == 503
     page = headers | {"Accept": "text/html"}
@@ -121,6 +122,7 @@ def test_dagster_starts_for_a_visitor_and_all_children_end_with_a_supervisor_tha
     children = [one.child("web"), one.child("worker"), one.child("dagster_project.ui")]
     process.kill()
     process.wait()
+    reading.join(60)  # until the children have ended, too
     for stream in (process.stdout, process.stderr):
         assert stream is not None
         stream.close()
