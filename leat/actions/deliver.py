@@ -81,9 +81,7 @@ def deliver(office: Office, integration: str, *, patience: float = 0, wait: floa
         delivery = Delivery(office, lease, folder, actor, stack)
         recover(office.store, lease, folder, settles, datetime.now(UTC))
         while True:
-            expire_actions(
-                office.store, datetime.now(UTC)
-            )  # or what expires meanwhile would be waited for, and not sent
+            expire_actions(office.store, datetime.now(UTC))  # else what expires meanwhile would be waited for
             ids = [*_each(delivery, "unknown", look), *_plan_later(delivery), *_send_due(delivery)]
             ids += _each(delivery, "done", confirm)
             worked_on.update(ids)

@@ -1,4 +1,4 @@
-"""Each question of docs/analysts.md has the same answer from the DuckDB CLI, from pandas and from psql."""
+"""Each question of the pages for analysts and of the tour has one answer: by the DuckDB CLI, pandas and psql."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from tests.servers.postgres import postgres_url as url_of
 
 pytestmark = pytest.mark.timeout(600)  # the whole company has to be started
 
-PAGE = ROOT / "docs" / "analysts.md"
-QUESTIONS = [block.text for block in blocks(PAGE) if block.kind == "sql"]
+PAGES = [ROOT / "docs" / "analysts.md", ROOT / "docs" / "tour.md"]
+QUESTIONS = [block.text for page in PAGES for block in blocks(page) if block.kind == "sql"]
 CLI = str(Path(sys.executable).with_name("duckdb"))
 
 
@@ -64,8 +64,8 @@ def psql(url: str, sql: str) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60, env=env).stdout
 
 
-def test_there_are_ten_questions() -> None:
-    assert len(QUESTIONS) == 10
+def test_there_are_ten_questions_and_one() -> None:
+    assert len(QUESTIONS) == 11
 
 
 @pytest.fixture(scope="module")

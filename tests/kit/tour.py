@@ -22,7 +22,7 @@ from tests.kit.browser import browsing, names_in, origin_of, signed_in
 
 MOST = 60_000
 """Bytes of a picture."""
-QUERY = """SELECT day, net / 100 AS euros
+QUERY = """SELECT day, CAST(net / 100.0 AS DECIMAL(18, 2)) AS euros
 FROM analytics.payments_daily
 WHERE currency = 'EUR'
 ORDER BY net DESC
