@@ -31,7 +31,7 @@ def main() -> None:
     asked = json.loads(sys.stdin.read())
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     out = sys.stdout.buffer
-    workspace = open_workspace(Path(asked["project"]))
+    workspace = open_workspace(Path(asked["project"]), may_be_empty=True)
     try:
         with workspace.warehouse.query(asked["sql"], Limits(seconds=asked["seconds"])) as answer:
             rows = itertools.islice(answer.rows, asked["rows"])

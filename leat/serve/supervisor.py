@@ -81,7 +81,7 @@ class Supervisor:
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(wake)
         key, given = secrets.token_bytes(32), (self.options.as_json(),)
-        project = open_workspace(Path(options.project)).project
+        project = open_workspace(Path(options.project), may_be_empty=True).project
         self._meeting = meeting_folder(project)
         prepare_start(self._meeting)
         web = (self._lives, self._socket.fileno(), ready)
