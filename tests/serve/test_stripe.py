@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import psutil
-
 from leat.demo.servers.process import running
 from leat.demo.stripe.front import start_stripe_front
 from leat.demo.stripe.localstripe import start_localstripe
@@ -42,11 +40,5 @@ def test_a_refund_arrives_by_itself(tmp_path: Path) -> None:
         with served(leat) as one:
             register_webhooks(stripe.url, KEY, f"{one.url}/hooks/payments", SECRET)
             for _ in range(3):
-                worker = psutil.Process(one.child("worker"))
-                before = sum(worker.cpu_times()[:2])
                 refund = stripe.post("refunds", charge=stripe.charge, amount="100")["id"]
                 wait_until(lambda refund=refund: there(refund), 60)  # type: ignore[misc]
-                spent = sum(worker.cpu_times()[:2]) - before
-            assert (
-                spent < 2
-            )  # processor seconds of the last, with everything in memory; loads of several events included
