@@ -9,7 +9,7 @@ import dagster as dg
 from leat.control.outbox import read_actions
 from leat.dagster_project.assembled import definitions
 from leat.dagster_project.compiled import VIOLATIONS, compile_folder
-from leat.runs.automating import declared, enable
+from leat.runs.automating import enable
 from tests.kit.acting import desk_server
 from tests.kit.automating import MARK_BAD, Automated
 
@@ -31,7 +31,7 @@ def test_an_automation_is_an_asset_and_a_sensor_sends_what_it_planned(tmp_path: 
             [event] = done.get_asset_materialization_events()
             metadata = event.step_materialization_data.materialization.metadata
             assert (metadata["mode"].value, metadata["planned"].value, sum(desk.deeds.values())) == ("simulate", 1, 0)
-            enable(workspace, declared(workspace)["mark_bad"])
+            enable(workspace, workspace.automations["mark_bad"])
             sensor = shown.get_sensor_def("automations")
             [skipped] = [sensor(dg.build_sensor_context(instance))]
             assert "mark_bad: 1 planned" in skipped.skip_message  # type: ignore[union-attr]
