@@ -103,7 +103,7 @@ def test_no_server_that_drips_holds_a_run(tmp_path: Path, drip: Drip) -> None:
         began = time.monotonic()
         with pytest.raises(TimedOut, match=r"(no answer|no end of the answer,) in 0\.[45] s"):
             client.get("a")
-        assert time.monotonic() - began < 12
+        assert time.monotonic() - began < 2
     assert [call.error for call in calls] == ["TimedOut"]
 
 
@@ -149,7 +149,7 @@ def test_a_look_up_that_hangs_is_given_up(tmp_path: Path) -> None:
     with client_of(tmp_path, "http://api.example.org/", limits=limits) as (client, _), pytest.raises(TimedOut):
         client.get("a")
     hanging.set()
-    assert time.monotonic() - began < 12
+    assert time.monotonic() - began < 2
 
 
 def test_a_handshake_that_hangs_is_given_up(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_handshake_that_hangs_is_given_up(tmp_path: Path) -> None:
         limits = Limits(timeout=0.3, total=0.3, attempts=1)
         with client_of(tmp_path, url, limits=limits) as (client, _), pytest.raises(TimedOut):
             client.get("a")
-    assert time.monotonic() - began < 12
+    assert time.monotonic() - began < 2
 
 
 @contextlib.contextmanager
