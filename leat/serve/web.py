@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -66,6 +67,7 @@ class _Server(uvicorn.Server):
         had sent its last traces and closed its segment.
         """
         self._ended.set()
+        self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
 
 
