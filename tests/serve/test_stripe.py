@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
+
+import psutil
 
 from leat.demo.servers.process import running
 from leat.demo.stripe.front import start_stripe_front
@@ -40,5 +43,19 @@ def test_a_refund_arrives_by_itself(tmp_path: Path) -> None:
         with served(leat) as one:
             register_webhooks(stripe.url, KEY, f"{one.url}/hooks/payments", SECRET)
             for _ in range(3):
+                worker = psutil.Process(one.child("worker"))
+                before = sum(worker.cpu_times()[:2])
                 refund = stripe.post("refunds", charge=stripe.charge, amount="100")["id"]
                 wait_until(lambda refund=refund: there(refund), 60)  # type: ignore[misc]
+                spent = sum(worker.cpu_times()[:2]) - before
+        stripe.post("refunds", charge=stripe.charge, amount="100")
+        before = _of_ended_children()
+        assert leat.start("run").wait(120) == 0
+        assert 2 * spent < _of_ended_children() - before, (
+            "processor seconds: all is in memory, a command imports it first"
+        )
+
+
+def _of_ended_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
