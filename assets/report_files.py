@@ -6,12 +6,11 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from leat.assets.report import CURRENCY, FIGURE_NAME, Figure, Report
-from leat.pipelines.declare.diagnostics import diagnostic_line, meant, validation_diagnostics
+from leat.pipelines.declare.declared_file import check_file_name, read_declared, yaml_paths
+from leat.pipelines.declare.diagnostics import diagnostic_line, meant
 from leat.pipelines.declare.project import Project
-from leat.pipelines.declare.yaml_file import DeclarationError, Loc, read_yaml
+from leat.pipelines.declare.yaml_file import DeclarationError, Loc
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -22,8 +21,7 @@ Columns = Mapping[str, Collection[str]]
 
 def report_paths(project: Project) -> list[Path]:
     """Return the files of reports, sorted; the folder need not be there."""
-    folder = project.folder / "assets" / "reports"
-    return sorted(path for path in folder.glob("*.y*ml") if not path.name.startswith("."))
+    return yaml_paths(project.folder / "assets" / "reports")
 
 
 def load_reports(project: Project, columns: Columns | None = None) -> dict[str, Report]:
@@ -55,17 +53,8 @@ def read_reports(project: Project, columns: Columns | None = None) -> tuple[dict
 
 
 def _read(path: Path, shown: str, columns: Columns | None) -> Report:
-    if path.suffix != ".yaml":
-        raise DeclarationError([f"{shown}: rename the file to {path.stem}.yaml, else it isn't read"])
-    if not FIGURE_NAME.fullmatch(path.stem):
-        raise DeclarationError([f"{shown}: the file's name must be a lower-case identifier, like payments.yaml"])
-    file = read_yaml(path, shown)
-    if not isinstance(file.value, dict):
-        raise DeclarationError([f"{shown}:1: expected keys such as `figures:`"])
-    try:
-        report = Report.model_validate(file.value)
-    except ValidationError as error:
-        raise DeclarationError(validation_diagnostics(file, shown, error, Report, ())) from error
+    check_file_name(path, shown, FIGURE_NAME, "payments.yaml")
+    file, report = read_declared(path, shown, Report, "figures")
     wrong = [
         diagnostic_line(file, shown, ("figures", name, *loc), text)
         for name, figure in report.figures.items()

@@ -78,21 +78,12 @@ def load_security(project: Project, declarations: Mapping[str, Declaration] | No
 
 
 def _read(path: Path, shown: str) -> tuple[YamlFile, str, PolicyFile]:
-    from pydantic import ValidationError
-
-    from leat.pipelines.declare.diagnostics import validation_diagnostics
-    from leat.pipelines.declare.yaml_file import DeclarationError, read_yaml
+    from leat.pipelines.declare.declared_file import check_file_name, read_declared
     from leat.security.policy_declaration import PolicyFile
 
-    if path.suffix != ".yaml":
-        raise DeclarationError([f"{shown}: rename the file to {path.stem}.yaml, else it isn't read"])
-    file = read_yaml(path, shown)
-    if not isinstance(file.value, dict):
-        raise DeclarationError([f"{shown}:1: expected keys such as `rules:`"])
-    try:
-        return file, shown, PolicyFile.model_validate(file.value)
-    except ValidationError as error:
-        raise DeclarationError(validation_diagnostics(file, shown, error, PolicyFile, ())) from error
+    check_file_name(path, shown)
+    file, declared = read_declared(path, shown, PolicyFile, "rules")
+    return file, shown, declared
 
 
 def _unknown(declared: PolicyFile, declarations: Mapping[str, Declaration] | None) -> Iterator[tuple[Loc, str]]:

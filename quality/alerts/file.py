@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from leat.pipelines.declare.declaration import Declaration
-from leat.pipelines.declare.diagnostics import diagnostic_line, meant, validation_diagnostics
+from leat.pipelines.declare.declared_file import read_declared
+from leat.pipelines.declare.diagnostics import diagnostic_line, meant
 from leat.pipelines.declare.project import Project
-from leat.pipelines.declare.yaml_file import DeclarationError, Loc, read_yaml
+from leat.pipelines.declare.yaml_file import DeclarationError, Loc
 from leat.quality.alerts.declaration import Alerts, Escalation
 
 _OF_ALL_RULES = "rule_cannot_run"  # leat.quality.rules.CANNOT_RUN; importing that takes as long as a run
@@ -31,13 +30,7 @@ def load_alerts(project: Project, declarations: Mapping[str, Declaration]) -> Al
     if not path.exists():
         return None
     shown = project.shown(path)
-    file = read_yaml(path, shown)
-    if not isinstance(file.value, dict):
-        raise DeclarationError([f"{shown}:1: expected keys such as `channels:`"])
-    try:
-        alerts = Alerts.model_validate(file.value)
-    except ValidationError as error:
-        raise DeclarationError(validation_diagnostics(file, shown, error, Alerts, ())) from error
+    file, alerts = read_declared(path, shown, Alerts, "channels")
     rules = [path.stem for path in (project.folder / "quality" / "rules").glob("*.sql") if path.stem.isidentifier()]
     wrong = _diagnostics(alerts, [*rules, _OF_ALL_RULES], declarations)
     if diagnostics := [diagnostic_line(file, shown, loc, text) for loc, text in wrong]:

@@ -10,17 +10,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 import leat.pipelines.declare
 from leat.actions.automations.automation import Automation, Query
 from leat.actions.automations.declaration import Declared
 from leat.pipelines.declare.cache import digest, get_or_compute
 from leat.pipelines.declare.declaration import NAME, Declaration
-from leat.pipelines.declare.diagnostics import diagnostic_line, validation_diagnostics
+from leat.pipelines.declare.declared_file import check_file_name, read_declared, yaml_paths
+from leat.pipelines.declare.diagnostics import diagnostic_line
 from leat.pipelines.declare.project import Project
 from leat.pipelines.declare.table_names import ANALYTICS, TableName, table_diagnostics
-from leat.pipelines.declare.yaml_file import DeclarationError, YamlFile, read_yaml
+from leat.pipelines.declare.yaml_file import DeclarationError, YamlFile
 from leat.pipelines.load.readable_tables import readable_columns
 
 if TYPE_CHECKING:
@@ -46,8 +47,7 @@ class _Parsed:
 
 def automation_paths(project: Project) -> list[Path]:
     """Return the files of automations, sorted; the folder need not be there."""
-    folder = project.folder / "automations"
-    return sorted(path for path in folder.glob("*.y*ml") if not path.name.startswith("."))
+    return yaml_paths(project.folder / "automations")
 
 
 def load_automations(project: Project, declarations: Mapping[str, Declaration]) -> dict[str, Automation]:
@@ -108,17 +108,8 @@ def _parsed(project: Project, declarations: Mapping[str, Declaration]) -> dict[s
 
 def _automation(path: Path, project: Project, parsed: _Parsed) -> Automation:
     shown = project.shown(path)
-    declared = _declared(read_yaml(path, shown), shown)
+    _, declared = read_declared(path, shown, Declared, "when")
     return Automation(path.stem, shown, declared, parsed.query, parsed.rule_key, parsed.tables, parsed.digest)
-
-
-def _declared(file: YamlFile, shown: str) -> Declared:
-    if not isinstance(file.value, dict):
-        raise DeclarationError([f"{shown}:1: expected keys such as `when:`"])
-    try:
-        return Declared.model_validate(file.value)
-    except ValidationError as error:
-        raise DeclarationError(validation_diagnostics(file, shown, error, Declared, ())) from error
 
 
 def _read(path: Path, project: Project, declarations: Mapping[str, Declaration]) -> Automation:
@@ -126,12 +117,8 @@ def _read(path: Path, project: Project, declarations: Mapping[str, Declaration])
     from leat.pipelines.declare.sql_file import parameter
 
     shown = project.shown(path)
-    if path.suffix != ".yaml":
-        raise DeclarationError([f"{shown}: rename the file to {path.stem}.yaml, else it isn't read"])
-    if not NAME.fullmatch(path.stem):
-        raise DeclarationError([f"{shown}: the file's name must be a lower-case identifier, like end_sessions.yaml"])
-    file = read_yaml(path, shown)
-    declared = _declared(file, shown)
+    check_file_name(path, shown, NAME, "end_sessions.yaml")
+    file, declared = read_declared(path, shown, Declared, "when")
     rule = _rule(project, declared.when.rule)
     query = None if declared.targets is None else _query(file, shown, declared.targets)
     diagnostics = [

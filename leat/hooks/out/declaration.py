@@ -8,14 +8,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from leat.pipelines.declare.declaration import Declaration
-from leat.pipelines.declare.diagnostics import diagnostic_line, meant, validation_diagnostics
+from leat.pipelines.declare.declared_file import read_declared
+from leat.pipelines.declare.diagnostics import diagnostic_line, meant
 from leat.pipelines.declare.json_schema import without_titles
 from leat.pipelines.declare.project import Project
 from leat.pipelines.declare.values import Names
-from leat.pipelines.declare.yaml_file import DeclarationError, Loc, read_yaml
+from leat.pipelines.declare.yaml_file import DeclarationError, Loc
 from leat.pipelines.load.results import Severity
 from leat.sources.settings import Secret
 
@@ -92,13 +93,7 @@ def load_webhooks(project: Project, declarations: Mapping[str, Declaration]) -> 
     if not path.exists():
         return None
     shown = project.shown(path)
-    file = read_yaml(path, shown)
-    if not isinstance(file.value, dict):
-        raise DeclarationError([f"{shown}:1: expected keys such as `endpoints:`"])
-    try:
-        webhooks = Webhooks.model_validate(file.value)
-    except ValidationError as error:
-        raise DeclarationError(validation_diagnostics(file, shown, error, Webhooks, ())) from error
+    file, webhooks = read_declared(path, shown, Webhooks, "endpoints")
     if mistakes := [diagnostic_line(file, shown, loc, text) for loc, text in _unknown(webhooks, declarations)]:
         raise DeclarationError(mistakes)
     return webhooks
