@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from leat.warehouse.duckdb.encryption import PLAIN, FileEncryption
 from leat.warehouse.duckdb.warehouse import DuckDBWarehouse
 from leat.warehouse.postgres.warehouse import PostgresWarehouse
 from leat.warehouse.session import Warehouse
 from leat.warehouse.url import check_postgres_url
 
 
-def open_warehouse(url: str | None, state: Path) -> Warehouse:
+def open_warehouse(url: str | None, state: Path, encryption: FileEncryption = PLAIN) -> Warehouse:
     """Return the warehouse; nothing is opened before it is used.
+
+    Args:
+        url: of a Postgres; None for DuckDB.
+        state: the project's state folder.
+        encryption: of DuckDB's files. Postgres' are the server's affair.
 
     Raises:
         WarehouseError: the URL isn't that of a Postgres.
     """
     if url is None:
-        return DuckDBWarehouse(state)
+        return DuckDBWarehouse(state, encryption=encryption)
     return PostgresWarehouse(check_postgres_url(url, "LEAT_WAREHOUSE"))

@@ -113,6 +113,13 @@ class Warehouse(Protocol):
     def client(self) -> tuple[str, str]:
         """The name of a program that opens the warehouse without leat, and the command that starts it."""
 
+    @property
+    def encrypted(self) -> bool:
+        """Whether leat encrypts its files; those of a server are the server's affair."""
+
+    def keys_in_use(self) -> set[int]:
+        """Return which of the keys that it was opened with its files are encrypted with, by their places."""
+
     def transaction(self) -> AbstractContextManager[Session]:
         """Open the one writing transaction: commits when the block ends, rolls back when it raises.
 

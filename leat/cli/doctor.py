@@ -108,7 +108,8 @@ def _warehouse(workspace: Workspace) -> Finding:
     except (WarehouseError, Busy) as error:
         return Finding("warehouse", ok=False, detail=str(error))
     note = "; it orders texts by a language, DuckDB by code points: see docs/operations.md" if by_language else ""
-    return Finding("warehouse", ok=True, detail=f"{kind} can be opened{note}")
+    form = ", encrypted" if workspace.warehouse.encrypted else ""
+    return Finding("warehouse", ok=True, detail=f"{kind} can be opened{form}{note}")
 
 
 def _store(workspace: Workspace) -> Finding:

@@ -14,6 +14,7 @@ from leat.control.overrides_file import is_file, overrides_in_file
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.profile import NoProfile
 from leat.pipelines.declare.project import Project, load_declarations, open_project
+from leat.runs.file_key import file_encryption
 from leat.runs.printable import printable
 from leat.sources.settings import redact
 from leat.warehouse.connect import open_warehouse
@@ -105,8 +106,18 @@ class Workspace:
 
     @cached_property
     def warehouse(self) -> Warehouse:
-        """The warehouse; nothing is opened before it is used."""
-        return open_warehouse(self.project.warehouse_url, self.project.state)
+        """The warehouse; nothing is opened before it is used.
+
+        Raises:
+            WarehouseError: ``LEAT_WAREHOUSE_ENCRYPTION`` says nothing that leat understands.
+        """
+        encryption = file_encryption(self.project, lambda: self.file_keys)
+        return open_warehouse(self.project.warehouse_url, self.project.state, encryption)
+
+    @cached_property
+    def file_keys(self) -> Sequence[bytes]:
+        """The keys of the key tree that DuckDB files are encrypted with, the current one first."""
+        return ()
 
     @cached_property
     def store(self) -> sqlalchemy.Engine:

@@ -43,12 +43,14 @@ class Project:
         state: ``LEAT_HOME``, or ``.leat`` in the folder; a profile has its own below that.
         warehouse_url: ``LEAT_WAREHOUSE``; None for the embedded DuckDB warehouse.
         control_url: ``LEAT_CONTROL``, or SQLite in the state folder.
+        file_encryption: ``LEAT_WAREHOUSE_ENCRYPTION``: where the key of the DuckDB files is; empty for none.
     """
 
     folder: Path
     state: Path
     warehouse_url: str | None
     control_url: str
+    file_encryption: str = ""
 
     def declaration_paths(self) -> list[Path]:
         """Return the files of the declarations, sorted by name; ``.yml`` too, so that it can be refused."""
@@ -76,7 +78,7 @@ def open_project(folder: Path) -> Project:
     for url in (warehouse_url, control_url):
         for password in passwords_in(url or ""):
             remember_secret(password)
-    return Project(folder, state, warehouse_url, control_url)
+    return Project(folder, state, warehouse_url, control_url, os.environ.get("LEAT_WAREHOUSE_ENCRYPTION", ""))
 
 
 def load_declarations(

@@ -70,7 +70,8 @@ class NewestVersion:
         connection = duckdb.connect(":memory:")
         spilled = self.publication.writer.path.with_name("tmp")  # else DuckDB would take the current folder
         connection.execute(f"SET temp_directory = {literal(str(spilled))}")
-        connection.execute(f"ATTACH {literal(str(self.publication.path))} AS warehouse (READ_ONLY)")
+        encryption = self.publication.writer.encryption
+        encryption.attach(connection, self.publication.path, "warehouse", read_only=True)
         return connection
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from leat.warehouse.duckdb.session import DuckDBSession
 from leat.warehouse.duckdb.writer import WriterFile, connect, explaining_the_disk
-from leat.warehouse.session import Session, literal
+from leat.warehouse.session import Session
 
 _FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file instead of copying them
 _CHUNK = 1 << 20
@@ -74,14 +74,14 @@ class DuckDBPublication:
             Busy: another process has been writing for too long.
             WarehouseError: the disk is full.
         """
-        if self.is_current() and not self._to_rewrite.exists():
+        if self.is_current() and not self._to_rewrite.exists() and self.writer.encryption.fits(self.path):
             return False
         with self.writer.locked(), explaining_the_disk(self.path):
             if self.writer.log.exists():
                 self.writer.connect().close()  # takes over the log and checkpoints
             if judge is not None and not self._judged(judge):
                 return False
-            if self._to_rewrite.exists():
+            if self._must_rewrite():
                 self._rewrite()
             if self.is_current():
                 return False
@@ -101,6 +101,10 @@ class DuckDBPublication:
     def _to_rewrite(self) -> Path:
         return self.writer.path.with_name("forget")
 
+    def _must_rewrite(self) -> bool:
+        """Return whether the writer's file has rows to forget, or isn't encrypted as it is to be."""
+        return self._to_rewrite.exists() or not self.writer.encryption.fits(self.writer.path)
+
     def _judged(self, judge: Callable[[Session], bool]) -> bool:
         if not self.writer.path.exists():
             return True
@@ -113,16 +117,19 @@ class DuckDBPublication:
     def _rewrite(self) -> None:
         fresh = self.writer.path.with_suffix(".fresh")
         fresh.unlink(missing_ok=True)
-        connection = connect(fresh, self.writer.memory)  # as the catalog warehouse, like the file it replaces
+        encryption = self.writer.encryption
+        connection = connect(
+            fresh, self.writer.memory, encryption
+        )  # as the catalog warehouse, like the file it replaces
         try:
             session = DuckDBSession(connection)
-            session.execute(f"ATTACH {literal(str(self.writer.path))} AS old (READ_ONLY)")
+            encryption.attach(connection, self.writer.path, "old", read_only=True)
             session.execute("COPY FROM DATABASE old TO warehouse")
         finally:
             connection.close()
         fresh.chmod(0o600)
         fresh.replace(self.writer.path)
-        self._to_rewrite.unlink()
+        self._to_rewrite.unlink(missing_ok=True)
 
     def _replace(self) -> None:
         draft = self.path.with_suffix(".draft")

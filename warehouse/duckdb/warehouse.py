@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from leat.warehouse.answer import Answer, Limits
 from leat.warehouse.dialect import Dialect
 from leat.warehouse.duckdb.dialect import DUCKDB
+from leat.warehouse.duckdb.encryption import PLAIN, FileEncryption, is_encrypted
 from leat.warehouse.duckdb.interrupt import interruptible
 from leat.warehouse.duckdb.newest import NewestVersion
 from leat.warehouse.duckdb.publication import DuckDBPublication
@@ -18,7 +19,7 @@ from leat.warehouse.duckdb.query import answered
 from leat.warehouse.duckdb.session import DuckDBSession
 from leat.warehouse.duckdb.writer import WriterFile, explaining_the_disk
 from leat.warehouse.locks import file_lock
-from leat.warehouse.session import NothingPublished, Session, literal
+from leat.warehouse.session import NothingPublished, Session
 
 if TYPE_CHECKING:
     import duckdb
@@ -31,17 +32,19 @@ class DuckDBWarehouse:
     Args:
         state: the project's state folder.
         memory: DuckDB's memory limit; what needs more is spilled to ``writer/tmp``.
+        encryption: of its files.
     """
 
     state: Path
     memory: str = "1GB"
+    encryption: FileEncryption = PLAIN
     dialect: Dialect = DUCKDB
     publication: DuckDBPublication = field(init=False)
     _writer: WriterFile = field(init=False)
     _newest: NewestVersion = field(init=False)
 
     def __post_init__(self) -> None:
-        self._writer = WriterFile(self.state / "writer" / "warehouse.duckdb", self.memory)
+        self._writer = WriterFile(self.state / "writer" / "warehouse.duckdb", self.memory, self.encryption)
         self.publication = DuckDBPublication(self._writer, self.state / "warehouse.duckdb")
         self._newest = NewestVersion(self.publication)
 
@@ -52,8 +55,21 @@ class DuckDBWarehouse:
 
     @property
     def client(self) -> tuple[str, str]:
-        """The command line of DuckDB, which reads the published file."""
+        """The command line of DuckDB, which reads the published file; an encrypted one is attached there."""
+        if is_encrypted(self.path):
+            return "DuckDB CLI", "duckdb"
         return "DuckDB CLI", f"duckdb -readonly {self.path}"
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the writer's file is encrypted."""
+        return is_encrypted(self._writer.path)
+
+    def keys_in_use(self) -> set[int]:
+        """Return which keys open the writer's and the published file; no file gets another key meanwhile."""
+        with self._writer.locked():
+            files = [path for path in (self._writer.path, self.path) if is_encrypted(path)]
+            return {number for path in files if (number := self.encryption.opened_by(path)) is not None}
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -115,7 +131,7 @@ class DuckDBWarehouse:
         # Connecting to the path itself would give the version that this process happens to have open already.
         with duckdb.connect(":memory:") as connection, interruptible(connection):
             with explaining_the_disk(self.path):
-                connection.execute(f"ATTACH {literal(str(self.path))} AS warehouse (READ_ONLY)")
+                self.encryption.attach(connection, self.path, "warehouse", read_only=True)
             connection.execute("USE warehouse")
             connection.execute("SET TimeZone = 'UTC'")
             yield connection

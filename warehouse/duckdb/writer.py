@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from leat.warehouse.duckdb.encryption import BLOCK_SIZE, PLAIN, FileEncryption
 from leat.warehouse.locks import file_lock
 from leat.warehouse.session import WarehouseError, literal
 
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 
 _OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO})
 _WAIT = 600.0
-_OF_A_NEW_FILE: dict[str, str | bool | int | float | list[str]] = {"default_block_size": "65536"}
-"""A quarter of DuckDB's block: each column of each table takes a block or more, and most tables of leat are small."""
+_OF_A_NEW_FILE: dict[str, str | bool | int | float | list[str]] = {"default_block_size": str(BLOCK_SIZE)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,12 @@ class WriterFile:
     Args:
         path: where it is; the lock lies next to it.
         memory: DuckDB's memory limit; what needs more is spilled to ``tmp`` next to the file.
+        encryption: of the file.
     """
 
     path: Path
     memory: str
+    encryption: FileEncryption = PLAIN
     _threads: threading.RLock = field(default_factory=threading.RLock)
 
     @property
@@ -56,10 +58,12 @@ class WriterFile:
         Raises:
             WarehouseError: another program has it open, or it is no DuckDB file.
         """
-        return connect(self.path, self.memory, read_only=read_only)
+        return connect(self.path, self.memory, self.encryption, read_only=read_only)
 
 
-def connect(path: Path, memory: str, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+def connect(
+    path: Path, memory: str, encryption: FileEncryption = PLAIN, *, read_only: bool = False
+) -> duckdb.DuckDBPyConnection:
     """Open a DuckDB file with the settings of a writer.
 
     Raises:
@@ -70,7 +74,10 @@ def connect(path: Path, memory: str, *, read_only: bool = False) -> duckdb.DuckD
     if not read_only:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        connection = duckdb.connect(path, read_only=read_only, config={} if read_only else _OF_A_NEW_FILE)
+        if encryption.applies(path):
+            connection = _encrypted(path, encryption, read_only=read_only)
+        else:
+            connection = duckdb.connect(path, read_only=read_only, config={} if read_only else _OF_A_NEW_FILE)
     except duckdb.Error as error:
         msg = f"{path} can't be opened: {error}. Next: end other programs that have it open, or run `leat doctor`"
         raise WarehouseError(msg) from error
@@ -80,6 +87,20 @@ def connect(path: Path, memory: str, *, read_only: bool = False) -> duckdb.DuckD
         connection.execute(f"SET temp_directory = {literal(str(path.parent / 'tmp'))}")
         connection.execute("SET preserve_insertion_order = false")
         connection.execute("SET enable_external_file_cache = false")  # landed files are read once
+    return connection
+
+
+def _encrypted(path: Path, encryption: FileEncryption, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """Open an encrypted file: DuckDB takes its key only where it attaches it."""
+    import duckdb
+
+    connection = duckdb.connect(":memory:")
+    try:
+        encryption.attach(connection, path, "warehouse", read_only=read_only)
+        connection.execute("USE warehouse")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

@@ -93,6 +93,15 @@ class PostgresWarehouse:
             "nothing is half-applied"
         )
 
+    @property
+    def encrypted(self) -> bool:
+        """Return False: the files are the server's affair."""
+        return False
+
+    def keys_in_use(self) -> set[int]:
+        """Return none: leat has no keys of a server's files."""
+        return set()
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Session]:
         """Open the one writing transaction; others wait for it."""
