@@ -32,6 +32,7 @@ _FIRST_SOCKET = 3  # sd_listen_fds(3)
 _STOP_SECONDS = 30.0
 _WAITS = (0.0, 0.5, 2.0, 5.0)  # before a process is started again, by how often it has ended early
 _EARLY = 10.0
+_WANTED = 15.0  # seconds: who asks for Dagster while it is ending is to have it as soon as it has ended
 READY, WANT_DAGSTER, WANT_AGAIN = b"1", b"d", b"a"
 """What web reports: that it answers, that somebody wants to see Dagster's UI, or wants it although it has failed."""
 
@@ -90,7 +91,8 @@ class Supervisor:
         self._dagster = _Child(
             "dagster", "leat.dagster_project.ui", (options.project,), (self._lives,), key, group=True
         )
-        self._wanted = self._again = False
+        self._wanted_until = 0.0
+        self._again = False
 
     def run(self) -> int:
         """Serve until a signal asks to end; returns the exit code."""
@@ -129,12 +131,13 @@ class Supervisor:
             failed = code and not was_reached(self._meeting) and not self._again
             if failed and read_failure(self._meeting) is None:
                 note_failure(self._meeting, f"Dagster's process ended with {code}", "look into the log of `leat serve`")
+            if failed:
+                self._wanted_until = 0.0
             child.process = None
-        if child.process is None and (self._wanted or self._again):
+        if child.process is None and (now < self._wanted_until or self._again):
             prepare_start(self._meeting)
             self._start(child, now)
-            self._again = False
-        self._wanted = False
+            self._wanted_until, self._again = 0.0, False
 
     def _start(self, child: _Child, now: float) -> None:
         argv = [sys.executable, "-m", child.module, *child.arguments, *map(str, child.descriptors)]
@@ -151,7 +154,8 @@ class Supervisor:
         if self._signals in readable:
             os.read(self._signals, 512)
         reported = os.read(self._ready, 512) if self._ready in readable else b""
-        self._wanted = WANT_DAGSTER in reported
+        if WANT_DAGSTER in reported:
+            self._wanted_until = time.monotonic() + _WANTED
         self._again = self._again or WANT_AGAIN in reported
         if READY in reported:
             self._web.ready = True

@@ -116,9 +116,15 @@ def test_dagster_starts_for_a_visitor_and_all_children_end_with_a_supervisor_tha
     wait_until(lambda: one.get("/dagster/server_info", headers=headers).status_code == 200)
     first = one.child("dagster_project.ui")
     assert first is not None
-    os.killpg(first, signal.SIGKILL)
+    os.kill(first, signal.SIGTERM)  # it needs a while to end, and whoever asks meanwhile doesn't ask in vain
     wait_until(lambda: one.get("/dagster/server_info", headers=headers).status_code == 503)
     wait_until(lambda: one.child("dagster_project.ui") not in {None, first})
+    wait_until(lambda: one.get("/dagster/server_info", headers=headers).status_code == 200, 250)
+    second = one.child("dagster_project.ui")
+    assert second is not None
+    os.killpg(second, signal.SIGKILL)
+    wait_until(lambda: one.get("/dagster/server_info", headers=headers).status_code == 503)
+    wait_until(lambda: one.child("dagster_project.ui") not in {None, second})
     children = [one.child("web"), one.child("worker"), one.child("dagster_project.ui")]
     process.kill()
     process.wait()
