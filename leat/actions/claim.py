@@ -19,9 +19,10 @@ from sqlalchemy.orm import Session, aliased
 
 from leat.control.action_history import note_events
 from leat.control.action_lease import Lease, check_fence, count_claim
+from leat.control.action_moves import mark_sending, move
 from leat.control.action_tables import Action, ActionAttempt, ActionStop
 from leat.control.engine import writing
-from leat.control.outbox import OWN, ActionRow, State, mark_sending, move, read_actions
+from leat.control.outbox import OWN, ActionRow, State, read_actions
 from leat.files import make_private
 
 GROUP = 50

@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 from leat.actions.office import Office
 from leat.actions.propose import Wish, order_of, propose
 from leat.control.action_history import Decision, note_decision
+from leat.control.action_moves import move
 from leat.control.actor import actor_of
 from leat.control.audit_events import note as record
 from leat.control.engine import writing
-from leat.control.outbox import EFFECTIVE, UNDECIDED, WAITING, ActionRow, State, move, read_actions
+from leat.control.outbox import EFFECTIVE, UNDECIDED, WAITING, ActionRow, State, read_actions
 from leat.sources.actions import Receipt
 
 

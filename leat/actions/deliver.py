@@ -31,9 +31,10 @@ from leat.actions.office import Office
 from leat.actions.record import Outcome, record
 from leat.actions.steps import Delivery, confirm, look, send
 from leat.control.action_lease import LASTS, hold_lease
+from leat.control.action_moves import expire_actions
 from leat.control.following import read_waiting_for_results
 from leat.control.kill_switch import read_stops
-from leat.control.outbox import ActionRow, State, expire_actions, read_actions
+from leat.control.outbox import ActionRow, State, read_actions
 from leat.sources.errors import Transient
 
 _DUE: frozenset[State] = frozenset({"approved", "sending", "unknown", "done"})

@@ -29,17 +29,9 @@ from leat.actions.office import Office, UnknownAction, read_parameters
 from leat.actions.propose import Wish, digest_of, digest_of_json, plan_as_json
 from leat.control.action_history import decisions_of
 from leat.control.action_lease import Lease, check_fence
+from leat.control.action_moves import move
 from leat.control.engine import writing
-from leat.control.outbox import (
-    CONTENT,
-    ActionRow,
-    NewAction,
-    State,
-    move,
-    read_actions,
-    read_body,
-    store_bodies,
-)
+from leat.control.outbox import CONTENT, ActionRow, NewAction, State, read_actions, read_body, store_bodies
 from leat.sources.actions import Plan, Refused, Verb
 from leat.sources.errors import Permanent, Transient
 from leat.sources.settings import redact

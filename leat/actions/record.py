@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 
 from leat.control.action_history import note_events
 from leat.control.action_lease import Lease, check_fence
+from leat.control.action_moves import move
 from leat.control.action_tables import Action, ActionAttempt
 from leat.control.engine import storable, writing
-from leat.control.outbox import CONTENT, ActionRow, State, move, store_bodies
+from leat.control.outbox import CONTENT, ActionRow, State, store_bodies
 
 _BY = "leat"
 _TABLES = Action.metadata.tables

@@ -10,10 +10,11 @@ from typing import Literal
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
+from leat.control.action_moves import move
 from leat.control.action_tables import Action
 from leat.control.automation_tables import Automation, AutomationRun
 from leat.control.engine import storable, writing
-from leat.control.outbox import WAITING, move
+from leat.control.outbox import WAITING
 
 Mode = Literal["simulate", "enabled", "disabled"]
 """simulate: it says what it would plan. enabled: it plans. disabled: it does nothing."""

@@ -13,11 +13,12 @@ import psycopg2
 import sqlalchemy
 
 from leat.control.action_history import Decision, note_decision
+from leat.control.action_moves import move
 from leat.control.action_tables import ActionAttempt
 from leat.control.automations import RunRow, record_automation_run
 from leat.control.engine import writing
 from leat.control.mail_tables import TrackingEvent
-from leat.control.outbox import NewAction, add_actions, move
+from leat.control.outbox import NewAction, add_actions
 from leat.control.store import (
     Declared,
     end_run,

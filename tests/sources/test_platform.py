@@ -13,10 +13,11 @@ from pydantic import ValidationError
 from sqlalchemy import Engine, create_engine, text
 
 from leat.control.action_history import Decision, note_decision
+from leat.control.action_moves import move
 from leat.control.automations import RunRow, record_automation_run
 from leat.control.calls import RETENTION
 from leat.control.engine import find_integration, writing
-from leat.control.outbox import ALERTS, NewAction, add_actions, move
+from leat.control.outbox import ALERTS, NewAction, add_actions
 from leat.control.store import (
     Declared,
     end_run,

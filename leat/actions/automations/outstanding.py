@@ -10,8 +10,9 @@ from sqlalchemy import Engine
 from leat.actions.automations.automation import Automation
 from leat.actions.automations.targets import Target
 from leat.actions.conditions import NO_LONGER_NEEDED
+from leat.control.action_moves import move
 from leat.control.engine import writing
-from leat.control.outbox import WAITING, ActionRow, action_id, move, read_actions
+from leat.control.outbox import WAITING, ActionRow, action_id, read_actions
 
 _CHUNK = 500
 
