@@ -15,7 +15,7 @@ from leat.runs.changes import Changes
 from leat.runs.connecting.draft import Drafts
 from leat.serve import reference
 from leat.serve.answers import Answers
-from leat.serve.api import actions, catalog, endpoints, integrations, me, people, queries, violations, webhooks
+from leat.serve.api import actions, catalog, drafts, endpoints, integrations, me, people, queries, violations, webhooks
 from leat.serve.current import Current
 from leat.serve.health import Health
 from leat.serve.limits import Buckets
@@ -36,6 +36,7 @@ NAMES = {404: "no-such-path", 405: "method-not-allowed"}
 ROUTERS = (
     me.router,
     integrations.router,
+    drafts.router,
     violations.router,
     actions.router,
     catalog.router,

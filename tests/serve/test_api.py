@@ -91,6 +91,11 @@ LOWEST = {
     "GET /v1/audit": "admin",
     "GET /v1/integrations": "viewer",
     "GET /v1/integrations/{name}": "viewer",
+    "POST /v1/drafts": "admin",
+    "GET /v1/drafts/{draft_id}": "admin",
+    "POST /v1/drafts/{draft_id}:test": "admin",
+    "POST /v1/drafts/{draft_id}:save": "admin",
+    "DELETE /v1/drafts/{draft_id}": "admin",
     "GET /v1/runs": "viewer",
     "POST /v1/runs": "operator",
     "GET /v1/runs/{run_id}": "viewer",
@@ -140,12 +145,13 @@ def test_each_operation_refuses_roles_below_its_own(api: Api, app: FastAPI) -> N
     violation = api("GET", "/v1/violations").json()["data"][0]["key"]
     run = api("POST", "/v1/runs", json={"integrations": ["tally"]}).json()["id"]
     named = {"name": "tally", "run_id": run, "key": violation, "seq": "1", "token_id": "none", "action_id": "none",
-             "delivery_id": "none", "person_id": "none", "session_id": "none",
+             "delivery_id": "none", "person_id": "none", "session_id": "none", "draft_id": "none",
              "schema": "tally", "table": "fed"}  # fmt: skip
     later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     bodies: dict[str, Any] = {
         "/v1/runs": {"integrations": ["tally"]},
         "/v1/queries": {"sql": "SELECT 1 AS one"},
+        "/v1/drafts": {"name": "shop", "declaration": {}},
         "/v1/actions": {"integration": "tally", "verb": "none"},
         "/v1/tokens": {"name": "x", "expires_at": later},
         "/v1/violations/{key}:acknowledge": {"until": later},

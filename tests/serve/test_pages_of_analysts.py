@@ -34,7 +34,7 @@ from tests.serve.test_pages import pages as pages  # noqa: PLC0414 - a fixture
 def test_a_report_draws_each_figure_or_says_why_not(pages: Pages) -> None:
     text = pages("/reports/shop").text
     assert re.search(
-        r'tally</a> <span class="badge[^>]*>no limit</span> <a href="/violations\?integration=tally">', text
+        r'tally</a> <span class="badge[^>]*>no age limit</span> <a href="/violations\?integration=tally">', text
     )
     assert "Most are" in text
     assert "&lt;script&gt;" in text

@@ -12,10 +12,11 @@ from starlette.concurrency import run_in_threadpool
 
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.runs.access import Resource
-from leat.runs.connecting.draft import Draft, Drafts
-from leat.runs.connecting.reach import Reach, reach_of, variable_of
+from leat.runs.connecting.draft import Draft
+from leat.runs.connecting.reach import Reach, variable_of
 from leat.runs.connecting.save import Taken, draft_of, free_name_problem, save, text_of
-from leat.runs.connecting.trial import mask_rows, start_trial
+from leat.runs.connecting.trial import mask_rows
+from leat.serve.api.drafts import begin_trial, drafts_of, find_draft, hidden_columns, mistakes_of, reach_of_caller
 from leat.serve.api.guard import AsGuard, Guard
 from leat.serve.api.integrations import request_run
 from leat.serve.api.models import NewRun
@@ -57,7 +58,7 @@ def show_form(guard: AsGuard, request: Request, source: str, driver: str, draft:
     """Show the form of a driver, as it was filled in if somebody comes back."""
     guard.require("configure", Resource("integration"))
     _require_driver(source, driver)
-    before = _drafts(request).find(draft, guard.principal.id)
+    before = drafts_of(request).find(draft, guard.principal.id)
     return _form_page(guard, request, source, driver, before.form if before else {}, Mistakes(), draft)
 
 
@@ -67,13 +68,13 @@ def try_form(guard: AsGuard, request: Request, source: str, driver: str, form: A
     name = form.get("name", "")
     guard.require("configure", Resource("integration", name, integration=name))
     _require_driver(source, driver)
-    reach = _reach(guard, request)
+    reach = reach_of_caller(guard, request)
     fields = form_of(source, driver, local=reach.anything, hidden=reach.hidden)
     document, mistakes = document_of(source, driver, fields, form, reach)
     problem = free_name_problem(guard.workspace.project, name)
     if problem is not None:
         mistakes.add("name", problem)
-    drafts = _drafts(request)
+    drafts = drafts_of(request)
     if not mistakes:
         draft = drafts.add(guard.principal.id, name, document, form)
         mistakes = _mistakes_of(guard, draft, reach)
@@ -89,14 +90,14 @@ def try_form(guard: AsGuard, request: Request, source: str, driver: str, form: A
 @router.get("/{draft_id}")
 def show_draft(guard: AsGuard, request: Request, draft_id: str) -> Response:
     """Show what trying a draft has shown so far, and its streams when that is all."""
-    draft = _draft(guard, request, draft_id)
+    draft = find_draft(guard, request, draft_id)
     return page(request, "add_try.html", **_shown(guard, request, draft))
 
 
 @router.get("/{draft_id}/live")
 async def follow_trial(guard: AsGuard, request: Request, draft_id: str) -> Response:
     """Follow a trial: a part of the page, again whenever something has happened."""
-    draft = await run_in_threadpool(_draft, guard, request, draft_id)
+    draft = await run_in_threadpool(find_draft, guard, request, draft_id)
     parts = follow(request.app.state.ended, partial(_look, guard, request, draft))
     return StreamingResponse(parts, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
@@ -104,13 +105,13 @@ async def follow_trial(guard: AsGuard, request: Request, draft_id: str) -> Respo
 @router.post("/{draft_id}/test")
 def try_again(guard: AsGuard, request: Request, draft_id: str) -> Response:
     """Try a draft once more."""
-    return _begin(guard, request, _draft(guard, request, draft_id))
+    return _begin(guard, request, find_draft(guard, request, draft_id))
 
 
 @router.post("/{draft_id}/streams")
 def choose_streams(guard: AsGuard, request: Request, draft_id: str, form: AsForm) -> Response:
     """Take over which streams are loaded, how often, and what is hashed."""
-    draft = _draft(guard, request, draft_id)
+    draft = find_draft(guard, request, draft_id)
     names = [stream.name for stream in draft_of(guard.workspace.project, draft).every_stream()]
     draft.document = with_streams(draft.document, names, form, zone_of(request).key)
     mask_rows(draft, guard.workspace.project)
@@ -120,14 +121,14 @@ def choose_streams(guard: AsGuard, request: Request, draft_id: str, form: AsForm
 @router.get("/{draft_id}/file")
 def show_file(guard: AsGuard, request: Request, draft_id: str) -> Response:
     """Show the declaration as YAML, with what is missing in it."""
-    draft = _draft(guard, request, draft_id)
+    draft = find_draft(guard, request, draft_id)
     return _file_page(guard, request, draft, 200, ())
 
 
 @router.post("/{draft_id}/save")
 def save_file(guard: AsGuard, request: Request, draft_id: str, form: AsForm) -> Response:
     """Save the declaration as a file of the project, and run it if that was asked for."""
-    draft = _draft(guard, request, draft_id)
+    draft = find_draft(guard, request, draft_id)
     if not form.get("run"):
         guard.require("configure", Resource("integration", draft.name, integration=draft.name))
     else:
@@ -141,7 +142,7 @@ def save_file(guard: AsGuard, request: Request, draft_id: str, form: AsForm) -> 
     except OSError as error:
         why = f"pipelines/{draft.name}.yaml can't be written here: {error.strerror}. Copy it, and save it yourself"
         return _file_page(guard, request, draft, 409, [why])
-    _drafts(request).remove(draft)
+    drafts_of(request).remove(draft)
     request.app.state.recent.forget("status")
     guard.workspace = request.app.state.current.workspace(at_once=True)
     if not form.get("run"):
@@ -156,51 +157,26 @@ def _require_driver(source: str, driver: str) -> None:
         raise Problem(404, "no-such-system", f"leat has no driver {source}/{driver}", "choose one of the list")
 
 
-def _drafts(request: Request) -> Drafts:
-    drafts: Drafts = request.app.state.drafts
-    return drafts
-
-
-def _reach(guard: Guard, request: Request) -> Reach:
-    """Return how far a caller reaches: without an identity provider, it is the account that runs leat."""
-    anything = guard.workspace.security.sign_in is None
-    return reach_of(anything=anything, networks=request.app.state.private_networks)
-
-
-def _draft(guard: Guard, request: Request, draft_id: str) -> Draft:
-    guard.require("configure", Resource("integration"))
-    draft = _drafts(request).find(draft_id, guard.principal.id)
-    if draft is None:
-        step = "begin again; drafts are forgotten after some hours, and when leat serve starts again"
-        raise Problem(404, "no-such-draft", "this draft isn't there any more", step)
-    return draft
-
-
 def _begin(guard: Guard, request: Request, draft: Draft) -> Response:
-    if draft.trial.ended or not draft.trial.doing:
-        began = start_trial(guard.workspace.project, _drafts(request), draft, _reach(guard, request))
-        if not began:
-            raise Problem(503, "busy", "several systems are being tried already", "try again in a minute")
+    begin_trial(guard, request, draft)
     return RedirectResponse(f"{AT}/{draft.id}", 303, HEADERS)
 
 
 def _mistakes_of(guard: Guard, draft: Draft, reach: Reach) -> Mistakes:
     """Return what is wrong with a draft as a declaration, and what it names that isn't its own."""
     mistakes = Mistakes()
-    try:
-        declaration = draft_of(guard.workspace.project, draft)
-    except DeclarationError as error:
-        mistakes.add_diagnostics(error.diagnostics)
-    else:
-        for field, text in reach.problems(declaration, guard.workspace.declarations):
+    for field, text in mistakes_of(guard, draft, reach):
+        if field:
             mistakes.add(field, text)
+        else:
+            mistakes.add_diagnostics([text])
     return mistakes
 
 
 def _form_page(
     guard: Guard, request: Request, source: str, driver: str, values: Mapping[str, str], mistakes: Mistakes, draft: str
 ) -> Response:
-    reach = _reach(guard, request)
+    reach = reach_of_caller(guard, request)
     form = form_of(source, driver, local=reach.anything, hidden=reach.hidden)
     project = guard.workspace.project
     free = (name for name in (source, *(f"{source}_{n}" for n in range(2, 99))) if not free_name_problem(project, name))
@@ -229,11 +205,7 @@ def _shown(guard: Guard, request: Request, draft: Draft) -> dict[str, Any]:
     """Return what the page of a trial shows; first rows with personal data only to whoever may see that."""
     declaration = draft_of(guard.workspace.project, draft)
     streams = {stream.name: stream for stream in declaration.every_stream()}
-    hidden = {
-        name: {column.name for column in stream.all_columns() if column.personal}
-        for name, stream in streams.items()
-        if not guard.may("read", Resource("stream", name, draft.name, name, frozenset({"personal"})))
-    }
+    hidden = hidden_columns(guard, draft, declaration)
     return {"draft": draft, "trial": draft.trial, "declaration": declaration, "streams": streams, "hidden": hidden,
             "schedules": SCHEDULES, "endpoints": draft.document["connection"].get("endpoints", {}),
             "lists": lists_streams(declaration.source), "at": AT}  # fmt: skip

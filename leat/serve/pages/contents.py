@@ -20,7 +20,7 @@ class Input:
 
     Attributes:
         integration: its name.
-        fresh: fresh, stale, never, or no limit.
+        fresh: fresh, stale, never, or no age limit.
         violations: how many of its violations are open.
     """
 

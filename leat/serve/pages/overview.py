@@ -73,13 +73,13 @@ def may_read(guard: Guard, one: IntegrationStatus) -> bool:
 
 
 def freshness(one: IntegrationStatus) -> str:
-    """Return how fresh an integration is: fresh, stale, never loaded, or no limit declared."""
+    """Return how fresh an integration is: fresh, stale, never loaded, or no age limit is declared."""
     declared = [stream.fresh for stream in one.streams if stream.fresh is not None]
     if one.last_run is None or all(stream.rows is None for stream in one.streams):
         return "never"
     if "no" in declared:
         return "stale"
-    return "fresh" if declared else "no limit"
+    return "fresh" if declared else "no age limit"
 
 
 def verdict(tiles: list[Tile]) -> tuple[str, str, str]:
