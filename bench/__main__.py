@@ -7,6 +7,7 @@ import sys
 
 for module in (
     "apply_rows",
+    "small_load",
     "nothing_new",
     "git_numstat",
     "git_refs",

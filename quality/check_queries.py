@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -61,7 +62,11 @@ def expectations_of(
     elif check.kind == "range":
         yield Expectation("expect_column_values_to_be_between", {"column": check.columns[0], **bounds})
     elif check.kind == "row_count":
-        whole = {name: None if value is None else int(value) for name, value in bounds.items()}
+        least, most = bounds.get("min_value"), bounds.get("max_value")
+        whole = {
+            "min_value": None if least is None else math.ceil(least),
+            "max_value": None if most is None else math.floor(most),
+        }
         yield Expectation("expect_table_row_count_to_be_between", whole)
     else:
         orphans = _orphans(session, check, types, there, "{batch}")

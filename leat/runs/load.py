@@ -5,7 +5,6 @@ All are loaded side by side; one that fails leaves the others alone. A step of D
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -14,7 +13,6 @@ from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.load.engine import Audit, Engine, Request
 from leat.pipelines.load.results import CheckResult, IntegrationResult
 from leat.pipelines.load.run import run_integration, run_integrations
-from leat.quality.expectations import import_expectations
 from leat.runs.publish import Force
 from leat.runs.recorder import Recorder, register
 from leat.runs.workspace import Workspace
@@ -86,12 +84,10 @@ def engine_of(
     workspace: Workspace, recorder: Recorder | None, observer: Observer, force: Force | None = None
 ) -> Engine:
     """Return what loads the integrations of a project; nothing is recorded without a recorder."""
-    warming = _Warming()
 
     def on_phase(integration: str, phase: str) -> None:
         if recorder is not None:
             recorder.on_phase(integration, phase)
-        warming.on_phase(phase)
         observer.phase(integration, phase)
 
     engine = Engine(
@@ -122,17 +118,3 @@ def auditor(workspace: Workspace, force: Force | None = None) -> Audit:
 def _recorder(workspace: Workspace, trigger: Trigger, request: Request) -> Recorder:
     register(workspace.store, workspace.declarations)
     return Recorder(workspace.store, trigger, frozenset(request.only))
-
-
-class _Warming:
-    """Imports what checks need while extracting waits for the network: it takes seconds."""
-
-    def __init__(self) -> None:
-        self._thread: threading.Thread | None = None
-
-    def on_phase(self, phase: str) -> None:
-        if phase == "extracting" and self._thread is None:
-            self._thread = threading.Thread(target=import_expectations, daemon=True)
-            self._thread.start()
-        elif phase == "checking" and self._thread is not None:
-            self._thread.join()  # two threads must not import one package at the same time

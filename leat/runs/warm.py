@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import importlib
 
-_LIBRARIES = ("requests", "dlt", "duckdb", "pyarrow.parquet", "sqlglot", "leat.assets.build", "leat.quality.rules")
+_LIBRARIES = ("requests", "duckdb", "pyarrow.parquet", "sqlglot", "leat.assets.build", "leat.quality.audit",
+              "leat.quality.rules")  # fmt: skip
 
 
 def import_libraries() -> None:
     """Import them."""
-    from leat.quality.expectations import import_expectations
-
     for name in _LIBRARIES:
         importlib.import_module(name)
-    import_expectations()

@@ -12,7 +12,7 @@ From start to end, and at each step what it needs::
     extract        what the driver yields, to the landing
       event_log      rows by stream, everything else as events
       conversion     the declared columns in their types; personal ones hashed with mask_key
-      landing        the files of one load, by dlt with the settings of dlt_settings
+      landing        the files of one load; large ones by dlt, with the settings of dlt_settings
     commit         one transaction, again without the streams that fail
       apply          a landed load: all streams, cursor, log
       landed_events  its events other than rows, by what they mean

@@ -24,6 +24,9 @@ SEQUENCE = "_seq"
 MAX_BYTES = 8 * 2**20
 """How much of a stream is written at once, unless a single row has more."""
 
+Piece = tuple[str, "pa.Table"]
+"""The name of a landed table, and a part of it."""
+
 _ROWS = 5_000
 _EVENTS_PER_BATCH = 5_000
 
@@ -58,7 +61,7 @@ class _Log:
         self._waiting: dict[str, _Waiting] = {}
         self._counts: dict[str, int] = {}
 
-    def add_rows(self, event: Rows) -> Iterator[Any]:
+    def add_rows(self, event: Rows) -> Iterator[Piece]:
         """Take rows; those that no warehouse can hold become events."""
         if event.stream not in self._conversion.tables:
             return
@@ -68,7 +71,7 @@ class _Log:
             for one in refused:
                 yield from self.add_event(one)
 
-    def _add_table(self, stream: str, table: pa.Table) -> Iterator[Any]:
+    def _add_table(self, stream: str, table: pa.Table) -> Iterator[Piece]:
         import pyarrow as pa
 
         if not table.num_rows:
@@ -86,13 +89,12 @@ class _Log:
         elif sum(each.size for each in self._waiting.values()) >= 2 * MAX_BYTES:
             yield from [self._written(each) for each in list(self._waiting)]
 
-    def _written(self, stream: str) -> Any:
-        import dlt
+    def _written(self, stream: str) -> Piece:
         import pyarrow as pa
 
-        return dlt.mark.with_table_name(pa.concat_tables(self._waiting.pop(stream).tables), landed_stream(stream))
+        return landed_stream(stream), pa.concat_tables(self._waiting.pop(stream).tables)
 
-    def add_event(self, event: Event) -> Iterator[Any]:
+    def add_event(self, event: Event) -> Iterator[Piece]:
         """Take an event other than rows."""
         row = _event_row(self._integration, event, self._conversion)
         if row is not None:
@@ -100,7 +102,7 @@ class _Log:
         if len(self._events) >= _EVENTS_PER_BATCH:
             yield self._events_table()
 
-    def end(self) -> Iterator[Any]:
+    def end(self) -> Iterator[Piece]:
         """Give out what is left, and how many rows there are."""
         yield from [self._written(stream) for stream in list(self._waiting)]
         self._note({"kind": "end", "stream": "", "data": to_json({"rows": self._counts})})
@@ -110,18 +112,17 @@ class _Log:
         self._events.append({SEQUENCE: self._sequence, **row})
         self._sequence += 1
 
-    def _events_table(self) -> Any:
-        import dlt
+    def _events_table(self) -> Piece:
         import pyarrow as pa
 
         names = ("kind", "stream", "data")
         schema = arrow_schema((Column(SEQUENCE, "integer", ""), *(Column(name, "string", "") for name in names)))
         rows, self._events = self._events, []
-        return dlt.mark.with_table_name(pa.Table.from_pylist(rows, schema=schema), EVENTS)
+        return EVENTS, pa.Table.from_pylist(rows, schema=schema)
 
 
-def items(integration: str, events: Iterator[Event], conversion: Conversion) -> Iterator[Any]:
-    """Yield Arrow tables marked with the table that they belong to.
+def items(integration: str, events: Iterator[Event], conversion: Conversion) -> Iterator[Piece]:
+    """Yield Arrow tables, each with the name of the landed table that it is a part of.
 
     Raises:
         BrokenContract: the driver yielded something else than it promises.

@@ -1,14 +1,16 @@
-"""Landing: dlt writes what a driver yields into a folder that belongs to this one load of this one integration.
+"""Landing: what a driver yields is written into a folder that belongs to this one load of this one integration.
 
 ::
 
     landing/<integration>/<load id>/work/             dlt's working folder
     landing/<integration>/<load id>/data/s_.../       parquet files of a stream, in row groups of a bounded size
     landing/<integration>/<load id>/data/leat_events/ deletes, scans, quarantine, log, cursor: what is not a row
-    landing/<integration>/<load id>/data/_dlt_loads/  dlt's marker: the load is complete
+    landing/<integration>/<load id>/data/_dlt_loads/  the marker: the load is complete
 
-A load without dlt's marker never happened: it is removed, not resumed. The cursor is a landed event like the others
-and is applied with the rows, so a landing may be removed at any time and the next extraction brings the same again.
+dlt writes it, unless it is small: then importing dlt would take longer than everything else, and leat writes the same
+files itself. A load without the marker never happened: it is removed, not resumed. The cursor is a landed event like
+the others and is applied with the rows, so a landing may be removed at any time and the next extraction brings the same
+again.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,12 +28,15 @@ from typing import Any
 from leat.files import make_private
 from leat.pipelines.load.conversion import Conversion
 from leat.pipelines.load.dlt_settings import configured_dlt
-from leat.pipelines.load.event_log import EVENTS, SEQUENCE, items, landed_stream
+from leat.pipelines.load.event_log import EVENTS, SEQUENCE, Piece, items, landed_stream
 from leat.pipelines.load.stream_failures import Failure
 from leat.sources.errors import IntegrationError, Permanent
 from leat.sources.events import Event
 
+SMALL = 4 * 2**20
+"""leat writes a load of at most so many bytes itself, as Arrow counts them."""
 _DATA = "data"
+_MARKER = "_dlt_loads"
 _FORMAT = 4
 LOAD_ID = "%Y%m%dT%H%M%S%f"
 
@@ -134,7 +140,7 @@ def landed_loads(folder: Path) -> list[Landed]:
     """Return the complete loads in an integration's landing folder, oldest first; removes incomplete ones."""
     loads = []
     for path in sorted(folder.iterdir()) if folder.exists() else ():
-        if any((path / "data" / _DATA / "_dlt_loads").glob("*")):
+        if any((path / "data" / _DATA / _MARKER).glob("*")):
             loads.append(Landed(path.name, path))
         else:
             shutil.rmtree(path, ignore_errors=True)
@@ -142,7 +148,7 @@ def landed_loads(folder: Path) -> list[Landed]:
 
 
 def land(landed: Landed, integration: str, events: Iterator[Event], conversion: Conversion, observe: Observer) -> None:
-    """Write a driver's events to a landing with dlt and mark it complete.
+    """Write a driver's events to a landing and mark it complete.
 
     Args:
         landed: where to; its folder has been made by :meth:`Landed.write_plan`.
@@ -155,8 +161,48 @@ def land(landed: Landed, integration: str, events: Iterator[Event], conversion: 
         IntegrationError: as the driver raised it; BrokenContract when it yielded something else than it promises.
         OSError: the landing can't be written.
     """
+    observe("extracting")
+    pieces = items(integration, events, conversion)
+    first: deque[Piece] = deque()
+    size = 0
+    for piece in pieces:
+        first.append(piece)
+        size += piece[1].nbytes
+        if size > SMALL:
+            _land_by_dlt(landed, integration, _all_of(first, pieces), observe)
+            break
+    else:
+        _write(landed, first, observe)
+    observe("landed")
+
+
+def _all_of(first: deque[Piece], rest: Iterator[Piece]) -> Iterator[Piece]:
+    while first:
+        yield first.popleft()
+    yield from rest
+
+
+def _write(landed: Landed, pieces: Iterable[Piece], observe: Observer) -> None:
+    """Write a small load: one file of each table, and then the marker."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    observe("extracted")
+    tables: dict[str, list[pa.Table]] = {}
+    for name, table in pieces:
+        tables.setdefault(name, []).append(table)
+    folder = landed.folder / "data" / _DATA
+    for name, parts in tables.items():
+        (folder / name).mkdir(parents=True)
+        with (folder / name / "0.parquet").open("wb") as file:
+            parquet.write_table(pa.concat_tables(parts), file)
+    observe("normalized")
+    (folder / _MARKER).mkdir()
+    (folder / _MARKER / "leat").touch()
+
+
+def _land_by_dlt(landed: Landed, integration: str, pieces: Iterator[Piece], observe: Observer) -> None:
     dlt = configured_dlt()
-    source = _dlt_source(integration, lambda: items(integration, events, conversion))
     pipeline = dlt.pipeline(
         integration,
         pipelines_dir=str(landed.folder / "work"),
@@ -164,10 +210,9 @@ def land(landed: Landed, integration: str, events: Iterator[Event], conversion: 
         dataset_name=_DATA,
     )
     pipeline.config.restore_from_destination = False
-    observe("extracting")
     cause: BaseException | None = None
     try:
-        pipeline.extract(source, loader_file_format="parquet")
+        pipeline.extract(_dlt_source(integration, pieces), loader_file_format="parquet")
         observe("extracted")
         pipeline.normalize()
         observe("normalized")
@@ -176,14 +221,17 @@ def land(landed: Landed, integration: str, events: Iterator[Event], conversion: 
         cause = _cause(error)
     if cause is not None:  # out here, so that it goes on with what brought it about, and not with dlt's wrapping
         raise cause
-    observe("landed")
 
 
-def _dlt_source(integration: str, items: Callable[[], Iterator[Any]]) -> Any:
+def _dlt_source(integration: str, pieces: Iterator[Piece]) -> Any:
     """Return the integration as a dlt source with one resource that feeds a table per stream."""
     import dlt
 
-    resource = dlt.resource(items, name=f"{integration}_events", write_disposition="append")
+    def marked() -> Iterator[Any]:
+        for name, table in pieces:
+            yield dlt.mark.with_table_name(table, name)
+
+    resource = dlt.resource(marked, name=f"{integration}_events", write_disposition="append")
 
     @dlt.source(name=integration)
     def source() -> Any:

@@ -116,6 +116,18 @@ def _read_retention(session: Session, integration: str) -> tuple[str, datetime] 
     return (rows[0][0], rows[0][1]) if rows else None
 
 
+def read_changed(session: Session, integration: str) -> int:
+    """Return how many rows the last load has added or changed."""
+    if not exists(session):
+        return 0
+    rows = session.execute(
+        "SELECT coalesce(sum(inserted + updated), 0) FROM leat.load_streams WHERE integration = ? AND load_id = "
+        "(SELECT max(load_id) FROM leat.load_streams WHERE integration = ?)",
+        (integration, integration),
+    )
+    return int(rows[0][0])
+
+
 def read_totals(session: Session, integration: str) -> dict[str, int]:
     """Return how many rows each stream had after its last load."""
     if not exists(session):

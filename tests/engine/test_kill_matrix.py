@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from leat.pipelines.load.landing import SMALL
 from leat.warehouse.connect import open_warehouse
 from tests.kit.child import HALF_A_COPY, Point, Reader, run_to_end
 from tests.kit.databases import NewDatabase
@@ -42,7 +43,7 @@ LANDING = [
     Point("progress", nth=2),
     Point("audit", "open /_dlt_loads/"),
     *(Point("audit", "os.remove .parquet", nth) for nth in (1, 2, 4)),
-    *(Point("audit", "os.rmdir landing", nth) for nth in (1, 3)),
+    Point("audit", "os.rmdir landing"),
 ]
 """Where the landing is written, or removed after the load was applied: DuckDB alone, for no engine has a part in it.
 
@@ -54,7 +55,6 @@ POINTS = [
     *(Point("observe", phase) for phase in (
         "landed", "applying", "checking", "committing", "applied", "publishing", "published",
     )),
-    Point("audit", r"os.rename /normalized/[0-9.]+$"),  # dlt has written its marker
     Point("sql", 'UPDATE "tally"."fed"'),
     Point("sql", 'INSERT INTO "tally"."fed"'),
     Point("sql", 'INSERT INTO "tally"."fed_history"'),
@@ -66,6 +66,8 @@ POINTS = [
     Point("audit", "os.remove plan.json"),
     Point("audit", "shutil.rmtree /landing/tally/"),
 ]  # fmt: skip
+MARKED_BY_DLT = Point("audit", r"os.rename /normalized/[0-9.]+$")
+"""dlt has written its marker."""
 OF_THE_FILE = [
     Point("sql", "CHECKPOINT"),
     HALF_A_COPY,
@@ -80,10 +82,10 @@ def size(generation: int) -> int:
     return 30 + generation % 7
 
 
-def add_generation(tally: Tally) -> None:
-    generation = len(tally.script.read_text().splitlines()) + 1
+def add_generation(tally: Tally, padding: int = 0) -> None:
+    generation = generations(tally) + 1
     things = [row(i, f"g{generation}", revision=generation) for i in range(size(generation))]
-    lasting = [row(i, f"g{generation}", revision=generation) for i in range(LASTING)]
+    lasting = [row(i, f"g{generation}" + "x" * padding, revision=generation) for i in range(LASTING)]
     tally.then(
         delete("fed", shelf="a"), rows("fed", *things),
         rows("scanned", *things) | {"latest": True}, full_scan("scanned") | {"latest": True}, rows("kept", *lasting),
@@ -169,13 +171,23 @@ def test_killed_at(begun: Tally, point: Point) -> None:
     killed_at(begun, point)
 
 
-@pytest.mark.parametrize("point", [*LANDING, *OF_THE_FILE], ids=str)
+@pytest.mark.parametrize("point", [*LANDING, Point("audit", "os.rmdir _dlt_loads"), *OF_THE_FILE], ids=str)
 def test_killed_while_files_are_written(tmp_path: Path, first_generation: FirstGeneration, point: Point) -> None:
     killed_at(first_generation(tmp_path, "duckdb"), point)
 
 
-def killed_at(tally: Tally, point: Point) -> None:
-    add_generation(tally)
+@pytest.mark.parametrize("point", [*LANDING, Point("audit", "os.rmdir landing", 3)], ids=str)
+def test_killed_while_dlt_writes_files(tmp_path: Path, first_generation: FirstGeneration, point: Point) -> None:
+    killed_at(first_generation(tmp_path, "duckdb"), point, padding=SMALL // LASTING + 1)
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "postgres"])
+def test_killed_when_dlt_has_written_its_marker(tmp_path: Path, first_generation: FirstGeneration, engine: str) -> None:
+    killed_at(first_generation(tmp_path, engine), MARKED_BY_DLT, padding=SMALL // LASTING + 1)
+
+
+def killed_at(tally: Tally, point: Point, padding: int = 0) -> None:
+    add_generation(tally, padding)
     with Reader(tally, EVERYTHING) as reader:
         assert run_to_end(tally, point) is None, "the point was never reached"
         add_generation(tally)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyarrow import parquet
 
 from leat.pipelines.load.conversion import MAX_RECORD, BrokenContract, Conversion, converted, quarantine_data
 from leat.pipelines.load.event_log import MAX_BYTES, items, landed_column, landed_stream
-from leat.pipelines.load.landing import IncompleteLanding, Landed
+from leat.pipelines.load.landing import SMALL, IncompleteLanding, Landed, land, landed_loads
 from leat.pipelines.load.table_schema import TableSchema
-from leat.sources.events import Quarantined, Rows
+from leat.sources.events import Cursor, Delete, Event, FullScan, Quarantined, Rows
 from leat.warehouse.session import WarehouseError
 from tests.engine.test_apply import opened
+from tests.kit.examples import examples
 from tests.kit.project import Tally, labels, row, rows
 
 ODD_COLUMNS = (
@@ -107,7 +112,7 @@ def test_what_is_written_at_once_is_bounded_by_bytes() -> None:
     texts = ["a" * (MAX_BYTES // 4), *["b"] * 30_000, *["c" * (MAX_BYTES // 2)] * 5]
     table = pa.table({"id": range(len(texts)), "text": texts})
     events = [Rows("things", table.slice(0, 3)), Rows("things", table.slice(3))]
-    actual = [item.data for item in items("x", iter(events), conversion(id="integer", text="string"))]
+    actual = [table for _, table in items("x", iter(events), conversion(id="integer", text="string"))]
     pieces = [piece for piece in actual if "kind" not in piece.column_names]
     assert max(piece.nbytes for piece in pieces) < 3 * MAX_BYTES
     assert len(pieces) < 12, "small ones are put together"
@@ -119,7 +124,7 @@ def test_what_is_written_at_once_is_bounded_by_bytes() -> None:
 def test_many_small_pieces_are_written_together() -> None:
     events = [Rows(f"s{i % 3}", pa.table({"id": [i]})) for i in range(3000)]
     shapes = {f"s{i}": TableSchema({"id": "integer"}, ("id",), (), False, 1) for i in range(3)}
-    actual = [item.meta.table_name for item in items("x", iter(events), Conversion(shapes, b"key"))]
+    actual = [name for name, _ in items("x", iter(events), Conversion(shapes, b"key"))]
     assert sorted(actual) == sorted([*(landed_stream(name) for name in shapes), "leat_events"])
 
 
@@ -189,8 +194,60 @@ def test_the_record_of_a_quarantined_row_is_bounded_and_says_how_long_it_was() -
     assert "SHA-256 " in text
 
 
+SHAPE = {
+    "things": TableSchema({"id": "integer", "at": "timestamp", "amount": "decimal(12,2)", "text": "string",
+                           "data": "json", "on": "date", "share": "float", "yes": "boolean"}, ("id",), (), False, 1),
+    "others": TableSchema({"id": "string"}, ("id",), ("id",), False, 1),
+}  # fmt: skip
+MOMENTS = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC))  # noqa: DTZ001
+THING = st.fixed_dictionaries({
+    "id": st.integers(-(2**63), 2**63 - 1),
+    "at": st.none() | MOMENTS,
+    "amount": st.none() | st.decimals(-(10**10), 10**10, places=2) ,
+    "text": st.none() | st.text(max_size=20),
+    "data": st.none() | st.sampled_from(['{"a": 1}', "[]", '"é"', "1e999"]),
+    "on": st.none() | st.dates(),
+    "share": st.none() | st.floats(),
+    "yes": st.none() | st.booleans(),
+})  # fmt: skip
+THINGS = pa.schema({
+    "id": pa.int64(), "at": pa.timestamp("us", "UTC"), "amount": pa.decimal128(12, 2), "text": pa.string(),
+    "data": pa.string(), "on": pa.date32(), "share": pa.float64(), "yes": pa.bool_(),
+})  # fmt: skip
+ANY_EVENT = st.one_of(
+    st.lists(THING, max_size=4).map(lambda made: Rows("things", pa.Table.from_pylist(made, THINGS))),
+    st.text(max_size=5).map(lambda name: Rows("others", pa.table({"id": [name]}))),
+    st.integers(0, 9).map(lambda number: Delete("things", {"id": number})),
+    st.just(FullScan("others")),
+    st.text(max_size=9).map(lambda text: Quarantined("things", "1", "broken", text)),
+    st.integers().map(lambda number: Cursor({"line": number})),
+)
+
+
+@examples(0.2)
+@given(st.lists(ANY_EVENT, max_size=6))
+def test_leat_lands_what_dlt_lands(tmp_path: Path, events: list[Event]) -> None:
+    read = []
+    for number, small in enumerate((SMALL, 0)):
+        landed = Landed("1", tmp_path / f"{number}-{time.monotonic_ns()}")
+        landed.folder.mkdir()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("leat.pipelines.load.landing.SMALL", small)
+            land(landed, "x", iter(events), Conversion(SHAPE, b"key"), lambda _phase: None)
+        assert landed_loads(landed.folder.parent)
+        files = {name: [parquet.read_table(file) for file in landed.files(name)] for name in SHAPE}
+        tables = {name: pa.concat_tables(parts) for name, parts in files.items() if parts}
+        rows_of = {name: sorted(map(repr, table.to_pylist())) for name, table in tables.items()}
+        shapes = {
+            name: list(zip(table.column_names, table.schema.types, strict=True)) for name, table in tables.items()
+        }
+        read.append((rows_of, shapes, list(landed.events())))
+    assert read[0] == read[1]
+
+
 def test_settings_of_dlt_in_the_environment_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By this one, dlt would put the files of all streams where leat doesn't look for them."""
+    monkeypatch.setattr("leat.pipelines.load.landing.SMALL", 0)
     monkeypatch.setenv("DESTINATION__FILESYSTEM__LAYOUT", "{load_id}.{table_name}.{ext}")
     tally = Tally(tmp_path)
     tally.declare()

@@ -1,8 +1,7 @@
-"""Loads without dlt: the same events in the same files, in a hundredth of the time."""
+"""Loads without a driver and without the engine around them."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -12,8 +11,7 @@ from typing import Any
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.load.apply import apply_load
 from leat.pipelines.load.conversion import Conversion
-from leat.pipelines.load.event_log import items
-from leat.pipelines.load.landing import Landed, next_load_id
+from leat.pipelines.load.landing import Landed, land, next_load_id
 from leat.pipelines.load.plan import SYNC, LoadPlan, declared_tables
 from leat.pipelines.load.results import StreamResult
 from leat.pipelines.load.state import State, read_state
@@ -66,17 +64,10 @@ class Loads:
 
 
 def write(landed: Landed, declaration: Declaration, events: Iterable[Event]) -> None:
-    """Write events into a landing as dlt would."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    tables: dict[str, list[pa.Table]] = defaultdict(list)
-    for item in items(declaration.name, iter(events), Conversion(declared_tables(declaration), b"key")):
-        tables[item.meta.table_name].append(item.data)
-    for name, parts in tables.items():
-        folder = landed.folder / "data" / "data" / name
-        folder.mkdir(parents=True)
-        parquet.write_table(pa.concat_tables(parts), folder / "0.parquet")
+    """Write events into a landing."""
+    landed.folder.mkdir(parents=True)
+    conversion = Conversion(declared_tables(declaration), b"key")
+    land(landed, declaration.name, iter(events), conversion, lambda _phase: None)
 
 
 def declaration(streams: dict[str, Any] | None = None, source: str = "tally") -> Declaration:

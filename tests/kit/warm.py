@@ -12,7 +12,6 @@ from pathlib import Path
 import boto3  # noqa: F401 - these are imported to be there
 import duckdb  # noqa: F401
 import duckdb_engine  # noqa: F401
-import great_expectations  # noqa: F401, TID253
 import icalendar  # noqa: F401
 import imapclient  # noqa: F401
 import psycopg2  # noqa: F401

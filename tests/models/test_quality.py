@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from leat.pipelines.declare.declaration import Check, Declaration
 from leat.pipelines.declare.yaml_file import DeclarationError
@@ -23,6 +26,7 @@ from leat.quality.ledger import acknowledge
 from leat.quality.rule_files import Rule, load_rules
 from leat.quality.rules import CANNOT_RUN, check_rules, run_rules
 from leat.warehouse.session import Session, Warehouse
+from tests.kit.examples import examples
 from tests.kit.loaded import ENGINES, REPOSITORY, both, declare, load, utc, warehouse_of, write
 
 NOW = utc(2026, 11, 20, 9)
@@ -152,11 +156,45 @@ def test_a_check_that_makes_no_sense_is_reported_and_costs_nothing(warehouse: Wa
     assert actual["not_null_tree"].ok
 
 
+TEXTS = st.sampled_from([None, "", "a", "b", "it's:x", "100%"])
+COMMIT = st.fixed_dictionaries(
+    {"repository": st.sampled_from(["app", "gone"]), "commit": st.sampled_from(["c1", "c2", "c3", None]),
+     "tree": TEXTS, "subject": TEXTS, "parent_count": st.sampled_from([None, -1, 0, 1, 2, 17])},
+    optional={"_deleted_at": st.just(NOW)},
+)  # fmt: skip
+EVERY_KIND: list[dict[str, Any]] = [
+    {"not_null": ["tree", "subject"]}, {"unique": "tree"}, {"unique": ["tree", "subject"]},
+    {"accepted_values": {"tree": ["a", "it's:x"], "parent_count": [0, 1]}},
+    {"range": {"parent_count": {"min": 0, "max": 2}}}, {"range": {"parent_count": {"max": 16}}},
+    {"foreign_key": {"repository": "repositories.repository", "tree": "commits.subject"}},
+    {"row_count": {"min": 1.5, "max": 3}},
+]  # fmt: skip
+
+
+@examples(0.2)
+@given(rows=st.lists(COMMIT, max_size=5))
+def test_small_loads_are_judged_as_great_expectations_judges_large_ones(
+    warehouse: Warehouse, rows: list[dict[str, Any]]
+) -> None:
+    with contextlib.suppress(_Undone), warehouse.transaction() as session:
+        load(session, "version_control", "001", {"commits": rows, "repositories": [{"repository": "app"}]}, NOW)
+        counted = audited(session, declared(*EVERY_KIND))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("leat.quality.audit.SMALL", -1)
+            patch.setattr("leat.quality.audit._count", None)
+            assert audited(session, declared(*EVERY_KIND)) == counted
+        raise _Undone
+
+
+class _Undone(Exception):
+    """The transaction is to be rolled back."""
+
+
 def test_rows_stay_in_the_database(warehouse: Warehouse) -> None:
     checks = [{"unique": ["tree", "subject"]}, {"foreign_key": {"tree": "version_control.commits.tree"}}]
     with warehouse.transaction() as session:
         load(session, "version_control", "001", {"commits": [commit("c0", tree="0")]}, NOW)
-        audited(session, declared(*checks))  # the import of Great Expectations isn't measured
+        audited(session, declared(*checks))  # what the first time imports isn't measured
         session.execute(
             'INSERT INTO version_control.commits (repository, "commit", tree) '
             "SELECT 'app', CAST(n AS VARCHAR), 'one' FROM generate_series(1, 50000) AS numbers(n)"
