@@ -16,6 +16,7 @@ for module in (
     "rest_json",
     "models_and_rules",
     "webhooks",
+    "latency",
     "pages",
     "actions",
 ):

@@ -51,8 +51,8 @@ def test_a_draft_is_tried_and_saved(api: InProcess, server: Answers) -> None:
     shown = tried(api, at)
     assert shown["ok"], shown
     (stream,) = shown["streams"]
-    assert stream["rows"][0] == {"id": "1", "customer_email": "c1@example.com"} or stream["rows"][0]["id"] == 1, stream
-    assert yaml.safe_load(shown["yaml"])["connection"]["endpoints"]["orders"]["key"] == ["id"]
+    assert [row["customer_email"] for row in stream["rows"]] == [f"c{number}@example.com" for number in range(1, 4)]
+    assert yaml.safe_load(shown["yaml"])["connection"]["endpoints"]["orders"]["key"] == "id"
     assert api("POST", f"{at}:test").status_code == 202
     assert tried(api, at)["ok"]
     saved = api("POST", f"{at}:save")
@@ -68,10 +68,8 @@ def test_mistakes_are_named(api: InProcess, server: Answers) -> None:
     assert "pth" in wrong.json()["errors"][0]["message"]
     taken = api("POST", "/v1/drafts", json={"name": "tally", "declaration": declaration(server)})
     assert (taken.status_code, taken.json()["type"]) == (409, "/problems/name-taken")
-    path = api("POST", "/v1/drafts", json={"name": "../x", "declaration": declaration(server)})
-    assert path.status_code == 409
-    failing = api("POST", "/v1/drafts", json={"name": "shop", "declaration": declaration(server, path="../none")})
-    assert failing.status_code in (202, 422)
+    elsewhere = api("POST", "/v1/drafts", json={"name": "../x", "declaration": declaration(server)})
+    assert elsewhere.status_code == 409
 
 
 def test_a_draft_is_its_owners_until_they_remove_it(api: InProcess, server: Answers) -> None:
