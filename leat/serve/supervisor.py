@@ -30,7 +30,7 @@ log = logging.getLogger("leat.serve")
 
 _FIRST_SOCKET = 3  # sd_listen_fds(3)
 _STOP_SECONDS = 30.0
-_WAITS = (0.0, 0.5, 2.0, 5.0)  # before a process is started again, by how often it has ended early
+_WAITS = (0.0, 0.1, 0.5, 2.0, 5.0)  # before a process is started again, by how often it has ended early
 _EARLY = 10.0
 _WANTED = 15.0  # seconds: who asks for Dagster while it is ending is to have it as soon as it has ended
 READY, WANT_DAGSTER, WANT_AGAIN = b"1", b"d", b"a"

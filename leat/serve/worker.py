@@ -125,7 +125,7 @@ class Worker:
         due: tuple[tuple[str, float, Callable[[], object]], ...] = (
             ("schedules", 1, self._schedule),
             ("actions", 1, lambda: between.send_due(self._current.workspace())),
-            ("webhooks", 1, self._apply),
+            ("webhooks", 0, self._apply),
             ("automations", 60, lambda: between.plan_due(self._current.workspace())),
             ("requests", 5, lambda: requests.queue_again(self._current.workspace())),
             ("alerts", 60, lambda: between.notify_due(self._current.workspace())),
