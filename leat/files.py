@@ -92,12 +92,13 @@ def _scratch(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def lock(path: Path, wait: float = math.inf) -> Iterator[int]:
-    """Hold an exclusive lock on a file, and give its descriptor; the lock ends with the process at the latest.
+def lock(path: Path, wait: float = math.inf, *, shared: bool = False) -> Iterator[int]:
+    """Hold a lock on a file, and give its descriptor; the lock ends with the process at the latest.
 
     Args:
         path: the file, made with mode 0600 where it is missing; never removed, for removing it would race.
         wait: seconds to wait for who holds it.
+        shared: whether others may hold it as well who want to share it.
 
     Raises:
         BlockingIOError: it was not free in time.
@@ -108,7 +109,8 @@ def lock(path: Path, wait: float = math.inf) -> Iterator[int]:
         deadline = time.monotonic() + wait
         while True:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait == math.inf else fcntl.LOCK_NB))
+                kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+                fcntl.flock(descriptor, kind | (0 if wait == math.inf else fcntl.LOCK_NB))
                 break
             except BlockingIOError:
                 if time.monotonic() >= deadline:

@@ -89,7 +89,7 @@ def _page(source: str) -> str:
         "",
         "## Connection",
         "",
-        "The keys of `connection:`. A *named* value is `{env: NAME}` or `{file: path}`.",
+        "The keys of `connection:`. A *named* value is `{env: NAME}`, `{file: path}` or `{secret: NAME}`.",
         "",
     ]
     for driver in driver_names(source):

@@ -18,7 +18,7 @@ from leat.runs.workspace import Workspace
 
 if TYPE_CHECKING:
     from leat.quality.alerts.announce import Sent
-    from leat.quality.alerts.declaration import Alerts
+    from leat.quality.alerts.declaration import Alerts, Channel
 
 _MESSAGES = 20
 _NONE = "no alerts are declared; declare channels in quality/alerts.yaml, as leat's docs/alerts.md shows"
@@ -118,5 +118,9 @@ def _declared(workspace: Workspace) -> Alerts:
 
 
 def _channels(alerts: Alerts) -> list[dict[str, Any]]:
-    off = "off, its variable is not set"
-    return [{"channel": n, "state": off if each.is_off else "on"} for n, each in alerts.channels.items()]
+    return [{"channel": n, "state": _off(each) if each.is_off else "on"} for n, each in alerts.channels.items()]
+
+
+def _off(channel: Channel) -> str:
+    """Return why nothing is sent to a channel."""
+    return f"off, its {'variable' if channel.url is None or channel.url.env else 'secret'} is not set"

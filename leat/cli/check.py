@@ -15,6 +15,7 @@ from leat.cli.usage import FAILED
 from leat.pipelines.declare.project import apart_from, read_declarations, read_warnings
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.runs.setup_tests import setup_tests
+from leat.runs.stored_secrets import policy_tests
 from leat.runs.workspace import Workspace
 from leat.sources.settings import redact
 
@@ -54,6 +55,8 @@ def check(
     webhooks = load_webhooks(workspace.project, workspace.declarations)
     if webhooks is not None and not names:
         tried["webhooks"] = [replace(test, detail=redact(test.detail)) for test in endpoint_tests(webhooks, project)]
+    if not names and (tests := list(policy_tests(workspace))):
+        tried["policies"] = tests
     if not names and (templates := workspace.project.folder / TEMPLATES).is_dir():
         tried["templates"] = list(template_tests(templates))
     ok = all(test.ok for tests in tried.values() for test in tests)

@@ -16,6 +16,7 @@ from leat.cli.output import Json, mark_of, print_json, say
 from leat.cli.usage import FAILED
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.runs.workspace import Workspace
+from leat.sources.errors import NotConfigured
 from leat.sources.settings import named_in
 from leat.warehouse.session import Busy, WarehouseError
 
@@ -59,6 +60,7 @@ def examine(workspace: Workspace) -> Iterator[Finding]:
     yield from _variables(workspace)
     yield _warehouse(workspace)
     yield _store(workspace)
+    yield from _keys(workspace)
 
 
 def _git() -> Finding:
@@ -117,3 +119,19 @@ def _store(workspace: Workspace) -> Finding:
         return Finding("control store", ok=True, detail=f"{workspace.store.dialect.name} can be opened")
     except WarehouseError as error:
         return Finding("control store", ok=False, detail=str(error))
+
+
+def _keys(workspace: Workspace) -> Iterator[Finding]:
+    """Yield whether what is encrypted can be decrypted, and the stored secrets that are missing."""
+    from leat.runs.keys import keys_status
+    from leat.runs.stored_secrets import missing_secrets
+
+    try:
+        status = keys_status(workspace)
+        there = f"{status.provider}: {status.where}" if status.keys else "nothing is encrypted yet"
+        yield Finding("keys", ok=status.problem is None, detail=status.problem or there)
+        for name, where in missing_secrets(workspace).items():
+            detail = f"named in {', '.join(where)} and not stored; `leat secret set {name}`"
+            yield Finding(f"secret {name}", ok=False, detail=detail)
+    except (WarehouseError, NotConfigured, DeclarationError) as error:
+        yield Finding("keys", ok=False, detail=str(error))

@@ -7,5 +7,6 @@ alert_messages. Of actions: outbox, action_moves (changes of state), action_hist
 action_lease (the right to send), kill_switch, automations, suppressions (addresses without mail). Of access:
 security_tables, audit_tables, audit_events (adds to the audit log), actor (who acts). Of webhooks that leat sends:
 webhook_tables, webhooks, happened (what they report), webhook_messages (lists, sending again), webhook_lists (what
-lists have), webhook_attempts. Of queries that people save: query_tables, saved_queries.
+lists have), webhook_attempts. Of queries that people save: query_tables, saved_queries. Of what is encrypted:
+key_tables, keys, secret_store, own_secrets (those that leat makes).
 """

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
 
 from leat.control.migrations import is_current, migrate
 from leat.control.tables import Integration
@@ -23,17 +24,21 @@ _BUSY_MS = 30_000
 _NEXT_STEP = "check LEAT_CONTROL; it takes postgresql://user:password@host/database or sqlite:////path/control.db"
 
 
-def open_control(url: str) -> Engine:
+def open_control(url: str, *, pooled: bool = True) -> Engine:
     """Open a control store, made or brought to the newest schema first where need be.
 
     A SQLite file is made with mode 0600, its folder with 0700. Several processes may do this at once.
+
+    Args:
+        url: of the store.
+        pooled: whether connections stay open for the next transaction.
 
     Raises:
         WarehouseError: the URL is wrong, the store can't be opened, or it was made by a newer leat.
         Busy: another process has been migrating it for a minute.
     """
     try:
-        engine = _engine(check_postgres_url(url, "LEAT_CONTROL") if is_postgres(url) else url)
+        engine = _engine(check_postgres_url(url, "LEAT_CONTROL") if is_postgres(url) else url, pooled=pooled)
         with engine.begin() as connection:
             current = is_current(connection)
         if not current:
@@ -94,15 +99,15 @@ def storable(message: str) -> str:
     return message.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
-def _engine(url: str) -> Engine:
-    parsed = make_url(url)
+def _engine(url: str, *, pooled: bool) -> Engine:
+    parsed, pool = make_url(url), {} if pooled else {"poolclass": NullPool}
     if parsed.get_backend_name() == "postgresql":
-        return create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
+        return create_engine(parsed, pool_pre_ping=True, hide_parameters=True, **pool)
     if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
         msg = f"neither Postgres nor a SQLite file; {_NEXT_STEP}"
         raise ArgumentError(msg)
     _create_file(Path(str(parsed.database)))
-    engine = create_engine(parsed, hide_parameters=True)
+    engine = create_engine(parsed, hide_parameters=True, **pool)
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)
     return engine

@@ -35,7 +35,7 @@ def endpoint_tests(webhooks: Webhooks, project: Project) -> Iterator[SetupTest]:
     for name, endpoint in webhooks.endpoints.items():
         what = f"endpoint {name}"
         if endpoint.is_off:
-            yield SetupTest(what, ok=True, detail=f"off, for {endpoint.url.env} is not set")
+            yield SetupTest(what, ok=True, detail=f"off, for {endpoint.url.name} is not set")
             continue
         at: Loc = ("endpoints", name)
         reads: list[tuple[Loc, Callable[[], object]]] = [

@@ -112,12 +112,14 @@ def checkpoint(workspace: Workspace, paths: Sequence[Path], now: datetime | None
 
     Raises:
         OSError: a file can't be written.
+        KeyProblem: the key that signs can't be decrypted.
     """
     from leat.security.audit.chain import seal as seal_events
     from leat.security.audit.checkpoints import append_checkpoint, make_checkpoint
+    from leat.security.audit.signing_key import signing_key
 
     seal_events(workspace.store)
-    made = make_checkpoint(workspace.store, workspace.project.state, now)
+    made = make_checkpoint(workspace.store, lambda: signing_key(workspace.project), now)
     for path in paths if made else ():
         append_checkpoint(path, made)  # type: ignore[arg-type] # there are none without it
     return made

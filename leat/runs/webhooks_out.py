@@ -154,7 +154,7 @@ def endpoint_list(workspace: Workspace, webhooks: Webhooks) -> list[EndpointStat
 
 def _status(name: str, endpoint: Endpoint, state: EndpointState | None, now: datetime) -> EndpointStatus:
     if state is None:
-        return EndpointStatus(name, "off", endpoint.events, 0, None, f"{endpoint.url.env} isn't set")
+        return EndpointStatus(name, "off", endpoint.events, 0, None, f"{endpoint.url.name} isn't set")
     last = "the last attempt" if state.failures == 1 else f"the last {state.failures} attempts"
     failures = f"{last} failed: {state.error or 'no answer'}"
     until = state.paused_until if state.paused_until is not None and state.paused_until > now else None

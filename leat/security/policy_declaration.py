@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from leat.pipelines.declare.diagnostics import meant
 from leat.pipelines.declare.json_schema import without_titles
+from leat.pipelines.declare.keys import AnyKeys
 from leat.pipelines.declare.values import Duration, Flag, Names
 from leat.security.access import KINDS, VERBS, ResourceKind, Verb
 from leat.security.principal import ROLES, Role
@@ -106,7 +107,7 @@ class AuditDeclared(_Declared):
 
 
 class PolicyFile(_Declared):
-    """A file in policies/: who may do what, how people sign in, where checkpoints of the audit log go."""
+    """A file in policies/: who may do what, how people sign in, where checkpoints of the audit log go, and the key."""
 
     rules: tuple[DeclaredRule, ...] = Field(default=(), description="Rules, in addition to those of other files.")
     defaults: Flag = Field(default=True, description="Whether the rules that leat comes with hold as well.")
@@ -116,6 +117,7 @@ class PolicyFile(_Declared):
     )
     sign_in: SignInDeclared | None = Field(default=None, description="How people sign in; in one file only.")
     audit: AuditDeclared | None = Field(default=None, description="Checkpoints of the audit log; in one file only.")
+    keys: AnyKeys | None = Field(default=None, description="Where the key-encryption key is; in one file only.")
 
 
 def policy_schema() -> dict[str, Any]:

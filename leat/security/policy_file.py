@@ -69,7 +69,7 @@ def load_security(project: Project, declarations: Mapping[str, Declaration] | No
     for file, shown, declared in files:
         wrong = [*_unknown(declared, declarations)]
         diagnostics += [diagnostic_line(file, shown, loc, text) for loc, text in wrong]
-    for key in ("sign_in", "audit"):
+    for key in ("sign_in", "audit", "keys"):
         for file, shown, _ in [each for each in files if getattr(each[2], key) is not None][1:]:
             diagnostics.append(diagnostic_line(file, shown, (key,), "is in another file already"))
     if diagnostics:

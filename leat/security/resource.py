@@ -13,13 +13,14 @@ Verb = Literal[
 - read: see it. query: run SQL of one's own on it. export: take its rows away as a file.
 - acknowledge: a violation. plan: an action. approve: or reject, cancel, undo one. stop: the kill switch.
 - run: load it now. publish: let readers have it. force: publish despite a failed check.
-- configure: declarations, automations, hooks. administer: people, sessions, tokens, the audit log.
+- configure: declarations, automations, hooks. administer: people, sessions, tokens, keys, secrets, the audit log.
 """
 VERBS: tuple[Verb, ...] = get_args(Verb)
 
 ResourceKind = Literal[
     "overview", "integration", "stream", "column", "model", "rule", "violation", "run", "report", "catalog", "query",
     "action", "automation", "hook", "endpoint", "token", "session", "person", "policy", "audit", "dagster",
+    "key", "secret",
 ]  # fmt: skip
 KINDS: tuple[ResourceKind, ...] = get_args(ResourceKind)
 

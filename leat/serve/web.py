@@ -23,6 +23,7 @@ import uvloop
 from leat.hooks.endpoints import read_endpoints
 from leat.hooks.segments import SegmentWriter
 from leat.pipelines.declare.project import Project
+from leat.pipelines.declare.stored_secrets import secret_changes
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.runs.dagster_process import meeting_folder
 from leat.runs.hooks import applied_up_to, live_folder
@@ -147,10 +148,10 @@ def _applied(workspace: Workspace) -> int:
 async def _reload(workspace: Workspace, options: Options, hooks: HooksApp) -> None:
     """Follow changes of declarations; while one has a mistake, endpoints stay as they are."""
     project = workspace.project
-    before = _changes(project)
+    before = await asyncio.to_thread(_changes, project, hooks)
     while True:
         await asyncio.sleep(_LOOK)
-        now = _changes(project)
+        now = await asyncio.to_thread(_changes, project, hooks)
         if now == before:
             continue
         before = now
@@ -159,12 +160,15 @@ async def _reload(workspace: Workspace, options: Options, hooks: HooksApp) -> No
         except DeclarationError as error:
             log.warning("endpoints stay as they are: %s", error)
             continue
-        hooks.endpoints = read_endpoints(declarations, project.folder, options.public_url)
+        hooks.endpoints = await asyncio.to_thread(read_endpoints, declarations, project.folder, options.public_url)
         log.info("%d endpoints for webhooks", len(hooks.endpoints))
 
 
-def _changes(project: Project) -> list[tuple[str, int]]:
-    return [(str(path), path.stat().st_mtime_ns) for path in project.declaration_paths() if path.exists()]
+def _changes(project: Project, hooks: HooksApp) -> list[tuple[str, object]]:
+    """Return when declarations, and the stored secrets that endpoints name, were changed."""
+    files = [(str(path), path.stat().st_mtime_ns) for path in project.declaration_paths() if path.exists()]
+    named = {each.secret for one in hooks.endpoints.values() for each in one.declared.secrets if each.secret}
+    return [*files, *secret_changes(project, named)]
 
 
 @contextlib.asynccontextmanager

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from leat.pipelines.declare.yaml_file import Loc, YamlFile
 
 _MEANING = {"missing": "is missing", "extra_forbidden": "unknown key"}
+_UNION = ("union_tag_invalid", "union_tag_not_found")
 _EXPECTED = {
     "bool_type": "true or false",
     "dict_type": "keys with values",
@@ -33,7 +34,7 @@ def validation_diagnostics(
     expected: dict[Loc, list[str]] = {}  # a union reports what each of its branches would have taken
     inputs: dict[Loc, Any] = {}
     for detail in error.errors(include_url=False):
-        loc = prefix + _in_file(file, prefix, detail)
+        loc = prefix + _in_file(file, prefix, detail) + _tag_of(detail)
         if detail["type"] in _EXPECTED:
             expected.setdefault(loc, []).append(_EXPECTED[detail["type"]])
             inputs[loc] = detail["input"]
@@ -69,7 +70,12 @@ def dotted(loc: Loc) -> str:
 
 def _text(detail: ErrorDetails, loc: Loc, model: type[BaseModel], prefix: Loc) -> str:
     text = _MEANING.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
-    if detail["type"] == "extra_forbidden":
+    if detail["type"] in _UNION:
+        context = detail.get("ctx", {})
+        tags = [tag.strip("' ") for tag in str(context.get("expected_tags", "")).split(",")]
+        tag = str(context.get("tag", ""))[:40]
+        text = f"{tag!r} is unknown{meant(tag, tags)}; valid: {', '.join(tags)}" if tag else "is missing"
+    elif detail["type"] == "extra_forbidden":
         text += meant(str(loc[-1]), _keys_at(model, loc[len(prefix) : -1]))
     return text.replace("Input should be", "expected").replace("Value should have", "expected")
 
@@ -89,6 +95,11 @@ def _in_file(file: YamlFile, prefix: Loc, detail: ErrorDetails) -> Loc:
         if last_key or (*prefix, *loc, part) in file.lines:
             loc = (*loc, part)
     return loc
+
+
+def _tag_of(detail: ErrorDetails) -> Loc:
+    """Return the key that decides which of several forms a block has, for a mistake in that key."""
+    return (str(detail["ctx"]["discriminator"]).strip("'"),) if detail["type"] in _UNION else ()
 
 
 def _keys_at(model: type[BaseModel], loc: Loc) -> list[str]:

@@ -50,12 +50,21 @@ def current_profile(folder: Path) -> Profile:
     path = folder / f".env.{name}"
     if _NAME.fullmatch(name) and path.is_file():
         return Profile(path, folder / ".leat" / "profiles" / name)
-    named = sorted(each.name.removeprefix(".env.") for each in folder.glob(".env.*"))
-    profiles = [each for each in named if each != _EXAMPLE and _NAME.fullmatch(each)]
+    profiles = _profiles(folder)
     near = meant(name, profiles)
     step = "Next: write its variables into a file `.env.NAME`, or leave out --profile and LEAT_PROFILE"
     msg = f"there is no profile {name[:40]!r}{near}; profiles: {', '.join(profiles) or 'none'}. {step}"
     raise NoProfile(msg)
+
+
+def has_profiles(folder: Path) -> bool:
+    """Return whether a project has profiles, which share its files."""
+    return bool(_profiles(folder))
+
+
+def _profiles(folder: Path) -> list[str]:
+    named = sorted(each.name.removeprefix(".env.") for each in folder.glob(".env.*"))
+    return [each for each in named if each != _EXAMPLE and _NAME.fullmatch(each)]
 
 
 def read_variables(folder: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -16,6 +15,8 @@ from leat.pipelines.declare.declaration import NAME, RESERVED, Declaration
 from leat.pipelines.declare.diagnostics import diagnostic_line, meant, validation_diagnostics
 from leat.pipelines.declare.overrides import apply_overrides
 from leat.pipelines.declare.profile import current_profile, read_variables
+from leat.pipelines.declare.project_folder import Project
+from leat.pipelines.declare.stored_secrets import ProjectSecrets
 from leat.pipelines.declare.validation import foreign_key_diagnostics, semantic_diagnostics
 from leat.pipelines.declare.yaml_file import DeclarationError, YamlFile, parse_yaml, read_yaml
 from leat.sources.driver import (
@@ -27,39 +28,23 @@ from leat.sources.driver import (
     load_streams,
     source_names,
 )
-from leat.sources.settings import remember_secret
+from leat.sources.settings import remember_secret, store_secrets_in
 from leat.warehouse.url import passwords_in
+
+__all__ = [
+    "Project",
+    "apart_from",
+    "load_declaration",
+    "load_declarations",
+    "name_problem",
+    "open_project",
+    "parse_declaration",
+    "read_declarations",
+    "read_warnings",
+]
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 _RESERVED_PREFIXES = ("landing_", "pg_")  # schemas of the landings, and of Postgres itself
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """A project folder and where its state is.
-
-    Attributes:
-        folder: the project folder.
-        state: ``LEAT_HOME``, or ``.leat`` in the folder; a profile has its own below that.
-        warehouse_url: ``LEAT_WAREHOUSE``; None for the embedded DuckDB warehouse.
-        control_url: ``LEAT_CONTROL``, or SQLite in the state folder.
-        file_encryption: ``LEAT_WAREHOUSE_ENCRYPTION``: where the key of the DuckDB files is; empty for none.
-    """
-
-    folder: Path
-    state: Path
-    warehouse_url: str | None
-    control_url: str
-    file_encryption: str = ""
-
-    def declaration_paths(self) -> list[Path]:
-        """Return the files of the declarations, sorted by name; ``.yml`` too, so that it can be refused."""
-        paths = (path for ending in ("*.yaml", "*.yml") for path in (self.folder / "pipelines").glob(ending))
-        return sorted(path for path in paths if not path.name.startswith("."))
-
-    def shown(self, path: Path) -> str:
-        """Return a path as messages show it: relative to the project where it can be."""
-        return str(path.relative_to(self.folder)) if path.is_relative_to(self.folder) else str(path)
 
 
 def open_project(folder: Path) -> Project:
@@ -78,7 +63,9 @@ def open_project(folder: Path) -> Project:
     for url in (warehouse_url, control_url):
         for password in passwords_in(url or ""):
             remember_secret(password)
-    return Project(folder, state, warehouse_url, control_url, os.environ.get("LEAT_WAREHOUSE_ENCRYPTION", ""))
+    project = Project(folder, state, warehouse_url, control_url, os.environ.get("LEAT_WAREHOUSE_ENCRYPTION", ""))
+    store_secrets_in(folder, ProjectSecrets(project))
+    return project
 
 
 def load_declarations(

@@ -49,17 +49,18 @@ class Conversion:
 
     Attributes:
         tables: the schemas of the selected streams.
-        mask_key: the key of the hash that replaces masked values.
+        mask_key: the key of the hash that replaces masked values, or what returns it: most loads don't need it.
         excluding: streams with columns left out; none of their records is written as it came.
     """
 
     tables: Mapping[str, TableSchema]
-    mask_key: bytes
+    mask_key: bytes | Callable[[], bytes]
     excluding: frozenset[str] = frozenset()
 
     def mask(self, value: str) -> str:
         """Return the keyed hash of a value: equal values stay equal, across streams and integrations too."""
-        return hmac.new(self.mask_key, value.encode(), hashlib.sha256).hexdigest()
+        key = self.mask_key if isinstance(self.mask_key, bytes) else self.mask_key()
+        return hmac.new(key, value.encode(), hashlib.sha256).hexdigest()
 
 
 def converted(integration: str, rows: Rows, conversion: Conversion) -> tuple[pa.Table, list[Quarantined]]:

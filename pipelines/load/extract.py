@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import cache, partial
 from typing import Any
 
 from leat.files import make_private
@@ -49,7 +50,7 @@ def extract(engine: Engine, plan: LoadPlan) -> Landed | None:
             landed.write_plan(plan.as_json())
             excluding = frozenset(name for name in plan.streams if declaration.options(name).exclude)
             wanted = {name: plan.tables[name] for name in plan.streams}
-            conversion = Conversion(wanted, read_mask_key(engine.project.state), excluding)
+            conversion = Conversion(wanted, cache(partial(read_mask_key, engine.project)), excluding)
             land(landed, declaration.name, events, conversion, lambda phase: engine.observe(declaration.name, phase))
         except BaseException:
             landed.remove()
@@ -71,7 +72,7 @@ def _sync(engine: Engine, plan: LoadPlan, now: datetime) -> Sync:
         progress=lambda what, count: engine.progress(name, what, count),
         called=lambda call: engine.called(name, call),
         masked={stream.name: declaration.masked(stream) for stream in declaration.every_stream()},
-        mask=lambda value: Conversion({}, read_mask_key(project.state)).mask(value),
+        mask=Conversion({}, cache(partial(read_mask_key, project))).mask,
         since=plan.since,
     )
 

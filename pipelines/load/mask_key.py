@@ -1,21 +1,28 @@
-"""The key of the hash that replaces masked values: ``LEAT_MASK_KEY``, or a file that is made once per project."""
+"""The key of the hash that replaces masked values: ``LEAT_MASK_KEY``, or a secret that is made once per project."""
 
 from __future__ import annotations
 
 import os
 import secrets
-from pathlib import Path
 
-from leat.files import write_once
+from leat.pipelines.declare.project import Project
+
+NAME, FILE = "@mask_key", "mask.key"
 
 
-def read_mask_key(state: Path) -> bytes:
+def read_mask_key(project: Project) -> bytes:
     """Return the key; the same for every integration, so that equal values stay equal across systems.
 
-    Args:
-        state: the project's state folder; ``mask.key`` in it is made with mode 0600 when the variable isn't set.
+    It is in the control store, encrypted; ``mask.key`` in the state folder, where it was, is taken over once.
+
+    Raises:
+        KeyProblem: it can't be decrypted.
     """
     given = os.environ.get("LEAT_MASK_KEY")
     if given:
         return given.encode()
-    return write_once(state / "mask.key", secrets.token_hex(32).encode(), durable=True).strip()
+    from leat.control.own_secrets import OwnSecret, own_secret
+    from leat.pipelines.declare.stored_secrets import secret_store
+
+    own = OwnSecret(NAME, FILE, lambda: secrets.token_hex(32), lambda content: content.decode().strip())
+    return own_secret(lambda: secret_store(project), own, project.state).encode()

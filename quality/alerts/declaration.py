@@ -7,7 +7,6 @@ Mistakes are reported as in every declaration::
 
 from __future__ import annotations
 
-import os
 import re
 from datetime import time
 from pathlib import Path
@@ -49,10 +48,12 @@ Kinds = Annotated[tuple[Kind, ...], BeforeValidator(lambda value: [value] if isi
 class Channel(_Model):
     """Where messages go."""
 
-    url: Secret | None = Field(default=None, description="The Apprise URL, named: {env: NAME} or {file: path}.")
+    url: Secret | None = Field(
+        default=None, description="The Apprise URL, named: {env: NAME}, {file: path} or {secret: NAME}."
+    )
     integration: str | None = Field(default=None, description="Instead of url, an e-mail integration to send by.")
     to: Addresses = Field(default=(), max_length=50, description="With integration: who gets the mails.")
-    required: bool = Field(default=True, description="If false, a channel whose variable isn't set is off.")
+    required: bool = Field(default=True, description="If false, a channel whose variable or secret isn't set is off.")
     evidence: bool = Field(default=True, description="Whether messages show rows; if false, only how many.")
     at_most_once: bool = Field(
         default=False, description="If true, a message that may have arrived isn't sent again, so that it may be lost."
@@ -70,19 +71,19 @@ class Channel(_Model):
 
     @property
     def is_off(self) -> bool:
-        """Whether nothing is sent here, for the variable isn't set and needn't be."""
-        return not self.required and self.url is not None and bool(self.url.env) and not os.environ.get(self.variable)
+        """Whether nothing is sent here, for the variable or the secret isn't set and needn't be."""
+        return not self.required and self.url is not None and self.url.file is None and not self.url.is_there()
 
     @property
     def variable(self) -> str:
-        """The variable or the file that has the URL, or else the integration."""
-        return self.integration or (self.url and (self.url.env or self.url.file)) or ""
+        """The variable, the secret or the file that has the URL, or else the integration."""
+        return self.integration or (self.url.name if self.url else "")
 
     def read_url(self, name: str, folder: Path) -> str:
         """Return the URL, and remember it and the secrets in it for :func:`leat.sources.settings.redact`.
 
         Raises:
-            NotConfigured: the variable or the file isn't there.
+            NotConfigured: the variable, the secret or the file isn't there.
         """
         if self.url is None:
             raise NotConfigured(name, "reading its URL", "it has none", "give the channel a url")

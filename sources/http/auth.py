@@ -75,15 +75,15 @@ class ClientCredentialsAuth(_Granted):
     )
 
 
-def _file_alone(named: Named) -> Named:
-    if named.file is None:
-        msg = "name a file: the server may replace the token, and leat must store the new one"
+def _not_env(named: Named) -> Named:
+    if named.env is not None:
+        msg = "name a secret or a file: the server may replace the token, and leat must store the new one"
         raise ValueError(msg)
     return named
 
 
 class RefreshTokenAuth(_Granted):
-    """OAuth 2 refresh token (RFC 6749, 6); leat writes a replaced token back to its file."""
+    """OAuth 2 refresh token (RFC 6749, 6); leat stores a replaced token, encrypted."""
 
     kind: Literal["oauth2_refresh_token"] = Field(description="OAuth 2 refresh token (RFC 6749, 6).")
     client_id: Setting = Field(description="The client.")
@@ -91,8 +91,8 @@ class RefreshTokenAuth(_Granted):
     client_in: Literal["header", "body"] = Field(
         default="header", description="Where to send the client's credentials."
     )
-    refresh_token: Annotated[Secret, AfterValidator(_file_alone)] = Field(
-        description="File with the token; leat rewrites it when the server issues a new one."
+    refresh_token: Annotated[Secret, AfterValidator(_not_env)] = Field(
+        description="Secret with the token, or a file, which leat takes over; the server may replace the token."
     )
 
 
@@ -183,5 +183,5 @@ def _grant(auth: ClientCredentialsAuth | RefreshTokenAuth | JwtBearerAuth, sync:
     secret = read_secret(auth.client_secret, name, folder) if auth.client_secret else None
     client = (read_setting(auth.client_id, name, folder), secret, auth.client_in)
     if isinstance(auth, RefreshTokenAuth):
-        return RefreshToken(asked, *client, folder / str(auth.refresh_token.file))
+        return RefreshToken(asked, *client, auth.refresh_token, folder)
     return ClientCredentials(asked, *client)

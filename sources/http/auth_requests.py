@@ -13,7 +13,7 @@ from leat.sources.driver import Sync
 from leat.sources.http.logins import Login
 from leat.sources.http.tokens import TokenSigner
 from leat.sources.json_path import FieldPath
-from leat.sources.settings import Named, Setting, read_secret, read_setting
+from leat.sources.settings import HOW, NAMED, Named, Setting, read_secret, read_setting
 
 _SECRET_NAMES = re.compile(r"(?i)pass(word|wd|phrase)?$|secret|api_?key|private|credential")
 _NESTED = 8
@@ -26,18 +26,18 @@ class AuthModel(BaseModel):
 
 
 def _sent(value: Any, name: str = "", depth: int = 0) -> Any:
-    """Return a value that is sent, in which ``{env: X}`` and ``{file: x}`` are replaced by what they name."""
+    """Return a value that is sent, in which ``{env: X}`` and the like are replaced by what they name."""
     if depth > _NESTED:
         msg = f"more than {_NESTED} levels deep"
         raise ValueError(msg)
     if isinstance(value, Mapping):
-        if set(value) <= {"env", "file"} and len(value) == 1 and isinstance(next(iter(value.values())), str):
+        if set(value) <= NAMED and len(value) == 1 and isinstance(next(iter(value.values())), str):
             return Named.model_validate(value)
         return {str(key): _sent(inner, str(key), depth + 1) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_sent(inner, name, depth + 1) for inner in value]
     if isinstance(value, str) and value and _SECRET_NAMES.search(name):
-        msg = f"{name}: a secret is never written here; name it: {{env: NAME}} or {{file: path}}"
+        msg = f"{name}: a secret is never written here; name it: {HOW}"
         raise ValueError(msg)
     if value is None or isinstance(value, str | int | float | bool | Named):
         return value
@@ -50,7 +50,7 @@ _Flat = Annotated[dict[str, Any], _Sent]
 
 
 class _RequestAuth(AuthModel):
-    params: _Flat = Field(default={}, description="Query of the request; may contain `{env: NAME}` and `{file: path}`.")
+    params: _Flat = Field(default={}, description="Query of the request; may contain `{env: NAME}` and the like.")
     headers: _Flat = Field(default={}, description="Headers of the request; may contain the same.")
     body: Annotated[Any, _Sent] = Field(default=None, description="Body of the request, as YAML; may contain the same.")
     body_as: Literal["json", "form"] = Field(default="json", description="How the body is sent.")

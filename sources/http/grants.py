@@ -14,7 +14,7 @@ from leat.files import atomic_write, lock
 from leat.sources.errors import NotConfigured
 from leat.sources.http.credentials import digest
 from leat.sources.http.signers import InHeader
-from leat.sources.settings import Named, read_secret
+from leat.sources.settings import Named, remember_secret, stored_secrets
 
 Form = dict[str, str]
 
@@ -69,41 +69,76 @@ class ClientCredentials:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RefreshToken:
-    """A token that was given out once is exchanged for short ones; a new one replaces it (RFC 6749, 6; RFC 9700)."""
+    """A token that was given out once is exchanged for short ones; a new one replaces it (RFC 6749, 6; RFC 9700).
+
+    It is a secret that leat stores. A file that has it is taken over, unless several profiles share the file.
+    """
 
     asked: Mapping[str, str | None]
     client_id: str
     secret: str | None
     client_in: str
-    file: Path
+    token: Named
+    folder: Path
 
     @property
     def identity(self) -> str:
         """The identity of its owner."""
-        return digest("refresh", self.client_id, str(self.file))
+        where = f"secret:{self.token.secret}" if self.token.secret else str(self._file)
+        return digest("refresh", self.client_id, where)
 
     @contextlib.contextmanager
     def form(self, integration: str, _token_url: str) -> Iterator[tuple[Form, Form]]:
-        """Give the form and the headers of a request; the file is locked, for a token may be good for one use only."""
-        with _locked(integration, self.file):
-            token = read_secret(Named(file=str(self.file)), integration).strip()
+        """Give the form and the headers of a request; the token is locked, for it may be good for one use only."""
+        with self._locked(integration):
+            token = self._stored(integration).read(integration, self.folder).strip()
             form, headers = _client(self.client_id, self.secret, self.client_in)
+            remember_secret(token)
             yield {"grant_type": "refresh_token", "refresh_token": token, **_given(self.asked), **form}, headers
 
     def store_renewed(self, integration: str, answer: Mapping[str, object]) -> None:
-        """Write a refresh token that replaces the old one to the file, whole or not at all.
+        """Store a refresh token that replaces the old one, whole or not at all.
 
         Raises:
-            NotConfigured: the file can't be written.
+            NotConfigured: it can't be stored.
         """
         token = answer.get("refresh_token")
         if not isinstance(token, str) or not token:
             return
+        remember_secret(token)
+        stored, secrets = self._stored(integration), stored_secrets(self.folder)
+        if stored.secret is not None and secrets is not None:
+            secrets.renew(stored.secret, token, integration)
+            return
         try:
-            atomic_write(self.file, token, durable=True)
+            atomic_write(self._file, token, durable=True)
         except OSError as error:
-            raise _unwritable(integration, self.file, error) from None
-        read_secret(Named(file=str(self.file)), integration)  # so that it is never shown
+            raise _unwritable(integration, self._file, error) from None
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / str(self.token.file)
+
+    def _stored(self, integration: str) -> Named:
+        """Return where the token is by now."""
+        secrets = stored_secrets(self.folder)
+        if self.token.secret is not None or secrets is None:
+            return self.token
+        name = secrets.take_over(self._file, integration)
+        return self.token if name is None else Named.model_construct(secret=name)
+
+    @contextlib.contextmanager
+    def _locked(self, integration: str) -> Iterator[None]:
+        secrets = stored_secrets(self.folder)
+        with contextlib.ExitStack() as held:
+            if self.token.file is not None:
+                try:
+                    held.enter_context(lock(self._file.with_name(f"{self._file.name}.lock")))
+                except OSError as error:
+                    raise _unwritable(integration, self._file, error) from None
+            elif secrets is not None:
+                held.enter_context(secrets.using_alone(str(self.token.secret)))
+            yield
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -156,16 +191,6 @@ class JwtBearer:
 
 def _given(asked: Mapping[str, str | None]) -> Form:
     return {name: value for name, value in asked.items() if value is not None}
-
-
-@contextlib.contextmanager
-def _locked(integration: str, path: Path) -> Iterator[None]:
-    with contextlib.ExitStack() as held:
-        try:
-            held.enter_context(lock(path.with_name(f"{path.name}.lock")))
-        except OSError as error:
-            raise _unwritable(integration, path, error) from None
-        yield
 
 
 def _unwritable(integration: str, path: Path, error: OSError) -> NotConfigured:

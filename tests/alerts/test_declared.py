@@ -45,8 +45,8 @@ def project(folder: Path, text: str) -> Project:
          "valid: mail\nquality/alerts.yaml:3: routes[0].integration: there is no integration 'shop'; "
          "valid: none"),
         ("channels: {mail: {url: mailto://me}}\n",
-         "quality/alerts.yaml:1: channels.mail.url: a secret is never written here; name it: {env: NAME} or "
-         "{file: path}"),
+         "quality/alerts.yaml:1: channels.mail.url: a secret is never written here; name it: {env: NAME}, "
+         "{file: path} or {secret: NAME}"),
         ("channels: {}\n", "quality/alerts.yaml:1: channels: Dictionary should have at least 1 item after validation, "
          "not 0"),
         ("channels: {Mail: {url: {env: A}}}\n",
@@ -81,7 +81,7 @@ def test_every_key_is_in_the_guide() -> None:
     text = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
     schema = json.dumps(Alerts.model_json_schema())
     keys = {name for part in [json.loads(schema), *json.loads(schema)["$defs"].values()]
-            for name in part.get("properties", {})} - {"env", "file"}  # fmt: skip
+            for name in part.get("properties", {})} - {"env", "file", "secret"}  # fmt: skip
     assert len(keys) > 15
     assert [key for key in sorted(keys) if f"`{key}`" not in text] == []
 

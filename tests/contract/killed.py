@@ -50,7 +50,8 @@ class Killable:
 
     @property
     def project(self) -> Project:
-        return Project(self.folder, self.folder / ".leat", self.warehouse_url, "")
+        control = f"sqlite:///{self.folder / '.leat' / 'control.db'}"
+        return Project(self.folder, self.folder / ".leat", self.warehouse_url, control)
 
     def prepare(self) -> None:
         os.environ.update(self.environment)

@@ -113,7 +113,7 @@ def test_keys_are_those_of_the_system(course: Course, place: Place, stage: str) 
 def _as_stored(course: Course, place: Place, stream: str, expected: Keys) -> set[tuple[Any, ...]]:
     """Return the keys as the project stores them: hashed where it hashes."""
     masked = place.declaration.masked(next(s for s in course.streams if s.name == stream))
-    mask = Conversion({}, read_mask_key(place.project.state)).mask
+    mask = Conversion({}, read_mask_key(place.project)).mask
     return {
         tuple(mask(str(v)) if c in masked else v for c, v in zip(expected.columns, key, strict=True))
         for key in expected.values

@@ -23,6 +23,7 @@ from leat.control.alerts import Notice, TrackedProblem, note_problems, note_sent
 from leat.control.audit_tables import AuditEvent
 from leat.control.automation_tables import Automation
 from leat.control.engine import writing
+from leat.control.key_tables import DataKeyRow
 from leat.control.latest_runs import latest_runs
 from leat.control.mail_tables import TrackingEvent
 from leat.control.migrations import HEAD, migrate
@@ -81,7 +82,7 @@ def test_migrations_make_the_models(url: str, tmp_path: Path, request: pytest.Fi
     from alembic.migration import MigrationContext
 
     tables = (Action, Automation, AlertMessage, AlertProblem, AlertNotice, AuditEvent, Person, TrackingEvent,
-              WebhookEndpoint, SavedQuery)  # fmt: skip
+              WebhookEndpoint, SavedQuery, DataKeyRow)  # fmt: skip
     assert {table.metadata for table in tables} == {Table.metadata}
     migrated, created = _migrated(url), open_control(_another(url, tmp_path, request))
     for store in (migrated, created):

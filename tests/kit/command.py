@@ -57,6 +57,13 @@ class Leat:
             said = {name: files[name].read_text(encoding="utf-8") for name in STREAMS[1:]}
         return subprocess.CompletedProcess(args, process.exitcode, said["stdout"], said["stderr"])
 
+    def begin(self, *args: str, **variables: str) -> Any:
+        """Begin the command in a forked process, for tests that kill it; nobody reads what it prints."""
+        files = dict.fromkeys(STREAMS, Path(os.devnull))
+        process = CONTEXT.Process(target=_main, args=(self.folder, [LEAT, *args], self.env(variables), files))
+        process.start()
+        return process
+
     def start(self, *args: str, **variables: str) -> subprocess.Popen[str]:
         """Start the command as a program and go on; it gets an interrupt as from the keyboard."""
         return subprocess.Popen(

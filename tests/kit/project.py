@@ -31,7 +31,8 @@ class Tally:
 
     @property
     def project(self) -> Project:
-        return Project(self.folder, self.folder / ".leat", self.warehouse_url, "")
+        control = f"sqlite:///{self.folder / '.leat' / 'control.db'}"
+        return Project(self.folder, self.folder / ".leat", self.warehouse_url, control)
 
     @property
     def script(self) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Engine, delete, select, text, update
 from sqlalchemy.orm import Session
 
@@ -28,6 +29,7 @@ from leat.security.audit.checkpoints import (
 from leat.security.audit.ocsf import ocsf_events
 from leat.security.audit.verify import verify
 
+KEY = Ed25519PrivateKey.generate().private_bytes_raw
 ADA, BOB = Actor("person_1", "ada"), Actor("person_2", "bob")
 EVENTS = 40
 
@@ -159,10 +161,10 @@ MANIPULATIONS: dict[Callable[[Session, random.Random], None], str] = {
 }  # fmt: skip
 
 
-def test_each_of_a_hundred_manipulations_is_found_and_named(store: Engine, tmp_path: Path) -> None:
+def test_each_of_a_hundred_manipulations_is_found_and_named(store: Engine) -> None:
     fill(store)
     seal(store)
-    checkpoint = make_checkpoint(store, tmp_path)
+    checkpoint = make_checkpoint(store, KEY)
     assert checkpoint is not None
     assert verify(store, [checkpoint]).finding == "intact"
     found = []
@@ -183,10 +185,10 @@ def test_each_of_a_hundred_manipulations_is_found_and_named(store: Engine, tmp_p
 def test_a_checkpoint_that_was_altered_is_refused(store: Engine, tmp_path: Path) -> None:
     fill(store, 3)
     path = tmp_path / "elsewhere" / "checkpoints.jsonl"
-    assert make_checkpoint(store, tmp_path) is None  # nothing is sealed
+    assert make_checkpoint(store, KEY) is None  # nothing is sealed
     for count in (3, 2):
         seal(store)
-        made = make_checkpoint(store, tmp_path)
+        made = make_checkpoint(store, KEY)
         assert made is not None
         append_checkpoint(path, made)
         fill(store, count)

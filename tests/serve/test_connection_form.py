@@ -37,7 +37,7 @@ def test_every_setting_has_a_field_or_is_named_for_the_yaml(source: str, vendor:
     assert {field.name for field in form.fields if field.required} == required
     for field in every_field(list(form.fields)):
         assert field.help, field.name
-        assert field.kind != "secret" or [value for value, _ in field.choices] == ["env", "file"], field.name
+        assert field.kind != "secret" or [value for value, _ in field.choices] == ["env", "file", "secret"], field.name
 
 
 @pytest.mark.parametrize(("source", "vendor"), DRIVERS)

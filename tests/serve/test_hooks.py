@@ -118,6 +118,15 @@ def test_a_broken_event_is_quarantined_and_replayed(leat: Leat, running: Served)
     wait_until(lambda: send(running, "evt_again").status_code == 200)
 
 
+def test_a_stored_secret_counts_as_soon_as_it_is_set(leat: Leat, running: Served) -> None:
+    declare(leat, "{scheme: stripe, secrets: {secret: hook-key}}")
+    wait_until(lambda: send(running, "evt_stored").status_code == 503)
+    for change, secret in (("set", "the first one"), ("rotate", "the second one")):
+        assert leat("secret", change, "hook-key", given=secret).returncode == 0
+        wait_until(lambda secret=secret: send(running, "evt_stored", secret=secret).status_code == 200)  # type: ignore[misc]
+    assert send(running, "evt_stored", secret="the first one").status_code == 401
+
+
 def test_slack_is_answered_what_it_asks_for(tmp_path: Path) -> None:
     leat = hooked(tmp_path)
     declare(leat, "{scheme: slack, secrets: [{env: HOOK}, {env: NOT_SET}]}")

@@ -32,7 +32,9 @@ class Company:
     calendars: Calendars
 
     def run(self) -> IntegrationResult:
-        project = Project(self.folder, self.folder / ".leat", self.url, "")
+        project = Project(
+            self.folder, self.folder / ".leat", self.url, f"sqlite:///{self.folder / '.leat' / 'control.db'}"
+        )
         warehouse = open_warehouse(self.url, project.state)
         engine = Engine(project, warehouse, load_declarations(project), attempts=1)
         result = run_integration(engine, "calendar", Request())

@@ -12,9 +12,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from pydantic import ValidationError
 
+from leat.pipelines.declare.project import open_project
+from leat.pipelines.declare.stored_secrets import secret_store
 from leat.sources.errors import NotConfigured, Unauthenticated, Unavailable, UnexpectedShape
 from leat.sources.http.client import HttpRequest, Limits
 from leat.sources.settings import redact
+from tests.kit.planted import leaks
 from tests.servers.api_server.handler import ApiServer, serving
 from tests.servers.api_server.state import Fault, State
 from tests.sources.http_client import AUTH, client_of
@@ -231,10 +234,27 @@ def test_a_token_server_that_fails_is_no_refusal(server: ApiServer, tmp_path: Pa
                 "client_id": "c",
                 "refresh_token": {"env": "TOKEN"},
             },
-            "name a file: the server may replace the token",
+            "name a secret or a file: the server may replace the token",
         ),
     ],
 )
 def test_mistakes_in_the_block_are_reported(auth: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         AUTH.validate_python(auth)
+
+
+@pytest.mark.parametrize("named", [{"file": "refresh"}, {"secret": "vendor-refresh"}])
+def test_a_refresh_token_is_stored_encrypted(server: ApiServer, tmp_path: Path, named: dict[str, str]) -> None:
+    """In a project that is open: a file is taken over, and what replaces the token is stored where it was."""
+    auth = {**refresh_token(server, tmp_path), "refresh_token": named}
+    project = open_project(tmp_path)
+    if "secret" in named:
+        (tmp_path / "refresh").unlink()
+        secret_store(project).write("vendor-refresh", "first-refresh")
+    for _ in range(2):
+        with client_of(tmp_path, server.url, auth) as (client, _):
+            assert client.get("v1/things").status == 200
+    name = named.get("secret", "@file/refresh")
+    assert secret_store(project).read(name) == server.state.refresh_tokens[0] != "first-refresh"
+    assert not (tmp_path / "refresh").exists()
+    assert leaks(tmp_path / ".leat", ["first-refresh", *server.state.refresh_tokens]) == []

@@ -46,7 +46,7 @@ class Run:
     """A project that loads from the server, and what is in its files."""
 
     def __init__(self, folder: Path, server: Answers, url: str | None) -> None:
-        self.project = Project(folder, folder / ".leat", url, "")
+        self.project = Project(folder, folder / ".leat", url, f"sqlite:///{folder / '.leat' / 'control.db'}")
         self.warehouse = open_warehouse(url, self.project.state)
         declared = {
             "source": "rest_api", "driver": "http", "connection": {"url": server.url, "endpoints": ENDPOINTS},

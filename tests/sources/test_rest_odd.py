@@ -59,7 +59,7 @@ def test_odd_values_stop_nothing(
     (tmp_path / "pipelines").mkdir()
     (tmp_path / "pipelines" / "api.yaml").write_text(json.dumps(declared), encoding="utf-8")
     url = request.getfixturevalue("postgres_url") if engine == "postgres" else None
-    project = Project(tmp_path, tmp_path / ".leat", url, "")
+    project = Project(tmp_path, tmp_path / ".leat", url, f"sqlite:///{tmp_path / '.leat' / 'control.db'}")
     warehouse = open_warehouse(url, project.state)
     result = run_integration(Engine(project, warehouse, load_declarations(project)), "api", Request())
     assert (result.status, result.error) == ("loaded", None)

@@ -158,7 +158,7 @@ MISTAKES = {
     ),
     "a setting that names two": (
         PLATFORM + "connection: {url: {env: X, file: y}}\n",
-        "x.yaml:3: connection.url: name exactly one of env and file",
+        "x.yaml:3: connection.url: name exactly one of env, file and secret",
     ),
     "version as text": (TALLY + "version: two\n", "x.yaml:4: version: expected a whole number, got text"),
     "version as boolean": (TALLY + "version: yes\n", "x.yaml:4: version: expected a whole number, got true or false"),
@@ -333,7 +333,7 @@ def test_a_literal_secret_is_refused_and_not_repeated(project: Project) -> None:
     declare(project, x=PLATFORM + "connection:\n  url: postgresql://leat:hunter2@127.0.0.1/x\n")
     assert mistakes(project) == [
         "pipelines/x.yaml:4: connection.url: a URL with a password is never written here; "
-        "name it: {env: NAME} or {file: path}"
+        "name it: {env: NAME}, {file: path} or {secret: NAME}"
     ]
 
 

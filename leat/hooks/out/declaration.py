@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -37,7 +36,7 @@ def _several(value: Any) -> Any:
 class Endpoint(_Model):
     """Where webhooks are sent, and which."""
 
-    url: Secret = Field(description="Its address, named: {env: NAME} or {file: path}.")
+    url: Secret = Field(description="Its address, named: {env: NAME}, {file: path} or {secret: NAME}.")
     secrets: Annotated[tuple[Secret, ...], BeforeValidator(_several)] = Field(
         min_length=1,
         max_length=5,
@@ -55,12 +54,12 @@ class Endpoint(_Model):
     allow_private: bool = Field(
         default=False, description="Whether the address may be on this machine or in a private network."
     )
-    required: bool = Field(default=True, description="If false, an endpoint whose variable isn't set is off.")
+    required: bool = Field(default=True, description="If false, an endpoint whose variable or secret isn't set is off.")
 
     @property
     def is_off(self) -> bool:
-        """Whether nothing is sent here, for the variable isn't set and needn't be."""
-        return not self.required and self.url.env is not None and not os.environ.get(self.url.env)
+        """Whether nothing is sent here, for the variable or the secret isn't set and needn't be."""
+        return not self.required and self.url.file is None and not self.url.is_there()
 
 
 class Webhooks(_Model):

@@ -112,9 +112,14 @@ def _not_its_own(named: Named, name: str) -> str:
         prefix = f"{name}_".upper()
         right = named.env.startswith(prefix) and not named.env.startswith("LEAT_")
         return "" if right else f"name a variable that begins with {prefix}, so that it is meant for this system"
+    if named.secret is not None:
+        right = _is_of(name, named.secret)
+        return "" if right else f"name a secret {name} or {name}-…, so that it is meant for this system"
     path = PurePosixPath(str(named.file))
-    ends = ("", "-", "_", ".")
-    right = (
-        path.parts[:-1] == (SECRETS,) and path.name.startswith(name) and path.name[len(name) : len(name) + 1] in ends
-    )
+    right = path.parts[:-1] == (SECRETS,) and _is_of(name, path.name)
     return "" if right else f"name a file {SECRETS}/{name} or {SECRETS}/{name}-…, so that it is meant for this system"
+
+
+def _is_of(name: str, named: str) -> bool:
+    """Return whether a name begins with that of an integration."""
+    return named.startswith(name) and named[len(name) : len(name) + 1] in ("", "-", "_", ".")

@@ -6,7 +6,6 @@ A driver whose streams the user declares proposes what a draft leaves open; the 
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
@@ -88,17 +87,17 @@ def _try(project: Project, draft: Draft, trial: Trial, reach: Reach) -> None:
 
 
 def _names(project: Project, declaration: Declaration) -> list[SetupTest]:
-    """Return a test for each variable and file that a draft names."""
+    """Return a test for each variable, file and secret that a draft names."""
     tests: dict[str, SetupTest] = {}
     for _, named in named_in(declaration.connection):
-        what = f"variable {named.env}" if named.env else f"file {named.file}"
+        what = named.what
         try:
             named.read(declaration.name, project.folder)
         except NotConfigured as error:
             step = f"write a line {named.env}=… into the project's .env file" if named.env else error.next_step
             tests[what] = SetupTest(f"{what} is there", ok=False, detail=f"{error.got}. Next: {step}, then test again")
         else:
-            where = "set where leat serve runs" if named.env in os.environ else "it can be read"
+            where = "set where leat serve runs" if named.env is not None else "it can be read"
             tests[what] = SetupTest(f"{what} is there", ok=True, detail=where)
     return list(tests.values())
 

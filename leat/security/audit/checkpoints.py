@@ -1,27 +1,24 @@
 """Checkpoints: signed statements of how far the log went and what its last hash was, in a file elsewhere.
 
 The chain alone can't show that its end was cut off, or that all of it was written again. A checkpoint can, if whoever
-owns the control store can't change it. It is signed by Ed25519 (RFC 8032) with a key in the state folder.
+owns the control store can't change it. It is signed by Ed25519 (RFC 8032).
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from leat.control.audit_events import canonical
-from leat.files import to_disk, write_once
+from leat.files import to_disk
 from leat.security.audit.chain import last_sealed
-
-if TYPE_CHECKING:  # it takes long to import
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 
 class BadCheckpoint(Exception):
@@ -47,20 +44,22 @@ class Checkpoint:
     signature: str
 
 
-def make_checkpoint(engine: Engine, state: Path, now: datetime | None = None) -> Checkpoint | None:
+def make_checkpoint(engine: Engine, key: Callable[[], bytes], now: datetime | None = None) -> Checkpoint | None:
     """Sign how far the log goes; None if it is empty.
 
     Args:
         engine: the control store.
-        state: the state folder, which has the key; it is made there once.
+        key: returns the private key, 32 bytes.
         now: the time.
     """
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     with Session(engine) as session:
         seq, root = last_sealed(session)
     if not seq:
         return None
     time = now or datetime.now(UTC)
-    private = _key(state)
+    private = Ed25519PrivateKey.from_private_bytes(key())
     signature = private.sign(_signed(seq, root, time))
     return Checkpoint(seq, root, time, private.public_key().public_bytes_raw().hex(), signature.hex())
 
@@ -134,10 +133,3 @@ def _is_signed(each: Checkpoint) -> bool:
     except InvalidSignature:
         return False
     return True
-
-
-def _key(state: Path) -> Ed25519PrivateKey:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    raw = write_once(state / "audit.key", Ed25519PrivateKey.generate().private_bytes_raw(), durable=True)
-    return Ed25519PrivateKey.from_private_bytes(raw)

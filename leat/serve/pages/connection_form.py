@@ -1,7 +1,7 @@
 """The form of a driver's connection, made of the JSON Schema that ``pipelines/schema.json`` has of it.
 
-Secrets are never typed: their fields take the name of a variable or of a file. What a form can't ask for, such as lists
-of blocks, and what only actions need, is named for whoever continues in the YAML.
+Secrets are never typed: their fields take the name of a variable, of a file or of a stored secret. What a form can't
+ask for, such as lists of blocks, and what only actions need, is named for whoever continues in the YAML.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from functools import partial
 from typing import Any, Literal
 
 from leat.pipelines.declare.json_schema import connection_schema
+from leat.sources.settings import NAMED
 
 Kind = Literal["setting", "secret", "text", "number", "flag", "choice", "lines", "variants"]
 _WORDS = {"url": "address", "auth": "sign-in", "api": "API", "ssh": "SSH"}
 _SIGN_IN = ("url", "username", "password", "region", "access_key", "secret_key")
-_FROM = {"value": "the value itself", "env": "name of a variable", "file": "path of a file"}
+_FROM = {"value": "the value itself", "env": "name of a variable", "file": "path of a file",
+         "secret": "name of a stored secret"}  # fmt: skip
 _TYPED = ("secret", "value")
 Schema = Mapping[str, Any]
 
@@ -116,7 +118,7 @@ def _value(field: Field, form: Mapping[str, str]) -> Any:
         return None
     if field.kind in ("setting", "secret"):
         where = form.get(f"{field.name}:from", "env" if field.kind == "secret" else "value")
-        return {where: text} if where in ("env", "file") else text
+        return {where: text} if where in NAMED else text
     if field.kind == "lines":
         return [line.strip() for line in text.splitlines() if line.strip()]
     if field.kind == "flag":

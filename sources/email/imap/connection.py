@@ -157,9 +157,10 @@ def _named_accounts(named: Named, sync: Sync) -> dict[str, str]:
     except ValueError:
         value = None
     if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
-        where = named.env or named.file
         next_step = 'write it as {"login": "password", …}'
-        raise NotConfigured(sync.integration, f"reading accounts from {where}", "it isn't a JSON object", next_step)
+        raise NotConfigured(
+            sync.integration, f"reading accounts from {named.name}", "it isn't a JSON object", next_step
+        )
     for password in value.values():
         remember_secret(password)
     return value

@@ -16,12 +16,12 @@ from leat.sources.events import Cursor, Event
 from leat.sources.platform.sql.changes import has_news, read_changes
 from leat.sources.platform.sql.store import snapshot
 from leat.sources.platform.streams import STREAMS
-from leat.sources.settings import Named, Setting, read_secret
+from leat.sources.settings import HOW, Named, Setting, read_secret
 
 
 def _no_password(url: str | Named | None) -> str | Named | None:
     if isinstance(url, str) and re.search(r"://[^/@]*:[^/@]*@|[?&]password=", url):
-        msg = "a URL with a password is never written here; name it: {env: NAME} or {file: path}"
+        msg = f"a URL with a password is never written here; name it: {HOW}"
         raise ValueError(msg)
     return url
 

@@ -95,7 +95,9 @@ def connect(connection: Connection, sync: Sync) -> Iterator[Outgoing]:
     sender = person_of(sending.sender, "from", sync)
     answers = person_of(sending.reply_to, "reply_to", sync) if sending.reply_to is not None else None
     leaving = person_of(sending.unsubscribe_to, "unsubscribe_to", sync) if sending.unsubscribe_to else answers or sender
-    account = sender.addr_spec if sending.account is None else read_setting(sending.account, sync.integration)
+    account = (
+        sender.addr_spec if sending.account is None else read_setting(sending.account, sync.integration, sync.project)
+    )
     if account not in loaded and sending.account is None and len(loaded) == 1:
         account = next(iter(loaded))
     for login, what in ((account, "account"), *([(witness[1], "witness.account")] if witness else [])):

@@ -1,0 +1,74 @@
+"""Locks by name for whoever uses a control store: files next to one on SQLite, advisory locks on Postgres.
+
+They end with their holder at the latest, and aren't transactions: a load may hold one for hours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlalchemy import Engine, text
+
+from leat.files import lock, make_private
+from leat.warehouse.locks import advisory_key
+from leat.warehouse.session import Busy
+
+_POLL = 0.05
+
+
+@contextlib.contextmanager
+def sharing(engine: Engine, name: str) -> Iterator[None]:
+    """Hold a lock together with others who share it; waits for whoever holds it alone, which is short."""
+    with _held(engine, name, None, shared=True):
+        yield
+
+
+@contextlib.contextmanager
+def alone(engine: Engine, name: str, wait: float | None = None) -> Iterator[None]:
+    """Hold a lock that nobody else holds.
+
+    Args:
+        engine: the control store.
+        name: of the lock.
+        wait: seconds to wait for others; None to wait as long as it takes.
+
+    Raises:
+        Busy: somebody else held it all the time.
+    """
+    with _held(engine, name, wait, shared=False):
+        yield
+
+
+@contextlib.contextmanager
+def _held(engine: Engine, name: str, wait: float | None, *, shared: bool) -> Iterator[None]:
+    with contextlib.ExitStack() as held:
+        try:
+            if engine.dialect.name == "postgresql":
+                held.enter_context(_in_postgres(engine, advisory_key("key", name), wait, shared=shared))
+            else:
+                folder = Path(f"{engine.url.database}.locks")
+                make_private(folder)
+                held.enter_context(lock(folder / name, *(() if wait is None else (wait,)), shared=shared))
+        except BlockingIOError as error:
+            msg = f"another process uses {name}; retry later"
+            raise Busy(msg) from error
+        yield
+
+
+@contextlib.contextmanager
+def _in_postgres(engine: Engine, key: int, wait: float | None, *, shared: bool) -> Iterator[None]:
+    suffix = "_shared" if shared else ""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        ask = text(f"SELECT pg_try_advisory_lock{suffix}(:key)")
+        until = None if wait is None else time.monotonic() + wait
+        while not connection.execute(ask, {"key": key}).scalar():
+            if until is not None and time.monotonic() >= until:
+                raise BlockingIOError
+            time.sleep(_POLL)
+        try:
+            yield
+        finally:
+            connection.execute(text(f"SELECT pg_advisory_unlock{suffix}(:key)"), {"key": key})
