@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from leat.sources.subject import Subject, problems
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -67,12 +69,13 @@ def column_type(text: str) -> Type:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its type, what it means, and whether it holds personal data."""
+    """One column: its type, what it means, whether it holds personal data, and how it identifies a person."""
 
     name: str
     type: Type
     description: str
     personal: bool = False
+    subject: Subject | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,10 @@ class Stream:
             if column.type not in TYPES and decimal_of(column.type) is None:
                 msg = f"stream {self.name}: column {column.name} has the unknown type {column.type!r}"
                 raise ValueError(msg)
+        wrong = problems([(c.name, c.subject) for c in self.columns if c.subject is not None], names)
+        if wrong:
+            msg = f"stream {self.name}: {wrong[0]}"
+            raise ValueError(msg)
 
     def all_columns(self) -> tuple[Column, ...]:
         """Return the columns including ``extra``."""

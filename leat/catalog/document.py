@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import leat.sources
+from leat.catalog.erasing import erasing_lines
 from leat.catalog.schema_words import fields, listed, table
 from leat.catalog.verb_pages import verb_index, verb_pages
 from leat.pipelines.declare.declaration import Check, Declaration, Range, StreamOptions
@@ -113,6 +114,7 @@ def _stream(stream: Stream) -> Iterator[str]:
         yield f"- Version: `{stream.version}`; the highest version wins, in whatever order rows arrive"
     yield f"- Schema version: {stream.schema_version}"
     yield from (f"- {quirk}" for quirk in stream.quirks)
+    yield from erasing_lines(stream)
     yield ""
     rows = [(f"`{c.name}`", c.type, "yes" if c.personal else "", c.description) for c in stream.all_columns()]
     yield from table(("column", "type", "personal", "meaning"), rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
+from leat.catalog.erasing import erasing_of
 from leat.catalog.examples import history_example, plain_name, stream_example
 from leat.catalog.store import CATALOG, Row
 from leat.catalog.tables import ALL
@@ -83,7 +84,7 @@ def column_entries(declarations: Mapping[str, Declaration], actual: Actual) -> I
                 yield from _columns(declaration.name, name, columns, HISTORY_COLUMNS, masked, actual)
     for schema, table, declared in _own():
         for position, column in enumerate(declared.columns, 1):
-            yield (schema, table, column.name, position, column.type, column.description, False, False)
+            yield (schema, table, column.name, position, column.type, column.description, False, False, None, None)
 
 
 def history_lineage(declarations: Mapping[str, Declaration]) -> Iterator[Row]:
@@ -110,10 +111,11 @@ def _columns(
     masked: frozenset[str],
     actual: Actual,
 ) -> Iterator[Row]:
-    described: dict[str, tuple[str, str, bool, bool]] = {
-        c.name: (c.type, c.description, c.personal or c.name in masked, c.name in masked) for c in columns
+    described: dict[str, tuple[str, str, bool, bool, str | None, str | None]] = {
+        c.name: (c.type, c.description, c.personal or c.name in masked, c.name in masked, *erasing_of(c, columns))
+        for c in columns
     }
-    described |= {name: (kind, SYSTEM_DESCRIPTIONS[name], False, False) for name, kind in system.items()}
+    described |= {name: (kind, SYSTEM_DESCRIPTIONS[name], False, False, None, None) for name, kind in system.items()}
     for position, name in enumerate(in_order(described, actual.get((schema, table), {})), 1):
         yield (schema, table, name, position, *described[name])
 

@@ -53,6 +53,8 @@ _MEANINGS: Mapping[str, tuple[Type, str]] = {
     "type": ("string", "leat's type of the column (docs/warehouse.md); null for a model that isn't built yet."),
     "personal": ("boolean", "Whether its values are, or come from, personal data."),
     "masked": ("boolean", "Whether its values are replaced by a keyed hash."),
+    "identifies": ("string", "How it identifies a person: email, login, name, or an id; null if it doesn't."),
+    "erasing": ("string", "What erasing a person does to a value of theirs, or to the row that has it; null: nothing."),
     "from_schema": ("string", "Schema of the table that is read."),
     "from_table": ("string", "The table that is read."),
     "from_column": ("string", "The column that values come from; null: the whole table is read."),
@@ -93,7 +95,7 @@ _TABLES: Mapping[str, tuple[str, str]] = {
     ),
     "columns": (
         "A column of a table.",
-        "schema_name table_name column_name position type description personal masked",
+        "schema_name table_name column_name position type description personal masked identifies erasing",
     ),
     "lineage": (
         "That values of one column, or rows of one table, are computed from another.",

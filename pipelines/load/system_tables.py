@@ -43,7 +43,9 @@ TABLES: Mapping[str, SystemTable] = {
             _LOAD,
             _INTEGRATION,
             Column(
-                "kind", "string", "sync; reset for a complete extraction; backfill for rows from a date on; retention."
+                "kind",
+                "string",
+                "sync; reset for a complete extraction; backfill for rows from a date on; retention; erasure.",
             ),
             Column("landed_at", "timestamp", "When its rows were on disk, UTC."),
             Column("applied_at", "timestamp", "When they were applied to the tables, UTC."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from leat.sources.stream import Column, Stream
+from leat.sources.subject import EMAIL, LOGIN, email_of, name_of
 
 _CALENDAR = Column("calendar", "string", "Path of the calendar on the server; its identity.")
 _HREF = Column("href", "string", "Path of the file on the server that holds the event.")
@@ -37,7 +38,7 @@ CALENDARS = Stream(
         Column("description", "string", "What the calendar is for."),
         Column("color", "string", "Colour shown to people, as #RRGGBB or #RRGGBBAA."),
         Column("timezone", "string", "Time zone of the calendar, where the server has one."),
-        Column("owner", "string", "Path of the principal that owns it.", personal=True),
+        Column("owner", "string", "Path of the principal that owns it.", personal=True, subject=LOGIN),
         Column("components", "json", "Kinds of components that it may hold, for example VEVENT and VTODO."),
         Column("privileges", "json", "What the account may do with it (RFC 3744)."),
         Column("supports_sync", "boolean", "Whether changes are read by sync-collection (RFC 6578)."),
@@ -64,8 +65,8 @@ EVENTS = Stream(
         Column("rrule", "string", "Recurrence rules as written, one per line."),
         Column("rdate", "string", "Additional dates as written, one property per line, with their parameters."),
         Column("exdate", "string", "Excluded dates as written, one property per line, with their parameters."),
-        Column("organizer_email", "string", "Address of the organizer, lower case.", personal=True),
-        Column("organizer_name", "string", "Name of the organizer.", personal=True),
+        Column("organizer_email", "string", "Address of the organizer, lower case.", personal=True, subject=EMAIL),
+        Column("organizer_name", "string", "Name of the organizer.", True, name_of("organizer_email")),
         Column("transparency", "string", "OPAQUE: blocks time; TRANSPARENT: doesn't."),
         Column("visibility", "string", "PUBLIC, PRIVATE or CONFIDENTIAL."),
         Column("priority", "integer", "1 highest to 9 lowest; 0 undefined."),
@@ -89,9 +90,11 @@ ATTENDEES = Stream(
     description="A person, room or resource invited to an event.",
     columns=(
         *_EVENT,
-        Column("address", "string", "Calendar address; the mail address where it is one, else the URI.", personal=True),
-        Column("email", "string", "Mail address, lower case; null when the address isn't one.", personal=True),
-        Column("name", "string", "Name shown to people.", personal=True),
+        Column("address", "string", "Calendar address; the mail address where it is one, else the URI.", True, EMAIL),
+        Column(
+            "email", "string", "Mail address, lower case; null when the address isn't one.", True, email_of("address")
+        ),
+        Column("name", "string", "Name shown to people.", personal=True, subject=name_of("address")),
         Column("role", "string", "CHAIR, REQ-PARTICIPANT (the default), OPT-PARTICIPANT or NON-PARTICIPANT."),
         Column("response_status", "string", "NEEDS-ACTION (the default), ACCEPTED, DECLINED, TENTATIVE or DELEGATED."),
         Column("rsvp", "boolean", "Whether the organizer asks for an answer."),
@@ -172,7 +175,9 @@ SHARES = Stream(
     description="Somebody who may see or write a calendar.",
     columns=(
         _CALENDAR,
-        Column("principal", "string", "Who: a login, path or address; `link:` and a hash for a public link.", True),
+        Column(
+            "principal", "string", "Who: a login, path or address; `link:` and a hash for a public link.", True, LOGIN
+        ),
         Column("origin", "string", "Where it comes from: owner, account, acl, invite or radicale."),
         Column("kind", "string", "owner, user, group, link, authenticated or everyone."),
         Column("access", "string", "read, write or free_busy; null when the server doesn't say."),

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from leat.sources.stream import Column, Stream
+from leat.sources.subject import EMAIL, LOGIN, email_of, name_of
 
 _BUCKET = Column("bucket", "string", "Name of the bucket; for WebDAV, the path of the folder.")
 _KEY = Column("key", "string", "Name of the object in its bucket, folders included.")
 _VERSION = Column("version_id", "string", "Version of the object; null where the bucket has no versioning.")
 _ITS_VERSION = Column("version_id", "string", "The version; 'null' for one that was written while versioning was off.")
 _PREFIX = Column("prefix", "string", "First folder of the key with its slash; empty at the top of the bucket.")
-_OWNER_ID = Column("owner_id", "string", "Owner as the server names them, if it does.", personal=True)
+_OWNER_ID = Column("owner_id", "string", "Owner as the server names them, if it does.", True, LOGIN)
 _OWNER_EMAIL = Column(
-    "owner_email", "string", "Owner's mail address: what `owners` says, else the server's own.", personal=True
+    "owner_email", "string", "Owner's mail address: what `owners` says, else the server's own.", True, EMAIL
 )
 _OWNER = Column(
-    "owner", "string", "Owner's mail address, otherwise how the server names them; empty: any.", personal=True
+    "owner", "string", "Owner's mail address, otherwise how the server names them; empty: any.", True, EMAIL
 )
 _CONTENT = (
     Column("etag", "string", "Tag of the content, without quotes; different content has a different tag."),
@@ -29,7 +30,7 @@ _CONTENT = (
     _OWNER_EMAIL,
 )
 _PRINCIPAL = Column(
-    "principal", "string", "Who: an account, a user's ARN, a mail address; '*' for everybody.", personal=True
+    "principal", "string", "Who: an account, a user's ARN, a mail address; '*' for everybody.", True, LOGIN
 )
 _ORIGIN = Column("origin", "string", "What grants it: acl, or policy and the number of its statement.")
 _PERMISSION = Column("permission", "string", "What: FULL_CONTROL, READ, WRITE, or an action such as s3:GetObject.")
@@ -44,7 +45,7 @@ BUCKETS = Stream(
         Column("region", "string", "Where it is, if the server reports it."),
         Column("versioning", "string", "enabled, suspended or off."),
         _OWNER_ID,
-        Column("owner_name", "string", "Owner's name, if the server reports it.", personal=True),
+        Column("owner_name", "string", "Owner's name, if the server reports it.", True, name_of("owner_id")),
         Column("is_public", "boolean", "Whether an access list or a policy allows everybody."),
         Column("policy", "json", "The bucket's policy as written."),
     ),
@@ -90,7 +91,7 @@ MULTIPART_UPLOADS = Stream(
         Column("initiated_at", "timestamp", "When it began."),
         Column("storage_class", "string", "How it will be stored."),
         _OWNER_ID,
-        Column("initiator_id", "string", "Who began it, according to the server.", personal=True),
+        Column("initiator_id", "string", "Who began it, according to the server.", personal=True, subject=LOGIN),
     ),
     key=("bucket", "key", "upload_id"),
     deletes="full_scan",
@@ -120,7 +121,13 @@ SHARES = Stream(
         _PRINCIPAL,
         _PERMISSION,
         _ORIGIN,
-        Column("email", "string", "Mail address in the principal, lower case; null when it has none.", personal=True),
+        Column(
+            "email",
+            "string",
+            "Mail address in the principal, lower case; null when it has none.",
+            True,
+            email_of("principal"),
+        ),
         Column("is_public", "boolean", "Whether it is open to everybody."),
         Column("expires_at", "timestamp", "Until when it applies, if a condition says so."),
     ),
@@ -203,7 +210,7 @@ RESTORE_TESTS = Stream(
         Column("tested_at", "timestamp", "When, according to the report."),
         Column("ok", "boolean", "Whether the backup could be restored."),
         Column("detail", "string", "The result in words."),
-        Column("tested_by_email", "string", "Who did it, according to the report.", personal=True),
+        Column("tested_by_email", "string", "Who did it, according to the report.", personal=True, subject=EMAIL),
     ),
     key=("bucket", "key"),
     deletes="full_scan",

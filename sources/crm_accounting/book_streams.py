@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from leat.sources.crm_accounting.crm_streams import ARCHIVED, CURRENCY, NAME, TIMES
 from leat.sources.stream import Column, Stream
+from leat.sources.subject import EMAIL
 
 ENTITY_ID = Column("entity_id", "string", "Whose books these are; company.entity_id.")
 ENTRY_ID = Column("entry_id", "string", "The journal entry; journal_entries.entry_id.")
@@ -123,7 +124,7 @@ def _party(name: str, column: str, description: str) -> Stream:
             Column(column, "string", "The same as in the CRM; companies.company_id."),
             Column("number", "string", "Number that people use."),
             NAME,
-            Column("email", "string", "Mail address, lower case.", personal=True),
+            Column("email", "string", "Mail address, lower case.", personal=True, subject=EMAIL),
             Column("phone", "string", "Telephone number.", personal=True),
             Column("tax_number", "string", "VAT or other tax number.", personal=True),
             CURRENCY,

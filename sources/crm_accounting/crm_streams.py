@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from leat.sources.stream import Column, Stream
+from leat.sources.subject import EMAIL, WHO, Subject, email_of, name_of
 
 CREATED = Column("created_at", "timestamp", "When the record was created.")
 UPDATED = Column("updated_at", "timestamp", "When the record was last changed, or created if it never was.")
@@ -12,7 +15,7 @@ NAME = Column("name", "string", "Name of the company; some systems also have peo
 COMPANY_ID = Column("company_id", "string", "The company; companies.company_id.")
 CONTACT_ID = Column("contact_id", "string", "The contact; contacts.contact_id.")
 TIMES = (CREATED, UPDATED)
-OWNER = Column("owner", "string", "The employee who is responsible for it.", personal=True)
+OWNER = Column("owner", "string", "The employee who is responsible for it.", personal=True, subject=WHO)
 
 COMPANIES = Stream(
     name="companies",
@@ -21,7 +24,7 @@ COMPANIES = Stream(
         COMPANY_ID,
         Column("number", "string", "Number that people use."),
         NAME,
-        Column("email", "string", "Its own address, lower case.", personal=True),
+        Column("email", "string", "Its own address, lower case.", personal=True, subject=EMAIL),
         Column("phone", "string", "Its own telephone number.", personal=True),
         Column("website", "string", "Its web site."),
         Column("tax_number", "string", "VAT or other tax number.", personal=True),
@@ -46,12 +49,12 @@ CONTACTS = Stream(
     name="contacts",
     description="A person, or an office, with an address or number.",
     columns=(
-        CONTACT_ID,
+        replace(CONTACT_ID, subject=Subject("contact", "personal")),
         COMPANY_ID,
-        Column("name", "string", "Full name.", personal=True),
+        Column("name", "string", "Full name.", personal=True, subject=name_of("contact_id")),
         Column("first_name", "string", "First name.", personal=True),
         Column("last_name", "string", "Last name.", personal=True),
-        Column("email", "string", "First mail address, lower case.", personal=True),
+        Column("email", "string", "First mail address, lower case.", personal=True, subject=email_of("contact_id")),
         Column("phone", "string", "First telephone number.", personal=True),
         Column("mobile", "string", "First mobile number.", personal=True),
         Column("job_title", "string", "The person's job there."),
@@ -112,7 +115,7 @@ LEAD_STAGES = Stream(
         Column("stage", "string", "The stage."),
         Column("entered_at", "timestamp", "When it came into the stage."),
         Column("left_at", "timestamp", "When it left the stage; null for the current one."),
-        Column("changed_by", "string", "Who moved it there.", personal=True),
+        Column("changed_by", "string", "Who moved it there.", personal=True, subject=WHO),
     ),
     key=("lead_id", "position"),
     deletes="full_scan",
@@ -174,7 +177,7 @@ ACTIVITIES = Stream(
         Column("about_id", "string", "Key of what it is about."),
         Column("subject", "string", "Title.", personal=True),
         Column("body", "string", "Text.", personal=True),
-        Column("actor", "string", "Who did it.", personal=True),
+        Column("actor", "string", "Who did it.", personal=True, subject=WHO),
         Column("happened_at", "timestamp", "When."),
         *TIMES,
     ),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from leat.sources.stream import Column, Stream
+from leat.sources.subject import EMAIL, Subject, name_of
 
-_ACCOUNT = Column("account", "string", "Login of the account.", personal=True)
+_ACCOUNT = Column("account", "string", "Login of the account.", personal=True, subject=Subject("login", "row"))
 _MAILBOX = Column("mailbox", "string", "Name of the mailbox, as people see it.")
 _MESSAGE = (
     _ACCOUNT,
@@ -42,13 +43,14 @@ MESSAGES = Stream(
         Column("message_id", "string", "Message-ID without its angle brackets; null when the message has none."),
         Column("thread_id", "string", "The thread; equal for all messages of a thread in an account."),
         Column("subject", "string", "Subject, decoded.", personal=True),
-        Column("from_email", "string", "Address of the first author, lower case.", personal=True),
-        Column("from_name", "string", "Name of the first author.", personal=True),
+        Column("from_email", "string", "Address of the first author, lower case.", True, Subject("email", "personal")),
+        Column("from_name", "string", "Name of the first author.", personal=True, subject=name_of("from_email")),
         Column(
             "sender_email",
             "string",
             "Address of the sender on the author's behalf (Sender), lower case.",
             personal=True,
+            subject=EMAIL,
         ),
         Column("reply_to", "json", "Addresses that answers go to (Reply-To), lower case.", personal=True),
         Column(
@@ -93,8 +95,8 @@ RECIPIENTS = Stream(
         *_MESSAGE,
         Column("role", "string", "from, sender, reply_to, to, cc or bcc."),
         Column("position", "integer", "Position in that header, from 0."),
-        Column("email", "string", "Address, lower case; null when none is written.", personal=True),
-        Column("name", "string", "Name shown to people.", personal=True),
+        Column("email", "string", "Address, lower case; null when none is written.", personal=True, subject=EMAIL),
+        Column("name", "string", "Name shown to people.", personal=True, subject=name_of("email")),
         Column("group_name", "string", "Group that the address is in, for example undisclosed-recipients.", True),
     ),
     key=(*_KEY, "role", "position"),
@@ -176,8 +178,8 @@ BOUNCES = Stream(
     columns=(
         *_MESSAGE,
         _POSITION,
-        Column("recipient", "string", "Address that the report is about (Final-Recipient), lower case.", personal=True),
-        Column("original_recipient", "string", "Address as it was written by the sender, lower case.", personal=True),
+        Column("recipient", "string", "Address that the report is about (Final-Recipient), lower case.", True, EMAIL),
+        Column("original_recipient", "string", "Address as it was written by the sender, lower case.", True, EMAIL),
         Column("action", "string", "failed, delayed, delivered, relayed or expanded."),
         Column("status", "string", "Status code (RFC 3463), for example 5.1.1."),
         Column("permanent", "boolean", "Whether a retry is useless: the code begins with 5."),
@@ -212,9 +214,9 @@ INVITATIONS = Stream(
             "starts_at", "timestamp", "Start of the event, all-day and floating times as UTC; null if there is none."
         ),
         Column("ends_at", "timestamp", "End of the event, exclusive."),
-        Column("organizer_email", "string", "Address of the organizer, lower case.", personal=True),
+        Column("organizer_email", "string", "Address of the organizer, lower case.", personal=True, subject=EMAIL),
         Column("attendees", "json", "Addresses of the attendees that the message names.", personal=True),
-        Column("attendee_email", "string", "Who answers; null unless it is a reply of one attendee.", personal=True),
+        Column("attendee_email", "string", "Who answers; null unless it is a reply of one attendee.", True, EMAIL),
         Column("response_status", "string", "The answer: ACCEPTED, DECLINED, TENTATIVE or DELEGATED."),
         Column("comment", "string", "What the author added.", personal=True),
         Column("content", "string", "The message in iCalendar; null above 100,000 characters.", personal=True),
@@ -238,6 +240,7 @@ COMPLAINTS = Stream(
             "string",
             "Address that complained (Original-Rcpt-To), lower case; null where the provider doesn't say.",
             personal=True,
+            subject=EMAIL,
         ),
         Column("feedback_type", "string", "abuse, fraud, virus, not-spam, auth-failure or other, lower case."),
         Column("source_ip", "string", "The server that the mail came from."),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from leat.sources.payments.columns import (
     CHARGE,
     CREATED,
     CURRENCY,
     CUSTOMER,
+    CUSTOMER_ID,
     ID,
     INTENT,
     LIVE,
@@ -18,15 +21,16 @@ from leat.sources.payments.columns import (
     value,
 )
 from leat.sources.stream import Column, Stream
+from leat.sources.subject import FREE_TEXT, email_of, name_of
 
 CUSTOMERS = Stream(
     name="customers",
     description="A customer.",
     columns=(
-        ID,
+        replace(ID, subject=CUSTOMER_ID),
         CREATED,
-        text("name", "Name of the person or company.", personal=True),
-        text("email", "Mail address.", personal=True),
+        text("name", "Name of the person or company.", personal=True, subject=name_of("id")),
+        text("email", "Mail address.", personal=True, subject=email_of("id")),
         text("phone", "Telephone number.", personal=True),
         text("description", "The merchant's note.", personal=True),
         value("address", "Billing address.", personal=True),
@@ -52,8 +56,8 @@ PAYMENT_METHODS = Stream(
         CREATED,
         CUSTOMER,
         text("type", "For example card or sepa_debit."),
-        text("billing_name", "Name of its owner.", personal=True),
-        text("billing_email", "Mail address of its owner.", personal=True),
+        text("billing_name", "Name of its owner.", personal=True, subject=name_of("customer_id")),
+        text("billing_email", "Mail address of its owner.", personal=True, subject=email_of("customer_id")),
         value("billing_details", "Name, address and mail of its owner.", personal=True),
         text("brand", "Brand of a card."),
         text("country", "Country of the card or account, ISO 3166."),
@@ -77,8 +81,18 @@ INVOICES = Stream(
         CREATED,
         text("number", "Number that the customer sees; null for a draft."),
         CUSTOMER,
-        text("customer_name", "Name of the customer when it was finalized.", personal=True),
-        text("customer_email", "Mail address of the customer when it was finalized.", personal=True),
+        text(
+            "customer_name",
+            "Name of the customer when it was finalized.",
+            personal=True,
+            subject=name_of("customer_id"),
+        ),
+        text(
+            "customer_email",
+            "Mail address of the customer when it was finalized.",
+            personal=True,
+            subject=email_of("customer_id"),
+        ),
         text("customer_phone", "Telephone number of the customer when it was finalized.", personal=True),
         value("customer_address", "Address of the customer when it was finalized.", personal=True),
         value("customer_shipping", "Shipping address.", personal=True),
@@ -103,7 +117,7 @@ INVOICES = Stream(
         time("finalized_at", "When it was finalized."),
         time("paid_at", "When it was paid."),
         time("voided_at", "When it was voided."),
-        text("description", "What it is for.", personal=True),
+        text("description", "What it is for.", personal=True, subject=FREE_TEXT),
         text("hosted_invoice_url", "Its page; everybody with the address can read it.", personal=True),
         text("invoice_pdf", "Its PDF; everybody with the address can read it.", personal=True),
         METADATA,

@@ -6,6 +6,7 @@ from leat.sources.payments.columns import (
     CREATED,
     CURRENCY,
     CUSTOMER,
+    CUSTOMER_ID,
     ID,
     LIVE,
     METADATA,
@@ -16,6 +17,7 @@ from leat.sources.payments.columns import (
     value,
 )
 from leat.sources.stream import Column, Stream
+from leat.sources.subject import FREE_TEXT
 
 SUBSCRIPTIONS = Stream(
     name="subscriptions",
@@ -42,7 +44,7 @@ SUBSCRIPTIONS = Stream(
         text("collection_method", "charge_automatically or send_invoice."),
         text("default_payment_method_id", "Its payment method: payment_methods.id."),
         text("latest_invoice_id", "Its last invoice: invoices.id."),
-        text("description", "What it is for.", personal=True),
+        text("description", "What it is for.", personal=True, subject=FREE_TEXT),
         METADATA,
         LIVE,
     ),
@@ -107,7 +109,7 @@ EVENTS = Stream(
         CREATED,
         text("type", "What happened, for example charge.refunded."),
         text("object_type", "Kind of the object, for example charge."),
-        text("object_id", "The object that it happened to."),
+        text("object_id", "The object that it happened to.", subject=CUSTOMER_ID),
         value("changed", "Names of the fields that changed."),
         text("api_version", "API version of the snapshot."),
         text("request_id", "The request that caused it; null when the provider did."),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from leat.sources.stream import Column
+from leat.sources.subject import Subject
 
 ID = Column("id", "string", "Identity of the object at the provider.")
 CREATED = Column("created_at", "timestamp", "When it was created; later changes don't affect this.")
-CUSTOMER = Column("customer_id", "string", "The customer: customers.id.")
+CUSTOMER_ID = Subject("customer", "personal")
+CUSTOMER = Column("customer_id", "string", "The customer: customers.id.", subject=CUSTOMER_ID)
 CURRENCY = Column("currency", "string", "Currency of the amounts, ISO 4217, in capitals.")
 METADATA = Column("metadata", "json", "Keys and values that the merchant has attached.")
 LIVE = Column("livemode", "boolean", "True for real money, false for test mode.")
@@ -21,9 +23,9 @@ def amount(name: str, what: str) -> Column:
     return Column(name, "integer", f"{what}, in minor units of the currency (ISO 4217).")
 
 
-def text(name: str, description: str, *, personal: bool = False) -> Column:
+def text(name: str, description: str, *, personal: bool = False, subject: Subject | None = None) -> Column:
     """Return a column of text."""
-    return Column(name, "string", description, personal)
+    return Column(name, "string", description, personal, subject)
 
 
 def time(name: str, description: str) -> Column:

@@ -20,6 +20,7 @@ from leat.sources.payments.columns import (
     value,
 )
 from leat.sources.stream import Stream
+from leat.sources.subject import FREE_TEXT, Subject, email_of
 
 PAYMENT_INTENTS = Stream(
     name="payment_intents",
@@ -37,8 +38,8 @@ PAYMENT_INTENTS = Stream(
         METHOD,
         text("latest_charge_id", "Its last charge: charges.id."),
         text("invoice_id", "The invoice that it pays: invoices.id."),
-        text("description", "What it is for.", personal=True),
-        text("receipt_email", "Address for the receipt.", personal=True),
+        text("description", "What it is for.", personal=True, subject=FREE_TEXT),
+        text("receipt_email", "Address for the receipt.", personal=True, subject=email_of("customer_id", "personal")),
         time("canceled_at", "When it was cancelled."),
         text("cancellation_reason", "Why it was cancelled."),
         text("last_error_code", "Why the last attempt failed, as a code."),
@@ -75,9 +76,14 @@ CHARGES = Stream(
         flag("disputed", "Whether the customer's bank disputes it."),
         text("failure_code", "Why it failed, as a code."),
         text("failure_message", "Why it failed, in words."),
-        text("description", "What it is for.", personal=True),
+        text("description", "What it is for.", personal=True, subject=FREE_TEXT),
         text("statement_descriptor", "Text on the customer's statement."),
-        text("receipt_email", "Address to which the receipt was sent.", personal=True),
+        text(
+            "receipt_email",
+            "Address to which the receipt was sent.",
+            personal=True,
+            subject=email_of("customer_id", "personal"),
+        ),
         text("receipt_number", "Number of the receipt."),
         text("receipt_url", "The receipt; everybody with the address can read it.", personal=True),
         value("billing_details", "Name, address and mail of the payer.", personal=True),
@@ -109,7 +115,12 @@ REFUNDS = Stream(
         text("failure_reason", "Why it failed."),
         text("description", "Note."),
         text("receipt_number", "Number of the receipt."),
-        text("instructions_email", "Address to which instructions were sent.", personal=True),
+        text(
+            "instructions_email",
+            "Address to which instructions were sent.",
+            personal=True,
+            subject=Subject("email", "personal"),
+        ),
         value("destination_details", "Destination of the money.", personal=True),
         METADATA,
     ),

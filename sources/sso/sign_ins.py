@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from leat.sources.stream import Column, Stream
+from leat.sources.subject import LOGIN, Subject
+
+_WHOSE = Subject("user", "row")
 
 SESSIONS = Stream(
     name="sessions",
     description="A session of somebody in an application: a token that was issued for them.",
     columns=(
         Column("id", "string", "Identity at the provider; no part of the token."),
-        Column("user_id", "string", "The account."),
+        Column("user_id", "string", "The account.", subject=_WHOSE),
         Column("application_id", "string", "The application."),
         Column("scopes", "json", "Its scopes."),
         Column("renewable", "boolean", "Whether the application can renew it without the person."),
@@ -35,9 +38,15 @@ LOGIN_EVENTS = Stream(
         Column("occurred_at", "timestamp", "When it happened."),
         Column("kind", "string", "login, logout, factor, token_issued, password_changed, user_changed, …"),
         Column("success", "boolean", "Whether it succeeded."),
-        Column("user_name", "string", "Login as it was typed, or as the provider names the account.", personal=True),
-        Column("user_id", "string", "The account, where the log names it by its id."),
-        Column("actor", "string", "Who did it to the account, if it was somebody else.", personal=True),
+        Column(
+            "user_name",
+            "string",
+            "Login as it was typed, or as the provider names the account.",
+            personal=True,
+            subject=Subject("login", "row"),
+        ),
+        Column("user_id", "string", "The account, where the log names it by its id.", subject=_WHOSE),
+        Column("actor", "string", "Who did it to the account, if it was somebody else.", personal=True, subject=LOGIN),
         Column("factor", "string", "The factor: password, otp, webauthn, sms or email."),
         Column("application", "string", "Name of the application, or its client id."),
         Column("ip", "string", "Address it came from.", personal=True),
@@ -57,7 +66,7 @@ DEVICES = Stream(
     description="A device that is registered with the provider.",
     columns=(
         Column("id", "string", "Identity at the provider."),
-        Column("user_id", "string", "The account it belongs to."),
+        Column("user_id", "string", "The account it belongs to.", subject=_WHOSE),
         Column("name", "string", "What it is called.", personal=True),
         Column("platform", "string", "Operating system."),
         Column("status", "string", "For example active or suspended."),

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from leat.sources.sso.sign_ins import DEVICES, LOGIN_EVENTS, POLICIES, SESSIONS
 from leat.sources.stream import Column, Stream
+from leat.sources.subject import Subject, email_of, name_of
 
 _TIMES = (
     Column("created_at", "timestamp", "When it was created, if the provider reports it."),
     Column("updated_at", "timestamp", "When it was last changed, if the provider reports it."),
 )
 
+_ACCOUNT = Subject("user", "personal")
+
 USERS = Stream(
     name="users",
     description="An account of a person, deactivated ones included.",
     columns=(
-        Column("id", "string", "Identity at the provider; it doesn't change when the login does."),
-        Column("user_name", "string", "Login.", personal=True),
+        Column("id", "string", "Identity at the provider; it doesn't change when the login does.", subject=_ACCOUNT),
+        Column("user_name", "string", "Login.", personal=True, subject=Subject("login", of="id")),
         Column("active", "boolean", "Whether the account may sign in; null when the provider doesn't say."),
         Column("external_id", "string", "Identity in the system that provisions the account.", personal=True),
-        Column("display_name", "string", "Name to show.", personal=True),
-        Column("formatted_name", "string", "Whole name.", personal=True),
+        Column("display_name", "string", "Name to show.", personal=True, subject=name_of("id")),
+        Column("formatted_name", "string", "Whole name.", personal=True, subject=name_of("id")),
         Column("given_name", "string", "First name.", personal=True),
         Column("family_name", "string", "Last name.", personal=True),
-        Column("email", "string", "Main address: the primary one, otherwise the first.", personal=True),
-        Column("emails", "json", "All addresses: value, type, primary.", personal=True),
+        Column("email", "string", "Main address: the primary one, otherwise the first.", True, email_of("id")),
+        Column("emails", "json", "All addresses: value, type, primary.", personal=True, subject=email_of("id")),
         Column("phone_numbers", "json", "Phone numbers: value, type.", personal=True),
         Column("addresses", "json", "Postal addresses.", personal=True),
         Column("photos", "json", "Addresses of pictures.", personal=True),
@@ -35,8 +38,8 @@ USERS = Stream(
         Column("division", "string", "Division."),
         Column("organization", "string", "Organization."),
         Column("cost_center", "string", "Cost center."),
-        Column("manager_id", "string", "The account of their manager."),
-        Column("manager_name", "string", "Name of their manager.", personal=True),
+        Column("manager_id", "string", "The account of their manager.", subject=Subject("user")),
+        Column("manager_name", "string", "Name of their manager.", personal=True, subject=name_of("manager_id")),
         Column("preferred_language", "string", "Language, as in Accept-Language."),
         Column("locale", "string", "Locale, for example fr-FR."),
         Column("timezone", "string", "IANA time zone."),
@@ -165,7 +168,7 @@ FACTORS = Stream(
     description="A factor by which somebody can sign in.",
     columns=(
         Column("id", "string", "Identity: the account and the kind, and the credential's number for a passkey."),
-        Column("user_id", "string", "The account."),
+        Column("user_id", "string", "The account.", subject=Subject("user", "row")),
         Column("kind", "string", "password, otp or webauthn."),
         Column("name", "string", "The person's name for it.", personal=True),
         Column("created_at", "timestamp", "When it was set up; for a password when it was last changed."),

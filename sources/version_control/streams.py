@@ -7,17 +7,21 @@ Object names are hexadecimal. A path or name that isn't UTF-8 has its odd bytes 
 from __future__ import annotations
 
 from leat.sources.stream import Column, Stream
+from leat.sources.subject import EMAIL, email_of, name_of
 
 _REPOSITORY = Column("repository", "string", "Name of the repository: declared, or the last part of its URL.")
 _COMMIT = Column("commit", "string", "Name (hash) of the commit.")
 
 
 def _person(role: str) -> tuple[Column, ...]:
+    email = f"{role}_email"
     return (
-        Column(f"{role}_name", "string", f"Name of the {role}, mapped by .mailmap; empty if none.", personal=True),
-        Column(f"{role}_email", "string", f"Address of the {role}, mapped by .mailmap; empty if none.", personal=True),
-        Column(f"{role}_name_raw", "string", f"Name of the {role} as recorded.", personal=True),
-        Column(f"{role}_email_raw", "string", f"Address of the {role} as recorded.", personal=True),
+        Column(
+            f"{role}_name", "string", f"Name of the {role}, mapped by .mailmap; empty if none.", True, name_of(email)
+        ),
+        Column(f"{role}_email", "string", f"Address of the {role}, mapped by .mailmap; empty if none.", True, EMAIL),
+        Column(f"{role}_name_raw", "string", f"Name of the {role} as recorded.", True, name_of(email)),
+        Column(f"{role}_email_raw", "string", f"Address of the {role} as recorded.", True, email_of(email)),
     )
 
 
@@ -157,8 +161,10 @@ TAGS = Stream(
         Column("target", "string", "The tag object, or the object of a lightweight tag."),
         Column("object", "string", "Object that the tag points to, after following tags of tags."),
         Column("object_type", "string", "commit, tree or blob."),
-        Column("tagger_name", "string", "Name of the tagger; null for a lightweight tag.", personal=True),
-        Column("tagger_email", "string", "Address of the tagger.", personal=True),
+        Column(
+            "tagger_name", "string", "Name of the tagger; null for a lightweight tag.", True, name_of("tagger_email")
+        ),
+        Column("tagger_email", "string", "Address of the tagger.", personal=True, subject=EMAIL),
         Column("tagged_at", "timestamp", "When it was tagged; null for a lightweight tag."),
         Column("tagger_offset", "string", "Tagger's offset from UTC as recorded."),
         Column("message", "string", "The tag's message, without signature; null for a lightweight tag."),
@@ -208,10 +214,10 @@ AUTHORS = Stream(
     description="An author or committer as recorded in commits, and the person that .mailmap maps it to.",
     columns=(
         _REPOSITORY,
-        Column("email_raw", "string", "Address as recorded; empty if none.", personal=True),
-        Column("name_raw", "string", "Name as recorded; empty if none.", personal=True),
-        Column("email", "string", "Mapped address.", personal=True),
-        Column("name", "string", "Mapped name.", personal=True),
+        Column("email_raw", "string", "Address as recorded; empty if none.", personal=True, subject=email_of("email")),
+        Column("name_raw", "string", "Name as recorded; empty if none.", personal=True, subject=name_of("email")),
+        Column("email", "string", "Mapped address.", personal=True, subject=EMAIL),
+        Column("name", "string", "Mapped name.", personal=True, subject=name_of("email")),
     ),
     key=("repository", "email_raw", "name_raw"),
     deletes="never",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from leat.sources.json_path import FieldPath
 from leat.sources.personal_data import by_name
 from leat.sources.rest_api.declaration.paging_styles import Block
 from leat.sources.stream import DECIMAL, TYPES, column_type
+from leat.sources.subject import Erases, Subject
 
 ColumnType = Annotated[
     str,
@@ -23,6 +24,29 @@ ColumnType = Annotated[
 ]
 
 
+class SubjectOptions(Block):
+    """How a column identifies a person."""
+
+    kind: str = Field(
+        pattern=r"[a-z][a-z0-9_]{0,40}",
+        description="email, login, name, text, or what this system calls it, such as customer.",
+    )
+    erases: Erases = Field(
+        default="value",
+        description="What erasing the person does: replace the value, also blank the other personal columns, or "
+        "delete the row.",
+    )
+    of: str | None = Field(default=None, description="The column whose person this is.")
+
+    def declared(self) -> Subject:
+        """Return it as the streams of leat have it."""
+        return Subject(self.kind, self.erases, self.of)
+
+
+def _kind(value: object) -> object:
+    return {"kind": value} if isinstance(value, str) else value
+
+
 class ColumnOptions(Block):
     """One column: where its value is in a record, and what it means."""
 
@@ -32,6 +56,9 @@ class ColumnOptions(Block):
     )
     description: str | None = Field(default=None, description="What it means.")
     personal: bool = Field(default=False, description="Whether it is personal data.")
+    subject: Annotated[SubjectOptions, BeforeValidator(_kind, json_schema_input_type=SubjectOptions | str)] | None = (
+        Field(default=None, description="Whom it identifies: email, login, name, or the whole of a subject.")
+    )
     parent: str | None = Field(default=None, description="Column of the parent whose value it takes.")
     convert: bool = Field(
         default=False, description="Whether to convert text to numbers or true, and numbers or true to text."

@@ -194,7 +194,13 @@ def stream_of(name: str, endpoint: Endpoint, personal: Container[str] = ()) -> S
             f"Of the parent: `{options.parent}`." if options.parent else f"`{options.field or column}` of the record."
         )
         columns.append(
-            Column(column, options.type, options.description or described, options.personal or column in personal)
+            Column(
+                column,
+                options.type,
+                options.description or described,
+                options.personal or column in personal,
+                None if options.subject is None else options.subject.declared(),
+            )
         )
     return Stream(
         name=name,

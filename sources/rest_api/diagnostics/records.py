@@ -33,6 +33,9 @@ def column_diagnostics(endpoint: Endpoint, parent: Endpoint | None) -> Diagnosti
             yield ("columns", name), "write a lower-case identifier that is not extra, and the API's name as field"
         for where, text in (*_time(options), *_place(options, parent)):
             yield ("columns", name, where), text
+        of = options.subject and options.subject.of
+        if of is not None and (of not in endpoint.columns or endpoint.columns[of].subject is None):
+            yield ("columns", name, "subject", "of"), f"{of!r} is no column of this endpoint that has a subject"
     for i, name in enumerate(endpoint.key):
         if name not in endpoint.columns:
             yield ("key", i), f"unknown column {name!r}; valid: {', '.join(endpoint.columns)}"
