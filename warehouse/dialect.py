@@ -74,6 +74,9 @@ class Dialect(Protocol):
         None where it is faster to compare the columns themselves.
         """
 
+    def row_id(self, alias: str) -> str:
+        """Return the expression, a text, that identifies a row of a table within a transaction."""
+
     def past_functions(self) -> Statements:
         """Return what makes ``leat.load_time`` and ``leat.known_at``; see :mod:`leat.pipelines.load.as_of`."""
 

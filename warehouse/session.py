@@ -144,6 +144,12 @@ class Warehouse(Protocol):
             WarehouseError: it does anything else than read, the database refused it, or it takes more than it may.
         """
 
+    def compact(self, tables: Sequence[str]) -> None:
+        """Let the files of tables, as SQL names them, have nothing of rows that were deleted or changed.
+
+        On DuckDB the publication does that, see :func:`leat.warehouse.publication.rewrite_next_version`.
+        """
+
     def close(self) -> None:
         """Close what was left open for the next use; using the warehouse again opens it again."""
 

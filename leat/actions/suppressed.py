@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from leat.control.subjects import erased_among
 from leat.control.suppressions import SAID, read_suppressions
 from leat.sources.actions import Refused, Verb
 
@@ -24,6 +25,9 @@ def refuse_suppressed(store: Engine, verb: Verb, payload: Mapping[str, Any]) -> 
     """
     if not verb.mails:
         return
+    for address in erased_among(store, payload["recipients"]):
+        msg = f"to: {address} gets no mail: the person was erased (`leat subject lift` takes that back)"
+        raise Refused(msg)
     for each in read_suppressions(store, payload["recipients"]):
         if each.reason != "opt_out" or payload.get("bulk"):
             msg = f"to: {each.address} gets no mail: {SAID[each.reason]} (`leat suppressions remove` lets it)"

@@ -52,6 +52,11 @@ def to_line(event: Event) -> bytes:
     return _ENCODER.encode(event) + b"\n"
 
 
+def without_body(event: Event) -> Event:
+    """Return an event without what its body says."""
+    return msgspec.structs.replace(event, body="{}")
+
+
 def from_line(line: bytes) -> Event:
     """Return the event of a line.
 

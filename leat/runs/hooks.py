@@ -11,7 +11,7 @@ from pathlib import Path
 
 from leat.hooks import tables
 from leat.hooks.endpoints import read_endpoints
-from leat.hooks.event import Event, read_event
+from leat.hooks.event import Event, read_event, without_body
 from leat.hooks.segments import FOLDER, first_of, make_first_segment, read_events, segments
 from leat.pipelines.load.verdict import may_be_published
 from leat.runs.workspace import Workspace
@@ -69,10 +69,24 @@ def apply(workspace: Workspace) -> int:
     live = live_folder(workspace)
     inserted = 0
     for batch in _batches(live, applied_up_to(workspace)):
+        events = _without_erased(workspace, batch)
         with workspace.warehouse.transaction() as session:
             tables.create_tables(session, live)
-            inserted += tables.apply_events(session, batch)
+            inserted += tables.apply_events(session, events)
     return inserted
+
+
+def _without_erased(workspace: Workspace, events: list[Event]) -> list[Event]:
+    """Return events, those that name somebody who was erased without their body."""
+    from leat.control.subjects import read_tombstones
+
+    stones = read_tombstones(workspace.store)
+    if not stones:
+        return events
+    return [
+        without_body(event) if stones.json(event.body, event.endpoint, personal=True) != event.body else event
+        for event in events
+    ]
 
 
 def publish_applied(workspace: Workspace) -> None:

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.load.conversion import Conversion
 from leat.pipelines.load.engine import Audit, Engine, Request
+from leat.pipelines.load.held_rows import Held
 from leat.pipelines.load.results import CheckResult, IntegrationResult
 from leat.pipelines.load.run import run_integration, run_integrations
 from leat.runs.publish import Force
 from leat.runs.recorder import Recorder, register
 from leat.runs.workspace import Workspace
+from leat.sources.tombstones import Tombstones
 from leat.warehouse.session import Session
 
 if TYPE_CHECKING:
@@ -97,8 +101,26 @@ def engine_of(
         audit=auditor(workspace, force),
         observe=on_phase,
         progress=observer.progress,
+        tombstones=lambda: _tombstones(workspace),
+        held=lambda: _held(workspace),
     )
     return engine if recorder is None else replace(engine, called=recorder.on_call)
+
+
+def _tombstones(workspace: Workspace) -> Tombstones:
+    """Return who is erased, as of now."""
+    from leat.control.subjects import read_tombstones
+
+    return read_tombstones(workspace.store)
+
+
+def _held(workspace: Workspace) -> Held:
+    """Return whose data is on hold, as of now."""
+    from leat.control.subjects import read_holds
+    from leat.pipelines.load.mask_key import read_mask_key
+
+    identities = frozenset(each for hold in read_holds(workspace.store) for each in hold.identities)
+    return Held(identities, Conversion({}, cache(partial(read_mask_key, workspace.project))).mask)
 
 
 def auditor(workspace: Workspace, force: Force | None = None) -> Audit:

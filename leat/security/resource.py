@@ -20,7 +20,7 @@ VERBS: tuple[Verb, ...] = get_args(Verb)
 ResourceKind = Literal[
     "overview", "integration", "stream", "column", "model", "rule", "violation", "run", "report", "catalog", "query",
     "action", "automation", "hook", "endpoint", "token", "session", "person", "policy", "audit", "dagster",
-    "key", "secret",
+    "key", "secret", "subject",
 ]  # fmt: skip
 KINDS: tuple[ResourceKind, ...] = get_args(ResourceKind)
 

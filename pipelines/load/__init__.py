@@ -12,6 +12,7 @@ From start to end, and at each step what it needs::
     extract        what the driver yields, to the landing
       event_log      rows by stream, everything else as events
       conversion     the declared columns in their types; personal ones hashed with mask_key
+      forgetting     without people who were erased
       landing        the files of one load; large ones by dlt, with the settings of dlt_settings
     commit         one transaction, again without the streams that fail
       apply          a landed load: all streams, cursor, log
@@ -23,8 +24,8 @@ From start to end, and at each step what it needs::
       checking       checks of the tables, before the commit
 
 Tables: table_schema (stored and declared), table_changes (from one to the other), rebuild (where that can't be),
-retention (how long rows stay), as_of (a table as it was), system_tables (the schema ``leat``), readable_tables (what
-queries may read).
+retention (how long rows stay), held_rows (whose stay longer), as_of (a table as it was), system_tables (the schema
+``leat``), readable_tables (what queries may read).
 
 After a load: freshness, watermark (whether models and rules are up to date), verdict (whether readers may have it).
 For people: preview, quarantined (what is in the quarantine), error_message.

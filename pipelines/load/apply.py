@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from leat.pipelines.load import state
 from leat.pipelines.load.apply_stream import Applying, apply_stream
+from leat.pipelines.load.held_rows import NOBODY, Held
 from leat.pipelines.load.landed_events import read_events
 from leat.pipelines.load.landing import LOAD_ID, Landed
 from leat.pipelines.load.plan import BACKFILL, RESET, LoadPlan
@@ -27,6 +28,7 @@ def apply_load(
     before: State,
     at: datetime,
     failed: Mapping[str, Failure] | None = None,
+    held: Held = NOBODY,
 ) -> list[StreamResult] | None:
     """Apply a load inside an open transaction.
 
@@ -38,6 +40,7 @@ def apply_load(
         at: the time written into the rows; later than the last load's, even when the clock went backwards.
         failed: streams that failed in an earlier attempt to apply the load; they are left out, but for their
             quarantined records.
+        held: whose rows stay, whatever retention says.
 
     Returns:
         One result per stream, or None when the load changed nothing at all, not even the cursor. When streams failed
@@ -54,7 +57,7 @@ def apply_load(
         events = events.without_deletes()
     at = before.later(at)
     whole = {stream: failure for stream, failure in events.failed.items() if not failure.parts}
-    load = Applying(session, plan, landed, events, before, at, {**whole, **(failed or {})})
+    load = Applying(session, plan, landed, events, before, at, {**whole, **(failed or {})}, held=held)
     results = [apply_stream(load, stream) for stream in plan.extracted]
     stuck = bool(failed) and not any(result.changed for result in results)  # the next run extracts the same again
     moved = not stuck and _move_cursor(load, failed or {})

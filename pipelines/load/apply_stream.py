@@ -10,6 +10,7 @@ from leat.pipelines.load import drift, quarantine, rebuild, retention, state
 from leat.pipelines.load.conversion import broken_contract
 from leat.pipelines.load.deletes import Scan, apply_deletes, apply_full_scan
 from leat.pipelines.load.event_log import SEQUENCE, landed_column
+from leat.pipelines.load.held_rows import NOBODY, Held
 from leat.pipelines.load.landed_events import LandedEvents
 from leat.pipelines.load.landing import Landed
 from leat.pipelines.load.merge import Deletes, Merge, count, upsert, write_history
@@ -42,6 +43,7 @@ class Applying:
         purged: what was removed of each stream.
         drifts: the fields of each stream that are new, or have vanished.
         reshaped: whether a table has another schema than before.
+        held: whose rows stay, whatever retention says.
     """
 
     session: Session
@@ -54,6 +56,7 @@ class Applying:
     purged: dict[str, Purged] = field(default_factory=dict)
     drifts: dict[str, drift.Drift] = field(default_factory=dict)
     reshaped: bool = False
+    held: Held = NOBODY
 
     @property
     def integration(self) -> str:
@@ -172,7 +175,7 @@ def _merge(load: Applying, merge: Merge, stream: Stream, old: TableSchema | None
         inserted += rebuild.carry_over(merge, old, plan.tables[stream.name], deletes, proven=proven)
     if merge.history and (inserted or updated or deleted):
         write_history(merge)
-    purged = load.purged[stream.name] = retention.purge(merge, options.retain)
+    purged = load.purged[stream.name] = retention.purge(merge, options.retain, plan.declaration, load.held)
     return count(merge, (inserted, updated, deleted), quarantined, purged.of_tables)
 
 

@@ -10,6 +10,7 @@ from leat.pipelines.load.apply import apply_load
 from leat.pipelines.load.checking import ChecksFailed, check_tables
 from leat.pipelines.load.engine import Engine
 from leat.pipelines.load.error_message import failure_of
+from leat.pipelines.load.held_rows import NOBODY
 from leat.pipelines.load.landing import Landed
 from leat.pipelines.load.plan import LoadPlan
 from leat.pipelines.load.results import StreamResult
@@ -93,7 +94,8 @@ def _commit_once(
                 if stream.name not in failed:
                     prepare_table(session, declaration, stream, datetime.now(UTC))
             before = state.read_state(session, declaration.name)
-        results = apply_load(session, plan, landed, before, datetime.now(UTC), failed)
+        held = engine.held() if retention.retained(declaration) else NOBODY
+        results = apply_load(session, plan, landed, before, datetime.now(UTC), failed, held)
         if results is not None and not (results and all(result.error for result in results)):
             changed = [result.stream for result in results if result.changed]
             unchanged = check_tables(engine, session, declaration, totals, changed, forced=plan.forced)

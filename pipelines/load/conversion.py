@@ -1,4 +1,4 @@
-"""What is landed of what a driver yields: the declared columns in their types, personal ones hashed.
+"""What is landed of what a driver yields: the declared columns in their types, and of people only what may be stored.
 
 A row with a value that a warehouse can't hold is quarantined here, before anything of it reaches the warehouse.
 """
@@ -9,9 +9,10 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from leat.pipelines.load.forgetting import WITHHELD, Forgetting
 from leat.pipelines.load.table_schema import TableSchema
 from leat.sources.batch import clean, to_json
 from leat.sources.column_domain import outside
@@ -51,16 +52,24 @@ class Conversion:
         tables: the schemas of the selected streams.
         mask_key: the key of the hash that replaces masked values, or what returns it: most loads don't need it.
         excluding: streams with columns left out; none of their records is written as it came.
+        erased: what erasing does to the rows of each stream; empty when nobody is erased.
     """
 
     tables: Mapping[str, TableSchema]
     mask_key: bytes | Callable[[], bytes]
     excluding: frozenset[str] = frozenset()
+    erased: Mapping[str, Forgetting] = field(default_factory=dict)
 
     def mask(self, value: str) -> str:
         """Return the keyed hash of a value: equal values stay equal, across streams and integrations too."""
         key = self.mask_key if isinstance(self.mask_key, bytes) else self.mask_key()
         return hmac.new(key, value.encode(), hashlib.sha256).hexdigest()
+
+    def plain(self, value: Any) -> Any:
+        """Return a JSON value without the identities of erased people."""
+        for forgetting in self.erased.values():
+            return forgetting.tombstones.plain(value)
+        return value
 
 
 def converted(integration: str, rows: Rows, conversion: Conversion) -> tuple[pa.Table, list[Quarantined]]:
@@ -78,22 +87,23 @@ def converted(integration: str, rows: Rows, conversion: Conversion) -> tuple[pa.
     schema = arrow_schema(tuple(Column(name, kind, "") for name, kind in wanted.columns.items()))
     given = rows.table.select(list(wanted.columns))
     columns, bad = [], dict[int, str]()
-    for field in schema:
+    for one in schema:
         try:
-            column, refused = _cast(given.column(field.name), field.type)
+            column, refused = _cast(given.column(one.name), one.type)
         except (pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
-            what = f"column {field.name} is {given.schema.field(field.name).type}, not {field.type}"
+            what = f"column {one.name} is {given.schema.field(one.name).type}, not {one.type}"
             raise broken_contract(integration, f"rows of {rows.stream} are not in its schema: {what}") from error
-        if not rows.judged or given.schema.field(field.name).type != field.type:
-            refused |= outside(wanted.columns[field.name], column)
-        bad = {row: f"column {field.name} {reason}" for row, reason in refused.items()} | bad
+        if not rows.judged or given.schema.field(one.name).type != one.type:
+            refused |= outside(wanted.columns[one.name], column)
+        bad = {row: f"column {one.name} {reason}" for row, reason in refused.items()} | bad
         columns.append(column)
     table = pa.Table.from_arrays(columns, schema=schema)
     bad |= _without_key(table, wanted)
     if not bad:
-        return _masked(table, wanted, conversion), []
+        return _private(rows.stream, table, wanted, conversion), []
     good = pa.array([row not in bad for row in range(len(table))])
-    return _masked(table.filter(good), wanted, conversion), list(_refused(rows.stream, given, wanted, bad))
+    table = _private(rows.stream, table.filter(good), wanted, conversion)
+    return table, list(_refused(rows.stream, given, wanted, bad))
 
 
 def _without_key(table: pa.Table, schema: TableSchema) -> dict[int, str]:
@@ -169,7 +179,10 @@ def _plain(scalar: Any) -> Any:
         return f"{scalar.value} {scalar.type}"
 
 
-def _masked(table: pa.Table, schema: TableSchema, conversion: Conversion) -> pa.Table:
+def _private(stream: str, table: pa.Table, schema: TableSchema, conversion: Conversion) -> pa.Table:
+    """Return the rows as they are landed: without who is erased, then with hashes instead of masked values."""
+    if stream in conversion.erased:
+        table = conversion.erased[stream].rows(table)
     for name in schema.masked:
         index = table.column_names.index(name)
         table = table.set_column(index, table.schema.field(index), _hashed(table.column(index), conversion.mask))
@@ -188,6 +201,7 @@ def quarantine_data(event: Quarantined, conversion: Conversion) -> dict[str, Any
     """Return what is landed of a broken record: where columns are masked or left out, nothing that may be personal."""
     digest = conversion.mask(clean(event.record))
     schema = conversion.tables[event.stream]
+    event = _forgotten(event, conversion)
     private = bool(schema.masked) or event.stream in conversion.excluding
     record = _WITHHELD if private else _cut(clean(event.record))
     key = conversion.mask(event.key) if set(schema.key) & set(schema.masked) else clean(event.key)
@@ -197,6 +211,17 @@ def quarantine_data(event: Quarantined, conversion: Conversion) -> dict[str, Any
         **{"key": key, "reason": _said(event, private), "record": record, "digest": digest},
         **{"keyless": keyless, "identity": identity},
     }
+
+
+def _forgotten(event: Quarantined, conversion: Conversion) -> Quarantined:
+    """Return the record without erased people: what names one of them is not stored."""
+    forgetting = conversion.erased.get(event.stream)
+    if forgetting is None:
+        return event
+    identity = {name: forgetting.value(name, value) for name, value in event.identity.items()}
+    record = WITHHELD if forgetting.names(event.record) else event.record
+    text = forgetting.tombstones.text
+    return replace(event, key=text(event.key), reason=text(event.reason), record=record, identity=identity)
 
 
 def _identity(event: Quarantined, schema: TableSchema, conversion: Conversion) -> dict[str, Any]:

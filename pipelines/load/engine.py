@@ -8,8 +8,10 @@ from datetime import datetime
 
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import Project
+from leat.pipelines.load.held_rows import NOBODY, Held
 from leat.pipelines.load.results import CheckResult
 from leat.sources.http.calls import ApiCall
+from leat.sources.tombstones import Tombstones
 from leat.warehouse.session import Session, Warehouse
 
 Audit = Callable[[Session, Declaration], tuple[CheckResult, ...]]
@@ -30,6 +32,8 @@ class Engine:
         progress: called with an integration, what is being read, and how many records since the last call.
         called: called with an integration and each HTTP request that it sent, from whichever thread sent it.
         attempts: how often a transient error is tried.
+        tombstones: returns who is erased, when a load is extracted.
+        held: returns whose data is on hold, when retention is enforced.
     """
 
     project: Project
@@ -40,6 +44,8 @@ class Engine:
     progress: Callable[[str, str, int], None] = field(default=lambda _integration, _what, _count: None)
     called: Callable[[str, ApiCall], None] = field(default=lambda _integration, _call: None)
     attempts: int = 3
+    tombstones: Callable[[], Tombstones] = field(default=lambda: Tombstones(b""))
+    held: Callable[[], Held] = field(default=lambda: NOBODY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,13 +148,15 @@ def _event_row(integration: str, event: Event, conversion: Conversion) -> dict[s
     if isinstance(event, Cursor):
         return {"kind": "cursor", "stream": "", "data": to_json(event.value)}
     if isinstance(event, Logged):
-        return {"kind": "log", "stream": "", "data": to_json({"event_type": event.event_type, "data": event.data})}
+        data = conversion.plain(event.data)
+        return {"kind": "log", "stream": "", "data": to_json({"event_type": event.event_type, "data": data})}
     if not isinstance(event, Quarantined | Delete | FullScan | Listed | Failed):
         raise broken_contract(integration, f"{type(event).__name__} is no event")
     if event.stream not in conversion.tables:
         return None
     if isinstance(event, Failed):
-        return {"kind": "failed", "stream": event.stream, "data": to_json(Failure.of_event(event).as_json())}
+        failure = conversion.plain(Failure.of_event(event).as_json())
+        return {"kind": "failed", "stream": event.stream, "data": to_json(failure)}
     if isinstance(event, Listed):
         return {"kind": "listed", "stream": event.stream, "data": to_json({"because": event.because})}
     if isinstance(event, Quarantined):
@@ -172,5 +174,7 @@ def _where(integration: str, event: Delete | FullScan, conversion: Conversion) -
     if unknown or (isinstance(event, Delete) and not event.where):
         got = f"a {type(event).__name__} of {event.stream} names {unknown or 'no column'}"
         raise broken_contract(integration, got)
+    forgetting = conversion.erased.get(event.stream)
+    where = {n: v if forgetting is None else forgetting.value(n, v) for n, v in event.where.items()}
     hashed = {n for n, v in event.where.items() if n in wanted.masked and not isinstance(v, Masked)}
-    return {n: conversion.mask(str(v)) if n in hashed else v for n, v in event.where.items()}
+    return {n: conversion.mask(str(v)) if n in hashed else v for n, v in where.items()}

@@ -15,6 +15,7 @@ from leat.files import make_private
 from leat.pipelines.load import state
 from leat.pipelines.load.conversion import Conversion
 from leat.pipelines.load.engine import Engine
+from leat.pipelines.load.forgetting import Forgetting, forgetting_of
 from leat.pipelines.load.landing import Landed, land, landing_folder, next_load_id
 from leat.pipelines.load.mask_key import read_mask_key
 from leat.pipelines.load.plan import SYNC, LoadPlan
@@ -50,12 +51,21 @@ def extract(engine: Engine, plan: LoadPlan) -> Landed | None:
             landed.write_plan(plan.as_json())
             excluding = frozenset(name for name in plan.streams if declaration.options(name).exclude)
             wanted = {name: plan.tables[name] for name in plan.streams}
-            conversion = Conversion(wanted, cache(partial(read_mask_key, engine.project)), excluding)
+            mask_key = cache(partial(read_mask_key, engine.project))
+            conversion = Conversion(wanted, mask_key, excluding, _erased(engine, plan))
             land(landed, declaration.name, events, conversion, lambda phase: engine.observe(declaration.name, phase))
         except BaseException:
             landed.remove()
             raise
     return landed
+
+
+def _erased(engine: Engine, plan: LoadPlan) -> dict[str, Forgetting]:
+    """Return what erasing does to the rows of each stream; nothing when nobody is erased."""
+    tombstones = engine.tombstones()
+    if not tombstones:
+        return {}
+    return {stream.name: forgetting_of(tombstones, plan.declaration, stream) for stream in plan.extracted}
 
 
 def _sync(engine: Engine, plan: LoadPlan, now: datetime) -> Sync:

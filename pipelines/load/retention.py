@@ -15,6 +15,7 @@ from typing import Any
 from leat.pipelines.declare.declaration import Declaration, Retain
 from leat.pipelines.load import as_of, state
 from leat.pipelines.load.event_log import SEQUENCE
+from leat.pipelines.load.held_rows import NOBODY, Held
 from leat.pipelines.load.merge import SUPERSEDED, Merge, count
 from leat.pipelines.load.results import StreamResult
 from leat.pipelines.load.state import State
@@ -99,31 +100,35 @@ def drop_expired(merge: Merge, retain: Retain | None) -> Merge:
     return replace(merge, superseded=True) if dropped else merge
 
 
-def purge(merge: Merge, retain: Retain | None) -> Purged:
-    """Remove what is older than ``retain:`` allows of a stream, in the open transaction."""
+def purge(merge: Merge, retain: Retain | None, declaration: Declaration, held: Held = NOBODY) -> Purged:
+    """Remove what is older than ``retain:`` allows of a stream, but for people on hold, in the open transaction."""
     if retain is None:
         return Purged()
+    others, whom = held.others(declaration, merge.stream, merge.columns)
     session, at = merge.session, merge.at
     history = f"{merge.stream}_history"
     versioned = merge.table == merge.stream and bool(session.columns(merge.integration, history))
     versions = quote(merge.integration, history)
     rows = deleted = ended = records = 0
     if retain.rows is not None and retain.by is not None:
-        old, until = _older(merge.columns, retain.by), (at - retain.rows,)
-        rows = session.change(f"DELETE FROM {merge.into} WHERE {old}", until)
-        ended = session.change(f"DELETE FROM {versions} WHERE {old}", until) if versioned else 0
+        old, until = _older(merge.columns, retain.by), (at - retain.rows, *whom)
+        rows = session.change(f"DELETE FROM {merge.into} WHERE {old} AND {others}", until)
+        ended = session.change(f"DELETE FROM {versions} WHERE {old} AND {others}", until) if versioned else 0
     if retain.deleted is not None:
-        deleted = session.change(f"DELETE FROM {merge.into} WHERE _deleted_at < ?", (at - retain.deleted,))
+        gone = f"DELETE FROM {merge.into} WHERE _deleted_at < ? AND {others}"
+        deleted = session.change(gone, (at - retain.deleted, *whom))
     if retain.history is not None and versioned:
-        removed = session.change(f"DELETE FROM {versions} WHERE valid_to < ?", (at - retain.history,))
+        past = f"DELETE FROM {versions} WHERE valid_to < ? AND {others}"
+        removed = session.change(past, (at - retain.history, *whom))
         if removed:
             _forget_before(session, merge, at - retain.history)
         ended += removed
     if retain.quarantine is not None:
+        nobody, named = held.records(merge.integration)
         records = session.change(
             "UPDATE leat.quarantine SET record = ? || md5(record) WHERE integration = ? AND stream = ? "
-            f"AND last_seen_at < ? AND record <> '' AND record NOT LIKE '{DIGEST}%'",
-            (DIGEST, merge.integration, merge.stream, at - retain.quarantine),
+            f"AND last_seen_at < ? AND record <> '' AND record NOT LIKE '{DIGEST}%' AND {nobody}",
+            (DIGEST, merge.integration, merge.stream, at - retain.quarantine, *named),
         )
     return Purged(rows, deleted, ended, records)
 
@@ -146,9 +151,9 @@ def purged_events(purged: Mapping[str, Purged]) -> list[tuple[str, dict[str, Any
 
 
 def enforce_retention(
-    session: Session, declaration: Declaration, current: State, load_id: str, at: datetime
+    session: Session, declaration: Declaration, current: State, load_id: str, at: datetime, held: Held = NOBODY
 ) -> list[StreamResult]:
-    """Remove what is older than ``retain:`` allows, without a load, inside an open transaction.
+    """Remove what is older than ``retain:`` allows, but for people on hold, without a load, in an open transaction.
 
     When that changes a table it is recorded like a load, of kind ``retention``, so that what reads the table is
     brought up to date.
@@ -164,7 +169,7 @@ def enforce_retention(
             merge = Merge(
                 session, declaration.name, name, name, "", schema.columns, schema.key, None, schema.history, load_id, at
             )
-            purged[name] = purge(merge, retain)
+            purged[name] = purge(merge, retain, declaration, held)
             results.append(count(merge, (0, 0, 0), 0, purged[name].of_tables))
     mark_enforced(session, declaration, at)
     events = purged_events(purged)

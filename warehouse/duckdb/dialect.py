@@ -88,6 +88,10 @@ class DuckDBDialect:
         back = ", ".join(f"{alias}.{column}" for column in reversed(columns))
         return f"hash({forth}, 1)", f"hash({back}, 2)"
 
+    def row_id(self, alias: str) -> str:
+        """Return the number of the row."""
+        return f"CAST({alias}.rowid AS VARCHAR)"
+
     def past_functions(self) -> Statements:
         """Return the macros."""
         return (_LOAD_TIME, _MOMENT)

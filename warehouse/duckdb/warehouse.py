@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -135,6 +135,9 @@ class DuckDBWarehouse:
             connection.execute("USE warehouse")
             connection.execute("SET TimeZone = 'UTC'")
             yield connection
+
+    def compact(self, tables: Sequence[str]) -> None:
+        """Do nothing: the next publication rewrites the file."""
 
     def close(self) -> None:
         """Close the published file, which snapshots leave open for the next."""

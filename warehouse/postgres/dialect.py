@@ -91,6 +91,10 @@ class PostgresDialect:
         """Return None: Postgres has no hash over several columns that is faster than comparing them."""
         return None
 
+    def row_id(self, alias: str) -> str:
+        """Return the place of the row in the table's file."""
+        return f"CAST({alias}.ctid AS VARCHAR)"
+
     def past_functions(self) -> Statements:
         """Return the functions."""
         return (_LOAD_TIME, _MOMENT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
@@ -146,6 +146,13 @@ class PostgresWarehouse:
         """Run one query of a reader on what is committed."""
         with self.published() as session, answered(session.raw, sql, limits) as answer:
             yield answer
+
+    def compact(self, tables: Sequence[str]) -> None:
+        """Write tables and their indexes again; each is locked meanwhile."""
+        with self._connected() as connection:
+            alone = connection.execution_options(isolation_level="AUTOCOMMIT")
+            for table in tables:
+                alone.exec_driver_sql(f"VACUUM (FULL, ANALYZE) {table}")
 
     def close(self) -> None:
         """Close the connections of the pool."""

@@ -27,7 +27,7 @@ _ACTIVITIES = {
     "token.created": _CREATE,
     "token.revoked": 6,  # Delete
 }
-_HIGH = ("access.denied", "sign_in.failed", "publish.forced", "audit.forgotten")
+_HIGH = ("access.denied", "sign_in.failed", "publish.forced", "audit.forgotten", "subject.erased", "subject.exported")
 
 
 def ocsf_events(engine: Engine) -> Iterator[dict[str, Any]]:

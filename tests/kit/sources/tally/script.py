@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,12 @@ def since_streams(_connection: Connection) -> frozenset[str]:
     return frozenset({"fed", "scanned"})
 
 
-def follow(connection: Connection, sync: Sync, declared: tuple[Stream, ...]) -> Iterator[Event]:
+def follow(
+    connection: Connection,
+    sync: Sync,
+    declared: tuple[Stream, ...],
+    convert: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+) -> Iterator[Event]:
     """Yield the events of the script for these streams; lines that were read before are skipped."""
     lines = Path(connection.script).read_text(encoding="utf-8").splitlines()
     start = sync.cursor["line"] if sync.cursor else 0
@@ -40,12 +45,14 @@ def follow(connection: Connection, sync: Sync, declared: tuple[Stream, ...]) -> 
     for number, line in enumerate(lines[start:], start + 1):
         for step in json.loads(line):
             if number == len(lines) or not step.get("latest"):  # a listing gives what there is, not what there was
-                yield from _events(step, streams, sync)
+                yield from _events(step, streams, sync, convert or typed)
     if len(lines) > start or sync.cursor is None:
         yield Cursor({"line": len(lines)})
 
 
-def _events(step: dict[str, Any], streams: dict[str, Any], sync: Sync) -> Iterator[Event]:
+def _events(
+    step: dict[str, Any], streams: dict[str, Any], sync: Sync, convert: Callable[[dict[str, Any]], dict[str, Any]]
+) -> Iterator[Event]:
     kind = step["do"]
     if kind == "rows":
         stream = streams[step["stream"]]
@@ -53,7 +60,7 @@ def _events(step: dict[str, Any], streams: dict[str, Any], sync: Sync) -> Iterat
         since = sync.since
         for row in (r for r in step["rows"] if since is None or datetime.fromisoformat(r["seen_at"]) >= since):
             try:
-                yield from batch.add(typed(row))
+                yield from batch.add(convert(row))
             except ValueError as error:
                 shown = " ".join(str(row.get(name)) for name in stream.key)
                 yield Quarantined(stream.name, shown, str(error), to_json(row))

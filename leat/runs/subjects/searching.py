@@ -1,0 +1,110 @@
+"""Whether bytes name a person, in whatever form: as they are, in URLs, in base64, quoted-printable, gzip or zlib."""
+
+from __future__ import annotations
+
+import base64
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
+from leat.runs.subjects.identities import Identity
+from leat.sources.tombstones import may_be_mentioned
+
+_GZIP, _ZLIB = b"\x1f\x8b\x08", (b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
+_OVERLAP = 4096
+_CHUNK = 8 << 20
+_MOST_PACKED = 256
+_SHORTEST = 9
+"""Shorter pieces of base64 say nothing."""
+
+
+@dataclass(frozen=True)
+class Searcher:
+    """Looks for some values in bytes.
+
+    Attributes:
+        values: what is looked for, in lower case.
+    """
+
+    values: Sequence[str]
+
+    @cached_property
+    def plain(self) -> re.Pattern[bytes]:
+        """What the values look like when they are legible: as they are, in a URL, in JSON with escapes."""
+        spelt = {form for value in self.values for form in _spellings(value)}
+        return re.compile(b"|".join(re.escape(each) for each in sorted(spelt, key=len, reverse=True)), re.IGNORECASE)
+
+    @cached_property
+    def _encoded(self) -> re.Pattern[bytes]:
+        """What the values look like in base64, at each of the three offsets, in the usual cases of letters."""
+        spelt = {form for value in self.values for case in _cases(value) for form in _base64(case.encode())}
+        return re.compile(b"|".join(re.escape(each) for each in sorted(spelt)))
+
+    def finds(self, content: bytes) -> bool:
+        """Return whether bytes have one of the values in some form."""
+        if not self.values:
+            return False
+        if self.plain.search(content) or self._encoded.search(content):
+            return True
+        return any(self.plain.search(each) or self._encoded.search(each) for each in _unpacked(content))
+
+    def finds_in(self, path: Path) -> bool:
+        """Return whether a file has one of the values in some form; a large one is read in parts."""
+        try:
+            with path.open("rb") as file:
+                tail = b""
+                while part := file.read(_CHUNK):
+                    if self.finds(tail + part):
+                        return True
+                    tail = part[-_OVERLAP:]
+        except OSError:
+            return False
+        return False
+
+
+def searcher_of(identities: Sequence[Identity]) -> Searcher:
+    """Return what looks for a person's addresses, logins and names."""
+    return Searcher([value.lower() for kind, _, value in identities if may_be_mentioned(kind, value)])
+
+
+def _spellings(value: str) -> Iterator[bytes]:
+    for text in (value, quote(value), quote_plus(value), value.replace("@", "%40"), value.replace("@", "=40")):
+        yield text.encode()
+    yield value.encode("ascii", "backslashreplace").replace(b"\\x", b"\\u00")
+
+
+def _cases(value: str) -> set[str]:
+    return {value, value.title(), value.upper(), value.capitalize()}
+
+
+def _base64(content: bytes) -> Iterator[bytes]:
+    """Yield what is certain of the base64 of bytes that stand at each offset in a group of three."""
+    for offset in range(3):
+        padded = b"\0" * offset + content
+        whole = base64.b64encode(padded)
+        start = (0, 2, 3)[offset]
+        end = len(padded) * 8 // 6
+        for form in (whole[start:end], whole[start:end].translate(bytes.maketrans(b"+/", b"-_"))):
+            if len(form) >= _SHORTEST:
+                yield form
+
+
+def _unpacked(content: bytes) -> Iterator[bytes]:
+    """Yield what streams of gzip and zlib in the bytes hold."""
+    for number, match in enumerate(re.finditer(re.escape(_GZIP), content)):
+        if number >= _MOST_PACKED:
+            break
+        yield _inflated(content[match.start() :], gzip_header=True)
+    if content[:2] in _ZLIB:
+        yield _inflated(content, gzip_header=False)
+
+
+def _inflated(content: bytes, *, gzip_header: bool) -> bytes:
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | (16 if gzip_header else 0)).decompress(content, 64 << 20)
+    except zlib.error:
+        return b""
