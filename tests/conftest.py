@@ -96,6 +96,7 @@ _SLOW = (
     "engine/test_stream_failures",
     "engine/test_table_schema",
     "models/test_models_of_",
+    "security/test_rotation_killed",
     "security/test_sign_in",
     "serve/test_hooks",
     "serve/test_pages_course",

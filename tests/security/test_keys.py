@@ -103,6 +103,7 @@ def test_rotation_keeps_what_is_stored_and_old_keys_are_refused(store: Engine, t
     (new,) = rotate(secrets.keys)
     assert keys_in(store, tmp_path).data_key("secrets").kid == new.kid != old.kid
     assert secrets.read("s3") == "value 3", "an old key decrypts"
+    assert [key.kid for key in keys_in(store, tmp_path).live("secrets")] == [new.kid, old.kid]
     place = SecretsPlace(secrets.keys)
     assert (place.count([old.kid]), place.reencrypt([old.kid], 2), place.count([old.kid])) == (7, 2, 5)
     done = reencrypt(keys_in(store, tmp_path), [SecretsPlace(keys_in(store, tmp_path))], batch=2)

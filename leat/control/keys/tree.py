@@ -95,6 +95,17 @@ class Keys:
             row = row or self.add(session, purpose, subject)
         return self.opened(row)
 
+    def live(self, purpose: Purpose, subject: str = "") -> list[DataKey]:
+        """Return the keys of a purpose that decrypt, the current one first; that one is made where there is none.
+
+        Raises:
+            KeyProblem: the key-encryption key isn't there, or isn't the right one.
+        """
+        current = self.data_key(purpose, subject)
+        with Session(self.engine) as session:
+            rows = [row for row in live_rows(session) if (row.purpose, row.subject) == (purpose, subject)]
+        return [current, *(self.opened(row) for row in rows if row.kid != current.kid)]
+
     @contextlib.contextmanager
     def hold(self, purpose: Purpose, subject: str = "") -> Iterator[DataKey]:
         """Give the current key to encrypt what isn't in the control store: it isn't retired before the block ends.
