@@ -71,7 +71,7 @@ def test_options_are_checked(leat: Leat) -> None:
     assert (open_to_all.returncode, "no sign-in is configured" in open_to_all.stderr) == (2, True)
     assert leat("serve", "--trusted-proxy", "nobody").returncode == 2
     assert leat("serve", "--url", "leat.example.com").returncode == 2
-    assert leat("serve", "--check", "--port", "0").stdout.count("✓") == 5
+    assert leat("serve", "--check", "--port", "0").stdout.count("✓") == 6
 
 
 def test_mistakes_of_sign_in_are_found_before_serving(tmp_path: Path) -> None:
