@@ -68,13 +68,13 @@ def _of_column(column: exp.Column, scope: Scope, by_scope: Mapping[int, list[_So
 
 
 def personal_columns(models: Sequence[Model], declarations: Mapping[str, Declaration]) -> dict[str, frozenset[str]]:
-    """Return for each model the columns whose values come from personal or masked columns; models in build order.
+    """Return for each model the columns whose values come from personal or hidden columns; models in build order.
 
     If leat can't determine the lineage of a model, all of its columns count as personal.
     """
     personal: dict[str, set[str]] = {
         f"{declaration.name}.{stream.name}{suffix}": {c.name for c in stream.columns if c.personal}
-        | declaration.masked(stream)
+        | declaration.hidden(stream)
         for declaration in declarations.values()
         for stream in declaration.selected()
         for suffix in ("", "_history")

@@ -8,6 +8,7 @@ import sys
 for module in (
     "apply_rows",
     "small_load",
+    "encryption",
     "nothing_new",
     "git_numstat",
     "git_refs",

@@ -15,6 +15,7 @@ from leat.dagster_project.stream_specs import check_id
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.table_names import ANALYTICS
 from leat.pipelines.load import state
+from leat.pipelines.load.cells import placeholder
 from leat.pipelines.load.results import CheckResult, IntegrationResult
 from leat.runs.refresh import Refreshed
 from leat.warehouse.session import Session
@@ -149,4 +150,4 @@ def checked(results: Iterable[CheckResult]) -> list[Checked]:
 
 def _records(evidence: Iterable[Mapping[str, Any]]) -> Iterator[dg.TableRecord]:
     for row in evidence:
-        yield dg.TableRecord({name: "" if value is None else str(value) for name, value in row.items()})
+        yield dg.TableRecord({name: "" if value is None else placeholder(str(value)) for name, value in row.items()})

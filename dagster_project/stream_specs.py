@@ -59,9 +59,9 @@ def check_id(name: str) -> str:
     return "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in name)
 
 
-def table_column(name: str, kind: str, description: str, *, personal: bool, masked: bool = False) -> dg.TableColumn:
-    """Return a column as Dagster shows it."""
-    tags = {PERSONAL: "masked" if masked else ""} if personal or masked else {}
+def table_column(name: str, kind: str, description: str, *, personal: bool, hidden: str = "") -> dg.TableColumn:
+    """Return a column as Dagster shows it; ``hidden`` says how its values are."""
+    tags = {PERSONAL: hidden} if personal or hidden else {}
     return dg.TableColumn(name, kind, description, tags=tags)
 
 
@@ -98,9 +98,9 @@ def _metadata(
 
 
 def _columns(declaration: Declaration, stream: Stream) -> Iterable[dg.TableColumn]:
-    masked = declaration.masked(stream)
+    masked, encrypted = declaration.masked(stream), declaration.encrypted(stream)
     for c in declaration.columns(stream):
-        kind = "string" if c.name in masked else c.type
-        yield table_column(c.name, kind, c.description, personal=c.personal, masked=c.name in masked)
+        hidden = "masked" if c.name in masked else "encrypted" if c.name in encrypted else ""
+        yield table_column(c.name, c.type, c.description, personal=c.personal, hidden=hidden)
     for name, system_kind in SYSTEM_COLUMNS.items():
         yield table_column(name, system_kind, _SYSTEM[name], personal=False)

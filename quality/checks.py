@@ -58,7 +58,7 @@ class CheckedTable:
         table: its name.
         checks: the checks.
         key: the columns that identify a row; evidence always shows them.
-        hidden: columns whose values evidence doesn't show: personal and masked ones that aren't in the key.
+        hidden: columns whose values evidence doesn't show: personal and hidden ones that aren't in the key.
         soft_deletes: whether rows that are gone from the source stay, with ``_deleted_at``; they aren't checked.
     """
 
@@ -91,7 +91,7 @@ def stream_checks(declaration: Declaration) -> list[CheckedTable]:
             table=stream.name,
             checks=tuple(_unique_names([*_implied(stream.key), *_declared(options.checks, declaration.name)])),
             key=stream.key,
-            hidden=({c.name for c in stream.columns if c.personal} | declaration.masked(stream)) - {*stream.key},
+            hidden=({c.name for c in stream.columns if c.personal} | declaration.hidden(stream)) - {*stream.key},
             soft_deletes=True,
         )
         for stream in declaration.selected()

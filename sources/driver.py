@@ -43,6 +43,9 @@ from leat.sources.events import Event
 from leat.sources.http.calls import ApiCall
 from leat.sources.stream import Stream
 
+Conceal = Callable[[str, str, Any], str]
+"""Takes a stream, a column of it and a value."""
+
 
 class ConnectionModel(BaseModel):
     """What every driver's ``Connection`` derives from: frozen, and unknown keys are refused."""
@@ -82,10 +85,11 @@ class Sync:
             can't read so yields nothing. None for an ordinary extraction.
         progress: called with a phrase and how many records were read since the last call.
         called: called with each HTTP request that was sent, from whichever thread sent it.
-        masked: by stream, the columns whose values are hashed in the warehouse. A driver writes none of them to disk,
-            in no file name, reason or error: it writes what ``mask`` returns, and gives that as
+        masked: by stream, the columns whose values are hashed or encrypted in the warehouse. A driver writes none of
+            them to disk, in no file name, reason or error: it writes what ``conceal`` returns, and gives that as
             :class:`leat.sources.events.Masked`.
-        mask: returns the keyed hash of a value, as the warehouse has it.
+        mask: returns the keyed hash of a value, to compare it with itself later.
+        conceal: returns a value of a column of a stream as the warehouse has it: hashed, or encrypted.
         permits: returns whether leat may connect to an IP address; None if it may connect to all.
     """
 
@@ -99,6 +103,7 @@ class Sync:
     called: Callable[[ApiCall], None] = field(default=lambda _call: None)
     masked: Mapping[str, frozenset[str]] = field(default_factory=dict)
     mask: Callable[[str], str] = field(default=lambda value: sha256(value.encode()).hexdigest())
+    conceal: Conceal = field(default=lambda _stream, _column, value: sha256(str(value).encode()).hexdigest())
     since: datetime | None = None
     permits: Callable[[str], bool] | None = None
 

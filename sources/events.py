@@ -33,9 +33,9 @@ class Rows:
 
 
 class Masked(str):
-    """A value of a masked column that is hashed already, in the ``where`` of an event.
+    """A value of a column that is hashed or encrypted already, in the ``where`` of an event.
 
-    A driver that has to remember such a value remembers what ``Sync.mask`` returns for it.
+    A driver that has to remember such a value remembers what ``Sync.conceal`` returns for it.
     """
 
     __slots__ = ()

@@ -117,8 +117,12 @@ class Warehouse(Protocol):
     def encrypted(self) -> bool:
         """Whether leat encrypts its files; those of a server are the server's affair."""
 
-    def keys_in_use(self) -> set[int]:
-        """Return which of the keys that it was opened with its files are encrypted with, by their places."""
+    def keys_in_use(self, wait: float) -> set[int]:
+        """Return which of the keys that it was opened with its files are encrypted with, by their places.
+
+        Raises:
+            Busy: another process has been writing for so many seconds.
+        """
 
     def transaction(self) -> AbstractContextManager[Session]:
         """Open the one writing transaction: commits when the block ends, rolls back when it raises.

@@ -15,7 +15,8 @@ from sqlalchemy import Engine
 from leat.actions.office import Office, read_parameters
 from leat.actions.suppressed import refuse_suppressed
 from leat.control.outbox import ActionRow, NewAction, State, action_id, add_actions, read_actions, read_body
-from leat.sources.actions import Change, Order, Parameters, Plan, Verb
+from leat.pipelines.load.cells import holds_cell
+from leat.sources.actions import Change, Order, Parameters, Plan, Refused, Verb
 
 LASTS = timedelta(days=7)
 """How long an action waits for its approval, unless something else is declared."""
@@ -70,6 +71,10 @@ def draft(office: Office, wish: Wish, system: Any = None) -> NewAction:
         IntegrationError: the system can't be read.
     """
     verb, action = office.verb(wish.integration, wish.verb)
+    for name, value in wish.parameters.items():
+        if holds_cell(value):
+            msg = f"{name} is an encrypted value, and actions take none. Next: give another value, or don't encrypt it"
+            raise Refused(msg)
     parameters = read_parameters(verb, f"{wish.integration}.{wish.verb}", wish.parameters)
     key = wish.dedupe_key or f"hand:{secrets.token_hex(16)}"
     if system is not None:

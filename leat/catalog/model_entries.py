@@ -39,7 +39,7 @@ def model_columns(models: Sequence[Model], personal: Personal, actual: Actual) -
         for position, name in enumerate(in_order(names, types), 1):
             said = model.columns.get(name, "")
             hidden = not model.columns or name in personal[model.name]
-            yield (ANALYTICS, model.name, name, position, types.get(name), said, hidden, False, None, None)
+            yield (ANALYTICS, model.name, name, position, types.get(name), said, hidden, False, None, None, False)
         if model.history:
             yield from _versions(model, personal[model.name], actual)
 
@@ -50,7 +50,7 @@ def _versions(model: Model, personal: frozenset[str], actual: Actual) -> Iterato
     descriptions = {**model.columns, **{name: SYSTEM_DESCRIPTIONS[name] for name in _VERSION}}
     for position, name in enumerate(in_order(descriptions, actual.get((ANALYTICS, history), {})), 1):
         said = descriptions[name]
-        yield (ANALYTICS, history, name, position, types.get(name), said, name in personal, False, None, None)
+        yield (ANALYTICS, history, name, position, types.get(name), said, name in personal, False, None, None, False)
 
 
 def model_lineage(models: Sequence[Model], lineages: Mapping[str, Lineage]) -> Iterator[Row]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 
 from leat.catalog.erasing import erasing_of
@@ -15,9 +15,12 @@ from leat.pipelines.declare.system_columns import HISTORY_COLUMNS, SYSTEM_COLUMN
 from leat.pipelines.load.state import SCHEMA
 from leat.pipelines.load.system_tables import TABLES as OWN
 from leat.pipelines.load.system_tables import SystemTable
-from leat.sources.stream import Column
+from leat.sources.stream import Stream
 from leat.warehouse.session import Session
 
+_Described = tuple[str, str, bool, bool, str | None, str | None, bool]
+"""Of a column: type, meaning, whether it is personal, masked, how it identifies, erasing, whether it is encrypted."""
+_PLAIN = (False, False, None, None, False)
 Actual = Mapping[tuple[str, str], Mapping[str, str]]
 """Leat type by column name in order, by schema and table, of the tables that there are."""
 
@@ -77,14 +80,14 @@ def column_entries(declarations: Mapping[str, Declaration], actual: Actual) -> I
     """Yield the rows of ``catalog.columns`` for integrations and leat's own tables."""
     for declaration in declarations.values():
         for stream in declaration.selected():
-            columns, masked = declaration.columns(stream), declaration.masked(stream)
-            yield from _columns(declaration.name, stream.name, columns, SYSTEM_COLUMNS, masked, actual)
+            columns = _described(declaration, stream)
+            yield from _columns(declaration.name, stream.name, columns, SYSTEM_COLUMNS, actual)
             if declaration.options(stream.name).history:
                 name = f"{stream.name}_history"
-                yield from _columns(declaration.name, name, columns, HISTORY_COLUMNS, masked, actual)
+                yield from _columns(declaration.name, name, columns, HISTORY_COLUMNS, actual)
     for schema, table, declared in _own():
         for position, column in enumerate(declared.columns, 1):
-            yield (schema, table, column.name, position, column.type, column.description, False, False, None, None)
+            yield (schema, table, column.name, position, column.type, column.description, *_PLAIN)
 
 
 def history_lineage(declarations: Mapping[str, Declaration]) -> Iterator[Row]:
@@ -103,19 +106,28 @@ def in_order(names: Iterable[str], actual: Mapping[str, str]) -> list[str]:
     return sorted(names, key=lambda name: places.get(name, len(places)))
 
 
+def _described(declaration: Declaration, stream: Stream) -> dict[str, _Described]:
+    masked, encrypted = declaration.masked(stream), declaration.encrypted(stream)
+    columns = declaration.columns(stream)
+    return {
+        c.name: (
+            *(c.type, c.description, c.personal or c.name in masked or c.name in encrypted, c.name in masked),
+            *erasing_of(c, columns),
+            c.name in encrypted,
+        )
+        for c in columns
+    }
+
+
 def _columns(
     schema: str,
     table: str,
-    columns: Sequence[Column],
+    columns: Mapping[str, _Described],
     system: Mapping[str, str],
-    masked: frozenset[str],
     actual: Actual,
 ) -> Iterator[Row]:
-    described: dict[str, tuple[str, str, bool, bool, str | None, str | None]] = {
-        c.name: (c.type, c.description, c.personal or c.name in masked, c.name in masked, *erasing_of(c, columns))
-        for c in columns
-    }
-    described |= {name: (kind, SYSTEM_DESCRIPTIONS[name], False, False, None, None) for name, kind in system.items()}
+    described = {**columns}
+    described |= {name: (kind, SYSTEM_DESCRIPTIONS[name], *_PLAIN) for name, kind in system.items()}
     for position, name in enumerate(in_order(described, actual.get((schema, table), {})), 1):
         yield (schema, table, name, position, *described[name])
 

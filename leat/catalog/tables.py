@@ -55,6 +55,7 @@ _MEANINGS: Mapping[str, tuple[Type, str]] = {
     "masked": ("boolean", "Whether its values are replaced by a keyed hash."),
     "identifies": ("string", "How it identifies a person: email, login, name, or an id; null if it doesn't."),
     "erasing": ("string", "What erasing a person does to a value of theirs, or to the row that has it; null: nothing."),
+    "encrypted": ("boolean", "Whether its values are encrypted."),
     "from_schema": ("string", "Schema of the table that is read."),
     "from_table": ("string", "The table that is read."),
     "from_column": ("string", "The column that values come from; null: the whole table is read."),
@@ -95,7 +96,7 @@ _TABLES: Mapping[str, tuple[str, str]] = {
     ),
     "columns": (
         "A column of a table.",
-        "schema_name table_name column_name position type description personal masked identifies erasing",
+        "schema_name table_name column_name position type description personal masked identifies erasing encrypted",
     ),
     "lineage": (
         "That values of one column, or rows of one table, are computed from another.",

@@ -133,5 +133,5 @@ def _keys(workspace: Workspace) -> Iterator[Finding]:
         for name, where in missing_secrets(workspace).items():
             detail = f"named in {', '.join(where)} and not stored; `leat secret set {name}`"
             yield Finding(f"secret {name}", ok=False, detail=detail)
-    except (WarehouseError, NotConfigured, DeclarationError) as error:
+    except (WarehouseError, Busy, NotConfigured, DeclarationError) as error:
         yield Finding("keys", ok=False, detail=str(error))

@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from leat.pipelines.load.cells import placeholder
 from leat.pipelines.load.results import CheckResult, Severity
 from leat.runs.printable import in_one_line, printable
 
@@ -126,7 +127,7 @@ def print_checks(checks: Sequence[CheckResult]) -> None:
         said = f" {check.subject}: {check.check}{rows}: {check.detail}"
         say((check.severity, colours[check.severity]), said)
         for row in check.evidence[:3]:
-            say("      " + evidence_text(row), style="dim")
+            say("      " + placeholder(evidence_text(row)), style="dim")
 
 
 def evidence_text(evidence: Mapping[str, Any]) -> str:

@@ -16,7 +16,9 @@ from leat.cli.rows import Form, print_rows
 from leat.cli.usage import UsageMistake, not_there
 from leat.pipelines.load.quarantined import Choice, Reason, Record, count_reasons, list_records, streams_in_quarantine
 from leat.pipelines.load.retention import DIGEST
+from leat.runs.access import Resource
 from leat.runs.printable import in_one_line
+from leat.runs.reveal import Reveal
 from leat.runs.workspace import Workspace
 
 _LIMIT = 20
@@ -53,7 +55,8 @@ def quarantine(
     with workspace.warehouse.snapshot() as session:
         choice = _choice(workspace, name, streams_in_quarantine(session))
         counted = count_reasons(session, choice)
-        listed = [] if reasons else list_records(session, replace(choice, key=record), limit)
+        matching = [] if reasons else list_records(session, replace(choice, key=record), limit)
+        listed = [_revealed(workspace, each, whole=record is not None) for each in matching]
         if record is not None and not listed:
             keys = [each.key for each in list_records(session, choice, limit)]
             msg = not_there(f"no quarantined record {_of(name)}has the key {record!r}", record, keys, "the last ones")
@@ -72,6 +75,14 @@ def quarantine(
         print_reasons(counted)
     else:
         _print_records(listed, total, whole=record is not None)
+
+
+def _revealed(workspace: Workspace, each: Record, *, whole: bool) -> Record:
+    """Return a record as the caller may see it; its content is only decrypted where it is shown."""
+    of = Resource("stream", each.stream, integration=each.integration, stream=each.stream)
+    reveal = Reveal(workspace, (of,))
+    shown = reveal.value(each.record) if whole else each.record
+    return replace(each, key=str(reveal.value(each.key)), record=shown)
 
 
 def _of(name: str | None) -> str:

@@ -10,6 +10,7 @@ from leat.cli.output import Json
 from leat.cli.rows import Form, print_rows
 from leat.cli.usage import UsageMistake
 from leat.runs.access import Resource, require
+from leat.runs.reveal import of_query
 from leat.runs.workspace import Workspace
 from leat.warehouse.answer import Limits, size_in_bytes
 
@@ -37,5 +38,7 @@ def query(
         raise UsageMistake(msg) from error
     text = typer.get_text_stream("stdin").read() if sql == "-" else sql
     require(workspace, "query", Resource("query"))
-    with workspace.warehouse.query(text, limits) as answer:
+    reveal = of_query(workspace, text)
+    with workspace.warehouse.query(text, limits) as rows:
+        answer = reveal.answer(rows)
         print_rows(answer.columns, answer.rows, Form.json if json else form)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +19,7 @@ from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.quality.violation_report import Entry, entries, matching
 from leat.runs.access import Resource, require
 from leat.runs.acknowledge import acknowledge, current_user
+from leat.runs.reveal import Reveal
 from leat.runs.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -95,13 +96,17 @@ def _as_json(entry: Entry, now: datetime, actions: Sequence[ActionRow]) -> dict[
 
 def _entries(workspace: Workspace, *, only_open: bool, rule: str | None) -> list[Entry]:
     with workspace.warehouse.snapshot() as session:
-        chosen = entries(session, only_open=only_open, rule=rule)
+        chosen = [_revealed(workspace, each) for each in entries(session, only_open=only_open, rule=rule)]
     rules = workspace.project.folder / "quality" / "rules"
     if rule is not None and not chosen and not (rules / f"{rule}.sql").exists():
         listed = sorted(path.stem for path in rules.glob("*.sql"))
         msg = not_there(f"there is no rule {rule!r}, and no violation of one", rule, listed, "rules")
         raise UsageMistake(msg)
     return chosen
+
+
+def _revealed(workspace: Workspace, entry: Entry) -> Entry:
+    return replace(entry, evidence=Reveal(workspace, (Resource("violation", entry.rule),)).row(entry.evidence or {}))
 
 
 def _chosen(listed: Sequence[Entry], keys: Sequence[str]) -> list[Entry]:

@@ -139,6 +139,9 @@ def end_access_of_leavers(workspace: Workspace) -> list[str]:
 
     if all(person.issuer == LOCAL for person in list_people(workspace.store)):
         return []
+    from leat.pipelines.load.cells import Reader
+
+    reader = Reader(workspace.column_keys)  # identities are compared, and shown to nobody
     inactive: list[str] = []
     active: list[str] = []
     with workspace.warehouse.snapshot() as session:
@@ -150,5 +153,6 @@ def end_access_of_leavers(workspace: Workspace) -> list[str]:
             quoted = ", ".join(f'"{each}"' for each in columns)
             rows = session.execute(f'SELECT {quoted}, active IS NOT FALSE AND _deleted_at IS NULL FROM "{name}".users')
             for *identities, is_active in rows:
-                (active if is_active else inactive).extend(str(each) for each in identities if each is not None)
+                clear = (str(reader.value(each)) for each in identities if each is not None)
+                (active if is_active else inactive).extend(clear)
     return end_access(workspace.store, inactive, active)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from leat.pipelines.declare.project import Project
 from leat.sources.settings import remember_secret
@@ -24,12 +24,8 @@ _KEY = re.compile("[0-9a-fA-F]{64}")
 _DECRYPT = "decrypt:"
 
 
-def file_encryption(project: Project, of_tree: Callable[[], Sequence[bytes]]) -> FileEncryption:
+def file_encryption(project: Project) -> FileEncryption:
     """Return how the files of a project's DuckDB warehouse are encrypted; no key is read before a file is opened.
-
-    Args:
-        project: the project.
-        of_tree: returns the keys of the key tree, the current one first.
 
     Raises:
         WarehouseError: the variable says nothing that leat understands.
@@ -45,10 +41,9 @@ def file_encryption(project: Project, of_tree: Callable[[], Sequence[bytes]]) ->
 
     def keys() -> Sequence[str]:
         if where == "keys":
-            texts = [key.hex() for key in of_tree()]
-            if not texts:
-                msg = f"{VARIABLE} names the keys of this project, and it has none. Next: write file:PATH or env:NAME"
-                raise WarehouseError(msg)
+            from leat.runs.data_keys import file_keys
+
+            texts = [key.secret.hex() for key in file_keys(project)]
         else:
             texts = [_read(project, kind, name)]
         for text in texts:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from leat.runs.encrypted_places import columns_place, files_place
 from leat.runs.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _control_store(workspace: Workspace) -> Iterable[Place]:
     return [SecretsPlace(project_keys(workspace))]
 
 
-PLACES: tuple[Callable[[Workspace], Iterable[Place]], ...] = (_control_store,)
+PLACES: tuple[Callable[[Workspace], Iterable[Place]], ...] = (_control_store, columns_place, files_place)
 """What finds the places with encrypted values: a key is retired only when none of them has any of its values."""
 
 

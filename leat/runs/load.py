@@ -103,6 +103,7 @@ def engine_of(
         progress=observer.progress,
         tombstones=lambda: _tombstones(workspace),
         held=lambda: _held(workspace),
+        column_keys=lambda: workspace.column_keys,
     )
     return engine if recorder is None else replace(engine, called=recorder.on_call)
 

@@ -33,7 +33,7 @@ def setup_tests(
     folder = folder or project.state / "sources" / declaration.name
     make_private(folder)
     streams = frozenset(stream.name for stream in declaration.selected())
-    masked: Mapping[str, frozenset[str]] = {s.name: declaration.masked(s) for s in declaration.every_stream()}
+    masked: Mapping[str, frozenset[str]] = {s.name: declaration.hidden(s) for s in declaration.every_stream()}
     now = datetime.now(UTC)
     sync = Sync(declaration.name, streams, None, project.folder, folder, now, progress, masked=masked, permits=permits)
     driver = load_driver(declaration.source, declaration.driver)

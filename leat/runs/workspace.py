@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from leat.actions.automations.automation import Automation
     from leat.assets.report import Report
     from leat.catalog.describe import Described
+    from leat.pipelines.load.cells import DataKeys
     from leat.security.gate import Gate
     from leat.security.policy_file import Security
 
@@ -111,13 +112,24 @@ class Workspace:
         Raises:
             WarehouseError: ``LEAT_WAREHOUSE_ENCRYPTION`` says nothing that leat understands.
         """
-        encryption = file_encryption(self.project, lambda: self.file_keys)
+        encryption = file_encryption(self.project)
         return open_warehouse(self.project.warehouse_url, self.project.state, encryption)
 
     @cached_property
-    def file_keys(self) -> Sequence[bytes]:
-        """The keys of the key tree that DuckDB files are encrypted with, the current one first."""
-        return ()
+    def encrypts(self) -> bool:
+        """Whether a column of an integration is declared to be encrypted.
+
+        Raises:
+            DeclarationError: a declaration has a mistake.
+        """
+        return any(declaration.encrypts for declaration in self.declarations.values())
+
+    @cached_property
+    def column_keys(self) -> DataKeys:
+        """The keys that columns are encrypted with; none is read or made before it is used."""
+        from leat.runs.data_keys import ColumnKeys
+
+        return ColumnKeys(self.project)
 
     @cached_property
     def store(self) -> sqlalchemy.Engine:

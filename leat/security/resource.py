@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 Verb = Literal[
-    "read", "query", "export", "acknowledge", "plan", "approve", "stop",
+    "read", "query", "export", "decrypt", "acknowledge", "plan", "approve", "stop",
     "run", "publish", "force", "configure", "administer",
 ]  # fmt: skip
 """
-- read: see it. query: run SQL of one's own on it. export: take its rows away as a file.
+- read: see it. query: run SQL of one's own on it. export: take its rows away as a file. decrypt: see what is encrypted.
 - acknowledge: a violation. plan: an action. approve: or reject, cancel, undo one. stop: the kill switch.
 - run: load it now. publish: let readers have it. force: publish despite a failed check.
 - configure: declarations, automations, hooks. administer: people, sessions, tokens, keys, secrets, the audit log.

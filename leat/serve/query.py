@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from leat.runs.reveal import Reveal
 from leat.runs.workspace import open_workspace
 from leat.sources.settings import redact
 from leat.warehouse.answer import Answer, Limits
@@ -33,7 +34,8 @@ def main() -> None:
     out = sys.stdout.buffer
     workspace = open_workspace(Path(asked["project"]), may_be_empty=True)
     try:
-        with workspace.warehouse.query(asked["sql"], Limits(seconds=asked["seconds"])) as answer:
+        with workspace.warehouse.query(asked["sql"], Limits(seconds=asked["seconds"])) as encrypted:
+            answer = Reveal(workspace, (), decided=asked["decrypt"]).answer(encrypted)
             rows = itertools.islice(answer.rows, asked["rows"])
             first = list(itertools.islice(rows, _BATCH))  # what is wrong with a row often shows here
             out.write(b"{}\n")

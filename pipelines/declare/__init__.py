@@ -4,5 +4,5 @@ project reads the declarations of a project_folder, with the variables of a prof
 read by yaml_file (other files by declared_file), changed by overrides, checked by validation; diagnostics says what is
 wrong. json_schema is for editors; values, cron, reserved (names), table_names and system_columns are what declarations
 are made of. SQL: sql_file, portable and transpile; cache has what was parsed. keys is where the key-encryption key is,
-stored_secrets what ``{secret: NAME}`` names.
+encryption is about columns, and encryption_check what is wrong with them; stored_secrets what ``{secret: NAME}`` names.
 """

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from leat.pipelines.declare.encryption import Encrypted, encrypted_columns
 from leat.pipelines.declare.hooks import Hooks
 from leat.pipelines.declare.values import Duration, Flag, Names, Number, Scalar, Zone
 from leat.sources.driver import ConnectionModel, streams_of
@@ -122,6 +123,15 @@ class StreamOptions(_Model):
         default=False,
         description="true: hash every column that is marked as personal data, and extra; or the columns to hash.",
     )
+    encrypt: Flag | Names = Field(
+        default=False,
+        description="true: encrypt every column that is marked as personal data, and extra; or the columns to encrypt.",
+    )
+    joined: Names = Field(
+        default=(),
+        description="Of the encrypted columns, those that are joined or compared: equal values then have equal "
+        "ciphertexts. Columns of the key always have.",
+    )
     fresh_within: Duration | None = Field(default=None, description="The highest allowed age of the table (ISO 8601).")
     history: Flag = Field(default=False, description="Store every version of a row in <stream>_history.")
     max_delete_share: Number = Field(
@@ -186,10 +196,10 @@ class Declaration(_Model):
         return tuple(stream for stream in self.every_stream() if self.options(stream.name).selected)
 
     def columns(self, stream: Stream) -> tuple[Column, ...]:
-        """Return the columns of a stream that are delivered, ``extra`` included; masked ones are of type string."""
-        excluded, masked = set(self.options(stream.name).exclude), self.masked(stream)
+        """Return the columns of a stream that are delivered, with ``extra``; hidden ones are of type string."""
+        excluded, hidden = set(self.options(stream.name).exclude), self.hidden(stream)
         return tuple(
-            replace(column, type="string") if column.name in masked else column
+            replace(column, type="string") if column.name in hidden else column
             for column in stream.all_columns()
             if column.name not in excluded
         )
@@ -203,6 +213,22 @@ class Declaration(_Model):
         personal = {column.name for column in stream.columns if column.personal}
         # What the stream doesn't know may be personal as well, where the rest of the record is.
         return frozenset(delivered & {*personal, EXTRA}) if options.mask and personal else frozenset()
+
+    def encrypted(self, stream: Stream) -> dict[str, Encrypted]:
+        """Return the columns whose values are encrypted, and how."""
+        options = self.options(stream.name)
+        if not options.encrypt:
+            return {}
+        return encrypted_columns(stream, options.encrypt, options.joined, {*options.exclude, *self.masked(stream)})
+
+    @property
+    def encrypts(self) -> bool:
+        """Whether a selected stream has encrypted columns."""
+        return any(self.encrypted(stream) for stream in self.selected())
+
+    def hidden(self, stream: Stream) -> frozenset[str]:
+        """Return the names of the columns that have no value in clear: masked or encrypted ones."""
+        return self.masked(stream) | self.encrypted(stream).keys()
 
 
 _DEFAULTS = StreamOptions()

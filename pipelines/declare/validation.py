@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from leat.pipelines.declare.cron import is_cron
 from leat.pipelines.declare.declaration import Check, Declaration, Range, StreamOptions
 from leat.pipelines.declare.diagnostics import meant
+from leat.pipelines.declare.encryption_check import encryption_diagnostics, unlike
 from leat.pipelines.declare.reserved import reserved_diagnostics
 from leat.pipelines.declare.yaml_file import Loc
 from leat.sources.stream import Column, Stream, is_number
@@ -29,14 +30,16 @@ def semantic_diagnostics(declaration: Declaration, *, draft: bool = False) -> Di
         yield ("schedule",), f'{text}; write "*/15 * * * *" for each 15 minutes'
     for name, options in declaration.streams.items():
         if name in streams and (streams[name].columns or not draft):
+            masked = declaration.masked(streams[name])
             for loc, text in _stream_diagnostics(streams[name], options):
                 yield ("streams", name, *loc), text
-            clear = declaration.masked(streams[name]) & declaration.connection.columns_in_cursor(name)
+            for loc, text in encryption_diagnostics(streams[name], options, masked):
+                yield ("streams", name, *loc), text
+            clear = declaration.hidden(streams[name]) & declaration.connection.columns_in_cursor(name)
             for column in sorted(clear):
-                text = (
-                    f"{column} is the column of incremental, so its values can't be hashed; choose another column there"
-                )
-                yield ("streams", name, "mask"), text
+                key, what = ("mask", "hashed") if column in masked else ("encrypt", "encrypted")
+                text = f"{column} is the column of incremental, so its values can't be {what}"
+                yield ("streams", name, key), f"{text}; choose another column there"
         elif name not in streams:
             yield ("streams", name), f"unknown stream{meant(name, streams)}; valid: {', '.join(streams)}"
 
@@ -89,13 +92,13 @@ def foreign_key_diagnostics(declaration: Declaration, declarations: Mapping[str,
     for name, options in declaration.streams.items():
         for i, check in enumerate(options.checks):
             for column, target in (check.foreign_key or {}).items():
-                text = _foreign_key_diagnostic(declaration, target, declarations)
+                text = _foreign_key_diagnostic(declaration, name, column, target, declarations)
                 if text is not None:
                     yield ("streams", name, "checks", i, "foreign_key", column), text
 
 
 def _foreign_key_diagnostic(
-    declaration: Declaration, target: str, declarations: Mapping[str, Declaration]
+    declaration: Declaration, stream: str, column: str, target: str, declarations: Mapping[str, Declaration]
 ) -> str | None:
     parts = target.split(".")
     if len(parts) not in (2, 3):
@@ -106,5 +109,11 @@ def _foreign_key_diagnostic(
     streams: dict[str, Stream] = {stream.name: stream for stream in declarations[integration].selected()}
     if parts[-2] not in streams:
         return f"{target!r}: no stream {parts[-2]!r} is loaded{meant(parts[-2], streams)}"
-    columns = [column.name for column in declarations[integration].columns(streams[parts[-2]])]
-    return None if parts[-1] in columns else f"{target!r}: no column {parts[-1]!r}{meant(parts[-1], columns)}"
+    columns = [each.name for each in declarations[integration].columns(streams[parts[-2]])]
+    if parts[-1] not in columns:
+        return f"{target!r}: no column {parts[-1]!r}{meant(parts[-1], columns)}"
+    own = next((each for each in declaration.every_stream() if each.name == stream), None)
+    here = {} if own is None else declaration.encrypted(own)
+    there = declarations[integration].encrypted(streams[parts[-2]])
+    different = unlike(column, here.get(column), there.get(parts[-1]))
+    return None if different is None else f"{target!r}: {different}"

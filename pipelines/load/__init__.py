@@ -11,8 +11,9 @@ From start to end, and at each step what it needs::
       results        what a run did, as plain data
     extract        what the driver yields, to the landing
       event_log      rows by stream, everything else as events
-      conversion     the declared columns in their types; personal ones hashed with mask_key
+      conversion     the declared columns in their types (casting); personal ones hashed with mask_key
       forgetting     without people who were erased
+      encrypting     or encrypted as cells, with the column_key of the warehouse; reencrypt changes that
       landing        the files of one load; large ones by dlt, with the settings of dlt_settings
     commit         one transaction, again without the streams that fail
       apply          a landed load: all streams, cursor, log

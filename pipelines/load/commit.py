@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from leat.pipelines.load import retention, state
 from leat.pipelines.load.apply import apply_load
 from leat.pipelines.load.checking import ChecksFailed, check_tables
+from leat.pipelines.load.column_key import is_overtaken
 from leat.pipelines.load.engine import Engine
 from leat.pipelines.load.error_message import failure_of
 from leat.pipelines.load.held_rows import NOBODY
@@ -86,7 +87,7 @@ def _commit_once(
     unchanged: Mapping[str, Failure] = {}
     with engine.warehouse.transaction() as session:
         before = state.read_state(session, declaration.name)
-        if before.position != plan.start.position:
+        if before.position != plan.start.position or is_overtaken(plan, before):
             return None
         execute_all(session, session.dialect.settings("merge_large_rows" if large_rows else "merge"))
         if plan.dry and not plan.rebuild:

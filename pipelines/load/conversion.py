@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from leat.pipelines.load.casting import cast_column
+from leat.pipelines.load.cells import GROWTH, OVERHEAD, Cipher
+from leat.pipelines.load.encrypting import compared, encrypted, plain_types, present
 from leat.pipelines.load.forgetting import WITHHELD, Forgetting
 from leat.pipelines.load.table_schema import TableSchema
 from leat.sources.batch import clean, to_json
@@ -53,12 +56,14 @@ class Conversion:
         mask_key: the key of the hash that replaces masked values, or what returns it: most loads don't need it.
         excluding: streams with columns left out; none of their records is written as it came.
         erased: what erasing does to the rows of each stream; empty when nobody is erased.
+        cipher: encrypts values; None where no column is encrypted.
     """
 
     tables: Mapping[str, TableSchema]
     mask_key: bytes | Callable[[], bytes]
     excluding: frozenset[str] = frozenset()
     erased: Mapping[str, Forgetting] = field(default_factory=dict)
+    cipher: Cipher | None = None
 
     def mask(self, value: str) -> str:
         """Return the keyed hash of a value: equal values stay equal, across streams and integrations too."""
@@ -84,26 +89,26 @@ def converted(integration: str, rows: Rows, conversion: Conversion) -> tuple[pa.
     missing = set(wanted.columns) - set(rows.table.column_names)
     if missing:
         raise broken_contract(integration, f"rows of {rows.stream} lack the columns {sorted(missing)}")
-    schema = arrow_schema(tuple(Column(name, kind, "") for name, kind in wanted.columns.items()))
+    types = plain_types(wanted)
+    schema = arrow_schema(tuple(Column(name, kind, "") for name, kind in types.items()))
     given = rows.table.select(list(wanted.columns))
     columns, bad = [], dict[int, str]()
     for one in schema:
         try:
-            column, refused = _cast(given.column(one.name), one.type)
+            column, refused = cast_column(given.column(one.name), one.type)
         except (pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
             what = f"column {one.name} is {given.schema.field(one.name).type}, not {one.type}"
             raise broken_contract(integration, f"rows of {rows.stream} are not in its schema: {what}") from error
         if not rows.judged or given.schema.field(one.name).type != one.type:
-            refused |= outside(wanted.columns[one.name], column)
+            refused |= outside(types[one.name], column)
         bad = {row: f"column {one.name} {reason}" for row, reason in refused.items()} | bad
         columns.append(column)
     table = pa.Table.from_arrays(columns, schema=schema)
     bad |= _without_key(table, wanted)
-    if not bad:
-        return _private(rows.stream, table, wanted, conversion), []
-    good = pa.array([row not in bad for row in range(len(table))])
-    table = _private(rows.stream, table.filter(good), wanted, conversion)
-    return table, list(_refused(rows.stream, given, wanted, bad))
+    refused_rows = list(_refused(rows.stream, given, wanted, bad))
+    if bad:
+        table = table.filter(pa.array([row not in bad for row in range(len(table))]))
+    return _private(integration, rows.stream, table, conversion), refused_rows
 
 
 def _without_key(table: pa.Table, schema: TableSchema) -> dict[int, str]:
@@ -118,44 +123,14 @@ def _without_key(table: pa.Table, schema: TableSchema) -> dict[int, str]:
         column = table.column(name)
         unusable = pc.or_(unusable, pc.is_null(column))
         if pa.types.is_string(column.type) and name not in schema.masked:
-            size = pc.add(size, pc.cast(pc.fill_null(pc.binary_length(column), 0), pa.int64()))
+            length = pc.cast(pc.fill_null(pc.binary_length(column), 0), pa.int64())
+            if name in schema.encrypted:
+                length = pc.add(pc.multiply(length, GROWTH), OVERHEAD)
+            size = pc.add(size, length)
     unusable = pc.or_(unusable, pc.greater(size, MAX_KEY_BYTES))
     reason = f"a key column ({', '.join(schema.key)}) is null or the key is longer than {MAX_KEY_BYTES} bytes"
     rows = pc.indices_nonzero(unusable).to_pylist() if isinstance(unusable, pa.ChunkedArray) else []
     return dict.fromkeys(rows, reason)
-
-
-def _cast(column: Any, kind: pa.DataType) -> tuple[Any, dict[int, str]]:
-    """Return a column in its type, and why rows don't fit; those are null in it."""
-    import pyarrow as pa
-
-    if column.type == kind:
-        return column, {}
-    try:
-        return column.cast(kind), {}
-    except pa.ArrowInvalid as error:
-        if not _are_alike(column.type, kind):
-            raise pa.ArrowTypeError(str(kind)) from error
-        values: list[Any] = []
-        bad = {}
-        for row, value in enumerate(column):
-            try:
-                values.append(value.cast(kind))
-            except pa.ArrowInvalid:
-                values.append(pa.scalar(None, kind))
-                bad[row] = f"does not fit into {kind}"
-        return pa.array(values, kind), bad
-
-
-def _are_alike(one: pa.DataType, other: pa.DataType) -> bool:
-    """Return whether values of one type can be too large for the other, and are no values of quite another type."""
-    import pyarrow as pa
-
-    is_a: Any = pa.types
-    kinds = (is_a.is_integer, is_a.is_floating, is_a.is_temporal, is_a.is_decimal)
-    texts = (is_a.is_string, is_a.is_large_string, is_a.is_binary, is_a.is_large_binary)
-    both_text = any(is_text(one) for is_text in texts) and is_a.is_string(other)
-    return both_text or any(is_kind(one) and is_kind(other) for is_kind in kinds)
 
 
 def _refused(stream: str, given: pa.Table, schema: TableSchema, bad: Mapping[int, str]) -> Iterator[Quarantined]:
@@ -179,10 +154,12 @@ def _plain(scalar: Any) -> Any:
         return f"{scalar.value} {scalar.type}"
 
 
-def _private(stream: str, table: pa.Table, schema: TableSchema, conversion: Conversion) -> pa.Table:
-    """Return the rows as they are landed: without who is erased, then with hashes instead of masked values."""
+def _private(integration: str, stream: str, table: pa.Table, conversion: Conversion) -> pa.Table:
+    """Return the rows as they are landed: without who is erased, then with ciphertexts and hashes of hidden values."""
+    schema = conversion.tables[stream]
     if stream in conversion.erased:
         table = conversion.erased[stream].rows(table)
+    table = encrypted(f"{integration}.{stream}", table, schema, conversion.cipher)
     for name in schema.masked:
         index = table.column_names.index(name)
         table = table.set_column(index, table.schema.field(index), _hashed(table.column(index), conversion.mask))
@@ -198,13 +175,17 @@ def _hashed(column: Any, mask: Callable[[str], str]) -> Any:
 
 
 def quarantine_data(event: Quarantined, conversion: Conversion) -> dict[str, Any]:
-    """Return what is landed of a broken record: where columns are masked or left out, nothing that may be personal."""
+    """Return what is landed of a broken record: nothing in clear that may be personal where columns are hidden."""
     digest = conversion.mask(clean(event.record))
     schema = conversion.tables[event.stream]
     event = _forgotten(event, conversion)
-    private = bool(schema.masked) or event.stream in conversion.excluding
-    record = _WITHHELD if private else _cut(clean(event.record))
-    key = conversion.mask(event.key) if set(schema.key) & set(schema.masked) else clean(event.key)
+    withheld = bool(schema.masked) or event.stream in conversion.excluding
+    private = withheld or bool(schema.encrypted)
+    record = _WITHHELD if withheld else _cut(clean(event.record))
+    if private and not withheld:
+        record = present(conversion.cipher).of_row(f"{event.stream}\0{digest}".encode(), "string", record)
+    hides_key = not {*schema.masked, *schema.encrypted}.isdisjoint(schema.key)
+    key = conversion.mask(event.key) if hides_key else clean(event.key)
     identity = _identity(event, schema, conversion)
     keyless = not identity and not _NO_KEY.isdisjoint(re.split("[ /]", event.key))
     return {
@@ -230,8 +211,12 @@ def _identity(event: Quarantined, schema: TableSchema, conversion: Conversion) -
     for name in schema.key:
         value = event.identity.get(name)
         try:
-            if value is not None and name in schema.masked:
-                result[name] = value if isinstance(value, Masked) else conversion.mask(str(value))
+            if value is not None and isinstance(value, Masked):
+                result[name] = value
+            elif value is not None and name in schema.encrypted:
+                result[name] = compared("", event.stream, name, schema.encrypted[name], value, conversion.cipher)
+            elif value is not None and name in schema.masked:
+                result[name] = conversion.mask(str(value))
             elif value is not None and schema.columns[name] != "json":
                 result[name] = arrow_value(schema.columns[name], value)
         except ValueError:  # it is the key that is broken
@@ -240,7 +225,7 @@ def _identity(event: Quarantined, schema: TableSchema, conversion: Conversion) -
 
 
 def _said(event: Quarantined, private: bool) -> str:
-    """Return the reason; where columns are masked or left out, without what is quoted in it."""
+    """Return the reason; where columns are hidden or left out, without what is quoted in it."""
     return _QUOTED.sub("…", clean(event.reason)) if private else clean(event.reason)
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import Project
+from leat.pipelines.load.cells import DataKeys
 from leat.pipelines.load.held_rows import NOBODY, Held
 from leat.pipelines.load.results import CheckResult
 from leat.sources.http.calls import ApiCall
@@ -34,6 +35,7 @@ class Engine:
         attempts: how often a transient error is tried.
         tombstones: returns who is erased, when a load is extracted.
         held: returns whose data is on hold, when retention is enforced.
+        column_keys: returns the keys that columns are encrypted with; called only when some are.
     """
 
     project: Project
@@ -46,6 +48,7 @@ class Engine:
     attempts: int = 3
     tombstones: Callable[[], Tombstones] = field(default=lambda: Tombstones(b""))
     held: Callable[[], Held] = field(default=lambda: NOBODY)
+    column_keys: Callable[[], DataKeys | None] = field(default=lambda: None)
 
 
 @dataclass(frozen=True, slots=True)

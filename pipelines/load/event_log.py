@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from leat.pipelines.load.conversion import Conversion, broken_contract, converted, quarantine_data
+from leat.pipelines.load.encrypting import compared
 from leat.pipelines.load.stream_failures import Failure
 from leat.sources.batch import to_json
 from leat.sources.events import Cursor, Delete, Event, Failed, FullScan, Listed, Logged, Masked, Quarantined, Rows
@@ -176,5 +177,17 @@ def _where(integration: str, event: Delete | FullScan, conversion: Conversion) -
         raise broken_contract(integration, got)
     forgetting = conversion.erased.get(event.stream)
     where = {n: v if forgetting is None else forgetting.value(n, v) for n, v in event.where.items()}
-    hashed = {n for n, v in event.where.items() if n in wanted.masked and not isinstance(v, Masked)}
-    return {n: conversion.mask(str(v)) if n in hashed else v for n, v in where.items()}
+    return {name: _as_stored(integration, event.stream, name, v, conversion) for name, v in where.items()}
+
+
+def _as_stored(integration: str, stream: str, name: str, value: Any, conversion: Conversion) -> Any:
+    """Return a value of a column as the rows have it."""
+    wanted = conversion.tables[stream]
+    if isinstance(value, Masked):
+        return value
+    if name in wanted.encrypted:
+        try:
+            return compared(integration, stream, name, wanted.encrypted[name], value, conversion.cipher)
+        except ValueError as error:
+            raise broken_contract(integration, f"an event of {stream}: column {name} {error}") from error
+    return conversion.mask(str(value)) if name in wanted.masked else value

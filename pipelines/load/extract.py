@@ -13,14 +13,16 @@ from typing import Any
 
 from leat.files import make_private
 from leat.pipelines.load import state
+from leat.pipelines.load.column_key import cipher_of
 from leat.pipelines.load.conversion import Conversion
+from leat.pipelines.load.encrypting import compared
 from leat.pipelines.load.engine import Engine
 from leat.pipelines.load.forgetting import Forgetting, forgetting_of
 from leat.pipelines.load.landing import Landed, land, landing_folder, next_load_id
 from leat.pipelines.load.mask_key import read_mask_key
 from leat.pipelines.load.plan import SYNC, LoadPlan
 from leat.sources.batch import to_json
-from leat.sources.driver import Sync, load_driver
+from leat.sources.driver import Conceal, Sync, load_driver
 from leat.sources.events import Cursor, Event, Listed
 
 
@@ -52,7 +54,8 @@ def extract(engine: Engine, plan: LoadPlan) -> Landed | None:
             excluding = frozenset(name for name in plan.streams if declaration.options(name).exclude)
             wanted = {name: plan.tables[name] for name in plan.streams}
             mask_key = cache(partial(read_mask_key, engine.project))
-            conversion = Conversion(wanted, mask_key, excluding, _erased(engine, plan))
+            erased, cipher = _erased(engine, plan), cipher_of(engine, plan)
+            conversion = Conversion(wanted, mask_key, excluding, erased, cipher)
             land(landed, declaration.name, events, conversion, lambda phase: engine.observe(declaration.name, phase))
         except BaseException:
             landed.remove()
@@ -81,10 +84,24 @@ def _sync(engine: Engine, plan: LoadPlan, now: datetime) -> Sync:
         now=now,
         progress=lambda what, count: engine.progress(name, what, count),
         called=lambda call: engine.called(name, call),
-        masked={stream.name: declaration.masked(stream) for stream in declaration.every_stream()},
+        masked={stream.name: declaration.hidden(stream) for stream in declaration.every_stream()},
         mask=Conversion({}, cache(partial(read_mask_key, project))).mask,
+        conceal=_concealing(engine, plan),
         since=plan.since,
     )
+
+
+def _concealing(engine: Engine, plan: LoadPlan) -> Conceal:
+    """Return what gives a driver a value of a hidden column as the warehouse has it."""
+    cipher = cache(lambda: cipher_of(engine, plan))  # most drivers need none
+
+    def conceal(stream: str, column: str, value: Any) -> str:
+        how = plan.tables[stream].encrypted.get(column) if stream in plan.tables else None
+        if how is None:
+            return Conversion({}, partial(read_mask_key, engine.project)).mask(str(value))
+        return compared(plan.declaration.name, stream, column, how, value, cipher())
+
+    return conceal
 
 
 def _until_news(extraction: Iterator[Event]) -> tuple[Iterator[Event] | None, Any]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.load import retention, state
 from leat.pipelines.load.checking import check_tables
+from leat.pipelines.load.column_key import with_column_key
 from leat.pipelines.load.commit import commit_load
 from leat.pipelines.load.engine import Engine, Request
 from leat.pipelines.load.error_message import failure_of
@@ -45,6 +46,7 @@ def load_integration(engine: Engine, declaration: Declaration, request: Request,
         if number:  # the load before has moved it
             current = _read_state(engine, declaration, request, totals)
         plan = continued(planned, current, frozenset(totals.failures), datetime.now(UTC))
+        plan = with_column_key(engine, plan, datetime.now(UTC))
         if plan.streams:
             _load(engine, plan, totals)
     if request.dry:

@@ -39,6 +39,7 @@ class LoadPlan:
         retention_due: whether this load also enforces what is declared under ``retain:``, if it has all streams.
         forced: whether the load is applied although checks of severity error fail.
         dry: whether everything is rolled back at the end.
+        column_key: id of the key that columns are encrypted with; None where none is.
     """
 
     declaration: Declaration
@@ -53,6 +54,7 @@ class LoadPlan:
     retention_due: bool = False
     forced: bool = False
     dry: bool = False
+    column_key: str | None = None
 
     @property
     def cursor(self) -> Mapping[str, Any] | None:
@@ -63,6 +65,11 @@ class LoadPlan:
     def extracted(self) -> list[Stream]:
         """The streams that are extracted, in the order of the declaration."""
         return [stream for stream in self.declaration.selected() if stream.name in self.streams]
+
+    @property
+    def encrypts(self) -> bool:
+        """Whether a selected stream has encrypted columns."""
+        return any(schema.encrypted for schema in self.tables.values())
 
     @property
     def has_every_stream(self) -> bool:
@@ -78,6 +85,7 @@ class LoadPlan:
             "rebuild": self.rebuild,
             "any_share": self.any_share,
             "since": None if self.since is None else self.since.isoformat(),
+            "column_key": self.column_key,
             "after": {"load_id": self.start.newest_load, "cursor": self.start.cursor},
         }
 
@@ -99,6 +107,7 @@ def stored_plan(
         any_share=value["any_share"],
         since=None if value["since"] is None else datetime.fromisoformat(value["since"]),
         forced=request.forced,
+        column_key=value.get("column_key"),
     )
 
 

@@ -22,11 +22,14 @@ from leat.sources.driver import Sync, load_driver
 from leat.sources.errors import IntegrationError
 from leat.sources.events import Event, Failed, FullScan, Listed, Quarantined, Rows
 from leat.sources.sample import Sample
+from leat.sources.stream import Stream
 
 ROWS = 5
 """So many rows of a stream are shown."""
 MASKED = "(masked)"
 """What is shown for a value that a load would hash."""
+ENCRYPTED = "(encrypted)"
+"""What is shown for a value that a load would encrypt."""
 _LONGEST = 200
 """So many characters of a text are shown."""
 _EVENTS = 100_000
@@ -85,7 +88,7 @@ def preview(
     """
     driver = load_driver(declaration.source, declaration.driver)
     with preview_folder(project) as folder:
-        masked = {stream.name: declaration.masked(stream) for stream in declaration.every_stream()}
+        masked = {stream.name: declaration.hidden(stream) for stream in declaration.every_stream()}
         wanted, now = frozenset(streams), datetime.now(UTC)
         sync = Sync(declaration.name, wanted, None, project.folder, folder, now, progress, masked=masked,
                     permits=permits)  # fmt: skip
@@ -156,13 +159,13 @@ def _counted(rows: int, *, all_of_it: bool) -> str:
 
 def _preview(declaration: Declaration, sample: Sample) -> Preview:
     stream = next((each for each in declaration.every_stream() if each.name == sample.stream), None)
-    hidden = frozenset() if stream is None else declaration.masked(stream)
+    hidden = {} if stream is None else hidden_columns(declaration, stream)
     left_out = set(declaration.options(sample.stream).exclude)
     names = [name for name in (sample.tables[0].column_names if sample.tables else ()) if name not in left_out]
     rows: list[tuple[Any, ...]] = []
     for table in sample.tables:
         for row in table.slice(0, ROWS - len(rows)).select(names).to_pylist():
-            rows.append(tuple(MASKED if n in hidden and v is not None else _short(v) for n, v in row.items()))
+            rows.append(tuple(hidden[n] if n in hidden and v is not None else _short(v) for n, v in row.items()))
     counted = Counter(record.reason for record in sample.bad)
     return Preview(
         stream=sample.stream,
@@ -177,6 +180,12 @@ def _preview(declaration: Declaration, sample: Sample) -> Preview:
         proposed=sample.proposed,
         notes=sample.notes,
     )
+
+
+def hidden_columns(declaration: Declaration, stream: Stream) -> dict[str, str]:
+    """Return what is shown for the values of each hidden column of a stream."""
+    encrypted = declaration.encrypted(stream)
+    return {name: ENCRYPTED if name in encrypted else MASKED for name in declaration.hidden(stream)}
 
 
 def _short(value: Any) -> Any:

@@ -16,7 +16,7 @@ _REBUILT = "_new_"
 
 def fits(stored: TableSchema, wanted: TableSchema) -> bool:
     """Return whether a table of the stored schema can take rows of the wanted one without a rebuild."""
-    return (stored.key, stored.masked) == (wanted.key, wanted.masked) and stored.columns == wanted.columns
+    return stored.form == wanted.form and stored.columns == wanted.columns
 
 
 def begin(session: Session, integration: str, stream: str) -> str:
@@ -30,7 +30,7 @@ def begin(session: Session, integration: str, stream: str) -> str:
 def carry_over(merge: Merge, old: TableSchema, wanted: TableSchema, deletes: Deletes, *, proven: bool) -> int:
     """Copy the rows of the old table that nothing proves to be gone into the rebuilt one; returns how many.
 
-    That is as far as they can have the new form: not when the key or what is hashed has changed.
+    That is as far as they can have the new form: not when the key, or what is hashed or encrypted, has changed.
 
     Args:
         merge: into the rebuilt table.
@@ -40,7 +40,7 @@ def carry_over(merge: Merge, old: TableSchema, wanted: TableSchema, deletes: Del
         proven: whether a complete listing proves that rows which it did not name are gone.
     """
     copied = [c for c, kind in wanted.columns.items() if c in old.columns and kind in (old.columns[c], "string")]
-    if (old.key, old.masked) != (wanted.key, wanted.masked) or not set(wanted.key) <= set(copied):
+    if old.form != wanted.form or not set(wanted.key) <= set(copied):
         return 0
     text = merge.session.dialect.sql_type("string")
     values = ", ".join(

@@ -32,6 +32,7 @@ class State:
         last_applied: when the newest load was applied.
         retention: what was declared under ``retain:`` when it was last enforced, and when that was.
         exists: whether the warehouse has ever been written.
+        column_key: id of the key that columns are encrypted with; None before the first column.
     """
 
     cursor: Mapping[str, Any] | None = None
@@ -42,6 +43,7 @@ class State:
     last_applied: datetime | None = None
     retention: tuple[str, datetime] | None = None
     exists: bool = False
+    column_key: str | None = None
 
     @property
     def position(self) -> tuple[str, Mapping[str, Any] | None]:
@@ -106,7 +108,16 @@ def read_state(session: Session, integration: str) -> State:
         last_applied=applied,
         retention=_read_retention(session, integration),
         exists=True,
+        column_key=read_column_key(session),
     )
+
+
+def read_column_key(session: Session) -> str | None:
+    """Return the id of the key that columns are encrypted with; None before the first column."""
+    if not session.columns(SCHEMA, "column_key"):  # an earlier version of leat
+        return None
+    rows = session.execute("SELECT kid FROM leat.column_key")
+    return rows[0][0] if rows else None
 
 
 def _read_retention(session: Session, integration: str) -> tuple[str, datetime] | None:

@@ -92,7 +92,14 @@ TABLES: Mapping[str, SystemTable] = {
         (
             _INTEGRATION,
             _STREAM,
-            Column("table_schema", "json", "Its columns, key, masked columns and history."),
+            Column("table_schema", "json", "Its columns, key, masked and encrypted columns, and history."),
+        ),
+    ),
+    "column_key": SystemTable(
+        "The key that columns are encrypted with; one row, or none before the first such column.",
+        (
+            Column("kid", "string", "Id of the key; it is the second part of each ciphertext."),
+            Column("since", "timestamp", "When all of these columns had ciphertexts of this key, UTC."),
         ),
     ),
     "log": SystemTable(

@@ -103,10 +103,9 @@ def migrate(session: Session, declaration: Declaration, stream: Stream, old: Tab
     tables = [stream.name]
     if session.columns(declaration.name, f"{stream.name}_history"):
         tables.append(f"{stream.name}_history")
-    if (old.key, old.masked) != (new.key, new.masked):
+    if old.form != new.form:
         if _rows(session, declaration.name, stream.name, "1 = 1"):
-            what = "its key changed" if old.key != new.key else "other columns are masked than before"
-            raise _stop(declaration, stream, what)
+            raise _stop(declaration, stream, _other_form(old, new))
         for table in tables:
             session.execute(f"DROP TABLE {quote(declaration.name, table)}")
         create_table(session, declaration, stream, stream.name)
@@ -216,6 +215,12 @@ def _comment(session: Session, schema: str, table: str, text: str, columns: Mapp
 
 def _rows(session: Session, schema: str, table: str, where: str) -> int:
     return int(session.execute(f"SELECT count(*) FROM {quote(schema, table)} WHERE {where}")[0][0])
+
+
+def _other_form(old: TableSchema, new: TableSchema) -> str:
+    if old.key != new.key:
+        return "its key changed"
+    return f"other columns are {'masked' if old.masked != new.masked else 'encrypted'} than before"
 
 
 def _stop(declaration: Declaration, stream: Stream, what: str) -> SchemaChange:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.declare.encryption import Encrypted
 from leat.sources.stream import Stream, decimal_of
 
 _TO_STRING = frozenset({"integer", "boolean", "date", "json"})
@@ -23,6 +24,7 @@ class TableSchema:
         masked: columns whose values are hashed.
         history: whether there is a history of every version of a row.
         schema_version: the stream's schema version.
+        encrypted: columns whose values are encrypted, and how.
     """
 
     columns: Mapping[str, str]
@@ -30,15 +32,26 @@ class TableSchema:
     masked: tuple[str, ...]
     history: bool
     schema_version: int
+    encrypted: Mapping[str, Encrypted] = field(default_factory=dict)
+
+    @property
+    def form(self) -> tuple[object, ...]:
+        """What no row can be brought into without loading it again: the key, and how values are hidden."""
+        return self.key, self.masked, self.encrypted
 
     def as_json(self) -> dict[str, Any]:
         """Return the schema as a JSON value."""
-        return {**asdict(self), "key": list(self.key), "masked": list(self.masked)}
+        value = {**asdict(self), "key": list(self.key), "masked": list(self.masked)}
+        if not self.encrypted:  # as earlier versions of leat have stored it
+            del value["encrypted"]
+        return value
 
     @classmethod
     def of_json(cls, value: Mapping[str, Any]) -> TableSchema:
         """Return the schema that :meth:`as_json` gave."""
-        return cls(**{**value, "key": tuple(value["key"]), "masked": tuple(value["masked"])})
+        encrypted = {name: Encrypted(**how) for name, how in value.get("encrypted", {}).items()}
+        hidden = {"masked": tuple(value["masked"]), "encrypted": encrypted}
+        return cls(**{**value, "key": tuple(value["key"]), **hidden})
 
 
 def widens(old: str, new: str) -> bool:
@@ -59,6 +72,7 @@ def declared_schema(declaration: Declaration, stream: Stream) -> TableSchema:
         masked=tuple(sorted(declaration.masked(stream))),
         history=declaration.options(stream.name).history,
         schema_version=stream.schema_version,
+        encrypted=declaration.encrypted(stream),
     )
 
 

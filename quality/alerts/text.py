@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from leat.control.alerts import What
+from leat.pipelines.load.cells import placeholder
 from leat.quality.alerts.plan import News
 from leat.quality.alerts.problem import EVIDENCE_ROWS
 from leat.sources.settings import redact
@@ -44,7 +45,7 @@ class Text:
 
 
 def compose(news: Sequence[News], evidence: Evidence, now_open: Mapping[str, int]) -> Text:
-    """Return the text of one message, without secrets.
+    """Return the text of one message, without secrets and without what is encrypted.
 
     Args:
         news: its content.
@@ -62,7 +63,7 @@ def compose(news: Sequence[News], evidence: Evidence, now_open: Mapping[str, int
         lines += _section(what, [item for item in news if item.what == what], evidence, now_open)
     return Text(
         redact(f"leat: {said} {noun}{'s' if len(news) > 1 else ''} ({about})"),
-        redact("\n".join(lines).strip()) + "\n",
+        placeholder(redact("\n".join(lines).strip())) + "\n",
         worst,
     )
 

@@ -21,7 +21,7 @@ PLANTED: Mapping[str, tuple[Any, ...]] = {
     "seen_at": ("1971-03-04T05:06:07.891011+00:00", "1968-11-12T13:14:15.161718+00:00"),
     "on_day": ("1911-07-19", "1913-08-23"),
     "wall_clock": ("1923-01-02T03:04:05.060708", "1927-09-10T11:12:13.141516"),
-    "tags": ('{"iban": "GB33BUKB20201555555555"}', '{"note": "planted and nested", "n": [1, 2]}'),
+    "tags": ("GB33BUKB20201555555555 in tags", "a note that is planted in tags"),
     "revision": (7301948265017, 6902837465019),
     "shelf": ("shelf of planted person", "Regal Nr. 7 von Frau Özdemir"),
 }  # fmt: skip
@@ -49,7 +49,9 @@ def needles() -> dict[str, set[bytes]]:
 
 def _forms(name: str, value: Any) -> Iterator[bytes]:
     text = str(value)
-    for form in (text, quote(text, safe=""), quote_plus(text), text.replace("T", " "), text.replace("+00:00", "")):
+    without_zone = text.replace("+00:00", "")
+    forms = (text, quote(text, safe=""), quote_plus(text), without_zone, text.replace("T", " "))
+    for form in (*forms, without_zone.replace("T", " ")):
         yield form.encode()
         yield from _base64(form.encode())
     if name == "weight":

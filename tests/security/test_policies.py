@@ -47,6 +47,7 @@ def roles_that_may(verb: Verb, resource: Resource, policy: Policy = DEFAULT_POLI
         ("read", Resource("stream", integration="sso", stream="users", tags=PERSONAL), "analyst"),
         ("query", Resource("query"), "analyst"),
         ("export", Resource("model", "revenue"), "analyst"),
+        ("decrypt", Resource("stream", "users", tags=frozenset({"personal"})), "admin"),
         ("acknowledge", Resource("violation", "r1"), "analyst"),
         ("plan", Resource("action", integration="payments"), "analyst"),
         ("run", Resource("integration", "payments", integration="payments"), "operator"),

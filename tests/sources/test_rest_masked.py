@@ -1,4 +1,4 @@
-"""Values of masked columns are on no disk, in no reason and in no error: not while pages wait, not below a parent."""
+"""Values of hidden columns are on no disk, in no reason and in no error: not while pages wait, not below a parent."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from leat.pipelines.load.results import IntegrationResult
 from leat.pipelines.load.run import run_integration
 from leat.warehouse.connect import open_warehouse
 from tests.kit.loaded import ENGINES
+from tests.kit.rings import Ring
 from tests.sources.rest_answers import Answers, Asked, answering
 
 SECRET = "s3cret"
@@ -45,20 +46,19 @@ ENDPOINTS: dict[str, Any] = {
 class Run:
     """A project that loads from the server, and what is in its files."""
 
-    def __init__(self, folder: Path, server: Answers, url: str | None) -> None:
+    def __init__(self, folder: Path, server: Answers, url: str | None, hiding: str) -> None:
         self.project = Project(folder, folder / ".leat", url, f"sqlite:///{folder / '.leat' / 'control.db'}")
         self.warehouse = open_warehouse(url, self.project.state)
         declared = {
             "source": "rest_api", "driver": "http", "connection": {"url": server.url, "endpoints": ENDPOINTS},
-            "streams": {"people": {"mask": True}, "posts": {"mask": True}},
+            "streams": {"people": {hiding: True}, "posts": {hiding: True}},
         }  # fmt: skip
         (folder / "pipelines").mkdir()
         (folder / "pipelines" / "api.yaml").write_text(json.dumps(declared), encoding="utf-8")
 
     def run(self) -> IntegrationResult:
-        return run_integration(
-            Engine(self.project, self.warehouse, load_declarations(self.project)), "api", Request(allow_deletes=True)
-        )
+        engine = Engine(self.project, self.warehouse, load_declarations(self.project), column_keys=Ring)
+        return run_integration(engine, "api", Request(allow_deletes=True))
 
     def counts(self) -> tuple[int, int]:
         with self.warehouse.snapshot() as session:
@@ -75,9 +75,14 @@ class Run:
         return actual + [str(row) for row in rows if SECRET in str(row)]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_masked_values_are_nowhere(
-    server: Answers, tmp_path: Path, engine: str, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(("engine", "hiding"), [*((engine, "mask") for engine in ENGINES), (ENGINES[0], "encrypt")])
+def test_hidden_values_are_nowhere(
+    server: Answers,
+    tmp_path: Path,
+    engine: str,
+    hiding: str,
+    request: pytest.FixtureRequest,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     people = [{"mail": mail(n), "age": n} for n in range(3)]
     odd: list[Any] = [{"mail": mail(9), "age": mail(9)}, {"mail": {"of": mail(9)}}]
@@ -91,7 +96,7 @@ def test_masked_values_are_nowhere(
         return [{"n": 1}, {"n": SECRET}]
 
     server.answer = answer
-    run = Run(tmp_path, server, request.getfixturevalue("postgres_url") if engine == "postgres" else None)
+    run = Run(tmp_path, server, request.getfixturevalue("postgres_url") if engine == "postgres" else None, hiding)
     assert run.run().status == "loaded"
     assert run.counts() == (3, 3)
     assert run.leaks() == []

@@ -202,6 +202,41 @@ MISTAKES = {
         FED + "mask: [weight]\n",
         "x.yaml:6: streams.fed.mask[0]: weight is float; only text can be hashed",
     ),
+    "unknown column encrypted": (
+        FED + "encrypt: [lable]\n",
+        "x.yaml:6: streams.fed.encrypt[0]: unknown column 'lable'; did you mean \"label\"?",
+    ),
+    "masked and encrypted": (
+        FED + "mask: [label]\n    encrypt: [label]\n",
+        "x.yaml:7: streams.fed.encrypt[0]: label is masked; do one of the two",
+    ),
+    "version encrypted": (
+        TALLY + "streams: {scanned: {encrypt: [revision]}}\n",
+        "x.yaml:4: streams.scanned.encrypt: revision orders the versions of a row, so it can't be encrypted; "
+        "list the others",
+    ),
+    "joined and clear": (
+        FED + "encrypt: [label]\n    joined: [weight]\n",
+        "x.yaml:7: streams.fed.joined[0]: weight is not encrypted; `joined` names encrypted columns that are joined "
+        "or compared",
+    ),
+    "encrypted bounds": (
+        FED + "encrypt: [weight]\n    checks: [{range: {weight: {min: 0}}}]\n",
+        "x.yaml:7: streams.fed.checks[0].range: weight is encrypted; a check can't see its values",
+    ),
+    "encrypted and compared": (
+        FED + "encrypt: [label]\n    checks: [{unique: [label]}]\n",
+        "x.yaml:7: streams.fed.checks[0].unique: label is encrypted; add it to `joined`, so that it can be compared",
+    ),
+    "encrypted and the age": (
+        FED + "encrypt: [seen_at]\n    retain: {rows: P1D, by: seen_at}\n",
+        "x.yaml:7: streams.fed.retain.by: seen_at is encrypted; leat can't read how old a row is",
+    ),
+    "encrypted on one side": (
+        FED + "encrypt: [label]\n    joined: [label]\n    checks: [{foreign_key: {label: kept.label}}]\n",
+        "x.yaml:8: streams.fed.checks[0].foreign_key.label: 'kept.label': only one of the two is encrypted: "
+        "label can't be compared with it",
+    ),
     "unknown column checked": (
         FED + "checks:\n      - not_null: id\n      - unique: [shelf, idd]\n",
         "x.yaml:8: streams.fed.checks[1].unique[1]: unknown column 'idd'; did you mean \"id\"?",

@@ -65,9 +65,9 @@ class DuckDBWarehouse:
         """Whether the writer's file is encrypted."""
         return is_encrypted(self._writer.path)
 
-    def keys_in_use(self) -> set[int]:
+    def keys_in_use(self, wait: float) -> set[int]:
         """Return which keys open the writer's and the published file; no file gets another key meanwhile."""
-        with self._writer.locked():
+        with self._writer.locked(wait):
             files = [path for path in (self._writer.path, self.path) if is_encrypted(path)]
             return {number for path in files if (number := self.encryption.opened_by(path)) is not None}
 

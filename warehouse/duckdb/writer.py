@@ -43,13 +43,16 @@ class WriterFile:
         return self.path.with_name(self.path.name + ".wal")
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, wait: float = _WAIT) -> Iterator[None]:
         """Hold the lock.
 
+        Args:
+            wait: seconds to wait for another process.
+
         Raises:
-            Busy: another process has held it for ten minutes.
+            Busy: another process has held it for so long.
         """
-        with self._threads, file_lock(self.path.with_name("lock"), _WAIT, "the warehouse"):
+        with self._threads, file_lock(self.path.with_name("lock"), wait, "the warehouse"):
             yield
 
     def connect(self, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:

@@ -98,7 +98,7 @@ class PostgresWarehouse:
         """Return False: the files are the server's affair."""
         return False
 
-    def keys_in_use(self) -> set[int]:
+    def keys_in_use(self, _wait: float) -> set[int]:
         """Return none: leat has no keys of a server's files."""
         return set()
 

@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 
 from leat.control.happened import action_changes, run_changes
 from leat.hooks.out.declaration import Endpoint, EventType
+from leat.pipelines.load.cells import placeholder
 from leat.warehouse.session import Session, Warehouse
 
 OVERLAP = timedelta(hours=1)
@@ -131,9 +132,9 @@ def wanted(endpoint: Endpoint, event: Event) -> bool:
 
 def body_of(endpoint: Endpoint, event: Event) -> str:
     """Return the body of a message: type, time and data, as Standard Webhooks recommends."""
-    data = (
-        {**event.data, "evidence": event.evidence} if endpoint.evidence and event.evidence is not None else event.data
-    )
+    data = event.data
+    if endpoint.evidence and event.evidence is not None:
+        data = {**event.data, "evidence": placeholder(event.evidence)}
     return json.dumps({"type": event.type, "timestamp": event.at.isoformat(), "data": data}, ensure_ascii=False)
 
 

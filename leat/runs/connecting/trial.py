@@ -16,7 +16,7 @@ from leat.pipelines.declare.profile import read_variables
 from leat.pipelines.declare.project import Project
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.pipelines.load.error_message import log_error
-from leat.pipelines.load.preview import MASKED, Preview, preview, preview_folder
+from leat.pipelines.load.preview import Preview, hidden_columns, preview, preview_folder
 from leat.runs.connecting.draft import Draft, Drafts, Trial
 from leat.runs.connecting.reach import Reach
 from leat.runs.connecting.save import draft_of
@@ -131,18 +131,18 @@ def _take_over(draft: Draft, proposed: list[str]) -> None:
 
 
 def mask_rows(draft: Draft, project: Project) -> None:
-    """Hide the values of columns that the draft masks in the rows that were read before."""
+    """Hide the values of columns that the draft masks or encrypts in the rows that were read before."""
     try:
         declaration = draft_of(project, draft)
     except DeclarationError:
         return
-    masked = {stream.name: declaration.masked(stream) for stream in declaration.every_stream()}
-    draft.trial.previews = [_masked(each, masked.get(each.stream, frozenset())) for each in draft.trial.previews]
+    hidden = {stream.name: hidden_columns(declaration, stream) for stream in declaration.every_stream()}
+    draft.trial.previews = [_masked(each, hidden.get(each.stream, {})) for each in draft.trial.previews]
 
 
-def _masked(shown: Preview, names: frozenset[str]) -> Preview:
+def _masked(shown: Preview, hidden: Mapping[str, str]) -> Preview:
     rows = tuple(
-        tuple(MASKED if n in names and v is not None else v for n, v in zip(shown.columns, row, strict=True))
+        tuple(hidden[n] if n in hidden and v is not None else v for n, v in zip(shown.columns, row, strict=True))
         for row in shown.rows
     )
     return replace(shown, rows=rows)

@@ -39,6 +39,7 @@ class Column(FromAttributes):
     description: str | None
     personal: bool | None
     masked: bool | None
+    encrypted: bool | None = None
 
 
 class Check(FromAttributes):

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from leat.runs import access, callers
 from leat.runs.access import Forbidden, Principal, Resource, Verb
 from leat.runs.changes import Changes
+from leat.runs.reveal import Reveal
 from leat.runs.workspace import Workspace
 from leat.serve.answers import Answers
 from leat.serve.api.etag import if_changed, with_etag
@@ -61,6 +62,11 @@ class Guard:
         """Return whether something is allowed, for lists, which show only that."""
         self.asked = True
         return self.workspace.gate.decide(self.principal, resource, verb).allowed
+
+    def reveal(self, *resources: Resource) -> Reveal:
+        """Return what gives values of these as the caller may see them; decryption is recorded each time."""
+        self.recorded = self.recorded or self.workspace.encrypts
+        return Reveal(self.workspace, resources, self.principal)
 
 
 async def guard_of(request: Request) -> Guard:

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from leat.runs.access import Resource, Verb
 from leat.runs.query_tables import Unreadable, resources_of
+from leat.runs.reveal import may_decrypt
 from leat.serve.api.guard import AsGuard, Guard, GuardedRoute
 from leat.serve.api.models import NewQuery
 from leat.serve.problem import Problem
@@ -70,12 +71,12 @@ async def begin(guard: Guard, body: NewQuery, form: str, *, export: bool = False
         Forbidden: the caller may not query one of the tables, or not export its rows.
         Problem: the query is refused, or too many are running.
     """
-    await run_in_threadpool(lambda: allow(guard, body.sql, export=export))
+    decrypts = await run_in_threadpool(lambda: allow(guard, body.sql, export=export))
     if _AT_ONCE.locked():
         raise Problem(503, "busy", "four queries are running", "retry later", headers={"retry-after": "2"})
     await _AT_ONCE.acquire()
     try:
-        process = await _start(guard, body, form)
+        process = await _start(guard, body, form, decrypts)
         head = await _head(process, body.seconds)
     except BaseException:
         _AT_ONCE.release()
@@ -132,8 +133,11 @@ def _kind(accept: str) -> str:
     raise Problem(406, "not-acceptable", f"Accept: {accept[:100]}", f"ask for one of {', '.join(FORMS)}")
 
 
-def allow(guard: Guard, sql: str, *, export: bool = False) -> None:
+def allow(guard: Guard, sql: str, *, export: bool = False) -> bool:
     """Ask for access to each table that a query reads; with ``export``, also to take its rows away.
+
+    Returns:
+        Whether the caller sees in clear what is encrypted.
 
     Raises:
         Forbidden: it isn't allowed.
@@ -148,6 +152,7 @@ def allow(guard: Guard, sql: str, *, export: bool = False) -> None:
         guard.require(verb_of(resource), resource)
     if export:
         guard.require("export", [Resource("query"), *(each for each in resources if verb_of(each) == "query")])
+    return guard.workspace.encrypts and may_decrypt(guard.workspace, resources, guard.principal)
 
 
 def verb_of(resource: Resource) -> Verb:
@@ -155,9 +160,11 @@ def verb_of(resource: Resource) -> Verb:
     return "read" if resource.kind in ("catalog", "hook") else "query"
 
 
-async def _start(guard: Guard, body: NewQuery, form: str) -> asyncio.subprocess.Process:
-    project = str(guard.workspace.project.folder)
-    asked = {"project": project, "sql": body.sql, "seconds": body.seconds, "rows": body.rows, "form": form}
+async def _start(guard: Guard, body: NewQuery, form: str, decrypts: bool) -> asyncio.subprocess.Process:
+    asked = {
+        **{"project": str(guard.workspace.project.folder), "sql": body.sql, "seconds": body.seconds},
+        **{"rows": body.rows, "form": form, "decrypt": decrypts},
+    }
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "leat.serve.query", stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL

@@ -95,4 +95,6 @@ def shown(guard: Guard, entry: Entry) -> Violation:
     values: dict[str, Any] = {name: getattr(entry, name) for name in Violation.model_fields if name != "state"}
     if not guard.may("read", resource_of(entry, "personal")):
         values["evidence"] = None
+    else:
+        values["evidence"] = guard.reveal(resource_of(entry)).row(entry.evidence or {})
     return Violation(**values, state=entry.state(datetime.now(UTC)))

@@ -14,6 +14,7 @@ from leat.assets.report_query import is_personal, points_query
 from leat.catalog.site.contents import Contents
 from leat.pipelines.declare.table_names import ANALYTICS
 from leat.runs.access import Resource
+from leat.runs.reveal import Reveal
 from leat.serve.api.guard import Guard
 from leat.serve.pages.charts import Chart, Point, bars, columns, line
 from leat.serve.pages.units import label_texts, slots, value_text
@@ -126,10 +127,14 @@ def read_figures(
 
 
 class Reader:
-    """Reads what readers see: one transaction for all figures of a page, and another one after a query has failed."""
+    """Reads what readers see: one transaction for all figures of a page, and another one after a query has failed.
 
-    def __init__(self, warehouse: Warehouse) -> None:
-        self._warehouse = warehouse
+    Attributes:
+        reveal: gives values as the reader may see them; queries give and take them as they are stored.
+    """
+
+    def __init__(self, warehouse: Warehouse, reveal: Reveal) -> None:
+        self._warehouse, self.reveal = warehouse, reveal
         self._open = ExitStack()
 
     def __enter__(self) -> Reader:
@@ -182,15 +187,18 @@ def _computed(reader: Reader, bare: Shown, currencies: Currencies) -> Shown:
     if figure.chart != "bars":
         rows = rows[::-1]  # the newest came first
     labels = [row[0] for row in rows]
-    points = _points(bare, labels, [float(row[1]) for row in rows], form)
+    shown = [reader.reveal.value(label) for label in labels]
+    points = _points(bare, labels, shown, [float(row[1]) for row in rows], form)
     flat = not any(point.value for point in points)  # zeros alone make no drawing
     return replace(bare, sentence=_sentence(figure, points, form), number=points[-1].text if flat else "",
                    chart=None if flat else _chart(bare, points, form),
                    labels={_token(label): label for label in labels})  # fmt: skip
 
 
-def _points(shown: Shown, labels: Sequence[Any], values: Sequence[float], form: Any) -> list[Point]:
-    texts, places = label_texts(labels), slots(labels)
+def _points(
+    shown: Shown, labels: Sequence[Any], revealed: Sequence[Any], values: Sequence[float], form: Any
+) -> list[Point]:
+    texts, places = label_texts(revealed), slots(revealed)
     join = "&" if "?" in shown.address else "?"
     return [
         Point(text, value, form(value), f"{shown.address}{join}{urlencode({'at': _token(label)})}#rows", place)

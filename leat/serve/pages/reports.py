@@ -48,7 +48,7 @@ def show_report(guard: AsGuard, request: Request, area: str, currency: Word = ""
     contents = contents_of(guard)
     if contents is None:
         return page(request, "report.html", area=area, report=report, figures=[], inputs=[], currencies=(), currency="")
-    with Reader(guard.workspace.warehouse) as reader:
+    with _reader(guard, report) as reader:
         currencies = read_currencies(reader, contents, report)
         figures = list(read_figures(guard, reader, contents, Asked(area, report.figures, currency), currencies))
     _record(guard, contents, figures)
@@ -63,12 +63,13 @@ def export_figure(guard: AsGuard, area: str, name: str, currency: Word = "") -> 
     contents, figure = _figure(guard, area, name)
     guard.require("export", resources_of(area, figure, contents))
     report = Report(title=area, description=area, figures={name: figure})
-    with Reader(guard.workspace.warehouse) as reader:
+    with _reader(guard, report) as reader:
         currencies = read_currencies(reader, contents, report)
         chosen = currencies.chosen(currency) if currencies.names else None
         rows = reader.rows(points_query(figure, reader.dialect, chosen, every=True))
+        revealed = list(reader.reveal.rows(rows))
     columns = ["value"] if figure.by is None else ["label", "value"]
-    return csv_response(f"{area}-{name}.csv", columns, [dict(zip(columns, row, strict=True)) for row in rows])
+    return csv_response(f"{area}-{name}.csv", columns, [dict(zip(columns, row, strict=True)) for row in revealed])
 
 
 @router.get("/reports/{area}/{name}")
@@ -79,7 +80,7 @@ def show_figure(
     contents, figure = _figure(guard, area, name)
     guard.require("read", resources_of(area, figure, contents))
     report = _report(guard, area)
-    with Reader(guard.workspace.warehouse) as reader:
+    with _reader(guard, report) as reader:
         currencies = read_currencies(reader, contents, report)
         shown = next(read_figures(guard, reader, contents, Asked(area, {name: figure}, currency), currencies))
         rows = _rows(guard, reader, contents, shown, at) if shown.state == "ok" else {"rows": ()}
@@ -89,6 +90,11 @@ def show_figure(
                 inputs=inputs_of(guard, contents, [(ANALYTICS, figure.model)]), at=at,
                 may_export=all(guard.may("export", each) for each in resources_of(area, figure, contents)),
                 may_query=guard.may("query", Resource("query")), **rows)  # fmt: skip
+
+
+def _reader(guard: Guard, report: Report) -> Reader:
+    models = sorted({figure.model for figure in report.figures.values()})
+    return Reader(guard.workspace.warehouse, guard.reveal(*(Resource("model", model) for model in models)))
 
 
 def _rows(guard: Guard, reader: Reader, contents: Contents, shown: Shown, at: str | None) -> dict[str, Any]:
@@ -112,7 +118,7 @@ def _rows(guard: Guard, reader: Reader, contents: Contents, shown: Shown, at: st
     return {
         "columns": columns,
         "total": counted[0][0],
-        "rows": reader.rows(f"{sql}\nLIMIT {literal(_ROWS)}"),
+        "rows": list(reader.reveal.rows(reader.rows(f"{sql}\nLIMIT {literal(_ROWS)}"))),
         "rows_sql": sql,
         "query_at": "/query?" + urlencode({"sql": sql}),
         "point": None if at is None else next(p for p in shown.chart.points if f"at={_quoted(at)}" in p.at)

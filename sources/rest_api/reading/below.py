@@ -135,7 +135,8 @@ def name_of(sync: Sync, converter: Converter, parent: Values, filled: Mapping[st
     scope, masked = scope_of(converter, parent), masked_of(sync, converter)
     more = {hole: value for hole, value in filled.items() if value not in scope.values()}
     fills = converter.endpoint.parent.fills() if converter.endpoint.parent else {}
-    named = {column: sync.mask(str(value)) if column in masked else value for column, value in scope.items()}
+    stream = converter.name
+    named = {c: sync.conceal(stream, c, value) if c in masked else value for c, value in scope.items()}
     named |= {f"{{{h}}}": sync.mask(str(v)) if fills[h] in converter.hidden else v for h, v in more.items()}
     return json.dumps(named, default=text_of, sort_keys=True)
 

@@ -1,0 +1,94 @@
+"""What leaves leat of encrypted columns: values for whoever may decrypt them, short placeholders for everybody else.
+
+Every entrance that gives out rows sends them through here: the command line, the API, its files, and the pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from leat.pipelines.load.cells import Reader, placeholder, replaced
+from leat.runs.access import Principal, Resource, local_user, require
+from leat.runs.workspace import Workspace
+from leat.warehouse.answer import Answer
+
+if TYPE_CHECKING:
+    import re
+
+_HOLDERS = (str, dict, list, tuple)
+_OF_ROWS = frozenset({"stream", "model", "violation", "report"})
+
+
+@dataclass(slots=True)
+class Reveal:
+    """Gives values as somebody may see them; whether that is in clear is asked at the first encrypted one.
+
+    Attributes:
+        workspace: the project.
+        resources: what the values are of, or what says so; each has to be allowed.
+        principal: who sees them; the account that runs this process when None.
+        decided: the decision, where it was made before.
+    """
+
+    workspace: Workspace
+    resources: Sequence[Resource] | Callable[[], Sequence[Resource]]
+    principal: Principal | None = None
+    decided: bool | None = None
+    _reader: Reader | None = field(default=None, repr=False)
+
+    def value(self, value: Any) -> Any:
+        """Return a value; what is encrypted in it gets its declared type, or a short text.
+
+        Raises:
+            CellError: it can't be decrypted.
+        """
+        return replaced(value, self._shown)
+
+    def row(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a row by the names of its columns."""
+        return {name: self.value(value) for name, value in row.items()}
+
+    def rows(self, rows: Iterable[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
+        """Yield rows."""
+        for row in rows:
+            yield tuple(self.value(value) if isinstance(value, _HOLDERS) else value for value in row)
+
+    def answer(self, answer: Answer) -> Answer:
+        """Return the answer of a query."""
+        return Answer(answer.columns, self.rows(answer.rows))
+
+    def _shown(self, match: re.Match[str]) -> Any:
+        if self.decided is None:
+            resources = self.resources() if callable(self.resources) else self.resources
+            self.decided = may_decrypt(self.workspace, resources, self.principal)
+        if not self.decided:
+            return placeholder(match[0])
+        if self._reader is None:
+            self._reader = Reader(self.workspace.column_keys)
+        return self._reader.decrypted(match)
+
+
+def of_query(workspace: Workspace, sql: str) -> Reveal:
+    """Return what gives the rows of a query on the command line."""
+
+    def read() -> Sequence[Resource]:
+        from leat.runs.query_tables import Unreadable, resources_of  # sqlglot takes long to import
+
+        try:
+            return resources_of(workspace, sql)
+        except Unreadable:  # nobody can say what it reads
+            return ()
+
+    return Reveal(workspace, read)
+
+
+def may_decrypt(workspace: Workspace, resources: Iterable[Resource], principal: Principal | None = None) -> bool:
+    """Return whether somebody may see what is encrypted in all of these; if so, the audit log records it."""
+    asked = [replace(each, tags=each.tags | {"personal"}) for each in resources if each.kind in _OF_ROWS]
+    person = principal or local_user(workspace)
+    if not asked or not all(workspace.gate.decide(person, each, "decrypt").allowed for each in asked):
+        return False
+    require(workspace, "decrypt", asked, person)
+    return True

@@ -1,0 +1,77 @@
+"""Which data key the columns of a warehouse are encrypted with.
+
+All columns have ciphertexts of one key, else equal values in joined columns would differ. So a new key is used once
+everything has been encrypted with it (:mod:`leat.pipelines.load.reencrypt`), and the warehouse says which key that is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from leat.pipelines.load import state
+from leat.pipelines.load.cells import CellError, Cipher, DataKey, DataKeys
+from leat.pipelines.load.engine import Engine
+from leat.pipelines.load.mask_key import read_mask_key
+from leat.pipelines.load.plan import LoadPlan
+from leat.pipelines.load.state import State
+
+
+def with_column_key(engine: Engine, plan: LoadPlan, now: datetime) -> LoadPlan:
+    """Return a plan with the key that its columns are encrypted with: that of the warehouse, or the first one.
+
+    Raises:
+        CellError: the key isn't there.
+        Busy: another process has been writing for too long.
+    """
+    if not plan.encrypts:
+        return plan
+    kid = plan.start.column_key
+    if kid is None:
+        kid = _keys(engine).current().kid if plan.dry else _claim(engine, now)
+    return replace(plan, column_key=_key(engine, kid).kid)
+
+
+def _claim(engine: Engine, now: datetime) -> str:
+    """Write down the key of the first columns before anything has its ciphertexts, so that nobody retires it."""
+    with _keys(engine).hold() as key, engine.warehouse.transaction() as session:
+        state.create_tables(session)
+        there = state.read_column_key(session)
+        if there is None:
+            state.insert(session, "column_key", [(key.kid, now)])
+        return there or key.kid
+
+
+def cipher_of(engine: Engine, plan: LoadPlan) -> Cipher | None:
+    """Return what encrypts the columns of a load; None if it has none to encrypt.
+
+    Raises:
+        CellError: the key isn't there.
+    """
+    if plan.column_key is None:
+        return None
+    return Cipher(_key(engine, plan.column_key), read_mask_key(engine.project))
+
+
+def is_overtaken(plan: LoadPlan, before: State) -> bool:
+    """Return whether a load was encrypted with another key than the warehouse has by now."""
+    return plan.column_key is not None and plan.column_key != before.column_key and not plan.dry
+
+
+def _keys(engine: Engine) -> DataKeys:
+    keys = engine.column_keys()
+    if keys is None:
+        msg = "columns are declared to be encrypted, and this project has no keys. Next: `leat keys status` says more"
+        raise CellError(msg)
+    return keys
+
+
+def _key(engine: Engine, kid: str) -> DataKey:
+    key = _keys(engine).find(kid)
+    if key is None:
+        msg = (
+            f"the columns of this warehouse are encrypted with the key {kid}, which this project doesn't have. Next: "
+            "bring the key back; `leat keys status` shows which keys there are. Nothing was loaded"
+        )
+        raise CellError(msg)
+    return key

@@ -1,0 +1,32 @@
+"""Data keys in memory, for tests without a key tree."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+
+from leat.pipelines.load.cells import DataKey
+
+
+@dataclass
+class Ring:
+    """Data keys in memory.
+
+    Attributes:
+        kids: the ids of those that are there, the current one last.
+    """
+
+    kids: list[str] = field(default_factory=lambda: ["k1"])
+
+    def current(self) -> DataKey:
+        return key_named(self.kids[-1])
+
+    def hold(self) -> contextlib.AbstractContextManager[DataKey]:
+        return contextlib.nullcontext(self.current())
+
+    def find(self, kid: str) -> DataKey | None:
+        return key_named(kid) if kid in self.kids else None
+
+
+def key_named(kid: str, secret: str = "") -> DataKey:
+    return DataKey(kid, (secret or kid).encode().ljust(32, b"."))
