@@ -182,7 +182,7 @@ def _retire_unused(keys: Keys, places: Sequence[Place], kid: str) -> str | None:
 
 
 def _erase_for_good(session: Session) -> None:
-    """Let SQLite overwrite what this transaction deletes and replaces; Postgres does it with its next VACUUM."""
+    """Let SQLite overwrite what this transaction deletes and replaces; Postgres has no such thing."""
     if session.get_bind().dialect.name == "sqlite":
         session.execute(text("PRAGMA secure_delete = on"))
 
