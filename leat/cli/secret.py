@@ -60,7 +60,8 @@ def list_(context: typer.Context, json: Json = False) -> None:
     workspace = _open(context, "read")
     rows, missing = list_secrets(workspace), missing_secrets(workspace)
     if json:
-        print_json(command="secret", secrets=[asdict(row) for row in rows], missing=missing)
+        named = [{"name": name, "named_in": where} for name, where in missing.items()]
+        print_json(command="secret", secrets=[asdict(row) for row in rows], missing=named)
         return
     if rows:
         table = [(row.name, minute(row.changed_at), row.changed_by) for row in rows]
