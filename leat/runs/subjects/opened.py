@@ -16,7 +16,7 @@ from leat.runs.subjects.searching import Searcher, searcher_of
 from leat.runs.subjects.tables import PeopleTable, people_tables
 from leat.runs.workspace import Workspace
 from leat.sources.tombstones import Tombstones, tombstones_of
-from leat.warehouse.session import Session
+from leat.warehouse.session import Session, WarehouseError
 
 
 def may(workspace: Workspace, verb: Verb) -> None:
@@ -65,11 +65,34 @@ def mask_of(workspace: Workspace) -> Callable[[str], str]:
     return Conversion({}, cache(partial(read_mask_key, workspace.project))).mask
 
 
+def _refuse_encrypted(workspace: Workspace) -> None:
+    """Refuse a project in which something of a person could be missed.
+
+    Raises:
+        WarehouseError: a stream has encrypted columns.
+    """
+    for name, declaration in workspace.declarations.items():
+        for stream in declaration.selected():
+            columns = sorted(declaration.encrypted(stream))
+            if columns:
+                msg = (
+                    f"{name}.{stream.name} has encrypted columns ({', '.join(columns)}), which leat can't search for a "
+                    "person, so it would miss what is in them. Next: remove `encrypt` from the stream, run `leat reset "
+                    f"{name} --stream {stream.name}`, then this again, and encrypt the columns afterwards"
+                )
+                raise WarehouseError(msg)
+
+
 @contextmanager
 def asked(
     workspace: Workspace, given: Identity, also: Sequence[Identity], *, follow: bool = True
 ) -> Iterator[tuple[Asked, Session | None, list[PeopleTable]]]:
-    """Give who is asked for, a snapshot of the warehouse, and its tables; no snapshot when nothing is loaded."""
+    """Give who is asked for, a snapshot of the warehouse, and its tables; no snapshot when nothing is loaded.
+
+    Raises:
+        WarehouseError: a table has encrypted columns, which can't be searched.
+    """
+    _refuse_encrypted(workspace)
     with workspace.warehouse.snapshot() as session:
         loaded = is_loaded(session)
         tables = people_tables(workspace, session) if loaded else []
