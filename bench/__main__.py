@@ -20,6 +20,7 @@ for module in (
     "latency",
     "pages",
     "actions",
+    "role_files",
 ):
     print(f"\n== {module}", flush=True)
     subprocess.run([sys.executable, "-m", f"bench.{module}"], check=True)

@@ -7,8 +7,8 @@ whether the engine can do something.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, Protocol
 
 DialectName = Literal["duckdb", "postgres"]
 """The name of a dialect in messages, in sqlglot, and of the text of a query that is written for each."""
@@ -111,3 +111,11 @@ def to_leat_type(dialect: Dialect, sql: str) -> str:
             return name
     match = re.fullmatch(rf"{dialect.decimal}\(([0-9]+),([0-9]+)\)", sql)
     return f"decimal({match[1]},{match[2]})" if match and int(match[1]) <= _MAX_DIGITS else "?"
+
+
+def by_table(rows: Iterable[tuple[Any, ...]], dialect: Dialect) -> list[tuple[str, str, dict[str, str]]]:
+    """Return schema, table and leat type by column, of rows of schema, table, column and SQL type in order."""
+    tables: dict[tuple[str, str], dict[str, str]] = {}
+    for schema, table, column, kind in rows:
+        tables.setdefault((schema, table), {})[column] = dialect.leat_type(kind)
+    return [(*name, columns) for name, columns in tables.items()]

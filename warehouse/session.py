@@ -8,7 +8,7 @@ See https://docs.python.org/3/library/sys.html#sys.audit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import sqlalchemy
 
     from leat.warehouse.answer import Answer, Limits
+    from leat.warehouse.clearance import AccessPlan, Clearances, Membership
     from leat.warehouse.dialect import Dialect
 
 
@@ -69,11 +70,24 @@ class Session(Protocol):
     def columns(self, schema: str, table: str) -> dict[str, str]:
         """Return leat type by column name, in order; empty when there is no such table."""
 
+    def tables(self, schemas: Sequence[str]) -> list[tuple[str, str, dict[str, str]]]:
+        """Return schema and name of each table and view of some schemas, with its leat type by column name."""
+
     def has_function(self, schema: str, name: str) -> bool:
         """Return whether there is a function that takes one parameter and gives a table."""
 
     def sqlalchemy(self) -> sqlalchemy.Connection:
         """Return this transaction as a SQLAlchemy connection; committing or closing it does nothing."""
+
+
+class Decide(Protocol):
+    """Decides what each role may read."""
+
+    def __call__(self, session: Session) -> Clearances | None:
+        """Return what each role may read of the tables that are there; None where nobody is granted anything."""
+
+    def mark(self) -> str | None:
+        """Return what decides, apart from the tables, as :attr:`Clearances.mark` has it; it is quick."""
 
 
 class Publication(Protocol):
@@ -104,6 +118,8 @@ class Warehouse(Protocol):
     """Where the tables are. One writer at a time; readers are never blocked."""
 
     dialect: Dialect
+    decide: Decide
+    """What roles may read who connect to the warehouse itself."""
 
     @property
     def publication(self) -> Publication | None:
@@ -141,11 +157,17 @@ class Warehouse(Protocol):
             NothingPublished: nothing has been published yet.
         """
 
-    def query(self, sql: str, limits: Limits = ...) -> AbstractContextManager[Answer]:
+    def query(self, sql: str, limits: Limits = ..., role: str | None = None) -> AbstractContextManager[Answer]:
         """Run one query of a reader on what readers see: it can only read, be interrupted, and take so much.
 
+        Args:
+            sql: the query.
+            limits: what it may take.
+            role: as whom to read, where roles are granted what they may read; None for all that there is.
+
         Raises:
-            WarehouseError: it does anything else than read, the database refused it, or it takes more than it may.
+            WarehouseError: it does anything else than read, the database refused it, it takes more than it may, or
+                nothing was granted to the role yet.
         """
 
     def compact(self, tables: Sequence[str]) -> None:
@@ -153,6 +175,28 @@ class Warehouse(Protocol):
 
         On DuckDB the publication does that, see :func:`leat.warehouse.publication.rewrite_next_version`.
         """
+
+    def plan_access(
+        self, session: Session, clearances: Clearances, members: Mapping[str, str], *, make: bool
+    ) -> AccessPlan:
+        """Return how the access of roles and accounts differs from what is wanted; nothing is changed.
+
+        Args:
+            session: an open transaction.
+            clearances: what each role may read; no roles where nobody is granted anything any longer.
+            members: the role of accounts; whoever isn't one of them belongs to none.
+            make: whether what enforces a role is to be made where it is missing.
+        """
+
+    def change_access(self, session: Session, plan: AccessPlan) -> None:
+        """Do what a plan says, in the writing transaction of the caller.
+
+        Raises:
+            WarehouseError: leat itself may not.
+        """
+
+    def read_membership(self, session: Session, clearances: Clearances) -> list[Membership]:
+        """Return who may read what each role may."""
 
     def close(self) -> None:
         """Close what was left open for the next use; using the warehouse again opens it again."""

@@ -61,6 +61,7 @@ def examine(workspace: Workspace) -> Iterator[Finding]:
     yield _warehouse(workspace)
     yield _store(workspace)
     yield from _keys(workspace)
+    yield from _grants(workspace)
 
 
 def _git() -> Finding:
@@ -135,3 +136,21 @@ def _keys(workspace: Workspace) -> Iterator[Finding]:
             yield Finding(f"secret {name}", ok=False, detail=detail)
     except (WarehouseError, Busy, NotConfigured, DeclarationError) as error:
         yield Finding("keys", ok=False, detail=str(error))
+
+
+def _grants(workspace: Workspace) -> Iterator[Finding]:
+    """Yield whether the rights in the warehouse are those of policies/, where they grant any."""
+    from leat.runs.granting import plan
+
+    try:
+        if workspace.security.grants is None:
+            return
+        granting = plan(workspace)
+    except (DeclarationError, WarehouseError, Busy) as error:
+        yield Finding("grants", ok=False, detail=str(error))
+        return
+    changes, roles = granting.plan.statements, len(granting.plan.names)
+    detail = (
+        f"{len(changes)} rights differ from policies/; `leat access plan` shows them, `leat access apply` changes them"
+    )
+    yield Finding("grants", ok=not changes, detail=detail if changes else f"{roles} roles read what policies/ permit")

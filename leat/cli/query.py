@@ -9,7 +9,8 @@ import typer
 from leat.cli.output import Json
 from leat.cli.rows import Form, print_rows
 from leat.cli.usage import UsageMistake
-from leat.runs.access import Resource, require
+from leat.runs.access import Resource, local_user, require
+from leat.runs.granting import query_role
 from leat.runs.reveal import of_query
 from leat.runs.workspace import Workspace
 from leat.warehouse.answer import Limits, size_in_bytes
@@ -39,6 +40,7 @@ def query(
     text = typer.get_text_stream("stdin").read() if sql == "-" else sql
     require(workspace, "query", Resource("query"))
     reveal = of_query(workspace, text)
-    with workspace.warehouse.query(text, limits) as rows:
+    role = query_role(workspace, local_user(workspace).role)
+    with workspace.warehouse.query(text, limits, role) as rows:
         answer = reveal.answer(rows)
         print_rows(answer.columns, answer.rows, Form.json if json else form)

@@ -17,6 +17,7 @@ from leat.sources.settings import read_setting
 if TYPE_CHECKING:
     from leat.control.outbox import ActionRow
     from leat.security.audit.checkpoints import Checkpoint
+    from leat.warehouse.session import Session
 
 __all__ = ["Forbidden", "Principal", "Resource", "Verb"]
 
@@ -131,28 +132,32 @@ def end_access_of_leavers(workspace: Workspace) -> list[str]:
     Reads the stream ``users`` of every integration of the source ``sso``; costs one short query where nobody has signed
     in by an identity provider.
     """
-    names = [name for name, each in workspace.declarations.items() if each.source == "sso"]
-    if not names:
+    if all(each.source != "sso" for each in workspace.declarations.values()):
         return []
     from leat.security.people import LOCAL, list_people
     from leat.security.people import end_access_of_leavers as end_access
 
     if all(person.issuer == LOCAL for person in list_people(workspace.store)):
         return []
+    with workspace.warehouse.snapshot() as session:
+        return end_access(workspace.store, *read_leavers(workspace, session))
+
+
+def read_leavers(workspace: Workspace, session: Session) -> tuple[list[str], list[str]]:
+    """Return ids, logins and addresses of people whom single sign-on shows as inactive, and of those who are active."""
     from leat.pipelines.load.cells import Reader
 
     reader = Reader(workspace.column_keys)  # identities are compared, and shown to nobody
     inactive: list[str] = []
     active: list[str] = []
-    with workspace.warehouse.snapshot() as session:
-        for name in names:
-            there = session.columns(name, "users")
-            columns = [each for each in ("id", "user_name", "email") if each in there]
-            if not columns or "active" not in there:
-                continue
-            quoted = ", ".join(f'"{each}"' for each in columns)
-            rows = session.execute(f'SELECT {quoted}, active IS NOT FALSE AND _deleted_at IS NULL FROM "{name}".users')
-            for *identities, is_active in rows:
-                clear = (str(reader.value(each)) for each in identities if each is not None)
-                (active if is_active else inactive).extend(clear)
-    return end_access(workspace.store, inactive, active)
+    for name in (name for name, each in workspace.declarations.items() if each.source == "sso"):
+        there = session.columns(name, "users")
+        columns = [each for each in ("id", "user_name", "email") if each in there]
+        if not columns or "active" not in there:
+            continue
+        quoted = ", ".join(f'"{each}"' for each in columns)
+        rows = session.execute(f'SELECT {quoted}, active IS NOT FALSE AND _deleted_at IS NULL FROM "{name}".users')
+        for *identities, is_active in rows:
+            clear = (str(reader.value(each)) for each in identities if each is not None)
+            (active if is_active else inactive).extend(clear)
+    return inactive, active

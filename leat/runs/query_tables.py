@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING
 
 from leat.runs.access import Resource
 from leat.runs.workspace import Workspace
+from leat.security.table_access import PERSONAL, system_resources, verb_of
 
 if TYPE_CHECKING:
     from sqlglot import exp
 
+__all__ = ["Unreadable", "resources_of", "resources_of_table", "verb_of"]
+
 _HARMLESS = frozenset({"unnest", "generate_series", "range", "json_each", "json_tree"})
 _ENGINES = frozenset({"information_schema", "pg_catalog"})
-_OF_ROWS = frozenset({"quarantine", "violations", "checks", "log", "cursors"})
-"""Tables of leat itself with values of rows, of whatever integration."""
+_MASKING = re.compile(r"(.+)__(?:viewer|analyst|operator|admin)")
+"""The schemas of views with masked values (docs/security/grants.md)."""
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HIDING = re.compile(
     r"query|query_table|json_execute_serialized_sql|ts_stat|ts_rewrite|crosstab\w*|connectby|xpath_table|glob|sniff_csv|getenv|\w+_to_xml\w*|dblink\w*|lo_\w+"
@@ -94,16 +97,22 @@ def _name_of(function: exp.Func) -> str:
 def resources_of_table(workspace: Workspace, schema: str, table: str) -> list[Resource]:
     """Return what somebody has to be allowed to query, so that they may read a table."""
     schema, table = schema.lower(), table.lower()
-    personal = frozenset({"personal"})
     if schema == "analytics":
-        return [Resource("model", table, tags=personal)]
-    if schema == "hooks":
-        hooked = [name for name, declaration in workspace.declarations.items() if declaration.hooks is not None]
-        return [Resource("hook"), *(Resource("hook", name, integration=name) for name in hooked)]
-    if schema == "leat" and table in _OF_ROWS:
-        return [Resource("stream", integration=name, tags=personal) for name in workspace.declarations]
-    if schema in ("leat", "catalog", *_ENGINES):
+        return [Resource("model", table, tags=PERSONAL)]
+    hooked = [name for name, declaration in workspace.declarations.items() if declaration.hooks is not None]
+    of_leat = system_resources(schema, table, workspace.declarations, hooked)
+    if of_leat is not None:
+        return of_leat
+    if schema in _ENGINES:
         return [Resource("catalog", f"{schema}.{table}")]
+    masking = _MASKING.fullmatch(schema)
+    if (
+        masking is not None and workspace.security.grants is not None
+    ):  # the server lets nobody read it but that role, which sees no personal data there
+        if masking[1] == "analytics":
+            return [Resource("model", table)]
+        stream = table.removesuffix("_history")
+        return [Resource("stream", stream, integration=masking[1], stream=stream)]
     return [_of_stream(workspace, schema, table)]
 
 

@@ -28,6 +28,7 @@ from leat.pipelines.load.quarantined import Choice, count_reasons
 from leat.pipelines.load.results import CheckResult, IntegrationResult
 from leat.pipelines.load.run import run_integrations
 from leat.quality.violation_report import entries
+from leat.runs.granting import follow_people
 from leat.runs.load import SILENT, Observer, auditor, engine_of, load
 from leat.runs.notify import notify
 from leat.runs.publish import Force, Published, publish
@@ -77,6 +78,7 @@ def run(
     started, since = time.monotonic(), datetime.now(UTC)
     force = Force(workspace.store, reason) if request.forced else None
     results = load(workspace, names, request, observer, force=force, trigger=trigger)
+    follow_people(workspace)
     observer.refreshing()
     refreshed, publication = refresh_and_publish(workspace, force=force)
     sent, not_sent = _notify(workspace)

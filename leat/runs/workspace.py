@@ -16,6 +16,7 @@ from leat.pipelines.declare.profile import NoProfile
 from leat.pipelines.declare.project import Project, load_declarations, open_project
 from leat.runs.file_key import file_encryption
 from leat.runs.printable import printable
+from leat.security.policy_file import declares_grants
 from leat.sources.settings import redact
 from leat.warehouse.connect import open_warehouse
 from leat.warehouse.session import Warehouse
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from leat.assets.report import Report
     from leat.catalog.describe import Described
     from leat.pipelines.load.cells import DataKeys
+    from leat.runs.clearance import Decider
     from leat.security.gate import Gate
     from leat.security.policy_file import Security
 
@@ -113,7 +115,17 @@ class Workspace:
             WarehouseError: ``LEAT_WAREHOUSE_ENCRYPTION`` says nothing that leat understands.
         """
         encryption = file_encryption(self.project)
-        return open_warehouse(self.project.warehouse_url, self.project.state, encryption)
+        warehouse = open_warehouse(self.project.warehouse_url, self.project.state, encryption)
+        if declares_grants(self.project):
+            warehouse.decide = self.decider
+        return warehouse
+
+    @cached_property
+    def decider(self) -> Decider:
+        """What decides what roles may read who connect to the warehouse itself."""
+        from leat.runs.clearance import Decider
+
+        return Decider(self.project, lambda: self.security, lambda: self.declarations)
 
     @cached_property
     def encrypts(self) -> bool:

@@ -13,6 +13,7 @@ from leat.pipelines.declare.json_schema import without_titles
 from leat.pipelines.declare.keys import AnyKeys
 from leat.pipelines.declare.values import Duration, Flag, Names
 from leat.security.access import KINDS, VERBS, ResourceKind, Verb
+from leat.security.grants_declaration import GrantsDeclared
 from leat.security.principal import ROLES, Role
 from leat.sources.settings import Secret, Setting
 
@@ -118,6 +119,9 @@ class PolicyFile(_Declared):
     sign_in: SignInDeclared | None = Field(default=None, description="How people sign in; in one file only.")
     audit: AuditDeclared | None = Field(default=None, description="Checkpoints of the audit log; in one file only.")
     keys: AnyKeys | None = Field(default=None, description="Where the key-encryption key is; in one file only.")
+    grants: GrantsDeclared | None = Field(
+        default=None, description="What people may read who connect to the warehouse itself; in one file only."
+    )
 
 
 def policy_schema() -> dict[str, Any]:

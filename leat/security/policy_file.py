@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # a project without policies shouldn't pay for pydantic and Y
     from leat.pipelines.declare.declaration import Declaration
     from leat.pipelines.declare.project import Project
     from leat.pipelines.declare.yaml_file import Loc, YamlFile
+    from leat.security.grants import Grants
     from leat.security.policy_declaration import AuditDeclared, DeclaredRule, PolicyFile, SignInDeclared
 
 TAGS = ("personal", "money")
@@ -29,17 +30,24 @@ class Security:
         policy: who may do what.
         sign_in: how people sign in; None where no identity provider is declared.
         audit: where checkpoints of the audit log go; None for nowhere.
+        grants: what holds for people who connect to the warehouse itself; None where nobody is granted anything.
     """
 
     policy: Policy = DEFAULT_POLICY
     sign_in: SignInDeclared | None = None
     audit: AuditDeclared | None = None
+    grants: Grants | None = None
 
 
 def policy_paths(project: Project) -> list[Path]:
     """Return the files of policies, sorted; the folder need not be there."""
     folder = project.folder / "policies"
     return sorted(path for path in folder.glob("*.y*ml") if not path.name.startswith("."))
+
+
+def declares_grants(project: Project) -> bool:
+    """Return whether a file in ``policies/`` may declare grants; no YAML is read for that."""
+    return any(b"grants:" in path.read_bytes() for path in policy_paths(project))
 
 
 def load_security(project: Project, declarations: Mapping[str, Declaration] | None = None) -> Security:
@@ -69,12 +77,17 @@ def load_security(project: Project, declarations: Mapping[str, Declaration] | No
     for file, shown, declared in files:
         wrong = [*_unknown(declared, declarations)]
         diagnostics += [diagnostic_line(file, shown, loc, text) for loc, text in wrong]
-    for key in ("sign_in", "audit", "keys"):
+    for key in ("sign_in", "audit", "keys", "grants"):
         for file, shown, _ in [each for each in files if getattr(each[2], key) is not None][1:]:
             diagnostics.append(diagnostic_line(file, shown, (key,), "is in another file already"))
-    if diagnostics:
+    compiled = None if diagnostics else _compiled(files)
+    if compiled is not None and compiled.grants is not None and declarations is not None:
+        from leat.security.grants import grant_diagnostics
+
+        diagnostics += grant_diagnostics(compiled.grants, declarations, project)
+    if compiled is None or diagnostics:
         raise DeclarationError(diagnostics)
-    return _compiled(files)
+    return compiled
 
 
 def _read(path: Path, shown: str) -> tuple[YamlFile, str, PolicyFile]:
@@ -117,7 +130,17 @@ def _compiled(files: list[tuple[YamlFile, str, PolicyFile]]) -> Security:
         key: next((getattr(each, key) for _, _, each in files if getattr(each, key) is not None), None)
         for key in ("sign_in", "audit")
     }
-    return Security(Policy(tuple(rules), local), first["sign_in"], first["audit"])  # type: ignore[arg-type]
+    policy = Policy(tuple(rules), local)  # type: ignore[arg-type] # they are validated
+    return Security(policy, first["sign_in"], first["audit"], _grants_of(files))
+
+
+def _grants_of(files: list[tuple[YamlFile, str, PolicyFile]]) -> Grants | None:
+    for file, shown, declared in files:
+        if declared.grants is not None:
+            from leat.security.grants import compile_grants
+
+            return compile_grants(file, shown, declared.grants)
+    return None
 
 
 def _rule(name: str, declared: DeclaredRule) -> Rule:

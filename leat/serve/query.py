@@ -34,7 +34,8 @@ def main() -> None:
     out = sys.stdout.buffer
     workspace = open_workspace(Path(asked["project"]), may_be_empty=True)
     try:
-        with workspace.warehouse.query(asked["sql"], Limits(seconds=asked["seconds"])) as encrypted:
+        limits = Limits(seconds=asked["seconds"])
+        with workspace.warehouse.query(asked["sql"], limits, asked["role"]) as encrypted:
             answer = Reveal(workspace, (), decided=asked["decrypt"]).answer(encrypted)
             rows = itertools.islice(answer.rows, asked["rows"])
             first = list(itertools.islice(rows, _BATCH))  # what is wrong with a row often shows here

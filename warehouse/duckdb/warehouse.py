@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leat.warehouse.answer import Answer, Limits
+from leat.warehouse.clearance import AccessPlan, Clearances, Membership
 from leat.warehouse.dialect import Dialect
+from leat.warehouse.duckdb.clearance import ClearanceFiles
 from leat.warehouse.duckdb.dialect import DUCKDB
 from leat.warehouse.duckdb.encryption import PLAIN, FileEncryption, is_encrypted
 from leat.warehouse.duckdb.interrupt import interruptible
@@ -19,7 +21,7 @@ from leat.warehouse.duckdb.query import answered
 from leat.warehouse.duckdb.session import DuckDBSession
 from leat.warehouse.duckdb.writer import WriterFile, explaining_the_disk
 from leat.warehouse.locks import file_lock
-from leat.warehouse.session import NothingPublished, Session
+from leat.warehouse.session import Decide, NothingPublished, Session
 
 if TYPE_CHECKING:
     import duckdb
@@ -40,6 +42,7 @@ class DuckDBWarehouse:
     encryption: FileEncryption = PLAIN
     dialect: Dialect = DUCKDB
     publication: DuckDBPublication = field(init=False)
+    _files: ClearanceFiles = field(init=False)
     _writer: WriterFile = field(init=False)
     _newest: NewestVersion = field(init=False)
 
@@ -47,6 +50,17 @@ class DuckDBWarehouse:
         self._writer = WriterFile(self.state / "writer" / "warehouse.duckdb", self.memory, self.encryption)
         self.publication = DuckDBPublication(self._writer, self.state / "warehouse.duckdb")
         self._newest = NewestVersion(self.publication)
+        self._files = ClearanceFiles(self._writer, self.publication, self.state / "clearance")
+        self.publication.after = self._files.follow
+
+    @property
+    def decide(self) -> Decide:
+        """What decides what roles may read."""
+        return self._files.decide
+
+    @decide.setter
+    def decide(self, decide: Decide) -> None:
+        self._files.decide = decide
 
     @property
     def path(self) -> Path:
@@ -108,36 +122,57 @@ class DuckDBWarehouse:
         """Open a read-only transaction on the published file."""
         newest = self._newest.connect()
         if newest is None:
-            with self._alone() as connection:
+            with self._alone(self.path) as connection:
                 yield DuckDBSession(connection)
             return
         with newest, interruptible(newest), explaining_the_disk(self.path):
             yield DuckDBSession(newest)
 
     @contextlib.contextmanager
-    def query(self, sql: str, limits: Limits = Limits()) -> Iterator[Answer]:  # noqa: B008 - frozen
-        """Run one query of a reader on the published file."""
-        with self._alone() as connection, answered(connection, self.state / "query", sql, limits) as answer:
+    def query(
+        self,
+        sql: str,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        role: str | None = None,
+    ) -> Iterator[Answer]:
+        """Run one query of a reader on the published file, or on that of their role."""
+        path = self.path if role is None else self._files.path_of(role)
+        with self._alone(path) as connection, answered(connection, self.state / "query", sql, limits) as answer:
             yield answer
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open the published file for one reader, whose settings concern nobody else."""
-        if not self.path.exists():
+    def _alone(self, path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open a published file for one reader, whose settings concern nobody else."""
+        if not path.exists():
             msg = "nothing has been published yet; `leat run` loads the declared integrations"
             raise NothingPublished(msg)
         import duckdb
 
         # Connecting to the path itself would give the version that this process happens to have open already.
         with duckdb.connect(":memory:") as connection, interruptible(connection):
-            with explaining_the_disk(self.path):
-                self.encryption.attach(connection, self.path, "warehouse", read_only=True)
+            with explaining_the_disk(path):
+                self.encryption.attach(connection, path, "warehouse", read_only=True)
             connection.execute("USE warehouse")
             connection.execute("SET TimeZone = 'UTC'")
             yield connection
 
     def compact(self, tables: Sequence[str]) -> None:
         """Do nothing: the next publication rewrites the file."""
+
+    def plan_access(
+        self, session: Session, clearances: Clearances, members: Mapping[str, str], *, make: bool
+    ) -> AccessPlan:
+        """Return what would become of the files of roles; who belongs to a group is up to the machine."""
+        del session, members, make
+        return self._files.plan(clearances)
+
+    def change_access(self, session: Session, plan: AccessPlan) -> None:
+        """Do nothing: the next publication makes the files."""
+
+    def read_membership(self, session: Session, clearances: Clearances) -> list[Membership]:
+        """Return the accounts of the machine that are in the group of a role."""
+        del session
+        return self._files.membership(clearances)
 
     def close(self) -> None:
         """Close the published file, which snapshots leave open for the next."""

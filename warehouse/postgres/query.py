@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from leat.warehouse.answer import Answer, Limits
 from leat.warehouse.query import FETCHED, Watch, explained, first_word, refuse, refuse_empty, several
-from leat.warehouse.session import WarehouseError
+from leat.warehouse.session import WarehouseError, quote
 
 T = TypeVar("T")
 _READER = "pg_read_all_data"
@@ -42,8 +42,14 @@ _COLUMNS = (
 
 
 @contextlib.contextmanager
-def answered(connection: Any, sql: str, limits: Limits) -> Iterator[Answer]:
+def answered(connection: Any, sql: str, limits: Limits, role: str | None = None) -> Iterator[Answer]:
     """Run one query on a psycopg2 connection that is in a read-only transaction and isn't used afterwards.
+
+    Args:
+        connection: the connection.
+        sql: the query.
+        limits: what it may take.
+        role: the role of the server to run it as; None for one that reads everything.
 
     Raises:
         WarehouseError: it does anything else than read, or the database refused it.
@@ -65,7 +71,10 @@ def answered(connection: Any, sql: str, limits: Limits) -> Iterator[Answer]:
     def begin() -> list[tuple[Any, ...]]:
         _check_functions(cursor, sql)
         _limit(cursor, limits)
-        _become_reader(cursor)
+        if role is None:
+            _become_reader(cursor)
+        else:
+            cursor.execute(f"SET LOCAL ROLE {quote(role)}")
         cursor.execute("SELECT set_config('leat.query', %s, true)", (sql,))
         cursor.execute(_OPEN)
         return fetch()

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leat.warehouse.dialect import Dialect
+from leat.warehouse.dialect import Dialect, by_table
 from leat.warehouse.error_text import values_removed
 from leat.warehouse.postgres.dialect import FOLDING, POSTGRES
+from leat.warehouse.postgres.grants import release
 from leat.warehouse.session import check_files, field_types, quote
 
 if TYPE_CHECKING:
@@ -20,16 +21,26 @@ if TYPE_CHECKING:
     import sqlalchemy
 
 _BATCH_ROWS = 65_536
+_OF_TABLES = re.compile(r"\s*(?:CREATE|ALTER|DROP)\s+(?!TEMP)")
 _MARK = re.compile(r"""'[^']*'|"[^"]*"|[?%]""")
 """A parameter, and what might look like one: a text, a name, a per cent sign."""
 
 
 @dataclass(slots=True)
 class PostgresSession:
-    """One transaction on a Postgres connection."""
+    """One transaction on a Postgres connection.
+
+    Attributes:
+        alchemy: the connection.
+        dialect: its dialect.
+        guarded: whether there may be row policies and masking views, which have to make way for a change of a table.
+        altered: whether a statement has made or changed a table.
+    """
 
     alchemy: sqlalchemy.Connection
     dialect: Dialect = POSTGRES
+    guarded: bool = False
+    altered: bool = False
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
@@ -41,6 +52,10 @@ class PostgresSession:
         return int(self._run(sql, params).rowcount)
 
     def _run(self, sql: str, params: Sequence[Any]) -> Any:
+        if self.guarded and _OF_TABLES.match(sql):
+            self.altered = True
+            for drop in release(self, sql):
+                self._run(drop, ())
         sys.audit("leat.statement", sql)
         cursor: Any = self.raw.cursor()
         if FOLDING in sql and self.raw.server_version < 170_000:
@@ -95,6 +110,17 @@ class PostgresSession:
             (quote(schema, table),),
         )
         return {name: self.dialect.leat_type(kind) for name, kind in rows}
+
+    def tables(self, schemas: Sequence[str]) -> list[tuple[str, str, dict[str, str]]]:
+        """Return schema, name and columns of each table and view of some schemas."""
+        rows = self.execute(
+            "SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, CASE WHEN a.atttypid = "
+            "'numeric'::regtype THEN a.atttypmod END) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = "
+            "c.relnamespace JOIN pg_attribute AS a ON a.attrelid = c.oid WHERE n.nspname = ANY(?) AND c.relkind IN "
+            "('r', 'v', 'm', 'p', 'f') AND a.attnum > 0 AND NOT a.attisdropped ORDER BY 1, 2, a.attnum",
+            (list(schemas),),
+        )
+        return by_table(rows, self.dialect)
 
     def has_function(self, schema: str, name: str) -> bool:
         """Return whether there is such a function."""

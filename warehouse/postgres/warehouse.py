@@ -5,18 +5,22 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from leat.warehouse.answer import Answer, Limits
+from leat.warehouse.clearance import NOBODY, AccessPlan, Clearances, Membership
 from leat.warehouse.dialect import Dialect
 from leat.warehouse.error_text import remove_values
 from leat.warehouse.locks import advisory_key
+from leat.warehouse.postgres.access import plan_access, read_membership
 from leat.warehouse.postgres.dialect import POSTGRES
+from leat.warehouse.postgres.grants import execute_grants, grant
 from leat.warehouse.postgres.query import answered
+from leat.warehouse.postgres.roles import role_on_server
 from leat.warehouse.postgres.session import PostgresSession
-from leat.warehouse.session import Busy, Session, WarehouseError
+from leat.warehouse.session import Busy, Decide, Session, WarehouseError
 from leat.warehouse.url import shown_url
 
 if TYPE_CHECKING:
@@ -33,12 +37,15 @@ class PostgresWarehouse:
 
     Args:
         url: ``postgresql://user:password@host:port/database``.
+        dialect: its dialect.
+        decide: decides what roles may read, which is granted in each transaction that changes a table.
     """
 
     url: str
     dialect: Dialect = POSTGRES
     publication: ClassVar[None] = None  # a commit shows readers what it wrote
     client: ClassVar[tuple[str, str]] = "psql", 'psql "$LEAT_WAREHOUSE"'
+    decide: Decide = NOBODY
     _made: list[sqlalchemy.Engine] = field(default_factory=list)
 
     @property
@@ -119,9 +126,18 @@ class PostgresWarehouse:
                     raise
                 msg = "the warehouse is locked by another process; retry later"
                 raise Busy(msg) from error
-            yield PostgresSession(connection)
+            session = PostgresSession(connection, guarded=self.decide is not NOBODY)
+            yield session
+            if session.altered:
+                self._grant(session)
             sys.audit("leat.statement", "COMMIT")
             connection.commit()
+
+    def _grant(self, session: Session) -> None:
+        """Give the rights on what was made or changed, so that nobody sees it with other rights."""
+        clearances = self.decide(session)
+        if clearances is not None:
+            grant(session, clearances)
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[Session]:
@@ -142,10 +158,31 @@ class PostgresWarehouse:
                 connection.invalidate()  # what a query has set must not reach the next user of the pool
 
     @contextlib.contextmanager
-    def query(self, sql: str, limits: Limits = Limits()) -> Iterator[Answer]:  # noqa: B008 - frozen
-        """Run one query of a reader on what is committed."""
-        with self.published() as session, answered(session.raw, sql, limits) as answer:
-            yield answer
+    def query(
+        self,
+        sql: str,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        role: str | None = None,
+    ) -> Iterator[Answer]:
+        """Run one query of a reader on what is committed, with the rights of their role."""
+        with self.published() as session:
+            name = None if role is None else role_on_server(session, role)
+            with answered(session.raw, sql, limits, name) as answer:
+                yield answer
+
+    def plan_access(
+        self, session: Session, clearances: Clearances, members: Mapping[str, str], *, make: bool
+    ) -> AccessPlan:
+        """Return how privileges, policies, views and members differ from what is wanted."""
+        return plan_access(session, clearances, members, make=make)
+
+    def change_access(self, session: Session, plan: AccessPlan) -> None:
+        """Execute the statements of a plan."""
+        execute_grants(session, plan.statements)
+
+    def read_membership(self, session: Session, clearances: Clearances) -> list[Membership]:
+        """Return the members of the roles of the server."""
+        return read_membership(session, clearances)
 
     def compact(self, tables: Sequence[str]) -> None:
         """Write tables and their indexes again; each is locked meanwhile."""

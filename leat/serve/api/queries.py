@@ -14,8 +14,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from leat.runs.access import Resource, Verb
-from leat.runs.query_tables import Unreadable, resources_of
+from leat.runs.access import Resource
+from leat.runs.granting import query_role
+from leat.runs.query_tables import Unreadable, resources_of, verb_of
 from leat.runs.reveal import may_decrypt
 from leat.serve.api.guard import AsGuard, Guard, GuardedRoute
 from leat.serve.api.models import NewQuery
@@ -155,15 +156,11 @@ def allow(guard: Guard, sql: str, *, export: bool = False) -> bool:
     return guard.workspace.encrypts and may_decrypt(guard.workspace, resources, guard.principal)
 
 
-def verb_of(resource: Resource) -> Verb:
-    """Return what somebody has to be allowed to do with a table, so that their query may read it."""
-    return "read" if resource.kind in ("catalog", "hook") else "query"
-
-
 async def _start(guard: Guard, body: NewQuery, form: str, decrypts: bool) -> asyncio.subprocess.Process:
     asked = {
         **{"project": str(guard.workspace.project.folder), "sql": body.sql, "seconds": body.seconds},
         **{"rows": body.rows, "form": form, "decrypt": decrypts},
+        "role": query_role(guard.workspace, guard.principal.role),
     }
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(

@@ -14,11 +14,11 @@ from starlette.concurrency import run_in_threadpool
 
 from leat.catalog.site.contents import Entry
 from leat.runs.access import Forbidden, Resource
-from leat.runs.query_tables import resources_of_table
+from leat.runs.query_tables import resources_of_table, verb_of
 from leat.runs.saved_queries import SavedQuery, TooManyQueries, delete_query, save_query, saved_queries, saved_query
 from leat.serve.api.guard import AsGuard, Guard
 from leat.serve.api.models import NewQuery
-from leat.serve.api.queries import Answering, begin, end, rows_of, unless_gone, verb_of
+from leat.serve.api.queries import Answering, begin, end, rows_of, unless_gone
 from leat.serve.pages.contents import contents_of
 from leat.serve.pages.form import AsForm
 from leat.serve.pages.query_error import QueryError, explained
