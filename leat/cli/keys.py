@@ -31,7 +31,7 @@ def show(context: typer.Context, json: Json = False) -> None:
 
 
 def status(context: typer.Context, json: Json = False) -> None:
-    """Show the data keys, how much each encrypts, and whether the key-encryption key fits."""
+    """Show the data keys. Say how much each encrypts, and whether they can be unwrapped."""
     shown = keys_status(_open(context, "read"))
     if json:
         print_json(command="keys", **asdict(shown))
@@ -70,9 +70,9 @@ def reencrypt(
     wait: Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for loads that hold an old key.")] = 60,
     json: Json = False,
 ) -> None:
-    """Encrypt everything again that old keys have encrypted, then retire those; resumable, while all else runs.
+    """Encrypt everything with the current keys, then retire old ones.
 
-    Exit code 75: a load still holds an old key; run it again.
+    It can be killed and run again, while all else goes on. Exit code 75: a load still holds an old key; run it again.
     """
     workspace = _open(context, "administer")
     done = reencrypt_values(workspace, lambda _place, _count: None, wait)

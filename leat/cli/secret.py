@@ -34,12 +34,12 @@ def show_all(context: typer.Context, json: Json = False) -> None:
 
 
 def set_(context: typer.Context, name: Name, json: Json = False) -> None:
-    """Store a secret; its value is read from stdin, or asked for."""
+    """Store a secret. Its value is read from stdin, or asked for."""
     _change(context, name, json=json, rotated=False)
 
 
 def rotate(context: typer.Context, name: Name, json: Json = False) -> None:
-    """Replace the value of a secret by a new one, which is read from stdin, or asked for."""
+    """Replace the value of a secret. The new one is read from stdin, or asked for."""
     _change(context, name, json=json, rotated=True)
 
 
@@ -56,7 +56,7 @@ def _change(context: typer.Context, name: str, *, json: bool, rotated: bool) -> 
 
 
 def list_(context: typer.Context, json: Json = False) -> None:
-    """List secrets, without their values, and those that are named and missing."""
+    """List secrets without their values. Name those that a file names and are missing."""
     workspace = _open(context, "read")
     rows, missing = list_secrets(workspace), missing_secrets(workspace)
     if json:

@@ -24,6 +24,7 @@ from tests.kit.killed_lines import killed_at_each_line
 from tests.kit.planted import forms, leaks
 from tests.kit.project import row, rows
 from tests.kit.receiver import new_secret, receiving
+from tests.kit.terminal import on_terminal
 
 PLANTED = "planted/secret+of the=shop-93172"
 HOOK = new_secret("hook")
@@ -71,6 +72,15 @@ def test_a_secret_is_set_listed_rotated_and_removed(tmp_path: Path) -> None:
     assert audited[::-1] == [("key.created", None), ("secret.set", "shop-key"), ("secret.rotated", "shop-key"),
                              ("secret.removed", "shop-key")]  # fmt: skip
     assert leaks(tmp_path, [PLANTED]) == []
+
+
+def test_a_terminal_does_not_show_what_is_typed(tmp_path: Path) -> None:
+    leat = tally_project(tmp_path)
+    shown = on_terminal(leat, "secret", "set", "shop-key", answer=f"{PLANTED}\n")
+    assert "Value of shop-key (it isn't shown): " in shown
+    assert "shop-key is stored, encrypted" in shown
+    assert PLANTED not in shown
+    assert secret_store(open_project(tmp_path)).read("shop-key") == PLANTED
 
 
 def test_what_is_missing_is_named_with_the_command_that_sets_it(tmp_path: Path) -> None:
