@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from leat.warehouse.duckdb.encryption import is_encrypted
 from tests.contract.evidence import written
 from tests.kit.command import Leat, tally_project, then
 from tests.kit.examples import number_of
@@ -19,6 +20,14 @@ from tests.kit.project import row, rows
 
 STREAMS = f"{{fed: {{history: true, encrypt: [{EVERY}]}}, scanned: {{encrypt: [label], joined: [label]}}}}"
 SQL = f"SELECT id, {EVERY} FROM tally.fed ORDER BY id"
+POLICIES = """\
+rules:
+  - forbid: query
+    up_to: analyst
+    on: {stream: tally.scanned}
+local_accounts: {default: admin, anna: analyst}
+grants: {}
+"""
 CHANCE = random.Random(13)  # noqa: S311
 
 
@@ -93,3 +102,21 @@ def test_a_person_isnt_searched_for_where_something_could_be_missed(tmp_path: Pa
         assert done.returncode == 1, said
         assert "tally.fed has encrypted columns (label), which leat can't search" in said
         assert "Next: remove `encrypt` from the stream, run `leat reset tally --stream fed`" in said
+
+
+def test_files_of_roles_are_encrypted_and_get_new_keys_as_well(tmp_path: Path) -> None:
+    leat = tally_project(tmp_path, STREAMS, LEAT_WAREHOUSE_ENCRYPTION="keys")
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "team.yaml").write_text(POLICIES)
+    then(leat, rows("fed", *planted_rows()))
+    ok(leat, "run")
+    for _ in range(2):
+        files = sorted((tmp_path / ".leat" / "clearance").iterdir())
+        assert files
+        assert all(is_encrypted(path) for path in files)
+        shown = leat("query", "--format", "csv", "SELECT label FROM tally.fed", LEAT_USER="anna")
+        assert shown.returncode == 0, shown.stderr
+        assert "(encrypted " in shown.stdout or shown.stdout.split() == ["label"]
+        ok(leat, "keys", "rotate")
+        ok(leat, "keys", "reencrypt")
+        assert [state for state, _ in states(leat)["warehouse"]][-2:] == ["retired", "current"]

@@ -81,6 +81,10 @@ class ClearanceFiles:
             raise WarehouseError(msg)
         return Path(path)
 
+    def paths(self) -> list[Path]:
+        """Return the files that were made last."""
+        return [Path(each["path"]) for each in self._noted().get("roles", {}).values()]
+
     def plan(self, clearances: Clearances) -> AccessPlan:
         """Return what would become of the files; nothing is changed."""
         noted = self._noted().get("roles", {})

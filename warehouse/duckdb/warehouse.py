@@ -80,9 +80,9 @@ class DuckDBWarehouse:
         return is_encrypted(self._writer.path)
 
     def keys_in_use(self, wait: float) -> set[int]:
-        """Return which keys open the writer's and the published file; no file gets another key meanwhile."""
+        """Return which keys open the writer's file, the published one and those of roles; none changes meanwhile."""
         with self._writer.locked(wait):
-            files = [path for path in (self._writer.path, self.path) if is_encrypted(path)]
+            files = [path for path in (self._writer.path, self.path, *self._files.paths()) if is_encrypted(path)]
             return {number for path in files if (number := self.encryption.opened_by(path)) is not None}
 
     @contextlib.contextmanager
