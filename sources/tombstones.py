@@ -22,6 +22,8 @@ _WORD = re.compile(r"\w+(?:['\u2019-]\w+)*")
 _SPACE = re.compile(r"[\s\u00a0]+")
 _DISTINCT = re.compile(r"[\w+-]*[._+-]\w[\w.+-]*|\w{8,}")
 _REPLACED_NAME = re.compile(r"Erased [0-9a-f]{8}")
+_ID = re.compile(r"(?=.*[a-zA-Z])(?=.*[0-9])[\w.:-]{8,}")
+_DASH, _MOST_PARTS = re.compile("-"), 8
 _MOST_CACHED = 200_000
 ERASED = "erased"
 """With this word begins everything that replaces an identity."""
@@ -42,6 +44,11 @@ def may_be_mentioned(kind: str, value: str) -> bool:
     if kind == NAME:
         return " " in words_of(value)
     return kind in ADDRESSES and ("@" in value or _DISTINCT.fullmatch(normalised(value)) is not None)
+
+
+def is_unmistakable(value: str) -> bool:
+    """Return whether an id, such as cus_NffrFeUfNV2Hib, can't be an amount or a number of something else."""
+    return _ID.fullmatch(value) is not None
 
 
 def scope_of(kind: str, integration: str) -> str:
@@ -100,8 +107,9 @@ class Tombstones:
         return bool(self._once(f"{kind}@{scope}", value, lambda: digest(self.key, kind, scope, value) in self.exact))
 
     def is_any(self, integration: str, value: str) -> bool:
-        """Return whether a value is an erased identity of any kind that the integration has."""
-        return any(self.has(kind, integration, value) for kind in ("email", *self.kinds.get(integration, ())))
+        """Return whether a value is an erased identity, of any kind of the integration, and can be nothing else."""
+        kinds = self.kinds.get(integration, frozenset()) if is_unmistakable(value) else ()
+        return any(self.has(kind, integration, value) for kind in ("email", *kinds))
 
     def replacement(self, value: str, kind: str = "login") -> str:
         """Return what replaces an identity: an address for an address, a name for a name; nothing for nothing."""
@@ -160,10 +168,25 @@ class Tombstones:
         token = match[0]
 
         def replaced() -> str:
-            there = digest(self.key, "email", "", token) in self.mentioned
-            return self.replacement(token) if there else token
+            if digest(self.key, "email", "", token) in self.mentioned:
+                return self.replacement(token)
+            return token if "@" in token or "%40" in token else self._in_parts(token)
 
         return str(self._once("token", token, replaced))
+
+    def _in_parts(self, token: str) -> str:
+        """Return a word such as leave-ada.king in which an erased login between dashes is replaced."""
+        parts = _DASH.split(token)
+        if not 1 < len(parts) <= _MOST_PARTS:
+            return token
+        for length in range(len(parts) - 1, 0, -1):
+            for start in range(len(parts) - length + 1):
+                inner = "-".join(parts[start : start + length])
+                if digest(self.key, "email", "", inner) in self.mentioned:
+                    whole = (self._in_parts("-".join(parts[:start])), self.replacement(inner),
+                             self._in_parts("-".join(parts[start + length :])))  # fmt: skip
+                    return "-".join(each for each in whole if each)
+        return token
 
     def _without_names(self, value: str) -> str:
         plain = value if unicodedata.is_normalized("NFC", value) else unicodedata.normalize("NFC", value)

@@ -80,6 +80,13 @@ def print_plan(plan: Plan) -> None:
         say(f"continues the erasure that {plan.running.approved_by} began at {minute(plan.running.created_at)}")
 
 
+def _by_reason(report: Report) -> dict[str | None, list[str]]:
+    places: dict[str | None, list[str]] = {}
+    for left in report.left:
+        places.setdefault(left.why, []).append(left.where)
+    return places
+
+
 def print_report(report: Report) -> None:
     """Print what an erasure did, and what is left."""
     for table in report.tables:
@@ -90,9 +97,8 @@ def print_report(report: Report) -> None:
         say(f"{file.path}: {file.done}")
     if report.withheld is not None:
         say(("not published", "red"), f": {report.withheld}")
-    for left in report.left:
-        said = f" in {left.where}: {counted(left.rows, 'time')}"
-        say(("left", "yellow" if left.why else "red"), said + (f", {left.why}" if left.why else ""))
+    for why, places in _by_reason(report).items():
+        say(("left", "yellow" if why else "red"), f" in {', '.join(places)}" + (f": {why}" if why else ""))
     if report.done:
         say(("✓", "green"), f" erased: nothing names this person any more where leat can erase ({report.erasure})")
         say("`leat subject places` lists what leat can't reach: the systems themselves, backups, logs of Postgres",

@@ -67,24 +67,19 @@ def find_stored(engine: Engine, names: Names) -> list[StoredIn]:
     results = []
     with engine.connect() as connection:
         for table, column in _texts():
-            number = connection.execute(
-                select(func.count()).select_from(table).where(_names(column, names.values))
-            ).scalar_one()
+            values = connection.execute(select(column).where(_names(column, names.values))).scalars()
+            number = sum(_says(value, names) for value in values)
             if number:
-                results.append(StoredIn(table.name, column.name, int(number)))
+                results.append(StoredIn(table.name, column.name, number))
         bodies = len(_bodies(connection, names))
     return [*results, StoredIn("action_body", "content", bodies)] if bodies else results
 
 
 def rows_stored(engine: Engine, names: Names) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the rows of the control store that name a person, with their table."""
-    tables: dict[str, list[Any]] = {}
-    for table, column in _texts():
-        tables.setdefault(table.name, []).append(column)
+    """Yield the rows of the control store that name a person, with their table; without secrets."""
     with engine.connect() as connection:
-        for name, columns in tables.items():
-            wanted = select(Table.metadata.tables[name]).where(or_(*(_names(each, names.values) for each in columns)))
-            for row in connection.execute(wanted):
+        for name in sorted({table.name for table, _ in _texts()}):
+            for row in _rows(connection, Table.metadata.tables[name], names):
                 yield (
                     name,
                     {
@@ -97,10 +92,28 @@ def rows_stored(engine: Engine, names: Names) -> Iterator[tuple[str, dict[str, A
 
 def in_flight(engine: Engine, names: Names) -> list[str]:
     """Return the ids of actions that name a person and may have been sent: nobody may change them now."""
-    columns = [column for table, column in _texts() if table.name == "action"]
     with engine.connect() as connection:
-        named = or_(*(_names(each, names.values) for each in columns))
-        return list(connection.execute(select(Action.id).where(Action.state.in_(_IN_FLIGHT), named)).scalars())
+        return _actions(connection, _IN_FLIGHT, names)
+
+
+def _rows(connection: Connection, table: SqlTable, names: Names) -> list[Any]:
+    """Return the rows of a table that name a person."""
+    columns = [column for one, column in _texts() if one is table]
+    named = or_(*(_names(each, names.values) for each in columns))
+    listed = connection.execute(select(table).where(named))
+    return [row for row in listed if any(_says(row._mapping[column.name], names) for column in columns)]
+
+
+def _actions(connection: Connection, states: Sequence[str], names: Names) -> list[str]:
+    actions = _rows(connection, Table.metadata.tables[Action.__tablename__], names)
+    return [row.id for row in actions if row.state in states]
+
+
+def _says(value: Any, names: Names) -> bool:
+    """Return whether a value names a person: what has their address in a longer one doesn't."""
+    if value is None:
+        return False
+    return bool((names.in_text(value) if isinstance(value, str) else names.in_json(value)) != value)
 
 
 def erase_stored(engine: Engine, names: Names, now: datetime) -> list[StoredIn]:
@@ -168,9 +181,7 @@ def _bodies(connection: Connection, names: Names) -> list[str]:
 
 def _withdraw(session: Session, names: Names, now: datetime) -> None:
     """Withdraw actions that name the person and wait: what they would send is no longer there."""
-    columns = [column for table, column in _texts() if table.name == "action"]
-    named = or_(*(_names(each, names.values) for each in columns))
-    ids = list(session.scalars(select(Action.id).where(Action.state.in_(_WITHDRAWN), named)))
+    ids = _actions(session.connection(), _WITHDRAWN, names)
     if ids:
         session.execute(
             change_rows(Action).where(Action.id.in_(ids)).values(state="cancelled", ended_at=now, updated_at=now)

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import Any
@@ -24,6 +25,8 @@ from leat.pipelines.load.plan import SYNC, LoadPlan
 from leat.sources.batch import to_json
 from leat.sources.driver import Conceal, Sync, load_driver
 from leat.sources.events import Cursor, Event, Listed
+from leat.sources.http.calls import ApiCall
+from leat.sources.tombstones import Tombstones
 
 
 def extract(engine: Engine, plan: LoadPlan) -> Landed | None:
@@ -63,6 +66,11 @@ def extract(engine: Engine, plan: LoadPlan) -> Landed | None:
     return landed
 
 
+def _without_erased(call: ApiCall, tombstones: Tombstones) -> ApiCall:
+    """Return a request as it may be recorded: a path may name somebody who was erased."""
+    return replace(call, path=tombstones.text(call.path)) if tombstones else call
+
+
 def _erased(engine: Engine, plan: LoadPlan) -> dict[str, Forgetting]:
     """Return what erasing does to the rows of each stream; nothing when nobody is erased."""
     tombstones = engine.tombstones()
@@ -74,7 +82,7 @@ def _erased(engine: Engine, plan: LoadPlan) -> dict[str, Forgetting]:
 def _sync(engine: Engine, plan: LoadPlan, now: datetime) -> Sync:
     """Return what the driver is given."""
     declaration, project = plan.declaration, engine.project
-    name = declaration.name
+    name, tombstones = declaration.name, engine.tombstones()
     return Sync(
         integration=name,
         streams=plan.streams,
@@ -83,7 +91,7 @@ def _sync(engine: Engine, plan: LoadPlan, now: datetime) -> Sync:
         folder=project.state / "sources" / (f"{name}.from" if plan.since else name),
         now=now,
         progress=lambda what, count: engine.progress(name, what, count),
-        called=lambda call: engine.called(name, call),
+        called=lambda call: engine.called(name, _without_erased(call, tombstones)),
         masked={stream.name: declaration.hidden(stream) for stream in declaration.every_stream()},
         mask=Conversion({}, cache(partial(read_mask_key, project))).mask,
         conceal=_concealing(engine, plan),

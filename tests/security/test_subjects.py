@@ -322,7 +322,7 @@ def test_a_webhook_that_arrives_later_brings_nothing(copied: Club) -> None:
     lines = [
         Event(number, datetime(2030, 1, 1, tzinfo=UTC), "club", f"e{number}", "member.changed", json.dumps(body))
         for number, body in enumerate(
-            [{"email": ADA}, {"object": {"member": "m1", "phone": "+33 1 23 45"}}, {"email": "bob.lee@club.example"}], 1
+            [{"email": ADA}, {"object": {"email": ADA, "phone": "+33 1 23 45"}}, {"email": "bob.lee@club.example"}], 1
         )
     ]
     next(live.glob("*.ndjson")).write_bytes(b"".join(map(to_line, lines)))

@@ -9,7 +9,7 @@ from typing import Any
 from leat.runs.subjects.identities import Identity
 from leat.runs.subjects.tables import PeopleTable
 from leat.sources.subject import ADDRESSES, NAME
-from leat.sources.tombstones import may_be_mentioned, scope_of
+from leat.sources.tombstones import Tombstones, is_unmistakable, may_be_mentioned, scope_of, tombstones_of
 from leat.warehouse.session import Session, quote
 
 
@@ -61,7 +61,7 @@ def _mentions(table: PeopleTable, name: str, identities: Sequence[Identity], kin
     for each, integration, value in identities:
         if may_be_mentioned(each, value):
             wanted += sorted({value.lower(), value.lower().replace("@", "%40")})
-        elif kind == "json" and integration == table.schema and scope_of(each, integration) != "":
+        elif kind == "json" and integration == table.schema and scope_of(each, integration) and is_unmistakable(value):
             wanted.append(f'"{value.lower()}"')
     return [Condition("$column LIKE ? ESCAPE '!'", (f"%{_escaped(value)}%",)) for value in wanted]
 
@@ -93,6 +93,7 @@ def count_rows(
 ) -> list[Mentioned]:
     """Return the columns that name a person, with how many rows do, by table."""
     results = []
+    stones = tombstones_of(b"unused", identities)
     for table in tables:
         tests = conditions(table, identities, masks)
         if not tests:
@@ -101,5 +102,31 @@ def count_rows(
         anyhow = " OR ".join(test.sql for test in tests.values())
         params = [value for test in tests.values() for value in test.params]
         ((*numbers,),) = session.execute(f"SELECT {counts} FROM {table.quoted} WHERE {anyhow}", [*params, *params])
-        results += [Mentioned(str(table), name, int(n)) for name, n in zip(tests, numbers, strict=True) if n]
+        for name, number in zip(tests, numbers, strict=True):
+            exact = _count(session, table, name, tests[name], _values(table, name, identities, masks), stones)
+            results += [Mentioned(str(table), name, exact)] if number and exact else []
     return results
+
+
+def _count(
+    session: Session, table: PeopleTable, name: str, test: Condition, values: frozenset[str], stones: Tombstones
+) -> int:
+    """Return how many rows really name a person: joann@example.com has ann@example.com in it, and is somebody else."""
+    sql = f"SELECT CAST({quote(name)} AS VARCHAR), count(*) FROM {table.quoted} WHERE {test.sql} GROUP BY 1"
+    return sum(
+        int(number)
+        for value, number in session.execute(sql, test.params)
+        if value.strip().lower() in values or stones.text(value) != value or _has_id(value, values)
+    )
+
+
+def _has_id(value: str, values: frozenset[str]) -> bool:
+    return any(f'"{each}"' in value.lower() for each in values if is_unmistakable(each))
+
+
+def _values(
+    table: PeopleTable, name: str, identities: Sequence[Identity], masks: Mapping[Identity, str]
+) -> frozenset[str]:
+    """Return what a value may be as a whole, in lower case."""
+    ids = {value.lower() for _, integration, value in identities if integration in ("", table.schema)}
+    return frozenset(ids | set(masks.values()) if name in table.masked else ids)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import re
 import zlib
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from leat.sources.tombstones import may_be_mentioned
 
 _GZIP, _ZLIB = b"\x1f\x8b\x08", (b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
 _OVERLAP = 4096
+_BASE64 = frozenset(bytes([sign]) for sign in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
 _CHUNK = 8 << 20
 _MOST_PACKED = 256
 _SHORTEST = 9
@@ -34,9 +36,13 @@ class Searcher:
 
     @cached_property
     def plain(self) -> re.Pattern[bytes]:
-        """What the values look like when they are legible: as they are, in a URL, in JSON with escapes."""
-        spelt = {form for value in self.values for form in _spellings(value)}
-        return re.compile(b"|".join(re.escape(each) for each in sorted(spelt, key=len, reverse=True)), re.IGNORECASE)
+        """What the values look like when they are legible: as they are, in a URL, in JSON with escapes.
+
+        What is part of a longer address or name is another one.
+        """
+        spelt: set[bytes] = {_bounded(value, form) for value in self.values for form in _spellings(value)}
+        longest_first: list[bytes] = sorted(spelt, key=len, reverse=True)
+        return re.compile(b"|".join(longest_first), re.IGNORECASE)
 
     @cached_property
     def _encoded(self) -> re.Pattern[bytes]:
@@ -48,9 +54,13 @@ class Searcher:
         """Return whether bytes have one of the values in some form."""
         if not self.values:
             return False
-        if self.plain.search(content) or self._encoded.search(content):
+        return any(self._is_in(each) for each in (content, *_unpacked(content)))
+
+    def _is_in(self, content: bytes) -> bool:
+        if self.plain.search(content):
             return True
-        return any(self.plain.search(each) or self._encoded.search(each) for each in _unpacked(content))
+        matches = itertools.islice(self._encoded.finditer(content), _MOST_PACKED)
+        return any(self.plain.search(text) for match in matches for text in _decoded(content, *match.span()))
 
     def finds_in(self, path: Path) -> bool:
         """Return whether a file has one of the values in some form; a large one is read in parts."""
@@ -75,6 +85,27 @@ def _spellings(value: str) -> Iterator[bytes]:
     for text in (value, quote(value), quote_plus(value), value.replace("@", "%40"), value.replace("@", "=40")):
         yield text.encode()
     yield value.encode("ascii", "backslashreplace").replace(b"\\x", b"\\u00")
+
+
+def _bounded(value: str, form: bytes) -> bytes:
+    """Return the pattern of a spelling of a value that isn't part of a longer one, as texts are searched."""
+    text = re.escape(form)
+    if "@" in value:
+        return rb"(?<![\w.+-])" + text + rb"(?![\w-]|\.\w)"
+    if " " in value:
+        return rb"(?<!\w)" + text.replace(rb"\ ", rb"(?:\s|\\n|\+|%20)+") + rb"(?!\w)"
+    return rb"(?<![\w.])" + text + rb"(?![\w@]|\.\w|%40)"
+
+
+def _decoded(content: bytes, start: int, end: int) -> Iterator[bytes]:
+    """Yield what the base64 around a place says, from each of the four places where a group may begin."""
+    while start > 0 and end - start < _OVERLAP and content[start - 1 : start] in _BASE64:
+        start -= 1
+    stop = min(len(content), end + 64)
+    for shift in range(4):
+        text = re.match(rb"[A-Za-z0-9+/_-]*", content[start + shift : stop])
+        coded = (text[0] if text else b"").translate(bytes.maketrans(b"-_", b"+/"))
+        yield base64.b64decode(coded[: len(coded) // 4 * 4])
 
 
 def _cases(value: str) -> set[str]:
