@@ -78,7 +78,6 @@ def run(
     started, since = time.monotonic(), datetime.now(UTC)
     force = Force(workspace.store, reason) if request.forced else None
     results = load(workspace, names, request, observer, force=force, trigger=trigger)
-    follow_people(workspace)
     observer.refreshing()
     refreshed, publication = refresh_and_publish(workspace, force=force)
     sent, not_sent = _notify(workspace)
@@ -109,7 +108,7 @@ def run(
 def refresh_and_publish(
     workspace: Workspace, *, always: bool = False, force: Force | None = None
 ) -> tuple[Refreshed | None, Published]:
-    """Bring models and rules up to date, and let readers have what passes.
+    """Bring models, rules and who may read the warehouse up to date, and let readers have what passes.
 
     Args:
         workspace: the project.
@@ -122,6 +121,7 @@ def refresh_and_publish(
     """
     from leat.control.store import last_good_runs
 
+    follow_people(workspace)  # before the rules look at who may read
     good_runs = last_good_runs(workspace.store)
     declarations = workspace.declarations
     refreshed = refresh(workspace.project, workspace.warehouse, declarations, good_runs, always=always, accept=force)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from leat.pipelines.load import state
 from leat.warehouse.session import Warehouse
 from tests.kit.loaded import ENGINES, warehouse_of
 from tests.kit.people import NOW, Row, leaver, load_company, rule, user, violations
@@ -84,6 +85,12 @@ def test_accounts_of_leavers_hold_nothing(warehouse: Warehouse, files: Path) -> 
         actual = violations(session, files, "leaver_has_session")
         assert [(row["email"], row["sessions"]) for row in actual] == [("deleted@x.org", 1), ("gone@x.org", 2)]
         assert actual[1]["last_session"] == "endless"
+        accounts = ("GONE", "gone@x.org", "just", "soon", "somebody else")
+        state.insert(session, "access_grants", [("analyst", name, "role leat_shop_analyst", NOW) for name in accounts])
+        read = violations(session, files, "leaver_reads_warehouse")
+        assert {(row["account"], row["email"]) for row in read} == {
+            ("GONE", "gone@x.org"), ("gone@x.org", "gone@x.org"), ("just", "just@x.org"),
+        }  # fmt: skip
 
 
 def event(uid: str, organizer: str | None, starts_at: datetime, **more: Any) -> tuple[Row, Row]:
