@@ -335,6 +335,18 @@ def test_a_webhook_that_arrives_later_brings_nothing(copied: Club) -> None:
     assert [body for (body,) in bodies] == ["{}", "{}", '{"email": "bob.lee@club.example"}']
 
 
+def test_files_of_roles_are_made_without_the_person(copied: Club) -> None:
+    (copied.leat.folder / "policies").mkdir(exist_ok=True)
+    forbids = "rules: [{forbid: query, up_to: operator, on: {stream: club.sales}}]\n"
+    (copied.leat.folder / "policies" / "grants.yaml").write_text(f"{forbids}grants: {{}}\n")
+    copied.leat.json("access", "apply")
+    operator = copied.state / "clearance" / "operator.duckdb"
+    assert ADA.encode() in operator.read_bytes()
+    erased(copied)
+    assert operator.exists()
+    assert left_of_ada(copied) == []
+
+
 def test_every_place_has_a_way(copied: Club) -> None:
     places = copied.leat.json("subject", "places")["places"]
     assert len(places) > 20

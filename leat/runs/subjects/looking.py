@@ -66,7 +66,16 @@ def apart(workspace: Workspace) -> list[Path]:
     state = workspace.project.state
     control = Path(workspace.project.control_url.partition("sqlite:///")[2] or "control.db")
     names = [control.name, *(f"{control.name}{suffix}" for suffix in ("-wal", "-shm", "-journal"))]
-    return [state / "writer", state / "warehouse.duckdb", *(control.parent / name for name in names)]
+    warehouse = [state / "writer", state / "warehouse.duckdb", role_files(workspace)]
+    return [*warehouse, *(control.parent / name for name in names)]
+
+
+def role_files(workspace: Workspace) -> Path:
+    """Return the folder of the files of roles, which are made of the published one."""
+    grants = workspace.security.grants
+    if grants is None or grants.folder is None:
+        return workspace.project.state / "clearance"
+    return workspace.project.folder / grants.folder
 
 
 def export(

@@ -45,7 +45,7 @@ PLACES = (
     Place("drivers' memory", "what a driver remembers between runs, in sources/", "made again",
           "removed where it names the person; the next run reads everything from the start. What a driver remembers of "
           "its system, such as a mirror of a repository, it writes again: erase the person there"),
-    Place("published version", "the warehouse's file that readers open, and its freed blocks", "erased",
+    Place("published version", "the warehouse's file that readers open, those of roles, and freed blocks", "erased",
           "rewritten and published in the same command. A reader who has the old file open sees it until they "
           "close it"),
     Place("rows of Postgres", "rows that were deleted or changed, in the files of its tables", "erased",

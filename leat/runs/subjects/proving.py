@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from leat.control.subject_sweep import find_stored
 from leat.runs.subjects.finding import count_rows
 from leat.runs.subjects.identities import is_loaded
-from leat.runs.subjects.looking import files_naming
+from leat.runs.subjects.looking import files_naming, role_files
 from leat.runs.subjects.opened import Asked
 from leat.runs.subjects.tables import people_tables
 from leat.runs.workspace import Workspace
@@ -33,10 +33,12 @@ def search_everywhere(workspace: Workspace, who: Asked) -> list[Left]:
              for each in find_stored(workspace.store, who.names())]  # fmt: skip
     left += [Left(path, 1, None) for path in files_naming(workspace, who)]
     state = workspace.project.state
-    for path in (state / "warehouse.duckdb", *sorted((state / "writer").glob("**/*"))):
+    of_roles = sorted(role_files(workspace).glob("*.duckdb"))
+    for path in (state / "warehouse.duckdb", *of_roles, *sorted((state / "writer").glob("**/*"))):
         if path.is_file() and who.searcher.finds_in(path):
             named = any(each.where.startswith("leat.cursors") for each in left)
-            left.append(Left(str(path.relative_to(state)), 1, _CURSOR if named else None))
+            shown = path.relative_to(state) if path.is_relative_to(state) else path
+            left.append(Left(str(shown), 1, _CURSOR if named else None))
     return left
 
 
