@@ -46,8 +46,8 @@ def test_a_run_is_recorded_sealed_and_stopped_for_a_lower_role(leat: Leat) -> No
     ask(leat, "eve", "audit", "list", code=1)
     events = [(each["event"], each["by"]) for each in json.loads(ask(leat, "boss", "audit", "--json"))["events"]]
     assert events[::-1] == [
-        ("access.denied", "eve"), ("run.ended", "ops"), ("publish.published", "ops"), ("access.denied", "ops"),
-        ("access.denied", "eve"),
+        ("access.denied", "eve"), ("run.ended", "ops"), ("publish.published", "ops"), ("key.created", "ops"),
+        ("secret.set", "ops"), ("access.denied", "ops"), ("access.denied", "eve"),
     ]  # fmt: skip
     checkpoints = leat.folder / "elsewhere" / "checkpoints.jsonl"
     assert json.loads(checkpoints.read_text())["seq"] == 3
