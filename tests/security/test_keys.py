@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from leat.control.audit_tables import AuditEvent
 from leat.control.engine import writing
-from leat.control.key_tables import DataKeyRow
+from leat.control.key_tables import DataKeyRow, StoredSecret
 from leat.control.keys.ciphertext import decrypt, encrypt, kid_of, place_of
 from leat.control.keys.kek_places import file_provider
 from leat.control.keys.problem import KeyProblem
@@ -23,6 +24,8 @@ from leat.control.keys.rotation import reencrypt, rewrap, rotate
 from leat.control.keys.tree import DataKey, Keys, open_keys
 from leat.control.secret_store import SecretsPlace, SecretStore
 from leat.control.store import open_control
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def keys_in(store: Engine, folder: Path, kek: str = "kek.key") -> Keys:
@@ -159,6 +162,32 @@ def test_values_that_come_meanwhile_are_not_lost(store: Engine, tmp_path: Path) 
     assert (done.retired, done.in_use) == ([], {old.kid: "1 values are left in late"})
     late.clear()
     assert reencrypt(keys, [place, Late()], wait=0).retired == [old.kid]
+
+
+def test_a_secret_that_is_stored_at_the_last_moment_is_not_lost(store: Engine, tmp_path: Path) -> None:
+    """By a transaction that read the current key before the rotation, and is committed after the places were asked."""
+    keys = keys_in(store, tmp_path)
+    old, late = keys.data_key("secrets"), SecretStore(keys)
+
+    class Asked:
+        name = "asked last"
+
+        def count(self, _kids: object) -> int:
+            with writing(store) as session:
+                row = StoredSecret(name="late", purpose="secrets", kid=old.kid, created_at=NOW, changed_at=NOW)
+                row.value, row.changed_by = encrypt(old, b"value", place_of("stored_secret", "value", "late")), "ada"
+                session.merge(row)
+            return 0
+
+        def reencrypt(self, _kids: object, _limit: int) -> int:
+            return 0
+
+    rotate(keys)
+    done = reencrypt(keys, [Asked()], wait=0)
+    assert (done.retired, done.in_use) == ([], {old.kid: "1 secrets were stored meanwhile"})
+    assert late.read("late") == "value"
+    assert reencrypt(keys, [SecretsPlace(keys)], wait=0).retired == [old.kid]
+    assert SecretStore(keys_in(store, tmp_path)).read("late") == "value"
 
 
 def test_a_new_key_encryption_key_takes_over_whenever_it_is_killed(store: Engine, tmp_path: Path) -> None:

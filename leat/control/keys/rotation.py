@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
 from leat.control.audit_events import note
 from leat.control.engine import writing
-from leat.control.key_tables import DataKeyRow
+from leat.control.key_tables import DataKeyRow, StoredSecret
 from leat.control.keys.locks import alone
 from leat.control.keys.tree import CURRENT, OLD, RETIRED, Keys, context_of, live_rows
 from leat.warehouse.session import Busy
@@ -167,13 +167,20 @@ def _retire(keys: Keys, places: Sequence[Place], kid: str, batch: int, wait: flo
 
 
 def _retire_unused(keys: Keys, places: Sequence[Place], kid: str) -> str | None:
+    """Retire a key that nobody holds, if no place has a value of it.
+
+    Places are asked before the transaction, for that may take long, and on SQLite all others would wait. Nothing can
+    come to them meanwhile but in a transaction of the control store, whose secrets are therefore counted again.
+    """
+    for place in places:
+        if left := place.count([kid]):
+            return f"{left} values are left in {place.name}"
     with writing(keys.engine, durable=True) as session:
         row = session.scalar(select(DataKeyRow).filter_by(kid=kid).with_for_update())  # writers have ended by now
         if row is None or row.state != OLD:
             return None
-        for place in places:
-            if left := place.count([kid]):
-                return f"{left} values are left in {place.name}"
+        if left := session.scalar(select(func.count()).select_from(StoredSecret).filter_by(kid=kid)):
+            return f"{left} secrets were stored meanwhile"
         _erase_for_good(session)
         row.state, row.wrapped, row.retired_at = RETIRED, None, datetime.now(UTC)
         note(session, "key.retired", {"purpose": row.purpose, "key": kid})
