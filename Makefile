@@ -8,7 +8,16 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PYTEST := .venv/bin/python -m pytest -n auto --maxprocesses 5 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: demo demo-stop test test-quick nightly lint bench build dev clean
+# Where secrets are looked for: everywhere but where tests plant some, and in what is generated. A file that hasn't
+# changed since the last time isn't looked at again.
+SCANNED := ':!tests' ':!bench' ':!uv.lock' ':!*.min.js' ':!*.svg' ':!*.png' ':!docs/actions/verbs' ':!docs/openapi.json' \
+	':!*schema.json'
+# Lines that look like secrets and aren't: placeholders of addresses, a sentence about passwords, the name of a folder,
+# and ids in examples of JSON.
+NO_SECRETS := --exclude-lines ':password@' --exclude-lines 'login to password' --exclude-lines 'choose one' \
+	--exclude-lines 'SECRETS = "secrets"' --exclude-lines '"(key|id|digest|actor)": "[0-9a-z]+"'
+
+.PHONY: demo demo-stop test test-quick nightly lint audit bench sbom build dev clean
 
 $(UV):
 	$(PYTHON) -m venv .venv
@@ -34,20 +43,36 @@ nightly: $(STAMP)  ## try 2,000 examples of every property, where make test trie
 	LEAT_EXAMPLES=2000 .venv/bin/python -m pytest -n auto --maxprocesses 5 --timeout 3600 \
 		$$(grep -rl "tests.kit.examples import" tests --include='test_*.py')
 
-lint: $(STAMP)  ## formatting, style, types, import direction
+lint: $(STAMP)  ## formatting, style, types, import direction, secrets, unsafe code
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/bandit --quiet --configfile pyproject.toml --recursive leat assets dagster_project pipelines quality sources warehouse
+	@test -e .venv/.scanned || touch -d @0 .venv/.scanned
+	@touch .venv/.scanning
+	git ls-files -- $(SCANNED) | xargs -d '\n' sh -c 'find "$$@" -newer .venv/.scanned -print0' find \
+		| xargs -0 -r .venv/bin/detect-secrets-hook $(NO_SECRETS)
+	@mv .venv/.scanning .venv/.scanned
+
+audit: $(STAMP)  ## look the locked versions up in the database of vulnerabilities; needs a network
+	$(UV) export --frozen --no-dev --all-extras --no-emit-project --no-header --quiet > .venv/audit.txt
+	.venv/bin/pip-audit --strict --require-hashes --disable-pip --requirement .venv/audit.txt
 
 bench: $(STAMP)  ## run the benchmarks, compared with limits and peers
 	.venv/bin/python -m bench
 
-build: $(STAMP)  ## the wheel and the source distribution, in dist/
+sbom: $(STAMP)  ## the bill of materials of what the lock installs with the wheel
+	@mkdir -p sboms
+	@$(UV) export --frozen --no-dev --no-emit-project --no-header --quiet \
+		| .venv/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --sv 1.6 \
+		--output-file sboms/leat.cdx.json -
+
+build: sbom  ## the wheel and the source distribution, in dist/
 	$(UV) build --quiet
 
 dev: $(STAMP)  ## open the Dagster UI
 	@.venv/bin/leat dev
 
 clean:
-	rm -rf .venv .leat dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .leat dist sboms .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from leat.sources.domain import MAX_FIELD_BYTES, arrow_value, written_json_problem
+from leat.limits import FIELD_BYTES as MAX_FIELD_BYTES
+from leat.sources.domain import arrow_value, written_json_problem
 from leat.sources.events import Rows
 from leat.sources.stream import EXTRA, Stream
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from leat.limits import FIELD_BYTES as MAX_FIELD_BYTES
+from leat.limits import JSON_DEPTH as MAX_JSON_DEPTH
 from leat.sources.domain import (
     FIRST_MOMENT,
     LAST_MOMENT,
-    MAX_FIELD_BYTES,
-    MAX_JSON_DEPTH,
     NO_TEXT,
     NO_TIME,
     NOT_FINITE,

@@ -16,16 +16,10 @@ from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 from typing import Any
 
+from leat.limits import FIELD_BYTES as MAX_FIELD_BYTES
+from leat.limits import JSON_DEPTH as MAX_JSON_DEPTH
+from leat.limits import JSON_DIGITS as MAX_JSON_DIGITS
 from leat.sources.stream import decimal_of
-
-MAX_FIELD_BYTES = 16 * 2**20
-"""The largest text or JSON of one field, in bytes of UTF-8."""
-
-MAX_JSON_DEPTH = 500
-"""How deeply arrays and objects may be nested: Python's parser ends at about 1,000, Postgres' at about 6,000."""
-
-MAX_JSON_DIGITS = 1000
-"""How many digits a number in JSON may have behind the point; Postgres takes 16,383."""
 
 FIRST_MOMENT = datetime(1, 1, 1, tzinfo=UTC)
 LAST_MOMENT = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)

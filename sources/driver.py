@@ -46,6 +46,8 @@ from leat.sources.stream import Stream
 Conceal = Callable[[str, str, Any], str]
 """Takes a stream, a column of it and a value."""
 
+_FORBIDDEN: dict[str, str] = {}
+
 
 class ConnectionModel(BaseModel):
     """What every driver's ``Connection`` derives from: frozen, and unknown keys are refused."""
@@ -142,6 +144,33 @@ def add_sources(folder: Path) -> None:
     added = leat.project_sources.__path__
     if folder.is_dir() and not _is_leat(folder) and str(folder) not in added:
         added.append(str(folder))
+
+
+def forbid_sources(folder: Path, why: str) -> None:
+    """Let a project bring no sources of its own; none of its modules are imported then.
+
+    Args:
+        folder: ``<project>/sources/``.
+        why: for the error of a declaration that wants one: the file and the line that forbids it.
+    """
+    folder = folder.resolve()
+    added = leat.project_sources.__path__
+    if str(folder) in added:
+        added.remove(str(folder))
+    _FORBIDDEN.clear()
+    if not _is_leat(folder):
+        _FORBIDDEN.update({path.parent.name: why for path in folder.glob("*/streams.py")})
+
+
+def forbidden_source(source: object) -> str | None:
+    """Return why a source of the project may not run; None if there is no such source, or it may."""
+    return _FORBIDDEN.get(str(source))
+
+
+def own_sources() -> list[str]:
+    """Return the names of the sources that a project has itself and may run, sorted."""
+    folders = map(Path, leat.project_sources.__path__)
+    return sorted(name for folder in folders for name in {path.parent.name for path in folder.glob("*/streams.py")})
 
 
 def duplicate_sources(folder: Path) -> list[str]:

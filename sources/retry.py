@@ -36,7 +36,7 @@ class RetryPolicy:
             return None
         if asked is not None:
             return asked
-        return self.waits[attempt - 1] * (random.uniform(0.5, 1) if self.jitter else 1)  # noqa: S311
+        return self.waits[attempt - 1] * (random.uniform(0.5, 1) if self.jitter else 1)  # noqa: S311  # nosec B311
 
 
 def doubling(first: float, attempts: int, most: float = math.inf) -> tuple[float, ...]:

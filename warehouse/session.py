@@ -64,6 +64,9 @@ class Session(Protocol):
             WarehouseError: a file lacks a column.
         """
 
+    def scratch(self) -> Path | None:
+        """Return the folder for files that are made to be staged; None for the system's."""
+
     def create_temporary(self, name: str, select: str, params: Sequence[Any] = ()) -> None:
         """Store the rows of a SELECT in a temporary table until the transaction ends."""
 

@@ -17,6 +17,7 @@ from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.runs.setup_tests import setup_tests
 from leat.runs.stored_secrets import policy_tests
 from leat.runs.workspace import Workspace
+from leat.sources.driver import own_sources
 from leat.sources.settings import redact
 
 _Loaded = TypeVar("_Loaded")
@@ -69,6 +70,8 @@ def check(
         if valid.automations:
             counts.append(counted(valid.automations, "automation"))
         say(("✓", "green"), f" valid: {', '.join(counts[:-1])} and {counts[-1]}")
+        if own := own_sources():
+            say(("!", "yellow"), f" sources/ is code that runs with all rights of leat: {', '.join(own)}")
         for warning in warnings:
             say(("!", "yellow"), f" {warning}")
         for each, tests in tried.items():

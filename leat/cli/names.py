@@ -111,10 +111,10 @@ def _declared(context: typer.Context) -> Sequence[Path]:
 def _streams(context: typer.Context, name: str) -> list[str]:
     """Return the streams of an integration; none when its declaration has a mistake, which other commands report."""
     from leat.pipelines.declare.project import load_declaration
-    from leat.sources.driver import add_sources
+    from leat.pipelines.declare.project_policy import confine
 
-    add_sources((_folder(context) / "sources").resolve())
     try:
+        confine(_folder(context).resolve())
         path = next(path for path in _declared(context) if path.stem == name)
         return [stream.name for stream in load_declaration(path, path.name).selected()]
     except Exception:  # a completion has nowhere to say why there is none

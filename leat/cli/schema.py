@@ -30,9 +30,9 @@ def schema(
 ) -> None:
     """Print the JSON Schema of declarations, for editors."""
     from leat.pipelines.declare.json_schema import json_schema
-    from leat.sources.driver import add_sources
+    from leat.pipelines.declare.project_policy import confine
 
-    add_sources((Path(context.meta["project"]) / "sources").resolve())
+    confine(Path(context.meta["project"]).resolve())
     text = jsonlib.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
     if not write:
         sys.stdout.write(text)

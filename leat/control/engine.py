@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from leat.control.migrations import is_current, migrate
 from leat.control.tables import Integration
+from leat.tls import postgres_options
 from leat.warehouse.locks import file_lock
 from leat.warehouse.session import WarehouseError
 from leat.warehouse.url import check_postgres_url, is_postgres
@@ -102,7 +103,8 @@ def storable(message: str) -> str:
 def _engine(url: str, *, pooled: bool) -> Engine:
     parsed, pool = make_url(url), {} if pooled else {"poolclass": NullPool}
     if parsed.get_backend_name() == "postgresql":
-        return create_engine(parsed, pool_pre_ping=True, hide_parameters=True, **pool)
+        tls = postgres_options(parsed.host, parsed.query)
+        return create_engine(parsed, pool_pre_ping=True, hide_parameters=True, connect_args=tls, **pool)
     if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
         msg = f"neither Postgres nor a SQLite file; {_NEXT_STEP}"
         raise ArgumentError(msg)

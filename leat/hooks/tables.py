@@ -73,7 +73,7 @@ def apply_events(session: Session, events: Sequence[Event]) -> int:
     new = [event for event in events if event.seq > before]
     if not new:
         return 0
-    with tempfile.TemporaryDirectory(prefix="leat-hooks-") as folder:
+    with tempfile.TemporaryDirectory(prefix="leat-hooks-", dir=session.scratch()) as folder:
         path = Path(folder) / "events.parquet"
         _write_parquet(new, path)
         session.stage("hooks_new", [path], arrow_schema(COLUMNS))

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from leat.pipelines.declare.diagnostics import meant
 from leat.pipelines.declare.json_schema import without_titles
 from leat.pipelines.declare.keys import AnyKeys
+from leat.pipelines.declare.project_policy import ProjectPolicy
 from leat.pipelines.declare.values import Duration, Flag, Names
 from leat.security.access import KINDS, VERBS, ResourceKind, Verb
 from leat.security.grants_declaration import GrantsDeclared
@@ -94,6 +95,13 @@ class SignInDeclared(_Declared):
     client_secret: Secret | None = Field(default=None, description="Its secret; none for a public client.")
     scopes: Names = Field(default=("openid", "profile", "email", "groups"), description="Scopes to request.")
     groups_claim: str = Field(default="groups", description="Claim that lists the groups of a person.")
+    acr: Names = Field(
+        default=(),
+        description="Strengths of sign-in that are accepted, as the provider calls them (acr); any if left out.",
+    )
+    max_age: Duration | None = Field(
+        default=None, description="How long ago people may have proved who they are to the provider, such as PT12H."
+    )
     roles: dict[str, _Role] = Field(min_length=1, description="Role of each group; the highest one counts, and who has "
                                    "none of these groups gets no access.")  # fmt: skip
 
@@ -121,6 +129,9 @@ class PolicyFile(_Declared):
     keys: AnyKeys | None = Field(default=None, description="Where the key-encryption key is; in one file only.")
     grants: GrantsDeclared | None = Field(
         default=None, description="What people may read who connect to the warehouse itself; in one file only."
+    )
+    project: ProjectPolicy | None = Field(
+        default=None, description="What the project may do; where several files say something, all of them hold."
     )
 
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from leat.security.people import Identity
 from leat.security.principal import Role, highest
 from leat.sources.settings import read_secret, read_setting
+from leat.tls import limit_versions
 
 if TYPE_CHECKING:
     from authlib.integrations.requests_client import OAuth2Session  # type: ignore[import-untyped]
@@ -48,6 +49,8 @@ class Provider:
         groups_claim: the claim that lists the groups of a person.
         roles: role of each group.
         metadata: what the provider publishes of itself.
+        acr: strengths of sign-in that are accepted; any if empty.
+        max_age: seconds since people proved who they are to the provider, at most; None for no limit.
     """
 
     issuer: str
@@ -59,16 +62,20 @@ class Provider:
     metadata: Mapping[str, Any]
     _keys: list[KeySet] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    acr: tuple[str, ...] = ()
+    max_age: int | None = None
 
     def client(self, redirect: str | None = None) -> OAuth2Session:
         """Return a client for one exchange, which sends a PKCE challenge (RFC 7636) by SHA-256."""
         from authlib.integrations.requests_client import OAuth2Session
 
         method = "client_secret_basic" if self.client_secret else "none"
-        return OAuth2Session(
+        session = OAuth2Session(
             self.client_id, self.client_secret, scope=" ".join(self.scopes), redirect_uri=redirect,
             token_endpoint_auth_method=method, code_challenge_method="S256", default_timeout=TIMEOUT,
         )  # fmt: skip
+        limit_versions(session)
+        return session
 
     def verified(self, token: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return header and claims of a token that the provider has signed; the claims are still to be judged.
@@ -154,7 +161,8 @@ def open_provider(declared: SignInDeclared, folder: Path) -> Provider:
     for name in ("authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri"):
         _refuse_plain_http(str(metadata.get(name)))
     return Provider(str(metadata["issuer"]), read_setting(declared.client_id, "sign_in", folder), secret,
-                    declared.scopes, declared.groups_claim, declared.roles, metadata)  # fmt: skip
+                    declared.scopes, declared.groups_claim, declared.roles, metadata, acr=declared.acr,
+                    max_age=None if declared.max_age is None else int(declared.max_age.total_seconds()))  # fmt: skip
 
 
 def judge_claims(claims: Mapping[str, Any], provider: Provider, now: datetime) -> None:
@@ -181,6 +189,24 @@ def judge_claims(claims: Mapping[str, Any], provider: Provider, now: datetime) -
         raise SignInFailed(msg)
 
 
+def judge_strength(claims: Mapping[str, Any], provider: Provider, now: datetime) -> None:
+    """Check how, and how long ago, a person has proved who they are (OpenID Connect Core 1.0, 2 and 3.1.2.1).
+
+    What a provider doesn't say counts as the weakest, and as never.
+
+    Raises:
+        SignInFailed: not well enough, or too long ago.
+    """
+    if provider.acr and claims.get("acr") not in provider.acr:
+        msg = f"sign in by a stronger method: {' or '.join(provider.acr)} is needed here"
+        raise SignInFailed(msg)
+    if provider.max_age is not None:
+        proved = claims.get("auth_time")
+        if not _is_number(proved) or now.timestamp() - proved > provider.max_age + _LEEWAY:
+            msg = "the identity provider knows you by a sign-in that is too old; sign in there again"
+            raise SignInFailed(msg)
+
+
 def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -196,7 +222,9 @@ def _get(url: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
     import requests
 
     try:
-        response = requests.get(url, headers=headers, timeout=TIMEOUT, allow_redirects=False)
+        with requests.Session() as session:
+            limit_versions(session)
+            response = session.get(url, headers=headers, timeout=TIMEOUT, allow_redirects=False)
         value = response.json() if response.status_code == HTTPStatus.OK else None
     except (requests.RequestException, ValueError) as error:
         msg = f"the identity provider can't be reached: {type(error).__name__} at {urlsplit(url).netloc}"

@@ -23,7 +23,7 @@ from leat.control.engine import writing
 from leat.control.security_tables import AccessSession, Person, SignIn
 from leat.security.people import principal_of, save_person
 from leat.security.principal import Principal
-from leat.security.provider import Provider, SignInFailed, judge_claims
+from leat.security.provider import Provider, SignInFailed, judge_claims, judge_strength
 from leat.security.secret_text import hashed, new_secret
 from leat.security.sessions import (
     ProviderTokens,
@@ -81,8 +81,10 @@ def begin_sign_in(
     """
     now = now or datetime.now(UTC)
     cookie, state, nonce, verifier = (new_secret() for _ in range(4))
+    more: dict[str, Any] = {"acr_values": " ".join(provider.acr)} if provider.acr else {}
+    more |= {} if provider.max_age is None else {"max_age": provider.max_age}
     url, _ = provider.client(redirect).create_authorization_url(
-        provider.metadata["authorization_endpoint"], state=state, code_verifier=verifier, nonce=nonce
+        provider.metadata["authorization_endpoint"], state=state, code_verifier=verifier, nonce=nonce, **more
     )
     with writing(store) as session:
         session.execute(delete(SignIn).where(SignIn.expires_at <= now))
@@ -257,6 +259,7 @@ def _identity_claims(provider: Provider, begun: SignIn, tokens: Mapping[str, Any
 
     header, claims = provider.verified(str(tokens.get("id_token", "")))
     judge_claims(claims, provider, now)
+    judge_strength(claims, provider, now)
     if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), begun.nonce.encode()):
         msg = "the token of the identity provider belongs to another sign-in"
         raise SignInFailed(msg)

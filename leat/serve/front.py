@@ -15,9 +15,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from leat.limits import REQUEST_BODY_BYTES as LIMIT
+from leat.limits import REQUEST_BODY_SECONDS as BODY_SECONDS
 from leat.runs.dagster_process import GRAPHQL as WEBSOCKET
 from leat.serve.metrics import Metrics
-from leat.serve.options import LIMIT
 from leat.serve.problem import JSON, Problem
 
 Scope = MutableMapping[str, Any]
@@ -29,7 +30,6 @@ log = logging.getLogger("leat.serve.access")
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """The id of the request that is being answered."""
 
-BODY_SECONDS = 20.0
 _PROBES = ("/livez", "/readyz")
 _LINKS = ("/c/", "/o/", "/unsubscribe/")
 """Links of mails: a line of the log would have both the mail, by its token, and the address of who read it."""
@@ -37,7 +37,8 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9_-]{8,64}")
 _ODD_PATH = re.compile(rb"//|/\.{1,2}(?:/|$)|%2f|%5c|%00|%2e|\\|[\x00-\x20\x7f-\xff]", re.IGNORECASE)
 
 SECURITY_HEADERS: Mapping[bytes, bytes] = {
-    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    b"content-security-policy": b"default-src 'none'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'; "
+    b"form-action 'none'",
     b"x-content-type-options": b"nosniff",
     b"x-frame-options": b"DENY",
     b"referrer-policy": b"no-referrer",
@@ -47,7 +48,11 @@ SECURITY_HEADERS: Mapping[bytes, bytes] = {
     b"cache-control": b"no-store",
 }
 """What every answer has, unless the answer says it itself."""
-FOR_PROGRAMS: Mapping[bytes, bytes] = {b"x-content-type-options": b"nosniff", b"cache-control": b"no-store"}
+FOR_PROGRAMS: Mapping[bytes, bytes] = {
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"x-content-type-options": b"nosniff",
+    b"cache-control": b"no-store",
+}
 """The same for answers to webhooks, which no browser reads: each header costs time."""
 
 
@@ -221,7 +226,7 @@ class _Exchange:
             said = {name.lower() for name, _ in message.get("headers", ())}
             more = [(name, value) for name, value in self._added.items() if name not in said]
             if self.scope.get("scheme") == "https" and b"strict-transport-security" not in said:
-                more.append((b"strict-transport-security", b"max-age=31536000"))
+                more.append((b"strict-transport-security", b"max-age=31536000; includeSubDomains"))
             more.append((b"x-request-id", self.request_id.encode()))
             message["headers"] = [*message.get("headers", ()), *more]
         await self._send(message)

@@ -8,9 +8,6 @@ import json
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-LIMIT = 1_000_000
-"""The largest body of a request, in bytes."""
-
 
 @dataclass(frozen=True, slots=True)
 class Options:

@@ -22,6 +22,8 @@ import uvloop
 
 from leat.hooks.endpoints import read_endpoints
 from leat.hooks.segments import SegmentWriter
+from leat.limits import CONNECTIONS
+from leat.limits import REQUEST_BODY_BYTES as LIMIT
 from leat.pipelines.declare.project import Project
 from leat.pipelines.declare.stored_secrets import secret_changes
 from leat.pipelines.declare.yaml_file import DeclarationError
@@ -36,7 +38,7 @@ from leat.serve.front import Front
 from leat.serve.health import Health
 from leat.serve.hooks import HooksApp
 from leat.serve.metrics import Metrics
-from leat.serve.options import LIMIT, Options
+from leat.serve.options import Options
 from leat.serve.protocol import Protocol
 from leat.serve.supervisor import READY, WANT_AGAIN, WANT_DAGSTER
 from leat.serve.traces import Traces
@@ -45,7 +47,6 @@ from leat.warehouse.session import Busy, WarehouseError
 log = logging.getLogger("leat.serve")
 _LOOK = 2.0
 
-CONNECTIONS = 1000
 GRACE = 20
 
 

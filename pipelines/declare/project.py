@@ -16,14 +16,15 @@ from leat.pipelines.declare.diagnostics import diagnostic_line, meant, validatio
 from leat.pipelines.declare.overrides import apply_overrides
 from leat.pipelines.declare.profile import current_profile, read_variables
 from leat.pipelines.declare.project_folder import Project
+from leat.pipelines.declare.project_policy import confine
 from leat.pipelines.declare.stored_secrets import ProjectSecrets
 from leat.pipelines.declare.validation import foreign_key_diagnostics, semantic_diagnostics
 from leat.pipelines.declare.yaml_file import DeclarationError, YamlFile, parse_yaml, read_yaml
 from leat.sources.driver import (
     Driver,
-    add_sources,
     driver_names,
     duplicate_sources,
+    forbidden_source,
     load_driver,
     load_streams,
     source_names,
@@ -52,10 +53,11 @@ def open_project(folder: Path) -> Project:
 
     Raises:
         NoProfile: ``LEAT_PROFILE`` names a profile that isn't there.
+        DeclarationError: the file that ``LEAT_OPERATOR_POLICY`` names has a mistake.
     """
     folder = folder.resolve()
     read_variables(folder)
-    add_sources(folder / "sources")
+    confine(folder)
     state = Path(os.environ.get("LEAT_HOME") or current_profile(folder).state).resolve()
     load_dotenv(state / "demo" / "env", override=False)
     warehouse_url = os.environ.get("LEAT_WAREHOUSE") or None
@@ -228,6 +230,10 @@ def _driver_of(file: YamlFile, shown: str) -> Driver:
     for key, names in (("source", source_names), ("driver", lambda: driver_names(str(file.value["source"])))):
         value = file.value.get(key)
         if value not in names():
+            forbidden = forbidden_source(value) if key == "source" else None
+            if forbidden is not None:
+                text = f"{value} is a source of this project, which is code, and {forbidden}"
+                raise DeclarationError([diagnostic_line(file, shown, (key,), text)])
             what = "is missing" if value is None else f"{str(value)[:80]!r} is unknown"
             text = f"{what}{meant(str(value)[:80], names())}; valid: {', '.join(names())}"
             raise DeclarationError([diagnostic_line(file, shown, (key,), text)])

@@ -26,12 +26,14 @@ from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 from sqlglot.optimizer.scope import traverse_scope
 
+from leat.limits import DECLARATION_BYTES as MAX_BYTES
 from leat.pipelines.declare.declaration import NAME
 from leat.pipelines.declare.diagnostics import validation_diagnostics
 from leat.pipelines.declare.portable import is_made_up, past_of, unportable
+from leat.pipelines.declare.reaching import reaching
 from leat.pipelines.declare.table_names import ANALYTICS, TableName
 from leat.pipelines.declare.transpile import as_postgres, made_equal
-from leat.pipelines.declare.yaml_file import MAX_BYTES, DeclarationError, YamlFile, parse_yaml
+from leat.pipelines.declare.yaml_file import DeclarationError, YamlFile, parse_yaml
 from leat.warehouse.dialect import Dialect, DialectName
 from leat.warehouse.session import quote
 
@@ -245,7 +247,12 @@ def _postgres(shown: str, select: exp.Query, override: Path) -> str:
 
 def _overridden(override: Path, shown: str, select: exp.Query) -> str:
     name = str(Path(shown).with_name(override.name))
-    other = _parse(_read(override, name), name, "postgres")
+    text = _read(override, name)
+    if wrong := [
+        f"{name}:{line}: {word} isn't for queries: it reaches past the tables" for line, word in reaching(text)
+    ]:
+        raise DeclarationError(wrong)
+    other = _parse(text, name, "postgres")
     others, tables = ({str(table) for table in _qualify(query)} for query in (other, select))
     if others != tables:
         listed = ", ".join(sorted(others ^ tables))

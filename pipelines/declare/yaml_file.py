@@ -11,9 +11,10 @@ from typing import Any
 import yaml
 import yaml.composer
 
+from leat.limits import DECLARATION_BYTES as MAX_BYTES
+from leat.limits import DECLARATION_DEPTH as _MAX_DEPTH
+
 Loc = tuple[str | int, ...]
-MAX_BYTES = 1_000_000
-_MAX_DEPTH = 50
 _CORE = "tag:yaml.org,2002:"
 _HINTS = {
     "found character '\\t'": "indent with spaces, not with tabs",

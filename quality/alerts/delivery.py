@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from leat.quality.alerts.text import Text
+from leat.sources.egress import check_host
 from leat.sources.errors import NotConfigured, Unavailable
 from leat.sources.settings import redact, remember_secret
 
@@ -57,6 +58,10 @@ def deliver(url: str, text: Text, message: str, channel: str, sent_at: datetime 
         from leat.quality.alerts.mail import mailing_of, send_mail
 
         return send_mail(mailing_of(service, channel), text, message, sent_at, channel)
+    check_host(channel, str(service.host) if _scheme(url) in _PLAIN else f"{_scheme(url)}://")
+    if not service.verify_certificate:
+        got = "verify=no accepts any certificate"
+        raise NotConfigured(channel, asked, got, "leave it out, and let the machine trust the authority")
     services = apprise.Apprise([service], asset=asset)
     kinds = {"error": apprise.NotifyType.FAILURE, "warn": apprise.NotifyType.WARNING}
     result = services.notify(

@@ -6,7 +6,6 @@ sends the same bytes, as long as the URL is the same.
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address as Person
@@ -19,6 +18,7 @@ from leat.sources.email.sending.declared import PORTS, SmtpAddress
 from leat.sources.email.sending.letters import Letter
 from leat.sources.email.sending.smtp import Smtp
 from leat.sources.errors import NotConfigured
+from leat.tls import client_context
 
 _TIMEOUT = 20.0
 """Seconds to wait for an answer of the server."""
@@ -47,15 +47,15 @@ def mailing_of(service: Any, channel: str) -> Mailing:
         channel: name of the channel, for messages.
 
     Raises:
-        NotConfigured: an address isn't valid.
+        NotConfigured: an address isn't valid, or certificates are to be ignored.
     """
     security = {"insecure": "none", "ssl": "tls"}.get(str(service.secure_mode), "starttls")
-    tls = ssl.create_default_context()
     if not service.verify_certificate:
-        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+        got, next_step = "verify=no accepts any certificate", "leave it out, and let the machine trust the authority"
+        raise NotConfigured(channel, "reading the URL of the channel", got, next_step)
     user = (service.user or None) if service.password else None
     port = int(service.port or PORTS[security])
-    server = SmtpAddress(service.smtp_host, port, security, _TIMEOUT, tls, user, service.password)
+    server = SmtpAddress(service.smtp_host, port, security, _TIMEOUT, client_context(), user, service.password)
     name, address = service.from_addr
     try:
         sender = Person("leat" if name == "Apprise" else name or "", addr_spec=checked(address))

@@ -16,7 +16,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from leat.limits import HTTP_REDIRECTS as MAX_REDIRECTS
 from leat.sources.driver import Sync
+from leat.sources.egress import check_host
 from leat.sources.errors import NotConfigured, Rejected, Transient, Unauthenticated, UnexpectedShape
 from leat.sources.http.address import below, follow, is_absolute, origin, shown_path
 from leat.sources.http.backoff import wait_before_next, wait_for_turn
@@ -34,7 +36,6 @@ __all__ = ["Advice", "Answer", "Client", "HttpRequest", "Limits", "Version", "op
 
 _SEE_OTHER = 303
 
-MAX_REDIRECTS = 3
 _Auth = Callable[["requests.PreparedRequest"], "requests.PreparedRequest"]
 
 
@@ -172,7 +173,8 @@ def open_client(
         version: the API version to ask for, and how.
 
     Raises:
-        NotConfigured: the address isn't an ``http`` or ``https`` URL, or is a private one that isn't allowed.
+        NotConfigured: the address isn't an ``http`` or ``https`` URL, or is a private one that isn't allowed, or
+            the policies don't permit its host.
     """
     import requests
 
@@ -189,6 +191,7 @@ def open_client(
     def anonymous(request: requests.PreparedRequest) -> requests.PreparedRequest:
         return request  # stops requests from looking for credentials in ~/.netrc
 
+    check_host(sync.integration, host)
     limits, advice = replace(limits or Limits(), permits=sync.permits), advice or Advice()
     if not limits.any_address:
         refuse_private(sync.integration, host, port, limits)

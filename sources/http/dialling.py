@@ -11,6 +11,7 @@ import http.client
 import io
 import socket
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -18,11 +19,11 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
+from leat import tls
+from leat.limits import HTTP_HEAD_BYTES as MAX_HEAD
+from leat.sources.egress import check_host
 from leat.sources.errors import NotConfigured
 from leat.sources.http.lookup import CURRENT, Exchange, addresses_of
-
-MAX_HEAD = 2**18
-"""Bytes of status line and headers, with what the same reads brought of the body."""
 
 
 class HeadTooLong(http.client.HTTPException):
@@ -115,21 +116,22 @@ class Transport(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **more: Any) -> None:
         """Make connections that dial by themselves."""
-        super().init_poolmanager(*args, **more)
+        super().init_poolmanager(*args, ssl_minimum_version=tls.minimum(), **more)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **more: Any) -> Any:
         """Go through a proxy of the environment, unless addresses are to be checked: a proxy looks them up itself.
 
         Raises:
-            NotConfigured: they are.
+            NotConfigured: they are, or the policies don't permit the proxy.
         """
         exchange = CURRENT.get()
         if not exchange.limits.any_address:
             got = "the environment names a proxy, which would look the host up itself"
             advice = "set NO_PROXY for the host, or allow_private: true"
             raise NotConfigured(exchange.integration, "connecting", got, advice)
-        manager = super().proxy_manager_for(proxy, **more)
+        check_host(exchange.integration, urlsplit(proxy).hostname or "")
+        manager = super().proxy_manager_for(proxy, ssl_minimum_version=tls.minimum(), **more)
         if not proxy.lower().startswith("socks"):
             manager.pool_classes_by_scheme = _POOLS
         return manager

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from leat.limits import HTTP_ANSWER_BYTES as MAX_ANSWER
 from leat.sources.errors import IntegrationError, RateLimited, Rejected, TimedOut, UnexpectedShape
 from leat.sources.http.address import Origin, below, fits, is_absolute, origin
 from leat.sources.http.budget import Budget
@@ -26,7 +27,6 @@ from leat.sources.http.request import Answer, HttpRequest, Limits, Version
 if TYPE_CHECKING:
     import requests
 
-MAX_ANSWER = 128 * 2**20
 _PIECE = 2**18
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 

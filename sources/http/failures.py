@@ -21,6 +21,7 @@ from leat.sources.errors import (
     UnexpectedShape,
 )
 from leat.sources.http.headers import LONGEST_WAIT, quota_of, retry_after
+from leat.tls import TOO_OLD, UPDATE, is_too_old
 
 if TYPE_CHECKING:
     from urllib3.exceptions import NewConnectionError
@@ -157,6 +158,8 @@ def _without_tls(integration: str, asked: str, error: Exception) -> IntegrationE
             why = f": {within.verify_message}" if within.verify_message else ""
             got = f"the server's certificate isn't valid{why}"
             return Rejected(integration, asked, got, "fix the certificate; leat never ignores it")
+        if isinstance(within, ssl.SSLError) and is_too_old(within):
+            return Rejected(integration, asked, TOO_OLD, UPDATE)
         if isinstance(within, ssl.SSLError) and within.reason in _NO_TLS:
             step = "correct the port, or write http:// in connection.url"
             return Rejected(integration, asked, "the server doesn't speak TLS on this port", step)

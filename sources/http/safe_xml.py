@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 from xml.parsers import expat
 
-MAX_DEPTH = 64
+from leat.limits import XML_DEPTH as MAX_DEPTH
+
 PREFIXES = {
     "D": "DAV:",
     "C": "urn:ietf:params:xml:ns:caldav",

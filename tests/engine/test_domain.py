@@ -12,10 +12,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from leat.limits import FIELD_BYTES as MAX_FIELD_BYTES
+from leat.limits import JSON_DEPTH as MAX_JSON_DEPTH
+from leat.limits import JSON_DIGITS as MAX_JSON_DIGITS
 from leat.pipelines.load.table_schema import widens
 from leat.sources.batch import Batch
 from leat.sources.column_domain import outside
-from leat.sources.domain import MAX_FIELD_BYTES, MAX_JSON_DEPTH, MAX_JSON_DIGITS, arrow_value, json_problem
+from leat.sources.domain import arrow_value, json_problem
 from leat.sources.driver import add_sources, load_streams
 from leat.sources.events import Rows
 from leat.sources.stream import Column, Stream, arrow_schema, column_type

@@ -17,11 +17,12 @@ from typing import Any
 import requests
 import uvicorn
 
+from leat.limits import CONNECTIONS
 from leat.serve.front import App, Front
 from leat.serve.metrics import Metrics
 from leat.serve.options import Options
 from leat.serve.protocol import Protocol
-from leat.serve.web import CONNECTIONS, make_config
+from leat.serve.web import make_config
 from tests.kit.child import wait_until
 from tests.kit.command import Leat
 

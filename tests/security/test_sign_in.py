@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from leat.demo.servers.process import free_port, running
 from leat.security.logout import EVENT, LogoutRefused, accept_logout
 from leat.security.people import deactivate
 from leat.security.policy_declaration import SignInDeclared
-from leat.security.provider import Provider, SignInFailed, judge_claims, open_provider
+from leat.security.provider import Provider, SignInFailed, judge_claims, judge_strength, open_provider
 from leat.security.sessions import provider_tokens, read_session
 from leat.security.sign_in import VALID, Begun, begin_sign_in, finish_sign_in, refresh, sign_out_url
 from leat.sources.settings import Named
@@ -275,6 +276,25 @@ def test_an_unsigned_token_is_refused(own: Provider, store: Engine) -> None:
     for token in (f"eyJhbGciOiJub25lIn0.{body}.", "", "a.b.c", logout_token(own)[:-4]):
         with pytest.raises(LogoutRefused, match="hasn't signed"):
             accept_logout(store, own, token, NOW)
+
+
+def test_how_and_when_people_proved_who_they_are_is_judged(own: Provider, store: Engine) -> None:
+    at = int(NOW.timestamp())
+    judge_strength({}, own, NOW)
+    strict = replace(own, acr=("mfa", "phr"), max_age=3600)
+    judge_strength({"acr": "phr", "auth_time": at - 3600}, strict, NOW)
+    for claims, message in (
+        ({"auth_time": at}, "sign in by a stronger method: mfa or phr"),
+        ({"acr": "pwd", "auth_time": at}, "stronger method"),
+        ({"acr": ["phr"], "auth_time": at}, "stronger method"),
+        ({"acr": "mfa"}, "too old"),
+        ({"acr": "mfa", "auth_time": True}, "too old"),
+        ({"acr": "mfa", "auth_time": at - 3700}, "too old"),
+    ):
+        with pytest.raises(SignInFailed, match=message):
+            judge_strength(claims, strict, NOW)
+    query = parse_qs(urlsplit(begin_sign_in(store, strict, BACK).url).query)
+    assert (query["acr_values"], query["max_age"]) == (["mfa phr"], ["3600"])
 
 
 def test_claims_of_another_application_are_refused(own: Provider) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import requests
 
-from leat.serve.options import LIMIT, Options, is_loopback
+from leat.limits import REQUEST_BODY_BYTES as LIMIT
+from leat.serve.options import Options, is_loopback
 from tests.kit.child import wait_until
 from tests.kit.serving import exchange, fronted
 
@@ -58,7 +59,7 @@ def problem(answer: bytes) -> str:
 def test_an_answer_has_security_headers_and_the_id_of_its_request(port: int) -> None:
     answer = requests.get(f"http://127.0.0.1:{port}/x", headers={"X-Request-Id": "from-the-proxy"}, timeout=5)
     assert answer.json() == ["/x", 0]
-    assert answer.headers["content-security-policy"].startswith("default-src 'none'; frame-ancestors 'none'")
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'; object-src 'none'; frame-anc")
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["x-request-id"] == "from-the-proxy"

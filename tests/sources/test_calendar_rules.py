@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from leat.limits import ICS_OCCURRENCES as MAX_OCCURRENCES
 from leat.sources.calendar.ics.files import parse_file
-from leat.sources.calendar.ics.rules import MAX_OCCURRENCES, Window
+from leat.sources.calendar.ics.rules import Window
 from leat.sources.calendar.ics.times import instant
 from tests.sources.calendar_tables import ics
 

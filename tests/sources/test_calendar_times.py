@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leat.limits import ICS_OCCURRENCES as MAX_OCCURRENCES
 from leat.sources.calendar.ics.files import Parsed, parse_file
-from leat.sources.calendar.ics.rules import MAX_OCCURRENCES, Window
+from leat.sources.calendar.ics.rules import Window
 from tests.sources.calendar_tables import ics
 
 WINDOW = Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))

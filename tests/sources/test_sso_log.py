@@ -12,11 +12,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from leat.limits import LOG_LINE_BYTES as MAX_LINE
 from leat.sources.driver import Sync
 from leat.sources.errors import NotFound
 from leat.sources.events import Event, Logged, Quarantined, Rows
 from leat.sources.sso.canaille.security_lines import blank, parse_line
-from leat.sources.sso.canaille.security_log import MAX_LINE, read_log
+from leat.sources.sso.canaille.security_log import read_log
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 QUIET = "Issued client_credentials token for client leat"

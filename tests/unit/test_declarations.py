@@ -11,10 +11,11 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from leat.limits import DECLARATION_BYTES as MAX_BYTES
 from leat.pipelines.declare.cron import is_cron
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import Project, load_declaration, load_declarations, open_project
-from leat.pipelines.declare.yaml_file import MAX_BYTES, DeclarationError
+from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.sources.driver import add_sources, source_names
 from tests.kit.project import SOURCES
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from leat.warehouse.duckdb.publication import DuckDBPublication
-from leat.warehouse.session import literal
+from leat.warehouse.duckdb.writer import confine
 
 if TYPE_CHECKING:
     import duckdb
@@ -69,9 +69,9 @@ class NewestVersion:
         # Connecting to the path itself would give the version that this process happens to have open already.
         connection = duckdb.connect(":memory:")
         spilled = self.publication.writer.path.with_name("tmp")  # else DuckDB would take the current folder
-        connection.execute(f"SET temp_directory = {literal(str(spilled))}")
         encryption = self.publication.writer.encryption
         encryption.attach(connection, self.publication.path, "warehouse", read_only=True)
+        confine(connection, spilled)
         return connection
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leat.warehouse.duckdb.session import DuckDBSession
-from leat.warehouse.duckdb.writer import WriterFile, connect, explaining_the_disk
+from leat.warehouse.duckdb.writer import WriterFile, confine, connect, explaining_the_disk
 from leat.warehouse.session import Session
 
 _FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file instead of copying them
@@ -127,12 +127,12 @@ class DuckDBPublication:
         fresh = self.writer.path.with_suffix(".fresh")
         fresh.unlink(missing_ok=True)
         encryption = self.writer.encryption
-        connection = connect(
-            fresh, self.writer.memory, encryption
-        )  # as the catalog warehouse, like the file it replaces
+        # as the catalog warehouse, like the file it replaces; attaching an encrypted one may load its ciphers
+        connection = connect(fresh, self.writer.memory, encryption, confined=False)
         try:
             session = DuckDBSession(connection)
             encryption.attach(connection, self.writer.path, "old", read_only=True)
+            confine(connection, fresh.parent / "tmp")
             session.execute("COPY FROM DATABASE old TO warehouse")
         finally:
             connection.close()

@@ -70,6 +70,12 @@ class DuckDBSession:
         )
         self.execute(f"CREATE OR REPLACE TEMP VIEW {quote(name)} AS SELECT {selected}{relation}")
 
+    def scratch(self) -> Path:
+        """Return a private folder in the state folder, for no other file can be read."""
+        folder = Path(str(self.execute("SELECT current_setting('temp_directory')")[0][0]))
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return folder
+
     def create_temporary(self, name: str, select: str, params: Sequence[Any] = ()) -> None:
         """Store the rows of a SELECT in a temporary table."""
         self.execute(f"CREATE OR REPLACE TEMP TABLE {quote(name)} AS {select}", params)

@@ -19,7 +19,7 @@ from leat.warehouse.duckdb.newest import NewestVersion
 from leat.warehouse.duckdb.publication import DuckDBPublication
 from leat.warehouse.duckdb.query import answered
 from leat.warehouse.duckdb.session import DuckDBSession
-from leat.warehouse.duckdb.writer import WriterFile, explaining_the_disk
+from leat.warehouse.duckdb.writer import WriterFile, confine, explaining_the_disk
 from leat.warehouse.locks import file_lock
 from leat.warehouse.session import Decide, NothingPublished, Session
 
@@ -123,6 +123,7 @@ class DuckDBWarehouse:
         newest = self._newest.connect()
         if newest is None:
             with self._alone(self.path) as connection:
+                confine(connection, self._writer.path.with_name("tmp"))
                 yield DuckDBSession(connection)
             return
         with newest, interruptible(newest), explaining_the_disk(self.path):

@@ -65,9 +65,16 @@ class WriterFile:
 
 
 def connect(
-    path: Path, memory: str, encryption: FileEncryption = PLAIN, *, read_only: bool = False
+    path: Path, memory: str, encryption: FileEncryption = PLAIN, *, read_only: bool = False, confined: bool = True
 ) -> duckdb.DuckDBPyConnection:
     """Open a DuckDB file with the settings of a writer.
+
+    Args:
+        path: the file.
+        memory: DuckDB's memory limit.
+        encryption: opens it, if it is encrypted.
+        read_only: whether it is only read.
+        confined: whether other files are out of reach; where False, the caller sees to it (:func:`confine`).
 
     Raises:
         WarehouseError: another program has it open, or it is no DuckDB file.
@@ -87,9 +94,10 @@ def connect(
     connection.execute("SET TimeZone = 'UTC'")
     if not read_only:
         connection.execute(f"SET memory_limit = '{memory}'")
-        connection.execute(f"SET temp_directory = {literal(str(path.parent / 'tmp'))}")
         connection.execute("SET preserve_insertion_order = false")
         connection.execute("SET enable_external_file_cache = false")  # landed files are read once
+    if confined:
+        confine(connection, path.parent / "tmp")
     return connection
 
 
@@ -105,6 +113,26 @@ def _encrypted(path: Path, encryption: FileEncryption, *, read_only: bool) -> du
         connection.close()
         raise
     return connection
+
+
+def confine(connection: duckdb.DuckDBPyConnection, spilled: Path) -> None:
+    """Put other files and the network out of reach of every query, for good.
+
+    Only the state folder is read and written, and no extension can be loaded. A second connection of this process to
+    the same file shares the settings of the first one.
+
+    Args:
+        connection: of the warehouse.
+        spilled: the folder for what doesn't fit into memory, two levels below the state folder.
+    """
+    is_open = connection.execute("SELECT current_setting('enable_external_access')").fetchone()
+    if is_open is None or is_open[0]:
+        state = spilled.absolute().parent.parent
+        connection.execute(f"SET temp_directory = {literal(str(spilled))}")
+        connection.execute("SET autoinstall_known_extensions = false")
+        connection.execute("SET autoload_known_extensions = false")
+        connection.execute(f"SET allowed_directories = [{literal(f'{state}/')}]")
+        connection.execute("SET enable_external_access = false")
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
+from leat.tls import postgres_options
 from leat.warehouse.answer import Answer, Limits
 from leat.warehouse.clearance import NOBODY, AccessPlan, Clearances, Membership
 from leat.warehouse.dialect import Dialect
@@ -60,7 +61,12 @@ class PostgresWarehouse:
             self._made.append(
                 sqlalchemy.create_engine(
                     url,
-                    connect_args={"options": options, "connect_timeout": 10, **_KEEPALIVE},
+                    connect_args={
+                        "options": options,
+                        "connect_timeout": 10,
+                        **_KEEPALIVE,
+                        **postgres_options(url.host, url.query),
+                    },
                     pool_pre_ping=True,  # the server may have been restarted
                     max_overflow=-1,  # a connection that waits for a lock must not starve the one that holds it
                 )

@@ -14,6 +14,7 @@ from typing import Any
 
 from leat.control.keys.problem import KeyProblem
 from leat.control.keys.provider import Provider, Wrapped
+from leat.tls import limit_versions
 
 _PREFIX = "vault:"
 _TIMEOUT = (5, 10)
@@ -72,7 +73,9 @@ class VaultProvider:
         asked = f"Vault at {self.url} was asked to {operation} with the key {key}"
         try:
             url = f"{self.url.rstrip('/')}/v1/{mount}/{operation}/{name}"
-            answer = requests.post(url, json=body, headers=headers, timeout=_TIMEOUT, allow_redirects=False)
+            with requests.Session() as session:
+                limit_versions(session)
+                answer = session.post(url, json=body, headers=headers, timeout=_TIMEOUT, allow_redirects=False)
         except requests.RequestException as error:
             got = f"{asked}, and didn't answer: {type(error).__name__}"
             raise KeyProblem(got, "check keys.url in policies/, and that Vault runs") from error

@@ -62,7 +62,7 @@ class Eraser:
         changed, rows = _changes(before, after)
         if not gone and not changed:
             return None
-        with tempfile.TemporaryDirectory(prefix="leat-erase-") as folder:
+        with tempfile.TemporaryDirectory(prefix="leat-erase-", dir=session.scratch()) as folder:
             _delete(session, table, gone, Path(folder))
             if changed:
                 _update(session, table, after.take(rows), changed, Path(folder))

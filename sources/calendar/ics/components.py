@@ -9,10 +9,10 @@ import codecs
 import re
 from dataclasses import dataclass, field
 
+from leat.limits import ICS_DEPTH as MAX_DEPTH
 from leat.sources.calendar.ics.lines import name_of
 from leat.sources.calendar.ics.reasons import Unreadable
 
-MAX_DEPTH = 8
 _TOP = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VTIMEZONE", "VAVAILABILITY"})
 _BREAK = re.compile(r"\r*\n|\r")
 _FOLD = re.compile(r"(?:\r*\n|\r)[ \t]")

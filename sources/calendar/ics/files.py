@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from leat.limits import ICS_FILE_WORK
 from leat.sources.batch import Batch, to_json
 from leat.sources.calendar.ics.components import Node, decode, split
 from leat.sources.calendar.ics.ical import Event, parse_event, zones_of
@@ -16,6 +17,7 @@ from leat.sources.calendar.ics.reasons import Unreadable, reason_of
 from leat.sources.calendar.ics.rows import busy_row, event_key, event_row, occurrence_row
 from leat.sources.calendar.ics.rules import Window
 from leat.sources.calendar.ics.spans import span_of
+from leat.sources.calendar.ics.stepping import Work
 from leat.sources.calendar.ics.times import identity
 from leat.sources.calendar.ics.zones import Zones
 from leat.sources.calendar.streams import OF_A_FILE, STREAMS
@@ -66,8 +68,9 @@ def parse_file(
                 _take(parsed, href, child, events, zones)
             elif child.name != "VTIMEZONE":
                 parsed.skipped[child.name] += 1
+    work = Work(ICS_FILE_WORK)
     for series in events.values():
-        _add_series(parsed, calendar, href, etag, list(series.values()), window)
+        _add_series(parsed, calendar, href, etag, list(series.values()), (window, work))
     return parsed
 
 
@@ -92,7 +95,7 @@ def _take(parsed: Parsed, href: str, node: Node, events: dict[str, dict[str, Eve
 
 
 def _add_series(
-    parsed: Parsed, calendar: str, href: str, etag: str | None, events: list[Event], window: Window
+    parsed: Parsed, calendar: str, href: str, etag: str | None, events: list[Event], wanted: tuple[Window, Work]
 ) -> None:
     usable = []
     for event in events:
@@ -109,7 +112,7 @@ def _add_series(
     if not usable:
         return
     try:
-        rows, cut = _times_of(calendar, href, usable, window)
+        rows, cut = _times_of(calendar, href, usable, *wanted)
     except Exception as error:
         reason = reason_of(error, "RRULE, RDATE or EXDATE")
         parsed.quarantined.append(_quarantined("occurrences", href, usable[0].node, reason))
@@ -121,10 +124,10 @@ def _add_series(
 
 
 def _times_of(
-    calendar: str, href: str, events: list[Event], window: Window
+    calendar: str, href: str, events: list[Event], window: Window, work: Work
 ) -> tuple[dict[str, list[dict[str, Any]]], bool]:
     """Return the rows of ``occurrences`` and ``free_busy`` of a series, and whether a bound has cut them short."""
-    occurrences, cut = expand(events, window)
+    occurrences, cut = expand(events, window, work)
     rows = [occurrence_row(event_key(calendar, href, each.event), each) for each in occurrences]
     by_table = {"occurrences": rows, "free_busy": [busy for busy in map(busy_row, rows) if busy is not None]}
     _check(by_table)

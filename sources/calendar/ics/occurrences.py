@@ -12,10 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+from leat.limits import ICS_FILE_WORK, ICS_WORK
+from leat.limits import ICS_OCCURRENCES as MAX_OCCURRENCES
 from leat.sources.calendar.ics.ical import Event
-from leat.sources.calendar.ics.rules import MAX_OCCURRENCES, Rule, Window
+from leat.sources.calendar.ics.rules import Rule, Window
 from leat.sources.calendar.ics.spans import Span, end_of, length_of, span_of
-from leat.sources.calendar.ics.stepping import WorkExceeded, times_of
+from leat.sources.calendar.ics.stepping import Work, WorkExceeded, times_of
 from leat.sources.calendar.ics.times import identity, instant, moved, off_wall, on_wall, plain
 
 
@@ -29,25 +31,38 @@ class Occurrence:
     end: date
 
 
+_AN_OCCURRENCE = 100
+"""What an occurrence counts as of the work for a file."""
+
+
 def recurs(event: Event) -> bool:
     """Return whether an event has a rule or additional dates."""
     return bool(event.rules or event.dates)
 
 
-def expand(events: Sequence[Event], window: Window) -> tuple[list[Occurrence], bool]:
+def expand(events: Sequence[Event], window: Window, of_file: Work | None = None) -> tuple[list[Occurrence], bool]:
     """Return the occurrences of one series, given as its VEVENTs of one UID, and whether a bound cut them short.
 
     A series without a rule and additional dates is there whatever the window is.
+
+    Args:
+        events: the series.
+        window: what is wanted.
+        of_file: what is left of the work for all series of a file; it becomes less.
     """
     if not any(recurs(event) for event in events):
         return [_alone(event) for event in events], False
     master = next((event for event in events if event.when("RECURRENCE-ID") is None), None)
     changed = [event for event in events if event is not master]
-    series = None if master is None else _Series(master, changed, window)
+    of_file = Work(ICS_FILE_WORK) if of_file is None else of_file
+    work = Work(max(0, min(ICS_WORK, of_file.left)))
+    of_file.left -= work.left
+    series = None if master is None else _Series(master, changed, window, work)
     placed = {} if series is None else series.occurrences()
     for event in changed:
         for occurrence in _changed(event, series, window):
             placed[occurrence.id] = occurrence
+    of_file.left += max(0, work.left) - _AN_OCCURRENCE * len(placed)
     occurrences = sorted(placed.values(), key=lambda occurrence: instant(occurrence.start))
     return occurrences[:MAX_OCCURRENCES], len(occurrences) > MAX_OCCURRENCES or (series is not None and series.cut)
 
@@ -83,13 +98,16 @@ class _Series:
         master: the event that the rules are in.
         changed: its changed instances.
         window: what is wanted.
+        work: how much its rules may look at.
         cut: whether a bound has cut it short.
     """
 
     master: Event
     changed: Sequence[Event]
     window: Window
+    work: Work
     cut: bool = False
+    _number: int = 0
     _start: date = field(init=False)
     _starts: dict[str, date] = field(init=False)
     _days: dict[date, date] = field(init=False, default_factory=dict)
@@ -169,16 +187,18 @@ class _Series:
         begin, end = self._reach()
         for rule in self.master.exclusions:
             self._without.update(identity(off_wall(at, self._start)) for at in self._times(rule, start, begin, end))
+        self._number = 0
         for rule in rules:
             yield from (off_wall(at, self._start) for at in self._times(rule, start, begin, end))
 
     def _times(self, rule: Rule, start: datetime, begin: datetime, end: datetime) -> Iterator[datetime]:
         last = rule.last(self._start)
-        number = 0
+        if self._number > MAX_OCCURRENCES:
+            return
         try:
-            for moment in times_of(rule, start, begin, end if last is None else min(last, end)):
-                number += 1
-                if number > MAX_OCCURRENCES:
+            for moment in times_of(rule, start, begin, end if last is None else min(last, end), self.work):
+                self._number += 1
+                if self._number > MAX_OCCURRENCES:
                     self.cut = True
                     return
                 yield moment

@@ -13,8 +13,6 @@ from datetime import UTC, date, datetime, time, tzinfo
 
 from leat.sources.calendar.ics.reasons import Unreadable
 
-MAX_OCCURRENCES = 20_000
-"""How many occurrences of one series, and of one rule, are expanded."""
 FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY")
 _RANGES = {
     "BYSECOND": (0, 60),

@@ -14,13 +14,13 @@ from datetime import date, datetime, time, timedelta
 from itertools import product
 from typing import TypeVar
 
+from leat.limits import ICS_WORK as MAX_WORK
 from leat.sources.calendar.ics.days import Days, days_of_year
 from leat.sources.calendar.ics.rules import Rule
 
 _Item = TypeVar("_Item", datetime, timedelta)
-MAX_WORK = 800_000
-"""Days, periods and candidates that are looked at for one rule; takes about a second."""
-
+_A_RULE = 1000
+"""What a rule costs before it is looked at: a series may have thousands."""
 _UNITS = {"HOURLY": 3600, "MINUTELY": 60, "SECONDLY": 1}
 
 
@@ -29,18 +29,23 @@ class WorkExceeded(Exception):
 
 
 @dataclass(slots=True)
-class _Work:
-    """What is left of the work that a rule may take."""
+class Work:
+    """What is left of the work that the rules of a series, or all of a file, may take."""
 
     left: int = MAX_WORK
 
     def take(self, units: int) -> None:
+        """Note that something was looked at.
+
+        Raises:
+            WorkExceeded: it was too much.
+        """
         self.left -= units
         if self.left < 0:
             raise WorkExceeded
 
 
-def times_of(rule: Rule, start: datetime, begin: datetime, end: datetime) -> Iterator[datetime]:
+def times_of(rule: Rule, start: datetime, begin: datetime, end: datetime, work: Work) -> Iterator[datetime]:
     """Yield the times of a rule from ``begin`` until ``end``, in order.
 
     Args:
@@ -48,6 +53,7 @@ def times_of(rule: Rule, start: datetime, begin: datetime, end: datetime) -> Ite
         start: DTSTART on its wall clock.
         begin: nothing before is wanted.
         end: nothing after is wanted.
+        work: how much may be looked at.
 
     Raises:
         WorkExceeded: there may be more; nothing before the last time is missing.
@@ -59,7 +65,7 @@ def times_of(rule: Rule, start: datetime, begin: datetime, end: datetime) -> Ite
         left = None if left is None else left - first
     if left is not None and left <= 0:
         return
-    for moment in _Steps(rule, start).from_period(first, end):
+    for moment in _Steps(rule, start, work).from_period(first, end):
         if moment > end:
             return
         if moment < start:
@@ -92,12 +98,13 @@ def _periods_until(rule: Rule, start: datetime, begin: datetime) -> int:
 class _Steps:
     """A rule on its way from period to period."""
 
-    def __init__(self, rule: Rule, start: datetime) -> None:
-        self._rule, self._start, self._work = rule, start, _Work()
+    def __init__(self, rule: Rule, start: datetime, work: Work) -> None:
+        self._rule, self._start, self._work = rule, start, work
         self._by = by = {name: frozenset(values) for name, values in rule.by.items()}
         self._days = Days(rule, start)
         hours = sorted(by.get("BYHOUR", {start.hour}))
         minutes, seconds = sorted(by.get("BYMINUTE", {start.minute})), sorted(by.get("BYSECOND", {start.second}))
+        work.take(_A_RULE + len(hours) * len(minutes) * len(seconds) // 4)
         self._times = [time(*parts) for parts in product(hours, minutes, seconds)]
         self._in_hour = [timedelta(minutes=m, seconds=s) for m, s in product(minutes, seconds)]
         self._wanted_day: date | None = None

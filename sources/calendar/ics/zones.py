@@ -13,15 +13,16 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache, lru_cache
 from itertools import islice, pairwise
 
+from leat.limits import ICS_FILE_WORK, ICS_ZONE_WORK, ICS_ZONES
+from leat.limits import ICS_ZONE_CHANGES as _MAX_CHANGES
+from leat.limits import ICS_ZONE_PARTS as _MAX_PARTS
 from leat.sources.calendar.ics.lines import cleaned, name_of, zone_id
 from leat.sources.calendar.ics.reasons import Unreadable, reason_of
 from leat.sources.calendar.ics.rules import parse_rule
-from leat.sources.calendar.ics.stepping import WorkExceeded, times_of
+from leat.sources.calendar.ics.stepping import Work, WorkExceeded, times_of
 from leat.sources.calendar.ics.values import parse_time
 
 _FIRST, _LAST = datetime(1900, 1, 1), datetime(2200, 1, 1)  # noqa: DTZ001 - on the wall clock of the zone
-_MAX_CHANGES = 5_000
-_MAX_PARTS = 100
 _OFFSET = re.compile(r"([+-])(\d{2}):?(\d{2}):?(\d{2})?")
 
 Change = tuple[datetime, timedelta, timedelta]
@@ -69,6 +70,10 @@ class FileZone(tzinfo):
         return f"FileZone({self._name!r})"
 
 
+class _TooOften(Unreadable):
+    """A zone has taken all the work that it may."""
+
+
 class Zones:
     """The zones of one file.
 
@@ -78,14 +83,20 @@ class Zones:
 
     def __init__(self) -> None:
         self._own: dict[str, tzinfo] = {}
+        self._work = Work(ICS_FILE_WORK)
         self.unreadable: list[str] = []
 
     def add(self, lines: Sequence[str], parts: Sequence[tuple[str, Sequence[str]]]) -> None:
         """Learn a VTIMEZONE: its own lines, and the name and lines of each component in it."""
+        if len(self._own) + len(self.unreadable) >= ICS_ZONES or self._work.left <= 0:
+            self.unreadable = [*self.unreadable[:ICS_ZONES], f"only the first {ICS_ZONES} zones of the file are read"]
+            return
         name = next((zone_id(line.partition(":")[2]) for line in lines if name_of(line) == "TZID"), "")
         try:
-            self._own[name] = _zone(name, tuple((kind, tuple(part)) for kind, part in parts))
+            self._own[name], taken = _zone(name, tuple((kind, tuple(part)) for kind, part in parts))
+            self._work.left -= taken
         except Exception as error:
+            self._work.left -= ICS_ZONE_WORK if isinstance(error, _TooOften) else 0
             self.unreadable.append(f"a VTIMEZONE of the file can't be read: {reason_of(error, 'it')}")
 
     def named(self, name: str) -> tzinfo | None:
@@ -119,20 +130,22 @@ def _by_lower_case() -> dict[str, str]:
 
 
 @lru_cache(maxsize=256)
-def _zone(name: str, parts: tuple[tuple[str, tuple[str, ...]], ...]) -> FileZone:
+def _zone(name: str, parts: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[FileZone, int]:
+    """Return a zone, and how much work it took."""
     changes: list[Change] = []
     standard: timedelta | None = None
+    work = Work(ICS_ZONE_WORK)
     for kind, lines in islice((part for part in parts if part[0] in ("STANDARD", "DAYLIGHT")), _MAX_PARTS):
         values = {name_of(line): line.rpartition(":")[2].strip() for line in reversed(list(cleaned(lines)))}
         was, becomes = _offset(values, "TZOFFSETFROM"), _offset(values, "TZOFFSETTO")
         if kind == "STANDARD" and standard is None:
             standard = becomes
-        changes += [(at, was, becomes) for at in islice(_onsets(values, lines, was), _MAX_CHANGES)]
+        changes += [(at, was, becomes) for at in islice(_onsets(values, lines, was, work), _MAX_CHANGES)]
     if not changes:
         msg = "it has no STANDARD and no DAYLIGHT"
         raise Unreadable(msg)
     changes.sort(key=lambda change: change[0] - change[1])
-    return FileZone(name, changes, changes[0][1] if standard is None else standard)
+    return FileZone(name, changes, changes[0][1] if standard is None else standard), ICS_ZONE_WORK - work.left
 
 
 def _offset(values: dict[str, str], name: str) -> timedelta:
@@ -148,7 +161,7 @@ def _offset(values: dict[str, str], name: str) -> timedelta:
     return -offset if match[1] == "-" else offset
 
 
-def _onsets(values: dict[str, str], lines: Sequence[str], was: timedelta) -> Iterator[datetime]:
+def _onsets(values: dict[str, str], lines: Sequence[str], was: timedelta, work: Work) -> Iterator[datetime]:
     """Yield when a part of a zone begins to hold, by the clock before it."""
     start = _local(values.get("DTSTART", ""))
     yield start
@@ -166,10 +179,10 @@ def _onsets(values: dict[str, str], lines: Sequence[str], was: timedelta) -> Ite
         in_utc = isinstance(until, datetime) and until.tzinfo is not None
         last = until.replace(tzinfo=None) + was if isinstance(until, datetime) and in_utc else rule.last(start)
         try:
-            yield from times_of(rule, start, max(start, _FIRST), _LAST if last is None else min(last, _LAST))
+            yield from times_of(rule, start, max(start, _FIRST), _LAST if last is None else min(last, _LAST), work)
         except WorkExceeded:
             msg = "an RRULE of it changes the clock too often"
-            raise Unreadable(msg) from None
+            raise _TooOften(msg) from None
 
 
 def _local(text: str) -> datetime:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from leat import tls
 from leat.sources.driver import ConnectionModel, Sync
 from leat.sources.email.imap.session import PORTS, Address
 from leat.sources.email.sending.declared import Sending
@@ -83,8 +84,8 @@ def address_of(connection: Connection, sync: Sync) -> Address:
     if not host or not port.isdigit() or not 0 < int(port) < 65_536:
         got = f"it is {written!r}"
         raise NotConfigured(sync.integration, "reading connection.host", got, "write it as host or host:port")
-    tls = None if security == "none" else trusted(connection, sync)
-    return Address(host, int(port), security, connection.timeout, tls)
+    context = None if security == "none" else trusted(connection, sync)
+    return Address(host, int(port), security, connection.timeout, context)
 
 
 def hosts(connection: Connection, sync: Sync) -> Iterator[tuple[str, int]]:
@@ -116,13 +117,11 @@ def trusted(connection: Connection, sync: Sync) -> ssl.SSLContext:
     Raises:
         NotConfigured: the named file can't be read.
     """
-    import ssl
-
     if connection.authorities is None:
-        return ssl.create_default_context()
+        return tls.client_context()
     path = sync.project / read_setting(connection.authorities, sync.integration, sync.project)
     try:
-        return ssl.create_default_context(cafile=str(path))
+        return tls.client_context(path)
     except OSError as error:  # ssl.SSLError is one
         got = error.strerror or "it has no certificates"
         raise NotConfigured(sync.integration, f"reading {path}", got, "name a PEM file of certificates") from error

@@ -22,6 +22,7 @@ from leat.sources.errors import (
     UnexpectedShape,
 )
 from leat.sources.settings import redact
+from leat.tls import TOO_OLD, UPDATE, is_too_old
 
 _CODE = re.compile(r"\[([A-Z][A-Z0-9-]*)[^\]]*\]")
 _SAYS_NO = {
@@ -119,6 +120,8 @@ def _lost(integration: str, asked: str, error: OSError, timeout: float) -> Integ
         return Rejected(
             integration, asked, got, "fix the certificate, or name its authority with connection.authorities"
         )
+    if isinstance(error, ssl.SSLError) and is_too_old(error):
+        return Rejected(integration, asked, TOO_OLD, UPDATE)
     if isinstance(error, ssl.SSLError):
         got = f"no TLS is spoken there ({error.reason or error})"
         return Rejected(integration, asked, got, "check connection.host's port and connection.security")

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from leat.sources.egress import check_host
 from leat.sources.email.imap.answers import Items, items_by_uid
 from leat.sources.email.imap.failures import asking
 from leat.sources.errors import Rejected, UnexpectedShape
@@ -78,6 +79,7 @@ class Session:
         from imapclient import IMAPClient
 
         where = self.address
+        check_host(self.integration, where.host)
         with self._asking(f"connecting to {where.host}:{where.port} ({where.security})"):
             client = IMAPClient(
                 where.host,

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from leat.limits import MIME_CHILDREN as MOST_PARTS
+from leat.limits import MIME_DEPTH as DEEPEST
 from leat.sources.email.mime.part_headers import headers_of
 from leat.sources.email.mime.structure import parse_part
 from leat.sources.email.mime.text import decode_body, header_text
@@ -14,8 +16,6 @@ from leat.sources.email.mime.text import decode_body, header_text
 if TYPE_CHECKING:
     from email.message import Message
 
-DEEPEST = 50
-MOST_PARTS = 1_000
 _TNEF = ("application/ms-tnef", "application/vnd.ms-tnef")
 _REPORTS = ("message/delivery-status", "message/global-delivery-status")
 _FEEDBACK = "message/feedback-report"

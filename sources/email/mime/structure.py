@@ -10,11 +10,10 @@ from __future__ import annotations
 from email.message import Message
 from typing import Any
 
+from leat.limits import MIME_HEAD_LINES as MOST_HEAD_LINES
+from leat.limits import MIME_PARTS as MOST_PARTS
 from leat.sources.email.mime.part_headers import is_attached
 
-MOST_PARTS = 10_000
-"""How many parts of a message are looked at, of all levels together."""
-MOST_HEAD_LINES = 20_000
 _CHUNK = 64 * 2**10
 _OPAQUE = "application/octet-stream"
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
+from leat.sources.egress import check_host
 from leat.sources.email.sending.declared import SmtpAddress
 from leat.sources.errors import (
     IntegrationError,
@@ -25,6 +26,7 @@ from leat.sources.errors import (
     Unavailable,
 )
 from leat.sources.settings import redact
+from leat.tls import TOO_OLD, UPDATE, is_too_old
 
 _NAME = "leat.invalid"
 """How leat greets; the name of the machine would end up in the header of every mail (RFC 2606)."""
@@ -64,6 +66,7 @@ class Smtp:
                     return self._client
             self.close()
         where = self.address
+        check_host(self.integration, where.host)
         asked = f"connecting to {where.host}:{where.port} ({where.security})"
         try:
             self._client = client = self._connected()
@@ -187,6 +190,8 @@ class Smtp:
         if isinstance(error, ssl.SSLCertVerificationError):
             got = f"the server's certificate isn't valid: {error.verify_message}"
             return Rejected(who, asked, got, "fix the certificate, or name its authority with connection.authorities")
+        if isinstance(error, ssl.SSLError) and is_too_old(error):
+            return Rejected(who, asked, TOO_OLD, UPDATE)
         if isinstance(error, ssl.SSLError):
             return Rejected(who, asked, "no TLS is spoken there", "check connection.send: host's port and security")
         return Unavailable(who, asked, "no connection, or it was cut", "start the server or look at its network")

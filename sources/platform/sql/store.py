@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from leat.sources.egress import check_host
 from leat.sources.errors import (
     Forbidden,
     IntegrationError,
@@ -22,6 +23,7 @@ from leat.sources.errors import (
 from leat.sources.platform.sql.refused import refuses
 from leat.sources.platform.streams import STREAMS
 from leat.sources.stream import Stream
+from leat.tls import postgres_options
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, FromClause, Select
@@ -48,7 +50,11 @@ def snapshot(integration: str, url: str) -> Iterator[Connection]:
     sqlite = parsed.get_backend_name() == "sqlite"
     if sqlite:
         parsed = _read_only(integration, parsed)
-    engine = create_engine(parsed, poolclass=NullPool, isolation_level=None if sqlite else "REPEATABLE READ")
+    if not sqlite:
+        check_host(integration, parsed.host or "localhost")
+    level = None if sqlite else "REPEATABLE READ"
+    tls = {} if sqlite else postgres_options(parsed.host, parsed.query)
+    engine = create_engine(parsed, poolclass=NullPool, isolation_level=level, connect_args=tls)
     if sqlite:  # sqlite3 by itself would give every SELECT a snapshot of its own
         event.listen(engine, "connect", lambda connection, _record: setattr(connection, "isolation_level", None))
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))

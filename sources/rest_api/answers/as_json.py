@@ -15,8 +15,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from leat.limits import FIELD_BYTES as MAX_FIELD_BYTES
 from leat.sources import json_raw as raw
-from leat.sources.domain import MAX_FIELD_BYTES
 from leat.sources.rest_api.declaration.formats import Csv, Json, NdJson, Xml
 
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)

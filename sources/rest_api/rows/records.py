@@ -9,9 +9,9 @@ from typing import Any, overload
 
 import msgspec
 
+from leat.limits import FIELD_BYTES as MAX_FIELD_BYTES
 from leat.sources import json_raw as raw
 from leat.sources.batch import clean
-from leat.sources.domain import MAX_FIELD_BYTES
 from leat.sources.json_path import EACH, Path
 from leat.sources.rest_api.declaration.endpoint import Endpoint
 from leat.sources.rest_api.rows.values import sound

@@ -11,7 +11,9 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from leat.sources.domain import MAX_FIELD_BYTES, MAX_JSON_DEPTH, arrow_value
+from leat.limits import FIELD_BYTES as MAX_FIELD_BYTES
+from leat.limits import JSON_DEPTH as MAX_JSON_DEPTH
+from leat.sources.domain import arrow_value
 from leat.sources.rest_api.rows.times import time_of
 from leat.sources.stream import decimal_of
 

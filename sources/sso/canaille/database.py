@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from leat.sources.batch import Batch, to_json
 from leat.sources.driver import Sync
+from leat.sources.egress import check_host
 from leat.sources.errors import Forbidden, NotConfigured, NotFound, Unavailable, UnexpectedShape
 from leat.sources.events import Event, FullScan, Quarantined
 from leat.sources.sso.canaille.queries import QUERIES
 from leat.sources.sso.streams import STREAMS
+from leat.tls import postgres_options
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -52,8 +54,12 @@ def open_database(integration: str, url: str) -> Iterator[Connection]:
         level = "REPEATABLE READ"
     else:
         raise _unusable(integration)
+    tls: dict[str, str] = {}
+    if level != "SERIALIZABLE":
+        check_host(integration, parsed.host or "localhost")
+        tls = postgres_options(parsed.host, parsed.query)
     try:
-        engine = sa.create_engine(parsed, poolclass=sa.NullPool, isolation_level=level)
+        engine = sa.create_engine(parsed, poolclass=sa.NullPool, isolation_level=level, connect_args=tls)
         with engine.connect() as connection:
             if level == "SERIALIZABLE":  # sqlite3 by itself begins no transaction for a SELECT
                 connection.exec_driver_sql("BEGIN")

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from leat.limits import LOG_LINE_BYTES as MAX_LINE
+from leat.limits import LOG_READ_BYTES as MAX_READ
 from leat.sources.batch import Batch
 from leat.sources.driver import Sync
 from leat.sources.events import Event, Logged, Quarantined
@@ -22,9 +24,6 @@ from leat.sources.sso.canaille.log_files import LogFile, open_files
 from leat.sources.sso.canaille.security_lines import blank, is_quiet, parse_line
 from leat.sources.sso.sign_ins import LOGIN_EVENTS
 
-MAX_LINE = 64 * 2**10
-MAX_READ = 64 * 2**20
-"""Bytes that one run reads at most; the next one goes on from there."""
 _WORTH_MOVING = 2**20
 _MAX_WAITING = 10_000
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from leat.limits import GIT_REFS as MAX_REFS
 from leat.sources.errors import IntegrationError, Unavailable
 
-MAX_REFS = 5_000
-"""Refs that a command line holds."""
 MAX_LEFT_OUT = 10
 
 

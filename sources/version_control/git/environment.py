@@ -27,6 +27,8 @@ _CONFIG = {
     "fetch.unpackLimit": "1",
     "fetch.recurseSubmodules": "false",
     "http.followRedirects": "false",
+    "http.sslVerify": "true",
+    "http.sslVersion": "tlsv1.2",  # or newer
     "i18n.logOutputEncoding": "UTF-8",
     "log.showSignature": "false",
     "protocol.version": "2",

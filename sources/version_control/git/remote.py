@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from leat.sources.egress import check_host, check_proxy
 from leat.sources.errors import IntegrationError, NotConfigured, Outdated, Rejected
 from leat.sources.version_control.git.address import Remote
 from leat.sources.version_control.git.failures import failure, is_git, not_git, timed_out
@@ -86,6 +87,9 @@ class _Talked:
 
 
 def _talked(remote: Remote, folder: Path | None, asked: str, args: Sequence[str], limit: float | None) -> _Talked:
+    if remote.host:
+        check_host(remote.integration, remote.host)
+        check_proxy(remote.integration, remote.scheme, remote.host)
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         status = Path(scratch) / "ssh"
