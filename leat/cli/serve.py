@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -62,9 +63,8 @@ def serve(  # noqa: PLR0913, PLR0917 - each is an option of the command
             "127.0.0.1 and put a reverse proxy in front for webhooks"
         )
         raise UsageMistake(msg)
-    if url is not None and not url.startswith(("http://", "https://")):
-        msg = f"--url {url!r} isn't an address such as https://leat.example.com"
-        raise UsageMistake(msg)
+    if url is not None:
+        _check_url(url)
     for proxy in trusted_proxy or ():
         _check_network("--trusted-proxy", proxy)
     for network in private_network or ():
@@ -143,6 +143,17 @@ def _print_link(workspace: Workspace, options: Options, *, as_json: bool) -> Non
         print_json(command="serve", sign_in_url=made)
     else:
         say(made, whole=True)
+
+
+def _check_url(url: str) -> None:
+    from leat.serve.options import is_loopback
+
+    if not url.startswith(("http://", "https://")):
+        msg = f"--url {url!r} isn't an address such as https://leat.example.com"
+        raise UsageMistake(msg)
+    if url.startswith("http://") and not is_loopback(urlsplit(url).hostname or ""):
+        msg = f"--url {url}: sessions and data would cross the network in clear. Next: let a reverse proxy speak https"
+        raise UsageMistake(msg)
 
 
 def _check_network(option: str, text: str) -> None:

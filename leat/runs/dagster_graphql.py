@@ -7,12 +7,12 @@ schema, so a mutation of a new version is looked at before it passes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from graphql import OperationDefinitionNode, SelectionSetNode
+    from graphql import DocumentNode, FragmentDefinitionNode, OperationDefinitionNode, SelectionSetNode
 
 ALLOWED = frozenset({
     "launchMultipleRuns", "launchPipelineExecution", "launchPipelineReexecution", "launchRun", "launchRunReexecution",
@@ -42,6 +42,8 @@ REFUSED_AS = {
     "setNuxSeen": "settings", "shutdownRepositoryLocation": "settings",
 }  # fmt: skip
 _TOKENS = 20_000
+_DEEPEST = 40
+"""How deeply a query may be nested: those of Dagster's pages have less than half of that."""
 _NAMES = ("jobName", "pipelineName", "runId", "runIds", "parentRunId", "repositoryLocationName")
 _MOST_NAMES = 50
 
@@ -107,6 +109,12 @@ def read_operation(value: Any) -> Operation:
         msg = "the request has more or less than one operation"
         raise Unreadable(msg)
     fields = tuple(_fields(operations[0], {each: fragment.selection_set for each, fragment in fragments.items()}))
+    if _depth(document, fragments) > _DEEPEST:
+        msg = f"the query is nested deeper than {_DEEPEST} levels"
+        raise Unreadable(msg)
+    if {"__schema", "__type"} & set(fields):
+        msg = "the schema isn't shown here"
+        raise Unreadable(msg)
     payload = {"query": value["query"], "variables": variables, "operationName": name}
     return Operation(operations[0].operation.value, fields, payload)
 
@@ -126,6 +134,30 @@ def _fields(operation: OperationDefinitionNode, fragments: dict[str, SelectionSe
                 seen.add(selection.name.value)
                 if selection.name.value in fragments:
                     waiting.append(fragments[selection.name.value])
+
+
+def _depth(document: DocumentNode, fragments: Mapping[str, FragmentDefinitionNode]) -> int:
+    """Return how deeply fields are nested, with what fragments add; one that nests itself in a field has no end."""
+    deepest: dict[str, int] = {}
+
+    def below(node: Any, at: int, entered: Mapping[str, int]) -> int:
+        if node.selection_set is None:
+            return 0
+        depths = [0]
+        for each in node.selection_set.selections:
+            if each.kind != "fragment_spread":
+                one = int(each.kind == "field")
+                depths.append(below(each, at + one, entered) + one)
+            elif each.name.value in entered:
+                depths.append(_DEEPEST + 1 if at > entered[each.name.value] else 0)
+            elif each.name.value in fragments:
+                name = each.name.value
+                if name not in deepest:
+                    deepest[name] = below(fragments[name], at, {**entered, name: at})
+                depths.append(deepest[name])
+        return max(depths)
+
+    return max(below(each, 0, {}) for each in document.definitions)
 
 
 def _named(value: Any) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.profile import NoProfile
 from leat.pipelines.declare.project import Project, load_declarations, open_project
 from leat.runs.file_key import file_encryption
-from leat.runs.printable import printable
+from leat.runs.printable import in_one_line, printable
 from leat.security.policy_file import declares_grants
 from leat.sources.settings import redact
 from leat.warehouse.connect import open_warehouse
@@ -210,8 +211,14 @@ def open_workspace(folder: Path, *, may_be_empty: bool = False) -> Workspace:
 
 
 class _Redacting(logging.Formatter):
+    converter = staticmethod(time.gmtime)  # times are UTC, and say so
+
     def format(self, record: logging.LogRecord) -> str:
         return printable(redact(super().format(record)))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging calls it so
+        record.message = in_one_line(record.message)  # else a value could forge further lines
+        return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging calls it so
         from leat.pipelines.load.error_message import traced
@@ -228,7 +235,8 @@ class _Private(RotatingFileHandler):
 def _log_to(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handler = _Private(path, maxBytes=5_000_000, backupCount=3, encoding="utf-8", delay=True)
-    handler.setFormatter(_Redacting("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    form = _Redacting("%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+    handler.setFormatter(form)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)

@@ -1,7 +1,8 @@
 """Sessions of browsers: rows in the control store, by the SHA-256 of an id of 256 random bits.
 
-A session ends after 8 hours without use, and 7 days after the sign-in. Its id changes at each sign-in and when the role
-of its person changes, so an id that somebody has planted or seen before is worth nothing afterwards.
+A session ends after 8 hours without use, and 7 days after the sign-in; a person has at most 20 at a time. Its id
+changes at each sign-in and when the role of its person changes, so an id that somebody has planted or seen before is
+worth nothing afterwards.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from leat.security.secret_text import hashed, new_secret
 
 IDLE = timedelta(hours=8)
 ABSOLUTE = timedelta(days=7)
+MOST = 20
+"""Sessions of one person at a time: one more ends the one that was used least recently."""
 _NOTED = timedelta(minutes=1)  # how precisely the last use is stored: not each request writes
 
 
@@ -83,6 +86,11 @@ def create_session(
     """
     if replaces is not None:
         session.execute(delete(AccessSession).filter_by(id_hash=hashed(replaces)))
+    of_person = select(AccessSession).where(AccessSession.person_id == person.id)
+    for old in session.scalars(of_person.order_by(AccessSession.used_at.desc()).offset(MOST - 1)).all():
+        note(session, "session.ended", {"reason": f"more than {MOST} at a time"}, by=Actor(person.id, person.name),
+             now=now)  # fmt: skip
+        session.delete(old)
     session_id = new_secret()
     session.add(
         AccessSession(

@@ -31,7 +31,10 @@ button {{ font: inherit; font-weight: 600; padding: .6rem 1.2rem; border: 0; bor
 </style></head><body><h1>{title}</h1><p>{text}</p>{more}</body></html>
 """
 _BUTTON = '<form method="post"><button type="submit">Unsubscribe</button></form>'
-_CSP = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+_CSP = (
+    "default-src 'none'; object-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; "
+    "base-uri 'none'"
+)
 
 
 def add_links(app: FastAPI) -> None:

@@ -94,7 +94,17 @@ def set_session(request: Request, response: Response, session_id: str) -> None:
 
 def session_id_of(request: Request) -> str | None:
     """Return what the cookie of a session has; None if there is no cookie."""
-    return next((request.cookies[name] for name in COOKIES if name in request.cookies), None)
+    return request.cookies.get(COOKIES[0 if is_secure(request) else 1])
+
+
+def cookie_name(request: Request, name: str) -> str:
+    """Return how a cookie is called: over TLS, by a prefix for which browsers take it from no other host."""
+    return f"__Host-{name}" if is_secure(request) else name
+
+
+def cookie_of(request: Request, name: str) -> str:
+    """Return what a cookie has; nothing if there is none."""
+    return request.cookies.get(cookie_name(request, name), "")
 
 
 def of_own_pages(request: Request) -> bool:

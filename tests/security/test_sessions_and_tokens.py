@@ -20,6 +20,7 @@ from leat.security.principal import Principal, Role, local_principal
 from leat.security.sessions import (
     ABSOLUTE,
     IDLE,
+    MOST,
     ProviderTokens,
     create_session,
     end_all_of,
@@ -103,6 +104,16 @@ def test_sessions_end_by_sign_out_for_a_person_and_by_the_provider(store: Engine
     [ada] = [row for row in list_people(store) if row.name == "ada"]
     assert end_all_of(store, ada.id, "an administrator ended them") == 1
     assert [read_session(store, each, NOW) is None for each in (first, second, third, other)] == [True] * 3 + [False]
+
+
+def test_a_person_has_a_number_of_sessions_at_most(store: Engine) -> None:
+    first, *others = [sign_in(store, now=NOW + minute * HOUR / 60) for minute in range(MOST)]
+    somebody = sign_in(store, Identity("https://id.example", "u-2", "bob"))
+    assert read_session(store, first, NOW + HOUR) is not None  # and so it isn't the one that was used least recently
+    late = sign_in(store, now=NOW + HOUR)
+    still = [read_session(store, each, NOW + HOUR) is not None for each in (first, *others, late, somebody)]
+    assert still == [True, False, *[True] * (MOST - 2), True, True]
+    assert events(store).count("session.ended") == 1
 
 
 def test_a_token_is_shown_once_capped_by_its_owner_and_expires(store: Engine) -> None:

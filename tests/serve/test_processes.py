@@ -71,6 +71,8 @@ def test_options_are_checked(leat: Leat) -> None:
     assert (open_to_all.returncode, "no sign-in is configured" in open_to_all.stderr) == (2, True)
     assert leat("serve", "--trusted-proxy", "nobody").returncode == 2
     assert leat("serve", "--url", "leat.example.com").returncode == 2
+    done = leat("serve", "--url", "http://leat.example.com")
+    assert (done.returncode, "in clear" in done.stderr) == (2, True)
     assert leat("serve", "--check", "--port", "0").stdout.count("✓") == 6
 
 

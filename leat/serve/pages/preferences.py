@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from fastapi import APIRouter, Request
@@ -14,6 +13,7 @@ from leat.serve.pages.form import AsForm
 from leat.serve.pages.render import HEADERS, THEMES, find_zone, page
 from leat.serve.pages.route import PageRoute
 from leat.serve.problem import Problem
+from leat.serve.session import cookie_name, cookie_of, is_secure
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 _YEAR = 31_536_000
@@ -23,7 +23,7 @@ _YEAR = 31_536_000
 def show_preferences(guard: AsGuard, request: Request) -> Response:
     """Show them."""
     _require(guard)
-    chosen = request.cookies.get("leat_zone", "")
+    chosen = cookie_of(request, "leat_zone")
     return page(request, "preferences.html", zones=sorted(available_timezones()), chosen=chosen, themes=THEMES)
 
 
@@ -35,9 +35,11 @@ def save_preferences(guard: AsGuard, request: Request, form: AsForm) -> Response
     if (zone and find_zone(zone) is None) or theme not in THEMES:
         raise Problem(422, "invalid", f"there is no zone {zone}", "choose one of the list, such as Europe/Berlin")
     response = RedirectResponse("/preferences?done=saved", 303, HEADERS)
-    secure = urlsplit(request.app.state.public_url or "").scheme == "https"
     for name, value in (("leat_zone", zone), ("leat_theme", theme)):
-        response.set_cookie(name, value, _YEAR if value else 0, path="/", secure=secure, samesite="lax")
+        response.set_cookie(
+            cookie_name(request, name), value, _YEAR if value else 0, path="/", secure=is_secure(request),
+            httponly=True, samesite="lax",
+        )  # fmt: skip
     return response
 
 

@@ -25,6 +25,7 @@ from leat.runs.access import Principal, Resource
 from leat.runs.workspace import Workspace
 from leat.serve.dagster_ui.rights import UI
 from leat.serve.pages.units import words
+from leat.serve.session import cookie_of
 
 _HERE = Path(__file__).parent
 ASSETS = _HERE / "assets"
@@ -33,7 +34,7 @@ PER_PAGE = 50
 
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'",
     "referrer-policy": "same-origin",  # with no-referrer, browsers send forms with the Origin `null`
 }
 
@@ -113,7 +114,7 @@ def part_of(items: Sequence[Any], number: int) -> Part:
 def zone_of(request: Request) -> ZoneInfo:
     """Return the reader's zone: the one they chose, that of their browser, or UTC."""
     for name in ("leat_zone", "leat_browser_zone"):
-        zone = find_zone(request.cookies.get(name, ""))
+        zone = find_zone(cookie_of(request, name))
         if zone is not None:
             return zone
     return ZoneInfo("UTC")
@@ -135,12 +136,12 @@ def page(request: Request, template: str, status: int = 200, /, **values: Any) -
 def fragment(request: Request, template: str, /, **values: Any) -> str:
     """Render a template to text."""
     guard = getattr(request.state, "guard", None)
-    theme = request.cookies.get("leat_theme", "auto")
+    theme = cookie_of(request, "leat_theme") or "auto"
     context = {
         "request": request,
         "path": request.url.path,
         "zone": zone_of(request),
-        "zone_chosen": find_zone(request.cookies.get("leat_zone", "")) is not None,
+        "zone_chosen": find_zone(cookie_of(request, "leat_zone")) is not None,
         "theme": theme if theme in THEMES else "auto",
         "principal": guard and guard.principal,
         "menu": menu_of(guard.workspace, guard.principal) if guard else (),

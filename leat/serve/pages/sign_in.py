@@ -15,7 +15,17 @@ from leat.serve.pages.form import AsForm
 from leat.serve.pages.render import ASSETS, HEADERS, asset_names, page
 from leat.serve.pages.route import PublicRoute
 from leat.serve.problem import Problem
-from leat.serve.session import COOKIES, is_here, is_secure, of_own_pages, session_id_of, set_session, url_of
+from leat.serve.session import (
+    COOKIES,
+    cookie_name,
+    cookie_of,
+    is_here,
+    is_secure,
+    of_own_pages,
+    session_id_of,
+    set_session,
+    url_of,
+)
 from leat.sources.errors import NotConfigured
 
 router = APIRouter(route_class=PublicRoute, include_in_schema=False)
@@ -41,7 +51,9 @@ def show_sign_in(request: Request, return_to: Annotated[str, Query(max_length=20
 
 @router.get("/sign-in/begin")
 def begin(request: Request, return_to: Annotated[str, Query(max_length=2000)] = "/") -> Response:
-    """Send the browser to the identity provider."""
+    """Send the browser to the identity provider, unless a page of another site asks for it: people begin a session."""
+    if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        return RedirectResponse("/sign-in", 303, HEADERS)
     workspace = _workspace(request)
     try:
         provider = signing_in.provider_of(workspace)
@@ -51,7 +63,8 @@ def begin(request: Request, return_to: Annotated[str, Query(max_length=2000)] = 
     except (SignInFailed, NotConfigured) as error:
         return _failed(request, str(error), return_to)
     response = RedirectResponse(begun.url, 303, HEADERS)
-    response.set_cookie(_BEGUN, begun.cookie, 600, path="/sign-in", httponly=True, secure=is_secure(request))
+    name, secure = cookie_name(request, _BEGUN), is_secure(request)
+    response.set_cookie(name, begun.cookie, 600, path="/", httponly=True, secure=secure, samesite="lax")
     return response
 
 
@@ -60,7 +73,7 @@ def finish(request: Request) -> Response:
     """Take what the identity provider sends back."""
     _refuse_too_many(request)
     workspace = _workspace(request)
-    replaces, cookie = session_id_of(request), request.cookies.get(_BEGUN, "")
+    replaces, cookie = session_id_of(request), cookie_of(request, _BEGUN)
     try:
         provider = signing_in.provider_of(workspace)
         if provider is None:
@@ -70,7 +83,7 @@ def finish(request: Request) -> Response:
         _count_failure(request)
         return _failed(request, str(error), "/")
     response = RedirectResponse(done.return_to, 303, HEADERS)
-    response.delete_cookie(_BEGUN, path="/sign-in")
+    response.delete_cookie(cookie_name(request, _BEGUN), path="/", secure=is_secure(request), httponly=True)
     return _with_session(request, response, done.session_id)
 
 
@@ -110,6 +123,7 @@ def sign_out(request: Request) -> Response:
     response = page(request, "signed_out.html", elsewhere=elsewhere)
     for name in COOKIES:
         response.delete_cookie(name, path="/", secure=name.startswith("__Host-"), httponly=True)
+    response.headers["clear-site-data"] = '"cache", "storage"'  # pages that the browser has stored, on a shared machine
     return response
 
 

@@ -2,8 +2,8 @@
 const root = document.documentElement;
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (root.dataset.zoneChosen !== "yes" && zone && root.dataset.zone !== zone) {
-  const secure = location.protocol === "https:" ? "; Secure" : "";
-  document.cookie = `leat_browser_zone=${zone}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+  const [prefix, secure] = location.protocol === "https:" ? ["__Host-", "; Secure"] : ["", ""];
+  document.cookie = `${prefix}leat_browser_zone=${zone}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
   const shown = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
   for (const time of document.querySelectorAll("time:not([data-ago])")) {
     time.textContent = shown.format(new Date(time.dateTime)).replace(",", "");
