@@ -41,7 +41,7 @@ def dev(
     say(f"Dagster UI: http://127.0.0.1:{port}")
     sys.stdout.flush()
     program = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
-    os.execv(sys.executable, [*program, "-w", str(WORKSPACE)])  # noqa: S606 - no shell is wanted
+    os.execv(sys.executable, [*program, "-w", str(WORKSPACE)])  # noqa: S606 - no shell is wanted  # nosec B606
 
 
 def _is_free(port: int) -> bool:

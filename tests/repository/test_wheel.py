@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import time
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +27,9 @@ from tests.kit.command import ROOT
 
 UV = str(Path(sys.executable).with_name("uv"))
 _LINKED = {path.name for path in (ROOT / "leat").iterdir() if path.is_symlink() and path.is_dir()}
-_AROUND = {"CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "dagster.yaml", "pyproject.toml", "workspace.yaml"}
+_SBOM = "sboms/leat.cdx.json"
+_AROUND = {"CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "dagster.yaml", "hatch_build.py", "pyproject.toml",
+           "workspace.yaml", _SBOM}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ def uv(*args: str, **variables: str) -> None:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     """Build the source distribution, and the wheel from it."""
     folder = tmp_path_factory.mktemp("dist")
+    subprocess.run(["make", "-s", "sbom"], cwd=ROOT, check=True, capture_output=True)
     uv("build", "--out-dir", str(folder))
     (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
     return Built(wheel, sdist)
@@ -106,6 +110,25 @@ def test_the_wheel_has_one_import_name_and_every_file_in_its_place(built: Built)
     assert names - metadata == shipped()
     assert linked == [], "every link became the file that it leads to"
     assert {name for name in names if re.search(r"(^|/)(tests|bench|__pycache__|\.venv|\.leat)/", name)} == set()
+
+
+def test_the_wheel_has_a_bill_of_materials(built: Built) -> None:
+    """CycloneDX, in the folder of PEP 770: what the lock installs with the wheel, each version with its hashes."""
+    with zipfile.ZipFile(built.wheel) as wheel:
+        (name,) = [each for each in wheel.namelist() if each.endswith(".cdx.json")]
+        sbom = json.loads(wheel.read(name))
+    assert re.fullmatch(rf"leat-[\d.]+\.dist-info/{_SBOM}", name)
+    assert (sbom["bomFormat"], sbom["specVersion"]) == ("CycloneDX", "1.6")
+    locked = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
+    versions = {(each["name"], each["version"]) for each in locked}
+    listed = {(each["name"], each["version"]) for each in sbom["components"]}
+    assert listed <= versions
+    needed = {each["name"] for package in locked if package["name"] == "leat" for each in package["dependencies"]}
+    assert needed <= {name for name, _ in listed}
+    assert not {"pytest", "bandit", "trytond"} & {name for name, _ in listed}, "neither tests nor the demo"
+    for each in sbom["components"]:
+        assert each["purl"].startswith(f"pkg:pypi/{each['name']}@{each['version']}")
+        assert [one for reference in each["externalReferences"] for one in reference["hashes"]], each["name"]
 
 
 def test_the_source_distribution_has_the_package_and_nothing_else(built: Built) -> None:
