@@ -179,8 +179,8 @@ def _retire_unused(keys: Keys, places: Sequence[Place], kid: str) -> str | None:
         row = session.scalar(select(DataKeyRow).filter_by(kid=kid).with_for_update())  # writers have ended by now
         if row is None or row.state != OLD:
             return None
-        if left := session.scalar(select(func.count()).select_from(StoredSecret).filter_by(kid=kid)):
-            return f"{left} secrets were stored meanwhile"
+        if late := session.scalar(select(func.count()).select_from(StoredSecret).filter_by(kid=kid)):
+            return f"{late} secrets were stored meanwhile"
         _erase_for_good(session)
         row.state, row.wrapped, row.retired_at = RETIRED, None, datetime.now(UTC)
         note(session, "key.retired", {"purpose": row.purpose, "key": kid})
