@@ -97,6 +97,8 @@ _SLOW = (
     "engine/test_table_schema",
     "models/test_models_of_",
     "security/test_rotation_killed",
+    "security/test_clearance_files",
+    "security/test_grants",
     "security/test_sign_in",
     "serve/test_hooks",
     "serve/test_pages_course",

@@ -143,7 +143,7 @@ def test_killed_between_a_change_and_its_rights(world: World, pattern: str) -> N
     new_column(world)
     changed_model(world)
     kills = 0
-    for nth in (1, 2, 4):
+    for nth in (1, 3):
         kills += world.run_killed(pattern, nth)
         world.doors.check()
     world.run()
