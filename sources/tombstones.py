@@ -24,6 +24,10 @@ _DISTINCT = re.compile(r"[\w+-]*[._+-]\w[\w.+-]*|\w{8,}")
 _REPLACED_NAME = re.compile(r"Erased [0-9a-f]{8}")
 _ID = re.compile(r"(?=.*[a-zA-Z])(?=.*[0-9])[\w.:-]{8,}")
 _DASH, _MOST_PARTS = re.compile("-"), 8
+_WHOLE = re.compile(".+", re.DOTALL)
+ENDINGS = "ics|vcf|pdf|txt|md|csv|jsonl?|html?|eml|xml|ya?ml|od[tsp]|docx?|xlsx?|pptx?|png|jpe?g|zip|gz|log"
+FILE_NAME = re.compile(rf"(.+)(\.(?:{ENDINGS}))", re.IGNORECASE)
+"""A name of a file: what is before its ending may be somebody's login."""
 _MOST_CACHED = 200_000
 ERASED = "erased"
 """With this word begins everything that replaces an identity."""
@@ -176,6 +180,9 @@ class Tombstones:
 
     def _in_parts(self, token: str) -> str:
         """Return a word such as leave-ada.king in which an erased login between dashes is replaced."""
+        file = FILE_NAME.fullmatch(token)
+        if file:  # ada.king.pdf
+            return str(self._token(_WHOLE.match(file[1]))) + file[2]  # type: ignore[arg-type] # it matches all
         parts = _DASH.split(token)
         if not 1 < len(parts) <= _MOST_PARTS:
             return token

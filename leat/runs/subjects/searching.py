@@ -13,14 +13,14 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 from leat.runs.subjects.identities import Identity
-from leat.sources.tombstones import may_be_mentioned
+from leat.sources.tombstones import ENDINGS, may_be_mentioned
 
 _GZIP, _ZLIB = b"\x1f\x8b\x08", (b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
 _OVERLAP = 4096
 _BASE64 = frozenset(bytes([sign]) for sign in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
 _CHUNK = 8 << 20
 _MOST_PACKED = 256
-_SHORTEST = 9
+_SHORTEST = 6
 """Shorter pieces of base64 say nothing."""
 
 
@@ -94,7 +94,7 @@ def _bounded(value: str, form: bytes) -> bytes:
         return rb"(?<![\w.+-])" + text + rb"(?![\w-]|\.\w)"
     if " " in value:
         return rb"(?<!\w)" + text.replace(rb"\ ", rb"(?:\s|\\n|\+|%20)+") + rb"(?!\w)"
-    return rb"(?<![\w.])" + text + rb"(?![\w@]|\.\w|%40)"
+    return rb"(?<![\w.])" + text + rb"(?![\w@]|\.(?!(?:" + ENDINGS.encode() + rb")\b)\w|%40)"
 
 
 def _decoded(content: bytes, start: int, end: int) -> Iterator[bytes]:
@@ -105,7 +105,8 @@ def _decoded(content: bytes, start: int, end: int) -> Iterator[bytes]:
     for shift in range(4):
         text = re.match(rb"[A-Za-z0-9+/_-]*", content[start + shift : stop])
         coded = (text[0] if text else b"").translate(bytes.maketrans(b"-_", b"+/"))
-        yield base64.b64decode(coded[: len(coded) // 4 * 4])
+        whole = coded[:-1] if len(coded) % 4 == 1 else coded  # one letter alone says nothing
+        yield base64.b64decode(whole + b"=" * (-len(whole) % 4))
 
 
 def _cases(value: str) -> set[str]:
