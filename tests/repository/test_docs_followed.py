@@ -117,14 +117,15 @@ def test_json_is_as_documented(project: Path, tmp_path: Path) -> None:
         "## leat tokens --json": run(project, "leat", "tokens", "--json"),
         "## leat secret --json": run(project, "leat", "secret", "--json"),
         "## leat keys --json": run(project, "leat", "keys", "--json"),
+        "## leat access explain --json": run(project, "leat", "access", "explain", "analyst", "code.commits", "--json"),
         "## leat audit --json": run(project, "leat", "audit", "list", "--event", "run", "--json"),
         "## leat doctor --json": run(project, "leat", "doctor", "--json"),
         "## leat init --json": run(tmp_path, "leat", "init", "--json"),
         "## Errors": run(project, "leat", "run", "shop", "--json", code=2),
     }
     page = ROOT / "docs" / "json.md"
-    # leat ack needs a violation, leat alerts and webhooks a declaration, leat slots a calendar, leat subject a person;
-    without = 7  # two serve
+    # leat ack needs a violation, alerts, webhooks and access plan a declaration, slots a calendar, subject a person;
+    without = 8  # two serve
     assert sum(block.kind == "json" for block in blocks(page)) == len(printed) + without
     for section, output in printed.items():
         (documented,) = (json.loads(block.text) for block in blocks(page, section) if block.kind == "json")
