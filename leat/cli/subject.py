@@ -41,7 +41,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def find(context: typer.Context, address: Address, also: Also = None, alone: Alone = False, json: Json = False) -> None:
-    """Show where a person's data is: tables and columns, the control store, files."""
+    """Show where a person's data is. Searches tables, the control store and files."""
     from leat.runs.subjects.looking import find as look
 
     given, more = _identities(address, also)
@@ -60,7 +60,7 @@ def export(
     alone: Alone = False,
     json: Json = False,
 ) -> None:
-    """Write every row that names a person to a file, one JSON object a line."""
+    """Write every row that names a person to a file. One JSON object a line."""
     from leat.runs.subjects.looking import export as write
 
     given, more = _identities(address, also)
@@ -115,7 +115,7 @@ def lift(
     reason: Annotated[str, typer.Option("--reason", help="Why; it is in the audit log.")],
     json: Json = False,
 ) -> None:
-    """Load a person again that was erased, from the next complete listing on."""
+    """Load a person again who was erased. From the next complete listing on."""
     from leat.runs.subjects.erasing import lift as run
 
     lifted = run(context.obj(), _identity(address), reason)
@@ -135,7 +135,7 @@ def hold(
     alone: Alone = False,
     json: Json = False,
 ) -> None:
-    """Put a person's data on hold: it is neither erased nor removed by retention."""
+    """Put a person's data on hold. It is neither erased nor removed by retention."""
     from leat.runs.subjects.holding import hold as run
 
     given, more = _identities(address, also)
@@ -175,7 +175,7 @@ def holds(context: typer.Context, json: Json = False) -> None:
 
 
 def places(json: Json = False) -> None:
-    """Show every place where a value of a person may be, and how it is erased there, or why it can't be."""
+    """Show where values of a person may be. Also how they are erased there, or why they can't be."""
     from leat.runs.subjects.places import PLACES
 
     if json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from dotenv import dotenv_values
 
+from leat.control.keys.kek_places import FILE
 from leat.demo.project import shipped_automations, write_project
 from leat.demo.seed.git_history import git
 from leat.demo.servers.process import Process
@@ -106,6 +108,7 @@ def both(demo: Demo, postgres_server: Process, tmp_path_factory: pytest.TempPath
     given = {name: str(value) for name, value in dotenv_values(demo.state / "demo" / "env").items()}
     given["LEAT_CONTROL"] = f"sqlite:///{demo.state / 'control.db'}"
     home, url = tmp_path_factory.mktemp("parity"), postgres_url(postgres_server)
+    shutil.copy(demo.state / FILE, home)  # both use one control store, whose keys this one opens
     leat = Leat(demo.leat.folder, {**given, "LEAT_HOME": str(home), "LEAT_WAREHOUSE": url}, patience=500)
     said = leat.json("run")
     ended = {each["integration"]: each["status"] for each in said["integrations"]}
