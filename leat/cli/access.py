@@ -44,7 +44,7 @@ def plan(context: typer.Context, json: Json = False) -> None:
 
 
 def apply(context: typer.Context, json: Json = False) -> None:
-    """Make access to the warehouse what policies permit, in one transaction."""
+    """Make access what policies permit. In one transaction."""
     from leat.runs.granting import apply as apply_access
 
     workspace: Workspace = context.obj()
@@ -62,7 +62,7 @@ def explain(
     table: Annotated[str, typer.Argument(metavar="TABLE", help="schema.table, or schema.table.column.")],
     json: Json = False,
 ) -> None:
-    """Show what somebody may read of a table, by which rule, and what enforces it."""
+    """Show what somebody may read of a table. By which rule, and what enforces it."""
     from leat.runs.explaining import NotThere
     from leat.runs.explaining import explain as explain_access
 
