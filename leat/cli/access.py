@@ -22,7 +22,7 @@ _OFF = "policies/ declare no `grants:`, so leat grants nobody anything"
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    group = typer.Typer(help="Grant what policies permit to people who connect to the warehouse itself.")
+    group = typer.Typer(help="Grant in the warehouse what policies permit.")
     for command in (plan, apply, explain):
         group.command()(command)
     app.add_typer(group, name="access")
