@@ -8,10 +8,13 @@ import random
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+_RESERVED = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +31,31 @@ def free_port() -> int:
     """Return a TCP port of 127.0.0.1 that is free now, and that the system gives to nobody unasked.
 
     Ports from 32768 on are given to whoever connects somewhere: one of them might be taken when the server starts, or
-    starts again.
+    starts again. No other process gets the port from here within a minute, in which the server starts.
     """
+    folder = Path(tempfile.gettempdir(), f"leat-ports-{os.getuid()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    chosen = random.SystemRandom()  # a property-based test seeds the other one, alike in each process
     while True:
-        port = random.randrange(20_000, 32_000)  # noqa: S311
+        port = chosen.randrange(20_000, 32_000)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
             probe.bind(("127.0.0.1", port))
-            return port
+            if _reserved(folder / str(port)):
+                return port
+
+
+def _reserved(file: Path) -> bool:
+    """Reserve a port by a file of its own; return whether nobody has within the last minute."""
+    with contextlib.suppress(FileNotFoundError):
+        if time.time() - file.stat().st_mtime < _RESERVED:
+            return False
+        file.unlink()
+    try:
+        file.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def is_listening(port: int) -> bool:

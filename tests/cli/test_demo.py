@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -66,3 +67,13 @@ def test_the_dashboard_gets_its_usual_port_unless_that_is_taken(tmp_path: Path) 
     site = open_site(tmp_path / "another")
     assert site.reserve(DASHBOARD, usual)
     assert site.company.ports == {DASHBOARD: usual}
+
+
+def test_no_two_processes_get_the_same_port(tmp_path: Path) -> None:
+    """Although the global source of random numbers is seeded alike in each, as property-based tests do it."""
+    code = "import random; random.seed(0)\nfrom leat.demo.servers.process import free_port as port\n"
+    code += "print(*(port() for _ in range(40)))"
+    argv, env = [sys.executable, "-c", code], {**os.environ, "TMPDIR": str(tmp_path)}
+    started = [subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    ports = [port for one in started for port in one.communicate()[0].split()]
+    assert len(set(ports)) == len(ports) == 120
