@@ -68,6 +68,12 @@ def write_once(path: Path, content: bytes, *, durable: bool = False, mode: int =
     with contextlib.suppress(FileNotFoundError):
         return path.read_bytes()
     make_private(path.parent)
+    make_once(path, content, durable=durable, mode=mode)
+    return path.read_bytes()
+
+
+def make_once(path: Path, content: bytes = b"", *, durable: bool = False, mode: int = 0o600) -> None:
+    """Make a file in a folder that is there; one that others have made meanwhile isn't touched, and not even opened."""
     with _scratch(path) as draft:
         draft.write_bytes(content)
         draft.chmod(mode)
@@ -77,7 +83,6 @@ def write_once(path: Path, content: bytes, *, durable: bool = False, mode: int =
             path.hardlink_to(draft)  # unlike a rename, it fails where there is a file
     if durable:
         to_disk(path.parent)
-    return path.read_bytes()
 
 
 @contextlib.contextmanager

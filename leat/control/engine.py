@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from leat.control.migrations import is_current, migrate
 from leat.control.tables import Integration
+from leat.files import make_once
 from leat.tls import postgres_options
 from leat.warehouse.locks import file_lock
 from leat.warehouse.session import WarehouseError
@@ -116,8 +116,14 @@ def _engine(url: str, *, pooled: bool) -> Engine:
 
 
 def _create_file(path: Path) -> None:
+    """Make the file with mode 0600; a file that is there is never opened.
+
+    Closing it would end all locks that this process has on it, those of SQLite's other connections too: another process
+    could then remove their log, and what they commit is lost (https://sqlite.org/howtocorrupt.html, section 2.2).
+    """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    if not path.exists():
+        make_once(path)
 
 
 def _set_pragmas(connection: Any, _record: Any) -> None:

@@ -403,3 +403,19 @@ def test_a_reader_does_not_stop_the_writer(tmp_path: Path) -> None:
     start_run(engine, "payments", "cli", holds_lock=True)
     reader.close()
     engine.dispose()
+
+
+def test_opening_a_sqlite_store_again_leaves_the_locks_of_its_connections(tmp_path: Path) -> None:
+    path = tmp_path / "control.db"
+    first = open_control(f"sqlite:///{path}")
+    register(first, {"payments": PAYMENTS})
+    log = Path(f"{path}-wal").stat().st_ino
+    open_control(f"sqlite:///{path}").dispose()
+    last_to_close = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('DELETE FROM integration_log'); c.commit()"
+    )
+    subprocess.run([sys.executable, "-c", last_to_close, str(path)], check=True)
+    assert Path(f"{path}-wal").stat().st_ino == log, "another process has removed a log that is in use"
+    set_override(first, "payments", "enabled", "false")
+    assert overrides(open_control(f"sqlite:///{path}", pooled=False)) == {"payments": {"enabled": "false"}}
+    first.dispose()

@@ -69,6 +69,16 @@ HALF_A_COPY = Point("audit", "leat.copy .draft", 2)
 """The first part of the published file's draft is written, the second isn't."""
 
 
+def begin(process: Any) -> None:
+    """Start a process that a thread waits for.
+
+    Python asks all processes for their exit code whenever one is started. Of two threads that ask, one gets it, and the
+    other takes its place with 255. So no thread but the one that waits is to see the process.
+    """
+    process.start()
+    multiprocessing.process._children.discard(process)  # type: ignore[attr-defined]
+
+
 def start_run(
     project: Startable, point: Point | None = None, request: Request | None = None, name: str = "tally"
 ) -> tuple[Any, Connection]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.kit.child import CONTEXT
+from tests.kit.child import CONTEXT, begin
 from tests.kit.project import SOURCES
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +49,7 @@ class Leat:
             files = {name: Path(folder, name) for name in STREAMS}
             files["stdin"].write_text(given, encoding="utf-8")
             process = CONTEXT.Process(target=_main, args=(self.folder, [LEAT, *args], self.env(variables), files))
-            process.start()
+            begin(process)
             process.join(self.patience)
             if process.exitcode is None:
                 process.kill()
@@ -61,7 +61,7 @@ class Leat:
         """Begin the command in a forked process, for tests that kill it; nobody reads what it prints."""
         files = dict.fromkeys(STREAMS, Path(os.devnull))
         process = CONTEXT.Process(target=_main, args=(self.folder, [LEAT, *args], self.env(variables), files))
-        process.start()
+        begin(process)
         return process
 
     def start(self, *args: str, **variables: str) -> subprocess.Popen[str]:
