@@ -1,14 +1,14 @@
 """Which hosts leat may connect to, where whoever operates it has limited them by ``project.hosts`` in ``policies/``.
 
-Every connection of an integration is checked right before it is made: HTTP with the proxy in between, mail, git,
-databases, webhooks and alerts. Redirects need no check of their own, because they never leave the declared host.
-A process opens one project, so the limits are those of the process, like :mod:`leat.project_sources`.
+Every connection is checked right before it is made: HTTP with the proxy in between, mail, git, databases, webhooks,
+alerts, the identity provider, AWS KMS and Vault. Redirects need no check of their own, because they never leave the
+declared host. A process opens one project, so the limits are those of the process.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -33,28 +33,40 @@ class HostList:
         return any(_matches(pattern.lower(), host.lower().rstrip(".")) for pattern in self.patterns)
 
 
-_LISTS: list[HostList] = []
+Place = Callable[[str, str], str | None]
+"""Returns the file and the line where something, given by its name, declares a host; None if that isn't clear."""
 
 
-def limit_hosts(lists: Iterable[HostList]) -> None:
-    """Let leat connect only to hosts that all these lists have; to any, if there are none."""
-    _LISTS[:] = lists
+class _Limits:
+    lists: tuple[HostList, ...] = ()
+    place: Place | None = None
+
+
+def limit_hosts(lists: Iterable[HostList], place: Place | None = None) -> None:
+    """Let leat connect only to hosts that all these lists have; to any, if there are none.
+
+    Args:
+        lists: the lists.
+        place: where a host is declared, for the error.
+    """
+    _Limits.lists, _Limits.place = tuple(lists), place
 
 
 def check_host(integration: str, host: str) -> None:
     """Refuse a host that isn't permitted.
 
     Args:
-        integration: who wants to connect, for the error.
+        integration: who wants to connect, for the error: an integration, a channel, an endpoint, ``sign_in``, ``keys``.
         host: a name, an address, or ``slack://`` for a service.
 
     Raises:
-        NotConfigured: a list lacks it; the text has the file and the line.
+        NotConfigured: a list lacks it; the text has file and line of the list, and of what names the host.
     """
     host = host.strip("[]")
-    for each in _LISTS:
+    for each in _Limits.lists:
         if not each.has(host):
-            got = f"{each.where} doesn't permit this host"
+            named = None if _Limits.place is None else _Limits.place(integration, host)
+            got = f"{each.where} doesn't permit this host" + (f", which {named} names" if named else "")
             raise NotConfigured(
                 integration, f"connecting to {host}", got, "add it to project.hosts there, if it is meant"
             )
@@ -68,9 +80,20 @@ def check_proxy(integration: str, scheme: str, host: str) -> None:
     """
     from urllib.request import getproxies, proxy_bypass
 
-    proxy = getproxies().get(scheme) if _LISTS and not proxy_bypass(host) else None
+    proxy = getproxies().get(scheme) if _Limits.lists and not proxy_bypass(host) else None
     if proxy:
         check_host(integration, urlsplit(proxy if "://" in proxy else f"//{proxy}").hostname or "")
+
+
+def check_url(integration: str, url: str) -> None:
+    """Refuse the host of a URL, or the proxy on the way to it, as :func:`check_host` does.
+
+    Raises:
+        NotConfigured: one of them isn't permitted.
+    """
+    parts = urlsplit(url)
+    check_host(integration, parts.hostname or "")
+    check_proxy(integration, parts.scheme, parts.hostname or "")
 
 
 def _matches(pattern: str, host: str) -> bool:

@@ -17,6 +17,7 @@ from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.runs.setup_tests import setup_tests
 from leat.runs.stored_secrets import policy_tests
 from leat.runs.workspace import Workspace
+from leat.security.policy_file import declares_grants
 from leat.sources.driver import own_sources
 from leat.sources.settings import redact
 
@@ -49,6 +50,7 @@ def check(
     asked = read_names(workspace, names or [])
     project, declared = workspace.project, workspace.declarations
     warnings = read_warnings(project, {name: declared[name] for name in asked}, workspace.overrides)
+    warnings += [] if names else _grants_drift(workspace)
     tried = {each: [*setup_tests(project, declared[each]), *hook_tests(declared[each], project)] for each in asked}
     alerts = load_alerts(workspace.project, workspace.declarations)
     if alerts is not None and not names:
@@ -79,6 +81,20 @@ def check(
                 say(mark_of(test.ok), f" {each}: {test.name}: {test.detail.removeprefix(f'{each}: ')}")
     if not ok:
         raise typer.Exit(FAILED)
+
+
+def _grants_drift(workspace: Workspace) -> list[str]:
+    """Return a warning where the warehouse grants something else than policies/ declare, or can't be asked."""
+    if not declares_grants(workspace.project):
+        return []
+    from leat.runs.granting import drift
+    from leat.warehouse.session import WarehouseError
+
+    try:
+        warning = drift(workspace)
+    except WarehouseError as error:
+        return [f"grants can't be compared with the warehouse: {error}"]
+    return [] if warning is None else [warning]
 
 
 @dataclass(frozen=True, slots=True)

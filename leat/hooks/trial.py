@@ -12,8 +12,9 @@ from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import Project
 from leat.pipelines.declare.yaml_file import Loc, read_yaml
 from leat.sources.driver import SetupTest
+from leat.sources.egress import check_url
 from leat.sources.errors import NotConfigured
-from leat.sources.settings import read_secret, read_setting
+from leat.sources.settings import Named, read_secret, read_setting
 
 
 def hook_tests(declaration: Declaration, project: Project) -> Iterator[SetupTest]:
@@ -39,12 +40,17 @@ def endpoint_tests(webhooks: Webhooks, project: Project) -> Iterator[SetupTest]:
             continue
         at: Loc = ("endpoints", name)
         reads: list[tuple[Loc, Callable[[], object]]] = [
-            ((*at, "url"), partial(read_secret, endpoint.url, name, project.folder))
+            ((*at, "url"), partial(_read_address, endpoint.url, name, project.folder))
         ]
         for number, secret in enumerate(endpoint.secrets):
             reads.append(((*at, "secrets", number), partial(read_signer, name, secret, project.folder)))
         good = f"its address and secrets are there; `leat webhooks test {name}` sends a message"
         yield _finding(what, webhooks_path(project), project, reads, good)
+
+
+def _read_address(url: Named, name: str, folder: Path) -> None:
+    """See that the address of an endpoint is there, and that leat may connect to it."""
+    check_url(name, read_secret(url, f"webhook {name}", folder))
 
 
 def _finding(

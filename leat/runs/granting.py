@@ -16,7 +16,7 @@ from leat.runs.clearance import tables_of
 from leat.runs.workspace import Workspace
 from leat.warehouse.clearance import AccessPlan, Clearances, Membership
 from leat.warehouse.publication import publish_version
-from leat.warehouse.session import Session
+from leat.warehouse.session import Busy, Session
 
 if TYPE_CHECKING:
     from leat.security.principal import Role
@@ -52,6 +52,29 @@ def plan(workspace: Workspace, *, make: bool = True) -> Granting:
     """
     with workspace.warehouse.snapshot() as session:
         return _planned(workspace, session, make=make)
+
+
+def drift(workspace: Workspace) -> str | None:
+    """Return that the access differs from what ``policies/`` declare, with what to do; None if it doesn't.
+
+    Raises:
+        DeclarationError: a file in ``policies/`` has a mistake.
+        WarehouseError: the warehouse can't be read.
+    """
+    grants, project = workspace.security.grants, workspace.project
+    if grants is None or (project.warehouse_url is None and not (project.state / "writer").exists()):
+        return None
+    try:
+        changes = plan(workspace).plan.statements
+    except Busy as error:
+        return f"{grants.name}: grants: can't be compared with the warehouse now: {error}. Next: check again"
+    if not changes:
+        return None
+    differ = "1 right differs" if len(changes) == 1 else f"{len(changes)} rights differ"
+    return (
+        f"{grants.name}: grants: in the warehouse, {differ} from this. Next: `leat access plan` shows what, "
+        "`leat access apply` changes it"
+    )
 
 
 def apply(workspace: Workspace, now: datetime | None = None, *, make: bool = True) -> Granting:

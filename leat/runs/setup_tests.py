@@ -50,6 +50,8 @@ def _place(project: Project, declaration: Declaration, error: NotConfigured) -> 
     if not declaration.path.exists():
         return ""
     shown = project.shown(declaration.path)
+    if shown in error.got:
+        return ""
     name = error.asked.rpartition(" ")[2].removeprefix("connection.")
     lines = declaration.path.read_text(encoding="utf-8").splitlines()
     line = next((f":{number}" for number, text in enumerate(lines, 1) if name in text), "")

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from leat.runs.workspace import Workspace
 from leat.sources.driver import SetupTest
+from leat.sources.egress import check_url
 from leat.sources.errors import NotConfigured
-from leat.sources.settings import Named, named_in, remember_secret
+from leat.sources.settings import Named, named_in, read_setting, remember_secret
 
 if TYPE_CHECKING:
     from leat.control.secret_store import SecretRow, SecretStore
@@ -97,11 +98,12 @@ def missing_secrets(workspace: Workspace) -> dict[str, list[str]]:
 
 
 def policy_tests(workspace: Workspace) -> Iterator[SetupTest]:
-    """Yield a finding for each stored secret that the files in ``policies/`` name.
+    """Yield a finding for each stored secret that the files in ``policies/`` name, and each host that isn't permitted.
 
     Raises:
         DeclarationError: a file has a mistake.
     """
+    yield from _refused_hosts(workspace)
     for where, named in _in_policies(workspace):
         if named.secret is not None:
             try:
@@ -111,6 +113,20 @@ def policy_tests(workspace: Workspace) -> Iterator[SetupTest]:
                 yield SetupTest(f"secret {named.secret}", ok=False, detail=detail)
             else:
                 yield SetupTest(f"secret {named.secret}", ok=True, detail=f"it is stored, for {where}")
+
+
+def _refused_hosts(workspace: Workspace) -> Iterator[SetupTest]:
+    """Yield a finding for each host that ``policies/`` declare and don't permit."""
+    from leat.pipelines.declare.keys import read_keys
+
+    sign_in, keys, folder = workspace.security.sign_in, read_keys(workspace.project), workspace.project.folder
+    urls = [("sign_in", sign_in.issuer)] if sign_in is not None else []
+    urls += [("keys", url) for url in (getattr(keys, "url", None), getattr(keys.previous, "url", None)) if url]
+    for key, url in urls:
+        try:
+            check_url(key, read_setting(url, key, folder))
+        except NotConfigured as error:
+            yield SetupTest(key, ok=False, detail=f"{error.asked}: {error.got}. Next: {error.next_step}")
 
 
 def _all_named(workspace: Workspace) -> Iterator[tuple[str, Named]]:

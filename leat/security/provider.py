@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from leat.security.people import Identity
 from leat.security.principal import Role, highest
+from leat.sources.egress import check_url
 from leat.sources.settings import read_secret, read_setting
 from leat.tls import limit_versions
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from leat.security.policy_declaration import SignInDeclared
 
+SIGN_IN = "sign_in"
+"""The key of ``policies/`` that declares it, for messages."""
 TIMEOUT = 10
 """Seconds to wait for the provider."""
 _LEEWAY = 60
@@ -66,9 +69,14 @@ class Provider:
     max_age: int | None = None
 
     def client(self, redirect: str | None = None) -> OAuth2Session:
-        """Return a client for one exchange, which sends a PKCE challenge (RFC 7636) by SHA-256."""
+        """Return a client for one exchange, which sends a PKCE challenge (RFC 7636) by SHA-256.
+
+        Raises:
+            NotConfigured: ``project.hosts`` doesn't permit the host that tokens come from.
+        """
         from authlib.integrations.requests_client import OAuth2Session
 
+        check_url(SIGN_IN, str(self.metadata["token_endpoint"]))
         method = "client_secret_basic" if self.client_secret else "none"
         session = OAuth2Session(
             self.client_id, self.client_secret, scope=" ".join(self.scopes), redirect_uri=redirect,
@@ -148,11 +156,11 @@ def open_provider(declared: SignInDeclared, folder: Path) -> Provider:
         folder: the project folder.
 
     Raises:
-        NotConfigured: a variable that is named isn't set.
+        NotConfigured: a variable that is named isn't set, or ``project.hosts`` doesn't permit the host.
         SignInFailed: it can't be reached, or isn't what is declared.
     """
-    issuer = read_setting(declared.issuer, "sign_in", folder)
-    secret = None if declared.client_secret is None else read_secret(declared.client_secret, "sign_in", folder)
+    issuer = read_setting(declared.issuer, SIGN_IN, folder)
+    secret = None if declared.client_secret is None else read_secret(declared.client_secret, SIGN_IN, folder)
     _refuse_plain_http(issuer)
     metadata = _get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
     if str(metadata.get("issuer", "")).rstrip("/") != issuer.rstrip("/"):
@@ -160,7 +168,7 @@ def open_provider(declared: SignInDeclared, folder: Path) -> Provider:
         raise SignInFailed(msg)
     for name in ("authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri"):
         _refuse_plain_http(str(metadata.get(name)))
-    return Provider(str(metadata["issuer"]), read_setting(declared.client_id, "sign_in", folder), secret,
+    return Provider(str(metadata["issuer"]), read_setting(declared.client_id, SIGN_IN, folder), secret,
                     declared.scopes, declared.groups_claim, declared.roles, metadata, acr=declared.acr,
                     max_age=None if declared.max_age is None else int(declared.max_age.total_seconds()))  # fmt: skip
 
@@ -221,6 +229,7 @@ def _refuse_plain_http(url: str) -> None:
 def _get(url: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
     import requests
 
+    check_url(SIGN_IN, url)
     try:
         with requests.Session() as session:
             limit_versions(session)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from leat.pipelines.declare.declared_file import read_declared, yaml_paths
+from leat.pipelines.declare.declared_hosts import place_of_host
 from leat.pipelines.declare.values import Names
 from leat.pipelines.declare.yaml_file import DeclarationError, YamlFile, read_yaml
 from leat.sources.driver import add_sources, forbid_sources
@@ -64,7 +66,7 @@ def confine(folder: Path) -> None:
         DeclarationError: the file that ``LEAT_OPERATOR_POLICY`` names has a mistake.
     """
     confined = read_confined(folder)
-    limit_hosts(confined.hosts)
+    limit_hosts(confined.hosts, partial(place_of_host, folder))
     if confined.no_sources is None:
         add_sources(folder / "sources")
     else:

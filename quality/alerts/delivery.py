@@ -58,7 +58,7 @@ def deliver(url: str, text: Text, message: str, channel: str, sent_at: datetime 
         from leat.quality.alerts.mail import mailing_of, send_mail
 
         return send_mail(mailing_of(service, channel), text, message, sent_at, channel)
-    check_host(channel, str(service.host) if _scheme(url) in _PLAIN else f"{_scheme(url)}://")
+    check_host(channel, _host(service, url))
     if not service.verify_certificate:
         got = "verify=no accepts any certificate"
         raise NotConfigured(channel, asked, got, "leave it out, and let the machine trust the authority")
@@ -77,13 +77,28 @@ def deliver(url: str, text: Text, message: str, channel: str, sent_at: datetime 
     return {}
 
 
-def readable(url: str) -> bool:
-    """Return whether Apprise knows what to do with a URL."""
+def readable(url: str, channel: str) -> bool:
+    """Return whether Apprise knows what to do with the URL of a channel.
+
+    Raises:
+        NotConfigured: ``project.hosts`` doesn't permit its host.
+    """
     import apprise
 
     remember_url(url)
     _silence_logs()
-    return bool(apprise.Apprise().add(url))
+    service = apprise.Apprise.instantiate(url, suppress_exceptions=True)
+    if service is None:
+        return False
+    check_host(channel, _host(service, url))
+    return True
+
+
+def _host(service: apprise.NotifyBase, url: str) -> str:
+    """Return the host that a channel connects to; ``slack://`` for a service that has none in its URL."""
+    if _scheme(url) not in _PLAIN:
+        return f"{_scheme(url)}://"
+    return str(getattr(service, "smtp_host", "") or service.host)
 
 
 def _silence_logs() -> None:

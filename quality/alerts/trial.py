@@ -28,11 +28,10 @@ def channel_tests(alerts: Alerts, project: Project) -> Iterator[SetupTest]:
             yield SetupTest(what, ok=True, detail=f"sends by {channel.integration}; `leat alerts test {name}` tries it")
             continue
         try:
-            url = channel.read_url(name, project.folder)
+            understood = readable(channel.read_url(name, project.folder), name)
         except NotConfigured as error:
             yield SetupTest(what, ok=False, detail=f"{error.got}. Next: {error.next_step}")
             continue
-        understood = readable(url)
         detail = f"its URL can be read; `leat alerts test {name}` sends a message"
         wrong = "Apprise can't read its URL. Next: write it as docs/alerts.md shows, with % for special characters"
         yield SetupTest(what, understood, detail if understood else wrong)

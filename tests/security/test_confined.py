@@ -9,11 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from leat.control.keys.aws_kms import KmsProvider
+from leat.control.keys.problem import KeyProblem
+from leat.control.keys.vault import VaultProvider
 from leat.pipelines.declare.project_policy import read_confined
 from leat.pipelines.declare.sql_file import read_sql
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.quality.alerts.delivery import deliver
 from leat.quality.alerts.text import Text
+from leat.security.policy_declaration import SignInDeclared
+from leat.security.provider import Provider, open_provider
 from leat.sources.egress import HostList, check_host, limit_hosts
 from leat.sources.email.imap.session import Address, Session
 from leat.sources.email.sending.declared import SmtpAddress
@@ -109,7 +114,8 @@ def test_a_host_that_isnt_permitted_is_asked_nothing(tmp_path: Path, server: Ans
         assert done.returncode != 0
         said = done.stdout + done.stderr
         assert "shop" in said
-        assert "policies/ours.yaml:2 doesn't permit this host" in said, said
+        assert "policies/ours.yaml:2 doesn't permit this host, which pipelines/shop.yaml:3 names" in said, said
+        assert said.count("pipelines/shop.yaml") == 1
     assert server.asked == []
     (tmp_path / "policies" / "ours.yaml").write_text("project: {hosts: 127.0.0.0/8}\n")
     server.answer = lambda _asked: [{"id": 1}]
@@ -151,15 +157,64 @@ def alert(_folder: Path, port: int) -> None:
     deliver(f"json://127.0.0.1:{port}/", Text("a", "b", None), "m1", "chat")
 
 
-@pytest.mark.parametrize("connect", [http, imap, smtp, git, store, alert])
+def mail_alert(_folder: Path, port: int) -> None:
+    deliver(f"mailto://127.0.0.1:{port}?to=a@example.com&from=b@example.com", Text("a", "b", None), "m1", "chat")
+
+
+def identity_provider(folder: Path, port: int) -> None:
+    declared = SignInDeclared(issuer=f"http://127.0.0.1:{port}", client_id="leat", roles={"a": "viewer"})
+    open_provider(declared, folder)
+
+
+def identity_tokens(_folder: Path, port: int) -> None:
+    """Ask a provider whose description names another host."""
+    metadata = {"token_endpoint": f"http://127.0.0.1:{port}/token"}
+    Provider("https://id.example.com", "leat", None, ("openid",), "groups", {}, metadata).client()
+
+
+def vault(_folder: Path, port: int) -> None:
+    VaultProvider(f"http://127.0.0.1:{port}", "leat", lambda: "token").wrap(b"", "secrets/1")
+
+
+def kms(_folder: Path, port: int) -> None:
+    KmsProvider("key", "eu-central-1", f"http://127.0.0.1:{port}").wrap(b"", "secrets/1")
+
+
+@pytest.mark.parametrize(
+    "connect", [http, imap, smtp, git, store, alert, mail_alert, identity_provider, identity_tokens, vault, kms]
+)
 @pytest.mark.usefixtures("only_example")
 def test_every_way_out_is_checked(connect: Callable[[Path, int], None], tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(0.01)
-        with pytest.raises(NotConfigured, match=r"policies/ours\.yaml:2 doesn't permit this host"):
+        with pytest.raises((NotConfigured, KeyProblem), match=r"policies/ours\.yaml:2 doesn't permit this host"):
             connect(tmp_path, listening.getsockname()[1])
         with pytest.raises(TimeoutError):
             listening.accept()
+
+
+def test_check_names_every_declaration_of_a_host_that_isnt_permitted(tmp_path: Path) -> None:
+    leat = tally_project(tmp_path)
+    for path, text in {
+        "quality/alerts.yaml": "channels:\n  chat:\n    url: {env: CHAT}\nroutes: []\n",
+        "quality/webhooks.yaml": (
+            "endpoints:\n  erp:\n    url: {env: ERP}\n    secrets: [{env: SIGN}]\n    events: [run.failed]\n"
+        ),
+        "policies/ours.yaml": (
+            "project:\n  hosts: [api.example.com]\nsign_in:\n  client_id: leat\n  issuer: https://id.example.org\n"
+            "  roles: {a: viewer}\n"
+        ),
+        "policies/keys.yaml": (
+            "keys:\n  provider: vault\n  key: leat\n  token: {env: T}\n  url: https://v.example.org\n"
+        ),
+    }.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text)
+    signing = f"whsec_{'a' * 43}="
+    done = leat("check", CHAT="json://chat.example.org/x", ERP="https://erp.example.org/", SIGN=signing)
+    assert done.returncode == 1
+    for place in ("quality/alerts.yaml:3", "quality/webhooks.yaml:3", "policies/ours.yaml:5", "policies/keys.yaml:5"):
+        assert f"policies/ours.yaml:2 doesn't permit this host, which {place} names" in done.stdout, (place, done)
 
 
 @pytest.mark.usefixtures("only_example")

@@ -117,6 +117,13 @@ def test_the_commands(world: World) -> None:
     assert leat.json("access", "plan")["changes"] == []
     grants = [each for each in leat.json("doctor")["findings"] if each["what"] == "grants"]
     assert [each["ok"] for each in grants] == [True]
+    assert leat.json("check")["warnings"] == []
+    policies = world.folder / "policies" / "access.yaml"
+    policies.write_text(policies.read_text().replace("show: initial", "show: hidden"))
+    (warning,) = leat.json("check")["warnings"]
+    line = policies.read_text().splitlines().index("grants:") + 1
+    assert warning.startswith(f"policies/access.yaml:{line}: grants: in the warehouse, "), warning
+    assert "Next: `leat access plan` shows what, `leat access apply` changes it" in warning
 
 
 def test_what_was_done_is_recorded_and_taking_it_back_leaves_nothing(world: World) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from leat.control.keys.problem import KeyProblem
-from leat.control.keys.provider import Provider, Wrapped
+from leat.control.keys.provider import Provider, Wrapped, check_permitted
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient  # type: ignore[import-untyped]
@@ -64,7 +64,9 @@ class KmsProvider:
         from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
         try:
-            answer: dict[str, Any] = getattr(self._client(), operation)(**arguments)
+            client = self._client()
+            check_permitted(client.meta.endpoint_url)
+            answer: dict[str, Any] = getattr(client, operation)(**arguments)
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "an error")
             got = f"AWS KMS refuses to {operation} with the key {arguments['KeyId']}: {code}"

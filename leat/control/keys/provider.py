@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from leat.control.keys.problem import KeyProblem
+from leat.sources.egress import check_url
+from leat.sources.errors import NotConfigured
 
 KEK_BYTES = 32
 _NONCE = 12
@@ -34,6 +36,19 @@ class Wrapped:
 
     kek: str
     text: str
+
+
+def check_permitted(url: str) -> None:
+    """Refuse a service whose host ``project.hosts`` in ``policies/`` doesn't permit.
+
+    Raises:
+        KeyProblem: it isn't permitted.
+    """
+    try:
+        check_url("keys", url)
+    except NotConfigured as error:
+        got = f"{error.asked} for the key-encryption key: {error.got}"
+        raise KeyProblem(got, error.next_step) from error
 
 
 class Provider(Protocol):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from leat.control.keys.problem import KeyProblem
-from leat.control.keys.provider import Provider, Wrapped
+from leat.control.keys.provider import Provider, Wrapped, check_permitted
 from leat.tls import limit_versions
 
 _PREFIX = "vault:"
@@ -65,6 +65,7 @@ class VaultProvider:
     def _post(self, operation: str, key: str, context: str, **body: str) -> dict[str, Any]:
         import requests
 
+        check_permitted(self.url)
         mount, _, name = key.rpartition("/")
         headers = {"X-Vault-Token": self.token(), "X-Vault-Request": "true"}
         if self.namespace:
