@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, nodes
-from jinja2.meta import find_undeclared_variables
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-_ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
+if TYPE_CHECKING:
+    from jinja2 import Template, nodes
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 
 class TemplateProblem(Exception):
@@ -107,6 +105,8 @@ def names_in(value: Any) -> Iterator[tuple[str, set[str]]]:
         for each in value:
             yield from names_in(each)
     elif isinstance(value, str):
+        from jinja2.meta import find_undeclared_variables
+
         tree = _tree(value)
         for name in sorted(find_undeclared_variables(tree)):
             yield name, {attribute for owner, attribute in _attributes(tree) if owner == name}
@@ -122,6 +122,8 @@ def is_template(value: Any) -> bool:
 
 
 def _attributes(tree: nodes.Template) -> Iterator[tuple[str, str]]:
+    from jinja2 import nodes
+
     for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
         if isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name):
             yield node.node.name, node.attr
@@ -137,6 +139,8 @@ def _attributes(tree: nodes.Template) -> Iterator[tuple[str, str]]:
 def _filled(text: str, context: Mapping[str, Any]) -> Any:
     if not is_template(text):
         return text
+    from jinja2 import StrictUndefined
+
     try:
         expression = _expression(text)
         if expression is None:
@@ -152,6 +156,8 @@ def _filled(text: str, context: Mapping[str, Any]) -> Any:
 @lru_cache(1000)
 def _expression(text: str) -> str | None:
     """Return what is between the braces of a text that is one expression and nothing else."""
+    from jinja2 import nodes
+
     inside = text.strip()
     body = _tree(inside).body
     if len(body) != 1 or not isinstance(body[0], nodes.Output) or len(body[0].nodes) != 1:
@@ -163,14 +169,25 @@ def _expression(text: str) -> str | None:
     return inside[:-1] if inside.endswith(("-", "+")) else inside
 
 
+@lru_cache(1)
+def _environment() -> ImmutableSandboxedEnvironment:
+    """Return Jinja's environment; many declarations have no template, and then nothing of Jinja is imported."""
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    return ImmutableSandboxedEnvironment(undefined=StrictUndefined)
+
+
 @lru_cache(1000)
 def _template(text: str) -> Template:
-    return _ENVIRONMENT.from_string(text)
+    return _environment().from_string(text)
 
 
 def _tree(text: str) -> nodes.Template:
+    from jinja2 import TemplateError
+
     try:
-        return _ENVIRONMENT.parse(text)
+        return _environment().parse(text)
     except TemplateError as error:
         raise TemplateProblem(_said(text, error)) from error
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from leat.warehouse.duckdb.encryption import PLAIN, FileEncryption
 from leat.warehouse.duckdb.warehouse import DuckDBWarehouse
-from leat.warehouse.postgres.warehouse import PostgresWarehouse
 from leat.warehouse.session import Warehouse
 from leat.warehouse.url import check_postgres_url
 
@@ -24,4 +23,6 @@ def open_warehouse(url: str | None, state: Path, encryption: FileEncryption = PL
     """
     if url is None:
         return DuckDBWarehouse(state, encryption=encryption)
+    from leat.warehouse.postgres.warehouse import PostgresWarehouse
+
     return PostgresWarehouse(check_postgres_url(url, "LEAT_WAREHOUSE"))

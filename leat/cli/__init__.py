@@ -8,5 +8,9 @@ printed), rows (of a query), evidence (of a violation), lines (text from outside
 """
 
 import gc
+import os
 
 gc.disable()  # a thousand modules are imported and none is garbage; leat.cli.main turns it on again
+if "PYDANTIC_DISABLE_PLUGINS" not in os.environ:  # to find plugins it reads the entry points of all packages, 20 ms
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
+    os.unsetenv("PYDANTIC_DISABLE_PLUGINS")  # programs that are started, such as Dagster, don't get it

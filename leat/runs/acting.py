@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from leat.actions.deliver import deliver
 from leat.actions.office import Office
 from leat.control.action_history import EventRow, events_of
 from leat.control.action_lease import Fenced
@@ -63,6 +62,7 @@ def send_approved(workspace: Workspace, *, patience: float = 0, integrations: Co
     names = sorted({row.integration for row in rows if integrations is None or row.integration in integrations})
     if not names:
         return acted
+    from leat.actions.deliver import deliver  # only now, for few runs have something to send
 
     def work(name: str) -> None:
         try:

@@ -10,7 +10,6 @@ from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.load import retention, state
 from leat.pipelines.load.checking import check_tables
 from leat.pipelines.load.column_key import with_column_key
-from leat.pipelines.load.commit import commit_load
 from leat.pipelines.load.engine import Engine, Request
 from leat.pipelines.load.error_message import failure_of
 from leat.pipelines.load.extract import extract
@@ -19,7 +18,6 @@ from leat.pipelines.load.plan import LoadPlan, continued, declared_tables, plan_
 from leat.pipelines.load.results import StreamResult
 from leat.pipelines.load.state import State
 from leat.pipelines.load.stream_failures import StreamFailed
-from leat.pipelines.load.table_changes import prepare_table
 from leat.pipelines.load.table_schema import TableSchema
 from leat.pipelines.load.totals import RunTotals
 from leat.warehouse.publication import rewrite_next_version
@@ -74,6 +72,8 @@ def _apply_pending(
     if plan is None:
         landed.remove()
     else:
+        from leat.pipelines.load.commit import commit_load
+
         commit_load(engine, plan, landed, totals)
 
 
@@ -95,6 +95,8 @@ def _prepare_tables(engine: Engine, plan: LoadPlan, totals: RunTotals) -> None:
         stored = plan.start.schemas.get(stream.name)
         if stored is None or stored == plan.tables[stream.name].as_json():
             continue
+        from leat.pipelines.load.table_changes import prepare_table
+
         try:
             with engine.warehouse.transaction() as session:
                 prepare_table(session, plan.declaration, stream, datetime.now(UTC))
@@ -104,7 +106,11 @@ def _prepare_tables(engine: Engine, plan: LoadPlan, totals: RunTotals) -> None:
 
 def _load(engine: Engine, plan: LoadPlan, totals: RunTotals) -> None:
     landed = extract(engine, plan)
-    if landed is not None and not commit_load(engine, plan, landed, totals):
+    if landed is None:
+        return
+    from leat.pipelines.load.commit import commit_load  # with all that writes, which a run with nothing new never needs
+
+    if not commit_load(engine, plan, landed, totals):
         msg = f"integration {plan.declaration.name} was loaded by another process in the meantime; retry"
         raise Busy(msg)
 

@@ -14,7 +14,6 @@ from leat.sources.email.imap.index import Index
 from leat.sources.email.imap.listed import Listed, groups_of, listed_of, uid_set
 from leat.sources.email.imap.mailboxes import Mailbox
 from leat.sources.email.imap.session import Session
-from leat.sources.email.rows import Fetched, Unreadable, read_message
 from leat.sources.email.store import Attachments
 from leat.sources.email.threads import own_id, remember, thread_of
 from leat.sources.errors import IntegrationError
@@ -123,6 +122,8 @@ def _read_group(
 def _read_one(
     session: Session, reader: Reader, mailbox: Mailbox, uidvalidity: int, one: Listed, raw: bytes, complete: bool
 ) -> Iterator[Event]:
+    from leat.sources.email.rows import Fetched, Unreadable, read_message  # with all of MIME
+
     key = {"account": session.account, "mailbox": mailbox.name, "uidvalidity": uidvalidity, "uid": one.uid}
     store = None if reader.store is None else reader.store.store
     try:

@@ -24,7 +24,6 @@ from leat.sources.rest_api.declaration.endpoint import Endpoint, personal_column
 from leat.sources.rest_api.declaration.paging_styles import Block
 from leat.sources.rest_api.diagnostics.actions import action_diagnostics
 from leat.sources.rest_api.diagnostics.endpoints import endpoint_diagnostics, endpoint_gaps
-from leat.sources.rest_api.preview.samples import Sampling
 from leat.sources.rest_api.reading.families import Families, Reach
 from leat.sources.rest_api.reading.listed import Reading, State
 from leat.sources.rest_api.reading.spool import spool_folder
@@ -135,6 +134,8 @@ def _samples(connection: Connection, sync: Sync) -> list[Sample]:
 
 def sample(connection: Connection, sync: Sync) -> Iterator[Sample]:
     """Yield what two pages of each list have; below an endpoint, for one of its rows."""
+    from leat.sources.rest_api.preview.samples import Sampling
+
     with open_api(connection, sync) as client, TemporaryDirectory(prefix="sample-", dir=sync.folder) as folder:
         yield from Sampling(client, connection.endpoints, Path(folder), sync).samples()
 
