@@ -32,15 +32,23 @@ def world(tmp_path: Path) -> World:
 
 
 class Statements:
-    """The tables that are written into files of roles, while it is open."""
+    """The tables that are written into files of roles, while it is open.
+
+    Attributes:
+        folder: where files are made; what others may read there meanwhile is added to ``open``.
+    """
 
     def __init__(self) -> None:
         self.seen: list[str] | None = None
+        self.folder: Path | None = None
+        self.open: set[str] = set()
         sys.addaudithook(self._hear)
 
     def _hear(self, event: str, arguments: tuple[object, ...]) -> None:
         if self.seen is not None and event == "leat.statement":
             self.seen += re.findall(r'TABLE made\."(\w+)"\."(\w+)"', str(arguments[0]))
+        if self.folder is not None and event == "leat.statement" and "DETACH made" in str(arguments[0]):
+            self.open |= {each.name for each in self.folder.iterdir() if each.stat().st_mode & 0o007}
 
     def of(self, world: World, request: Request | None = None) -> list[str]:
         """Return the tables that a run writes."""
@@ -101,7 +109,7 @@ def test_rows_that_retention_removed_are_gone(world: World) -> None:
     world.doors.check()
 
 
-def test_groups_and_folders(world: World) -> None:
+def test_groups_and_folders(world: World, statements: Statements) -> None:
     group = grp.getgrgid(os.getgid())
     policies = world.folder / "policies" / "access.yaml"
     declared = f"grants:\n  files: {{folder: given, groups: {{analyst: {group.gr_name}, admin: {group.gr_name}}}}}\n"
@@ -113,7 +121,10 @@ def test_groups_and_folders(world: World) -> None:
         pass
     planned = granting.plan(world.open()).plan.statements
     assert [each for each in planned if "readable by the group" in each]
+    statements.folder = world.folder / "given"
     world.grant()
+    assert (statements.open, statements.folder.stat().st_mode & 0o005) == (set(), 0o005)
+    statements.folder = None
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (world.folder / "given").iterdir()}
     assert modes == {
         "viewer.duckdb": 0o600, "analyst.duckdb": 0o640, "operator.duckdb": 0o600, "admin.duckdb": 0o640,
@@ -142,7 +153,7 @@ def test_groups_and_folders(world: World) -> None:
     [
         (r"TABLE made\.", 40),
         ("DETACH made", 2),
-        (r"os.rename .*duckdb\.new", 2),
+        (r"os.rename .*\.made/", 2),
         (r"os.rename .*clearance\.json", 1),
     ],
 )
@@ -156,7 +167,7 @@ def test_killed_while_files_are_made(world: World, pattern: str, nth: int) -> No
     nothing(world)
     world.run()
     assert world.doors.check() > 500
-    assert not list((world.folder / ".leat" / "clearance").glob("*.new"))
+    assert not (world.folder / ".leat" / "clearance" / ".made").exists()
 
 
 def test_files_of_an_encrypted_warehouse_are_encrypted(world: World, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -6,7 +6,7 @@ all are made from scratch when somebody may read less than before, because DuckD
 
 ::
 
-    warehouse.duckdb --SELECT what analysts may read--> analyst.duckdb.new --rename--> clearance/analyst.duckdb
+    warehouse.duckdb --SELECT what analysts may read--> .made/analyst.duckdb --rename--> clearance/analyst.duckdb
 
 ``writer/clearance.json`` says what is in the files. It is written after them: a kill in between costs some work.
 """
@@ -16,6 +16,7 @@ from __future__ import annotations
 import grp
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ from leat.warehouse.locks import file_lock
 from leat.warehouse.session import Decide, WarehouseError, literal
 
 _WAIT = 600.0
+_MADE = ".made"
+"""The private folder in which files are made, next to those that are ready."""
 _MISSING = "nothing was made for roles since policies/ changed. Next: `leat access apply`, or `leat run`"
 
 
@@ -178,6 +181,8 @@ class ClearanceFiles:
         here = {(clearances.folder or self.default) / f"{role}.duckdb" for role in clearances.roles}
         for path in (earlier | here) - used - {self.publication.path}:
             path.unlink(missing_ok=True)
+        for folder in {path.parent for path in earlier | here}:
+            shutil.rmtree(folder / _MADE, ignore_errors=True)
 
     def _make_one(
         self,
@@ -189,8 +194,9 @@ class ClearanceFiles:
     ) -> None:
         path, contents, tables = Path(wanted["path"]), wanted["tables"], clearances.roles[role]
         group = _group_id(clearances.groups.get(role))
-        made = path.with_name(path.name + ".new")
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if clearances.folder is None else 0o755)
+        made = path.parent / _MADE / path.name  # DuckDB makes a file that everybody may read
+        made.parent.mkdir(mode=0o700, exist_ok=True)
         made.unlink(missing_ok=True)
         if wanted["whole"]:
             copy_file(self.publication.path, made)
