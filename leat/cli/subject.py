@@ -23,7 +23,7 @@ from leat.cli.usage import FAILED, UsageMistake
 from leat.runs.workspace import Workspace
 
 if TYPE_CHECKING:
-    from leat.runs.subjects.identities import Identity
+    from leat.sources.identity import Identity
 
 Address = Annotated[
     str, typer.Argument(metavar="ADDRESS", help="An address, or another identity such as customer@payments:cus_1.")
@@ -150,9 +150,12 @@ def release(context: typer.Context, address: Address, json: Json = False) -> Non
     """End the hold on a person's data."""
     from leat.runs.subjects.holding import release as run
 
-    released = run(context.obj(), _identity(address))
+    released, declared = run(context.obj(), _identity(address))
     if json:
-        print_json(command="subject release", released=released)
+        print_json(command="subject release", released=released, declared=[each.placed_by for each in declared])
+    elif declared:
+        places = ", ".join(each.placed_by for each in declared)
+        say(("!", "yellow"), f" {address} stays on hold: {places} declares it. Next: remove it there")
     else:
         say(f"{address} isn't on hold any more" if released else f"{address} wasn't on hold")
 
@@ -160,7 +163,7 @@ def release(context: typer.Context, address: Address, json: Json = False) -> Non
 def holds(context: typer.Context, json: Json = False) -> None:
     """List whose data is on hold, and why."""
     from leat.runs.subjects.holding import list_holds
-    from leat.runs.subjects.identities import shown
+    from leat.sources.identity import shown
 
     rows = list_holds(context.obj())
     if json:
@@ -185,7 +188,7 @@ def places(json: Json = False) -> None:
 
 
 def _identity(text: str) -> Identity:
-    from leat.runs.subjects.identities import NoIdentity, parse_identity
+    from leat.sources.identity import NoIdentity, parse_identity
 
     try:
         return parse_identity(text)

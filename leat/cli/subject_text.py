@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 def shown_identities(person: Person) -> list[str]:
     """Return a person's identities as people write them."""
-    from leat.runs.subjects.identities import shown
+    from leat.sources.identity import shown
 
     return list(map(shown, person.identities))
 
 
 def seen_json(seen: Seen) -> dict[str, Any]:
     """Return where a person is, as JSON has it."""
-    from leat.runs.subjects.identities import shown
+    from leat.sources.identity import shown
 
     return {
         "identities": [{"identity": shown(each), "from": where} for each, where in seen.person.identities.items()],
@@ -35,13 +35,13 @@ def seen_json(seen: Seen) -> dict[str, Any]:
             {"erasure": each.id, "state": each.state, "by": each.approved_by, "at": each.created_at}
             for each in seen.erasures
         ],
+        "holds": [{"reason": each.reason, "by": each.placed_by, "since": each.placed_at} for each in seen.holds],
     }
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
     """Return what an erasure would do, as JSON has it."""
-    holds = [{"reason": each.reason, "by": each.placed_by, "since": each.placed_at} for each in plan.holds]
-    return {**seen_json(plan.seen), "holds": holds, "in_flight": plan.in_flight, "continues": plan.running is not None}
+    return {**seen_json(plan.seen), "in_flight": plan.in_flight, "continues": plan.running is not None}
 
 
 def report_json(report: Report) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def report_json(report: Report) -> dict[str, Any]:
 
 def print_seen(seen: Seen) -> None:
     """Print where a person is."""
-    from leat.runs.subjects.identities import shown
+    from leat.sources.identity import shown
 
     print_table(("identity", "from"), [(shown(each), where) for each, where in seen.person.identities.items()])
     if seen.person.other_names:
@@ -63,6 +63,8 @@ def print_seen(seen: Seen) -> None:
     for erasure in seen.erasures:
         what = {"done": "erased", "running": "being erased", "lifted": "erased, and lifted since"}[erasure.state]
         say(f"{what}: {minute(erasure.created_at)} UTC by {erasure.approved_by}, {erasure.id}")
+    for hold in seen.holds:
+        say(("on hold", "red"), f" since {minute(hold.placed_at)} by {hold.placed_by}: {hold.reason}")
     if rows:
         print_table(("where", "column", "rows"), rows, below=True)
     else:
@@ -72,8 +74,6 @@ def print_seen(seen: Seen) -> None:
 def print_plan(plan: Plan) -> None:
     """Print what an erasure would do."""
     print_seen(plan.seen)
-    for each in plan.holds:
-        say(("on hold", "red"), f" since {minute(each.placed_at)} by {each.placed_by}: {each.reason}")
     for action in plan.in_flight:
         say(("action", "red"), f" {action} names the person and may have been sent")
     if plan.running is not None:

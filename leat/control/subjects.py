@@ -15,11 +15,12 @@ from leat.control.audit_events import note
 from leat.control.engine import storable, writing
 from leat.control.store import user_name
 from leat.control.subject_tables import SubjectHold, SubjectKey, SubjectRequest, SubjectTombstone
+from leat.sources.identity import Identity
 from leat.sources.subject import NAME
 from leat.sources.tombstones import Tombstones, digest, first_word, may_be_mentioned, scope_of, words_of
 
-Identity = tuple[str, str, str]
-"""Kind, integration (empty where the kind is the same in all), and value."""
+_DECLARED = "declared_"
+"""So begin the ids of holds that a file declares."""
 State = Literal["running", "done", "lifted"]
 
 
@@ -55,6 +56,20 @@ class HoldRow:
     reason: str
     placed_by: str
     placed_at: datetime
+
+    @property
+    def declared(self) -> bool:
+        """Whether a file declares it, whose place ``placed_by`` is then."""
+        return self.id.startswith(_DECLARED)
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredHold:
+    """A legal hold that a file declares: where, whose identities, the given one first, and why."""
+
+    place: str
+    identities: Sequence[Identity]
+    reason: str
 
 
 def read_tombstones(engine: Engine) -> Tombstones:
@@ -165,13 +180,59 @@ def place_hold(engine: Engine, given: Identity, identities: Sequence[Identity], 
         return row.id
 
 
-def release_hold(engine: Engine, given: Identity, now: datetime) -> int:
-    """End the holds of a person; returns how many there were."""
+def declare_holds(engine: Engine, declared: Iterable[DeclaredHold], now: datetime) -> None:
+    """Let the holds that files declare be the ones that are stored: new ones begin, those that are gone end.
+
+    An identity that was linked to the person once stays on hold, also when no row links it any more.
+    """
+    with Session(engine) as session:
+        key = session.scalar(select(SubjectKey.secret))
+        stored = {row.id: row for row in session.scalars(_held()) if row.id.startswith(_DECLARED)}
+        session.expunge_all()
+    wanted = {}
+    if declared := list(declared):
+        with writing(engine, durable=True) as session:
+            secret = _key(session) if key is None else bytes.fromhex(key)
+        wanted = {_DECLARED + _digest(secret, each.identities[0]): each for each in declared}
+    same = all(
+        id in stored and set(each.identities) <= set(_identities(stored[id].identities))
+        and (stored[id].reason, stored[id].placed_by) == (storable(each.reason), each.place)
+        for id, each in wanted.items()
+    )  # fmt: skip
+    if same and stored.keys() <= wanted.keys():
+        return
     with writing(engine, durable=True) as session:
-        holds = [row for row in session.scalars(_held()) if given in _identities(row.identities)]
+        for id in stored.keys() - wanted.keys():
+            _release(session, session.get_one(SubjectHold, id), now)
+        for id, each in wanted.items():
+            _declare(session, id, each, now)
+
+
+def _declare(session: Session, id: str, declared: DeclaredHold, now: datetime) -> None:
+    row = session.get(SubjectHold, id)
+    if row is None:
+        row = SubjectHold(id=id, digest=id.removeprefix(_DECLARED), placed_at=now, identities=None)
+        session.add(row)
+    reason = storable(declared.reason)
+    if row.identities is None:
+        row.released_at, row.placed_at = None, now
+        note(session, "subject.held", {"hold": id, "reason": reason}, now=now)
+    every = dict.fromkeys((*_identities(row.identities), *declared.identities))
+    row.identities, row.reason, row.placed_by = [list(each) for each in every], reason, declared.place
+
+
+def _release(session: Session, row: SubjectHold, now: datetime) -> None:
+    row.released_at, row.identities = now, None
+    note(session, "subject.released", {"hold": row.id}, now=now)
+
+
+def release_hold(engine: Engine, given: Identity, now: datetime) -> int:
+    """End the holds of a person that commands have placed; returns how many there were."""
+    with writing(engine, durable=True) as session:
+        rows = [row for row in session.scalars(_held()) if not row.id.startswith(_DECLARED)]
+        holds = [row for row in rows if given in _identities(row.identities)]
         for row in holds:
-            row.released_at, row.identities = now, None
-            note(session, "subject.released", {"hold": row.id}, now=now)
+            _release(session, row, now)
         return len(holds)
 
 

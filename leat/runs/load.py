@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -102,7 +103,7 @@ def engine_of(
         observe=on_phase,
         progress=observer.progress,
         tombstones=lambda: _tombstones(workspace),
-        held=lambda: _held(workspace),
+        held=lambda session: _held(workspace, session),
         column_keys=lambda: workspace.column_keys,
     )
     return engine if recorder is None else replace(engine, called=recorder.on_call)
@@ -115,13 +116,18 @@ def _tombstones(workspace: Workspace) -> Tombstones:
     return read_tombstones(workspace.store)
 
 
-def _held(workspace: Workspace) -> Held:
+def _held(workspace: Workspace, session: Session) -> Held:
     """Return whose data is on hold, as of now."""
     from leat.control.subjects import read_holds
+    from leat.pipelines.load.cells import Reader
     from leat.pipelines.load.mask_key import read_mask_key
+    from leat.pipelines.load.sealed_texts import SealedTexts
+    from leat.runs.subjects.declared_holds import follow_declared
 
+    follow_declared(workspace, datetime.now(UTC), session)
     identities = frozenset(each for hold in read_holds(workspace.store) for each in hold.identities)
-    return Held(identities, Conversion({}, cache(partial(read_mask_key, workspace.project))).mask)
+    texts = SealedTexts(Reader(workspace.column_keys)) if workspace.encrypts else None
+    return Held(identities, Conversion({}, cache(partial(read_mask_key, workspace.project))).mask, texts)
 
 
 def auditor(workspace: Workspace, force: Force | None = None) -> Audit:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from leat.pipelines.declare.diagnostics import meant
 from leat.pipelines.declare.json_schema import without_titles
@@ -16,6 +16,7 @@ from leat.pipelines.declare.values import Duration, Flag, Names
 from leat.security.access import KINDS, VERBS, ResourceKind, Verb
 from leat.security.grants_declaration import GrantsDeclared
 from leat.security.principal import ROLES, Role
+from leat.sources.identity import parse_identity
 from leat.sources.settings import Secret, Setting
 
 
@@ -115,6 +116,26 @@ class AuditDeclared(_Declared):
     every: Duration = Field(default=timedelta(minutes=15), description="How often at most, such as PT15M.")
 
 
+def _identity(value: Any) -> Any:
+    parse_identity(str(value))
+    return value
+
+
+class DeclaredHold(_Declared):
+    """A legal hold: somebody whose rows neither retention nor an erasure removes."""
+
+    person: Annotated[str, AfterValidator(_identity)] = Field(
+        description="Who: an address, or another identity such as customer@payments:cus_1."
+    )
+    also: tuple[Annotated[str, AfterValidator(_identity)], ...] = Field(
+        default=(), description="Other identities of the same person that no row links to the first."
+    )
+    reason: str = Field(min_length=1, description="Why, such as the number of a case; it is in the audit log.")
+    until: date | None = Field(
+        default=None, description="The last day of the hold, in UTC; until it is removed if left out."
+    )
+
+
 class PolicyFile(_Declared):
     """A file in policies/: who may do what, how people sign in, where checkpoints of the audit log go, and the key."""
 
@@ -129,6 +150,9 @@ class PolicyFile(_Declared):
     keys: AnyKeys | None = Field(default=None, description="Where the key-encryption key is; in one file only.")
     grants: GrantsDeclared | None = Field(
         default=None, description="What people may read who connect to the warehouse itself; in one file only."
+    )
+    holds: tuple[DeclaredHold, ...] = Field(
+        default=(), description="Legal holds, in addition to those of other files and of `leat subject hold`."
     )
     project: ProjectPolicy | None = Field(
         default=None, description="What the project may do; where several files say something, all of them hold."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,27 @@ TAGS = ("personal", "money")
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """A legal hold that a file declares.
+
+    Attributes:
+        place: file and line.
+        identities: of the person, as they are written, the first one first.
+        reason: why.
+        until: the last day; None until it is removed from the file.
+    """
+
+    place: str
+    identities: tuple[str, ...]
+    reason: str
+    until: date | None
+
+    def holds_on(self, day: date) -> bool:
+        """Return whether it holds on a day."""
+        return self.until is None or day <= self.until
+
+
+@dataclass(frozen=True, slots=True)
 class Security:
     """What ``policies/`` says.
 
@@ -31,12 +53,14 @@ class Security:
         sign_in: how people sign in; None where no identity provider is declared.
         audit: where checkpoints of the audit log go; None for nowhere.
         grants: what holds for people who connect to the warehouse itself; None where nobody is granted anything.
+        holds: whose data is on legal hold, also those whose last day has passed.
     """
 
     policy: Policy = DEFAULT_POLICY
     sign_in: SignInDeclared | None = None
     audit: AuditDeclared | None = None
     grants: Grants | None = None
+    holds: tuple[Hold, ...] = ()
 
 
 def policy_paths(project: Project) -> list[Path]:
@@ -131,7 +155,12 @@ def _compiled(files: list[tuple[YamlFile, str, PolicyFile]]) -> Security:
         for key in ("sign_in", "audit")
     }
     policy = Policy(tuple(rules), local)  # type: ignore[arg-type] # they are validated
-    return Security(policy, first["sign_in"], first["audit"], _grants_of(files))
+    holds = [
+        Hold(f"{shown}:{file.line(('holds', n))}", (hold.person, *hold.also), hold.reason, hold.until)
+        for file, shown, declared in files
+        for n, hold in enumerate(declared.holds)
+    ]
+    return Security(policy, first["sign_in"], first["audit"], _grants_of(files), tuple(holds))
 
 
 def _grants_of(files: list[tuple[YamlFile, str, PolicyFile]]) -> Grants | None:

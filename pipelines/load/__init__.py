@@ -13,7 +13,8 @@ From start to end, and at each step what it needs::
       event_log      rows by stream, everything else as events
       conversion     the declared columns in their types (casting); personal ones hashed with mask_key
       forgetting     without people who were erased
-      encrypting     or encrypted as cells, with the column_key of the warehouse; reencrypt changes that
+      encrypting     or encrypted as cells, with the column_key of the warehouse; reencrypt changes that,
+                     sealed_texts reads and changes single values
       landing        the files of one load; large ones by dlt, with the settings of dlt_settings
     commit         one transaction, again without the streams that fail
       apply          a landed load: all streams, cursor, log

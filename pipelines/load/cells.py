@@ -147,7 +147,7 @@ class Reader:
         """
         kid, form, text = match.groups()
         try:
-            return self._cipher(kid).plain(form.lower(), bytes.fromhex(text))
+            return self.cipher(kid).plain(form.lower(), bytes.fromhex(text))
         except ValueError as error:
             msg = (
                 f"a value that was encrypted with the key {kid} isn't intact: it was cut or changed, or the key isn't "
@@ -156,7 +156,12 @@ class Reader:
             )
             raise CellError(msg) from error
 
-    def _cipher(self, kid: str) -> Cipher:
+    def cipher(self, kid: str) -> Cipher:
+        """Return what encrypts and decrypts by a key.
+
+        Raises:
+            CellError: this project doesn't have the key.
+        """
         cipher = self._ciphers.get(kid.lower())
         if cipher is None:
             key = self._keys.find(kid) or self._keys.find(kid.lower())
@@ -188,7 +193,7 @@ def replaced(value: Any, replace: Callable[[re.Match[str]], Any]) -> Any:
         if PREFIX not in value and PREFIX.upper() not in value:
             return value
         whole = TOKEN.fullmatch(value)
-        return replace(whole) if whole else TOKEN.sub(lambda match: _text(replace(match)), value)
+        return replace(whole) if whole else TOKEN.sub(lambda match: as_text(replace(match)), value)
     if isinstance(value, Mapping):
         return {replaced(key, replace): replaced(each, replace) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -196,7 +201,8 @@ def replaced(value: Any, replace: Callable[[re.Match[str]], Any]) -> Any:
     return value
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """Return a value of a cell as a text around it has it."""
     return value.isoformat() if isinstance(value, date) else str(value)
 
 

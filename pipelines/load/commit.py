@@ -95,7 +95,7 @@ def _commit_once(
                 if stream.name not in failed:
                     prepare_table(session, declaration, stream, datetime.now(UTC))
             before = state.read_state(session, declaration.name)
-        held = engine.held() if retention.retained(declaration) else NOBODY
+        held = engine.held(session) if retention.retained(declaration) else NOBODY
         results = apply_load(session, plan, landed, before, datetime.now(UTC), failed, held)
         if results is not None and not (results and all(result.error for result in results)):
             changed = [result.stream for result in results if result.changed]

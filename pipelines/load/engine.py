@@ -34,7 +34,7 @@ class Engine:
         called: called with an integration and each HTTP request that it sent, from whichever thread sent it.
         attempts: how often a transient error is tried.
         tombstones: returns who is erased, when a load is extracted.
-        held: returns whose data is on hold, when retention is enforced.
+        held: returns whose data is on hold, when retention is enforced in an open transaction.
         column_keys: returns the keys that columns are encrypted with; called only when some are.
     """
 
@@ -47,7 +47,7 @@ class Engine:
     called: Callable[[str, ApiCall], None] = field(default=lambda _integration, _call: None)
     attempts: int = 3
     tombstones: Callable[[], Tombstones] = field(default=lambda: Tombstones(b""))
-    held: Callable[[], Held] = field(default=lambda: NOBODY)
+    held: Callable[[Session], Held] = field(default=lambda _session: NOBODY)
     column_keys: Callable[[], DataKeys | None] = field(default=lambda: None)
 
 

@@ -123,7 +123,7 @@ def _enforce_retention(engine: Engine, declaration: Declaration, totals: RunTota
     with engine.warehouse.transaction() as session:
         current = state.read_state(session, declaration.name)
         load_id = next_load_id(now, current.newest_load)
-        results = retention.enforce_retention(session, declaration, current, load_id, now, engine.held())
+        results = retention.enforce_retention(session, declaration, current, load_id, now, engine.held(session))
         if results:
             check_tables(engine, session, declaration, totals, None, forced=forced)
     totals.add(load_id, results)

@@ -104,27 +104,29 @@ def purge(merge: Merge, retain: Retain | None, declaration: Declaration, held: H
     """Remove what is older than ``retain:`` allows of a stream, but for people on hold, in the open transaction."""
     if retain is None:
         return Purged()
-    others, whom = held.others(declaration, merge.stream, merge.columns)
     session, at = merge.session, merge.at
     history = f"{merge.stream}_history"
+    others, whom = held.others(session, declaration, merge.stream, merge.table)
     versioned = merge.table == merge.stream and bool(session.columns(merge.integration, history))
     versions = quote(merge.integration, history)
+    earlier, of_whom = held.others(session, declaration, merge.stream, history) if versioned else ("1 = 1", [])
     rows = deleted = ended = records = 0
     if retain.rows is not None and retain.by is not None:
-        old, until = _older(merge.columns, retain.by), (at - retain.rows, *whom)
-        rows = session.change(f"DELETE FROM {merge.into} WHERE {old} AND {others}", until)
-        ended = session.change(f"DELETE FROM {versions} WHERE {old} AND {others}", until) if versioned else 0
+        old, until = _older(merge.columns, retain.by), at - retain.rows
+        rows = session.change(f"DELETE FROM {merge.into} WHERE {old} AND {others}", (until, *whom))
+        if versioned:
+            ended = session.change(f"DELETE FROM {versions} WHERE {old} AND {earlier}", (until, *of_whom))
     if retain.deleted is not None:
         gone = f"DELETE FROM {merge.into} WHERE _deleted_at < ? AND {others}"
         deleted = session.change(gone, (at - retain.deleted, *whom))
     if retain.history is not None and versioned:
-        past = f"DELETE FROM {versions} WHERE valid_to < ? AND {others}"
-        removed = session.change(past, (at - retain.history, *whom))
+        past = f"DELETE FROM {versions} WHERE valid_to < ? AND {earlier}"
+        removed = session.change(past, (at - retain.history, *of_whom))
         if removed:
             _forget_before(session, merge, at - retain.history)
         ended += removed
     if retain.quarantine is not None:
-        nobody, named = held.records(merge.integration)
+        nobody, named = held.records(session, merge.integration)
         records = session.change(
             "UPDATE leat.quarantine SET record = ? || md5(record) WHERE integration = ? AND stream = ? "
             f"AND last_seen_at < ? AND record <> '' AND record NOT LIKE '{DIGEST}%' AND {nobody}",

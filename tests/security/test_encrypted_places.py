@@ -93,17 +93,6 @@ def test_a_missing_key_is_named_and_nothing_is_shown_by_half(leat: Leat) -> None
     ok(leat, "query", SQL)
 
 
-def test_a_person_isnt_searched_for_where_something_could_be_missed(tmp_path: Path) -> None:
-    leat = tally_project(tmp_path, "{fed: {encrypt: [label]}}")
-    person = "ana.markovic@planted.example"
-    for args in (("find", person), ("export", person, "--to", "ana.jsonl"), ("erase", person, "--dry-run")):
-        done = leat("subject", *args)
-        said = done.stdout + done.stderr
-        assert done.returncode == 1, said
-        assert "tally.fed has encrypted columns (label), which leat can't search" in said
-        assert "Next: remove `encrypt` from the stream, run `leat reset tally --stream fed`" in said
-
-
 def test_files_of_roles_are_encrypted_and_get_new_keys_as_well(tmp_path: Path) -> None:
     leat = tally_project(tmp_path, STREAMS, LEAT_WAREHOUSE_ENCRYPTION="keys")
     (tmp_path / "policies").mkdir()

@@ -24,10 +24,10 @@ from leat.hooks.event import Event, to_line
 from leat.hooks.segments import make_first_segment
 from leat.runs import hooks
 from leat.runs.subjects.erasing import erase, plan_erasure
-from leat.runs.subjects.identities import parse_identity
 from leat.runs.workspace import open_workspace
 from leat.sources.actions import Refused, Verb
 from leat.sources.driver import add_sources
+from leat.sources.identity import parse_identity
 from leat.warehouse.connect import open_warehouse
 from tests.kit.child import CONTEXT, Point, _arm
 from tests.kit.club import ADA, ADA_AT_HOME, OF_ADA, Club, club_project, everything

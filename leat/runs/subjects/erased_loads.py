@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from leat.pipelines.load import state
+from leat.pipelines.load.cells import PREFIX
 from leat.pipelines.load.landing import next_load_id
 from leat.pipelines.load.results import StreamResult
 from leat.quality.ledger import violation_key
@@ -54,7 +55,7 @@ def rename_violations(workspace: Workspace, session: Session) -> dict[str, str]:
     keys = {rule.name: rule.key for rule in workspace.described.rules}
     rows = session.execute(
         "SELECT rule, violation_key, CAST(evidence AS VARCHAR) FROM leat.violations "
-        "WHERE lower(CAST(evidence AS VARCHAR)) LIKE '%erased%'"
+        f"WHERE lower(CAST(evidence AS VARCHAR)) LIKE '%erased%' OR CAST(evidence AS VARCHAR) LIKE '%{PREFIX}%'"
     )
     renamed: dict[str, str] = {}
     for rule, old, evidence in rows:

@@ -20,18 +20,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from leat.control import subject_sweep as store
-from leat.control.subjects import HoldRow, RequestRow, begin_erasure, end_erasure, find_requests, read_holds
+from leat.control.subjects import RequestRow, begin_erasure, end_erasure, find_requests
 from leat.control.subjects import lift as lift_tombstones
 from leat.runs.run import refresh_and_publish
 from leat.runs.subjects.erased_loads import note_loads, rename_violations
 from leat.runs.subjects.files import NamedFile, erase_files, forget_memory
-from leat.runs.subjects.identities import Identity, is_loaded, shown
+from leat.runs.subjects.identities import is_loaded
 from leat.runs.subjects.looking import Seen, apart, find
-from leat.runs.subjects.opened import Asked, mask_of, masks_of, may
+from leat.runs.subjects.opened import Asked, mask_of, masks_of, may, texts_of
 from leat.runs.subjects.proving import Left, search_everywhere
 from leat.runs.subjects.rewriting import Erased, Eraser
 from leat.runs.subjects.tables import people_tables
 from leat.runs.workspace import Workspace
+from leat.sources.identity import Identity, shown
 from leat.sources.tombstones import Tombstones, tombstones_of
 from leat.warehouse.publication import rewrite_next_version
 
@@ -42,10 +43,9 @@ class NotErasable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an erasure would do: where the person is, and what is in its way."""
+    """What an erasure would do: where the person is, and what is in its way, besides legal holds."""
 
     seen: Seen
-    holds: list[HoldRow]
     in_flight: list[str]
     running: RequestRow | None
 
@@ -91,10 +91,8 @@ def plan_erasure(workspace: Workspace, given: Identity, also: Sequence[Identity]
     may(workspace, "administer")
     running = _running(workspace, given)
     seen = find(workspace, given, [*also, *(running.identities if running else ())], follow=follow)
-    listed = set(seen.person.listed)
-    holds = [hold for hold in read_holds(workspace.store) if listed & set(hold.identities)]
-    names = Asked(seen.person, {}).names()
-    return Plan(seen, holds, store.in_flight(workspace.store, names), running)
+    names = Asked(seen.person, {}, texts_of(workspace)).names()
+    return Plan(seen, store.in_flight(workspace.store, names), running)
 
 
 def erase(
@@ -124,7 +122,7 @@ def erase(
         request = begin_erasure(workspace.store, person.given, person.listed, now)
         report = Report(request.id, list(map(shown, request.identities)))
         person.identities = dict.fromkeys(request.identities, "") | person.identities
-        who = Asked(person, masks_of(workspace, person.listed))
+        who = Asked(person, masks_of(workspace, person.listed), texts_of(workspace))
         stones = _tombstones(workspace, person.listed)
         observe("erasing rows")
         renamed = _erase_rows(workspace, who, stones, report, now)
@@ -162,11 +160,15 @@ def _running(workspace: Workspace, given: Identity) -> RequestRow | None:
 
 
 def _check(plan: Plan) -> None:
-    if plan.holds:
-        hold = plan.holds[0]
+    for hold in plan.seen.holds:
+        next_step = (
+            f"remove it from {hold.placed_by} when the reason has gone"
+            if hold.declared
+            else "`leat subject release` when the reason has gone"
+        )
         msg = (
             f"{shown(plan.seen.person.given)} is on hold since {hold.placed_at:%Y-%m-%d} by {hold.placed_by}: "
-            f"{hold.reason}. Next: `leat subject release` when the reason has gone"
+            f"{hold.reason}. Next: {next_step}"
         )
         raise NotErasable(msg)
     if plan.in_flight:
@@ -186,7 +188,7 @@ def _tombstones(workspace: Workspace, identities: Sequence[Identity]) -> Tombsto
 
 def _erase_rows(workspace: Workspace, who: Asked, stones: Tombstones, report: Report, now: datetime) -> dict[str, str]:
     """Erase the person from all tables, while no integration runs; returns the new keys of violations."""
-    eraser = Eraser(who.person.listed, stones, who.masks, mask_of(workspace))
+    eraser = Eraser(who.who, stones, mask_of(workspace))
     report.memory = forget_memory(workspace.project.state, sorted(workspace.declarations), who.searcher)
     rewrite_next_version(workspace.warehouse)
     with workspace.warehouse.transaction() as session:

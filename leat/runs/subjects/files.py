@@ -92,9 +92,9 @@ def _overwrite(path: Path, searcher: Searcher) -> None:
     """Overwrite each value in a file with as many letters x."""
     content = path.read_bytes()
     with path.open("r+b") as file:
-        for match in searcher.plain.finditer(content):
-            file.seek(match.start())
-            file.write(b"x" * len(match[0]))
+        for start, end in searcher.legible(content):
+            file.seek(start)
+            file.write(b"x" * (end - start))
 
 
 def _rewrite_database(path: Path, searcher: Searcher) -> Done:
@@ -119,7 +119,5 @@ def _rewrite_database(path: Path, searcher: Searcher) -> Done:
 
 def _without(value: Any, searcher: Searcher) -> Any:
     if isinstance(value, str):
-        return searcher.plain.sub(lambda match: b"x" * len(match[0]), value.encode()).decode()
-    if isinstance(value, bytes):
-        return searcher.plain.sub(lambda match: b"x" * len(match[0]), value)
-    return value
+        return searcher.without(value.encode()).decode()
+    return searcher.without(value) if isinstance(value, bytes) else value

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from leat.control.subjects import HoldRow, place_hold, read_holds, release_hold
-from leat.runs.subjects.identities import Identity, Person
+from leat.runs.subjects.declared_holds import follow_declared
+from leat.runs.subjects.identities import Person
 from leat.runs.subjects.opened import asked, may
 from leat.runs.workspace import Workspace
+from leat.sources.identity import Identity
 
 
 def hold(
@@ -31,21 +33,25 @@ def hold(
     return place_hold(workspace.store, given, person.listed, reason, now or datetime.now(UTC)), person
 
 
-def release(workspace: Workspace, given: Identity, now: datetime | None = None) -> int:
-    """End the holds of a person; returns how many there were.
+def release(workspace: Workspace, given: Identity, now: datetime | None = None) -> tuple[int, list[HoldRow]]:
+    """End the holds of a person; returns how many there were, and those that files declare, which go on.
 
     Raises:
         Forbidden: who runs this process may not do that.
     """
     may(workspace, "administer")
-    return release_hold(workspace.store, given, now or datetime.now(UTC))
+    now = now or datetime.now(UTC)
+    follow_declared(workspace, now)
+    released = release_hold(workspace.store, given, now)
+    return released, [hold for hold in read_holds(workspace.store) if given in hold.identities]
 
 
-def list_holds(workspace: Workspace) -> list[HoldRow]:
+def list_holds(workspace: Workspace, now: datetime | None = None) -> list[HoldRow]:
     """Return the holds that aren't released.
 
     Raises:
         Forbidden: who runs this process may not see them.
     """
     may(workspace, "read")
+    follow_declared(workspace, now or datetime.now(UTC))
     return read_holds(workspace.store)

@@ -6,20 +6,23 @@ import errno
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from leat.control.subject_sweep import StoredIn, find_stored, rows_stored
-from leat.control.subjects import RequestRow, find_requests
+from leat.control.subjects import HoldRow, RequestRow, find_requests, read_holds
 from leat.files import draft_of
 from leat.runs.access import record
+from leat.runs.subjects.declared_holds import follow_declared
 from leat.runs.subjects.files import naming_files
 from leat.runs.subjects.finding import Mentioned, conditions, count_rows
-from leat.runs.subjects.identities import Identity, Person
+from leat.runs.subjects.identities import Person
 from leat.runs.subjects.opened import Asked, asked, may
 from leat.runs.subjects.tables import PeopleTable
 from leat.runs.workspace import Workspace
 from leat.sources.batch import to_json
+from leat.sources.identity import Identity
 from leat.warehouse.session import Session, quote
 
 
@@ -33,6 +36,7 @@ class Seen:
         stored: columns of the control store that do.
         files: files of the state folder that do, apart from the warehouse's and the control store's.
         erasures: of the person, the newest first.
+        holds: legal holds on their data.
     """
 
     person: Person
@@ -40,19 +44,30 @@ class Seen:
     stored: list[StoredIn]
     files: list[str]
     erasures: list[RequestRow]
+    holds: list[HoldRow]
 
 
-def find(workspace: Workspace, given: Identity, also: Sequence[Identity] = (), *, follow: bool = True) -> Seen:
+def find(
+    workspace: Workspace,
+    given: Identity,
+    also: Sequence[Identity] = (),
+    *,
+    follow: bool = True,
+    now: datetime | None = None,
+) -> Seen:
     """Return where a person's data is.
 
     Raises:
         Forbidden: who runs this process may not see that.
     """
     may(workspace, "read")
+    follow_declared(workspace, now or datetime.now(UTC))
     with asked(workspace, given, also, follow=follow) as (who, session, tables):
-        results = [] if session is None else count_rows(session, tables, who.person.listed, who.masks)
+        results = [] if session is None else count_rows(session, tables, who.who)
     stored, erasures = find_stored(workspace.store, who.names()), find_requests(workspace.store, given)
-    return Seen(who.person, results, stored, files_naming(workspace, who), erasures)
+    identities = set(who.person.listed)
+    holds = [hold for hold in read_holds(workspace.store) if identities & set(hold.identities)]
+    return Seen(who.person, results, stored, files_naming(workspace, who), erasures, holds)
 
 
 def files_naming(workspace: Workspace, who: Asked) -> list[str]:
@@ -64,10 +79,20 @@ def files_naming(workspace: Workspace, who: Asked) -> list[str]:
 def apart(workspace: Workspace) -> list[Path]:
     """Return the files of the state folder that are searched by what is in them: warehouse and control store."""
     state = workspace.project.state
-    control = Path(workspace.project.control_url.partition("sqlite:///")[2] or "control.db")
+    control = _control_file(workspace.project.control_url)
     names = [control.name, *(f"{control.name}{suffix}" for suffix in ("-wal", "-shm", "-journal"))]
     warehouse = [state / "writer", state / "warehouse.duckdb", role_files(workspace)]
     return [*warehouse, *(control.parent / name for name in names)]
+
+
+def _control_file(url: str) -> Path:
+    """Return the file of the control store, which nobody may open and close who has connections to it.
+
+    POSIX ends all locks of a process on a file when it closes any descriptor of it.
+    """
+    from sqlalchemy.engine import make_url
+
+    return Path(make_url(url).database or "control.db")
 
 
 def role_files(workspace: Workspace) -> Path:
@@ -114,7 +139,7 @@ def _lines(
 
 
 def _rows(session: Session, table: PeopleTable, who: Asked) -> Iterator[dict[str, Any]]:
-    tests = conditions(table, who.person.listed, who.masks)
+    tests = conditions(session, table, who.who)
     if not tests:
         return
     names = [name for name, kind in table.columns.items() if kind != "?"]
@@ -122,12 +147,14 @@ def _rows(session: Session, table: PeopleTable, who: Asked) -> Iterator[dict[str
     anyhow = " OR ".join(test.sql for test in tests.values())
     params = [value for test in tests.values() for value in test.params]
     for row in session.execute(f"SELECT {listed} FROM {table.quoted} WHERE {anyhow}", params):
-        yield json.loads(to_json({name: _read(table, name, v) for name, v in zip(names, row, strict=True)}))
+        yield json.loads(to_json({name: _read(table, name, v, who) for name, v in zip(names, row, strict=True)}))
 
 
-def _read(table: PeopleTable, name: str, value: Any) -> Any:
-    """Return a value; JSON as what it says."""
-    if table.columns[name] != "json" or not isinstance(value, str):
+def _read(table: PeopleTable, name: str, value: Any, who: Asked) -> Any:
+    """Return a value, in clear; JSON as what it says."""
+    if who.texts is not None:
+        value = who.texts.reader.value(value)
+    if table.kind_of(name) != "json" or not isinstance(value, str):
         return value
     try:
         return json.loads(value)

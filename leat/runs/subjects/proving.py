@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from leat.control.subject_sweep import find_stored
 from leat.runs.subjects.finding import count_rows
@@ -51,6 +51,7 @@ def _in_tables(workspace: Workspace, who: Asked) -> list[Left]:
         ids = [each for each in who.person.listed if each not in named]
         left = [
             Left(f"{each.table}.{each.column}", each.rows, _CURSOR if each.table == "leat.cursors" else None)
-            for each in count_rows(session, tables, named, who.masks)
+            for each in count_rows(session, tables, replace(who.who, identities=named))
         ]
-        return left + [Left(f"{e.table}.{e.column}", e.rows, _ID) for e in count_rows(session, tables, ids, who.masks)]
+        of_ids = count_rows(session, tables, replace(who.who, identities=ids))
+        return left + [Left(f"{each.table}.{each.column}", each.rows, _ID) for each in of_ids]

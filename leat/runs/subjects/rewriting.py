@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from leat.pipelines.load.cells import TOKEN
 from leat.pipelines.load.forgetting import WITHHELD, Forgetting
-from leat.runs.subjects.finding import conditions
-from leat.runs.subjects.identities import Identity
+from leat.pipelines.load.sealed_texts import SealedTexts
+from leat.runs.subjects.finding import Who, conditions
 from leat.runs.subjects.tables import PeopleTable
 from leat.sources.stream import Column, arrow_schema
 from leat.sources.tombstones import Tombstones
@@ -37,26 +38,25 @@ class Eraser:
     """Erases a person.
 
     Attributes:
-        identities: of the person.
+        who: the person.
         tombstones: those of the person.
-        masks: the hashes that represent the identities in masked columns.
         mask: returns the hash of a value.
     """
 
-    identities: Sequence[Identity]
+    who: Who
     tombstones: Tombstones
-    masks: Mapping[Identity, str]
     mask: Callable[[str], str]
 
     def erase(self, session: Session, table: PeopleTable) -> Erased | None:
         """Erase the person from a table, in an open transaction; return None when it has nothing of them."""
-        tests = conditions(table, self.identities, self.masks)
+        tests = conditions(session, table, self.who)
         if not tests:
             return None
         before = self._read(session, table, tests)
         if not before.num_rows:
             return None
-        after = _unique(table, self._forgotten(table, before))
+        clear = self._opened(before)
+        after = _unique(table, self._sealed(before, clear, self._forgotten(table, clear)))
         stays = set(after.column(_ROW).to_pylist())
         gone = [row for row in before.column(_ROW).to_pylist() if row not in stays]
         changed, rows = _changes(before, after)
@@ -88,21 +88,59 @@ class Eraser:
             name: pa.array(values, pa.string()) for name, values in zip([_ROW, *wanted], columns, strict=True)
         })  # fmt: skip
 
+    def _opened(self, rows: Any) -> Any:
+        """Return the rows with values in clear; in texts around encrypted ones, these are changed at once."""
+        texts = self.who.texts
+        if texts is None:
+            return rows
+
+        def opened(text: str) -> str:
+            return texts.opened(text) if TOKEN.fullmatch(text) else texts.changed(text, self.tombstones.text)
+
+        for name in rows.column_names:
+            rows = _mapped(rows, name, opened)
+        return rows
+
+    def _sealed(self, before: Any, clear: Any, after: Any) -> Any:
+        """Return changed rows with ciphertexts where there were some; what hasn't changed has the same one."""
+        texts = self.who.texts
+        if texts is None:
+            return after
+        import pyarrow as pa
+
+        places = {row: place for place, row in enumerate(before.column(_ROW).to_pylist())}
+        origin = [places[row] for row in after.column(_ROW).to_pylist()]
+        for index, name in enumerate(after.column_names):
+            stored, opened = before.column(name).to_pylist(), clear.column(name).to_pylist()
+            values = [
+                _again(texts, stored[place], opened[place], value)
+                for place, value in zip(origin, after.column(name).to_pylist(), strict=True)
+            ]
+            after = after.set_column(index, name, pa.array(values, pa.string()))
+        return after
+
     def _forgotten(self, table: PeopleTable, rows: Any) -> Any:
         declared = {name: Column(name, kind, "") for name, kind in table.columns.items() if kind == "json"}
         columns = {**declared, **table.declared}
-        plain = {hashed: value for (_, _, value), hashed in self.masks.items()}
+        plain = {hashed: value for (_, _, value), hashed in self.who.masks.items()}
         for name in table.masked & set(rows.column_names):
             rows = _mapped(rows, name, lambda value: plain.get(value, value))
         forgetting = Forgetting(self.tombstones, table.schema, columns, table.key)
         after = forgetting.rows(rows)
-        replaced = [self.tombstones.replacement(value, kind) for kind, _, value in self.identities]
+        replaced = [self.tombstones.replacement(value, kind) for kind, _, value in self.who.identities]
         masked = table.masked & set(rows.column_names)
         hashes = {value: self.mask(value) for value in (*plain.values(), *replaced)} if masked else {}
         for name in masked:
             after = _mapped(after, name, lambda value: hashes.get(value, value))
         whole = _WHOLE.get((table.schema, table.name))
         return after if whole is None else _mapped(after, whole, lambda _value: _INSTEAD[whole])
+
+
+def _again(texts: SealedTexts, stored: str | None, opened: str | None, value: str | None) -> str | None:
+    """Return what is stored of a value: its ciphertext, where there was one."""
+    if stored is None or value is None or value in _INSTEAD.values() or TOKEN.fullmatch(stored) is None:
+        return value
+    return stored if value == opened else texts.sealed(stored, value)
 
 
 def _matters(column: Column | None) -> bool:

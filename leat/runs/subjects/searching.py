@@ -12,7 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
-from leat.runs.subjects.identities import Identity
+from leat.pipelines.load.sealed_texts import SealedTexts
+from leat.sources.identity import Identity
 from leat.sources.tombstones import ENDINGS, may_be_mentioned
 
 _GZIP, _ZLIB = b"\x1f\x8b\x08", (b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
@@ -30,9 +31,11 @@ class Searcher:
 
     Attributes:
         values: what is looked for, in lower case.
+        texts: reads encrypted values; None where there are none.
     """
 
     values: Sequence[str]
+    texts: SealedTexts | None = None
 
     @cached_property
     def plain(self) -> re.Pattern[bytes]:
@@ -57,10 +60,25 @@ class Searcher:
         return any(self._is_in(each) for each in (content, *_unpacked(content)))
 
     def _is_in(self, content: bytes) -> bool:
-        if self.plain.search(content):
+        if next(self.legible(content), None) is not None:
             return True
         matches = itertools.islice(self._encoded.finditer(content), _MOST_PACKED)
         return any(self.plain.search(text) for match in matches for text in _decoded(content, *match.span()))
+
+    def legible(self, content: bytes) -> Iterator[tuple[int, int]]:
+        """Yield where bytes have one of the values legibly, or encrypted with a key of this project."""
+        yield from (match.span() for match in self.plain.finditer(content))
+        if self.texts is not None:
+            for place, clear in self.texts.in_bytes(content):
+                if self.plain.search(clear.encode()):
+                    yield place
+
+    def without(self, content: bytes) -> bytes:
+        """Return bytes with as many letters x in place of each legible value."""
+        changed = bytearray(content)
+        for start, end in self.legible(content):
+            changed[start:end] = b"x" * (end - start)
+        return bytes(changed)
 
     def finds_in(self, path: Path) -> bool:
         """Return whether a file has one of the values in some form; a large one is read in parts."""
@@ -76,9 +94,9 @@ class Searcher:
         return False
 
 
-def searcher_of(identities: Sequence[Identity]) -> Searcher:
+def searcher_of(identities: Sequence[Identity], texts: SealedTexts | None = None) -> Searcher:
     """Return what looks for a person's addresses, logins and names."""
-    return Searcher([value.lower() for kind, _, value in identities if may_be_mentioned(kind, value)])
+    return Searcher([value.lower() for kind, _, value in identities if may_be_mentioned(kind, value)], texts)
 
 
 def _spellings(value: str) -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from leat.pipelines.declare.declaration import Declaration
@@ -34,6 +34,7 @@ class PeopleTable:
         declared: its columns as they are declared, by name; empty for tables that nobody declares.
         key: the columns that identify a row.
         masked: columns that hold hashes instead of values.
+        encrypted: columns that hold ciphertexts instead of values, with the type of these.
     """
 
     schema: str
@@ -43,6 +44,7 @@ class PeopleTable:
     declared: Mapping[str, Column]
     key: tuple[str, ...] = ()
     masked: frozenset[str] = frozenset()
+    encrypted: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """Return its name as SQL has it."""
@@ -57,6 +59,10 @@ class PeopleTable:
     def texts(self) -> list[str]:
         """The columns that hold text or JSON."""
         return [name for name, kind in self.columns.items() if kind in ("string", "json")]
+
+    def kind_of(self, column: str) -> str:
+        """Return the leat type of a column's values, in clear where they are encrypted."""
+        return self.encrypted.get(column, self.columns[column])
 
     def subject(self, column: str) -> Subject | None:
         """Return how a column identifies a person; None if it doesn't."""
@@ -109,7 +115,10 @@ def _of_stream(declaration: Declaration, name: str, columns: Mapping[str, str]) 
         return PeopleTable(declaration.name, name, "other", columns, {})
     declared = {column.name: column for column in stream.all_columns() if column.name in columns}
     kind: Kind = "stream" if name == stream.name else "history"
-    return PeopleTable(declaration.name, name, kind, columns, declared, stream.key, declaration.masked(stream))
+    encrypted = {column: how.type for column, how in declaration.encrypted(stream).items() if column in columns}
+    return PeopleTable(
+        declaration.name, name, kind, columns, declared, stream.key, declaration.masked(stream), encrypted
+    )
 
 
 def _kinds(workspace: Workspace, models: Mapping[str, Model]) -> dict[tuple[str, str], Column]:

@@ -1,0 +1,103 @@
+"""Texts of a warehouse with encrypted values in them: read in clear to compare them, and sealed again when they change.
+
+A column that isn't joined has another ciphertext in each row, and in a joined one case counts. So whoever looks for a
+value decrypts what is there. Nothing that is read in clear is written anywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from leat.pipelines.load.cells import PREFIX, TOKEN, CellError, Reader, as_text
+from leat.warehouse.session import Session, quote
+
+_BATCH = 20_000
+_IN_BYTES = re.compile(TOKEN.pattern.encode(), re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedTexts:
+    """Reads and writes texts that have encrypted values in them.
+
+    Attributes:
+        reader: decrypts.
+    """
+
+    reader: Reader
+
+    def of(self, session: Session, table: str, column: str) -> Iterator[tuple[str, str]]:
+        """Yield each different text of a column that has an encrypted value in it: as it is stored, and in clear.
+
+        Args:
+            session: a transaction on the warehouse.
+            table: the quoted name of the table.
+            column: the name of a column of texts or JSON.
+
+        Raises:
+            CellError: a value can't be decrypted.
+        """
+        written = f"CAST({quote(column)} AS {session.dialect.sql_type('string')})"
+        after = ""
+        while True:
+            rows = session.execute(
+                f"SELECT DISTINCT {written} AS stored FROM {table} WHERE strpos(lower({written}), '{PREFIX}') > 0 "
+                f"AND {written} > ? ORDER BY stored LIMIT {_BATCH}",
+                (after,),
+            )
+            for (stored,) in rows:
+                yield stored, self.opened(stored)
+            if len(rows) < _BATCH:
+                return
+            after = rows[-1][0]
+
+    def matching(self, session: Session, table: str, column: str, wanted: Callable[[str], bool]) -> list[str]:
+        """Return the stored texts of a column that are wanted, which is asked of what they are in clear."""
+        return [stored for stored, clear in self.of(session, table, column) if wanted(clear)]
+
+    def opened(self, text: str) -> str:
+        """Return a text with all that is encrypted in it in clear.
+
+        Raises:
+            CellError: a value can't be decrypted.
+        """
+        if PREFIX not in text.lower():
+            return text
+        return TOKEN.sub(lambda match: as_text(self.reader.decrypted(match)), text)
+
+    def sealed(self, stored: str, clear: str) -> str:
+        """Return the ciphertext of a value in place of a stored one: of the same key, form and type."""
+        match = TOKEN.fullmatch(stored)
+        return clear if match is None else self._again(match, clear)
+
+    def changed(self, text: str, change: Callable[[str], str]) -> str:
+        """Return a text in which every encrypted value is changed, and encrypted again; nothing of it is in clear."""
+        if PREFIX not in text.lower():
+            return text
+
+        def again(match: re.Match[str]) -> str:
+            clear = as_text(self.reader.decrypted(match))
+            after = change(clear)
+            return match[0] if after == clear else self._again(match, after)
+
+        return TOKEN.sub(again, text)
+
+    def in_bytes(self, content: bytes) -> Iterator[tuple[tuple[int, int], str]]:
+        """Yield where encrypted values are in bytes, and what they are in clear; one that was cut is passed over."""
+        for match in _IN_BYTES.finditer(content):
+            token = TOKEN.fullmatch(match[0].decode("ascii", "replace"))
+            try:
+                if token is not None:
+                    yield match.span(), as_text(self.reader.decrypted(token))
+            except CellError:
+                continue
+
+    def _again(self, match: re.Match[str], clear: str) -> str:
+        plain, nonce = self.reader.plain(match)
+        return self.reader.cipher(match[1]).again(plain[:1] + clear.encode("utf-8", "surrogatepass"), nonce)
+
+
+def placeholders(values: list[str]) -> str:
+    """Return the marks of as many bound values."""
+    return ", ".join("?" * len(values))
