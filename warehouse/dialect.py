@@ -36,6 +36,8 @@ class Dialect(Protocol):
         key_index: whether a table has a unique index on its key. DuckDB takes a delete and an insert of one key in a
             transaction for a violation.
         indexes: query of the names of a table's indexes; its parameters are schema and table.
+        comments: query of the comment on a table, with null, and of those on its columns, with their names; likewise.
+        size: query of the bytes that the warehouse has on disk.
     """
 
     name: DialectName
@@ -46,6 +48,8 @@ class Dialect(Protocol):
     views_hold_tables: bool
     key_index: bool
     indexes: str
+    comments: str
+    size: str
 
     def sql_type(self, leat_type: str) -> str:
         """Return the SQL type of a leat type (see :data:`leat.sources.stream.Type`)."""

@@ -8,7 +8,7 @@ See https://docs.python.org/3/library/sys.html#sys.audit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -66,6 +66,12 @@ class Session(Protocol):
 
     def scratch(self) -> Path | None:
         """Return the folder for files that are made to be staged; None for the system's."""
+
+    def batches(self, select: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a SELECT, some thousand at a time, with the columns and types of a schema.
+
+        Run no other statement in this transaction before the last one was taken. JSON has to be selected as text.
+        """
 
     def create_temporary(self, name: str, select: str, params: Sequence[Any] = ()) -> None:
         """Store the rows of a SELECT in a temporary table until the transaction ends."""
@@ -152,6 +158,13 @@ class Warehouse(Protocol):
 
     def snapshot(self) -> AbstractContextManager[Session]:
         """Open a read-only transaction on what has been written, published or not."""
+
+    def at_rest(self, wait: float = ...) -> AbstractContextManager[Session]:
+        """Open a read-only transaction on what has been written; nobody writes before it ends.
+
+        Raises:
+            Busy: another process has been writing for so many seconds.
+        """
 
     def published(self) -> AbstractContextManager[Session]:
         """Open a read-only transaction on what readers see.

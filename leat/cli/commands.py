@@ -19,8 +19,8 @@ from leat.runs.workspace import NoProject, Workspace, open_workspace
 
 _MODULES = (
     "init", "check", "preview", "run", "status", "runs", "logs", "query", "quarantine", "violations", "act", "actions",
-    "automations", "slots", "templates", "suppressions", "publish", "alerts", "tokens", "access", "secret", "keys",
-    "audit", "subject", "docs", "schema", "doctor", "serve", "hooks", "webhooks", "dev", "demo",
+    "automations", "slots", "templates", "suppressions", "publish", "move", "alerts", "tokens", "access", "secret",
+    "keys", "audit", "subject", "docs", "schema", "doctor", "serve", "hooks", "webhooks", "dev", "demo",
 )  # fmt: skip
 """In the order of ``leat --help``."""
 

@@ -38,12 +38,30 @@ def open_control(url: str, *, pooled: bool = True) -> Engine:
         WarehouseError: the URL is wrong, the store can't be opened, or it was made by a newer leat.
         Busy: another process has been migrating it for a minute.
     """
-    try:
-        engine = _engine(check_postgres_url(url, "LEAT_CONTROL") if is_postgres(url) else url, pooled=pooled)
+    with _explaining():
+        engine = connect_control(url, pooled=pooled)
         with engine.begin() as connection:
             current = is_current(connection)
         if not current:
             _migrate(engine)
+    return engine
+
+
+def connect_control(url: str, *, pooled: bool = True) -> Engine:
+    """Open a control store as it is, or an empty database; a SQLite file is made where there is none.
+
+    Raises:
+        WarehouseError: the URL is wrong, or the file can't be made.
+    """
+    with _explaining():
+        return _engine(check_postgres_url(url, "LEAT_CONTROL") if is_postgres(url) else url, pooled=pooled)
+
+
+@contextlib.contextmanager
+def _explaining() -> Iterator[None]:
+    """Turn errors of opening a store into those that say what to do."""
+    try:
+        yield
     except ArgumentError as error:
         msg = f"the URL of the control store can't be read; {_NEXT_STEP}"
         raise WarehouseError(msg) from error
@@ -51,7 +69,6 @@ def open_control(url: str, *, pooled: bool = True) -> Engine:
         reason = error.orig if isinstance(error, DBAPIError) else error
         msg = f"the control store can't be opened: {str(reason).strip()}; {_NEXT_STEP}"
         raise WarehouseError(msg) from error
-    return engine
 
 
 @contextlib.contextmanager
@@ -145,11 +162,11 @@ def _migrate(engine: Engine) -> None:
     with contextlib.ExitStack() as stack:
         if engine.dialect.name == "sqlite":
             stack.enter_context(file_lock(Path(f"{engine.url.database}.lock"), 60, "the control store"))
-            _use_wal(engine)
+            use_wal(engine)
         migrate(stack.enter_context(writing(engine)).connection())
 
 
-def _use_wal(engine: Engine) -> None:
+def use_wal(engine: Engine) -> None:
     """Let readers and the writer work at the same time; the setting is stored in the file."""
     raw = engine.raw_connection()
     try:

@@ -87,10 +87,18 @@ def update_as_of(
         if first is not None:
             as_of.set_complete_from(session, schema, table, first)
     if stored != wanted.as_json() or began is not None or not as_of.has_as_of(session, schema, table):
-        columns = {name: (kind, f"h.{quote(name)}") for name, kind in wanted.columns.items()}
-        of_system = {"_load_id": "h._load_id", "_synced_at": "h.valid_from", "_deleted_at": "CAST(NULL AS TIMESTAMPTZ)"}
-        columns |= {name: (kind, of_system[name]) for name, kind in SYSTEM_COLUMNS.items()}
-        as_of.create_as_of(session, schema, table, columns)
+        as_of.create_as_of(session, schema, table, columns_of_the_past(wanted.columns))
+
+
+def columns_of_the_past(columns: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Return the columns of the function ``<stream>_as_of``, as :func:`leat.pipelines.load.as_of.create_as_of` has it.
+
+    Args:
+        columns: leat type by name of each column of the stream, without system columns.
+    """
+    past = {name: (kind, f"h.{quote(name)}") for name, kind in columns.items()}
+    of_system = {"_load_id": "h._load_id", "_synced_at": "h.valid_from", "_deleted_at": "CAST(NULL AS TIMESTAMPTZ)"}
+    return past | {name: (kind, of_system[name]) for name, kind in SYSTEM_COLUMNS.items()}
 
 
 def migrate(session: Session, declaration: Declaration, stream: Stream, old: TableSchema) -> None:

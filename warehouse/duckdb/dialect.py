@@ -44,6 +44,13 @@ class DuckDBDialect:
     views_hold_tables = False
     key_index = False
     indexes = "SELECT index_name FROM duckdb_indexes() WHERE schema_name = ? AND table_name = ?"
+    comments = (
+        "SELECT name, comment FROM (SELECT NULL AS name, comment, schema_name, table_name, database_name "
+        "FROM duckdb_tables() UNION ALL SELECT column_name, comment, schema_name, table_name, database_name "
+        "FROM duckdb_columns()) WHERE schema_name = ? AND table_name = ? AND database_name = current_database() "
+        "AND comment IS NOT NULL"
+    )
+    size = "SELECT total_blocks * block_size FROM pragma_database_size() WHERE database_name = current_database()"
 
     def sql_type(self, leat_type: str) -> str:
         """Return the SQL type of a leat type."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import sqlalchemy
 
 _OF_SCHEMAS = ("CREATE", "ALTER", "DROP", "ATTACH", "DETACH", "USE")
+_VECTOR = 2048
 _WORD = max(map(len, _OF_SCHEMAS))
 
 
@@ -75,6 +76,13 @@ class DuckDBSession:
         folder = Path(str(self.execute("SELECT current_setting('temp_directory')")[0][0]))
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return folder
+
+    def batches(self, select: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a SELECT, a vector at a time."""
+        sys.audit("leat.statement", select)
+        with interruptible(self.connection), values_removed(self.dialect):
+            for batch in self.connection.execute(select).to_arrow_reader(_VECTOR):
+                yield batch.cast(schema)
 
     def create_temporary(self, name: str, select: str, params: Sequence[Any] = ()) -> None:
         """Store the rows of a SELECT in a temporary table."""

@@ -19,7 +19,7 @@ from leat.warehouse.duckdb.newest import NewestVersion
 from leat.warehouse.duckdb.publication import DuckDBPublication
 from leat.warehouse.duckdb.query import answered
 from leat.warehouse.duckdb.session import DuckDBSession
-from leat.warehouse.duckdb.writer import WriterFile, confine, explaining_the_disk
+from leat.warehouse.duckdb.writer import WRITER_WAIT, WriterFile, confine, explaining_the_disk
 from leat.warehouse.locks import file_lock
 from leat.warehouse.session import Decide, NothingPublished, Session
 
@@ -108,7 +108,13 @@ class DuckDBWarehouse:
             with explaining_the_disk(self.path), newest:
                 yield DuckDBSession(newest)
             return
-        with self._writer.locked(), explaining_the_disk(self._writer.path):
+        with self.at_rest() as session:
+            yield session
+
+    @contextlib.contextmanager
+    def at_rest(self, wait: float = WRITER_WAIT) -> Iterator[Session]:
+        """Open a read-only transaction on the writer's file, and hold its lock."""
+        with self._writer.locked(wait), explaining_the_disk(self._writer.path):
             # A killed writer leaves a log that only a writing connection takes over.
             read_only = self._writer.path.exists() and not self._writer.log.exists()
             connection = self._writer.connect(read_only=read_only)

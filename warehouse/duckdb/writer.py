@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO})
-_WAIT = 600.0
+WRITER_WAIT = 600.0
 _OF_A_NEW_FILE: dict[str, str | bool | int | float | list[str]] = {"default_block_size": str(BLOCK_SIZE)}
 
 
@@ -43,7 +43,7 @@ class WriterFile:
         return self.path.with_name(self.path.name + ".wal")
 
     @contextlib.contextmanager
-    def locked(self, wait: float = _WAIT) -> Iterator[None]:
+    def locked(self, wait: float = WRITER_WAIT) -> Iterator[None]:
         """Hold the lock.
 
         Args:

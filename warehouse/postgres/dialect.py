@@ -56,6 +56,12 @@ class PostgresDialect:
     views_hold_tables = True
     key_index = True
     indexes = "SELECT indexname FROM pg_indexes WHERE schemaname = ? AND tablename = ?"
+    comments = (
+        "SELECT a.attname, d.description FROM pg_description AS d JOIN pg_class AS c ON c.oid = d.objoid "
+        "AND d.classoid = 'pg_class'::regclass JOIN pg_namespace AS n ON n.oid = c.relnamespace LEFT JOIN pg_attribute "
+        "AS a ON a.attrelid = c.oid AND a.attnum = d.objsubid AND a.attnum > 0 WHERE n.nspname = ? AND c.relname = ?"
+    )
+    size = "SELECT pg_database_size(current_database())"
 
     def sql_type(self, leat_type: str) -> str:
         """Return the SQL type of a leat type."""

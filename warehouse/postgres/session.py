@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import sqlalchemy
 
 _BATCH_ROWS = 65_536
+_CURSOR_ROWS = 2_048
 _OF_TABLES = re.compile(r"\s*(?:CREATE|ALTER|DROP)\s+(?!TEMP)")
 _MARK = re.compile(r"""'[^']*'|"[^"]*"|[?%]""")
 """A parameter, and what might look like one: a text, a name, a per cent sign."""
@@ -97,6 +99,19 @@ class PostgresSession:
                     text.seek(0)
                     with values_removed(self.dialect):
                         cursor.copy_expert(sql, text)
+
+    def batches(self, select: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a SELECT by a cursor of the server."""
+        import pyarrow as pa
+
+        sys.audit("leat.statement", select)
+        cursor: Any = self.raw.cursor(name="leat_batches")
+        with values_removed(self.dialect), contextlib.closing(cursor):
+            cursor.execute(select)
+            while rows := cursor.fetchmany(_CURSOR_ROWS):
+                columns = zip(*rows, strict=True)
+                arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
+                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
     def create_temporary(self, name: str, select: str, params: Sequence[Any] = ()) -> None:
         """Store the rows of a SELECT in a temporary table."""

@@ -21,7 +21,7 @@ from leat.warehouse.postgres.grants import execute_grants, grant
 from leat.warehouse.postgres.query import answered
 from leat.warehouse.postgres.roles import role_on_server
 from leat.warehouse.postgres.session import PostgresSession
-from leat.warehouse.session import Busy, Decide, Session, WarehouseError
+from leat.warehouse.session import Busy, Decide, Session, WarehouseError, quote
 from leat.warehouse.url import shown_url
 
 if TYPE_CHECKING:
@@ -152,6 +152,29 @@ class PostgresWarehouse:
             reading = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             yield PostgresSession(reading)
             reading.rollback()
+
+    @contextlib.contextmanager
+    def at_rest(self, wait: float = _WRITER_WAIT_MS / 1000) -> Iterator[Session]:
+        """Open a read-only transaction, and lock leat's own tables: whatever writes the warehouse writes one of them.
+
+        It sees what is committed when it has the locks, which a snapshot of before would hide.
+        """
+        import psycopg2
+
+        with self._connected() as connection:
+            session = PostgresSession(connection.execution_options(postgresql_readonly=True))
+            session.execute(f"SET LOCAL lock_timeout = '{round(wait * 1000)}ms'")
+            own = session.execute(
+                "SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('leat', 'hooks') ORDER BY 1, 2"
+            )
+            try:
+                if own:
+                    session.execute(f"LOCK TABLE {', '.join(quote(*name) for name in own)} IN SHARE MODE")
+            except psycopg2.errors.LockNotAvailable as error:
+                msg = "the warehouse is locked by another process; retry later"
+                raise Busy(msg) from error
+            yield session
+            connection.rollback()
 
     @contextlib.contextmanager
     def published(self) -> Iterator[PostgresSession]:
