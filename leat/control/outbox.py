@@ -259,6 +259,13 @@ def has_sendable(engine: Engine) -> bool:
         return session.scalar(wanted.limit(1)) is not None
 
 
+def count_sendable(engine: Engine) -> dict[str, int]:
+    """Return how many actions are approved or being sent, by integration; `@alerts` are alerts."""
+    with Session(engine) as session:
+        wanted = select(Action.integration, func.count()).where(Action.state.in_(("approved", "sending")))
+        return {name: count for name, count in session.execute(wanted.group_by(Action.integration))}
+
+
 def ids_beginning(engine: Engine, prefix: str) -> list[str]:
     """Return the ids that begin so, at most two."""
     like = prefix.replace("\\", "").replace("%", "").replace("_", "")

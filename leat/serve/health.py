@@ -6,10 +6,15 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy import QueuePool
+
 from leat.runs.health import published_at, store_answers, unsealed_seconds
+from leat.runs.monitoring import how_far_behind
 from leat.runs.workspace import Workspace
+from leat.serve.metrics import Gauge
 
 FREE = 200 * 2**20
 """So many bytes must be free for webhooks and logs."""
@@ -23,11 +28,20 @@ class Health:
     Attributes:
         workspace: the project.
         more: more checks by name; each returns what is wrong, or None.
+        current: returns the project as it is declared now.
+        began: when this process began.
+        saturation: how busy the process is, by name of the metric: its meaning, and what measures it.
     """
 
     workspace: Workspace
     more: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
+    current: Callable[[], Workspace] = field(init=False)
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    saturation: dict[str, tuple[str, Callable[[], float]]] = field(default_factory=dict)
     _seen: tuple[float, bool, dict[str, Any]] | None = None
+
+    def __post_init__(self) -> None:
+        self.current = lambda: self.workspace
 
     def check(self) -> tuple[bool, dict[str, Any]]:
         """Return whether everything is as it has to be, and the result of each check; it may block for a moment."""
@@ -36,10 +50,10 @@ class Health:
             self._seen = (now, *self._look())
         return self._seen[1:]
 
-    def gauges(self) -> dict[str, tuple[str, float]]:
+    def gauges(self) -> dict[str, Gauge]:
         """Return what Prometheus is to have of it."""
         ready, checks = self.check()
-        values = {
+        values: dict[str, Gauge] = {
             "leat_ready": ("Whether /readyz is right.", float(ready)),
             "leat_disk_free_bytes": ("Free space on the disk of the state folder.", float(_free(self.workspace))),
         }
@@ -49,8 +63,32 @@ class Health:
                 "Age of the oldest event that the audit log hasn't sealed.",
                 unsealed,
             )
+            values |= self._behind()
+        values |= {name: (meaning, look()) for name, (meaning, look) in self.saturation.items()}
         age = checks["published"].get("age_seconds")
         return values | ({"leat_published_age_seconds": ("Age of what readers see.", float(age))} if age else {})
+
+    def _behind(self) -> dict[str, Gauge]:
+        behind = how_far_behind(self.current(), self.began, datetime.now(UTC))
+        pool = self.workspace.store.pool
+        busy = float(pool.checkedout()) if isinstance(pool, QueuePool) else 0.0
+        return {
+            "leat_oldest_due_run_seconds": (
+                "Age of the oldest run that is due and hasn't begun.",
+                max(behind.due.values(), default=0.0),
+            ),
+            "leat_queue_length": (
+                "How much waits: runs, actions, webhooks to send, alerts.",
+                "queue",
+                {name: float(count) for name, count in behind.queues.items()},
+            ),
+            "leat_integration_lag_seconds": (
+                "Seconds since the schedule asked for a load that hasn't ended well.",
+                "integration",
+                behind.lag,
+            ),
+            "leat_control_connections_busy": ("Connections to the control store in use by this process.", busy),
+        }
 
     def _look(self) -> tuple[bool, dict[str, Any]]:
         wrong = {"control_store": store_answers(self.workspace), "disk": self._disk()}

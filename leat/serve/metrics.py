@@ -7,15 +7,17 @@ See https://prometheus.io/docs/instrumenting/exposition_formats/.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
-Gauges = Callable[[], dict[str, tuple[str, float]]]
-"""Returns name → (meaning, value) of what is measured when somebody asks."""
+Gauges = Callable[[], Mapping[str, "Gauge"]]
+"""Returns what is measured when somebody asks, by name."""
+Gauge = tuple[str, float] | tuple[str, str, Mapping[str, float]]
+"""A meaning and a value; or a meaning, the name of a label, and a value for each of its values."""
 
 
 class Metrics:
@@ -59,9 +61,14 @@ class Metrics:
 
     def collect(self) -> Iterable[Metric]:
         """Yield what is measured now; called by the registry."""
-        for name, (meaning, value) in self._gauges().items():
-            family = GaugeMetricFamily(name, meaning)
-            family.add_metric((), value)
+        for name, gauge in self._gauges().items():
+            if len(gauge) == 2:
+                family = GaugeMetricFamily(name, gauge[0])
+                family.add_metric((), gauge[1])
+            else:
+                family = GaugeMetricFamily(name, gauge[0], labels=(gauge[1],))
+                for label, value in gauge[2].items():
+                    family.add_metric((label,), value)
             yield family
 
     async def app(self, scope: MutableMapping[str, Any], _receive: Any, send: Callable[[Any], Awaitable[None]]) -> None:

@@ -40,6 +40,7 @@ from leat.serve.hooks import HooksApp
 from leat.serve.metrics import Metrics
 from leat.serve.options import Options
 from leat.serve.protocol import Protocol
+from leat.serve.saturation import Saturation
 from leat.serve.supervisor import READY, WANT_AGAIN, WANT_DAGSTER
 from leat.serve.traces import Traces
 from leat.warehouse.session import Busy, WarehouseError
@@ -109,9 +110,13 @@ async def serve(workspace: Workspace, options: Options, listening: socket.socket
     health = Health(workspace, {"webhooks": lambda: writer.failed})
     metrics = Metrics(health.gauges)
     traces = Traces("web")
+    current = Current(workspace)
+    health.current = current.workspace
+    saturation = Saturation()
+    health.saturation = saturation.measured()
     app = create_app(
         health,
-        Current(workspace),
+        current,
         public_url=options.public_url,
         traces=traces,
         private_networks=options.private_networks,
@@ -128,10 +133,12 @@ async def serve(workspace: Workspace, options: Options, listening: socket.socket
             log.warning("webhooks are answered by 503: %s", endpoint.missing, extra={"endpoint": endpoint.name})
     front = Front(app, hooks, options.hosts, metrics)
     reloading = asyncio.create_task(_reload(workspace, options, hooks))
+    watching = asyncio.create_task(saturation.watch())
     server = _Server(make_config(front, options), ready, app.state.ended)
     async with _metrics_served(metrics, options.metrics_port):
         await server.serve(sockets=[listening])
     reloading.cancel()
+    watching.cancel()
     await dagster.close()
     traces.close()
     writer.close()
