@@ -7,5 +7,6 @@ stream is a table that a source delivers, driver what its modules offer, errors 
 records, multi_batch of several streams, by the rules of domain and column_domain; money, json_path and json_raw read
 values. settings names secrets, setup_tests tries a connection, sample is for a preview. sidecar and held are what a
 driver remembers, retry how long it waits, egress to which hosts it may connect. actions and templates are for what is
-sent. Of people: personal_data (suggests marks), subject (which columns identify somebody), tombstones (who is erased).
+sent. Of people: personal_data (suggests marks), subject (which columns identify somebody), identity
+(how people write who somebody is), tombstones (who is erased).
 """

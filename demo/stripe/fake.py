@@ -18,51 +18,22 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
 from leat.demo.stripe.behind import Behind
 from leat.demo.stripe.idempotency import InFlight, Keys, OtherRequest, hash_request
+from leat.demo.stripe.replies import Call, Params, Reply, error_reply, list_reply, refused_reply
 from leat.demo.stripe.rules import Handled, Objects, Refusal, handle
 from leat.demo.stripe.shapes import DEFAULTS, KINDS, complete, events_of
 from leat.demo.stripe.webhooks import Webhooks
 
-Params = Mapping[str, str]
 _OTHER_REQUEST = (
     "Keys for idempotent requests can only be used with the same parameters they were first used with. "
     "Try using another key if you meant to execute a different request."
 )
 _IN_FLIGHT = "There is currently another in-progress request using this Idempotent Key. Please try again later."
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An HTTP answer.
-
-    Attributes:
-        status: its status.
-        body: its JSON, or bytes.
-        executed: whether it is that of an operation which was executed, and not of a request that was turned away.
-        headers: more of its headers.
-    """
-
-    status: int
-    body: Any
-    executed: bool = False
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """An HTTP request."""
-
-    method: str
-    path: str
-    params: Params
-    body: bytes
-    headers: Mapping[str, str]
 
 
 class Fake:
@@ -91,7 +62,7 @@ class Fake:
     def answer(self, call: Call) -> Reply:
         """Return the answer to a request."""
         if call.headers.get("Authorization") != f"Bearer {self.key}":
-            return _error(401, "Invalid API Key provided")
+            return error_reply(401, "Invalid API Key provided")
         key = call.headers.get("Idempotency-Key")
         if key is None or call.method != "POST":
             return self._answer(call)
@@ -99,9 +70,9 @@ class Fake:
         try:
             stored = self.keys.begin(key, request)
         except OtherRequest:
-            return _error(400, _OTHER_REQUEST, kind="idempotency_error")
+            return error_reply(400, _OTHER_REQUEST, kind="idempotency_error")
         except InFlight:
-            return _error(409, _IN_FLIGHT, code="idempotency_key_in_use")
+            return error_reply(409, _IN_FLIGHT, code="idempotency_key_in_use")
         if stored is not None:
             return Reply(stored.status, stored.body, headers={"Idempotency-Key": key, "Idempotent-Replayed": "true"})
         reply = Reply(500, {})
@@ -164,13 +135,13 @@ class Fake:
             answer = self._get(parts[1], parts[2])
             if answer is None and self.gone.get(parts[2]) == "customer":
                 return Reply(200, {"id": parts[2], "object": "customer", "deleted": True})
-            return _error(404, f"No such object: {parts[2]}", "id") if answer is None else Reply(200, answer)
+            return error_reply(404, f"No such object: {parts[2]}", "id") if answer is None else Reply(200, answer)
         if parts[1:2] == ["customers"] and parts[3:] == ["payment_methods"]:
             return list_reply(self._methods(parts[2]), call.params, call.path)
         if parts[1:2] == ["invoices"] and parts[3:] == ["lines"]:
             lines = (self._get("invoices", parts[2]) or {}).get("lines") or {}
             return list_reply(lines.get("data") or [], call.params, call.path)
-        return _error(404, f"Unrecognized request URL (GET: {call.path})")
+        return error_reply(404, f"Unrecognized request URL (GET: {call.path})")
 
     def _set(self, call: Call, parts: list[str]) -> Reply:
         """Answer the requests to the fake itself."""
@@ -195,7 +166,7 @@ class Fake:
         parts = call.path.strip("/").split("/")
         handled = handle(Objects(self._get, self._all), parts, call.body) if call.method == "POST" else None
         if isinstance(handled, Refusal):
-            return _refused(handled)
+            return refused_reply(handled)
         body = call.body if handled is None else handled.body
         status, answer = self._behind.ask(call.method, call.path, body, call.headers.get("Content-Type"))
         if call.method == "DELETE" and status == 200:
@@ -263,39 +234,3 @@ class Fake:
         else:
             self.objects[name][key] = held
             self.gone.pop(key, None)
-
-
-def list_reply(objects: list[dict[str, Any]], params: Params, path: str) -> Reply:
-    """Return a page of a list, as Stripe gives it: newest first, filtered by ``created``."""
-    tests: dict[str, Callable[[int, int], bool]] = {
-        "gte": lambda a, b: a >= b, "gt": lambda a, b: a > b, "lte": lambda a, b: a <= b, "lt": lambda a, b: a < b,
-    }  # fmt: skip
-    for name, test in tests.items():
-        if limit := params.get(f"created[{name}]"):
-            objects = [each for each in objects if test(each["created"], int(limit))]
-    objects = sorted(objects, key=lambda each: (each.get("created", 0), each["id"]), reverse=True)
-    after, size = params.get("starting_after"), int(params.get("limit", 10))
-    begin = 0
-    if after is not None:
-        ids = [each["id"] for each in objects]
-        if after not in ids:
-            return _error(400, f"No such object: {after}", "starting_after")
-        begin = ids.index(after) + 1
-    page = objects[begin : begin + size]
-    return Reply(200, {"object": "list", "data": page, "has_more": begin + size < len(objects), "url": path})
-
-
-def _error(
-    status: int, message: str, param: str | None = None, *, kind: str = "invalid_request_error", code: str | None = None
-) -> Reply:
-    return Reply(status, {"error": {"type": kind, "code": code, "message": message, "param": param}})
-
-
-def _refused(refusal: Refusal) -> Reply:
-    reply = _error(refusal.status, refusal.message, refusal.param, code=refusal.code)
-    return replace(reply, executed=refusal.executed)
-
-
-def query(text: str) -> dict[str, str]:
-    """Return the parameters of a query."""
-    return dict(parse_qsl(text))

@@ -18,7 +18,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from leat.demo.servers.process import Process, free_port, start
-from leat.demo.stripe.fake import Call, Fake, query
+from leat.demo.stripe.fake import Fake
+from leat.demo.stripe.replies import Call, query
 from leat.files import atomic_write
 
 

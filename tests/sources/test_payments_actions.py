@@ -18,9 +18,10 @@ from leat.actions.decide import NotAllowed, approve, undo
 from leat.actions.office import UnknownAction
 from leat.actions.propose import order_of
 from leat.demo.servers.process import running
-from leat.demo.stripe.fake import Call, Fake, Reply
+from leat.demo.stripe.fake import Fake
 from leat.demo.stripe.front import serving
 from leat.demo.stripe.localstripe import start_localstripe
+from leat.demo.stripe.replies import Call, Reply
 from leat.sources.actions import Refused
 from leat.sources.driver import Sync
 from leat.sources.errors import Forbidden, Unavailable

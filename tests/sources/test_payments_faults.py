@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from leat.demo.stripe.fake import Call, Reply
+from leat.demo.stripe.replies import Call, Reply
 from leat.sources.driver import SetupTest
 from leat.sources.errors import (
     Forbidden,

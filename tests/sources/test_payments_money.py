@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from leat.demo.stripe.fake import Reply
+from leat.demo.stripe.replies import Reply
 from leat.sources.money import exponent
 from leat.sources.payments.stripe.money import from_stripe, scale_decimal, stripe_exponent
 from tests.sources.payments_tables import Tables, at, opened, pay

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leat.demo.stripe.fake import Call, Reply, list_reply
+from leat.demo.stripe.replies import Call, Reply, list_reply
 from leat.sources.errors import Forbidden
 from leat.sources.events import FullScan, Listed
 from leat.sources.payments.stripe.objects import _SHAPES, row_of

@@ -6,7 +6,7 @@ need no JavaScript, except for what is live.
 ::
 
     route.py      who asks, the error page, the headers
-    render.py     templates, times in the reader's zone
+    render.py     pages from templates; filters.py times in the reader's zone, badges, numbers
     charts.py     charts as SVG; units.py writes their numbers, csv_file.py lists as files, form.py reads forms
     contents.py   the catalog of the warehouse; rules.py the files of rules; evidence.py the evidence of violations
     sign_in.py    identity provider, one-time link, sign-out

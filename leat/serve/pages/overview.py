@@ -14,7 +14,8 @@ from leat.serve.api.guard import AsGuard, Guard
 from leat.serve.api.integrations import status_of
 from leat.serve.pages.actions import rows_of
 from leat.serve.pages.charts import Point, bars
-from leat.serve.pages.render import count, page
+from leat.serve.pages.filters import count
+from leat.serve.pages.render import page
 from leat.serve.pages.route import PageRoute
 from leat.serve.pages.rules import integrations_of
 from leat.serve.pages.units import words

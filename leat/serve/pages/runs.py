@@ -18,8 +18,9 @@ from leat.serve.api.guard import AsGuard, Guard
 from leat.serve.api.integrations import requested
 from leat.serve.api.models import Run
 from leat.serve.pages.csv_file import csv_response
+from leat.serve.pages.filters import count
 from leat.serve.pages.live import follow
-from leat.serve.pages.render import count, fragment, page, part_of
+from leat.serve.pages.render import fragment, page, part_of
 from leat.serve.pages.route import PageRoute
 from leat.serve.pages.units import words
 from leat.serve.problem import Problem
