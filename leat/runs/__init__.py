@@ -8,6 +8,7 @@ asked for). setup_tests tries a connection; connecting is for a system that some
 what, and the audit log: access, auditing; callers (of the API), people and signing_in (in browsers), query_tables (what
 a query reads), saved_queries. Who may read the warehouse directly: clearance, granting, explaining. What is encrypted:
 keys, stored_secrets, data_keys (of columns and files) in encrypted_places; reveal shows it. changes says whether
-anything has changed since, monitoring how far behind a project is. printable makes text fit for a terminal. Processes: lifeline ends one with its parent,
-json_log is their log; dagster_process is where web and Dagster's UI meet, dagster_graphql what passes there.
+anything has changed since, monitoring how far behind a project is. printable makes text fit for a terminal. Processes:
+lifeline ends one with its parent, json_log is their log; dagster_process is where web and Dagster's UI meet,
+dagster_graphql what passes there.
 """
