@@ -15,7 +15,7 @@ from sqlalchemy import JSON, Connection, Text, cast, column, func, insert, inspe
 from sqlalchemy import Table as SqlTable
 
 from leat.control.engine import connect_control, open_control, use_wal, writing
-from leat.control.migrations import HEAD
+from leat.control.migrations import HEAD, read_revision
 from leat.control.new_store import create_newest
 from leat.control.tables import Table
 from leat.warehouse.session import WarehouseError
@@ -57,6 +57,12 @@ def copy_control(
                 msg = (
                     "the new control store isn't empty, and leat overwrites nothing. Next: give an empty database; if "
                     "an earlier move has ended, set LEAT_CONTROL"
+                )
+                raise WarehouseError(msg)
+            revision = read_revision(source)
+            if revision != HEAD:
+                msg = (
+                    f"a newer leat has added tables ({revision}), which this one can't copy. Next: move with that leat"
                 )
                 raise WarehouseError(msg)
             tables = Table.metadata.sorted_tables

@@ -1,5 +1,11 @@
 """Bring a control store to the newest schema; the revisions are in ``versions``, applied by Alembic.
 
+A revision either *expands* or *contracts*. One that expands only adds what an earlier leat doesn't miss: tables,
+indexes that aren't unique, columns that may be null or have a default in the database. Its id names the oldest revision
+whose leat can go on with it: ``0042_from_0040``. One that contracts has a plain id, ``0043``, and an earlier leat
+refuses its store. So two versions work on one store while one replaces the other: expand with the new version, and
+contract with the one after it, when no process needs what is removed.
+
 Importing Alembic takes as long as a small run, so that it is imported only when an older store has to be changed.
 """
 
@@ -15,20 +21,29 @@ from leat.warehouse.session import WarehouseError
 HEAD = "0020"
 """The newest revision; a test compares it with ``versions``."""
 
+_FROM = "_from_"
 _LOCK = advisory_key("migration")
 
 
 def is_current(connection: Connection) -> bool:
-    """Return whether the store has the newest schema.
+    """Return whether the store has the newest schema, or a newer one that this leat can go on with.
 
     Raises:
-        WarehouseError: it was made by a newer leat.
+        WarehouseError: a newer leat has removed or changed what this one needs.
     """
-    revision = _revision(connection)
-    if revision is not None and revision > HEAD:
+    revision = read_revision(connection)
+    if revision is None or revision <= HEAD:
+        return revision == HEAD
+    if oldest_leat(revision) > HEAD:
         msg = f"the control store has schema {revision}, this leat knows {HEAD}: install the newer leat that made it"
         raise WarehouseError(msg)
-    return revision == HEAD
+    return True
+
+
+def oldest_leat(revision: str) -> str:
+    """Return the revision of the oldest leat that can work with the schema of a revision: its own if it contracts."""
+    number, _, oldest = revision.partition(_FROM)
+    return oldest or number
 
 
 def migrate(connection: Connection) -> None:
@@ -57,7 +72,8 @@ def migrate(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def _revision(connection: Connection) -> str | None:
+def read_revision(connection: Connection) -> str | None:
+    """Return the revision of a store; None if it is empty."""
     if not _has_revisions(connection):
         return None
     revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
