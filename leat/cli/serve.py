@@ -45,6 +45,10 @@ def serve(  # noqa: PLR0913, PLR0917 - each is an option of the command
         list[str] | None,
         typer.Option("--private-network", help="Network whose systems may be added in the browser; may be repeated."),
     ] = None,
+    drain: Annotated[
+        float,
+        typer.Option("--drain", min=0, max=600, help="Seconds to go on serving after SIGTERM, while /readyz says 503."),
+    ] = 0,
     check: Annotated[bool, typer.Option("--check", help="Only check that it could start.")] = False,
     link: Annotated[bool, typer.Option("--link", help="Only print a new link to sign in to a running server.")] = False,
     json: Json = False,
@@ -70,7 +74,9 @@ def serve(  # noqa: PLR0913, PLR0917 - each is an option of the command
     for network in private_network or ():
         _check_network("--private-network", network)
     folder = str(workspace.project.folder)
-    options = Options(folder, host, port, url, tuple(trusted_proxy or ()), metrics_port, tuple(private_network or ()))
+    options = Options(
+        folder, host, port, url, tuple(trusted_proxy or ()), metrics_port, tuple(private_network or ()), drain
+    )
     if link:
         _print_link(workspace, options, as_json=json)
         return

@@ -23,7 +23,10 @@ COLUMNS = (
     Column("body", "string", "The body, as JSON text."),
     Column("problem", "string", "Why it can't be read; null when it can."),
 )
+EACH = 10**12
+"""How many numbers each server has: those of server 2 begin at 2 000 000 000 001. The watermark has a row for each."""
 _NAMES = ", ".join(column.name for column in COLUMNS)
+_OF_SERVER = "seq >= ? AND seq < ?"
 _SEEN = "SELECT 1 FROM hooks._applied AS a WHERE a.endpoint = n.endpoint AND a.event_id = n.event_id"
 
 
@@ -54,22 +57,27 @@ def create_tables(session: Session, live: Path) -> None:
         session.execute(f"CREATE OR REPLACE VIEW hooks.{quote(view)} AS {sql}")
 
 
-def watermark(session: Session) -> int | None:
-    """Return the number up to which events are applied; None where there are no tables yet."""
+def watermark(session: Session, server: int = 0) -> int | None:
+    """Return the number up to which events of a server are applied; None where there are no tables yet."""
     if not session.columns("hooks", "_watermark"):
         return None
-    ((seq,),) = session.execute("SELECT seq FROM hooks._watermark")
-    return int(seq)
+    ((seq,),) = session.execute(f"SELECT max(seq) FROM hooks._watermark WHERE {_OF_SERVER}", _range(server))
+    return server * EACH if seq is None else int(seq)
 
 
-def apply_events(session: Session, events: Sequence[Event]) -> int:
+def _range(server: int) -> tuple[int, int]:
+    return server * EACH, (server + 1) * EACH
+
+
+def apply_events(session: Session, events: Sequence[Event], server: int = 0) -> int:
     """Insert events that aren't there yet, and move the watermark; returns how many were inserted.
 
     Args:
         session: an open transaction.
         events: in the order of their numbers; those up to the watermark are left out.
+        server: number of the server that has stored them.
     """
-    before = watermark(session) or 0
+    before = watermark(session, server) or 0
     new = [event for event in events if event.seq > before]
     if not new:
         return 0
@@ -82,7 +90,8 @@ def apply_events(session: Session, events: Sequence[Event]) -> int:
             "(PARTITION BY endpoint, event_id ORDER BY seq) AS nth FROM hooks_new) AS n "
             f"WHERE nth = 1 AND NOT EXISTS ({_SEEN})"
         )
-    session.execute("UPDATE hooks._watermark SET seq = ?", (new[-1].seq,))
+    session.execute(f"DELETE FROM hooks._watermark WHERE {_OF_SERVER}", _range(server))
+    session.execute("INSERT INTO hooks._watermark VALUES (?)", (new[-1].seq,))
     return inserted
 
 
@@ -99,7 +108,7 @@ def _unapplied(types: dict[str, str], live: Path) -> str:
     columns = ", ".join(f"{name}: {literal(kind)}" for name, kind in types.items())
     read = (
         f"SELECT * FROM read_json({literal(f'{live}/*.ndjson')}, format = 'newline_delimited', ignore_errors = true, "
-        f"columns = {{{columns}}}) WHERE seq > (SELECT seq FROM hooks._watermark)"
+        f"columns = {{{columns}}}) WHERE seq > (SELECT max(seq) FROM hooks._watermark WHERE seq < {EACH})"
     )
     first = f"SELECT *, row_number() OVER (PARTITION BY endpoint, event_id ORDER BY seq) AS nth FROM ({read}) AS r"
     return f"SELECT {_NAMES} FROM ({first}) AS n WHERE nth = 1 AND NOT EXISTS ({_SEEN})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,15 +13,16 @@ from pathlib import Path
 from leat.hooks import tables
 from leat.hooks.endpoints import read_endpoints
 from leat.hooks.event import Event, read_event, without_body
-from leat.hooks.segments import FOLDER, first_of, make_first_segment, read_events, segments
+from leat.hooks.segments import FOLDER, first_of, last_number, make_first_segment, read_events, segments
 from leat.pipelines.load.verdict import may_be_published
 from leat.runs.workspace import Workspace
 from leat.warehouse.publication import publish_version
-from leat.warehouse.session import NothingPublished, Session
+from leat.warehouse.session import NothingPublished, Session, WarehouseError
 
 __all__ = ["Event"]
 
 _BATCH = 20_000
+_SERVERS = 1000
 _REMOVED_AFTER = 600.0
 """Seconds after which a reader has surely closed the published version that still needs a segment."""
 
@@ -55,9 +57,41 @@ def applied_up_to(workspace: Workspace) -> int:
     """Return the number of the newest webhook in the tables; 0 where there are none."""
     try:
         with workspace.warehouse.snapshot() as session:
-            return tables.watermark(session) or 0
+            return tables.watermark(session, server_number(workspace)) or server_number(workspace) * tables.EACH
     except NothingPublished:
         return 0
+
+
+def server_number(workspace: Workspace) -> int:
+    """Return which of several servers of one warehouse this is, as ``LEAT_SERVER`` says; 0 if it says nothing.
+
+    Raises:
+        WarehouseError: it isn't a number, or the warehouse has one server only.
+    """
+    given = os.environ.get("LEAT_SERVER") or "0"
+    if not given.isdecimal() or int(given) >= _SERVERS:
+        msg = (
+            f"LEAT_SERVER is {given!r}. Next: give each server of the warehouse another number from 0 to {_SERVERS - 1}"
+        )
+        raise WarehouseError(msg)
+    if int(given) and workspace.warehouse.publication is not None:
+        msg = "LEAT_SERVER: several servers need a warehouse on Postgres. Next: unset it, or `leat move` the warehouse"
+        raise WarehouseError(msg)
+    return int(given)
+
+
+def _check_alone(live: Path, applied: int) -> None:
+    """Notice another server that gives the same numbers: what is applied is beyond what was ever stored here.
+
+    Raises:
+        WarehouseError: there is one.
+    """
+    if segments(live) and applied > last_number(live):
+        msg = (
+            f"webhook {applied} is in the warehouse and was never stored here: another server has the same number, and "
+            "webhooks of one of them would never be seen. Next: give each its own LEAT_SERVER; nothing was removed"
+        )
+        raise WarehouseError(msg)
 
 
 def apply(workspace: Workspace) -> int:
@@ -67,12 +101,13 @@ def apply(workspace: Workspace) -> int:
         Busy: another process writes the warehouse.
     """
     live = live_folder(workspace)
-    inserted = 0
-    for batch in _batches(live, applied_up_to(workspace)):
+    inserted, after = 0, applied_up_to(workspace)
+    _check_alone(live, after)
+    for batch in _batches(live, after):
         events = _without_erased(workspace, batch)
         with workspace.warehouse.transaction() as session:
             tables.create_tables(session, live)
-            inserted += tables.apply_events(session, events)
+            inserted += tables.apply_events(session, events, server_number(workspace))
     return inserted
 
 
@@ -103,10 +138,11 @@ def remove_applied(workspace: Workspace, now: float | None = None) -> int:
     """Remove segments that are in the published tables, a while after; returns how many."""
     try:
         with workspace.warehouse.published() as session:
-            done = tables.watermark(session)
+            done = tables.watermark(session, server_number(workspace))
     except NothingPublished:
         return 0
     listed = segments(live_folder(workspace))
+    _check_alone(live_folder(workspace), done or 0)
     old = (time.time() if now is None else now) - _REMOVED_AFTER
     gone = [
         segment

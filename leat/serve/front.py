@@ -66,6 +66,7 @@ class Front:
         hosts: the names that a Host header may have.
         metrics: what is counted.
         body_seconds: how long a client may take to send a body.
+        draining: whether each connection is closed after its answer, because the process is about to end.
     """
 
     app: App
@@ -73,6 +74,7 @@ class Front:
     hosts: frozenset[str]
     metrics: Metrics
     body_seconds: float = BODY_SECONDS
+    draining: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -83,7 +85,10 @@ class Front:
             await self._open(scope, receive, send)
             return
         hook = scope["path"].startswith("/hooks/")
-        exchange = _Exchange(scope, receive, send, self.body_seconds, FOR_PROGRAMS if hook else SECURITY_HEADERS)
+        headers = FOR_PROGRAMS if hook else SECURITY_HEADERS
+        if self.draining:
+            headers = {**headers, b"connection": b"close"}
+        exchange = _Exchange(scope, receive, send, self.body_seconds, headers)
         request_id.set(exchange.request_id)
         try:
             self._refuse_odd(scope, exchange)

@@ -30,6 +30,7 @@ class Health:
         more: more checks by name; each returns what is wrong, or None.
         current: returns the project as it is declared now.
         began: when this process began.
+        draining: whether the process is about to end, and nothing new is to come.
         saturation: how busy the process is, by name of the metric: its meaning, and what measures it.
     """
 
@@ -38,6 +39,7 @@ class Health:
     current: Callable[[], Workspace] = field(init=False)
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     saturation: dict[str, tuple[str, Callable[[], float]]] = field(default_factory=dict)
+    draining: bool = False
     _seen: tuple[float, bool, dict[str, Any]] | None = None
 
     def __post_init__(self) -> None:
@@ -45,6 +47,8 @@ class Health:
 
     def check(self) -> tuple[bool, dict[str, Any]]:
         """Return whether everything is as it has to be, and the result of each check; it may block for a moment."""
+        if self.draining:
+            return False, {"draining": {"ok": False, "detail": "the server is about to end"}}
         now = time.monotonic()
         if self._seen is None or now - self._seen[0] > _FRESH:
             self._seen = (now, *self._look())
@@ -57,7 +61,7 @@ class Health:
             "leat_ready": ("Whether /readyz is right.", float(ready)),
             "leat_disk_free_bytes": ("Free space on the disk of the state folder.", float(_free(self.workspace))),
         }
-        if checks["control_store"]["ok"]:
+        if not self.draining and checks["control_store"]["ok"]:
             unsealed = unsealed_seconds(self.workspace)
             values["leat_audit_unsealed_seconds"] = (
                 "Age of the oldest event that the audit log hasn't sealed.",
@@ -65,7 +69,7 @@ class Health:
             )
             values |= self._behind()
         values |= {name: (meaning, look()) for name, (meaning, look) in self.saturation.items()}
-        age = checks["published"].get("age_seconds")
+        age = checks.get("published", {}).get("age_seconds")
         return values | ({"leat_published_age_seconds": ("Age of what readers see.", float(age))} if age else {})
 
     def _behind(self) -> dict[str, Gauge]:

@@ -20,6 +20,7 @@ class Options:
         url: how people and other systems reach it, where that is another address, as behind a reverse proxy.
         trusted_proxies: addresses or networks of the proxies whose X-Forwarded-* headers count.
         metrics_port: the port of /metrics on 127.0.0.1; None for none, 0 for a free one.
+        drain_seconds: how long it answers after SIGTERM, while /readyz says 503.
         private_networks: what is not public, and administrators may connect to from the browser all the same.
     """
 
@@ -30,6 +31,7 @@ class Options:
     trusted_proxies: tuple[str, ...] = ()
     metrics_port: int | None = None
     private_networks: tuple[str, ...] = ()
+    drain_seconds: float = 0
 
     def as_json(self) -> str:
         """Return it as JSON."""

@@ -170,7 +170,7 @@ class Supervisor:
         for process in running:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
-        deadline = time.monotonic() + _STOP_SECONDS
+        deadline = time.monotonic() + self.options.drain_seconds + _STOP_SECONDS
         for process in running:
             try:
                 process.wait(max(0, deadline - time.monotonic()))

@@ -34,6 +34,7 @@ from leat.serve.app import create_app
 from leat.serve.child import start_child
 from leat.serve.current import Current
 from leat.serve.dagster_ui.process import DagsterProcess
+from leat.serve.drain import Drain
 from leat.serve.front import Front
 from leat.serve.health import Health
 from leat.serve.hooks import HooksApp
@@ -52,11 +53,11 @@ GRACE = 20
 
 
 class _Server(uvicorn.Server):
-    """Reports when it answers, and when it is asked to end."""
+    """Reports when it answers, and when it is asked to end; then it answers for a while yet, but isn't ready."""
 
-    def __init__(self, config: uvicorn.Config, ready: int, ended: asyncio.Event) -> None:
+    def __init__(self, config: uvicorn.Config, ready: int, ended: asyncio.Event, drain: Drain) -> None:
         super().__init__(config)
-        self._ready, self._ended = ready, ended
+        self._ready, self._ended, self._drain = ready, ended, drain
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then report."""
@@ -64,13 +65,20 @@ class _Server(uvicorn.Server):
         os.write(self._ready, READY)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """End streams of events, which would never end by themselves.
+        """Begin to drain; at the end of that, or at a second signal, end.
+
+        Streams of events are ended then, which would never end by themselves.
 
         uvicorn would remember the signal, and raise it again when it has stopped: the process died of it before it
         had sent its last traces and closed its segment.
         """
-        self._ended.set()
+        if self._drain.begin(self._end):
+            return
         self.force_exit = self.should_exit and sig == signal.SIGINT
+        self._end()
+
+    def _end(self) -> None:
+        self._ended.set()
         self.should_exit = True
 
 
@@ -134,7 +142,7 @@ async def serve(workspace: Workspace, options: Options, listening: socket.socket
     front = Front(app, hooks, options.hosts, metrics)
     reloading = asyncio.create_task(_reload(workspace, options, hooks))
     watching = asyncio.create_task(saturation.watch())
-    server = _Server(make_config(front, options), ready, app.state.ended)
+    server = _Server(make_config(front, options), ready, app.state.ended, Drain(health, front, options.drain_seconds))
     async with _metrics_served(metrics, options.metrics_port):
         await server.serve(sockets=[listening])
     reloading.cancel()

@@ -12,7 +12,7 @@ import pytest
 
 from leat.hooks.event import Event, to_line
 from leat.hooks.segments import SegmentWriter, Unavailable, last_number, make_first_segment, read_events, segments
-from leat.hooks.tables import apply_events, create_tables, watermark
+from leat.hooks.tables import EACH, apply_events, create_tables, watermark
 from leat.hooks.tail import Tail
 from leat.warehouse.connect import open_warehouse
 from tests.kit.child import CONTEXT
@@ -167,3 +167,19 @@ def test_events_are_applied_once_and_readers_see_them_before(tmp_path: Path, war
     assert seen() == everything
     warehouse.close()
     assert os.path.lexists(live)
+
+
+def test_each_server_has_numbers_and_a_watermark_of_its_own(tmp_path: Path, warehouse_url: str | None) -> None:
+    warehouse = open_warehouse(warehouse_url, tmp_path / "state")
+    first = EACH + 1
+    live = tmp_path / "state" / "live"
+    make_first_segment(live)
+    with warehouse.transaction() as session:
+        create_tables(session, live)
+        assert (watermark(session), watermark(session, 1), watermark(session, 2)) == (0, EACH, 2 * EACH)
+        assert apply_events(session, [event(first, "a"), event(first + 1, "b")], 1) == 2
+        assert apply_events(session, [event(1, "a"), event(2, "c")]) == 1  # the first one came to both
+        assert apply_events(session, [event(first + 2, "d")], 1) == 1
+        assert (watermark(session), watermark(session, 1), watermark(session, 2)) == (2, first + 2, 2 * EACH)
+        assert session.execute("SELECT count(*) FROM hooks._applied") == [(4,)]
+    warehouse.close()

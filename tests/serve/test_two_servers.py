@@ -1,0 +1,122 @@
+"""Two `leat serve` on one control store and warehouse: they take each other's sessions, and one replaces the other."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+import requests
+
+from leat.hooks.segments import make_first_segment
+from leat.hooks.tables import create_tables
+from leat.warehouse.connect import open_warehouse
+from tests.kit.command import Leat, tally_project
+from tests.kit.databases import NewDatabase
+from tests.kit.serving import Served, served
+
+DRAIN = "3"
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -> Iterator[tuple[Leat, Leat]]:
+    """Give a project as two machines have it: with state folders of their own, and the same databases."""
+    warehouse, control = new_database(), new_database()
+    folder = tmp_path_factory.mktemp("pair")
+    shared = {"LEAT_WAREHOUSE": warehouse, "LEAT_CONTROL": control}
+    one = tally_project(folder, **shared, LEAT_HOME=str(folder / "one"))
+    yield one, Leat(folder, {**shared, "LEAT_HOME": str(folder / "two"), "LEAT_SERVER": "1"})
+    for url in (warehouse, control):
+        new_database.drop(url)
+
+
+class Proxy:
+    """Sends requests to the servers that `/readyz` says are ready, as haproxy does, and notes what fails."""
+
+    def __init__(self, sent: dict[str, str], *servers: Served) -> None:
+        self.ready = {server.url: True for server in servers}
+        self.sent = sent
+        self.answers: list[tuple[str, int]] = []
+        self.failures: list[str] = []
+        self._ended = threading.Event()
+        self._threads = [threading.Thread(target=work) for work in (self._watch, self._ask, self._ask)]
+
+    def __enter__(self) -> Proxy:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.2):
+            for url in self.ready:
+                try:
+                    self.ready[url] = requests.get(f"{url}/readyz", timeout=5).status_code == 200
+                except requests.RequestException:
+                    self.ready[url] = False
+
+    def _ask(self) -> None:
+        connections = {url: requests.Session() for url in self.ready}
+        turn = 0
+        while not self._ended.wait(0.01):
+            there = [url for url, ready in self.ready.items() if ready]
+            if not there:
+                self.failures.append("no server is ready")
+                continue
+            turn += 1
+            url = there[turn % len(there)]
+            try:
+                self.answers.append(
+                    (url, connections[url].get(f"{url}/v1/me", headers=self.sent, timeout=10).status_code)
+                )
+            except requests.RequestException as error:
+                self.failures.append(f"{url}: {error}")
+
+
+def test_one_replaces_the_other_and_no_request_fails(pair: tuple[Leat, Leat]) -> None:
+    first, second = pair
+    token = first.json("tokens", "create", "ci", "--expires", "P1D")["token"]
+    sent = {"authorization": f"Bearer {token}"}
+    with ExitStack() as stack, ExitStack() as of_first:
+        two = stack.enter_context(served(second, "--drain", DRAIN))
+        one = of_first.enter_context(served(first, "--drain", DRAIN))
+        with Proxy(sent, one, two) as proxy:
+            _until(lambda: {url for url, _ in proxy.answers} == {one.url, two.url})
+            one.process.send_signal(signal.SIGTERM)
+            _until(lambda: not proxy.ready[one.url])
+            assert one.get("/v1/me", headers=sent).headers["connection"] == "close"  # it still answers
+            assert one.process.wait(30) == 0
+            after = len(proxy.answers)
+            _until(lambda: len(proxy.answers) > after + 20)
+        assert proxy.failures == []
+        assert {status for _, status in proxy.answers} == {200}
+        assert {url for url, _ in proxy.answers[after + 2 :]} == {two.url}
+
+
+def test_a_server_that_has_the_number_of_another_is_noticed(pair: tuple[Leat, Leat]) -> None:
+    first, second = pair
+    warehouse = open_warehouse(first.variables["LEAT_WAREHOUSE"], first.folder)
+    with warehouse.transaction() as session:
+        create_tables(session, first.folder)
+        session.execute("DELETE FROM hooks._watermark")
+        session.execute("INSERT INTO hooks._watermark VALUES (7)")
+    warehouse.close()
+    make_first_segment(first.folder / "one" / "live")
+    refused = first("hooks", "replay", "1")
+    assert (refused.returncode, "another server has the same number" in refused.stderr) == (1, True), refused.stderr
+    assert second("hooks", "replay", "1").returncode == 0
+    assert "LEAT_SERVER is 'x'" in second("hooks", "replay", "1", LEAT_SERVER="x").stderr
+
+
+def _until(holds: object, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
