@@ -41,6 +41,10 @@ class ModelResult:
         return self.status in ("failed", "withheld")
 
 
+_NEWEST = "CAST(count(*) AS VARCHAR) || ' ' || max(load_id)"
+"""A load of one integration may be committed after a later one of another."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Built:
     fingerprint: str
@@ -151,9 +155,9 @@ def _version(session: Session, table: TableName, after: Mapping[str, str], loads
         return after.get(table.name)
     if (table.schema, table.name) == (state.SCHEMA, "loads") and loads is not None:
         listed = ", ".join("?" * len(loads))
-        rows = session.execute(f"SELECT max(load_id) FROM leat.loads WHERE integration IN ({listed})", loads)
+        rows = session.execute(f"SELECT {_NEWEST} FROM leat.loads WHERE integration IN ({listed})", loads)
     elif table.schema == state.SCHEMA:
-        rows = session.execute("SELECT max(load_id) FROM leat.loads")
+        rows = session.execute(f"SELECT {_NEWEST} FROM leat.loads")
     else:
         rows = session.execute(
             "SELECT max(load_id) FROM leat.load_streams WHERE integration = ? AND stream IN (?, ?) "

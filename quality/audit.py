@@ -84,8 +84,14 @@ def audit_models(
             results += _untried(table, broken[table.subject])
         else:
             results += earlier if alone and same else _guarded(session, table, declared)
-    _store_results(session, f"{ANALYTICS}.", results)
+    store_model_results(session, results)
     return tuple(results)
+
+
+def store_model_results(session: Session, results: Sequence[CheckResult]) -> None:
+    """Replace the last results of the checks of models; others among the results are left out."""
+    prefix = f"{ANALYTICS}."
+    _store_results(session, prefix, [result for result in results if result.subject.startswith(prefix)])
 
 
 def _stored_results(session: Session) -> dict[str, list[CheckResult]]:

@@ -14,6 +14,7 @@ from leat.pipelines.declare.diagnostics import meant
 from leat.pipelines.declare.table_names import ANALYTICS
 from leat.pipelines.load import state
 from leat.pipelines.load.results import CheckResult
+from leat.pipelines.load.writing import refreshing
 from leat.quality.audit import EVIDENCE_ROWS
 from leat.quality.guard import RuleError, TransactionLost, guarded
 from leat.quality.ledger import Violation, record, resolve_others, violation_key
@@ -43,7 +44,7 @@ def check_rules(
     broken: dict[str, str] = {}
     while True:
         try:
-            with warehouse.transaction() as session:
+            with refreshing(warehouse) as session:
                 return run_rules(session, rules, declarations, now, stale, broken)
         except TransactionLost as lost:
             if not lost.subject or lost.subject in broken:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 Table = tuple[str, str]
@@ -67,6 +67,14 @@ class Clearances:
     def schemas(self) -> tuple[str, ...]:
         """All schemas that leat fills."""
         return tuple(sorted({schema for schema, _ in self.tables}))
+
+    def of_schemas(self, schemas: Collection[str]) -> Clearances:
+        """Return what they may read of the tables of some schemas."""
+        roles = {
+            role: {table: each for table, each in tables.items() if table[0] in schemas}
+            for role, tables in self.roles.items()
+        }
+        return replace(self, roles=roles, tables=frozenset(table for table in self.tables if table[0] in schemas))
 
     def is_whole(self, role: str) -> bool:
         """Return whether a role may read all tables as they are."""

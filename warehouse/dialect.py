@@ -30,6 +30,7 @@ class Dialect(Protocol):
         types: SQL type by leat type, as ``information_schema`` names it; decimals apart.
         decimal: the SQL type of a decimal without its digits.
         savepoints: whether a statement that failed can be undone alone.
+        writers_at_once: whether several transactions write at the same time.
         swaps_tables: whether readers don't notice when a table is dropped and another is renamed to its name. Where
             they do, rows are replaced.
         views_hold_tables: whether a table that a view reads can't be dropped.
@@ -44,6 +45,7 @@ class Dialect(Protocol):
     types: Mapping[str, str]
     decimal: str
     savepoints: bool
+    writers_at_once: bool
     swaps_tables: bool
     views_hold_tables: bool
     key_index: bool

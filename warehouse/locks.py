@@ -11,7 +11,7 @@ from typing import Literal
 from leat.files import lock
 from leat.warehouse.session import Busy
 
-LockKind = Literal["writer", "integration", "migration", "alerts", "audit", "key"]
+LockKind = Literal["writer", "schema", "fence", "migration", "alerts", "audit", "key"]
 """What a lock in Postgres is for; locks of different kinds never meet, whatever they are called."""
 
 

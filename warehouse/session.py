@@ -22,10 +22,15 @@ if TYPE_CHECKING:
     from leat.warehouse.answer import Answer, Limits
     from leat.warehouse.clearance import AccessPlan, Clearances, Membership
     from leat.warehouse.dialect import Dialect
+    from leat.warehouse.lease import Lease
 
 
 class Busy(Exception):
     """Someone else is doing this now; trying again later will work."""
+
+
+class Overlapped(Busy):
+    """A transaction was undone because another one was in its way; the same again will work."""
 
 
 class WarehouseError(Exception):
@@ -124,7 +129,7 @@ class Publication(Protocol):
 
 
 class Warehouse(Protocol):
-    """Where the tables are. One writer at a time; readers are never blocked."""
+    """Where the tables are. Readers are never blocked."""
 
     dialect: Dialect
     decide: Decide
@@ -149,11 +154,24 @@ class Warehouse(Protocol):
             Busy: another process has been writing for so many seconds.
         """
 
-    def transaction(self) -> AbstractContextManager[Session]:
-        """Open the one writing transaction: commits when the block ends, rolls back when it raises.
+    def transaction(
+        self, *schemas: str, one_moment: bool = False, lease: Lease | None = None
+    ) -> AbstractContextManager[Session]:
+        """Open a writing transaction: commits when the block ends, rolls back when it raises.
+
+        Of leat's own tables it may write the rows that are about its schemas. On DuckDB it is the only one.
+
+        Args:
+            schemas: what it writes; other transactions write others at the same time. None for all of the warehouse,
+                and for whatever others could be in the way of; then it is alone.
+            one_moment: whether it writes what is derived from all schemas, and reads them as they are at one moment.
+                One transaction at a time does.
+            lease: the right by which it writes; nobody takes that over before the transaction ends.
 
         Raises:
             Busy: another process has been writing for too long.
+            Fenced: another process has taken over.
+            Overlapped: another transaction was in the way.
         """
 
     def snapshot(self) -> AbstractContextManager[Session]:
@@ -217,11 +235,12 @@ class Warehouse(Protocol):
     def close(self) -> None:
         """Close what was left open for the next use; using the warehouse again opens it again."""
 
-    def exclusive(self, name: str) -> AbstractContextManager[None]:
+    def exclusive(self, name: str) -> AbstractContextManager[Lease]:
         """Hold the right to run an integration, across processes.
 
         Raises:
             Busy: another process holds it.
+            Fenced: another process took over meanwhile.
         """
 
 

@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from leat.control.action_lease import Fenced, Lease, renew
+from leat.control.action_lease import Lease, renew
+from leat.warehouse.lease import Fenced
 
 log = logging.getLogger("leat.actions")
 

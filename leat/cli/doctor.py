@@ -106,7 +106,7 @@ def _variables(workspace: Workspace) -> Iterator[Finding]:
 def _warehouse(workspace: Workspace) -> Finding:
     kind = workspace.warehouse.dialect.name
     try:
-        with workspace.warehouse.transaction() as session:  # a run writes, which another program may prevent
+        with workspace.warehouse.transaction("leat") as session:  # a run writes, which another program may prevent
             by_language = session.execute("SELECT 'a' < 'B'")[0][0]  # by code points, capitals come first
     except (WarehouseError, Busy) as error:
         return Finding("warehouse", ok=False, detail=str(error))

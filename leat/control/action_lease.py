@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
-import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +20,8 @@ from sqlalchemy.orm import Session
 
 from leat.control.action_tables import ActionLease
 from leat.control.engine import writing
+from leat.warehouse.holder import has_ended, this_process
+from leat.warehouse.lease import Fenced
 from leat.warehouse.locks import file_lock
 from leat.warehouse.session import Busy
 
@@ -30,10 +30,6 @@ LASTS = 90.0
 _LEASE = ActionLease.metadata.tables[ActionLease.__tablename__]
 _FENCE = select(_LEASE.c.fence).where(_LEASE.c.integration == bindparam("of")).with_for_update()
 _COUNT = update(_LEASE).where(_LEASE.c.integration == bindparam("of")).values(claims=bindparam("number"))
-
-
-class Fenced(Exception):
-    """Another process has taken over; nothing that this one still does counts."""
 
 
 @dataclass(slots=True)
@@ -125,7 +121,7 @@ def _take_file(engine: Engine, integration: str) -> Lease:
         if row is None:
             row = ActionLease(integration=integration, fence=0, claims=0)
             session.add(row)
-        row.fence, row.holder = row.fence + 1, _me()
+        row.fence, row.holder = row.fence + 1, this_process()
         return Lease(integration, row.fence, row.claims)
 
 
@@ -142,10 +138,10 @@ def _take_row(engine: Engine, integration: str, lasts: float) -> Lease | None:
             return None
         now = session.scalar(select(func.now()))
         held = row.expires_at is not None and (now is None or row.expires_at > now)
-        if held and not _has_ended(row.holder):
+        if held and not has_ended(row.holder):
             return None
         lease = Lease(integration, row.fence + 1, row.claims, begun + lasts)
-        values = {"fence": lease.fence, "holder": _me(), "expires_at": _from_now(lasts)}
+        values = {"fence": lease.fence, "holder": this_process(), "expires_at": _from_now(lasts)}
         session.execute(update(ActionLease).filter_by(integration=integration).values(values))
     return lease
 
@@ -158,32 +154,3 @@ def _give_back(engine: Engine, lease: Lease) -> None:
 
 def _from_now(seconds: float) -> object:
     return func.now() + literal(timedelta(seconds=seconds))
-
-
-def _me() -> str:
-    """Return what identifies this process: the machine since it was started, the name space of numbers, and itself."""
-    return f"{socket.gethostname()[:100]} {_machine()} {os.getpid()} {_began(os.getpid())}"
-
-
-def _has_ended(holder: str) -> bool:
-    """Return whether a holder is certainly a process of this machine that is no more: its lease needn't run out."""
-    host, _, process = holder.partition(" ")
-    machine, _, process = process.partition(" ")
-    number, _, began = process.partition(" ")
-    if host != socket.gethostname()[:100] or machine != _machine() or not began:
-        return False
-    return _began(int(number)) != began
-
-
-def _machine() -> str:
-    with contextlib.suppress(OSError):
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"
-    return "unknown"
-
-
-def _began(process: int) -> str:
-    """Return when a process began, in ticks since the machine was started; nothing for one that isn't there."""
-    with contextlib.suppress(OSError, IndexError):
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
-    return ""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from leat.pipelines.load.verdict import may_be_published
+from leat.pipelines.load.writing import refreshing
 from leat.runs.workspace import Workspace
 from leat.warehouse.publication import is_published, publish_version
 
@@ -28,7 +29,7 @@ def acknowledge(workspace: Workspace, keys: Sequence[str], by: str | None, until
     from leat.quality import ledger
 
     published = is_published(workspace.warehouse)
-    with workspace.warehouse.transaction() as session:
+    with refreshing(workspace.warehouse) as session:
         ledger.acknowledge(session, keys, by, until, note)
     if published:
         publish_version(workspace.warehouse, may_be_published)

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 
 from leat.actions.office import Office
 from leat.control.action_history import EventRow, events_of
-from leat.control.action_lease import Fenced
 from leat.control.following import integrations_that_follow
 from leat.control.kill_switch import Stop, read_stops, start_actions, stop_actions
 from leat.control.outbox import OPEN, UNDECIDED, ActionRow, NewAction, ids_beginning, read_actions
 from leat.control.store import user_name
 from leat.runs.workspace import Workspace
+from leat.warehouse.lease import Fenced
 from leat.warehouse.session import Busy
 
 __all__ = ["Acted", "ActionRow", "EventRow", "NewAction", "Stop", "user_name"]

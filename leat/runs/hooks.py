@@ -48,7 +48,7 @@ def prepare(workspace: Workspace) -> None:
         return
     live = live_folder(workspace)
     make_first_segment(live)
-    with workspace.warehouse.transaction() as session:
+    with workspace.warehouse.transaction("hooks") as session:
         tables.create_tables(session, live)
     publish_applied(workspace)
 
@@ -105,7 +105,7 @@ def apply(workspace: Workspace) -> int:
     _check_alone(live, after)
     for batch in _batches(live, after):
         events = _without_erased(workspace, batch)
-        with workspace.warehouse.transaction() as session:
+        with workspace.warehouse.transaction("hooks") as session:
             tables.create_tables(session, live)
             inserted += tables.apply_events(session, events, server_number(workspace))
     return inserted
@@ -232,7 +232,7 @@ def replay(workspace: Workspace, numbers: Sequence[int]) -> list[Event]:
     """
     apply(workspace)
     result = []
-    with workspace.warehouse.transaction() as session:
+    with workspace.warehouse.transaction("hooks") as session:
         for seq in numbers:
             sql = f"SELECT {_FIELDS}, problem FROM hooks._applied WHERE seq = ?"
             for row in session.execute(sql, (seq,)):

@@ -17,6 +17,7 @@ from leat.pipelines.load.engine import Audit, Engine, Request
 from leat.pipelines.load.held_rows import Held
 from leat.pipelines.load.results import CheckResult, IntegrationResult
 from leat.pipelines.load.run import run_integration, run_integrations
+from leat.pipelines.load.writing import writing
 from leat.runs.publish import Force
 from leat.runs.recorder import Recorder, register
 from leat.runs.workspace import Workspace
@@ -81,7 +82,7 @@ def load_step(workspace: Workspace, name: str, request: Request, observer: Obser
 
 def check(workspace: Workspace, name: str) -> tuple[CheckResult, ...]:
     """Check the tables of an integration as they are, and record the outcome."""
-    with workspace.warehouse.transaction() as session:
+    with writing(workspace.warehouse, name) as session:
         return auditor(workspace)(session, workspace.declarations[name])
 
 

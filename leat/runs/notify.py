@@ -75,9 +75,9 @@ def announce(office: Office, warehouse: Warehouse, now: datetime) -> list[Sent]:
 
 def _deliver(office: Office, alerts: Alerts) -> list[Sent]:
     from leat.actions.deliver import deliver
-    from leat.control.action_lease import Fenced
     from leat.control.outbox import ALERTS
     from leat.quality.alerts.channels import alert_actor, remember_secrets
+    from leat.warehouse.lease import Fenced
     from leat.warehouse.session import Busy
 
     remember_secrets(alerts, office.project)

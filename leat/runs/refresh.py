@@ -16,14 +16,17 @@ from leat.pipelines.load.freshness import stale_streams
 from leat.pipelines.load.results import CheckResult
 from leat.pipelines.load.verdict import note_verdict, version_of
 from leat.pipelines.load.watermark import files_fingerprint, is_refreshed, mark_refreshed
+from leat.pipelines.load.writing import refreshing
 from leat.runs.build_models import Accept, Work, build_models, read_described, stale_tables
 from leat.warehouse.savepoint import Savepoint, savepoint
-from leat.warehouse.session import Session, Warehouse
+from leat.warehouse.session import Overlapped, Session, Warehouse
 
 if TYPE_CHECKING:
     from leat.assets.build import ModelResult
 
-_LEDGER = ("violations", "rules", "checks")
+_LEDGER = ("violations", "rules")
+_OVERLAPS = 5
+"""So often a refresh begins again that another transaction was in the way of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ def _refresh(work: Work) -> Refreshed:
     from leat.quality.guard import TransactionLost
 
     broken, untried = dict(work.missing), dict[str, str]()
+    overlapped = 0
     while True:
         try:
             return _refresh_without(work, broken, untried)
@@ -104,6 +108,10 @@ def _refresh(work: Work) -> Refreshed:
             broken[error.model] = str(error)
         except _Moved:  # models that were built here may be older than a load that another process has applied
             continue
+        except Overlapped:
+            overlapped += 1
+            if overlapped > _OVERLAPS:
+                raise
         except TransactionLost as lost:
             if not lost.subject or lost.subject in untried:
                 raise
@@ -121,7 +129,7 @@ def _refresh_without(work: Work, broken: Mapping[str, str], untried: Mapping[str
     from leat.quality.rules import run_rules
 
     declared = work.described
-    with work.warehouse.transaction() as session, savepoint(session, "leat_models") as before:
+    with refreshing(work.warehouse) as session, savepoint(session, "leat_models") as before:
         built, checked = build_models(session, work, broken, untried)
         stale = stale_tables(work, built)
         if session.dialect.savepoints:
@@ -145,7 +153,7 @@ def _rule(
     declared, broken = work.described, dict[str, str]()
     while True:
         try:
-            with work.warehouse.transaction() as session:
+            with refreshing(work.warehouse) as session:
                 if version_of(session) != version:
                     raise _Moved
                 ruled = run_rules(session, declared.rules, declared.declarations, work.now, stale, broken)
@@ -175,6 +183,7 @@ def _accepted(work: Work, refreshed: Refreshed) -> Refreshed:
 def _settle(session: Session, before: Savepoint, work: Work, refreshed: Refreshed) -> Refreshed:
     """Take the models back if a check of severity error failed, but not the outcomes: the ledger of this run."""
     from leat.catalog.describe import describe
+    from leat.quality.audit import store_model_results
 
     refreshed = _accepted(work, refreshed)
     if not refreshed.blocks:
@@ -185,6 +194,7 @@ def _settle(session: Session, before: Savepoint, work: Work, refreshed: Refreshe
     state.create_tables(session)
     for table, rows in outcomes.items():
         state.replace_rows(session, table, rows)
+    store_model_results(session, refreshed.checks)
     describe(session, work.described, work.good_runs)
     models = [
         replace(model, status="withheld", reason="a check of severity error failed; it stays as it was")

@@ -85,9 +85,10 @@ def send_webhooks(workspace: Workspace, now: datetime | None = None) -> int:
 
 def _write(workspace: Workspace, webhooks: Webhooks, states: dict[str, EndpointState], now: datetime) -> None:
     """Write the messages about what happened. It is read under a lease, so that two processes don't write the same."""
-    from leat.control.action_lease import Fenced, hold_lease
+    from leat.control.action_lease import hold_lease
     from leat.control.webhooks import SCOPE, NewWebhook, add_webhooks, not_stored
     from leat.hooks.out.events import OVERLAP, body_of, events_since, wanted
+    from leat.warehouse.lease import Fenced
     from leat.warehouse.session import Busy
 
     if not states:
@@ -116,9 +117,9 @@ def _id(endpoint: str, type_: str, key: str) -> str:
 def _deliver(workspace: Workspace, webhooks: Webhooks, state: EndpointState, now: datetime) -> int:
     from leat.actions.deliver import deliver
     from leat.actions.office import Office
-    from leat.control.action_lease import Fenced
     from leat.control.webhooks import note_health, scope_of, settle_webhooks
     from leat.hooks.out.deliver import Health, endpoint_actor
+    from leat.warehouse.lease import Fenced
     from leat.warehouse.session import Busy
 
     health = Health(state)

@@ -7,6 +7,7 @@ From start to end, and at each step what it needs::
       engine         what every run needs, and what is asked of one
       plan           what one load needs: what to read and from where on, how its rows are applied
       state          leat's own tables, read and written
+      writing        the transactions that may write at the same time as others
       totals         what the loads of a run have done so far
       results        what a run did, as plain data
     extract        what the driver yields, to the landing

@@ -44,7 +44,8 @@ def create_as_of(session: Session, schema: str, table: str, columns: Mapping[str
     )
     kinds = {column: kind for column, (kind, _) in columns.items()}
     comment = f"{schema}.{table} as it was at a moment; see leat.histories for how far back."
-    execute_all(session, dialect.past_functions())
+    if not dialect.writers_at_once:  # else they were made with leat's own tables
+        execute_all(session, dialect.past_functions())
     execute_all(session, dialect.create_past(quote(schema, table + SUFFIX), kinds, select, comment))
 
 

@@ -15,6 +15,7 @@ from leat.pipelines.load.engine import Engine
 from leat.pipelines.load.mask_key import read_mask_key
 from leat.pipelines.load.plan import LoadPlan
 from leat.pipelines.load.state import State
+from leat.pipelines.load.writing import writing
 
 
 def with_column_key(engine: Engine, plan: LoadPlan, now: datetime) -> LoadPlan:
@@ -34,7 +35,7 @@ def with_column_key(engine: Engine, plan: LoadPlan, now: datetime) -> LoadPlan:
 
 def _claim(engine: Engine, now: datetime) -> str:
     """Write down the key of the first columns before anything has its ciphertexts, so that nobody retires it."""
-    with _keys(engine).hold() as key, engine.warehouse.transaction() as session:
+    with _keys(engine).hold() as key, writing(engine.warehouse, state.SCHEMA) as session:
         state.create_tables(session)
         there = state.read_column_key(session)
         if there is None:

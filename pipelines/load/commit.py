@@ -19,10 +19,13 @@ from leat.pipelines.load.stream_failures import Failure, StreamFailed
 from leat.pipelines.load.table_changes import prepare_table
 from leat.pipelines.load.totals import RunTotals
 from leat.warehouse.publication import rewrite_next_version
-from leat.warehouse.session import OutOfMemory, execute_all
+from leat.warehouse.session import OutOfMemory, Overlapped, execute_all
 
 Outcome = tuple[Sequence[StreamResult], Mapping[str, Failure]]
 """The results of a load, and the streams that it left as they were and whose checks fail."""
+
+_OVERLAPS = 5
+"""So often a load is applied again that another transaction was in the way of."""
 
 
 class _RolledBack(Exception):
@@ -42,13 +45,17 @@ def commit_load(engine: Engine, plan: LoadPlan, landed: Landed, totals: RunTotal
     name = plan.declaration.name
     engine.observe(name, "applying")
     failed: dict[str, Failure] = {}
-    large_rows = False
+    large_rows, overlapped = False, 0
     try:
         if (plan.rebuild or (plan.retention_due and plan.start.newest_load)) and not plan.dry:
             rewrite_next_version(engine.warehouse)
         while True:
             try:
                 outcome = _commit_once(engine, plan, landed, totals, failed, large_rows)
+            except Overlapped:
+                overlapped += 1
+                if overlapped > _OVERLAPS:
+                    raise
             except OutOfMemory:
                 if large_rows:
                     raise
@@ -85,7 +92,7 @@ def _commit_once(
     """Apply a load without the streams that failed; None when the integration has moved since it was extracted."""
     declaration = plan.declaration
     unchanged: Mapping[str, Failure] = {}
-    with engine.warehouse.transaction() as session:
+    with engine.writing(declaration.name) as session:
         before = state.read_state(session, declaration.name)
         if before.position != plan.start.position or is_overtaken(plan, before):
             return None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from leat.pipelines.declare.declaration import Declaration
@@ -11,8 +12,10 @@ from leat.pipelines.declare.project import Project
 from leat.pipelines.load.cells import DataKeys
 from leat.pipelines.load.held_rows import NOBODY, Held
 from leat.pipelines.load.results import CheckResult
+from leat.pipelines.load.writing import writing
 from leat.sources.http.calls import ApiCall
 from leat.sources.tombstones import Tombstones
+from leat.warehouse.lease import Lease
 from leat.warehouse.session import Session, Warehouse
 
 Audit = Callable[[Session, Declaration], tuple[CheckResult, ...]]
@@ -36,6 +39,7 @@ class Engine:
         tombstones: returns who is erased, when a load is extracted.
         held: returns whose data is on hold, when retention is enforced in an open transaction.
         column_keys: returns the keys that columns are encrypted with; called only when some are.
+        lease: the right to run the integration that is being run.
     """
 
     project: Project
@@ -49,6 +53,24 @@ class Engine:
     tombstones: Callable[[], Tombstones] = field(default=lambda: Tombstones(b""))
     held: Callable[[Session], Held] = field(default=lambda _session: NOBODY)
     column_keys: Callable[[], DataKeys | None] = field(default=lambda: None)
+    lease: Lease | None = None
+
+    def writing(self, integration: str) -> AbstractContextManager[Session]:
+        """Open a transaction that writes an integration; see :func:`leat.pipelines.load.writing.writing`."""
+        return writing(self.warehouse, integration, self.lease)
+
+    def held_by(self, lease: Lease) -> Engine:
+        """Return the engine of the run that has a lease; it notices when it loses that."""
+
+        def observe(integration: str, phase: str) -> None:
+            lease.work()
+            self.observe(integration, phase)
+
+        def progress(integration: str, what: str, count: int) -> None:
+            lease.work()
+            self.progress(integration, what, count)
+
+        return replace(self, lease=lease, observe=observe, progress=progress)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,11 @@ from leat.pipelines.load.stream_failures import Failure, StreamFailed
 from leat.sources.errors import IntegrationError, Transient
 from leat.sources.settings import redact
 from leat.warehouse.engines import is_of_an_engine
+from leat.warehouse.lease import Fenced
 from leat.warehouse.session import Busy, WarehouseError
 
 _OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO})
-_OF_LEAT = (IntegrationError, WarehouseError, Busy, Blocked, DeclarationError)
+_OF_LEAT = (IntegrationError, WarehouseError, Busy, Fenced, Blocked, DeclarationError)
 
 
 def message_of(integration: str, error: BaseException) -> str:

@@ -128,7 +128,7 @@ def _move_cursor(engine: Engine, plan: LoadPlan, cursor: Any) -> None:
     start = plan.start
     if cursor == start.cursor or plan.cursor_stays or plan.dry:
         return
-    with engine.warehouse.transaction() as session:
+    with engine.writing(plan.declaration.name) as session:
         state.create_tables(session)
         covered = start.covered & plan.streams
         state.write_cursor(session, plan.declaration.name, start.cursor_load, cursor, covered)

@@ -98,7 +98,7 @@ def _prepare_tables(engine: Engine, plan: LoadPlan, totals: RunTotals) -> None:
         from leat.pipelines.load.table_changes import prepare_table
 
         try:
-            with engine.warehouse.transaction() as session:
+            with engine.warehouse.transaction(lease=engine.lease) as session:  # others read what it changes
                 prepare_table(session, plan.declaration, stream, datetime.now(UTC))
         except StreamFailed as failed:
             totals.fail({stream.name: failure_of(plan.declaration.name, failed.error)})
@@ -120,7 +120,7 @@ def _enforce_retention(engine: Engine, declaration: Declaration, totals: RunTota
     now = datetime.now(UTC)
     engine.observe(declaration.name, "purging")
     rewrite_next_version(engine.warehouse)
-    with engine.warehouse.transaction() as session:
+    with engine.writing(declaration.name) as session:
         current = state.read_state(session, declaration.name)
         load_id = next_load_id(now, current.newest_load)
         results = retention.enforce_retention(session, declaration, current, load_id, now, engine.held(session))

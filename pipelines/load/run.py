@@ -74,9 +74,10 @@ def run_integration(engine: Engine, name: str, request: Request) -> IntegrationR
     status: Status = "failed"
     error: BaseException | None = None
     try:
-        with engine.warehouse.exclusive(name):
-            engine.observe(name, "started")
-            _load_with_retries(engine, name, request, totals)
+        with engine.warehouse.exclusive(name) as lease:
+            held = engine.held_by(lease)
+            held.observe(name, "started")
+            _load_with_retries(held, name, request, totals)
         if not totals.failures:
             status = "loaded" if totals.has_news() else "nothing_new"
         elif totals.is_blocked():

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
-from leat.control.action_lease import Fenced, Lease, hold_lease
+from leat.control.action_lease import Lease, hold_lease
 from leat.control.alert_messages import (
     Message,
     NewMessage,
@@ -42,6 +42,7 @@ from leat.quality.alerts.plan import News, message_key, note, plan
 from leat.quality.alerts.problem import EVIDENCE_ROWS, Problem
 from leat.quality.alerts.text import Evidence, compose
 from leat.warehouse.clock import is_within
+from leat.warehouse.lease import Fenced
 from leat.warehouse.session import Busy, Warehouse
 
 log = logging.getLogger("leat.alerts")

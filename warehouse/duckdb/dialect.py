@@ -40,6 +40,7 @@ class DuckDBDialect:
     })  # fmt: skip
     decimal = "DECIMAL"
     savepoints = False
+    writers_at_once = False
     swaps_tables = True  # readers have the published file
     views_hold_tables = False
     key_index = False

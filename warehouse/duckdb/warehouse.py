@@ -20,6 +20,7 @@ from leat.warehouse.duckdb.publication import DuckDBPublication
 from leat.warehouse.duckdb.query import answered
 from leat.warehouse.duckdb.session import DuckDBSession
 from leat.warehouse.duckdb.writer import WRITER_WAIT, WriterFile, confine, explaining_the_disk
+from leat.warehouse.lease import Lease
 from leat.warehouse.locks import file_lock
 from leat.warehouse.session import Decide, NothingPublished, Session
 
@@ -86,8 +87,9 @@ class DuckDBWarehouse:
             return {number for path in files if (number := self.encryption.opened_by(path)) is not None}
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[Session]:
-        """Open the one writing transaction."""
+    def transaction(self, *_schemas: str, one_moment: bool = False, lease: Lease | None = None) -> Iterator[Session]:
+        """Open the one writing transaction, whatever it writes."""
+        del one_moment, lease  # nobody else writes, and a lock of this machine is the right to
         with self._writer.locked(), explaining_the_disk(self._writer.path):
             connection = self._writer.connect()
             try:
@@ -186,7 +188,7 @@ class DuckDBWarehouse:
         self._newest.close()
 
     @contextlib.contextmanager
-    def exclusive(self, name: str) -> Iterator[None]:
+    def exclusive(self, name: str) -> Iterator[Lease]:
         """Hold the lock file of an integration."""
         with file_lock(self.state / "landing" / f"{name}.lock", 0, f"integration {name}"):
-            yield
+            yield Lease(name)

@@ -52,6 +52,7 @@ class PostgresDialect:
     })  # fmt: skip
     decimal = "numeric"
     savepoints = True
+    writers_at_once = True
     swaps_tables = False  # a reader whose snapshot is older finds a renamed table empty, but still sees deleted rows
     views_hold_tables = True
     key_index = True

@@ -40,8 +40,13 @@ UNION ALL SELECT 2, format('DROP POLICY %I ON %s', p.polname, p.polrelid::regcla
 WHERE p.polrelid = to_regclass(?) AND starts_with(p.polname, ?) ORDER BY 1, 2"""
 
 
-def grant(session: Session, clearances: Clearances) -> None:
+def grant(session: Session, clearances: Clearances, schemas: Sequence[str] = ()) -> None:
     """Make the rights of the roles that are there what they have to be; a role that isn't there has none.
+
+    Args:
+        session: an open transaction.
+        clearances: what each role may read.
+        schemas: those with the tables whose rights are made; others are those of other transactions. None for all.
 
     Raises:
         WarehouseError: leat's own role may not.
@@ -49,7 +54,9 @@ def grant(session: Session, clearances: Clearances) -> None:
     names, there = role_names(session, clearances), read_roles(session)
     present = {role: name for role, name in names.items() if name in there}
     if present:
-        execute_grants(session, grant_statements(session, clearances, present, set(there)))
+        if schemas:
+            clearances = clearances.of_schemas(schemas)
+        execute_grants(session, grant_statements(session, clearances, present, set(there), schemas))
 
 
 def execute_grants(session: Session, statements: list[str]) -> None:
@@ -85,7 +92,13 @@ def release(session: Session, statement: str) -> list[str]:
     return [drop for _, drop in session.execute(_HOLDING, (match[1], match[1], POLICY))]
 
 
-def grant_statements(session: Session, clearances: Clearances, names: Mapping[str, str], there: set[str]) -> list[str]:
+def grant_statements(
+    session: Session,
+    clearances: Clearances,
+    names: Mapping[str, str],
+    there: set[str],
+    schemas: Sequence[str] = (),
+) -> list[str]:
     """Return the statements that make the rights what they have to be.
 
     Args:
@@ -93,10 +106,10 @@ def grant_statements(session: Session, clearances: Clearances, names: Mapping[st
         clearances: what each role may read.
         names: the name on the server of each role that has to have it.
         there: the names of all roles of the server.
+        schemas: those whose views for masked values may be changed; none for all.
     """
-    masking = read_masking_schemas(session)
-    schemas = [*clearances.schemas, *masking]
-    actual = read_rights(session, list(dict.fromkeys(schemas)))
+    masking = [name for name in read_masking_schemas(session) if not schemas or name.rpartition("__")[0] in schemas]
+    actual = read_rights(session, list(dict.fromkeys([*clearances.schemas, *masking])))
     wanted = _Wanted(clearances, names, clearances.unmanaged & there, actual)
     return [*_view_statements(wanted, masking), *_policy_statements(wanted), *_privilege_statements(wanted)]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
@@ -14,21 +13,30 @@ from leat.warehouse.answer import Answer, Limits
 from leat.warehouse.clearance import NOBODY, AccessPlan, Clearances, Membership
 from leat.warehouse.dialect import Dialect
 from leat.warehouse.error_text import remove_values
-from leat.warehouse.locks import advisory_key
+from leat.warehouse.lease import Lease
 from leat.warehouse.postgres.access import plan_access, read_membership
 from leat.warehouse.postgres.dialect import POSTGRES
 from leat.warehouse.postgres.grants import execute_grants, grant
+from leat.warehouse.postgres.leases import Leases
+from leat.warehouse.postgres.locks import make_tables, take_locks
 from leat.warehouse.postgres.query import answered
 from leat.warehouse.postgres.roles import role_on_server
 from leat.warehouse.postgres.session import PostgresSession
-from leat.warehouse.session import Busy, Decide, Session, WarehouseError, quote
+from leat.warehouse.session import Busy, Decide, Overlapped, Session, WarehouseError
 from leat.warehouse.url import shown_url
 
 if TYPE_CHECKING:
     import sqlalchemy
 
-_WRITER_WAIT_MS = 600_000
-_TAKEOVER_WAIT = 3.0
+_LOCK_WAIT = 600.0
+_FROZEN, _FROZEN_ALONE = "60s", "15min"
+"""After which the server ends a writing transaction whose process says nothing; who is alone may compare all rows."""
+_SETTINGS = """SET LOCAL timezone = 'UTC'; SET LOCAL client_connection_check_interval = '1s';
+SET LOCAL tcp_keepalives_idle = 30; SET LOCAL tcp_keepalives_interval = 10; SET LOCAL tcp_keepalives_count = 3;
+SET LOCAL tcp_user_timeout = '60s'"""
+"""For each transaction, for a pooler gives each another session. The first setting lets the server notice within a
+second that the process was killed, the others that its machine is gone."""
+_WRITES = "SET LOCAL lock_timeout = '{:.0f}ms'; SET LOCAL idle_in_transaction_session_timeout = '{}'"
 _KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 
 
@@ -40,6 +48,7 @@ class PostgresWarehouse:
         url: ``postgresql://user:password@host:port/database``.
         dialect: its dialect.
         decide: decides what roles may read, which is granted in each transaction that changes a table.
+        lock_wait: seconds for which a transaction waits for others.
     """
 
     url: str
@@ -47,7 +56,13 @@ class PostgresWarehouse:
     publication: ClassVar[None] = None  # a commit shows readers what it wrote
     client: ClassVar[tuple[str, str]] = "psql", 'psql "$LEAT_WAREHOUSE"'
     decide: Decide = NOBODY
+    lock_wait: float = _LOCK_WAIT
+    leases: Leases = field(init=False, compare=False)
     _made: list[sqlalchemy.Engine] = field(default_factory=list)
+    _has_locks: bool = False
+
+    def __post_init__(self) -> None:
+        self.leases = Leases(self._connected)
 
     @property
     def _engine(self) -> sqlalchemy.Engine:
@@ -55,14 +70,11 @@ class PostgresWarehouse:
             import sqlalchemy
 
             url = sqlalchemy.make_url(self.url).set(drivername="postgresql+psycopg2")
-            # A server-side check notices within a second that the client was killed, and lets go of its locks.
-            options = "-c timezone=UTC -c client_connection_check_interval=1s -c application_name=leat"
-            options += " -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
             self._made.append(
                 sqlalchemy.create_engine(
                     url,
                     connect_args={
-                        "options": options,
+                        "application_name": "leat",
                         "connect_timeout": 10,
                         **_KEEPALIVE,
                         **postgres_options(url.host, url.query),
@@ -71,6 +83,7 @@ class PostgresWarehouse:
                     max_overflow=-1,  # a connection that waits for a lock must not starve the one that holds it
                 )
             )
+            sqlalchemy.event.listen(self._made[0], "begin", lambda begun: begun.exec_driver_sql(_SETTINGS))
             remove_values(self._made[0], self.dialect)
         return self._made[0]
 
@@ -86,9 +99,9 @@ class PostgresWarehouse:
                     yield connection
                 except lost as error:
                     connection.invalidate()  # or else closing it would fail too, and say less
-                    raise self._unavailable(error) from error
+                    raise self._explained(error) from error
         except (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError) as error:
-            raise self._unavailable(error.orig) from error
+            raise self._explained(error.orig) from error
 
     def _connect(self) -> sqlalchemy.Connection:
         import sqlalchemy
@@ -97,6 +110,15 @@ class PostgresWarehouse:
             return self._engine.connect()
         except sqlalchemy.exc.DBAPIError as error:  # an option that libpq doesn't know is no OperationalError
             raise self._unavailable(error.orig) from error
+
+    def _explained(self, error: BaseException | None) -> Exception:
+        import psycopg2
+
+        if isinstance(error, psycopg2.errors.LockNotAvailable):
+            return Busy("the warehouse is locked by another process; retry later")
+        if isinstance(error, psycopg2.extensions.TransactionRollbackError):
+            return Overlapped("another transaction of the warehouse was in the way; retry")
+        return self._unavailable(error)
 
     def _unavailable(self, error: object) -> WarehouseError:
         shown = shown_url(self.url)
@@ -116,34 +138,35 @@ class PostgresWarehouse:
         return set()
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[Session]:
-        """Open the one writing transaction; others wait for it."""
-        import psycopg2
-        import sqlalchemy
-
-        wait = sqlalchemy.text("SELECT set_config('lock_timeout', :ms, true)")
-        lock = sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)")
+    def transaction(self, *schemas: str, one_moment: bool = False, lease: Lease | None = None) -> Iterator[Session]:
+        """Open a writing transaction; those that write the same wait for it."""
         with self._connected() as connection:
-            try:
-                connection.execute(wait, {"ms": str(_WRITER_WAIT_MS)})
-                connection.execute(lock, {"key": advisory_key("writer")})
-            except sqlalchemy.exc.OperationalError as error:
-                if not isinstance(error.orig, psycopg2.errors.LockNotAvailable):
-                    raise
-                msg = "the warehouse is locked by another process; retry later"
-                raise Busy(msg) from error
+            self._make_locks(connection)
+            level = "REPEATABLE READ" if one_moment else "READ COMMITTED"
+            connection = connection.execution_options(isolation_level=level)  # noqa: PLW2901 - it is the same one
+            frozen = _FROZEN if schemas else _FROZEN_ALONE
+            connection.exec_driver_sql(_WRITES.format(1000 * self.lock_wait, frozen))
+            take_locks(connection, schemas, one_moment=one_moment)
+            if lease is not None:
+                self.leases.check(connection, lease)
+                lease.rest()  # a statement may take longer than a run may stall
             session = PostgresSession(connection, guarded=self.decide is not NOBODY)
             yield session
             if session.altered:
-                self._grant(session)
+                self._grant(session, schemas)
             sys.audit("leat.statement", "COMMIT")
             connection.commit()
 
-    def _grant(self, session: Session) -> None:
+    def _make_locks(self, connection: sqlalchemy.Connection) -> None:
+        if not self._has_locks:
+            make_tables(connection)
+            self._has_locks = True
+
+    def _grant(self, session: Session, schemas: Sequence[str]) -> None:
         """Give the rights on what was made or changed, so that nobody sees it with other rights."""
         clearances = self.decide(session)
         if clearances is not None:
-            grant(session, clearances)
+            grant(session, clearances, schemas)
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[Session]:
@@ -154,25 +177,16 @@ class PostgresWarehouse:
             reading.rollback()
 
     @contextlib.contextmanager
-    def at_rest(self, wait: float = _WRITER_WAIT_MS / 1000) -> Iterator[Session]:
-        """Open a read-only transaction, and lock leat's own tables: whatever writes the warehouse writes one of them.
+    def at_rest(self, wait: float = _LOCK_WAIT) -> Iterator[Session]:
+        """Open a read-only transaction with the lock of the whole warehouse, so that nobody writes.
 
-        It sees what is committed when it has the locks, which a snapshot of before would hide.
+        It sees what is committed when it has the lock, which a snapshot of before would hide.
         """
-        import psycopg2
-
         with self._connected() as connection:
+            self._make_locks(connection)
             session = PostgresSession(connection.execution_options(postgresql_readonly=True))
             session.execute(f"SET LOCAL lock_timeout = '{round(wait * 1000)}ms'")
-            own = session.execute(
-                "SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('leat', 'hooks') ORDER BY 1, 2"
-            )
-            try:
-                if own:
-                    session.execute(f"LOCK TABLE {', '.join(quote(*name) for name in own)} IN SHARE MODE")
-            except psycopg2.errors.LockNotAvailable as error:
-                msg = "the warehouse is locked by another process; retry later"
-                raise Busy(msg) from error
+            take_locks(session.alchemy, (), one_moment=False)
             yield session
             connection.rollback()
 
@@ -226,23 +240,9 @@ class PostgresWarehouse:
             self._made.pop().dispose()
 
     @contextlib.contextmanager
-    def exclusive(self, name: str) -> Iterator[None]:
-        """Hold a session-level advisory lock, so that it works across machines too.
-
-        A killed holder's server process needs a moment to notice; hence the short wait.
-        """
-        import sqlalchemy
-
+    def exclusive(self, name: str) -> Iterator[Lease]:
+        """Hold a lease, so that it works across machines too."""
         with self._connected() as connection:
-            take, key = sqlalchemy.text("SELECT pg_try_advisory_lock(:key)"), advisory_key("integration", name)
-            deadline = time.monotonic() + _TAKEOVER_WAIT
-            while not connection.execute(take, {"key": key}).scalar():
-                if time.monotonic() > deadline:
-                    msg = f"integration {name} is locked by another process; retry later"
-                    raise Busy(msg)
-                time.sleep(0.05)
-            connection.commit()
-            try:
-                yield
-            finally:
-                connection.detach()  # closing it for good gives the lock back, even when it is broken
+            self._make_locks(connection)
+        with self.leases.hold(name) as lease:
+            yield lease
