@@ -177,10 +177,12 @@ def _problems(workspace: Workspace, address: tuple[str, int] | None) -> dict[str
         DeclarationError: a declaration or a policy has a mistake.
     """
     from leat.runs.health import store_answers
+    from leat.runs.hooks import numbering_problem
     from leat.runs.keys import key_problem
 
     _ = workspace.declarations, workspace.security
     looked = {"control_store": store_answers(workspace), "port": address and _port_problem(*address)}
+    looked["server"] = numbering_problem(workspace)
     if looked["control_store"] is None:
         looked["keys"] = key_problem(workspace)
     return {name: why for name, why in looked.items() if why is not None}
@@ -199,7 +201,7 @@ def _report(problems: dict[str, str], *, as_json: bool) -> None:
     if as_json:
         print_json(command="serve", ready=not problems, problems=problems)
     else:
-        for name in ("declarations", "control_store", "keys", "port", "sign_in", "webhooks"):
+        for name in ("declarations", "control_store", "keys", "port", "server", "sign_in", "webhooks"):
             say(mark_of(name not in problems), f" {name.replace('_', ' ')}: {problems.get(name, 'ok')}")
     if problems:
         raise typer.Exit(FAILED)

@@ -37,11 +37,11 @@ def segments(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.ndjson"))
 
 
-def make_first_segment(folder: Path) -> None:
-    """Make an empty segment where there is none, for a view needs a file to read."""
+def make_first_segment(folder: Path, first: int = 1) -> None:
+    """Make an empty segment where there is none, for a view needs a file to read; ``first`` is its first number."""
     if not segments(folder):
         make_private(folder)
-        _path(folder, 1).touch(mode=0o600)
+        _path(folder, first).touch(mode=0o600)
 
 
 def first_of(segment: Path) -> int:

@@ -47,7 +47,7 @@ def prepare(workspace: Workspace) -> None:
     if not any(declaration.hooks for declaration in workspace.declarations.values()):
         return
     live = live_folder(workspace)
-    make_first_segment(live)
+    make_first_segment(live, first_number(workspace))
     with workspace.warehouse.transaction("hooks") as session:
         tables.create_tables(session, live)
     publish_applied(workspace)
@@ -57,9 +57,9 @@ def applied_up_to(workspace: Workspace) -> int:
     """Return the number of the newest webhook in the tables; 0 where there are none."""
     try:
         with workspace.warehouse.snapshot() as session:
-            return tables.watermark(session, server_number(workspace)) or server_number(workspace) * tables.EACH
+            return tables.watermark(session, server_number(workspace)) or first_number(workspace) - 1
     except NothingPublished:
-        return 0
+        return first_number(workspace) - 1
 
 
 def server_number(workspace: Workspace) -> int:
@@ -80,18 +80,42 @@ def server_number(workspace: Workspace) -> int:
     return int(given)
 
 
-def _check_alone(live: Path, applied: int) -> None:
-    """Notice another server that gives the same numbers: what is applied is beyond what was ever stored here.
+def first_number(workspace: Workspace) -> int:
+    """Return the first number of a webhook on this server."""
+    return server_number(workspace) * tables.EACH + 1
 
-    Raises:
-        WarehouseError: there is one.
+
+def numbering_problem(workspace: Workspace, applied: int | None = None) -> str | None:
+    """Return why webhooks would get numbers that others have, and some would never be seen; None if they don't.
+
+    Args:
+        workspace: the project.
+        applied: number of the newest webhook in the tables, if that is to be looked at as well.
     """
-    if segments(live) and applied > last_number(live):
-        msg = (
-            f"webhook {applied} is in the warehouse and was never stored here: another server has the same number, and "
-            "webhooks of one of them would never be seen. Next: give each its own LEAT_SERVER; nothing was removed"
+    try:
+        server = server_number(workspace)
+    except WarehouseError as error:
+        return str(error)
+    live = live_folder(workspace)
+    listed = segments(live)
+    others = {first_of(segment) // tables.EACH for segment in listed} - {server}
+    if others:
+        return (
+            f"{live} has webhooks of server {min(others)}, and this is server {server}. Next: set LEAT_SERVER to "
+            f"{min(others)}, or give this server a state folder of its own; nothing was removed"
         )
-        raise WarehouseError(msg)
+    if listed and applied is not None and applied > last_number(live):
+        return (
+            f"webhook {applied} is in the warehouse and was never stored here: another server has the same number. "
+            "Next: give each its own LEAT_SERVER; nothing was removed"
+        )
+    return None
+
+
+def _check_numbers(workspace: Workspace, applied: int) -> None:
+    problem = numbering_problem(workspace, applied)
+    if problem is not None:
+        raise WarehouseError(problem)
 
 
 def apply(workspace: Workspace) -> int:
@@ -99,10 +123,11 @@ def apply(workspace: Workspace) -> int:
 
     Raises:
         Busy: another process writes the warehouse.
+        WarehouseError: another server gives the same numbers.
     """
     live = live_folder(workspace)
     inserted, after = 0, applied_up_to(workspace)
-    _check_alone(live, after)
+    _check_numbers(workspace, after)
     for batch in _batches(live, after):
         events = _without_erased(workspace, batch)
         with workspace.warehouse.transaction("hooks") as session:
@@ -142,7 +167,7 @@ def remove_applied(workspace: Workspace, now: float | None = None) -> int:
     except NothingPublished:
         return 0
     listed = segments(live_folder(workspace))
-    _check_alone(live_folder(workspace), done or 0)
+    _check_numbers(workspace, done or 0)
     old = (time.time() if now is None else now) - _REMOVED_AFTER
     gone = [
         segment

@@ -28,7 +28,7 @@ from leat.pipelines.declare.project import Project
 from leat.pipelines.declare.stored_secrets import secret_changes
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.runs.dagster_process import meeting_folder
-from leat.runs.hooks import applied_up_to, live_folder
+from leat.runs.hooks import applied_up_to, first_number, live_folder
 from leat.runs.workspace import Workspace
 from leat.serve.app import create_app
 from leat.serve.child import start_child
@@ -158,7 +158,7 @@ def _applied(workspace: Workspace) -> int:
         return applied_up_to(workspace)
     except (WarehouseError, Busy) as error:  # webhooks are taken all the same: the segments nearly always know better
         log.warning("the warehouse wasn't asked for the newest webhook: %s", error)
-        return 0
+        return first_number(workspace) - 1
 
 
 async def _reload(workspace: Workspace, options: Options, hooks: HooksApp) -> None:

@@ -38,7 +38,7 @@ from leat.warehouse.connect import open_warehouse
 from leat.warehouse.postgres.warehouse import PostgresWarehouse
 from leat.warehouse.session import Busy, Session, WarehouseError, quote
 from tests.kit.child import CONTEXT
-from tests.kit.command import Leat, tally_project, then
+from tests.kit.command import Leat, differs, documented_json, tally_project, then
 from tests.kit.databases import NewDatabase
 from tests.kit.examples import examples
 from tests.kit.project import delete, row, rows
@@ -123,6 +123,7 @@ def test_there_and_back_and_loads_go_on(loaded: Leat, postgres_url: str) -> None
     before = [fetched(loaded, sql) for sql in ASKED]
     file = (loaded.folder / ".leat" / "writer" / "warehouse.duckdb").read_bytes()
     moved = loaded.json("move", "env:NEW", NEW=postgres_url)
+    assert differs(moved, documented_json()["move"]) == []
     names = {each["table"]: each["rows"] for each in moved["tables"]}
     assert {"tally.fed": 4, "tally.fed_history": 5, "analytics.weights": 3, "leat.cursors": 1}.items() <= names.items()
     assert (loaded.folder / ".leat" / "writer" / "warehouse.duckdb").read_bytes() == file

@@ -73,7 +73,7 @@ def test_options_are_checked(leat: Leat) -> None:
     assert leat("serve", "--url", "leat.example.com").returncode == 2
     done = leat("serve", "--url", "http://leat.example.com")
     assert (done.returncode, "in clear" in done.stderr) == (2, True)
-    assert leat("serve", "--check", "--port", "0").stdout.count("✓") == 6
+    assert leat("serve", "--check", "--port", "0").stdout.count("✓") == 7
 
 
 def test_mistakes_of_sign_in_are_found_before_serving(tmp_path: Path) -> None:

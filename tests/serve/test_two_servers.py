@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from leat.hooks.segments import make_first_segment
-from leat.hooks.tables import create_tables
+from leat.hooks.tables import EACH, create_tables
 from leat.warehouse.connect import open_warehouse
 from tests.kit.command import Leat, tally_project
 from tests.kit.databases import NewDatabase
@@ -112,7 +112,12 @@ def test_a_server_that_has_the_number_of_another_is_noticed(pair: tuple[Leat, Le
     refused = first("hooks", "replay", "1")
     assert (refused.returncode, "another server has the same number" in refused.stderr) == (1, True), refused.stderr
     assert second("hooks", "replay", "1").returncode == 0
-    assert "LEAT_SERVER is 'x'" in second("hooks", "replay", "1", LEAT_SERVER="x").stderr
+    make_first_segment(second.folder / "two" / "live", EACH + 1)
+    for number, problem in (("x", "LEAT_SERVER is 'x'"), ("0", "has webhooks of server 1"), ("2", "this is server 2")):
+        assert problem in second.json("serve", "--check", "--port", "0", LEAT_SERVER=number)["problems"]["server"]
+    alone = {name: value for name, value in second.variables.items() if name != "LEAT_WAREHOUSE"}
+    checked = Leat(second.folder, alone).json("serve", "--check", "--port", "0")
+    assert "need a warehouse on Postgres" in checked["problems"]["server"]
 
 
 def _until(holds: object, seconds: float = 30) -> None:
