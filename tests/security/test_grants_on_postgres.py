@@ -6,6 +6,7 @@ import contextlib
 import subprocess
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 
 from leat.runs import granting
 from leat.runs.clearance import tables_of
+from leat.runs.moving.warehouse import move_warehouse
+from leat.runs.run import refresh_and_publish
 from leat.runs.workspace import Workspace
 from leat.security.clearance import decide_column
 from leat.security.grants import Grants
@@ -238,3 +241,19 @@ def test_facts_are_of_the_tables_that_leat_made(base: World) -> None:
     assert facts["tally.fed"].personal == {"label", "extra"}
     assert facts["analytics.sizes"].personal == {"label"}
     assert not facts["leat.loads"].personal
+
+
+def test_a_warehouse_that_has_moved_shows_each_role_what_it_may_read(tmp_path: Path, postgres_url: str) -> None:
+    old = World(tmp_path, None)
+    old.make()
+    new = replace(old, url=postgres_url)
+    new.doors.declare()  # with accounts of the server
+    for source, target in ((old, new), (new, old)):
+        before, after = source.open(), target.open()
+        move_warehouse(before, after.warehouse)
+        refresh_and_publish(after)
+        for workspace in (before, after):
+            workspace.close()
+        target.grant()
+        assert target.doors.check() > 500
+        (tmp_path / ".leat" / "writer" / "warehouse.duckdb").rename(tmp_path / "old.duckdb")
