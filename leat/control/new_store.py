@@ -15,6 +15,7 @@ from sqlalchemy.schema import ExecutableDDLElement
 import leat.control.action_tables
 import leat.control.alert_tables
 import leat.control.automation_tables
+import leat.control.budget_tables
 import leat.control.key_tables
 import leat.control.mail_tables
 import leat.control.query_tables

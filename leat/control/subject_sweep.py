@@ -28,7 +28,16 @@ from leat.control.tables import Table
 __all__ = ["Names", "StoredIn", "compact", "erase_stored", "find_stored", "in_flight"]
 
 _NOT_SEARCHED = frozenset(
-    {"audit_event", "audit_key", "subject_key", "subject_tombstone", "subject_request", "subject_hold", "action_body"}
+    {
+        "audit_event",
+        "audit_key",
+        "subject_key",
+        "subject_tombstone",
+        "subject_request",
+        "subject_hold",
+        "action_body",
+        "rate_budget",
+    }
 )
 """They have hashes and pseudonyms, or are handled apart. Holds name people on purpose."""
 _SECRET = frozenset({"nonce", "verifier", "redirect"})

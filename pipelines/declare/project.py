@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from dotenv import load_dotenv
 from pydantic import ValidationError
@@ -30,7 +32,10 @@ from leat.sources.driver import (
     source_names,
 )
 from leat.sources.settings import remember_secret, store_secrets_in
-from leat.warehouse.url import passwords_in
+from leat.warehouse.url import is_postgres, passwords_in
+
+if TYPE_CHECKING:
+    from leat.sources.http.budget import Shared
 
 __all__ = [
     "Project",
@@ -67,7 +72,18 @@ def open_project(folder: Path) -> Project:
             remember_secret(password)
     project = Project(folder, state, warehouse_url, control_url, os.environ.get("LEAT_WAREHOUSE_ENCRYPTION", ""))
     store_secrets_in(folder, ProjectSecrets(project))
+    if is_postgres(control_url):
+        from leat.sources.http.budget import share_budgets
+
+        share_budgets(state / "sources" / ".budgets", cache(lambda: _shared_budgets(project)))
     return project
+
+
+def _shared_budgets(project: Project) -> Shared:
+    from leat.control.budgets import SharedBudgets
+    from leat.control.store import open_control
+
+    return SharedBudgets(open_control(project.control_url))
 
 
 def load_declarations(

@@ -136,8 +136,9 @@ class RefreshToken:
                     held.enter_context(lock(self._file.with_name(f"{self._file.name}.lock")))
                 except OSError as error:
                     raise _unwritable(integration, self._file, error) from None
-            elif secrets is not None:
-                held.enter_context(secrets.using_alone(str(self.token.secret)))
+            stored = self._stored(integration)
+            if stored.secret is not None and secrets is not None:  # other machines may have the same one
+                held.enter_context(secrets.using_alone(stored.secret))
             yield
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -10,6 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from leat.control import own_secrets
+from leat.control.keys.locks import alone
 from leat.control.own_secrets import OwnSecret, own_secret
 from leat.files import make_private
 from leat.pipelines.declare import stored_secrets
@@ -18,7 +20,9 @@ from leat.pipelines.declare.project import Project, open_project
 from leat.pipelines.declare.stored_secrets import ProjectSecrets, secret_store
 from leat.pipelines.load.mask_key import read_mask_key
 from leat.sources.errors import NotConfigured
+from leat.sources.http.grants import RefreshToken
 from leat.sources.settings import Named, redact
+from leat.warehouse.session import Busy
 from tests.kit.command import differs, documented_json, tally_project, then
 from tests.kit.killed_lines import killed_at_each_line
 from tests.kit.planted import forms, leaks
@@ -306,6 +310,17 @@ def test_a_refresh_token_in_a_file_is_taken_over_and_killed_at_each_line(project
 def _killed(stored: ProjectSecrets, path: Path) -> Iterator[bool]:
     path.write_text("token 0\n")
     yield from killed_at_each_line(lambda: stored.take_over(path, "shop"), stored_secrets)
+
+
+def test_a_refresh_token_that_was_a_file_is_used_by_one_machine_at_a_time(project: Project) -> None:
+    (project.folder / "refresh").write_text("token")
+    grant = RefreshToken({}, "leat", None, "body", Named.model_construct(file="refresh"), project.folder)
+    name = "@file/refresh"
+    with grant.form("shop", "") as (form, _):
+        assert form["refresh_token"] == "token"
+        lock = hashlib.sha256(name.encode()).hexdigest()[:16]
+        with pytest.raises(Busy), alone(secret_store(project).keys.engine, f"secret-{lock}", 0):
+            pytest.fail("another machine has no lock on the file here")
 
 
 def test_a_refresh_token_stays_a_file_that_profiles_share(project: Project) -> None:

@@ -1,6 +1,7 @@
 """Locks by name for whoever uses a control store: files next to one on SQLite, advisory locks on Postgres.
 
-They end with their holder at the latest, and aren't transactions: a load may hold one for hours.
+They end with their holder at the latest. On Postgres a transaction without anything else holds one, for a lock of the
+session would belong to whatever session a pooler picks; whoever is frozen loses it after ten minutes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from leat.warehouse.locks import advisory_key
 from leat.warehouse.session import Busy
 
 _POLL = 0.05
+_FROZEN = "SET LOCAL idle_in_transaction_session_timeout = '10min'"
 
 
 @contextlib.contextmanager
@@ -61,14 +63,12 @@ def _held(engine: Engine, name: str, wait: float | None, *, shared: bool) -> Ite
 @contextlib.contextmanager
 def _in_postgres(engine: Engine, key: int, wait: float | None, *, shared: bool) -> Iterator[None]:
     suffix = "_shared" if shared else ""
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        ask = text(f"SELECT pg_try_advisory_lock{suffix}(:key)")
+    with engine.connect() as connection:
+        connection.execute(text(_FROZEN))
+        ask = text(f"SELECT pg_try_advisory_xact_lock{suffix}(:key)")
         until = None if wait is None else time.monotonic() + wait
         while not connection.execute(ask, {"key": key}).scalar():
             if until is not None and time.monotonic() >= until:
                 raise BlockingIOError
             time.sleep(_POLL)
-        try:
-            yield
-        finally:
-            connection.execute(text(f"SELECT pg_advisory_unlock{suffix}(:key)"), {"key": key})
+        yield
