@@ -62,7 +62,7 @@ def _move_warehouse(workspace: Workspace, to: str, *, as_json: bool) -> None:
         msg = f"the warehouse is on {'DuckDB' if url is None else shown_url(url)} already"
         raise UsageMistake(msg)
     new = Workspace(replace(workspace.project, warehouse_url=url))
-    moved = move_warehouse(workspace, new.warehouse, lambda each: err.print(f"{each.table}: {each.rows} rows"))
+    moved = move_warehouse(workspace, new.warehouse, _progress)
     refreshed, publication = refresh_and_publish(new)
     errors = list(refreshed.errors) if refreshed else []
     new.close()
@@ -85,9 +85,14 @@ def _move_control(workspace: Workspace, to: str, *, as_json: bool) -> None:
     if url == workspace.project.control_url:
         msg = "the control store is there already"
         raise UsageMistake(msg)
-    moved = move_control(workspace, url, lambda each: err.print(f"{each.table}: {each.rows} rows"))
+    moved = move_control(workspace, url, _progress)
     step = "unset LEAT_CONTROL" if to == _SQLITE else f"set LEAT_CONTROL to {to}".replace("env:", "the value of ")
     _report("move control", moved, step, as_json=as_json, errors=[])
+
+
+def _progress(each: Any) -> None:
+    if err.is_terminal:
+        err.print(f"{each.table}: {counted(each.rows, 'row')}")
 
 
 def _url(to: str, word: str) -> str:

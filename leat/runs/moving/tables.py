@@ -69,6 +69,7 @@ def read_tables(session: Session) -> list[MovedTable]:
         MovedTable(schema, name, session.columns(schema, name))
         for schema, name in _base_tables(session, _schemas(session))
         if (schema, name) not in _LEFT_OUT
+        and (schema != state.SCHEMA or name in TABLES)  # a control store may be there
     ]
     for table in tables:
         odd = [name for name, kind in table.columns.items() if kind == "?"]
