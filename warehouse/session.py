@@ -235,6 +235,13 @@ class Warehouse(Protocol):
     def close(self) -> None:
         """Close what was left open for the next use; using the warehouse again opens it again."""
 
+    def waiting_writers(self) -> int | None:
+        """Return how many transactions wait for others to end; None where nobody counts them.
+
+        Raises:
+            WarehouseError: the warehouse doesn't answer.
+        """
+
     def exclusive(self, name: str) -> AbstractContextManager[Lease]:
         """Hold the right to run an integration, across processes.
 

@@ -1,6 +1,6 @@
 """How far behind a project is, for whoever watches it: runs that are due, queues, the lag of each integration.
 
-Three queries of the control store and some arithmetic; the warehouse isn't asked.
+Three queries of the control store and some arithmetic; the warehouse is not asked.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from leat.runs.health import published_at, store_answers, unsealed_seconds
 from leat.runs.monitoring import how_far_behind
 from leat.runs.workspace import Workspace
 from leat.serve.metrics import Gauge
+from leat.warehouse.session import WarehouseError
 
 FREE = 200 * 2**20
 """So many bytes must be free for webhooks and logs."""
@@ -68,6 +69,7 @@ class Health:
                 unsealed,
             )
             values |= self._behind()
+        values |= self._writers()
         values |= {name: (meaning, look()) for name, (meaning, look) in self.saturation.items()}
         age = checks.get("published", {}).get("age_seconds")
         return values | ({"leat_published_age_seconds": ("Age of what readers see.", float(age))} if age else {})
@@ -93,6 +95,15 @@ class Health:
             ),
             "leat_control_connections_busy": ("Connections to the control store in use by this process.", busy),
         }
+
+    def _writers(self) -> dict[str, Gauge]:
+        try:
+            waiting = self.workspace.warehouse.waiting_writers()
+        except WarehouseError:  # without this metric, the others still arrive
+            waiting = None
+        if waiting is None:
+            return {}
+        return {"leat_warehouse_writers_waiting": ("Transactions that wait for others to end.", float(waiting))}
 
     def _look(self) -> tuple[bool, dict[str, Any]]:
         wrong = {"control_store": store_answers(self.workspace), "disk": self._disk()}

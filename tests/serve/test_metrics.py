@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ from leat.runs.workspace import Workspace, open_workspace
 from leat.serve.health import Health
 from leat.serve.metrics import Metrics
 from leat.serve.saturation import Saturation
+from leat.warehouse.connect import open_warehouse
+from tests.kit.child import wait_until
 from tests.kit.command import ROOT, tally_project
 
 RULES = ROOT / "docs" / "monitoring" / "leat.rules.yml"
@@ -65,8 +69,9 @@ def test_queues_are_counted(workspace: Workspace) -> None:
     workspace.close()
 
 
-def test_rules_speak_of_metrics_that_are_there(workspace: Workspace) -> None:
+def test_rules_speak_of_metrics_that_are_there(workspace: Workspace, postgres_url: str) -> None:
     metrics = _metrics(workspace)
+    metrics += _metrics(Workspace(replace(workspace.project, warehouse_url=postgres_url)))
     there = set(re.findall(r"^(leat_\w+)", metrics, re.MULTILINE))
     groups = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
@@ -77,6 +82,23 @@ def test_rules_speak_of_metrics_that_are_there(workspace: Workspace) -> None:
     page = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
     families = set(re.findall(r"^# TYPE (leat_\w+)", metrics, re.MULTILINE))
     assert sorted(name for name in families if f"`{name}`" not in page) == []
+
+
+def test_writers_that_wait_are_counted(postgres_url: str, tmp_path: Path) -> None:
+    first, second = open_warehouse(postgres_url, tmp_path), open_warehouse(postgres_url, tmp_path)
+
+    def write() -> None:
+        with second.transaction():
+            pass
+
+    with first.transaction():
+        waiting = threading.Thread(target=write)
+        waiting.start()
+        wait_until(lambda: first.waiting_writers() == 1)
+    waiting.join()
+    assert first.waiting_writers() == 0
+    first.close()
+    second.close()
 
 
 def _metrics(workspace: Workspace) -> str:

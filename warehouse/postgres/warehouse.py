@@ -239,6 +239,15 @@ class PostgresWarehouse:
         while self._made:
             self._made.pop().dispose()
 
+    def waiting_writers(self) -> int:
+        """Return how many transactions wait for an advisory lock or a table of this database."""
+        with self._connected() as connection:
+            rows = connection.exec_driver_sql(
+                "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted AND locktype IN ('advisory', 'relation') "
+                "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
+            return int(rows.scalar_one())
+
     @contextlib.contextmanager
     def exclusive(self, name: str) -> Iterator[Lease]:
         """Hold a lease, so that it works across machines too."""
