@@ -146,7 +146,7 @@ def test_there_and_back_and_loads_go_on(loaded: Leat, postgres_url: str) -> None
     assert "nothing new" in loaded("run").stdout
 
 
-def _move_until(folder: Path, env: dict[str, str], url: str, pattern: str, nth: int) -> None:
+def _move_until(folder: Path, env: dict[str, str], url: str | None, pattern: str, nth: int) -> None:
     os.environ.update(env)
     os.chdir(folder)
     left = nth
@@ -163,9 +163,7 @@ def _move_until(folder: Path, env: dict[str, str], url: str, pattern: str, nth: 
     move_warehouse(workspace, Workspace(replace(workspace.project, warehouse_url=url)).warehouse)
 
 
-@pytest.mark.parametrize(
-    ("pattern", "nth"), [("CREATE TABLE", 3), ("INSERT INTO", 4), ("CREATE UNIQUE INDEX", 1), ("COMMIT", 1)]
-)
+@pytest.mark.parametrize(("pattern", "nth"), [("INSERT INTO", 4), ("CREATE UNIQUE INDEX", 1), ("COMMIT", 1)])
 def test_a_move_that_is_killed_leaves_nothing_and_is_repeated(
     loaded: Leat, postgres_url: str, pattern: str, nth: int
 ) -> None:
@@ -186,6 +184,30 @@ def test_a_move_that_is_killed_leaves_nothing_and_is_repeated(
         move_warehouse(workspace, target)
     target.close()
     workspace.close()
+
+
+@pytest.mark.parametrize(("pattern", "nth"), [("INSERT INTO", 6), ("CHECKPOINT", 1)])
+def test_a_move_to_duckdb_that_is_killed_is_repeated(
+    loaded: Leat, postgres_url: str, tmp_path: Path, pattern: str, nth: int
+) -> None:
+    there = open_workspace(loaded.folder)
+    server = open_warehouse(postgres_url, there.project.state)
+    moved = move_warehouse(there, server)
+    server.close()
+    there.close()
+    env = loaded.env({"LEAT_HOME": str(tmp_path / "state"), "LEAT_WAREHOUSE": postgres_url})
+    process = CONTEXT.Process(target=_move_until, args=(loaded.folder, env, None, pattern, nth), daemon=True)
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    back = Workspace(replace(there.project, state=tmp_path / "state", warehouse_url=postgres_url))
+    target = open_warehouse(None, tmp_path / "state")
+    assert move_warehouse(back, target) == moved
+    versions = {each.table: each.rows for each in moved}["tally.fed_history"]
+    with target.snapshot() as session:
+        assert session.execute("SELECT count(*) FROM tally.fed_history") == [(versions,)]
+    target.close()
+    back.close()
 
 
 def test_a_move_that_would_lose_something_is_refused(loaded: Leat, postgres_url: str) -> None:
