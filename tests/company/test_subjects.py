@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -55,14 +56,13 @@ def leat(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Leat]
     yield Leat(demo.leat.folder, given, patience=500)
 
 
-def read(leat: Leat, sql: str) -> list[str]:
-    done = leat("query", "--format", "csv", sql)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()[1:]
+def money(leat: Leat) -> dict[str, list[Any]]:
+    with published(leat) as warehouse:
+        return {name: warehouse.execute(sql).fetchall() for name, sql in MONEY.items()}
 
 
-def money(leat: Leat) -> dict[str, list[str]]:
-    return {name: read(leat, sql) for name, sql in MONEY.items()}
+def published(leat: Leat) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(str(Path(leat.variables["LEAT_HOME"]) / "warehouse.duckdb"), read_only=True)
 
 
 def scan_everything(leat: Leat) -> None:
@@ -127,5 +127,6 @@ def test_everybody_is_erased_in_turn_and_nobody_comes_back(leat: Leat, tmp_path:
 
 
 def open_violations(leat: Leat) -> dict[str, int]:
-    rows = read(leat, "SELECT rule, count(*) FROM leat.violations WHERE resolved_at IS NULL GROUP BY 1")
-    return {row.split(",")[0]: int(row.split(",")[1]) for row in rows}
+    with published(leat) as warehouse:
+        sql = "SELECT rule, count(*) FROM leat.violations WHERE resolved_at IS NULL GROUP BY 1"
+        return dict(warehouse.execute(sql).fetchall())

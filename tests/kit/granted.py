@@ -6,8 +6,9 @@ On Postgres each role has a login role of its own, which connects; on DuckDB eac
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from leat.warehouse.session import WarehouseError, quote
 
 Read = Callable[[str], list[tuple[Any, ...]]]
 """Returns the rows of a query; raises :class:`Denied` for what may not be read."""
+Values = list[str] | None
+"""The values of a column, sorted; None where it may not be read."""
 _DENIED = (
     psycopg2.errors.InsufficientPrivilege,
     psycopg2.errors.UndefinedTable,
@@ -162,41 +165,48 @@ class Doors:
         tried = 0
         with workspace.warehouse.published() as session:
             tables = tables_of(session, workspace.declarations)
+            everything = cache(session.execute)
             for role in ROLES:
                 with self.connect(role) as read:
                     for table in tables:
-                        for column in table.types:
-                            tried += 1
-                            mask = rules.grants.mask_of(str(table), column, role)
-                            may = decide_column(rules, role, table, column).allowed
-                            self._check(session.execute, read, Asked(role, table, column), may, mask is not None, rules)
+                        tried += len(table.types)
+                        self._check_table(everything, read, role, table, rules)
         workspace.close()
         return tried
 
-    def _check(self, everything: Read, read: Read, asked: Asked, may: bool, masked: bool, rules: Any) -> None:
-        column, table = quote(asked.column), quote(asked.table.schema, asked.table.name)
-        wheres = [rule.where for rule in rules.grants.rows_of(str(asked.table), asked.role)]
+    def _check_table(self, everything: Read, read: Read, role: Role, table: TableFacts, rules: Any) -> None:
+        columns = list(table.types)
+        may = {column for column in columns if decide_column(rules, role, table, column).allowed}
+        masked = {column for column in columns if rules.grants.mask_of(str(table), column, role) is not None}
+        wheres = [rule.where for rule in rules.grants.rows_of(str(table), role)]
         limited = f" WHERE {' AND '.join(wheres)}" if wheres else ""
-        seen = _sorted(read, f"SELECT {column} FROM {table}")
-        through = self._through(read, asked)
+        name, view = quote(table.schema, table.name), quote(f"{table.schema}__{role}", table.name)
+        plain = [column for column in columns if column in may and column not in masked]
+        others = [column for column in columns if column not in plain]
+        seen = _together(read, name, plain) | _each(read, name, others)
+        through: dict[str, Values] = dict.fromkeys(columns)
+        if self.url is not None:
+            through = _together(read, view, plain) | _each(read, view, others)
+        real = _together(everything, f"{name}{limited}", columns)
+        for column in columns:
+            asked, right = Asked(role, table, column), real[column] or []
+            self._check(asked, seen[column], through[column], right, may=column in may, masked=column in masked)
+
+    def _check(
+        self, asked: Asked, seen: Values, through: Values, real: Sequence[str], *, may: bool, masked: bool
+    ) -> None:
         if not may:
             assert seen is None, f"{asked} is read and may not be"
             assert through is None, f"{asked} is read through a view and may not be"
         elif masked:
             assert self.url is None or seen is None, f"{asked} is read unmasked"
-            real = _sorted(everything, f"SELECT {column} FROM {table}{limited}")
             shown = through if self.url is not None else seen
             assert shown is not None, f"{asked} can't be read, not even masked"
-            assert len(shown) == len(real or []), f"{asked} has {len(shown)} rows instead of {len(real or [])}"
+            assert len(shown) == len(real), f"{asked} has {len(shown)} rows instead of {len(real)}"
             assert all(value == "None" or value.endswith(f"{SHOWN}") for value in shown), f"{asked}: {shown}"
         else:
-            real = _sorted(everything, f"SELECT {column} FROM {table}{limited}")
             assert seen is not None or through is not None, f"{asked} can't be read"
             assert all(got in (None, real) for got in (seen, through)), f"{asked} reads other rows: {seen}, {through}"
-
-    def _through(self, read: Read, asked: Asked) -> list[str] | None:
-        view = quote(f"{asked.table.schema}__{asked.role}", asked.table.name)
-        return _sorted(read, f"SELECT {quote(asked.column)} FROM {view}") if self.url is not None else None
 
 
 @dataclass(frozen=True)
@@ -211,7 +221,22 @@ class Asked:
         return f"{self.table}.{self.column} as {self.role}"
 
 
-def _sorted(read: Read, sql: str) -> list[str] | None:
+def _together(read: Read, table: str, columns: Sequence[str]) -> dict[str, Values]:
+    """Read columns in one query if they may be read together, which each of them then may; otherwise each by itself."""
+    if not columns:
+        return {}
+    try:
+        rows = read(f"SELECT {', '.join(map(quote, columns))} FROM {table}")
+    except Denied:
+        return _each(read, table, columns)
+    return {column: sorted(str(row[place]) for row in rows) for place, column in enumerate(columns)}
+
+
+def _each(read: Read, table: str, columns: Sequence[str]) -> dict[str, Values]:
+    return {column: _sorted(read, f"SELECT {quote(column)} FROM {table}") for column in columns}
+
+
+def _sorted(read: Read, sql: str) -> Values:
     try:
         return sorted(str(value) for (value,) in read(sql))
     except Denied:

@@ -139,3 +139,14 @@ def test_a_search_of_bytes_agrees_with_what_is_replaced(text: str, named: bool) 
     assert (STONES.text(text) != text) == named
     for content in (text.encode(), gzip.compress(text.encode()), b"x " + base64.b64encode(b" " + text.encode())):
         assert searcher.finds(content) == named, content
+
+
+ANY_CASE = st.lists(st.tuples(TEXTS, st.sampled_from([str, str.upper, str.title])), max_size=3).map(
+    lambda parts: "%20".join(change(text) for text, change in parts).encode()
+)
+
+
+@given(ANY_CASE)
+def test_a_search_looks_no_closer_than_it_has_to_and_misses_nothing(content: bytes) -> None:
+    searcher = searcher_of([*ADA, ("name", "", "Zoë O'Neil-Ångström")])
+    assert list(searcher.legible(content)) == [match.span() for match in searcher.plain.finditer(content)]
