@@ -133,6 +133,14 @@ _ACTIONS = "_actions.py"
 """The end of the names of tests that act on a real system: they are slow as well."""
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name a parameter that is a long text by its beginning and its length: some have megabytes.
+
+    Workers send the name of each test to the one that starts them, several times.
+    """
+    return f"{val[:40]!r}-{len(val)}" if isinstance(val, str | bytes) and len(val) > 200 else None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put slow tests first, and name for each test the group whose tests have to be run by one worker."""
