@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,12 +12,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
 from leat.control.audit_tables import AuditEvent
 from leat.control.engine import writing
 from leat.control.key_tables import DataKeyRow, StoredSecret
+from leat.control.keys import locks
 from leat.control.keys.ciphertext import decrypt, encrypt, kid_of, place_of
 from leat.control.keys.kek_places import file_provider
 from leat.control.keys.problem import KeyProblem
@@ -24,6 +26,7 @@ from leat.control.keys.rotation import reencrypt, rewrap, rotate
 from leat.control.keys.tree import DataKey, Keys, open_keys
 from leat.control.secret_store import SecretsPlace, SecretStore
 from leat.control.store import open_control
+from leat.warehouse.session import Busy, WarehouseError
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -274,3 +277,19 @@ def _row(store: Engine, kid: str) -> DataKeyRow:
         row = session.get(DataKeyRow, kid)
         assert row is not None
         return row
+
+
+def test_a_lock_on_postgres_outlasts_what_ends_idle_transactions(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "_FROZEN", "SET LOCAL idle_in_transaction_session_timeout = '500ms'")
+    monkeypatch.setattr(locks, "_ASKED", 0.05)
+    store = open_control(postgres_url, pooled=False)
+    with locks.alone(store, "a key", 0):
+        time.sleep(1)
+        with pytest.raises(Busy), locks.alone(store, "a key", 0):
+            pass
+    with pytest.raises(WarehouseError, match="has ended the transaction"), locks.sharing(store, "a key"):
+        with store.connect() as connection:
+            connection.execute(text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"))
+        time.sleep(0.5)

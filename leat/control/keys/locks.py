@@ -1,24 +1,29 @@
 """Locks by name for whoever uses a control store: files next to one on SQLite, advisory locks on Postgres.
 
 They end with their holder at the latest. On Postgres a transaction without anything else holds one, for a lock of the
-session would belong to whatever session a pooler picks; whoever is frozen loses it after ten minutes.
+session would belong to whatever session a pooler picks. A thread asks the server something now and then, so that
+only who is frozen loses the lock, after ten minutes.
 """
 
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from leat.files import lock, make_private
 from leat.warehouse.locks import advisory_key
-from leat.warehouse.session import Busy
+from leat.warehouse.session import Busy, WarehouseError
 
 _POLL = 0.05
 _FROZEN = "SET LOCAL idle_in_transaction_session_timeout = '10min'"
+_ASKED = 60.0
+"""Seconds between two questions."""
 
 
 @contextlib.contextmanager
@@ -71,4 +76,33 @@ def _in_postgres(engine: Engine, key: int, wait: float | None, *, shared: bool) 
             if until is not None and time.monotonic() >= until:
                 raise BlockingIOError
             time.sleep(_POLL)
+        with _asking(connection):
+            yield
+
+
+@contextlib.contextmanager
+def _asking(connection: Connection) -> Iterator[None]:
+    """Let the server see that the holder of a lock lives, until the end of the block.
+
+    Raises:
+        WarehouseError: the lock was lost meanwhile, although nothing else went wrong.
+    """
+    enough, lost = threading.Event(), list[DBAPIError]()
+
+    def ask() -> None:
+        while not enough.wait(_ASKED) and not lost:
+            try:
+                connection.execute(text("SELECT 1"))
+            except DBAPIError as error:
+                lost.append(error)
+
+    thread = threading.Thread(target=ask, name="leat-lock", daemon=True)
+    thread.start()
+    try:
         yield
+    finally:
+        enough.set()
+        thread.join()
+    if lost:
+        msg = f"the control store has ended the transaction with a lock: {lost[0].orig}. Next: run the command again"
+        raise WarehouseError(msg)
