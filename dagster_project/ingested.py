@@ -57,7 +57,7 @@ def _load(context: dg.AssetExecutionContext, compiled: Compiled, workspace: Work
         return
     request = Request(allow_deletes=bool(context.op_execution_context.op_config["allow_deletes"]))
     observer = Observer(phase=lambda integration, phase: context.log.info(f"{integration}: {phase}"))
-    result = load_step(workspace, name, request, observer)
+    result = load_step(workspace, name, request, observer, dagster_run=context.run.run_id)
     with workspace.warehouse.snapshot() as session:
         outcomes = stream_outcomes(session, declaration, result)
     if result.error is not None:  # Dagster takes a table that it is shown for one that was loaded

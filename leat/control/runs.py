@@ -35,7 +35,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run; ``status`` is ``running`` or a :data:`RunStatus`, ``seconds`` is None while it runs."""
+    """One run; ``status`` is ``running`` or a :data:`RunStatus`, ``seconds`` is None while it runs.
+
+    ``dagster_run`` is the id of the run of Dagster that it was a step of.
+    """
 
     id: str
     integration: str
@@ -48,9 +51,12 @@ class RunRecord:
     seconds: float | None
     error_type: str | None
     error: str | None
+    dagster_run: str | None = None
 
 
-def start_run(engine: Engine, integration: str, trigger: Trigger, *, holds_lock: bool) -> str:
+def start_run(
+    engine: Engine, integration: str, trigger: Trigger, *, holds_lock: bool, dagster_run: str | None = None
+) -> str:
     """Record that a run starts and return its id; ids sort by time.
 
     Args:
@@ -59,6 +65,7 @@ def start_run(engine: Engine, integration: str, trigger: Trigger, *, holds_lock:
         trigger: who started the run.
         holds_lock: whether the caller holds the lock of the integration. Then every run that is still ``running`` has
             lost its process, and is closed as ``failed`` with the error type ``Killed``.
+        dagster_run: id of the run of Dagster that it is a step of.
     """
     now = datetime.now(UTC)
     run_id = f"{now:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
@@ -69,7 +76,14 @@ def start_run(engine: Engine, integration: str, trigger: Trigger, *, holds_lock:
                 lost.error_type, lost.error = "Killed", "the process ended before the run did; nothing is half-applied"
                 _close(lost, "failed", now)
         session.add(
-            Run(id=run_id, integration_id=row.id, trigger=trigger, started_at=now, status="running"),
+            Run(
+                id=run_id,
+                integration_id=row.id,
+                trigger=trigger,
+                started_at=now,
+                status="running",
+                dagster_run=dagster_run,
+            ),
         )
     return run_id
 
@@ -145,7 +159,7 @@ def recent_runs(
 
 _COLUMNS = (Run.id, Integration.name, Run.trigger, Run.started_at, Run.ended_at, Run.status, Run.rows_inserted,
             Run.rows_updated, Run.rows_deleted, Run.rows_quarantined, Run.load_id, Run.seconds, Run.error_type,
-            Run.error)  # fmt: skip
+            Run.error, Run.dagster_run)  # fmt: skip
 
 
 def _of_columns(*row: Any) -> RunRecord:
@@ -196,4 +210,5 @@ def _record(run: Run) -> RunRecord:
         seconds=run.seconds,
         error_type=run.error_type,
         error=run.error,
+        dagster_run=run.dagster_run,
     )

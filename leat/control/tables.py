@@ -159,6 +159,7 @@ class Run(Table):
     seconds: Mapped[float | None]
     error_type: Mapped[str | None] = mapped_column(String(255))
     error: Mapped[str | None] = mapped_column(Text)
+    dagster_run: Mapped[str | None] = mapped_column(String(64))
     integration: Mapped[Integration] = relationship(lazy="joined", innerjoin=True)
 
 

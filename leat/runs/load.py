@@ -68,12 +68,14 @@ def load(
     return run_integrations(engine, names, request, on_result)
 
 
-def load_step(workspace: Workspace, name: str, request: Request, observer: Observer = SILENT) -> IntegrationResult:
+def load_step(
+    workspace: Workspace, name: str, request: Request, observer: Observer = SILENT, *, dagster_run: str | None = None
+) -> IntegrationResult:
     """Load one integration for a step of Dagster: in the caller's thread, so that an interrupt ends it.
 
-    A transient error is tried once: Dagster tries again, and shows that it does.
+    A transient error is tried once: Dagster tries again, and shows that it does. ``dagster_run`` is the id of its run.
     """
-    recorder = _recorder(workspace, "dagster", request)
+    recorder = replace(_recorder(workspace, "dagster", request), dagster_run=dagster_run)
     engine = replace(engine_of(workspace, recorder, observer), attempts=1)
     result = run_integration(engine, name, request)
     recorder.on_result(result)

@@ -45,23 +45,30 @@ class Recorder:
         parts: integrations that run with single streams only. Such a run says nothing about the others, which would
             count as fresh, so that it is no run of the integration: only the log has it.
         by: who started them.
+        dagster_run: id of the run of Dagster that they are steps of.
     """
 
     store: sqlalchemy.Engine
     trigger: Trigger
     parts: frozenset[str] = frozenset()
     by: Actor = field(default_factory=current_actor)
+    dagster_run: str | None = None
     _running: dict[str, _Running] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def on_phase(self, integration: str, phase: str) -> None:
         """Record that a run has begun; for :attr:`leat.pipelines.load.engine.Engine.observe`."""
         if phase == "started" and integration not in self.parts:
-            from leat.control import store as control
-
-            run = control.start_run(self.store, integration, self.trigger, holds_lock=True)
+            run = self._start(integration, holds_lock=True)
             with self._lock:
                 self._running[integration] = _Running(run)
+
+    def _start(self, integration: str, *, holds_lock: bool) -> str:
+        from leat.control import store as control
+
+        return control.start_run(
+            self.store, integration, self.trigger, holds_lock=holds_lock, dagster_run=self.dagster_run
+        )
 
     def on_call(self, integration: str, call: ApiCall) -> None:
         """Record an API call of a run; for :attr:`leat.pipelines.load.engine.Engine.called`.
@@ -99,7 +106,7 @@ class Recorder:
         with self._lock:
             running = self._running.pop(result.integration, None)
         if running is None:  # another process had the lock
-            running = _Running(control.start_run(self.store, result.integration, self.trigger, holds_lock=False))
+            running = _Running(self._start(result.integration, holds_lock=False))
         with running.lock:
             self._write_calls(running)  # first: once a run has ended, its calls are read
         counts = control.Counts(

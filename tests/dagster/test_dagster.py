@@ -299,11 +299,11 @@ def test_runs_are_recorded_as_dagsters(shown: Shown) -> None:
     from leat.control.store import open_control, recent_runs
 
     shown.tally.then({"do": "calls", "count": 2, "path": "/v1/things"})
-    shown.run()
+    done = shown.run()
     store = open_control(shown.compiled().workspace.project.control_url)
     try:
         (run,) = recent_runs(store)
-        assert (run.trigger, run.status) == ("dagster", "nothing_new")
+        assert (run.trigger, run.status, run.dagster_run) == ("dagster", "nothing_new", done.run_id)
         with store.connect() as connection:
             calls = connection.exec_driver_sql("SELECT run_id, path FROM api_call").all()
         assert calls == [(run.id, "/v1/things")] * 2

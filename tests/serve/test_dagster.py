@@ -380,7 +380,12 @@ def test_an_operator_materializes_an_asset_and_follows_it(ui: Ui, leat: Leat) ->
     assert changed == {"fields": ["launchRun"], "concerns": ["nothing"]} | {"concerns": changed["concerns"]}
     assert {"leat", "tally_job", "tally.fed"} == set(changed["concerns"])
     history = ui("GET", "/v1/runs", "viewer").json()["data"]
-    assert history[0]["trigger"] == "dagster"
+    assert (history[0]["trigger"], history[0]["dagster_run"]) == ("dagster", run)
+    html = {"accept": "text/html", "sec-fetch-mode": "navigate"}
+    link, page = f'<a href="/dagster/runs/{run}">', f"/runs/{history[0]['id']}"
+    assert link in ui("GET", page, "analyst", headers=html).text
+    assert link not in ui("GET", page, "viewer", headers=html).text
+    assert ui("GET", f"/dagster/runs/{run}", "analyst", headers=html).status_code == 200
 
 
 class _Watched:

@@ -70,6 +70,7 @@ class Run(FromAttributes):
     seconds: float | None
     error_type: str | None
     error: str | None
+    dagster_run: str | None
 
 
 class NewRun(BaseModel):

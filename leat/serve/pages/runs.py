@@ -13,10 +13,12 @@ from starlette.concurrency import run_in_threadpool
 
 from leat.runs import requests
 from leat.runs.access import Resource
+from leat.runs.dagster_process import PREFIX
 from leat.runs.history import read_log, recent_runs
 from leat.serve.api.guard import AsGuard, Guard
 from leat.serve.api.integrations import requested
 from leat.serve.api.models import Run
+from leat.serve.dagster_ui.rights import UI
 from leat.serve.pages.csv_file import csv_response
 from leat.serve.pages.filters import count
 from leat.serve.pages.live import follow
@@ -68,7 +70,9 @@ def show_run(guard: AsGuard, request: Request, run_id: str) -> Response:
         for entry in read_log(guard.workspace, integration=run.integration, since=run.started_at, limit=500)
         if run.ended_at is None or entry.at <= run.ended_at
     ]
-    return page(request, "run.html", run=run, log=log, sentence=sentence, dumped=_dumped)
+    linked = run.dagster_run is not None and guard.may("read", UI)
+    return page(request, "run.html", run=run, log=log, sentence=sentence, dumped=_dumped,
+                dagster=f"{PREFIX}/runs/{run.dagster_run}" if linked else None)  # fmt: skip
 
 
 @router.get("/runs/{run_id}/live")
