@@ -89,6 +89,7 @@ _SLOW = (
     "engine/test_drift",
     "engine/test_error_text",
     "engine/test_faults",
+    "engine/test_fences",
     "engine/test_move",
     "engine/test_publication",
     "engine/test_quarantine",

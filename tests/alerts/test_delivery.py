@@ -246,7 +246,7 @@ def test_evidence_can_be_hidden_from_a_channel(office: Office, hook: Webhook) ->
 
 @pytest.mark.parametrize("url", ["nonsense", "gopher://somewhere/", "mailto://", "slack://", "json://", ""])
 def test_what_apprise_cannot_read_is_said_without_the_url(url: str) -> None:
-    assert not readable(url)
+    assert not readable(url, "chat")
     with pytest.raises(NotConfigured, match="can't read the URL") as caught:
         deliver(url, Text("title", "body", None), "id", "hook")
     assert "somewhere" not in str(caught.value)

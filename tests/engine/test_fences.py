@@ -23,13 +23,14 @@ import psycopg2
 import pytest
 
 from leat.pipelines.load.engine import Engine, Request
+from leat.pipelines.load.results import CheckResult
 from leat.pipelines.load.run import run_integration
 from leat.pipelines.load.writing import refreshing, writing
 from leat.warehouse.connect import open_warehouse
 from leat.warehouse.lease import Fenced, Lease
 from leat.warehouse.postgres.leases import Leases
 from leat.warehouse.postgres.warehouse import PostgresWarehouse
-from leat.warehouse.session import Busy
+from leat.warehouse.session import Busy, Session
 from tests.kit.child import CONTEXT, result_of, run_to_end, start_run, wait_until
 from tests.kit.project import Tally, delete, labels, row, rows
 
@@ -122,6 +123,7 @@ def _run(tally: Tally, stop: str, answer: Connection) -> None:
         if stop:
             sys.addaudithook(hook)
     short(engine)
+    engine.warehouse.frozen = 1.5  # type: ignore[attr-defined]
     answer.send(asdict(run_integration(engine, "tally", Request())))
     answer.close()
 
@@ -230,6 +232,72 @@ def test_workers_that_are_killed_frozen_and_cut_off_at_random_lose_nothing(share
     (fences,) = shared.ask("SELECT fence FROM leat_locks.leases WHERE name = 'tally'")[0]
     assert loads <= fences
     assert ended["loaded"] <= loads
+
+
+def test_who_is_frozen_inside_its_apply_holds_its_locks_for_a_while_only(shared: Shared) -> None:
+    """Although nobody takes the lease over: whoever wants to write something else waits for the same locks."""
+    shared.add()
+    assert shared.first.run().status == "loaded"
+    shared.add()
+    process, answer = begin(shared.first, "in checking")
+    wait_until(lambda: is_stopped(process.pid))
+    warehouse = shared.first.engine().warehouse
+    with warehouse.transaction():
+        assert is_stopped(process.pid)
+    os.kill(process.pid, signal.SIGCONT)
+    frozen = result_of(process, answer)
+    assert frozen is not None
+    assert (frozen["status"], frozen["error_type"]) == ("failed", "WarehouseError")
+    assert shared.first.run().status == "loaded"
+    shared.check()
+
+
+def test_a_load_that_another_transaction_is_in_the_way_of_is_applied_again(shared: Shared) -> None:
+    shared.add()
+    assert shared.first.run().status == "loaded"
+    shared.add()
+    tries: list[int] = []
+
+    def audit(session: Session, _declaration: object) -> tuple[CheckResult, ...]:
+        tries.append(1)
+        if len(tries) == 1:
+            session.execute("SET LOCAL deadlock_timeout = '20ms'")
+            with psycopg2.connect(shared.url) as other, other.cursor() as cursor:
+                cursor.execute("LOCK TABLE leat.rules")
+                waiting = threading.Thread(target=cursor.execute, args=("LOCK TABLE tally.fed",))
+                waiting.start()
+                try:
+                    wait_until(
+                        lambda: bool(shared.ask("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
+                    )
+                    session.execute("LOCK TABLE leat.rules")
+                finally:
+                    session.sqlalchemy().invalidate()
+                    waiting.join()
+        return ()
+
+    assert shared.first.run(audit=audit).status == "loaded"
+    assert len(tries) == 2
+    shared.check()
+
+
+def test_a_run_holds_nothing_of_a_session_while_it_extracts(shared: Shared) -> None:
+    """So that it doesn't matter which session a pooler gives it next."""
+    shared.add()
+    held: list[Any] = []
+
+    def look(_name: str, phase: str) -> None:
+        if phase in ("started", "extracted", "landed"):
+            held.append(shared.ask("SELECT pid, locktype FROM pg_locks WHERE locktype = 'advisory'"))
+            held.append(
+                shared.ask(
+                    "SELECT state FROM pg_stat_activity WHERE application_name = 'leat' AND state <> 'idle' "
+                    "AND datname = current_database()"
+                )
+            )
+
+    assert shared.first.run(observe=look).status == "loaded"
+    assert held == [[]] * 6
 
 
 # Side by side

@@ -341,11 +341,11 @@ def test_a_load_between_models_and_rules_is_judged_as_well(tmp_path: Path) -> No
     class Between(type(warehouse)):  # type: ignore[misc]
         """Another process applies a load as soon as the models are built."""
 
-        def transaction(self) -> Any:
+        def transaction(self, *schemas: str, **how: Any) -> Any:
             opened.append(1)
             if len(opened) == 2:
                 desk.load(rows("fed", row(1, "one", weight=500.0)))
-            return super().transaction()
+            return super().transaction(*schemas, **how)
 
     refreshed = refresh(tally.project, Between(warehouse.state), load_declarations(tally.project))
     assert refreshed is not None

@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     import sqlalchemy
 
 _LOCK_WAIT = 600.0
-_FROZEN, _FROZEN_ALONE = "60s", "15min"
-"""After which the server ends a writing transaction whose process says nothing; who is alone may compare all rows."""
+_ALONE = 15
+"""So many times as long as others, whoever is alone may say nothing: it may compare all rows with another database."""
 _SETTINGS = """SET LOCAL timezone = 'UTC'; SET LOCAL client_connection_check_interval = '1s';
 SET LOCAL tcp_keepalives_idle = 30; SET LOCAL tcp_keepalives_interval = 10; SET LOCAL tcp_keepalives_count = 3;
 SET LOCAL tcp_user_timeout = '60s'"""
 """For each transaction, for a pooler gives each another session. The first setting lets the server notice within a
 second that the process was killed, the others that its machine is gone."""
-_WRITES = "SET LOCAL lock_timeout = '{:.0f}ms'; SET LOCAL idle_in_transaction_session_timeout = '{}'"
+_WRITES = "SET LOCAL lock_timeout = '{:.0f}ms'; SET LOCAL idle_in_transaction_session_timeout = '{:.0f}ms'"
 _KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 
 
@@ -49,6 +49,7 @@ class PostgresWarehouse:
         dialect: its dialect.
         decide: decides what roles may read, which is granted in each transaction that changes a table.
         lock_wait: seconds for which a transaction waits for others.
+        frozen: seconds after which the server ends a writing transaction whose process says nothing.
     """
 
     url: str
@@ -57,6 +58,7 @@ class PostgresWarehouse:
     client: ClassVar[tuple[str, str]] = "psql", 'psql "$LEAT_WAREHOUSE"'
     decide: Decide = NOBODY
     lock_wait: float = _LOCK_WAIT
+    frozen: float = 60.0
     leases: Leases = field(init=False, compare=False)
     _made: list[sqlalchemy.Engine] = field(default_factory=list)
     _has_locks: bool = False
@@ -144,8 +146,8 @@ class PostgresWarehouse:
             self._make_locks(connection)
             level = "REPEATABLE READ" if one_moment else "READ COMMITTED"
             connection = connection.execution_options(isolation_level=level)  # noqa: PLW2901 - it is the same one
-            frozen = _FROZEN if schemas else _FROZEN_ALONE
-            connection.exec_driver_sql(_WRITES.format(1000 * self.lock_wait, frozen))
+            frozen = self.frozen * (1 if schemas else _ALONE)
+            connection.exec_driver_sql(_WRITES.format(1000 * self.lock_wait, 1000 * frozen))
             take_locks(connection, schemas, one_moment=one_moment)
             if lease is not None:
                 self.leases.check(connection, lease)
