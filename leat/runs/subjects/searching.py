@@ -49,7 +49,7 @@ class Searcher:
 
     @cached_property
     def _needed(self) -> frozenset[bytes]:
-        """Bytes of which each legible form has one, in lower case: the longest word of each spelling."""
+        """Bytes in lower case, one of them in each legible form: the longest word of each way to write a value."""
         spelt = (form for value in self.values for form in _spellings(value))
         return frozenset(max(form.lower().split(b" "), key=len) for form in spelt)
 
