@@ -143,6 +143,16 @@ def test_a_key_that_somebody_holds_is_not_retired(store: Engine, tmp_path: Path)
     assert reencrypt(rotating, [], wait=0).retired == [held.kid]
 
 
+def test_keys_of_single_people_are_rotated_too(store: Engine, tmp_path: Path) -> None:
+    keys = keys_in(store, tmp_path)
+    before = {subject: keys.data_key("pii", subject) for subject in ("", "ada", "bob")}
+    assert len(rotate(keys)) == len(before)
+    for subject, old in before.items():
+        assert keys.data_key("pii", subject).kid != old.kid
+        assert old in keys.live("pii", subject), "the old one decrypts"
+    assert len(reencrypt(keys, [], wait=0).retired) == len(before)
+
+
 def test_values_that_come_meanwhile_are_not_lost(store: Engine, tmp_path: Path) -> None:
     """A place gets values under an old key after the pass over it: by a writer whose transaction began before."""
     keys = keys_in(store, tmp_path)

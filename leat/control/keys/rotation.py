@@ -59,7 +59,9 @@ class Reencrypted:
 
 
 def rotate(keys: Keys, now: datetime | None = None) -> list[DataKeyRow]:
-    """Replace the current data key of each purpose by a new one, and return the new ones; old ones still decrypt.
+    """Replace each current data key by a new one, those of single people too, and return the new ones.
+
+    Old ones still decrypt.
 
     Raises:
         KeyProblem: the key-encryption key isn't there, or isn't the right one.
@@ -67,10 +69,10 @@ def rotate(keys: Keys, now: datetime | None = None) -> list[DataKeyRow]:
     now = now or datetime.now(UTC)
     with writing(keys.engine, durable=True) as session:
         keys.lock(session)
-        replaced = [row for row in live_rows(session) if row.state == CURRENT and not row.subject]
+        replaced = [row for row in live_rows(session) if row.state == CURRENT]
         for row in replaced:
             row.state, row.replaced_at = OLD, now
-        new = [keys.add(session, row.purpose, "", now) for row in replaced]  # type: ignore[arg-type]
+        new = [keys.add(session, row.purpose, row.subject, now) for row in replaced]  # type: ignore[arg-type]
         note(session, "key.rotated", {"keys": {old.kid: each.kid for old, each in zip(replaced, new, strict=True)}})
         session.flush()
         session.expunge_all()
