@@ -52,6 +52,10 @@ class Models:
             rows: datetime = session.execute(query, (integration,))[0][0]
         return rows.astimezone(UTC)
 
+    def books_date(self) -> date:
+        """Return the date of the last load of the books, where the company is."""
+        return self.loaded_at("crm_accounting").astimezone(ZoneInfo("Europe/Paris")).date()
+
 
 @pytest.fixture(scope="module")
 def models(demo: Demo) -> Models:
@@ -257,7 +261,7 @@ def test_profit_and_loss(models: Models, lines: list[Line]) -> None:
 
 def test_balance_sheet(models: Models, lines: list[Line]) -> None:
     sheets = models["balance_sheet"]
-    first, last = min(line.month for line in lines), models.loaded_at("crm_accounting").date()
+    first, last = min(line.month for line in lines), models.books_date()
     assert len(sheets) == (last.year - first.year) * 12 + last.month - first.month + 1
     for sheet in sheets:
         until = [line for line in lines if line.month <= sheet["month"]]
@@ -290,7 +294,7 @@ def test_ageing(models: Models, lines: list[Line], model: str, kind: str, sign: 
     assert not any(line.foreign for line in left), "the sums below are of euros"
     party = summed(((str(line.party), "EUR"), sign * line.amount) for line in left)
     assert models.sums(model, ("company_id", "currency"), "net") == party
-    today = models.loaded_at("crm_accounting").astimezone(ZoneInfo("Europe/Paris")).date()
+    today = models.books_date()
     overdue: dict[tuple[Any, ...], int] = {}
     for line in left:
         if line.due is not None:
