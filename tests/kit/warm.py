@@ -18,7 +18,7 @@ import psycopg2  # noqa: F401
 import requests  # noqa: F401
 import rich.progress
 import rich.table  # noqa: F401
-import sqlalchemy  # noqa: F401
+import sqlalchemy.orm
 import typer.rich_utils  # noqa: F401
 
 import leat
@@ -39,6 +39,7 @@ with tempfile.TemporaryDirectory() as _folder:
     _landed.write_plan({})
     land(_landed, "tally", iter([Cursor({})]), Conversion({}, b""), lambda _phase: None)
     open_control(f"sqlite:///{_folder}/control.db").dispose()
+sqlalchemy.orm.configure_mappers()
 assert threading.active_count() == 1, "a thread would not survive the fork"
 gc.collect()
 gc.freeze()  # a collection in a child would copy the pages of everything
