@@ -242,8 +242,12 @@ class Warehouse(Protocol):
             WarehouseError: the warehouse doesn't answer.
         """
 
-    def exclusive(self, name: str) -> AbstractContextManager[Lease]:
+    def exclusive(self, name: str, wait: float | None = None) -> AbstractContextManager[Lease]:
         """Hold the right to run an integration, across processes.
+
+        Args:
+            name: the integration.
+            wait: seconds to wait for another process; None for what suits the engine.
 
         Raises:
             Busy: another process holds it.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Engine, and_, case, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Engine, ScalarSelect, and_, case, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from leat.control.actor import Actor
@@ -72,9 +72,7 @@ def start_run(
     with writing(engine) as session:
         row = find_integration(session, integration)
         if holds_lock:
-            for lost in session.scalars(select(Run).filter_by(integration_id=row.id, status="running")):
-                lost.error_type, lost.error = "Killed", "the process ended before the run did; nothing is half-applied"
-                _close(lost, "failed", now)
+            _close_lost(session, row.id, now)
         session.add(
             Run(
                 id=run_id,
@@ -86,6 +84,30 @@ def start_run(
             ),
         )
     return run_id
+
+
+def _close_lost(session: Session, integration_id: int, now: datetime) -> None:
+    for lost in session.scalars(select(Run).filter_by(integration_id=integration_id, status="running")):
+        lost.error_type, lost.error = "Killed", "the process ended before the run did; nothing is half-applied"
+        _close(lost, "failed", now)
+
+
+def close_lost_runs(engine: Engine, integration: str) -> None:
+    """Close the runs of an integration that are still ``running``; the caller holds its lock, so nobody works on them.
+
+    Args:
+        engine: the store.
+        integration: its name.
+    """
+    with writing(engine) as session:
+        _close_lost(session, find_integration(session, integration).id, datetime.now(UTC))
+
+
+def running_runs(engine: Engine) -> list[RunRecord]:
+    """Return the runs that haven't ended, those whose process is gone included."""
+    with engine.connect() as connection:
+        running = select(*_COLUMNS).join(Integration).where(Run.status == "running").order_by(Run.started_at)
+        return [_of_columns(*row) for row in connection.execute(running)]
 
 
 def end_run(
@@ -173,13 +195,13 @@ def newest_first() -> tuple[ColumnElement[Any], ...]:
     return (believable, Run.started_at.desc(), Run.id.desc())
 
 
-def last_runs(engine: Engine) -> dict[str, RunRecord]:
-    """Return the last run of every integration that has had one, by its name."""
-    newest = func.row_number().over(partition_by=Run.integration_id, order_by=newest_first())
-    ranked = select(Run.id, newest.label("place")).subquery()
-    with Session(engine) as session:
-        runs = session.scalars(select(Run).join(ranked, ranked.c.id == Run.id).where(ranked.c.place == 1))
-        return {run.integration.name: _record(run) for run in runs}
+def last_runs(engine: Engine, *, busy: bool = True) -> dict[str, RunRecord]:
+    """Return the last run of every integration that has had one, by its name; ``busy``: whether such ones count."""
+    where = () if busy else (Run.status != "busy",)
+    newest = func.coalesce(_newest(Run.started_at <= datetime.now(UTC) + SKEW, *where), _newest(*where))
+    with engine.connect() as connection:
+        runs = connection.execute(select(*_COLUMNS).select_from(Integration).join(Run, Run.id == newest))
+        return {run.integration: run for run in (_of_columns(*row) for row in runs)}
 
 
 def last_good_runs(engine: Engine) -> dict[str, datetime]:
@@ -187,28 +209,13 @@ def last_good_runs(engine: Engine) -> dict[str, datetime]:
 
     One that would be over in the future doesn't count: the clock was wrong.
     """
-    good = (
-        select(Integration.name, func.max(Run.ended_at))
-        .join(Run, Run.integration_id == Integration.id)
-        .where(Run.status.in_(("loaded", "nothing_new")), Run.ended_at <= datetime.now(UTC) + SKEW)
-        .group_by(Integration.name)
-    )
-    with Session(engine) as session:
-        return {name: ended if ended.tzinfo else ended.replace(tzinfo=UTC) for name, ended in session.execute(good)}
+    newest = _newest(Run.status.in_(("loaded", "nothing_new")), Run.ended_at <= datetime.now(UTC) + SKEW)
+    with engine.connect() as connection:
+        good = connection.execute(select(Integration.name, Run.ended_at).join(Run, Run.id == newest))
+        return {name: ended if ended.tzinfo else ended.replace(tzinfo=UTC) for name, ended in good}
 
 
-def _record(run: Run) -> RunRecord:
-    return RunRecord(
-        id=run.id,
-        integration=run.integration.name,
-        trigger=run.trigger,
-        started_at=run.started_at,
-        ended_at=run.ended_at,
-        status=run.status,
-        counts=Counts(run.rows_inserted, run.rows_updated, run.rows_deleted, run.rows_quarantined),
-        load_id=run.load_id,
-        seconds=run.seconds,
-        error_type=run.error_type,
-        error=run.error,
-        dagster_run=run.dagster_run,
-    )
+def _newest(*where: ColumnElement[bool]) -> ScalarSelect[str]:
+    """Return the id of the newest run of an integration, looked up in an index: the history may be long."""
+    runs = select(Run.id).where(Run.integration_id == Integration.id, *where)
+    return runs.order_by(Run.started_at.desc(), Run.id.desc()).limit(1).correlate(Integration).scalar_subquery()

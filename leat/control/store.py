@@ -23,10 +23,12 @@ from leat.control.runs import (
     RunRecord,
     RunStatus,
     Trigger,
+    close_lost_runs,
     end_run,
     last_good_runs,
     last_runs,
     recent_runs,
+    running_runs,
     start_run,
 )
 from leat.control.tables import Integration, IntegrationConfig, IntegrationLog, IntegrationSystem
@@ -37,6 +39,7 @@ __all__ = [
     "RunRecord",
     "RunStatus",
     "Trigger",
+    "close_lost_runs",
     "end_run",
     "last_good_runs",
     "last_runs",
@@ -46,6 +49,7 @@ __all__ = [
     "recent_runs",
     "record_calls",
     "register",
+    "running_runs",
     "set_override",
     "start_run",
     "user_name",

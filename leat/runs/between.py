@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -19,35 +20,43 @@ log = logging.getLogger("leat.runs")
 
 
 def last_started(workspace: Workspace) -> dict[str, datetime]:
-    """Return when the last run of each integration began, UTC."""
+    """Return when the last run of each integration began, UTC; one that ended as busy is none."""
     from leat.control.store import last_runs
 
-    return {name: run.started_at for name, run in last_runs(workspace.store).items()}
+    return {name: run.started_at for name, run in last_runs(workspace.store, busy=False).items()}
 
 
-def due_integrations(workspace: Workspace, since: datetime, now: datetime) -> list[str]:
+def due_integrations(
+    workspace: Workspace, since: datetime, now: datetime, among: Collection[str] | None = None
+) -> list[str]:
     """Return the integrations whose schedule asks for a run.
 
-    That is the case when it was due after the last run began. One that has never run is due from ``since`` on, so that
-    a new declaration waits for its time.
+    That is the case when it was due after the last run began, and no run is under way. One that has never run is due
+    from ``since`` on, so that a new declaration waits for its time.
 
     Args:
         workspace: the project.
         since: when this process began to look after schedules, UTC.
         now: the time, UTC.
+        among: look at these only; None for all.
     """
     scheduled = {
         name: declaration
         for name, declaration in workspace.declarations.items()
-        if declaration.enabled and declaration.schedule
+        if declaration.enabled and declaration.schedule and (among is None or name in among)
     }
     if not scheduled:
         return []
-    started = last_started(workspace)
+    from leat.control.store import last_runs
+
+    last = last_runs(workspace.store, busy=False)
     result = []
     for name, declaration in scheduled.items():
+        run = last.get(name)
+        if run is not None and run.status == "running":
+            continue
         at = last_due(str(declaration.schedule), declaration.zone, now)
-        if at is not None and at > started.get(name, since):
+        if at is not None and at > (since if run is None else run.started_at):
             result.append(name)
     return result
 

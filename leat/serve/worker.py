@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import signal
 import threading
 import time
@@ -23,12 +24,14 @@ from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.pipelines.load.engine import Request
 from leat.pipelines.load.error_message import log_error
 from leat.runs import access, between, hooks, requests, signing_in
+from leat.runs.lost import LostRuns
 from leat.runs.run import run
 from leat.runs.warm import import_libraries
 from leat.serve.child import start_child
 from leat.serve.current import Current
 from leat.serve.lane import Lane
 from leat.serve.traces import Traces
+from leat.sources.driver import reads_control_store
 from leat.warehouse.session import Busy
 
 log = logging.getLogger("leat.serve.worker")
@@ -36,6 +39,8 @@ log = logging.getLogger("leat.serve.worker")
 _LOOK = 0.05  # seconds between looks at the segments
 _APPLY_BYTES = 8_000_000
 _PATIENCE = 25.0
+_ORDINARY = Request()
+_PORTION = 8  # integrations that a run loads side by side
 
 
 class Worker:
@@ -53,8 +58,9 @@ class Worker:
         self._next: dict[str, float] = {}
         self._unapplied = False
         self._applied_bytes = 0
+        self._lost = LostRuns()
         self.refetches = Lane("refetches", self._load)
-        self.schedules = Lane("schedules", self._load)
+        self.schedules = Lane("schedules", self._load_due)
         self.requested = Lane("requested", self._carry_out)
         self._upkeep = threading.Thread(target=self._look_after, name="upkeep", daemon=True)
         self._ended = threading.Event()
@@ -100,12 +106,12 @@ class Worker:
         }
         self.refetches.want(late)
 
-    def _load(self, names: Collection[str]) -> Collection[str]:
+    def _load(self, names: Collection[str], request: Request = _ORDINARY) -> Collection[str]:
         workspace = self._current.workspace()
         there = [name for name in names if name in workspace.declarations]
         try:
             with self._traces.span("run", integrations=there):
-                result = run(workspace, there, Request(), trigger="serve")
+                result = run(workspace, there, request, trigger="serve")
         except Busy:
             return there
         for each in result.integrations:
@@ -113,6 +119,31 @@ class Worker:
                 "%s: %s in %.2f s", each.integration, each.status, each.seconds, extra={"integration": each.integration}
             )
         return [each.integration for each in result.integrations if each.status == "busy"]
+
+    def _load_due(self, names: Collection[str]) -> Collection[str]:
+        """Run what is due, each once among all servers: in portions, each without what another server began meanwhile.
+
+        In a random order, because servers that began at the same place would wait for each other. A DuckDB warehouse
+        has one server only, and each run publishes it, so there everything is one portion.
+        """
+        workspace = self._current.workspace()
+        shared = workspace.warehouse.publication is None
+
+        def due(among: Collection[str]) -> Collection[str]:
+            return between.due_integrations(workspace, self._began, datetime.now(UTC), among)
+
+        request = Request(wanted=lambda name: bool(due([name])))
+        declared = workspace.declarations
+        left = [name for name in names if name in declared]
+        random.shuffle(left)
+        left.sort(key=lambda name: reads_control_store(declared[name].source))  # the others write to it
+        while left and not self._ended.is_set():
+            still = set(due(left))
+            left = [name for name in left if name in still]
+            portion, left = (left[:_PORTION], left[_PORTION:]) if shared else (left, [])
+            if portion:
+                self._load(portion, request)  # what is busy has begun elsewhere
+        return ()
 
     def _carry_out(self, ids: Collection[str]) -> Collection[str]:
         for run_id in ids:
@@ -124,6 +155,7 @@ class Worker:
         """Do what is due every few seconds, until the end."""
         due: tuple[tuple[str, float, Callable[[], object]], ...] = (
             ("schedules", 1, self._schedule),
+            ("lost runs", 5, lambda: self.refetches.want(self._lost.close(self._current.workspace()))),
             ("actions", 1, lambda: between.send_due(self._current.workspace())),
             ("webhooks", 0, self._apply),
             ("automations", 60, lambda: between.plan_due(self._current.workspace())),

@@ -84,6 +84,7 @@ class Request:
         only: by integration, the streams that are wanted; all where it isn't named. The cursor then stays.
         since: for a backfill, from when on to read; nothing is deleted and the cursor stays.
         dry: whether everything is taken back at the end.
+        wanted: asked with its name when nobody else runs an integration any more; one that isn't wanted ends as busy.
     """
 
     allow_deletes: bool = False
@@ -92,3 +93,4 @@ class Request:
     only: Mapping[str, frozenset[str]] = field(default_factory=dict)
     since: datetime | None = None
     dry: bool = False
+    wanted: Callable[[str], bool] | None = None

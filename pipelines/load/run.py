@@ -75,6 +75,7 @@ def run_integration(engine: Engine, name: str, request: Request) -> IntegrationR
     error: BaseException | None = None
     try:
         with engine.warehouse.exclusive(name) as lease:
+            _check_that_wanted(request, name)
             held = engine.held_by(lease)
             held.observe(name, "started")
             _load_with_retries(held, name, request, totals)
@@ -102,6 +103,12 @@ def run_integration(engine: Engine, name: str, request: Request) -> IntegrationR
         transient=transient,
         retry_after=getattr(error, "retry_after", None),
     )
+
+
+def _check_that_wanted(request: Request, name: str) -> None:
+    if request.wanted is not None and not request.wanted(name):
+        msg = f"another process has run integration {name} meanwhile"
+        raise Busy(msg)
 
 
 def _load_with_retries(engine: Engine, name: str, request: Request, totals: RunTotals) -> None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 
 import pytest
 import requests
+from sqlalchemy import update
 
+from leat.control.store import Declared, end_run, last_runs, open_control, recent_runs, register, start_run
+from leat.control.tables import Run
 from leat.hooks.segments import make_first_segment
 from leat.hooks.tables import EACH, create_tables
 from leat.warehouse.connect import open_warehouse
@@ -98,6 +103,30 @@ def test_one_replaces_the_other_and_no_request_fails(pair: tuple[Leat, Leat]) ->
         assert proxy.failures == []
         assert {status for _, status in proxy.answers} == {200}
         assert {url for url, _ in proxy.answers[after + 2 :]} == {two.url}
+
+
+def test_what_is_due_runs_once_however_many_servers_look(pair: tuple[Leat, Leat]) -> None:
+    first, second = pair
+    declared = (first.folder / "pipelines" / "tally.yaml").read_text()
+    names = [f"due_{n}" for n in range(12)]
+    for name in names:
+        path = first.folder / "pipelines" / f"{name}.yaml"
+        path.write_text(declared + "schedule: 0 0 1 1 *\n")
+    store = open_control(first.variables["LEAT_CONTROL"])
+    try:
+        register(store, dict.fromkeys(names, Declared("tally", "", "script", "")))
+        for name in names:
+            end_run(store, start_run(store, name, "serve", holds_lock=True), "loaded")
+        with served(first), served(second), store.connect() as connection:
+            connection.execute(update(Run).values(started_at=datetime(2020, 1, 1, tzinfo=UTC)))
+            connection.commit()
+            _until(lambda: {run.status for run in last_runs(store, busy=False).values()} == {"nothing_new"})
+            counts = Counter(run.integration for run in recent_runs(store, limit=100) if run.status != "busy")
+    finally:
+        store.dispose()
+        for name in names:
+            (first.folder / "pipelines" / f"{name}.yaml").unlink()
+    assert counts == dict.fromkeys(names, 2)  # the one of 2020, and one
 
 
 def test_a_server_that_has_the_number_of_another_is_noticed(pair: tuple[Leat, Leat]) -> None:

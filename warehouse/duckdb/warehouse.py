@@ -191,7 +191,7 @@ class DuckDBWarehouse:
         """Return None: whoever waits for the writer's lock asks for it again and again, and is counted nowhere."""
 
     @contextlib.contextmanager
-    def exclusive(self, name: str) -> Iterator[Lease]:
+    def exclusive(self, name: str, wait: float | None = None) -> Iterator[Lease]:
         """Hold the lock file of an integration."""
-        with file_lock(self.state / "landing" / f"{name}.lock", 0, f"integration {name}"):
+        with file_lock(self.state / "landing" / f"{name}.lock", wait or 0, f"integration {name}"):
             yield Lease(name)

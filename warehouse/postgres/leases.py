@@ -58,8 +58,12 @@ class Leases:
     _renewer: threading.Thread | None = None
 
     @contextlib.contextmanager
-    def hold(self, name: str) -> Iterator[Lease]:
+    def hold(self, name: str, wait: float | None = None) -> Iterator[Lease]:
         """Hold the right to run an integration, renewed while this process works.
+
+        Args:
+            name: the integration.
+            wait: seconds to wait for who has it; None for :attr:`wait`.
 
         Raises:
             Busy: another process has it.
@@ -68,7 +72,7 @@ class Leases:
         holder = f"{this_process()} {secrets.token_hex(8)}"
         _working.add(holder)
         try:
-            lease = Lease(name, self._wait_for(name, holder))
+            lease = Lease(name, self._wait_for(name, holder, self.wait if wait is None else wait))
             self._renew_from_now_on(lease)
             try:
                 yield lease
@@ -81,8 +85,8 @@ class Leases:
         finally:
             _working.discard(holder)
 
-    def _wait_for(self, name: str, holder: str) -> int:
-        deadline = time.monotonic() + self.wait
+    def _wait_for(self, name: str, holder: str, wait: float) -> int:
+        deadline = time.monotonic() + wait
         while (fence := self._take(name, holder)) is None:
             if time.monotonic() > deadline:
                 msg = f"integration {name} is locked by another process; retry later"

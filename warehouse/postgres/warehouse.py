@@ -251,9 +251,9 @@ class PostgresWarehouse:
             return int(rows.scalar_one())
 
     @contextlib.contextmanager
-    def exclusive(self, name: str) -> Iterator[Lease]:
+    def exclusive(self, name: str, wait: float | None = None) -> Iterator[Lease]:
         """Hold a lease, so that it works across machines too."""
         with self._connected() as connection:
             self._make_locks(connection)
-        with self.leases.hold(name) as lease:
+        with self.leases.hold(name, wait) as lease:
             yield lease
