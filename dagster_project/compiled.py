@@ -15,6 +15,7 @@ import dagster as dg
 from leat.catalog.describe import Described
 from leat.pipelines.declare.project import open_project
 from leat.pipelines.declare.table_names import ANALYTICS, TableName
+from leat.runs.core_files import leave_no_core
 from leat.runs.workspace import Workspace
 from leat.warehouse.dialect import DialectName
 
@@ -84,11 +85,12 @@ def project_folder() -> Path:
 
 
 def compile_folder(folder: Path) -> Compiled:
-    """Read the project of a folder, with the overrides of a control store that is a file.
+    """Read the project of a folder, with the overrides of a control store that is a file; a crash leaves no core.
 
     Raises:
         DeclarationError: with all mistakes of the first kind of file that has some.
     """
+    leave_no_core()
     compiled = Compiled(Workspace(open_project(folder), offline=True))
     _ = compiled.described  # now, and not in the middle of a definition
     return compiled

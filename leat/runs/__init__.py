@@ -9,6 +9,6 @@ somebody adds in the browser. Who may do what, and the audit log: access, auditi
 signing_in (in browsers), query_tables (what a query reads), saved_queries. Who may read the warehouse directly:
 clearance, granting, explaining. What is encrypted: keys, stored_secrets, data_keys (of columns and files) in
 encrypted_places; reveal shows it. changes says whether anything has changed since, monitoring how far behind a project
-is. printable makes text fit for a terminal. Processes: lifeline ends one with its parent, json_log is their log;
-dagster_process is where web and Dagster's UI meet, dagster_graphql what passes there.
+is. printable makes text fit for a terminal. Processes: lifeline ends one with its parent, core_files are what none
+leaves, json_log is their log; dagster_process is where web and Dagster's UI meet, dagster_graphql what passes there.
 """

