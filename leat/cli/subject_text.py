@@ -93,6 +93,8 @@ def print_report(report: Report) -> None:
         say(f"{table.table}: {counted(table.deleted, 'row')} deleted, {table.changed:,} changed")
     for stored in report.stored:
         say(f"control store, {stored.table} {stored.column}: {counted(stored.rows, 'row')}")
+    if report.keys:
+        say(f"{counted(report.keys, 'key')} of the person destroyed")
     for file in report.files:
         say(f"{file.path}: {file.done}")
     if report.withheld is not None:

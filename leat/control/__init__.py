@@ -10,5 +10,5 @@ actor (who acts). Of requests: budget_tables, budgets (rates that machines share
 webhook_tables, webhooks, happened (what they report), webhook_messages (lists, sending again), webhook_lists (what
 lists have), webhook_attempts. Of queries that people save: query_tables, saved_queries. Of what is encrypted:
 key_tables, keys, secret_store, own_secrets (those that leat makes). Of people whose data is erased or held:
-subject_tables, subjects, subject_sweep (looks for them in all tables here).
+subject_tables, subject_key (of the hashes), subjects (erasures), holds, subject_sweep (looks for them in all tables).
 """

@@ -31,6 +31,24 @@ class DataKeyRow(Table):
     retired_at: Mapped[datetime | None]
 
 
+class PersonKey(Table):
+    """The key of one identity of a person, encrypted with the data key ``wrapped_by``.
+
+    ``digest`` is the keyed hash of the identity. Of a destroyed key only ``kid`` is left, so that a value that nobody
+    can decrypt any more isn't taken for one whose key is missing.
+    """
+
+    __tablename__ = "person_key"
+    __table_args__ = (Index("ix_person_key_digest", "digest"), Index("ix_person_key_wrapped_by", "wrapped_by"))
+
+    kid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    digest: Mapped[str | None] = mapped_column(String(64))
+    wrapped_by: Mapped[str | None] = mapped_column(ForeignKey("data_key.kid"))
+    wrapped: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    destroyed_at: Mapped[datetime | None]
+
+
 class StoredSecret(Table):
     """A secret by its name, encrypted with the data key ``kid``; those that leat made itself begin with ``@``."""
 

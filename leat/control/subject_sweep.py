@@ -32,6 +32,7 @@ _NOT_SEARCHED = frozenset(
         "audit_event",
         "audit_key",
         "subject_key",
+        "person_key",
         "subject_tombstone",
         "subject_request",
         "subject_hold",

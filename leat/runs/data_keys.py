@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from leat.pipelines.declare.project import Project
-from leat.pipelines.load.cells import DataKey
+from leat.pipelines.load.cells import PERSON, DataKey, KeyDestroyed, is_persons
+from leat.sources.identity import Identity
 
 if TYPE_CHECKING:
+    from leat.control.keys.people import PeopleKeys
     from leat.control.keys.tree import DataKey as TreeKey
     from leat.control.keys.tree import Keys
 
@@ -28,6 +30,7 @@ class ColumnKeys:
 
     project: Project
     _keys: Keys | None = field(default=None, repr=False)
+    _people: PeopleKeys | None = field(default=None, repr=False)
 
     def current(self) -> DataKey:
         """Return the key to encrypt with, made if there is none yet."""
@@ -40,8 +43,30 @@ class ColumnKeys:
             yield _plain(key)
 
     def find(self, kid: str) -> DataKey:
-        """Return the key with an id."""
-        return _plain(self.tree().by_kid(kid.lower()))
+        """Return the key with an id.
+
+        Raises:
+            KeyDestroyed: it was that of a person who is erased.
+        """
+        if not is_persons(kid):
+            return _plain(self.tree().by_kid(kid.lower()))
+        key = self.people().find(kid.lower())
+        if key is None:
+            msg = f"the key {kid} was that of a person who is erased; nobody can decrypt its values any more"
+            raise KeyDestroyed(msg)
+        return _plain(key)
+
+    def of_people(self, people: Sequence[Identity], *, make: bool) -> Mapping[Identity, DataKey]:
+        """Return the key of each person, made where there is none; without ``make``, new ones aren't stored."""
+        return {person: _plain(key) for person, key in self.people().of(people, make=make).items()}
+
+    def people(self) -> PeopleKeys:
+        """Return the keys of people."""
+        if self._people is None:
+            from leat.control.keys.people import PeopleKeys
+
+            self._people = PeopleKeys(self.tree(), PERSON)
+        return self._people
 
     def tree(self) -> Keys:
         """Return the key tree; it is opened when the first key is needed."""

@@ -63,9 +63,11 @@ def places(workspace: Workspace) -> list[Place]:
 
 
 def _control_store(workspace: Workspace) -> Iterable[Place]:
+    from leat.control.keys.people import PeoplePlace
     from leat.control.secret_store import SecretsPlace
 
-    return [SecretsPlace(project_keys(workspace))]
+    keys = project_keys(workspace)
+    return [SecretsPlace(keys), PeoplePlace(keys)]
 
 
 PLACES: tuple[Callable[[Workspace], Iterable[Place]], ...] = (_control_store, columns_place, files_place)

@@ -121,7 +121,7 @@ def _tombstones(workspace: Workspace) -> Tombstones:
 
 def _held(workspace: Workspace, session: Session) -> Held:
     """Return whose data is on hold, as of now."""
-    from leat.control.subjects import read_holds
+    from leat.control.holds import read_holds
     from leat.pipelines.load.cells import Reader
     from leat.pipelines.load.mask_key import read_mask_key
     from leat.pipelines.load.sealed_texts import SealedTexts

@@ -132,6 +132,11 @@ class StreamOptions(_Model):
         description="Of the encrypted columns, those that are joined or compared: equal values then have equal "
         "ciphertexts. Columns of the key always have.",
     )
+    per_person: Flag | Names = Field(
+        default=False,
+        description="Of the encrypted columns, those that are encrypted by a key of the person whom the row is about, "
+        "which erasing that person destroys. true: all that aren't joined.",
+    )
     fresh_within: Duration | None = Field(default=None, description="The highest allowed age of the table (ISO 8601).")
     history: Flag = Field(default=False, description="Store every version of a row in <stream>_history.")
     max_delete_share: Number = Field(
@@ -219,7 +224,8 @@ class Declaration(_Model):
         options = self.options(stream.name)
         if not options.encrypt:
             return {}
-        return encrypted_columns(stream, options.encrypt, options.joined, {*options.exclude, *self.masked(stream)})
+        clear = {*options.exclude, *self.masked(stream)}
+        return encrypted_columns(stream, options.encrypt, options.joined, clear, options.per_person)
 
     @property
     def encrypts(self) -> bool:

@@ -22,7 +22,9 @@ def encryption_diagnostics(
             yield ("encrypt", i), f"unknown column {name!r}{meant(name, columns)}"
         elif name in options.exclude or name in masked:
             yield ("encrypt", i), f"{name} is {'excluded' if name in options.exclude else 'masked'}; do one of the two"
-    encrypted = encrypted_columns(stream, options.encrypt, options.joined, {*options.exclude, *masked})
+    clear = {*options.exclude, *masked}
+    encrypted = encrypted_columns(stream, options.encrypt, options.joined, clear, options.per_person)
+    yield from _of_people(stream, options, encrypted, masked)
     for i, name in enumerate(options.joined):
         if name not in encrypted:
             what = "is not encrypted" if name in columns else f"is no column{meant(name, columns)}"
@@ -37,6 +39,27 @@ def encryption_diagnostics(
                 yield ("checks", i, check.kind), f"{name} is encrypted; a check can't see its values"
             elif name in encrypted and not encrypted[name].joined:
                 yield ("checks", i, check.kind), f"{name} is encrypted; add it to `joined`, so that it can be compared"
+
+
+def _of_people(
+    stream: Stream, options: StreamOptions, encrypted: Mapping[str, Encrypted], masked: Collection[str]
+) -> Iterator[tuple[Loc, str]]:
+    """Yield what is wrong with the columns that are encrypted by keys of people."""
+    listed = options.per_person if isinstance(options.per_person, tuple) else ()
+    wanted = listed or [name for name, how in encrypted.items() if options.per_person and not how.joined]
+    if options.per_person and not wanted:
+        yield ("per_person",), "no column is encrypted that isn't joined; `per_person` is about columns of `encrypt`"
+    for i, name in enumerate(wanted):
+        at: Loc = ("per_person", i) if listed else ("per_person",)
+        if name not in encrypted:
+            yield at, f"{name} is not encrypted; `per_person` names columns of `encrypt`{meant(name, encrypted)}"
+        elif encrypted[name].joined:
+            yield at, f"{name} is joined or a key, so all its values need one key; leave it out of `per_person`"
+        elif not encrypted[name].person:
+            yield at, f"{name}: no column says whose it is, or several might; list only columns of one person"
+        elif (whose := encrypted[name].person) in options.exclude or whose in masked:
+            how = "excluded" if whose in options.exclude else "masked"
+            yield at, f"{name} is of the person in {whose}, which is {how}, so leat can't find their key"
 
 
 def _compared(check: Check) -> Collection[str]:

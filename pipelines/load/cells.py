@@ -6,6 +6,7 @@
     leat1:<kid>:r:<hex of nonce and ciphertext>       others: equal only in the same row of the same column
 
 Both are AES-SIV (RFC 5297) with 256-bit keys, which a project derives from its data key by HKDF-SHA-256 (RFC 5869).
+A key id that begins with ``p`` is that of a person (:mod:`leat.pipelines.load.people`); all others are hexadecimal.
 The nonce of the second form is a keyed hash of the column and the key of the row. So a row that comes again unchanged
 counts as unchanged, and a nonce that comes twice gives nothing away but that, which GCM couldn't promise.
 The text is hexadecimal, so that LOWER and UPPER in a query don't break it.
@@ -15,13 +16,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
+from leat.sources.identity import Identity
 from leat.warehouse.session import WarehouseError
 
 PREFIX = "leat1:"
@@ -30,6 +32,10 @@ TOKEN = re.compile(r"leat1:([\w.-]{1,64}):([dr]):([0-9a-f]{32,})", re.IGNORECASE
 NONCE = 16
 GROWTH, OVERHEAD = 2, 128
 """A value of so many bytes has a ciphertext of at most GROWTH times as many characters, and OVERHEAD."""
+PERSON = "p"
+"""So begin the ids of the keys of people."""
+DESTROYED = "(erased)"
+"""What is shown for a value whose key was destroyed with the erasure of a person."""
 _JOINED, _OF_ROW = b"leat joined", b"leat of a row"
 
 
@@ -51,11 +57,22 @@ class DataKeys(Protocol):
         """Give the key to encrypt with; nobody retires it before the block ends."""
 
     def find(self, kid: str) -> DataKey | None:
-        """Return the key with an id, an old one too; None when there is none."""
+        """Return the key with an id, an old one too; None when there is none.
+
+        Raises:
+            KeyDestroyed: it was that of a person who is erased.
+        """
+
+    def of_people(self, people: Sequence[Identity], *, make: bool) -> Mapping[Identity, DataKey]:
+        """Return the key of each person, made where there is none; without ``make``, new ones aren't stored."""
 
 
 class CellError(WarehouseError):
     """A cell can't be decrypted; the text says why and what to do next."""
+
+
+class KeyDestroyed(CellError):
+    """A cell can't be decrypted by anybody any more, because the person whose key it has was erased."""
 
 
 class Cipher:
@@ -132,12 +149,15 @@ class Reader:
         return replaced(value, self.decrypted)
 
     def decrypted(self, match: re.Match[str]) -> Any:
-        """Return the value of a token.
+        """Return the value of a token; :data:`DESTROYED` for that of a person who is erased.
 
         Raises:
             CellError: it can't be decrypted.
         """
-        return _value(self.plain(match)[0])
+        try:
+            return _value(self.plain(match)[0])
+        except KeyDestroyed:
+            return DESTROYED
 
     def plain(self, match: re.Match[str]) -> tuple[bytes, bytes | None]:
         """Return the plaintext of a token, and its nonce if it has one.
@@ -173,6 +193,11 @@ class Reader:
                 raise CellError(msg)
             cipher = self._ciphers[kid.lower()] = Cipher(key)
         return cipher
+
+
+def is_persons(kid: str) -> bool:
+    """Return whether the key of an id is that of a person."""
+    return kid.lower().startswith(PERSON)
 
 
 def placeholder(value: Any) -> Any:

@@ -13,6 +13,7 @@ from leat.pipelines.load import state
 from leat.pipelines.load.cells import CellError, Cipher, DataKey, DataKeys
 from leat.pipelines.load.engine import Engine
 from leat.pipelines.load.mask_key import read_mask_key
+from leat.pipelines.load.people import People, kinds_of
 from leat.pipelines.load.plan import LoadPlan
 from leat.pipelines.load.state import State
 from leat.pipelines.load.writing import writing
@@ -52,6 +53,15 @@ def cipher_of(engine: Engine, plan: LoadPlan) -> Cipher | None:
     if plan.column_key is None:
         return None
     return Cipher(_key(engine, plan.column_key), read_mask_key(engine.project))
+
+
+def people_of(engine: Engine, plan: LoadPlan) -> People | None:
+    """Return what gives the ciphers of people; None if no column of a load is encrypted by their keys."""
+    if not any(how.person for schema in plan.tables.values() for how in schema.encrypted.values()):
+        return None
+    kinds, tombstones = kinds_of(plan.declaration.every_stream()), engine.tombstones()
+    nonce_key = read_mask_key(engine.project)
+    return People(plan.declaration.name, _keys(engine), nonce_key, tombstones, kinds, make=not plan.dry)
 
 
 def is_overtaken(plan: LoadPlan, before: State) -> bool:

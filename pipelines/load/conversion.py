@@ -16,6 +16,7 @@ from leat.pipelines.load.casting import cast_column
 from leat.pipelines.load.cells import GROWTH, OVERHEAD, Cipher
 from leat.pipelines.load.encrypting import compared, encrypted, plain_types, present
 from leat.pipelines.load.forgetting import WITHHELD, Forgetting
+from leat.pipelines.load.people import People
 from leat.pipelines.load.table_schema import TableSchema
 from leat.sources.batch import clean, to_json
 from leat.sources.column_domain import outside
@@ -33,7 +34,7 @@ MAX_RECORD = 10_000
 
 _NO_KEY = frozenset({"", "None", "null"})
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*"|`[^`]*`""")
-_WITHHELD = "not stored, because columns of this stream are masked or left out"
+_WITHHELD = "not stored, because columns of this stream are masked, left out or encrypted per person"
 
 
 class BrokenContract(Permanent):
@@ -57,6 +58,7 @@ class Conversion:
         excluding: streams with columns left out; none of their records is written as it came.
         erased: what erasing does to the rows of each stream; empty when nobody is erased.
         cipher: encrypts values; None where no column is encrypted.
+        people: gives the ciphers of people; None where no column is encrypted by keys of people.
     """
 
     tables: Mapping[str, TableSchema]
@@ -64,6 +66,7 @@ class Conversion:
     excluding: frozenset[str] = frozenset()
     erased: Mapping[str, Forgetting] = field(default_factory=dict)
     cipher: Cipher | None = None
+    people: People | None = None
 
     def mask(self, value: str) -> str:
         """Return the keyed hash of a value: equal values stay equal, across streams and integrations too."""
@@ -159,7 +162,7 @@ def _private(integration: str, stream: str, table: pa.Table, conversion: Convers
     schema = conversion.tables[stream]
     if stream in conversion.erased:
         table = conversion.erased[stream].rows(table)
-    table = encrypted(f"{integration}.{stream}", table, schema, conversion.cipher)
+    table = encrypted(f"{integration}.{stream}", table, schema, conversion.cipher, conversion.people)
     for name in schema.masked:
         index = table.column_names.index(name)
         table = table.set_column(index, table.schema.field(index), _hashed(table.column(index), conversion.mask))
@@ -179,7 +182,8 @@ def quarantine_data(event: Quarantined, conversion: Conversion) -> dict[str, Any
     digest = conversion.mask(clean(event.record))
     schema = conversion.tables[event.stream]
     event = _forgotten(event, conversion)
-    withheld = bool(schema.masked) or event.stream in conversion.excluding
+    of_people = any(how.person for how in schema.encrypted.values())  # a broken record doesn't say whose key it needs
+    withheld = bool(schema.masked) or of_people or event.stream in conversion.excluding
     private = withheld or bool(schema.encrypted)
     record = _WITHHELD if withheld else _cut(clean(event.record))
     if private and not withheld:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from leat.pipelines.declare.encryption import Encrypted
 from leat.pipelines.load.cells import Cipher
+from leat.pipelines.load.people import People
 from leat.pipelines.load.table_schema import TableSchema
 from leat.sources.domain import arrow_value
 from leat.sources.errors import Permanent
@@ -19,7 +20,9 @@ class NotComparable(Permanent):
     """A driver names rows by a column whose ciphertexts can't be compared."""
 
 
-def encrypted(name: str, table: pa.Table, schema: TableSchema, cipher: Cipher | None) -> pa.Table:
+def encrypted(
+    name: str, table: pa.Table, schema: TableSchema, cipher: Cipher | None, people: People | None = None
+) -> pa.Table:
     """Return a table with ciphertexts in the encrypted columns.
 
     Args:
@@ -27,6 +30,7 @@ def encrypted(name: str, table: pa.Table, schema: TableSchema, cipher: Cipher | 
         table: the rows, in the declared types.
         schema: of the stream's table.
         cipher: encrypts; None only where nothing is encrypted.
+        people: gives the ciphers of people; None only where no column is encrypted by them.
     """
     if not schema.encrypted:
         return table
@@ -34,10 +38,13 @@ def encrypted(name: str, table: pa.Table, schema: TableSchema, cipher: Cipher | 
 
     cipher = present(cipher)
     rows = [] if all(each.joined for each in schema.encrypted.values()) else _row_names(table, schema)
+    ciphers = {"": [cipher] * len(table)}
+    for person in sorted({how.person for how in schema.encrypted.values() if how.person}):
+        ciphers[person] = _present(people).of(name.partition(".")[2], person, table.column(person), cipher)
     columns = {
         column: _joined(table.column(column), how, cipher)
         if how.joined
-        else _of_rows(table.column(column), f"{name}\0{column}\0".encode(), rows, how, cipher)
+        else _of_rows(table.column(column), f"{name}\0{column}\0".encode(), rows, how, ciphers[how.person])
         for column, how in schema.encrypted.items()
     }
     for column, values in columns.items():
@@ -56,6 +63,13 @@ def present(cipher: Cipher | None) -> Cipher:
         msg = "columns are to be encrypted, and there is no key"
         raise RuntimeError(msg)
     return cipher
+
+
+def _present(people: People | None) -> People:
+    if people is None:
+        msg = "columns are to be encrypted by keys of people, and there are none"
+        raise RuntimeError(msg)
+    return people
 
 
 def compared(integration: str, stream: str, column: str, how: Encrypted, value: Any, cipher: Cipher | None) -> str:
@@ -83,12 +97,12 @@ def _joined(column: Any, how: Encrypted, cipher: Cipher) -> Any:
     return pa.array(values, pa.string()).take(encoded.indices)
 
 
-def _of_rows(column: Any, place: bytes, rows: list[bytes], how: Encrypted, cipher: Cipher) -> Any:
+def _of_rows(column: Any, place: bytes, rows: list[bytes], how: Encrypted, ciphers: list[Cipher]) -> Any:
     import pyarrow as pa
 
     values = [
         None if value is None else cipher.of_row(place + row, how.type, value)
-        for row, value in zip(rows, column.to_pylist(), strict=True)
+        for row, value, cipher in zip(rows, column.to_pylist(), ciphers, strict=True)
     ]
     return pa.array(values, pa.string())
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from leat.files import make_private
 from leat.pipelines.load import state
-from leat.pipelines.load.column_key import cipher_of
+from leat.pipelines.load.column_key import cipher_of, people_of
 from leat.pipelines.load.conversion import Conversion
 from leat.pipelines.load.encrypting import compared
 from leat.pipelines.load.engine import Engine
@@ -58,7 +58,7 @@ def extract(engine: Engine, plan: LoadPlan) -> Landed | None:
             wanted = {name: plan.tables[name] for name in plan.streams}
             mask_key = cache(partial(read_mask_key, engine.project))
             erased, cipher = _erased(engine, plan), cipher_of(engine, plan)
-            conversion = Conversion(wanted, mask_key, excluding, erased, cipher)
+            conversion = Conversion(wanted, mask_key, excluding, erased, cipher, people_of(engine, plan))
             land(landed, declaration.name, events, conversion, lambda phase: engine.observe(declaration.name, phase))
         except BaseException:
             landed.remove()

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from leat.pipelines.load import state
-from leat.pipelines.load.cells import PREFIX, TOKEN, Cipher, DataKeys, Reader
+from leat.pipelines.load.cells import PREFIX, TOKEN, Cipher, DataKeys, Reader, is_persons
 from leat.pipelines.load.table_schema import TableSchema
 from leat.warehouse.publication import rewrite_next_version
 from leat.warehouse.session import Session, Warehouse, quote
@@ -152,4 +152,5 @@ def _columns(session: Session) -> list[_Column]:
 
 
 def _again(text: str, reader: Reader, cipher: Cipher) -> str:
-    return TOKEN.sub(lambda match: cipher.again(*reader.plain(match)), text)
+    """Return a text with the ciphertexts of another cipher; keys of people stay, because they are wrapped again."""
+    return TOKEN.sub(lambda match: match[0] if is_persons(match[1]) else cipher.again(*reader.plain(match)), text)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from leat.pipelines.load.cells import PREFIX, TOKEN, CellError, Reader, as_text
+from leat.pipelines.load.cells import NONCE, PREFIX, TOKEN, CellError, KeyDestroyed, Reader, as_text, is_persons
 from leat.warehouse.session import Session, quote
 
 _BATCH = 20_000
@@ -23,9 +23,13 @@ class SealedTexts:
 
     Attributes:
         reader: decrypts.
+        shared: id of the key that encrypts what replaces a value whose key is a person's; None where there is none.
+        ending: ids of the keys of people that are about to be destroyed.
     """
 
     reader: Reader
+    shared: str | None = None
+    ending: frozenset[str] = frozenset()
 
     def of(self, session: Session, table: str, column: str) -> Iterator[tuple[str, str]]:
         """Yield each different text of a column that has an encrypted value in it: as it is stored, and in clear.
@@ -71,6 +75,13 @@ class SealedTexts:
         match = TOKEN.fullmatch(stored)
         return clear if match is None else self._again(match, clear)
 
+    def lasting(self, stored: str) -> str:
+        """Return the ciphertext of the same value by a key that stays, for one whose key is about to be destroyed."""
+        match = TOKEN.fullmatch(stored)
+        if match is None or self.shared is None or match[1].lower() not in self.ending:
+            return stored
+        return self.reader.cipher(self.shared).again(*self.reader.plain(match))
+
     def changed(self, text: str, change: Callable[[str], str]) -> str:
         """Return a text in which every encrypted value is changed, and encrypted again; nothing of it is in clear."""
         if PREFIX not in text.lower():
@@ -94,8 +105,12 @@ class SealedTexts:
                 continue
 
     def _again(self, match: re.Match[str], clear: str) -> str:
-        plain, nonce = self.reader.plain(match)
-        return self.reader.cipher(match[1]).again(plain[:1] + clear.encode("utf-8", "surrogatepass"), nonce)
+        try:
+            plain, nonce = self.reader.plain(match)
+        except KeyDestroyed:  # only texts are replaced, and those of rows have a nonce
+            plain, nonce = b"s", bytes.fromhex(match[3])[:NONCE]
+        kid = match[1] if self.shared is None or not is_persons(match[1]) else self.shared
+        return self.reader.cipher(kid).again(plain[:1] + clear.encode("utf-8", "surrogatepass"), nonce)
 
 
 def placeholders(values: list[str]) -> str:

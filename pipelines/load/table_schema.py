@@ -42,7 +42,10 @@ class TableSchema:
     def as_json(self) -> dict[str, Any]:
         """Return the schema as a JSON value."""
         value = {**asdict(self), "key": list(self.key), "masked": list(self.masked)}
-        if not self.encrypted:  # as earlier versions of leat have stored it
+        for how in value["encrypted"].values():
+            if not how["person"]:  # as earlier versions of leat have stored it
+                del how["person"]
+        if not self.encrypted:
             del value["encrypted"]
         return value
 

@@ -149,7 +149,11 @@ def test_json_is_as_documented(tmp_path: Path) -> None:
         assert differs(leat.json(command), documented_json()[command]) == []
     assert leat.json("keys", "rotate") == {"leat": 1, "command": "keys rotate", "kek": False, "keys": 1}
     done = leat.json("keys", "reencrypt")
-    assert (done["values"], len(done["retired"]), done["in_use"]) == ({"secrets of the control store": 1}, 1, {})
+    assert (done["values"], len(done["retired"]), done["in_use"]) == (
+        {"secrets of the control store": 1, "keys of people": 0},
+        1,
+        {},
+    )
     states = [(key["state"], key["values"]) for key in leat.json("keys")["keys"]]
     assert states == [("retired", 0), ("current", 1)]
     assert leat.json("keys", "rotate", "--kek")["keys"] == 1

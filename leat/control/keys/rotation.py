@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from leat.control.audit_events import note
 from leat.control.engine import writing
-from leat.control.key_tables import DataKeyRow, StoredSecret
+from leat.control.key_tables import DataKeyRow, PersonKey, StoredSecret
 from leat.control.keys.locks import alone
 from leat.control.keys.tree import CURRENT, OLD, RETIRED, Keys, context_of, live_rows
 from leat.warehouse.session import Busy
@@ -101,10 +101,10 @@ def rewrap(keys: Keys) -> list[DataKeyRow]:
             row.kek, row.wrapped = wrapped.kek, wrapped.text
         after = sorted({row.kek for row in rows})
         note(session, "key.rewrapped", {"keys": len(rows), "before": sorted(before), "after": after})
-        _erase_for_good(session)
+        erase_for_good(session)
         session.flush()
         session.expunge_all()
-    _shorten_log(keys.engine)
+    shorten_log(keys.engine)
     return rows
 
 
@@ -145,7 +145,7 @@ def reencrypt(
         else:
             in_use[kid] = reason
     if retired:
-        _shorten_log(keys.engine)
+        shorten_log(keys.engine)
     return Reencrypted(values, retired, in_use)
 
 
@@ -172,7 +172,7 @@ def _retire_unused(keys: Keys, places: Sequence[Place], kid: str) -> str | None:
     """Retire a key that nobody holds, if no place has a value of it.
 
     Places are asked before the transaction, for that may take long, and on SQLite all others would wait. Nothing can
-    come to them meanwhile but in a transaction of the control store, whose secrets are therefore counted again.
+    come to them meanwhile but in a transaction of the control store, whose rows are therefore counted again.
     """
     for place in places:
         if left := place.count([kid]):
@@ -183,20 +183,22 @@ def _retire_unused(keys: Keys, places: Sequence[Place], kid: str) -> str | None:
             return None
         if late := session.scalar(select(func.count()).select_from(StoredSecret).filter_by(kid=kid)):
             return f"{late} secrets were stored meanwhile"
-        _erase_for_good(session)
+        if late := session.scalar(select(func.count()).select_from(PersonKey).filter_by(wrapped_by=kid)):
+            return f"{late} keys of people were stored meanwhile"
+        erase_for_good(session)
         row.state, row.wrapped, row.retired_at = RETIRED, None, datetime.now(UTC)
         note(session, "key.retired", {"purpose": row.purpose, "key": kid})
         session.flush()
     return None
 
 
-def _erase_for_good(session: Session) -> None:
+def erase_for_good(session: Session) -> None:
     """Let SQLite overwrite what this transaction deletes and replaces; Postgres has no such thing."""
     if session.get_bind().dialect.name == "sqlite":
         session.execute(text("PRAGMA secure_delete = on"))
 
 
-def _shorten_log(engine: Engine) -> None:
+def shorten_log(engine: Engine) -> None:
     """Empty SQLite's log, which has the pages as they were; a reader may prevent that, and then the next does it."""
     if engine.dialect.name == "sqlite":
         raw = engine.raw_connection()  # within a transaction it would be refused

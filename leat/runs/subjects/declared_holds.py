@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from leat.control.subjects import DeclaredHold, declare_holds, read_holds
+from leat.control.holds import DeclaredHold, declare_holds, read_holds
 from leat.pipelines.load.cells import Reader
 from leat.pipelines.load.sealed_texts import SealedTexts
 from leat.runs.subjects.identities import is_loaded, link

@@ -5,6 +5,7 @@
     tombstones   first, so that nothing of the person is loaded from now on
     memory       what drivers remember and what was landed is removed; no integration runs meanwhile
     warehouse    all tables, in one transaction
+    keys         the person's own keys are destroyed, so that backups can't be read either
     models       built again, and published
     store        the control store, then files
     proof        every place is searched
@@ -16,12 +17,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from leat.control import subject_sweep as store
+from leat.control.keys.people import destroy_keys, ids_of
 from leat.control.subjects import RequestRow, begin_erasure, end_erasure, find_requests
 from leat.control.subjects import lift as lift_tombstones
+from leat.pipelines.load.sealed_texts import SealedTexts
 from leat.runs.run import refresh_and_publish
 from leat.runs.subjects.erased_loads import note_loads, rename_violations
 from leat.runs.subjects.files import NamedFile, erase_files, forget_memory
@@ -61,6 +64,7 @@ class Report:
         stored: what was erased in the control store.
         files: what became of files that named the person.
         memory: folders of drivers that were removed.
+        keys: how many keys of the person were destroyed.
         published: whether readers have the new version.
         withheld: why they don't.
         left: what still names the person where it should not.
@@ -72,6 +76,7 @@ class Report:
     stored: list[store.StoredIn] = field(default_factory=list)
     files: list[NamedFile] = field(default_factory=list)
     memory: list[str] = field(default_factory=list)
+    keys: int = 0
     published: bool = True
     withheld: str | None = None
     left: list[Left] = field(default_factory=list)
@@ -122,10 +127,11 @@ def erase(
         request = begin_erasure(workspace.store, person.given, person.listed, now)
         report = Report(request.id, list(map(shown, request.identities)))
         person.identities = dict.fromkeys(request.identities, "") | person.identities
-        who = Asked(person, masks_of(workspace, person.listed), texts_of(workspace))
+        who = Asked(person, masks_of(workspace, person.listed), _texts(workspace, person.listed))
         stones = _tombstones(workspace, person.listed)
         observe("erasing rows")
         renamed = _erase_rows(workspace, who, stones, report, now)
+        report.keys = destroy_keys(workspace.store, person.listed, now)
     observe("building models, publishing")
     _refresh(workspace, report)
     workspace.warehouse.compact([each.table for each in report.tables])
@@ -153,6 +159,11 @@ def lift(workspace: Workspace, given: Identity, reason: str, now: datetime | Non
     at = now or datetime.now(UTC)
     requests = find_requests(workspace.store, given)
     return sum(lift_tombstones(workspace.store, request.id, reason, at) for request in requests)
+
+
+def _texts(workspace: Workspace, identities: Sequence[Identity]) -> SealedTexts | None:
+    texts = texts_of(workspace)
+    return None if texts is None else replace(texts, ending=ids_of(workspace.store, identities))
 
 
 def _running(workspace: Workspace, given: Identity) -> RequestRow | None:
@@ -216,4 +227,5 @@ def _summary(report: Report) -> dict[str, object]:
         "tables": {each.table: [each.deleted, each.changed] for each in report.tables},
         "stored": {f"{each.table}.{each.column}": each.rows for each in report.stored},
         "files": len(report.files),
+        "keys": report.keys,
     }

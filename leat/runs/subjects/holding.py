@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from leat.control.subjects import HoldRow, place_hold, read_holds, release_hold
+from leat.control.holds import HoldRow, place_hold, read_holds, release_hold
 from leat.runs.subjects.declared_holds import follow_declared
 from leat.runs.subjects.identities import Person
 from leat.runs.subjects.opened import asked, may

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from leat.control.holds import HoldRow, read_holds
 from leat.control.subject_sweep import StoredIn, find_stored, rows_stored
-from leat.control.subjects import HoldRow, RequestRow, find_requests, read_holds
+from leat.control.subjects import RequestRow, find_requests
 from leat.files import draft_of
 from leat.runs.access import record
 from leat.runs.subjects.declared_holds import follow_declared

@@ -80,10 +80,10 @@ def texts_of(workspace: Workspace) -> SealedTexts | None:
     Raises:
         Forbidden: who runs this process may not decrypt all of them.
     """
-    if not workspace.encrypts:
-        with workspace.warehouse.snapshot() as session:
-            if not is_loaded(session) or state.read_column_key(session) is None:
-                return None
+    with workspace.warehouse.snapshot() as session:
+        kid = state.read_column_key(session) if is_loaded(session) else None
+    if kid is None and not workspace.encrypts:
+        return None
     for name, declaration in workspace.declarations.items():
         streams = [stream.name for stream in declaration.selected() if declaration.encrypted(stream)]
         require(
@@ -91,7 +91,7 @@ def texts_of(workspace: Workspace) -> SealedTexts | None:
             "decrypt",
             [Resource("stream", each, integration=name, stream=each, tags=frozenset({"personal"})) for each in streams],
         )
-    return SealedTexts(Reader(workspace.column_keys))
+    return SealedTexts(Reader(workspace.column_keys), kid)
 
 
 def masks_of(workspace: Workspace, identities: Sequence[Identity]) -> dict[Identity, str]:

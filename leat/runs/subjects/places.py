@@ -70,8 +70,11 @@ PLACES = (
           "somebody on hold isn't erased; the identities are removed when the hold ends"),
     Place("encrypted columns", "ciphertexts of values, wherever they are", "erased",
           "decrypted to be compared, and replaced by the ciphertext of what replaces the value"),
+    Place("keys of people", "keys that columns declared per_person are encrypted with", "erased",
+          "destroyed, so that nobody can decrypt these columns any more, also not in a backup of the warehouse"),
     Place("backups", "copies of the warehouse and the control store", "outside",
-          "leat doesn't make them and can't reach them: let them expire, and erase again after restoring one"),
+          "leat doesn't make them and can't reach them: let them expire, those of the control store first, which have "
+          "the person's keys; erase again after restoring one"),
     Place("leat serve", "reports and pages in its memory", "made again",
           "they belong to a version of the warehouse, and go when the next one is published"),
     Place("exports", "files that people saved, mails, tickets", "outside", "leat doesn't know where they are"),

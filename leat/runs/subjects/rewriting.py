@@ -140,7 +140,7 @@ def _again(texts: SealedTexts, stored: str | None, opened: str | None, value: st
     """Return what is stored of a value: its ciphertext, where there was one."""
     if stored is None or value is None or value in _INSTEAD.values() or TOKEN.fullmatch(stored) is None:
         return value
-    return stored if value == opened else texts.sealed(stored, value)
+    return texts.lasting(stored) if value == opened else texts.sealed(stored, value)
 
 
 def _matters(column: Column | None) -> bool:
