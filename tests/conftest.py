@@ -10,6 +10,7 @@ import gc
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ import pytest
 from hypothesis import settings as properties
 
 from leat.demo.servers.process import Process
+from leat.quality.expectations import later_grammars
 from leat.sources import settings
 from tests.kit import examples  # noqa: F401 - registers the profile
 from tests.kit.databases import NewDatabase
@@ -37,8 +39,13 @@ _IN_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of its own t
 
 
 def pytest_configure() -> None:
-    """Let tests write into memory where it has room, unless ``TMPDIR`` says where; the workers inherit that."""
+    """Let tests write into memory where it has room, unless ``TMPDIR`` says where; the workers inherit that.
+
+    While a worker collects tests, Python rarely looks for garbage, as there is little, and jsonschema makes no parsers.
+    """
     properties.load_profile("leat")
+    gc.set_threshold(200_000, 20, 20)
+    sys.modules.setdefault("rfc3987_syntax", later_grammars())
     if "TMPDIR" in os.environ or not _IN_MEMORY.is_dir():
         return
     runs_programs = not os.statvfs(_IN_MEMORY).f_flag & os.ST_NOEXEC  # tests write some and start them

@@ -26,10 +26,12 @@ import tests.kit.child  # noqa: F401
 from leat.control.engine import open_control
 from leat.pipelines.load.conversion import Conversion
 from leat.pipelines.load.landing import Landed, land
+from leat.quality.expectations import import_expectations
 from leat.sources.events import Cursor
 
 _NOT_NEEDED = ("leat.control.migrations", "leat.dagster_project", "leat.demo")
 
+import_expectations()  # before the modules that import it as it is, which takes twice as long
 with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):  # the command asks for a tty
     for _module in pkgutil.walk_packages(leat.__path__, "leat."):
         if not _module.name.startswith(_NOT_NEEDED):
