@@ -6,14 +6,16 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Literal
 
-from leat.assets.materialize import ModelError, drop, materialize
+from leat.assets.changed_keys import Deltas
+from leat.assets.materialize import ModelError, drop
 from leat.assets.model import Model
 from leat.assets.model_history import TypeChange, close_history, write_history
+from leat.assets.rebuild import Before, Identity, forget, rebuild
 from leat.pipelines.declare.sql_file import without
 from leat.pipelines.declare.table_names import ANALYTICS, TableName
 from leat.pipelines.load import state
@@ -45,14 +47,13 @@ _NEWEST = "CAST(count(*) AS VARCHAR) || ' ' || max(load_id)"
 """A load of one integration may be committed after a later one of another."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Built:
-    fingerprint: str
-    rows: int
-
-
 def build(
-    session: Session, models: Sequence[Model], now: datetime, broken: Mapping[str, str] = MappingProxyType({})
+    session: Session,
+    models: Sequence[Model],
+    now: datetime,
+    broken: Mapping[str, str] = MappingProxyType({}),
+    *,
+    whole: bool = False,
 ) -> list[ModelResult]:
     """Build models; the transaction is the caller's to commit.
 
@@ -63,6 +64,7 @@ def build(
         now: the time of the run, UTC.
         broken: models that failed in an earlier attempt or whose files have mistakes, and why. They stay as they were
             built last, and so do those that read them.
+        whole: whether all models are built, and all of their rows, changed or not.
 
     Raises:
         ModelError: the database refused a model. On both engines the transaction can't go on after that; the attempt
@@ -72,11 +74,13 @@ def build(
     session.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(ANALYTICS)}")
     execute_all(session, session.dialect.settings("models"))
     stored = session.execute("SELECT model, fingerprint, row_count FROM leat.models")
-    before = {name: _Built(fingerprint, rows) for name, fingerprint, rows in stored}
+    before = {name: Before(fingerprint, rows) for name, fingerprint, rows in stored}
     for name in before.keys() - {model.name for model in models} - broken.keys():
         drop(session, name)
         close_history(session, name)
+        forget(session, name)
         session.execute("DELETE FROM leat.models WHERE model = ?", (name,))
+    deltas = Deltas(frozenset(each for model in models for each in model.models_by_grain()))
     after: dict[str, str] = {}
     read = {model.name for model in models}
     results = {n: ModelResult(n, "failed", 0, 0.0, why) for n, why in broken.items() if n not in read}
@@ -85,7 +89,7 @@ def build(
         old = before.get(model.name)
         if stays is not None and old is not None:
             after[model.name] = old.fingerprint
-        results[model.name] = stays or _build(session, model, old, after, now)
+        results[model.name] = stays or _build(session, model, old, after, now, deltas, whole=whole)
     return list(results.values())
 
 
@@ -99,7 +103,16 @@ def _stays(model: Model, results: Mapping[str, ModelResult], broken: Mapping[str
     return None
 
 
-def _build(session: Session, model: Model, before: _Built | None, after: dict[str, str], now: datetime) -> ModelResult:
+def _build(
+    session: Session,
+    model: Model,
+    before: Before | None,
+    after: dict[str, str],
+    now: datetime,
+    deltas: Deltas,
+    *,
+    whole: bool,
+) -> ModelResult:
     began = time.perf_counter()
     inputs = {str(table): session.columns(table.schema, table.name) for table in model.inputs}
     absent = [table for table in model.inputs if not inputs[str(table)]]
@@ -111,21 +124,19 @@ def _build(session: Session, model: Model, before: _Built | None, after: dict[st
             after[model.name] = before.fingerprint
         reason = f"{needed[0]} hasn't been {'built' if needed[0].schema == ANALYTICS else 'loaded'} yet"
         return ModelResult(model.name, "skipped", 0, 0.0, reason)
-    changes = {str(table): _version(session, table, after, model.loads) for table in model.inputs}
-    fingerprint = _fingerprint(model, session, inputs, changes)
-    after[model.name] = fingerprint
+    identity = _identity(model, session, inputs, after)
+    after[model.name] = identity.fingerprint
     exists = bool(session.columns(ANALYTICS, model.name))
-    if before is not None and before.fingerprint == fingerprint and exists:
+    if before is not None and before.fingerprint == identity.fingerprint and exists and not whole:
         return ModelResult(model.name, "unchanged", before.rows, time.perf_counter() - began, "no input has changed")
     if absent:
         model = _without(session, model, absent)
     try:
-        materialize(session, model)
+        rows, reason = rebuild(session, model, before if exists else None, identity, deltas, whole=whole)
         if model.history:
             write_history(session, model, now)
         else:
             close_history(session, model.name)
-        rows = int(session.execute(f"SELECT count(*) FROM {quote(ANALYTICS, model.name)}")[0][0])
     except TypeChange as change:
         raise ModelError(str(change), model.name) from change
     except Exception as error:
@@ -137,16 +148,19 @@ def _build(session: Session, model: Model, before: _Built | None, after: dict[st
         )
         raise ModelError(msg, model.name) from error
     session.execute("DELETE FROM leat.models WHERE model = ?", (model.name,))
-    state.insert(session, "models", [(model.name, fingerprint, now, rows)])
-    reason = "built for the first time" if before is None or not exists else "its query or an input has changed"
+    state.insert(session, "models", [(model.name, identity.fingerprint, now, rows)])
     return ModelResult(model.name, "built", rows, time.perf_counter() - began, reason)
 
 
 def _without(session: Session, model: Model, absent: Sequence[TableName]) -> Model:
     """Return a model that reads optional tables that aren't there as empty."""
     missing = {str(table): model.optional[str(table)] for table in absent}
-    dialect = session.dialect
-    return replace(model, sql={**model.sql, dialect.name: without(model.sql[dialect.name], dialect, missing)})
+    dialect, grain = session.dialect, model.grain
+    if grain is not None:
+        first, second = (without(text, dialect, missing) for text in grain.selects[dialect.name])
+        grain = replace(grain, selects={**grain.selects, dialect.name: (first, second)})
+    sql = {**model.sql, dialect.name: without(model.sql[dialect.name], dialect, missing)}
+    return replace(model, sql=sql, grain=grain)
 
 
 def _version(session: Session, table: TableName, after: Mapping[str, str], loads: Sequence[str] | None) -> str | None:
@@ -167,14 +181,18 @@ def _version(session: Session, table: TableName, after: Mapping[str, str], loads
     return None if rows[0][0] is None else str(rows[0][0])
 
 
-def _fingerprint(
-    model: Model,
-    session: Session,
-    inputs: Mapping[str, Mapping[str, str]],
-    changes: Mapping[str, str | None],
-) -> str:
+def _identity(
+    model: Model, session: Session, inputs: Mapping[str, Mapping[str, str]], after: Mapping[str, str]
+) -> Identity:
+    versions = {str(table): _version(session, table, after, model.loads) for table in model.inputs}
     described: list[Any] = [model.sql[session.dialect.name], model.materialized, model.description, dict(model.columns)]
     described += [[check.model_dump(mode="json") for check in model.checks]]
     described += [list(model.key)] if model.history else []
-    text = json.dumps([described, {name: list(columns.items()) for name, columns in inputs.items()}, changes])
-    return hashlib.sha256(text.encode()).hexdigest()
+    described += [] if model.grain is None else [list(model.grain.columns)]
+    described = [described, {name: list(columns.items()) for name, columns in inputs.items()}]
+    form = [*described, *([] if model.grain is None else [asdict(model.grain), state.read_column_key(session)])]
+    return Identity(_hash([*described, versions]), _hash(form), versions)
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from leat.assets.grain import Grain
 from leat.pipelines.declare.declaration import Check
 from leat.pipelines.declare.table_names import ANALYTICS, TableName
 from leat.pipelines.declare.values import Flag, Names
@@ -28,6 +29,7 @@ class Header(BaseModel):
     checks: tuple[Check, ...] = ()
     optional: Names = ()
     history: Flag = False
+    grain: Names = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Model:
             :func:`leat.assets.lineage.column_lineage`); empty when an input isn't declared: its columns are unknown.
         history: whether leat stores every version of a row.
         key: the columns of its first check ``unique``; empty when it has none.
+        grain: how its rows are built of the rows that changed; None if it is always rebuilt whole.
     """
 
     name: str
@@ -66,7 +69,14 @@ class Model:
     lineage: Mapping[str, Sequence[tuple[str, str]]]
     history: bool
     key: tuple[str, ...]
+    grain: Grain | None = None
 
     def models(self) -> tuple[str, ...]:
         """Return the names of the models that it reads."""
         return tuple(table.name for table in self.inputs if table.schema == ANALYTICS)
+
+    def models_by_grain(self) -> tuple[str, ...]:
+        """Return the names of the models whose changed rows say which of its own are built again."""
+        inputs = () if self.grain is None else self.grain.inputs
+        names = (each.table.split(".") for each in inputs)
+        return tuple(name for schema, name in names if schema == ANALYTICS)

@@ -2,7 +2,8 @@
 
 Its header says ``description``, ``materialized`` (table or view), ``owners``, ``columns`` (name: description) and
 ``checks``, which are written as in a declaration. ``optional`` names integrations that the model can do without: while
-one isn't declared or loaded, its tables count as empty. ``history: true`` stores every version of a row.
+one isn't declared or loaded, its tables count as empty. ``history: true`` stores every version of a row. ``grain``
+names columns by which the rows are rebuilt that a change concerns (:mod:`leat.assets.grain`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 from sqlglot import exp
 
-from leat.assets import lineage, model, own_loads, parse_model
+from leat.assets import grain, lineage, model, own_loads, parse_model, pushdown
 from leat.assets.model import Header, Model
 from leat.assets.parse_model import ColumnsOf
 from leat.pipelines.declare import portable, sql_file, table_names, transpile
@@ -25,7 +26,7 @@ from leat.pipelines.declare.project import Project
 from leat.pipelines.declare.sql_file import SqlFile, read_header, read_sql, sql_paths
 from leat.pipelines.declare.table_names import ANALYTICS, table_diagnostics
 from leat.pipelines.declare.yaml_file import DeclarationError
-from leat.pipelines.load.readable_tables import column_types, readable_columns
+from leat.pipelines.load.readable_tables import column_types, readable_columns, stream_keys
 from leat.sources.driver import source_names
 
 _OWN = tuple(
@@ -35,6 +36,8 @@ _OWN = tuple(
         model.__file__,
         parse_model.__file__,
         lineage.__file__,
+        grain.__file__,
+        pushdown.__file__,
         own_loads.__file__,
         sql_file.__file__,
         portable.__file__,
@@ -57,7 +60,8 @@ def load_models(project: Project, declarations: Mapping[str, Declaration], *, ca
     paths = sorted((project.folder / "assets" / "models").glob("*.sql"))
     would = {name: column_types(name) for name in source_names() if name not in declarations}
     columns = {name: column_types(name, declaration) for name, declaration in declarations.items()}
-    key = digest([*paths, *_OWN], version("sqlglot"), readable_columns(declarations), columns, would)
+    keys = stream_keys(declarations, would)
+    key = digest([*paths, *_OWN], version("sqlglot"), readable_columns(declarations), columns, would, keys)
     adapter = TypeAdapter(tuple[Model, ...])
     return get_or_compute(project, "models", key, adapter, lambda: _load_models(project, declarations), write=cache)
 
@@ -122,15 +126,16 @@ def _load_models(
     if diagnostics:
         raise DeclarationError(diagnostics)
     models = []
+    keys = stream_keys(declarations, absent)
     for name in _order(files):
         try:
-            parsed = parse_model.parse_model(
-                files[name], headers[name], columns_of, _optional(files[name], headers[name], declarations)
-            )
+            optional = _optional(files[name], headers[name], declarations)
+            parsed = parse_model.parse_model(files[name], headers[name], columns_of, optional, keys)
         except DeclarationError as error:
             diagnostics += error.diagnostics
         else:
             columns_of[ANALYTICS][name] = list(parsed.columns)
+            keys |= {f"{ANALYTICS}.{name}": ()} if parsed.grain else {}
             models.append(parsed)
     if diagnostics:
         raise DeclarationError(diagnostics)

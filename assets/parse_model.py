@@ -11,6 +11,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
+from leat.assets.grain import Grain, Keys, NoGrain, find_grain
 from leat.assets.lineage import column_lineage
 from leat.assets.model import Header, Model
 from leat.assets.own_loads import loads_read
@@ -22,7 +23,7 @@ ColumnsOf = Mapping[str, Mapping[str, list[str]]]
 
 
 def parse_model(
-    file: SqlFile, header: Header, columns_of: ColumnsOf, optional: Mapping[str, Mapping[str, str]]
+    file: SqlFile, header: Header, columns_of: ColumnsOf, optional: Mapping[str, Mapping[str, str]], keys: Keys
 ) -> Model:
     """Return the model of a file.
 
@@ -31,6 +32,7 @@ def parse_model(
         header: its header.
         columns_of: the columns of the tables it may read, by schema and table, including the models built before it.
         optional: the columns of tables that it can do without.
+        keys: the key columns of the tables whose changed rows leat can name.
 
     Raises:
         DeclarationError: with all mistakes of the file.
@@ -59,6 +61,7 @@ def parse_model(
         diagnostics.append(f"{file.shown}:1: {what}")
     if diagnostics:
         raise DeclarationError(diagnostics)
+    grain = _grain(file, header, query, keys)
     return Model(
         name=file.name,
         shown=file.shown,
@@ -74,7 +77,26 @@ def parse_model(
         lineage={} if query is None else column_lineage(query),
         history=header.history,
         key=_key(header),
+        grain=grain,
     )
+
+
+def _grain(file: SqlFile, header: Header, query: exp.Query | None, keys: Keys) -> Grain | None:
+    """Return how the model's rows are built by its grain; None without one, or if nobody can say: an input is missing.
+
+    Raises:
+        DeclarationError: leat can't prove which rows a changed row concerns.
+    """
+    if not header.grain or query is None:
+        return None
+    where = f"{file.shown}:{file.header.line(('grain',))}: grain: "
+    if header.materialized == "view":
+        raise DeclarationError([where + "a view has no rows of its own. Next: remove `materialized: view`, or `grain`"])
+    try:
+        return find_grain(file, query, header.grain, keys)
+    except NoGrain as why:
+        text = f"{why}. Next: see docs/warehouse.md for what leat can prove, name other columns, or remove `grain`"
+        raise DeclarationError([where + text]) from why
 
 
 def _key(header: Header) -> tuple[str, ...]:
@@ -95,6 +117,7 @@ def _history_diagnostics(file: SqlFile, header: Header, selected: Iterable[str])
 
 def _columns_named(header: Header) -> Iterable[tuple[tuple[str | int, ...], str]]:
     yield from ((("columns", column), column) for column in header.columns)
+    yield from ((("grain", i), column) for i, column in enumerate(header.grain))
     for i, check in enumerate(header.checks):
         if check.kind != "row_count":
             yield from ((("checks", i, check.kind, column), column) for column in getattr(check, check.kind))

@@ -3,6 +3,7 @@ description: >-
   How many calls failed, exceeded a rate limit, or were retried, by integration, host, path and day. A call fails if
   no response arrives or its status is 400 or more. Drivers sometimes ask for things that need not exist, so a 404 may
   be expected.
+grain: [integration, host, path, day]
 owners: [operations]
 columns:
   integration: Name of the integration.

@@ -2,6 +2,7 @@
 description: >-
   How long the servers took to respond, by integration, host, path and day. Calls without a response are left out,
   because their duration is only leat's timeout.
+grain: [integration, host, path, day]
 owners: [operations]
 columns:
   integration: Name of the integration.

@@ -2,6 +2,7 @@
 description: >-
   Which API version each integration uses, and until when the server supports it, by path. Each row comes from the
   latest call that reported a version or an end. Paths without either are left out.
+grain: [integration, host, path]
 owners: [operations]
 columns:
   integration: Name of the integration.

@@ -2,6 +2,7 @@
 description: >-
   The owner of each calendar: their address, if the login is an address or SSO has it. Calendars without a resolved
   owner are here too, without an address.
+grain: [calendar]
 owners: [people]
 optional: [sso]
 columns:

@@ -4,6 +4,7 @@ description: >-
   specific; otherwise the path of its type, by the words that English, French, German and Spanish charts use. An
   account that neither classifies is unclassified, and stays visible as such in every statement. Headings, which have
   no postings, are left out.
+grain: [account_id]
 owners: [finance]
 columns:
   account_id: The account; crm_accounting.accounts.account_id.

@@ -4,6 +4,7 @@ description: >-
   transactions: net is gross less refunds, disputes and fees, plus everything of another kind. Moving money to the
   bank and back is left out, except for its fee. A transaction counts on the day it was made, not on the day when the
   money became available.
+grain: [day, currency]
 owners: [finance]
 columns:
   day: Day on which the bookings were made, UTC.

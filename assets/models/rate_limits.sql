@@ -2,6 +2,7 @@
 description: >-
   The limits that each server last reported for its calls, by integration. Servers that never reported a limit are
   left out.
+grain: [integration, host]
 owners: [operations]
 columns:
   integration: Name of the integration.

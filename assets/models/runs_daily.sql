@@ -2,6 +2,7 @@
 description: >-
   The runs of each integration, by day: how they ended, what they changed and how long they took. Days without a run
   are left out.
+grain: [integration, day]
 owners: [operations]
 columns:
   integration: Name of the integration.

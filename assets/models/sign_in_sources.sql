@@ -2,6 +2,7 @@
 description: >-
   The attempts to sign in from each address on each day: how many logins, and with what success. An address that tries
   many accounts is guessing passwords, even if each account alone looks quiet.
+grain: [day, ip]
 owners: [security]
 columns:
   day: Day (UTC).

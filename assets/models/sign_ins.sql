@@ -2,6 +2,7 @@
 description: >-
   Every attempt to sign in that is in the provider's log, with its account. A wrong login name may leave no line in
   the log, and so no row.
+grain: [id]
 owners: [security]
 columns:
   id: Identity of the event.

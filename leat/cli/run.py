@@ -60,6 +60,9 @@ def run(
         typer.Option("--from", metavar="DATE", help="Read again what changed since this date; delete nothing."),
     ] = None,
     dry: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")] = False,
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Build all rows of all models, not only those that changed.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Load what is new, check it, rebuild models and publish."""
@@ -70,7 +73,7 @@ def run(
     if not json and not dry:
         for note in part.notes:
             say(note, style="dim")
-    request = Request(allow_deletes=allow_deletes, only=part.only, since=part.since, dry=dry)
+    request = Request(allow_deletes=allow_deletes, only=part.only, since=part.since, dry=dry, full_refresh=full_refresh)
     execute(workspace, part.names, request, as_json=json)
 
 

@@ -34,6 +34,7 @@ class Work:
         accept: makes failed checks count for nothing, after it was called with them.
         now: the time of the run, UTC.
         always: whether checks and rules run even if nothing is missing.
+        whole: whether all rows of all models are built, changed or not.
     """
 
     warehouse: Warehouse
@@ -45,6 +46,7 @@ class Work:
     accept: Accept | None
     now: datetime
     always: bool
+    whole: bool = False
 
 
 def read_described(project: Project, declarations: Mapping[str, Declaration]) -> tuple[Described, dict[str, str]]:
@@ -82,7 +84,7 @@ def build_models(
     from leat.quality.checks import model_checks
 
     declared = work.described
-    built = build(session, declared.models, work.now, broken)
+    built = build(session, declared.models, work.now, broken, whole=work.whole)
     present = {result.name for result in built if result.status in ("built", "unchanged")}
     tables = [
         model_checks(m.name, m.checks, declared.personal[m.name])

@@ -62,6 +62,7 @@ def refresh(
     good_runs: Mapping[str, datetime] = MappingProxyType({}),
     *,
     always: bool = False,
+    whole: bool = False,
     accept: Accept | None = None,
 ) -> Refreshed | None:
     """Bring models, their checks and the violations up to date; returns None when they are.
@@ -76,6 +77,7 @@ def refresh(
         declarations: its integrations.
         good_runs: when each was last read to the end; rules that read what is stale are skipped.
         always: whether checks and rules run even if nothing is missing.
+        whole: whether all rows of all models are built, changed or not.
         accept: makes failed checks count for nothing, after it was called with them.
 
     Raises:
@@ -86,11 +88,11 @@ def refresh(
     fingerprint = f"{files} {declared_mark(declarations)}"
     now = datetime.now(UTC)
     with warehouse.snapshot() as session:
-        if (not always or not state.exists(session)) and is_refreshed(session, fingerprint, now):
+        if (not (always or whole) or not state.exists(session)) and is_refreshed(session, fingerprint, now):
             return None
     stale = {f"{name}.{stream}": text for (name, stream), text in stale_streams(declarations, good_runs, now).items()}
     described, missing = read_described(project, declarations)
-    work = Work(warehouse, described, missing, fingerprint, good_runs, stale, accept, now, always)
+    work = Work(warehouse, described, missing, fingerprint, good_runs, stale, accept, now, always, whole)
     return _refresh(work)
 
 

@@ -79,7 +79,7 @@ def run(
     force = Force(workspace.store, reason) if request.forced else None
     results = load(workspace, names, request, observer, force=force, trigger=trigger)
     observer.refreshing()
-    refreshed, publication = refresh_and_publish(workspace, force=force)
+    refreshed, publication = refresh_and_publish(workspace, whole=request.full_refresh, force=force)
     sent, not_sent = _notify(workspace)
     _learn(workspace)
     planned = _plan(workspace)
@@ -106,13 +106,14 @@ def run(
 
 
 def refresh_and_publish(
-    workspace: Workspace, *, always: bool = False, force: Force | None = None
+    workspace: Workspace, *, always: bool = False, whole: bool = False, force: Force | None = None
 ) -> tuple[Refreshed | None, Published]:
     """Bring models, rules and who may read the warehouse up to date, and let readers have what passes.
 
     Args:
         workspace: the project.
         always: whether checks and rules run even if nothing is missing.
+        whole: whether all rows of all models are built, changed or not.
         force: makes failed checks count for nothing.
 
     Raises:
@@ -124,7 +125,9 @@ def refresh_and_publish(
     follow_people(workspace)  # before the rules look at who may read
     good_runs = last_good_runs(workspace.store)
     declarations = workspace.declarations
-    refreshed = refresh(workspace.project, workspace.warehouse, declarations, good_runs, always=always, accept=force)
+    refreshed = refresh(
+        workspace.project, workspace.warehouse, declarations, good_runs, always=always, whole=whole, accept=force
+    )
     return refreshed, publish(workspace.store, workspace.warehouse, refreshed)
 
 

@@ -85,6 +85,7 @@ class Request:
         since: for a backfill, from when on to read; nothing is deleted and the cursor stays.
         dry: whether everything is taken back at the end.
         wanted: asked with its name when nobody else runs an integration any more; one that isn't wanted ends as busy.
+        full_refresh: whether all rows of all models are built, changed or not.
     """
 
     allow_deletes: bool = False
@@ -94,3 +95,4 @@ class Request:
     since: datetime | None = None
     dry: bool = False
     wanted: Callable[[str], bool] | None = None
+    full_refresh: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.system_columns import HISTORY_COLUMNS, SYSTEM_COLUMNS
@@ -40,6 +40,18 @@ def column_types(integration: str, declaration: Declaration | None = None) -> di
         for name, columns in named
         for table, more in ((name, SYSTEM_COLUMNS), (f"{name}_history", HISTORY_COLUMNS))
     }
+
+
+def stream_keys(declarations: Mapping[str, Declaration], absent: Iterable[str] = ()) -> dict[str, tuple[str, ...]]:
+    """Return the key columns of each stream, by ``integration.stream``.
+
+    Args:
+        declarations: the integrations.
+        absent: names of others that a query may read; they have the streams of the source of their name.
+    """
+    streams = {name: declaration.every_stream() for name, declaration in declarations.items()}
+    streams |= {name: load_streams(name) for name in absent if name in source_names()}
+    return {f"{name}.{stream.name}": tuple(stream.key) for name, of in streams.items() for stream in of}
 
 
 def _types(declaration: Declaration) -> dict[str, dict[str, str]]:

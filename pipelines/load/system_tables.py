@@ -167,6 +167,16 @@ TABLES: Mapping[str, SystemTable] = {
             Column("row_count", "integer", "Its rows."),
         ),
     ),
+    "model_inputs": SystemTable(
+        "An input of a model with a grain: up to where the model reflects it.",
+        (
+            Column("model", "string", "Name of the model."),
+            Column("input", "string", "Name of the input: integration.stream or analytics.model."),
+            Column("version", "string", "The newest load of the input that the model has; else what its version was."),
+            Column("loads", "integer", "How many loads had changed the input; 0 if it is read whole."),
+            Column("form", "string", "Hashes of the model's query and of the model as it was built."),
+        ),
+    ),
     "refreshed": SystemTable(
         "A single row: what models and rules reflect.",
         (

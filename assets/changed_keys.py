@@ -1,0 +1,210 @@
+"""Which values of its grain a model has to be built again for: those that changed rows have, and those that they had.
+
+A row that has got another value is in the table with the new one alone. So where a row may change its value, leat
+stores for each row of the input the value that the model was built with, in a table of the schema ``_keys``, which
+nobody is granted. A row that is deleted stays in its table, marked, with a new ``_load_id``. Of an input that is a
+model, the rows before and after its own rebuild are at hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from leat.assets.grain import TOUCHED, Grain, KeyedInput, column_of
+from leat.assets.model import Model
+from leat.assets.model_inputs import Loads, read_loads, read_since
+from leat.pipelines.declare.table_names import ANALYTICS
+from leat.warehouse.session import Session, literal, quote
+
+_SCHEMA = "_keys"  # no integration is called like that
+_CHANGED = "leat_changed"
+_INCOMPARABLE = {"json", "float", "?", ""}
+FEW = 1000
+"""So many rows are never too many."""
+_MOST = 0.2
+"""From this share of changed rows of an input on, building all rows costs less."""
+
+
+class BuildWhole(Exception):
+    """The model has to be built whole; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What a model's own rebuild has replaced: a temporary table of its rows before and after, and what it was."""
+
+    table: str
+    before: str
+
+
+@dataclass(slots=True)
+class Deltas:
+    """The deltas of this build, by model, of those that others read by their grain."""
+
+    wanted: frozenset[str]
+    of: dict[str, Delta] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a keyed input with their values of the grain.
+
+    Attributes:
+        input: the input.
+        stored: name of the table of the values that the model was built with.
+        changed: name of the temporary table of the rows that have changed.
+        values: the columns of the values in both.
+    """
+
+    input: KeyedInput
+    stored: str
+    changed: str
+    values: tuple[str, ...]
+
+    @classmethod
+    def all_of(cls, model: str, grain: Grain) -> list[Rows]:
+        """Return the rows of each keyed input of a model."""
+        values = tuple(quote(column_of(number)) for number in range(1, len(grain.columns) + 1))
+        return [cls(each, f"{model}_{n}", f"{_CHANGED}_{n}", values) for n, each in enumerate(grain.inputs)]
+
+    def select(self, session: Session, table: str | None = None) -> str:
+        """Return the query of the key of each row and its values, of the input or of what has its columns."""
+        keys = [quote(column) for column in self.input.key]
+        of = table or quote(*self.input.table.split("."))
+        return f"SELECT {', '.join([*keys, self.input.values[session.dialect.name]])} FROM {of}"
+
+    def into(self) -> str:
+        """Return the quoted name of the table of stored values."""
+        return quote(_SCHEMA, self.stored)
+
+    def same(self, left: str, right: str) -> str:
+        """Return the condition that two aliases are the same row."""
+        return " AND ".join(f"{left}.{quote(column)} = {right}.{quote(column)}" for column in self.input.key)
+
+
+def read_versions(session: Session, model: Model, grain: Grain, versions: Mapping[str, str | None]) -> dict[str, Loads]:
+    """Return what each input is now: a stream that is keyed by its loads, any other by its version."""
+    keyed = {each.table for each in grain.inputs if not _is_model(each.table)}
+    return {
+        str(table): read_loads(session, str(table)) if str(table) in keyed else Loads(versions[str(table)], 0)
+        for table in model.inputs
+    }
+
+
+def touch(
+    session: Session,
+    model: Model,
+    grain: Grain,
+    before: Mapping[str, Loads],
+    now: Mapping[str, Loads],
+    deltas: Deltas,
+) -> bool:
+    """Make the table of touched values of the grain; returns whether some of them have nulls, which it leaves out.
+
+    Raises:
+        BuildWhole: leat can't say which values they are, or they are too many.
+    """
+    keyed = {each.table for each in grain.inputs}
+    other = [name for name in now if name not in keyed and before.get(name) != now[name]]
+    if other or before.keys() != now.keys():
+        msg = f"{(other or ['an input'])[0]} has changed"
+        raise BuildWhole(msg)
+    kinds = {column: session.columns(ANALYTICS, model.name).get(column, "") for column in grain.columns}
+    if set(kinds.values()) & _INCOMPARABLE:
+        msg = "its grain has a column of a type that can't be compared"
+        raise BuildWhole(msg)
+    selects = [
+        select
+        for rows in Rows.all_of(model.name, grain)
+        if before[rows.input.table] != now[rows.input.table]
+        for select in _touched(session, rows, before[rows.input.table], deltas, list(kinds.values()))
+    ]
+    names = [quote(column_of(number)) for number in range(1, len(grain.columns) + 1)]
+    cast = ", ".join(
+        f"CAST({name} AS {session.dialect.sql_type(kind)}) AS {name}"
+        for name, kind in zip(names, kinds.values(), strict=True)
+    )
+    none = f"SELECT {', '.join(f'NULL AS {name}' for name in names)} LIMIT 0"
+    parts = " UNION ALL ".join(f"SELECT {cast} FROM ({select}) AS t" for select in selects or [none])
+    session.create_temporary(TOUCHED, f"SELECT DISTINCT {', '.join(names)} FROM ({parts}) AS parts")
+    empty = " OR ".join(f"{name} IS NULL" for name in names)
+    return session.change(f"DELETE FROM {TOUCHED} WHERE {empty}") > 0
+
+
+def _touched(session: Session, rows: Rows, before: Loads, deltas: Deltas, kinds: Sequence[str]) -> Iterator[str]:
+    """Yield queries of the values of the grain that changed rows of an input have, and had."""
+    if _is_model(rows.input.table):
+        delta = deltas.of.get(rows.input.table.removeprefix(f"{ANALYTICS}."))
+        if delta is None or delta.before != before.newest:
+            msg = f"{rows.input.table} was built whole"
+            raise BuildWhole(msg)
+        session.create_temporary(rows.changed, rows.select(session, delta.table))
+    else:
+        _check_stream(session, rows, before)
+        session.create_temporary(
+            rows.changed, f"{rows.select(session)} WHERE _load_id > {literal(before.newest or '')}"
+        )
+    _check_kinds(session, rows, kinds)
+    yield f"SELECT {', '.join(rows.values)} FROM {rows.changed}"
+    if rows.input.key:
+        earlier = ", ".join(f"s.{value}" for value in rows.values)
+        yield f"SELECT {earlier} FROM {rows.into()} AS s JOIN {rows.changed} AS c ON {rows.same('s', 'c')}"
+
+
+def _check_stream(session: Session, rows: Rows, before: Loads) -> None:
+    since = read_since(session, rows.input.table, before)
+    if since.opaque is not None:
+        raise BuildWhole(since.opaque)
+    if since.rows > max(FEW, _MOST * since.total):
+        msg = f"many rows of {rows.input.table} have changed"
+        raise BuildWhole(msg)
+    if rows.input.key and not session.columns(_SCHEMA, rows.stored):
+        msg = f"what rows of {rows.input.table} were is missing"
+        raise BuildWhole(msg)
+
+
+def _check_kinds(session: Session, rows: Rows, kinds: Sequence[str]) -> None:
+    """Refuse to compare a text with anything else: 1 equals '01', but isn't the same text."""
+    sql = "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = ?"
+    there = {quote(name): session.dialect.leat_type(kind) for name, kind in session.execute(sql, (rows.changed,))}
+    if any((there[value] == "string") != (kind == "string") for value, kind in zip(rows.values, kinds, strict=True)):
+        msg = f"{rows.input.table} has the grain in another type"
+        raise BuildWhole(msg)
+
+
+def follow(session: Session, model: str, grain: Grain, before: Mapping[str, Loads], now: Mapping[str, Loads]) -> None:
+    """Store the values that changed rows have now, after :func:`touch`."""
+    for rows in Rows.all_of(model, grain):
+        if rows.input.key and before[rows.input.table] != now[rows.input.table]:
+            where = f"EXISTS (SELECT 1 FROM {rows.changed} AS c WHERE {rows.same('s', 'c')})"
+            session.execute(f"DELETE FROM {rows.into()} AS s WHERE {where}")
+            session.execute(f"INSERT INTO {rows.into()} SELECT * FROM {rows.changed}")
+
+
+def store_all(session: Session, model: str, grain: Grain) -> None:
+    """Store the values that the rows of all inputs have now."""
+    forget(session, model)
+    if any(each.key for each in grain.inputs):
+        session.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(_SCHEMA)}")
+    for rows in Rows.all_of(model, grain):
+        if rows.input.key and session.columns(*rows.input.table.split(".")):
+            session.execute(f"CREATE TABLE {rows.into()} AS {rows.select(session)}")
+            if session.dialect.key_index:
+                keys = ", ".join(map(quote, rows.input.key))
+                session.execute(f"CREATE UNIQUE INDEX ON {rows.into()} ({keys})")
+
+
+def forget(session: Session, model: str) -> None:
+    """Drop what is stored of a model."""
+    tables = session.execute(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = ? AND table_name LIKE ?",
+        (_SCHEMA, f"{model}%"),
+    )
+    for (table,) in tables:
+        if table.rpartition("_")[0] == model:
+            session.execute(f"DROP TABLE {quote(_SCHEMA, table)}")
+
+
+def _is_model(table: str) -> bool:
+    return table.startswith(f"{ANALYTICS}.")

@@ -1,0 +1,127 @@
+"""Builds the rows of one model: those that changes of its inputs concern, where its grain says which, else all of them.
+
+The rows that are touched are deleted and built again, in the transaction of the refresh. So readers see both or
+neither, and on Postgres the table, with its privileges, stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from leat.assets import changed_keys
+from leat.assets.changed_keys import FEW, BuildWhole, Delta, Deltas
+from leat.assets.grain import TOUCHED, Grain, is_touched
+from leat.assets.materialize import materialize
+from leat.assets.model import Model
+from leat.assets.model_inputs import Loads, forget_inputs, read_inputs, write_inputs
+from leat.pipelines.declare.table_names import ANALYTICS
+from leat.warehouse.session import Session, quote
+
+_MOST = 0.5
+"""From this share of touched rows on, building all rows costs less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """A model as it was built last: its fingerprint and its rows."""
+
+    fingerprint: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a model is built of.
+
+    Attributes:
+        fingerprint: changes with its query, the form of its inputs, and their rows.
+        form: changes with its query and the form of its inputs.
+        versions: of its inputs; one changes when the rows of the input do.
+    """
+
+    fingerprint: str
+    form: str
+    versions: Mapping[str, str | None]
+
+
+def rebuild(
+    session: Session, model: Model, before: Before | None, identity: Identity, deltas: Deltas, *, whole: bool
+) -> tuple[int, str]:
+    """Build a model; returns its rows, and in words what was built and why.
+
+    Args:
+        session: the transaction.
+        model: the model.
+        before: as it was built last; None if its table isn't there.
+        identity: what it is built of.
+        deltas: what the builds of other models have replaced; this one's is added if it is wanted.
+        whole: whether somebody wants it to be built whole.
+    """
+    if model.grain is None:
+        reason = "built whole, as asked for" if whole else "its query or an input has changed"
+        reason = reason if before else "built for the first time"
+        forget(session, model.name)
+        return _whole(session, model), reason
+    inputs = changed_keys.read_versions(session, model, model.grain, identity.versions)
+    try:
+        rows, reason = _touched(session, model, model.grain, None if whole else before, identity, inputs, deltas)
+    except BuildWhole as why:
+        rows, reason = _whole(session, model), "built whole, as asked for" if whole and before else str(why)
+        changed_keys.store_all(session, model.name, model.grain)
+    write_inputs(session, model, inputs, identity.form, identity.fingerprint)
+    return rows, reason
+
+
+def forget(session: Session, model: str) -> None:
+    """Drop what is stored to build a model by its grain."""
+    if session.execute("SELECT 1 FROM leat.model_inputs WHERE model = ? LIMIT 1", (model,)):
+        changed_keys.forget(session, model)
+        forget_inputs(session, model)
+
+
+def _whole(session: Session, model: Model) -> int:
+    materialize(session, model)
+    return int(session.execute(f"SELECT count(*) FROM {quote(ANALYTICS, model.name)}")[0][0])
+
+
+def _touched(
+    session: Session,
+    model: Model,
+    grain: Grain,
+    before: Before | None,
+    identity: Identity,
+    inputs: Mapping[str, Loads],
+    deltas: Deltas,
+) -> tuple[int, str]:
+    """Build the touched rows.
+
+    Raises:
+        BuildWhole: all rows have to be built, or it costs less; nothing has changed.
+    """
+    if before is None:
+        msg = "built for the first time"
+        raise BuildWhole(msg)
+    read = read_inputs(session, model.name, identity.form, before.fingerprint)
+    if read is None or list(session.columns(ANALYTICS, model.name)) != list(model.columns):
+        msg = "its query or the form of an input has changed"
+        raise BuildWhole(msg)
+    nulls = changed_keys.touch(session, model, grain, read, inputs, deltas)
+    name, condition = quote(ANALYTICS, model.name), is_touched([quote(c) for c in grain.columns], nulls=nulls)
+    keys = int(session.execute(f"SELECT count(*) FROM {TOUCHED}")[0][0]) + nulls
+    concerned = int(session.execute(f"SELECT count(*) FROM {name} WHERE {condition}")[0][0])
+    if concerned > max(FEW, _MOST * before.rows):
+        msg = "a change concerns most of its rows"
+        raise BuildWhole(msg)
+    changed_keys.follow(session, model.name, grain, read, inputs)
+    delta = f"leat_delta_{len(deltas.of)}"
+    if model.name in deltas.wanted:
+        session.create_temporary(delta, f"SELECT * FROM {name} WHERE {condition}")
+    gone = session.change(f"DELETE FROM {name} WHERE {condition}")
+    listed = ", ".join(map(quote, model.columns))
+    select = grain.selects[session.dialect.name][nulls]
+    made = session.change(f"INSERT INTO {name} ({listed}) SELECT {listed} FROM ({select}) AS q WHERE {condition}")
+    if model.name in deltas.wanted:
+        session.execute(f"INSERT INTO {delta} SELECT * FROM {name} WHERE {condition}")
+        deltas.of[model.name] = Delta(delta, before.fingerprint)
+    return before.rows - gone + made, f"rows of {keys} changed {'key' if keys == 1 else 'keys'} were built"
