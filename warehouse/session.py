@@ -37,6 +37,10 @@ class WarehouseError(Exception):
     """The warehouse refused or can't go on; the text says what to do next."""
 
 
+class Unreachable(WarehouseError):
+    """The server of the warehouse doesn't answer, or has ended the connection."""
+
+
 class NothingPublished(WarehouseError):
     """Readers have no version yet."""
 

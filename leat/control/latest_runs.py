@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Engine, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Engine, select
 
-from leat.control.runs import newest_first
+from leat.control.runs import believable_run, newest_first
 from leat.control.tables import Integration, Run
 from leat.warehouse.clock import is_future
 
@@ -40,17 +39,16 @@ class LatestRuns:
 
 def latest_runs(engine: Engine) -> dict[str, LatestRuns]:
     """Return the state of every integration that has had a run, by name."""
-    runs = Run.status == "running"
-    order = newest_first()
-    ranks = func.row_number().over(partition_by=(Run.integration_id, runs), order_by=order)
-    ranked = select(Run.id, ranks.label("place")).where(Run.status != "busy").subquery()
     columns = (Integration.name, Run.status, Run.started_at, Run.error_type, Run.error)
-    wanted = select(*columns).select_from(Run).join(Integration).join(ranked, ranked.c.id == Run.id)
-    result: dict[str, dict[bool, RunState]] = {}
-    with Session(engine) as session:
-        for name, *values in session.execute(wanted.where(ranked.c.place == 1)):
-            state = RunState(*values)
-            result.setdefault(name, {})[state.status == "running"] = state
+    ended = believable_run(Run.status.not_in(("running", "busy")))
+    with engine.connect() as connection:
+        ends = connection.execute(select(*columns).select_from(Integration).join(Run, Run.id == ended)).all()
+        running = connection.execute(
+            select(*columns).select_from(Run).join(Integration).where(Run.status == "running").order_by(*newest_first())
+        ).all()
+    result: dict[str, dict[bool, RunState]] = {name: {False: RunState(*values)} for name, *values in ends}
+    for name, *values in reversed(running):
+        result.setdefault(name, {})[True] = RunState(*values)
     return {name: _latest(name, states.get(False), states.get(True)) for name, states in result.items()}
 
 

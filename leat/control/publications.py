@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from sqlalchemy import Engine, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from leat.control.audit_events import note
 from leat.control.engine import writing
+from leat.control.runs import newest_run
 from leat.control.store import user_name
 from leat.control.tables import Integration, PublicationLog, Run
 from leat.warehouse.clock import SKEW
@@ -72,17 +73,13 @@ def current_publications(engine: Engine) -> Publications:
 
 def blocked_since(engine: Engine) -> dict[str, datetime]:
     """Return since when checks have blocked every load of an integration, by its name."""
-    good = (
-        select(Run.integration_id, func.max(Run.started_at).label("at"))
-        .where(Run.status.in_(("loaded", "nothing_new")), Run.started_at <= datetime.now(UTC) + SKEW)
-        .group_by(Run.integration_id)
-        .subquery()
-    )
+    good = aliased(Run)
+    last = newest_run(Run.status.in_(("loaded", "nothing_new")), Run.started_at <= datetime.now(UTC) + SKEW)
     blocked = (
         select(Integration.name, func.min(Run.started_at))
         .join(Run, Run.integration_id == Integration.id)
-        .outerjoin(good, good.c.integration_id == Integration.id)
-        .where(Run.status == "blocked", (good.c.at.is_(None)) | (Run.started_at > good.c.at))
+        .outerjoin(good, good.id == last)
+        .where(Run.status == "blocked", (good.id.is_(None)) | (Run.started_at > good.started_at))
         .group_by(Integration.name)
     )
     with Session(engine) as session:

@@ -86,21 +86,26 @@ def start_run(
     return run_id
 
 
-def _close_lost(session: Session, integration_id: int, now: datetime) -> None:
-    for lost in session.scalars(select(Run).filter_by(integration_id=integration_id, status="running")):
+def _close_lost(session: Session, integration_id: int, now: datetime) -> list[str]:
+    runs = session.scalars(select(Run).filter_by(integration_id=integration_id, status="running")).all()
+    for lost in runs:
         lost.error_type, lost.error = "Killed", "the process ended before the run did; nothing is half-applied"
         _close(lost, "failed", now)
+    return [lost.id for lost in runs]
 
 
-def close_lost_runs(engine: Engine, integration: str) -> None:
+def close_lost_runs(engine: Engine, integration: str) -> list[str]:
     """Close the runs of an integration that are still ``running``; the caller holds its lock, so nobody works on them.
 
     Args:
         engine: the store.
         integration: its name.
+
+    Returns:
+        The ids of the runs that were closed.
     """
     with writing(engine) as session:
-        _close_lost(session, find_integration(session, integration).id, datetime.now(UTC))
+        return _close_lost(session, find_integration(session, integration).id, datetime.now(UTC))
 
 
 def running_runs(engine: Engine) -> list[RunRecord]:
@@ -198,7 +203,7 @@ def newest_first() -> tuple[ColumnElement[Any], ...]:
 def last_runs(engine: Engine, *, busy: bool = True) -> dict[str, RunRecord]:
     """Return the last run of every integration that has had one, by its name; ``busy``: whether such ones count."""
     where = () if busy else (Run.status != "busy",)
-    newest = func.coalesce(_newest(Run.started_at <= datetime.now(UTC) + SKEW, *where), _newest(*where))
+    newest = believable_run(*where)
     with engine.connect() as connection:
         runs = connection.execute(select(*_COLUMNS).select_from(Integration).join(Run, Run.id == newest))
         return {run.integration: run for run in (_of_columns(*row) for row in runs)}
@@ -209,13 +214,18 @@ def last_good_runs(engine: Engine) -> dict[str, datetime]:
 
     One that would be over in the future doesn't count: the clock was wrong.
     """
-    newest = _newest(Run.status.in_(("loaded", "nothing_new")), Run.ended_at <= datetime.now(UTC) + SKEW)
+    newest = newest_run(Run.status.in_(("loaded", "nothing_new")), Run.ended_at <= datetime.now(UTC) + SKEW)
     with engine.connect() as connection:
         good = connection.execute(select(Integration.name, Run.ended_at).join(Run, Run.id == newest))
         return {name: ended if ended.tzinfo else ended.replace(tzinfo=UTC) for name, ended in good}
 
 
-def _newest(*where: ColumnElement[bool]) -> ScalarSelect[str]:
+def believable_run(*where: ColumnElement[bool]) -> ColumnElement[str]:
+    """Return the id of the newest run of an integration; one that began in the future only if there is no other."""
+    return func.coalesce(newest_run(Run.started_at <= datetime.now(UTC) + SKEW, *where), newest_run(*where))
+
+
+def newest_run(*where: ColumnElement[bool]) -> ScalarSelect[str]:
     """Return the id of the newest run of an integration, looked up in an index: the history may be long."""
     runs = select(Run.id).where(Run.integration_id == Integration.id, *where)
     return runs.order_by(Run.started_at.desc(), Run.id.desc()).limit(1).correlate(Integration).scalar_subquery()

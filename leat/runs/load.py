@@ -62,7 +62,8 @@ def load(
     engine = engine_of(workspace, recorder, observer, force)
 
     def on_result(result: IntegrationResult) -> None:
-        recorder.on_result(result)
+        if request.wanted is None or result.status != "busy":  # else another server runs it, and records that
+            recorder.on_result(result)
         observer.result(result)
 
     return run_integrations(engine, names, request, on_result)

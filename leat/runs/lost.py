@@ -40,8 +40,10 @@ class LostRuns:
                     if run.id not in self._suspected:
                         suspected.add(run.id)
                         continue
-                    close_lost_runs(workspace.store, run.integration)
+                    closed = close_lost_runs(workspace.store, run.integration)
             except Busy:
+                continue
+            if run.id not in closed:  # it has ended meanwhile, or another server has closed it
                 continue
             log.warning("%s: the process of run %s ended before the run did", run.integration, run.id)
             last = [each.error_type for each in recent_runs(workspace.store, run.integration, limit=2)]

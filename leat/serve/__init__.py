@@ -9,8 +9,8 @@
 
 options are those of the command; child is what web and worker have in common; current is the project as it is
 declared now. Web: protocol speaks HTTP, front sees each request first, hooks takes webhooks, links those of mails,
-app is the rest, with session, limits, problem (errors), openapi, reference (its page), answers (given again while
-nothing changes), turns (one of many does it), recent (what was read a moment ago) and query (a process of its own).
-drain ends it without a failed request. Worker: lane is a thread that runs integrations. Both: health, metrics with
-saturation, logs, traces.
+app is the rest, with session, limits, problem (errors), unavailable, openapi, reference (its page), answers (given
+again while nothing changes), turns (one of many does it), recent (what was read a moment ago) and query (a process of
+its own). drain ends it without a failed request. Worker: lane is a thread that runs integrations. Both: health,
+metrics with saturation, logs, traces.
 """

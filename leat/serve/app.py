@@ -28,6 +28,7 @@ from leat.serve.recent import Recent
 from leat.serve.session import Asked
 from leat.serve.traces import Traces
 from leat.serve.turns import Turns
+from leat.serve.unavailable import ERRORS, unavailable
 
 NAMES = {404: "no-such-path", 405: "method-not-allowed"}
 """Types of the problems that the router raises, by status."""
@@ -93,6 +94,8 @@ def create_app(
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_invalid)
+    for error in ERRORS:
+        app.add_exception_handler(error, _on_database)
     app.add_api_route("/livez", _livez, include_in_schema=False)
     app.add_api_route("/readyz", _readyz, include_in_schema=False)
     add_links(app)
@@ -123,6 +126,11 @@ async def _on_http(request: Request, error: Exception) -> Response:
         return error_page(request, Problem(error.status_code, name, detail))
     step = "GET /v1/openapi.json lists what there is" if error.status_code in what else ""
     return await _on_problem(request, Problem(error.status_code, name, detail, step, headers=error.headers or {}))
+
+
+async def _on_database(request: Request, error: Exception) -> Response:
+    problem = unavailable(request, error)
+    return error_page(request, problem) if wants_page(request) else await _on_problem(request, problem)
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:

@@ -15,11 +15,12 @@ from leat.runs.health import published_at, store_answers, unsealed_seconds
 from leat.runs.monitoring import how_far_behind
 from leat.runs.workspace import Workspace
 from leat.serve.metrics import Gauge
-from leat.warehouse.session import WarehouseError
+from leat.warehouse.session import Unreachable, WarehouseError
 
 FREE = 200 * 2**20
 """So many bytes must be free for webhooks and logs."""
 _FRESH = 2.0  # seconds for which an answer is given again, so that probes cost nothing
+_FRESH_FAILURE = 0.2  # the same for a failure, because a proxy waits for its end
 
 
 @dataclass(slots=True)
@@ -51,7 +52,7 @@ class Health:
         if self.draining:
             return False, {"draining": {"ok": False, "detail": "the server is about to end"}}
         now = time.monotonic()
-        if self._seen is None or now - self._seen[0] > _FRESH:
+        if self._seen is None or now - self._seen[0] > (_FRESH if self._seen[1] else _FRESH_FAILURE):
             self._seen = (now, *self._look())
         return self._seen[1:]
 
@@ -109,8 +110,13 @@ class Health:
         wrong = {"control_store": store_answers(self.workspace), "disk": self._disk()}
         wrong |= {name: look() for name, look in self.more.items()}
         checks: dict[str, Any] = {name: {"ok": why is None, "detail": why} for name, why in wrong.items()}
-        at = published_at(self.workspace)
-        checks["published"] = {"ok": True, "age_seconds": None if at is None else round(time.time() - at.timestamp())}
+        try:
+            at = published_at(self.workspace)
+        except Unreachable:
+            checks["published"] = {"ok": False, "detail": "the warehouse doesn't answer"}
+        else:
+            age = None if at is None else round(time.time() - at.timestamp())
+            checks["published"] = {"ok": True, "age_seconds": age}
         return all(check["ok"] for check in checks.values()), checks
 
     def _disk(self) -> str | None:

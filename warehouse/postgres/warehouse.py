@@ -22,7 +22,7 @@ from leat.warehouse.postgres.locks import make_tables, take_locks
 from leat.warehouse.postgres.query import answered
 from leat.warehouse.postgres.roles import role_on_server
 from leat.warehouse.postgres.session import PostgresSession
-from leat.warehouse.session import Busy, Decide, Overlapped, Session, WarehouseError
+from leat.warehouse.session import Busy, Decide, Overlapped, Session, Unreachable
 from leat.warehouse.url import shown_url
 
 if TYPE_CHECKING:
@@ -122,10 +122,10 @@ class PostgresWarehouse:
             return Overlapped("another transaction of the warehouse was in the way; retry")
         return self._unavailable(error)
 
-    def _unavailable(self, error: object) -> WarehouseError:
+    def _unavailable(self, error: object) -> Unreachable:
         shown = shown_url(self.url)
         what = " ".join(str(error).split()).rstrip(".")
-        return WarehouseError(
+        return Unreachable(
             f"{shown}: {what}. Next: check LEAT_WAREHOUSE, the server and its disk, then run it again; "
             "nothing is half-applied"
         )

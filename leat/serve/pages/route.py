@@ -19,6 +19,7 @@ from leat.serve.api.guard import Handler, answered, authenticate
 from leat.serve.pages.render import HEADERS, page
 from leat.serve.problem import Problem
 from leat.serve.session import renew_cookie, session_id_of
+from leat.serve.unavailable import ERRORS, unavailable
 
 log = logging.getLogger("leat.serve")
 _TITLES = {403: "You may not do this", 404: "There is nothing here", 401: "Sign in", 409: "That isn't possible now",
@@ -47,6 +48,8 @@ class PageRoute(APIRoute):
             except RequestValidationError:
                 # an address that no page writes
                 return error_page(request, Problem(404, "no-such-page", "the address of this page has a mistake"))
+            except ERRORS as error:
+                return error_page(request, unavailable(request, error))
             except Exception as error:
                 request_id = getattr(request.state, "request_id", "")
                 log_error(log, error, "request %s", request_id)
@@ -68,6 +71,8 @@ class PublicRoute(APIRoute):
                 return await handler(request)
             except Problem as problem:
                 return error_page(request, problem)
+            except ERRORS as error:
+                return error_page(request, unavailable(request, error))
 
         return shown
 

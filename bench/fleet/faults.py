@@ -1,0 +1,115 @@
+"""Breaks the machines of a fleet, one thing after another, at random; what is frozen or cut off comes back later."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import psycopg2
+
+from bench.fleet.machines import Machine
+
+_LEASE = 30.0
+_LONGEST = 15.0
+
+
+@dataclass
+class Faults:
+    """Breaks things.
+
+    Attributes:
+        servers: the machines of `leat serve`; at most one of them is away at a time, so that the API can answer.
+        database: the machine of Postgres.
+        url: URL of its database.
+        seed: of the random choice.
+    """
+
+    servers: Sequence[Machine]
+    database: Machine
+    url: str
+    seed: int
+    done: Counter[str] = field(default_factory=Counter)
+    _away: threading.Semaphore = field(default_factory=threading.Semaphore)
+    _returns: list[threading.Thread] = field(default_factory=list)
+
+    def break_things(self, times: int, every: float) -> None:
+        """Break something so often, with a pause of so many seconds on average; returns when all is back."""
+        chance = random.Random(self.seed)  # noqa: S311 - no secret
+        kinds: list[tuple[int, Callable[[random.Random], bool]]] = [
+            (6, self.kill_process),
+            (2, self.kill_machine),
+            (3, self.freeze_machine),
+            (2, self.cut_off),
+            (5, self.end_connections),
+            (1, self.kill_postgres),
+        ]
+        while self.done.total() < times:
+            time.sleep(chance.uniform(0.5, 1.5) * every)
+            [kind] = chance.choices([each for _, each in kinds], [weight for weight, _ in kinds])
+            if kind(chance):
+                self.done[kind.__name__] += 1
+        for thread in self._returns:
+            thread.join()
+
+    def kill_process(self, chance: random.Random) -> bool:
+        """Kill -9 of web, worker or supervisor on some machine."""
+        name = chance.choice(("leat.serve.web", "leat.serve.worker", "leat serve"))
+        machine = chance.choice(self.servers)
+        pids = machine.pids(name)
+        return bool(pids) and machine.signal(signal.SIGKILL, name) > 0
+
+    def kill_machine(self, chance: random.Random) -> bool:
+        """Take the power from a machine, and give it back a second later."""
+        machine = chance.choice(self.servers)
+        return self._leave(1.0, machine.kill, machine.start)
+
+    def freeze_machine(self, chance: random.Random) -> bool:
+        """Stop all processes of a machine, half the time until its leases have run out, and continue them."""
+        machine = chance.choice(self.servers)
+        seconds = _LEASE + chance.uniform(1, 10) if chance.random() < 0.5 else chance.uniform(0.5, _LONGEST)
+        return self._leave(seconds, lambda: machine.signal(signal.SIGSTOP), lambda: machine.signal(signal.SIGCONT))
+
+    def cut_off(self, chance: random.Random) -> bool:
+        """Cut a machine off the network, half the time until its leases have run out."""
+        machine = chance.choice(self.servers)
+        seconds = _LEASE + chance.uniform(1, 10) if chance.random() < 0.5 else chance.uniform(0.5, _LONGEST)
+        return self._leave(seconds, lambda: machine.cut_off(cut=True), lambda: machine.cut_off(cut=False))
+
+    def end_connections(self, chance: random.Random) -> bool:
+        """End some connections of the database, whatever they are doing."""
+        sql = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE pid <> pg_backend_pid() AND backend_type = 'client backend' AND random() < %s"""
+        try:
+            with contextlib.closing(psycopg2.connect(self.url, connect_timeout=2)) as connection:
+                connection.cursor().execute(sql, (chance.choice((0.1, 0.5, 1.0)),))
+        except psycopg2.Error:
+            return False
+        return True
+
+    def kill_postgres(self, _chance: random.Random) -> bool:
+        """Kill -9 of the postmaster."""
+        pids = self.database.pids("postgres -D")
+        return bool(pids) and self.database.signal(signal.SIGKILL, "postgres -D") > 0
+
+    def _leave(self, seconds: float, leave: Callable[[], object], come_back: Callable[[], object]) -> bool:
+        """Let a machine be away for a while; False while another one is."""
+        if not self._away.acquire(blocking=False):
+            return False
+        leave()
+
+        def return_later() -> None:
+            time.sleep(seconds)
+            come_back()
+            time.sleep(3)  # until the proxy sees it again
+            self._away.release()
+
+        thread = threading.Thread(target=return_later)
+        thread.start()
+        self._returns.append(thread)
+        return True

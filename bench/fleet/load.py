@@ -1,0 +1,131 @@
+"""What is asked of the fleet while it is broken: reads, webhooks and actions by its proxy, reads of its tables."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import psycopg2
+import requests
+
+from bench.serve_killed import SECRET, Asked
+from leat.actions.decide import approve
+from leat.actions.office import Office
+from leat.demo.stripe.webhooks import sign
+from tests.kit.acting import GUARANTEES, planned
+
+_TIMEOUT = 10
+
+
+@dataclass
+class Load:
+    """What is asked, and what came of it.
+
+    Attributes:
+        url: of the proxy.
+        tokens: of the clients that read; the proxy leads each to a server.
+        office: plans and approves actions.
+        database: URL of the warehouse and the control store.
+        lists: how many lists there are.
+    """
+
+    url: str
+    tokens: list[str]
+    office: Office
+    database: str
+    lists: int
+    asked: Asked = field(default_factory=Asked)
+    hooked: Asked = field(default_factory=Asked)
+    acknowledged: set[str] = field(default_factory=set)
+    planned: int = 0
+    reads: int = 0
+    torn: list[str] = field(default_factory=list)
+    stuck: Counter[str] = field(default_factory=Counter)
+    _number: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def works(self) -> list[tuple[Callable[[], None], float]]:
+        """Return what is done again and again, each with the pause in seconds in between."""
+        reads = [(self._reader(token), 0.1) for token in self.tokens]
+        return [*reads, (self.hook, 0.2), (self.act, 1.0), (self.read_tables, 0.02), (self.look_at_runs, 1.0)]
+
+    def _reader(self, token: str) -> Callable[[], None]:
+        by = {"Authorization": f"Bearer {token}"}
+
+        def read() -> None:
+            self.asked.ask(lambda: requests.get(f"{self.url}/v1/integrations", headers=by, timeout=_TIMEOUT), 200)
+
+        return read
+
+    def hook(self) -> None:
+        """Send a webhook."""
+        event_id = f"evt_{self._next()}"
+        body = json.dumps({"id": event_id, "type": "thing.changed"}).encode()
+        signed = {"Stripe-Signature": sign(SECRET, body)}
+        url = f"{self.url}/hooks/tally"
+        if self.hooked.ask(lambda: requests.post(url, body, headers=signed, timeout=_TIMEOUT), 200):
+            self.acknowledged.add(event_id)
+
+    def act(self) -> None:
+        """Plan an action and approve it; when the control store can't be reached, there is none."""
+        number = self._next()
+        with contextlib.suppress(Exception):
+            approve(self.office.store, planned(self.office, GUARANTEES[number % 4], f"place_{number}", 1), "bob")
+            self.planned += 1
+
+    def read_tables(self) -> None:
+        """Read a list as an analyst: it has to be as it was at one moment."""
+        name = f"list_{random.randrange(self.lists):03d}"  # noqa: S311 - no secret
+        sql = f"""SELECT sum(amount) FILTER (WHERE id <> 0), sum(amount) FILTER (WHERE id = 0), count(*),
+        count(DISTINCT id) FROM {name}.items WHERE _deleted_at IS NULL"""
+        for rows in self._query(sql):
+            self.reads += 1
+            if rows[0] != rows[1] or rows[2] != rows[3]:
+                self.torn.append(f"{name}: {rows}")
+
+    def look_at_runs(self) -> None:
+        """Look for runs that count as running although their lease ran out more than 30 seconds ago."""
+        sql = """SELECT run.id FROM run JOIN integration ON integration.id = run.integration_id
+        JOIN leat_locks.leases ON leases.name = integration.name
+        WHERE run.status = 'running' AND leases.expires_at < clock_timestamp() - interval '30 seconds'"""
+        for (run,) in self._query(sql):
+            self.stuck[run] += 1
+
+    def _query(self, sql: str) -> list[tuple[object, ...]]:
+        try:
+            with contextlib.closing(psycopg2.connect(self.database, connect_timeout=2)) as connection:
+                cursor = connection.cursor()
+                cursor.execute(sql)
+                return cursor.fetchall()
+        except psycopg2.Error:  # the database is down, or the table isn't there yet
+            return []
+
+    def _next(self) -> int:
+        with self._lock:
+            self._number += 1
+            return self._number
+
+
+@contextlib.contextmanager
+def under(works: list[tuple[Callable[[], None], float]]) -> Iterator[None]:
+    """Do all of it, each in a thread of its own, until the block ends."""
+    ended = threading.Event()
+
+    def go(work: Callable[[], None], pause: float) -> None:
+        while not ended.wait(pause):
+            work()
+
+    threads = [threading.Thread(target=go, args=each) for each in works]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
