@@ -21,7 +21,8 @@ HERE = "10.77.0.1"
 def enter(argv: Sequence[str]) -> int:
     """Run a command in namespaces of its own, which end with it; returns its exit code."""
     unshare = ["unshare", "--net", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc"]
-    return subprocess.run([*unshare, *argv], check=False).returncode
+    reaping = ["bash", "-c", '"$@" & wait $!', "bash"]  # the first process has to wait for those whose parent has ended
+    return subprocess.run([*unshare, *reaping, *argv], check=False).returncode
 
 
 def make_bridge() -> None:
@@ -88,15 +89,15 @@ class Machine:
         if not init:
             return []
         own = Path(f"/proc/{init}/ns/pid").readlink()
-        found = []
+        its_own: list[int] = []
         for path in Path("/proc").glob("[0-9]*"):
             try:
                 there = (path / "ns" / "pid").readlink() == own and path.name != init
                 if there and pattern in (path / "cmdline").read_bytes().replace(b"\0", b" ").decode():
-                    found.append(int(path.name))
+                    its_own.append(int(path.name))
             except OSError:
                 continue
-        return found
+        return its_own
 
     def signal(self, number: signal.Signals, pattern: str = "") -> int:
         """Send a signal to its processes whose command line has a text; returns to how many."""

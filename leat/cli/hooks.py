@@ -14,7 +14,7 @@ from leat.cli.usage import UsageMistake
 from leat.runs.workspace import Workspace
 
 if TYPE_CHECKING:
-    from leat.runs.hooks import Event
+    from leat.runs.received_webhooks import Event
 
 group = typer.Typer(help="Show the webhooks that arrived; read some again.", invoke_without_command=True)
 Numbers = Annotated[list[int] | None, typer.Argument(metavar="SEQ", help="Numbers, as the list shows them.")]
@@ -41,7 +41,7 @@ def list_events(
     json: Json = False,
 ) -> None:
     """List webhooks, newest first."""
-    from leat.runs.hooks import list_events as listed
+    from leat.runs.received_webhooks import list_events as listed
 
     workspace: Workspace = context.obj()
     if name is not None:
@@ -68,7 +68,7 @@ def show(
     json: Json = False,
 ) -> None:
     """Show one webhook with its body."""
-    from leat.runs.hooks import find_event
+    from leat.runs.received_webhooks import find_event
 
     event = find_event(context.obj(), seq)
     if event is None:
@@ -93,15 +93,17 @@ def replay(
 ) -> None:
     """Read quarantined webhooks again. Uses today's declarations, then loads the integrations."""
     from leat.pipelines.load.engine import Request
-    from leat.runs import hooks
+    from leat.runs import received_webhooks
     from leat.runs.run import run
 
     workspace: Workspace = context.obj()
     if bool(numbers) == every:
         msg = "name the webhooks by their numbers, or use --all; `leat hooks list --quarantined` lists them"
         raise UsageMistake(msg)
-    chosen = numbers or [event.seq for event in hooks.list_events(workspace, quarantined=True, limit=100_000)]
-    events = hooks.replay(workspace, chosen)
+    chosen = numbers or [
+        event.seq for event in received_webhooks.list_events(workspace, quarantined=True, limit=100_000)
+    ]
+    events = received_webhooks.replay(workspace, chosen)
     names = sorted({event.endpoint for event in events if event.problem is None} & set(workspace.declarations))
     if load and names:
         run(workspace, names, Request())

@@ -177,8 +177,8 @@ def _problems(workspace: Workspace, address: tuple[str, int] | None) -> dict[str
         DeclarationError: a declaration or a policy has a mistake.
     """
     from leat.runs.health import store_answers
-    from leat.runs.hooks import numbering_problem
     from leat.runs.keys import key_problem
+    from leat.runs.server_number import numbering_problem
 
     _ = workspace.declarations, workspace.security
     looked = {"control_store": store_answers(workspace), "port": address and _port_problem(*address)}

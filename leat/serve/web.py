@@ -28,7 +28,8 @@ from leat.pipelines.declare.project import Project
 from leat.pipelines.declare.stored_secrets import secret_changes
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.runs.dagster_process import meeting_folder
-from leat.runs.hooks import applied_up_to, first_number, live_folder
+from leat.runs.hooks import applied_up_to
+from leat.runs.server_number import first_number, live_folder
 from leat.runs.workspace import Workspace
 from leat.serve.app import create_app
 from leat.serve.child import start_child

@@ -22,15 +22,17 @@ from datetime import UTC, datetime
 from leat.hooks.tail import Tail
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.pipelines.load.engine import Request
-from leat.pipelines.load.error_message import log_error
+from leat.pipelines.load.error_message import log_error, text_of
 from leat.runs import access, between, hooks, requests, signing_in
 from leat.runs.lost import LostRuns
 from leat.runs.run import run
+from leat.runs.server_number import live_folder
 from leat.runs.warm import import_libraries
 from leat.serve.child import start_child
 from leat.serve.current import Current
 from leat.serve.lane import Lane
 from leat.serve.traces import Traces
+from leat.serve.unavailable import ERRORS
 from leat.sources.driver import reads_control_store
 from leat.warehouse.session import Busy
 
@@ -54,7 +56,7 @@ class Worker:
         self._current = current
         self._traces = Traces("worker")
         self._began = datetime.now(UTC)
-        self._tail = Tail(hooks.live_folder(current.workspace()))
+        self._tail = Tail(live_folder(current.workspace()))
         self._next: dict[str, float] = {}
         self._unapplied = False
         self._applied_bytes = 0
@@ -178,6 +180,8 @@ class Worker:
             work()
         except (Busy, DeclarationError) as error:
             log.warning("%s: %s", name, error)
+        except ERRORS as error:  # each second, while it doesn't answer
+            log.warning("%s: %s", name, text_of(error))
         except Exception as error:
             log_error(log, error, "%s", name)
 

@@ -21,6 +21,7 @@ from leat.hooks.endpoints import read_endpoints
 from leat.hooks.segments import SegmentWriter
 from leat.runs import hooks
 from leat.runs.access import record
+from leat.runs.server_number import live_folder
 from leat.runs.webhooks_out import Wanted, list_webhooks, send_webhooks
 from leat.runs.workspace import open_workspace
 from leat.security.people import list_people
@@ -84,7 +85,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory, desk: Desk, erp: Receiver) -
     hooks.prepare(workspace)
     app = create_app(Health(workspace), Current(workspace), public_url=URL)
     asked = Pages(app, workspace)
-    writer = SegmentWriter(hooks.live_folder(workspace))
+    writer = SegmentWriter(live_folder(workspace))
     writer.open()
     asked.front.hooks = HooksApp(read_endpoints(workspace.declarations, folder, URL), writer, Metrics())
     app.state.refused = asked.front.hooks.refused

@@ -128,7 +128,7 @@ def _copy_all(
             "file away"
         )
         raise WarehouseError(msg)
-    from leat.runs.hooks import live_folder
+    from leat.runs.server_number import live_folder
 
     make_tables(source, target, tables, live_folder(workspace))
     with tempfile.TemporaryDirectory(prefix="leat-move-", dir=target.scratch() or workspace.project.state) as folder:

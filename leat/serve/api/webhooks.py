@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from leat.runs import hooks, requests
+from leat.runs import received_webhooks, requests
 from leat.runs.access import Resource
 from leat.serve.api.guard import AsGuard, Guard, GuardedRoute
 from leat.serve.api.models import Webhook
@@ -27,7 +27,7 @@ def list_deliveries(
 ) -> Page[Webhook]:
     """List the newest webhooks, newest first."""
     guard.require("read", Resource("hook", endpoint or "", integration=endpoint))
-    listed = hooks.list_events(guard.workspace, endpoint=endpoint, quarantined=quarantined, limit=limit)
+    listed = received_webhooks.list_events(guard.workspace, endpoint=endpoint, quarantined=quarantined, limit=limit)
     allowed = [each for each in listed if guard.may("read", _resource(each))]
     return Page(data=[Webhook.model_validate(each) for each in allowed], next_cursor=None)
 
@@ -45,19 +45,19 @@ def replay_delivery(guard: AsGuard, seq: Number) -> Webhook:
     """Read a quarantined webhook again, as it is declared today, and load its integration."""
     event = _event(guard, seq)
     guard.require("configure", _resource(event))
-    [event] = hooks.replay(guard.workspace, [seq]) or [event]
+    [event] = received_webhooks.replay(guard.workspace, [seq]) or [event]
     if event.problem is None and event.endpoint in guard.workspace.declarations:
         requests.request_run(guard.workspace, [event.endpoint], guard.principal.name)
     return Webhook.model_validate(event)
 
 
-def _event(guard: Guard, seq: int) -> hooks.Event:
-    event = hooks.find_event(guard.workspace, seq)
+def _event(guard: Guard, seq: int) -> received_webhooks.Event:
+    event = received_webhooks.find_event(guard.workspace, seq)
     if event is None:
         guard.require("read", Resource("hook"))
         raise Problem(404, "no-such-webhook", f"no webhook has the number {seq}", "GET /v1/hooks/deliveries lists them")
     return event
 
 
-def _resource(event: hooks.Event) -> Resource:
+def _resource(event: received_webhooks.Event) -> Resource:
     return Resource("hook", event.endpoint, integration=event.endpoint)

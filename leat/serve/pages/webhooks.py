@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from leat.runs import hooks
+from leat.runs import received_webhooks
 from leat.runs.access import Resource
 from leat.serve.api.guard import AsGuard
 from leat.serve.api.webhooks import list_deliveries, read_delivery, replay_delivery
@@ -27,7 +27,7 @@ def list_webhooks(guard: AsGuard, request: Request, endpoint: Word = "", view: W
     guard.require("read", Resource("hook"))
     listed = [
         one
-        for one in hooks.addresses(guard.workspace, url_of(request))
+        for one in received_webhooks.addresses(guard.workspace, url_of(request))
         if guard.may("read", Resource("hook", one.name, integration=one.name))
     ]
     quarantined = view == "quarantined"
