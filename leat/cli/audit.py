@@ -1,4 +1,4 @@
-"""``leat audit``: the audit log; verify it, write checkpoints, export it.
+"""``leat audit``: the audit log; verify it, write checkpoints, send it, export it.
 
 Exit codes of verify: 0 intact, 3 altered, 4 truncated, 5 forked.
 """
@@ -34,7 +34,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     group = typer.Typer(invoke_without_command=True, help="Show, verify and export the audit log.")
     group.callback()(show_last)
-    for command in (list_, verify, checkpoint, export, forget):
+    for command in (list_, verify, checkpoint, send, export, forget):
         group.command(command.__name__.rstrip("_"))(command)
     app.add_typer(group, name="audit")
 
@@ -122,6 +122,25 @@ def checkpoint(
         print_json(command="audit checkpoint", checkpoint=None if made is None else asdict(made), file=str(path))
     else:
         say("the log is empty" if made is None else f"checkpoint at event {made.seq} appended to {path}")
+
+
+def send(context: typer.Context, json: Json = False) -> None:
+    """Send events that were not sent yet to audit.send_to of policies/."""
+    from leat.runs.access import send_audit
+    from leat.security.audit.chain import seal
+
+    workspace = _open(context)
+    require(workspace, "export", Resource("audit"))
+    if workspace.security.audit is None or workspace.security.audit.send_to is None:
+        msg = "name the system under audit.send_to in a file in policies/"
+        raise UsageMistake(msg)
+    seal(workspace.store)
+    sent = send_audit(workspace)
+    count, url = sent or (0, "")
+    if json:
+        print_json(command="audit send", sent=count)
+    else:
+        say(f"{counted(count, 'event')} sent to {url}")
 
 
 def export(

@@ -33,6 +33,16 @@ class AuditEvent(Table):
     hash: Mapped[str | None] = mapped_column(String(64))
 
 
+class AuditSent(Table):
+    """How far the log was sent to another system: the number of the last event that the system has accepted."""
+
+    __tablename__ = "audit_sent"
+
+    destination: Mapped[str] = mapped_column(String(64), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    sent_at: Mapped[datetime]
+
+
 class AuditPerson(Table):
     """The person behind a pseudonym. Without this row the events remain, but no longer name anybody."""
 

@@ -12,7 +12,8 @@ from leat.pipelines.load.error_message import log_error
 from leat.runs.workspace import Workspace
 from leat.security.access import Decision, Forbidden, Resource, Verb
 from leat.security.principal import Principal, local_principal
-from leat.sources.settings import read_setting
+from leat.sources.settings import read_secret, read_setting
+from leat.warehouse.session import Busy
 
 if TYPE_CHECKING:
     from leat.control.outbox import ActionRow
@@ -73,7 +74,7 @@ def checkpoint_file(workspace: Workspace) -> Path | None:
         NotConfigured: a variable that names it isn't set.
     """
     declared = workspace.security.audit
-    if declared is None:
+    if declared is None or declared.checkpoints is None:
         return None
     return workspace.project.folder / read_setting(declared.checkpoints, "audit", workspace.project.folder)
 
@@ -93,7 +94,7 @@ def record(workspace: Workspace, event: str, detail: Mapping[str, Any], principa
 
 
 def seal(workspace: Workspace) -> None:
-    """Seal the audit log, and write a checkpoint when one is due; what goes wrong is logged and raises nothing."""
+    """Seal the audit log, write a checkpoint when one is due, and send the events; what goes wrong is logged."""
     from leat.security.audit.chain import seal as seal_events
 
     try:
@@ -106,6 +107,31 @@ def seal(workspace: Workspace) -> None:
                 checkpoint(workspace, [path])
     except Exception as error:
         log_error(log, error, "the audit log was not sealed")
+    try:
+        send_audit(workspace)
+    except Busy:
+        log.debug("another process sends the audit log")
+    except Exception as error:
+        log_error(log, error, "the audit log was not sent")
+
+
+def send_audit(workspace: Workspace) -> tuple[int, str] | None:
+    """Send the sealed events that weren't sent yet; return how many and where to, or None where that isn't declared.
+
+    Raises:
+        NotConfigured: a variable that names something isn't set, or the host isn't permitted.
+        Unavailable: the system didn't accept them.
+        Busy: another process sends.
+    """
+    declared = workspace.security.audit
+    if declared is None or declared.send_to is None:
+        return None
+    from leat.security.audit.sending import Destination, send_sealed
+
+    folder, secret = workspace.project.folder, declared.authorization
+    url = read_setting(declared.send_to, "audit", folder)
+    authorization = None if secret is None else lambda: read_secret(secret, "audit", folder)
+    return send_sealed(workspace.store, Destination(url, authorization)), url
 
 
 def checkpoint(workspace: Workspace, paths: Sequence[Path], now: datetime | None = None) -> Checkpoint | None:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from leat.pipelines.declare.diagnostics import meant
 from leat.pipelines.declare.json_schema import without_titles
-from leat.pipelines.declare.keys import AnyKeys
+from leat.pipelines.declare.keys import AnyKeys, is_over_tls
 from leat.pipelines.declare.project_policy import ProjectPolicy
 from leat.pipelines.declare.values import Duration, Flag, Names
 from leat.security.access import KINDS, VERBS, ResourceKind, Verb
@@ -107,13 +107,37 @@ class SignInDeclared(_Declared):
                                    "none of these groups gets no access.")  # fmt: skip
 
 
-class AuditDeclared(_Declared):
-    """Where checkpoints of the audit log go."""
+def _over_tls(address: Setting) -> Setting:
+    if isinstance(address, str) and not is_over_tls(address):
+        msg = "has to begin with https://, for events name people; http:// is for this machine alone"
+        raise ValueError(msg)
+    return address
 
-    checkpoints: Setting = Field(
-        description="File that signed checkpoints are appended to, where the owner of the control store can't write."
+
+_LogAddress = Annotated[Setting, AfterValidator(_over_tls)]
+
+
+class AuditDeclared(_Declared):
+    """Where the audit log is sent, and where its checkpoints go."""
+
+    checkpoints: Setting | None = Field(
+        default=None,
+        description="File that signed checkpoints are appended to, where the owner of the control store can't write.",
     )
     every: Duration = Field(default=timedelta(minutes=15), description="How often at most, such as PT15M.")
+    send_to: _LogAddress | None = Field(
+        default=None, description="Address of a system that takes the events as lines of JSON (OCSF) by HTTP POST."
+    )
+    authorization: Secret | None = Field(
+        default=None, description="Value of the header Authorization for that system, such as `Bearer …`."
+    )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> AuditDeclared:
+        if self.checkpoints is None and self.send_to is None:
+            msg = "write checkpoints: where they go, or send_to: where the events are sent"
+            raise ValueError(msg)
+        return self
 
 
 def _identity(value: Any) -> Any:

@@ -33,12 +33,16 @@ def _not_stored(named: str | Named) -> str | Named:
     return named
 
 
+def is_over_tls(url: str) -> bool:
+    """Return whether what is sent to an address is encrypted on the way, or never leaves the machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOCAL)
+
+
 def _over_tls(url: str | Named) -> str | Named:
-    if isinstance(url, str):
-        parts = urlsplit(url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOCAL):
-            msg = "has to begin with https://, for the data keys go there"
-            raise ValueError(msg)
+    if isinstance(url, str) and not is_over_tls(url):
+        msg = "has to begin with https://, for the data keys go there"
+        raise ValueError(msg)
     return url
 
 

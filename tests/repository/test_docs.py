@@ -216,7 +216,7 @@ def test_policies_in_the_docs_are_valid(tmp_path: Path) -> None:
     for block in examples:
         (tmp_path / str(block.file)).write_text(block.text)
     security = load_security(Project(tmp_path, tmp_path, None, ""))
-    assert len(examples) == 4
+    assert len(examples) == 5
     assert security.sign_in is not None
     assert security.audit is not None
     text = text_of(DOCS / "security.md")

@@ -106,9 +106,10 @@ def last_sealed(session: Session) -> tuple[int, str]:
     return (0, FIRST) if row is None else (row[0], row[1])
 
 
-def sealed_events(session: Session) -> Iterator[Event]:
-    """Yield the sealed events by their number."""
-    wanted = select(*_COLUMNS).where(AuditEvent.seq.is_not(None)).order_by(AuditEvent.seq, AuditEvent.id)
+def sealed_events(session: Session, after: int = 0) -> Iterator[Event]:
+    """Yield the sealed events behind a number, by their number."""
+    behind = AuditEvent.seq > after if after else AuditEvent.seq.is_not(None)
+    wanted = select(*_COLUMNS).where(behind).order_by(AuditEvent.seq, AuditEvent.id)
     for row in session.execute(wanted.execution_options(yield_per=1000)):
         yield Event(*row)
 

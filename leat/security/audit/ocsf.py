@@ -30,11 +30,11 @@ _ACTIVITIES = {
 _HIGH = ("access.denied", "sign_in.failed", "publish.forced", "audit.forgotten", "subject.erased", "subject.exported")
 
 
-def ocsf_events(engine: Engine) -> Iterator[dict[str, Any]]:
-    """Yield the sealed events in the order of the chain; sealing numbers and hashes are in ``unmapped``."""
+def ocsf_events(engine: Engine, after: int = 0) -> Iterator[dict[str, Any]]:
+    """Yield the sealed events behind a number, in the order of the chain; their hashes are in ``unmapped``."""
     with Session(engine) as session:
         names = dict(session.execute(select(AuditPerson.pseudonym, AuditPerson.name)).tuples().all())
-        for event in sealed_events(session):
+        for event in sealed_events(session, after):
             yield _mapped(event, names)
 
 
