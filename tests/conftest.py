@@ -113,6 +113,8 @@ _SLOW = (
     "security/test_clearance_files",
     "security/test_encrypted_places",
     "security/test_grants",
+    "security/test_keys_of_people",
+    "security/test_left_on_disk",
     "security/test_limits",
     "security/test_subjects",
     "security/test_sign_in",

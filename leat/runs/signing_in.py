@@ -102,7 +102,7 @@ def ask_again(workspace: Workspace, session_id: str) -> str | None:
         NotConfigured: a variable that is named isn't set.
         SignInFailed: the provider can't be reached; the session stays.
     """
-    from leat.security.sign_in import refresh
+    from leat.security.signed_in import refresh
 
     provider = provider_of(workspace)
     return session_id if provider is None else refresh(workspace.store, provider, session_id)
@@ -125,7 +125,7 @@ def remove_expired(workspace: Workspace) -> int:
 def sign_out(workspace: Workspace, provider: Provider | None, session_id: str, back_to: str) -> str | None:
     """End a session; return the page of the identity provider that ends the one there, None if it has none."""
     from leat.security.sessions import end_session
-    from leat.security.sign_in import sign_out_url
+    from leat.security.signed_in import sign_out_url
 
     url = None if provider is None else sign_out_url(workspace.store, provider, session_id, back_to)
     end_session(workspace.store, session_id)

@@ -11,6 +11,7 @@ people       persons in the control store; tokens, sessions and links let them i
              that were looked up
 clearance    which columns and rows a role may read by connecting to the warehouse itself, by the rules and by grants,
              whose keys are in grants_declaration; row_condition checks conditions, table_access what a column takes
-sign_in      OpenID Connect at a provider; logout validates what the provider says of sessions that ended there
-audit/       seals the events of the log, verifies them, writes checkpoints, exports them
+sign_in      OpenID Connect at a provider; signed_in asks it again and signs out there; logout validates what the
+             provider says of sessions that ended there
+audit/       seals the events of the log, verifies them, writes checkpoints, exports them, sends them elsewhere
 """

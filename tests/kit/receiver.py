@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from standardwebhooks import Webhook
+
+from tests.kit.post_server import Answer, post_server
 
 
 @dataclass
@@ -49,28 +49,12 @@ def receiving(*secrets: str) -> Iterator[Receiver]:
     """Start an endpoint that verifies a signature of each secret; it ends with the block."""
     receiver = Receiver()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            for each in secrets:
-                Webhook(each).verify(body, dict(self.headers.items()))
-            receiver.got.append((self.headers["webhook-id"], json.loads(body)))
-            answer = receiver.body.encode()
-            with contextlib.suppress(OSError):
-                self.send_response(receiver.status)
-                for name, value in {**receiver.headers, "Content-Length": str(len(answer))}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(answer)
+    def answer(_path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        for each in secrets:
+            Webhook(each).verify(body, dict(headers.items()))
+        receiver.got.append((headers["webhook-id"], json.loads(body)))
+        return Answer(receiver.status, receiver.body.encode(), receiver.headers)
 
-        def log_message(self, *_: object) -> None:
-            """Print nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    receiver.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
-    yield receiver
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with post_server(answer) as url:
+        receiver.url = f"{url}/hook"
+        yield receiver

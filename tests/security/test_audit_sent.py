@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ from leat.security.audit.chain import last_sealed, seal
 from leat.security.audit.sending import Destination, send_sealed, sent_until
 from leat.sources.errors import NotConfigured, Unavailable
 from tests.kit.command import Leat, tally_project, then
+from tests.kit.post_server import Answer, post_server
 from tests.kit.project import row, rows
 from tests.security.test_audit import fill
 
@@ -43,37 +41,18 @@ class Collector:
         return [each["metadata"]["sequence"] for each in self.events]
 
 
-@contextlib.contextmanager
-def collecting() -> Iterator[Collector]:
-    collector = Collector()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            lines = self.rfile.read(int(self.headers["Content-Length"])).decode().splitlines()
-            collector.authorizations.append(self.headers["Authorization"])
-            if collector.status == 200:
-                collector.events += map(json.loads, lines)
-            self.send_response(collector.status)
-            self.send_header("Location", "http://127.0.0.1:9/elsewhere")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    collector.url = f"http://127.0.0.1:{server.server_port}/leat"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield collector
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    with collecting() as one:
+    one = Collector()
+
+    def answer(_path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        one.authorizations.append(headers["Authorization"])
+        if one.status == 200:
+            one.events += map(json.loads, body.decode().splitlines())
+        return Answer(one.status, headers={"Location": "http://127.0.0.1:9/elsewhere"})
+
+    with post_server(answer) as url:
+        one.url = f"{url}/leat"
         yield one
 
 

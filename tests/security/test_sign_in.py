@@ -27,7 +27,8 @@ from leat.security.people import deactivate
 from leat.security.policy_declaration import SignInDeclared
 from leat.security.provider import Provider, SignInFailed, judge_claims, judge_strength, open_provider
 from leat.security.sessions import provider_tokens, read_session
-from leat.security.sign_in import VALID, Begun, begin_sign_in, finish_sign_in, refresh, sign_out_url
+from leat.security.sign_in import VALID, Begun, begin_sign_in, finish_sign_in
+from leat.security.signed_in import refresh, sign_out_url
 from leat.sources.settings import Named
 
 SECRET = "secret-of-leat"

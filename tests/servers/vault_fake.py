@@ -11,14 +11,14 @@ import contextlib
 import json
 import re
 import secrets
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from tests.kit.post_server import Answer, post_server
 
 
 @dataclass
@@ -67,24 +67,9 @@ def vault_fake() -> Iterator[VaultFake]:
     """Start the server; it ends with the block."""
     fake = VaultFake()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            status, answer = fake.answer(self.path, self.headers.get("X-Vault-Token"), body)
-            content = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+    def answer(path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        status, said = fake.answer(path, headers.get("X-Vault-Token"), json.loads(body))
+        return Answer(status, json.dumps(said).encode())
 
-        def log_message(self, *_: object) -> None:
-            """Print nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    fake.url = f"http://127.0.0.1:{server.server_address[1]}"
-    yield fake
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with post_server(answer) as fake.url:
+        yield fake
