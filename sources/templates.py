@@ -5,6 +5,7 @@ A text that is one expression and nothing else gives the value of that expressio
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jinja2 import Template, nodes
     from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+
+_PATHS = re.compile(r"(?<!\{)\{\{ ?([a-z_]+(?:\.[a-z_]+)*(?: or [a-z_]+(?:\.[a-z_]+)*)*) ?\}\}(?!\})")
+_WORDS = frozenset(
+    {"and", "else", "false", "if", "in", "is", "none", "not", "or", "self", "super", "true"}
+) | frozenset({"cycler", "dict", "joiner", "lipsum", "namespace", "range"})
+"""What Jinja may read as something else than the name of a variable."""
 
 
 class TemplateProblem(Exception):
@@ -105,11 +113,32 @@ def names_in(value: Any) -> Iterator[tuple[str, set[str]]]:
         for each in value:
             yield from names_in(each)
     elif isinstance(value, str):
-        from jinja2.meta import find_undeclared_variables
+        yield from sorted((_names_of_paths(value) or _names(value)).items())
 
-        tree = _tree(value)
-        for name in sorted(find_undeclared_variables(tree)):
-            yield name, {attribute for owner, attribute in _attributes(tree) if owner == name}
+
+def _names(text: str) -> dict[str, set[str]]:
+    """Return the variables of a template with their attributes."""
+    if not is_template(text):
+        return {}
+    from jinja2.meta import find_undeclared_variables
+
+    tree = _tree(text)
+    used = list(_attributes(tree))
+    return {name: {attribute for owner, attribute in used if owner == name} for name in find_undeclared_variables(tree)}
+
+
+def _names_of_paths(text: str) -> dict[str, set[str]]:
+    """Return the same without Jinja, which takes long to import, if all expressions are paths; otherwise nothing."""
+    names: dict[str, set[str]] = {}
+    if is_template(_PATHS.sub("", text)):
+        return {}
+    for expression in _PATHS.findall(text):
+        for path in expression.split(" or "):
+            first, *attributes = path.split(".")
+            if first in _WORDS:
+                return {}
+            names.setdefault(first, set()).update(attributes[:1])
+    return names
 
 
 def is_template(value: Any) -> bool:

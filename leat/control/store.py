@@ -41,6 +41,7 @@ __all__ = [
     "Trigger",
     "close_lost_runs",
     "end_run",
+    "has_rows",
     "last_good_runs",
     "last_runs",
     "log_events",
@@ -65,6 +66,12 @@ class Declared:
     driver: str
     description: str
     enabled: bool = True
+
+
+def has_rows(engine: Engine, table: str) -> bool:
+    """Return whether a table has any rows, without its class."""
+    with engine.connect() as connection:
+        return connection.execute(text(f'SELECT 1 FROM "{table}" LIMIT 1')).first() is not None  # nosec B608
 
 
 def register(engine: Engine, declared: Mapping[str, Declared]) -> bool:
