@@ -14,6 +14,7 @@ from sqlalchemy.schema import ExecutableDDLElement
 
 import leat.control.action_tables
 import leat.control.alert_tables
+import leat.control.answer_tables
 import leat.control.automation_tables
 import leat.control.budget_tables
 import leat.control.key_tables

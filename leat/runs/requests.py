@@ -29,8 +29,6 @@ from leat.sources.settings import redact
 from leat.warehouse.session import Busy
 
 State = Literal["queued", "running", "ok", "failed", "blocked", "busy", "interrupted"]
-ANSWERS = "idempotency"
-"""Name of the folder of responses that are given again."""
 _RETAINED = 7 * 86_400
 _BETWEEN = 2.0
 """Seconds within which :func:`request_run` has written both of its files."""
@@ -141,13 +139,6 @@ def recover(workspace: Workspace) -> None:
             _write(path.parent, dataclasses.replace(asked, state="interrupted", ended_at=datetime.now(UTC)))
         elif asked is not None and asked.has_ended and path.stat().st_mtime < time.time() - _RETAINED:
             path.with_suffix(".ndjson").unlink(missing_ok=True)
-            path.unlink(missing_ok=True)
-
-
-def remove_answers(workspace: Workspace) -> None:
-    """Remove responses that were stored for their Idempotency-Key more than a day ago."""
-    for path in (workspace.project.state / ANSWERS).glob("*"):
-        if path.stat().st_mtime < time.time() - 2 * 86_400:
             path.unlink(missing_ok=True)
 
 

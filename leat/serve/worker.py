@@ -25,6 +25,7 @@ from leat.pipelines.load.engine import Request
 from leat.pipelines.load.error_message import log_error, text_of
 from leat.runs import access, between, hooks, requests, signing_in
 from leat.runs.lost import LostRuns
+from leat.runs.repeated import remove_old
 from leat.runs.run import run
 from leat.runs.server_number import live_folder
 from leat.runs.warm import import_libraries
@@ -166,7 +167,7 @@ class Worker:
             ("webhooks out", 5, lambda: between.send_webhooks_due(self._current.workspace())),
             ("audit log", 30, lambda: access.seal(self._current.workspace())),
             ("sessions", 3600, lambda: signing_in.remove_expired(self._current.workspace())),
-            ("answers", 3600, lambda: requests.remove_answers(self._current.workspace())),
+            ("answers", 3600, lambda: remove_old(self._current.workspace().store)),
             ("segments", 60, lambda: hooks.remove_applied(self._current.workspace())),
         )
         while not self._ended.wait(0.2):

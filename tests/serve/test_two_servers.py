@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -105,6 +104,19 @@ def test_one_replaces_the_other_and_no_request_fails(pair: tuple[Leat, Leat]) ->
         assert {url for url, _ in proxy.answers[after + 2 :]} == {two.url}
 
 
+def test_a_request_is_carried_out_once_whichever_server_gets_it(pair: tuple[Leat, Leat]) -> None:
+    first, second = pair
+    token = first.json("tokens", "create", "repeats", "--expires", "P1D")["token"]
+    sent = {"authorization": f"Bearer {token}", "idempotency-key": "the same"}
+    with served(first) as one, served(second) as two:
+        asked = {"integrations": ["tally"]}
+        answers = [each.post("/v1/runs", json=asked, headers=sent) for each in (one, two, one)]
+        assert [answer.status_code for answer in answers] == [202, 202, 202]
+        assert len({answer.text for answer in answers}) == 1
+        assert ["idempotent-replayed" in answer.headers for answer in answers] == [False, True, True]
+        assert two.post("/v1/runs", json={"integrations": []}, headers=sent).status_code == 422
+
+
 def test_what_is_due_runs_once_however_many_servers_look(pair: tuple[Leat, Leat]) -> None:
     first, second = pair
     declared = (first.folder / "pipelines" / "tally.yaml").read_text()
@@ -120,13 +132,13 @@ def test_what_is_due_runs_once_however_many_servers_look(pair: tuple[Leat, Leat]
         with served(first), served(second), store.connect() as connection:
             connection.execute(update(Run).values(started_at=datetime(2020, 1, 1, tzinfo=UTC)))
             connection.commit()
-            _until(lambda: {run.status for run in last_runs(store, busy=False).values()} == {"nothing_new"})
-            counts = Counter(run.integration for run in recent_runs(store, limit=100) if run.status != "busy")
+            _until(lambda: {last_runs(store, busy=False)[name].status for name in names} == {"nothing_new"})
+            ended = [run.integration for run in recent_runs(store, limit=100) if run.status != "busy"]
     finally:
         store.dispose()
         for name in names:
             (first.folder / "pipelines" / f"{name}.yaml").unlink()
-    assert counts == dict.fromkeys(names, 2)  # the one of 2020, and one
+    assert {name: ended.count(name) for name in names} == dict.fromkeys(names, 2)  # the one of 2020, and one
 
 
 def test_a_server_that_has_the_number_of_another_is_noticed(pair: tuple[Leat, Leat]) -> None:

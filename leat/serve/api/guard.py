@@ -107,8 +107,8 @@ class GuardedRoute(APIRoute):
                 if again:
                     response = await _repeated(request, guard, handler)
                 else:
-                    state, caller = guard.workspace.project.state, guard.principal.id
-                    response = await once(request, state, caller, lambda: answered(request, guard, handler))
+                    store, caller = guard.workspace.store, guard.principal.id
+                    response = await once(request, store, caller, lambda: answered(request, guard, handler))
             if request.method not in _SAFE:
                 request.app.state.answers.forget()
             return renew_cookie(request, if_changed(request, response))
