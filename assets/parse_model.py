@@ -41,7 +41,7 @@ def parse_model(
         name, line = next(iter(file.parameters.items()))
         text = f"${name}: a model has no parameters. Next: read the time from leat.loads"
         raise DeclarationError([f"{file.shown}:{line}: {text}"])
-    query = _qualified(file, columns_of)
+    query = qualified(file, columns_of)
     selected = file.select.named_selects if query is None else query.named_selects
     diagnostics = [
         f"{file.shown}:{file.header.line(loc)}: {loc[0]}: the query gives no column {column!r}{meant(column, selected)}"
@@ -123,7 +123,7 @@ def _columns_named(header: Header) -> Iterable[tuple[tuple[str | int, ...], str]
             yield from ((("checks", i, check.kind, column), column) for column in getattr(check, check.kind))
 
 
-def _qualified(file: SqlFile, columns_of: ColumnsOf) -> exp.Query | None:
+def qualified(file: SqlFile, columns_of: ColumnsOf) -> exp.Query | None:
     """Return the query with tables and columns spelt out; None when a table or its columns don't exist."""
     if not all(columns_of.get(table.schema, {}).get(table.name) for table in file.tables):
         return None

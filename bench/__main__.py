@@ -16,6 +16,7 @@ for module in (
     "imap_messages",
     "rest_json",
     "models_and_rules",
+    "incremental_models",
     "webhooks",
     "latency",
     "pages",

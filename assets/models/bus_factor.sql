@@ -2,6 +2,7 @@
 description: >-
   How few people wrote a folder: the smallest number of authors who together added more than half of its lines.
   Folders to which nobody added a line are left out.
+grain: [repository, folder]
 owners: [engineering]
 columns:
   repository: Name of the repository.

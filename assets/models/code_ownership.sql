@@ -2,6 +2,7 @@
 description: >-
   Who wrote what: commits and changed lines by author and top-level folder. Merges are left out, because their lines
   came with the commits of the branch. Commits that a rewritten history left behind still count.
+grain: [repository]
 owners: [engineering]
 columns:
   repository: Name of the repository.

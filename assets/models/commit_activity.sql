@@ -1,5 +1,6 @@
 /* ---
 description: What each author committed in each ISO week, by repository.
+grain: [repository]
 owners: [engineering]
 columns:
   repository: Name of the repository.

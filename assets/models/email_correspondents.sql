@@ -2,6 +2,7 @@
 description: >-
   Who exchanges mail with each account, and how much. Automatic mails and mails to oneself are left out. A message in
   several mailboxes counts once, and one to several people counts once for each.
+grain: [account]
 owners: [operations]
 columns:
   account: Login of the account.

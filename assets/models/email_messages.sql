@@ -2,6 +2,7 @@
 description: >-
   A message in an account, once, however many of its mailboxes hold it. Drafts, junk mail and unfinished copies are
   left out, and so is sent mail without a stored copy.
+grain: [account]
 owners: [operations]
 columns:
   account: Login of the account.

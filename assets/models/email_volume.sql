@@ -1,5 +1,6 @@
 /* ---
 description: How many messages each account sent and received on each day. A message in several mailboxes counts once.
+grain: [account, day]
 owners: [operations]
 columns:
   account: Login of the account.

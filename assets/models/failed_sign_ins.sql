@@ -2,6 +2,7 @@
 description: >-
   Failed attempts to sign in, by day, login and address, with the densest burst of them. Days, logins and addresses
   without a failed attempt are left out.
+grain: [user_name, ip]
 owners: [security]
 columns:
   day: Day (UTC).

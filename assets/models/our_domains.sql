@@ -3,6 +3,7 @@ description: >-
   The mail domains of the company: those in which at least a quarter of the accounts of the identity provider have
   their main address, and in which the CRM has fewer contacts than the identity provider has accounts. So the domain
   of a mail provider where one employee has a mailbox doesn't count.
+grain: [domain]
 owners: [people]
 optional: [crm_accounting]
 columns:

@@ -2,6 +2,7 @@
 description: >-
   What customers pay with: successful charges by month, currency, kind of payment method, and brand, funding and
   country of the card.
+grain: [month, currency]
 owners: [finance]
 columns:
   month: First day of the month of the charge, UTC.

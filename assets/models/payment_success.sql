@@ -3,6 +3,7 @@ description: >-
   How many attempts to charge a customer succeeded, and how many payments succeeded in the end, after further
   attempts: one row for each day (UTC) and currency. A payment counts on the day of its first attempt; one without an
   attempt is left out. A pending payment is neither a success nor a failure.
+grain: [currency]
 owners: [finance]
 columns:
   day: Day, UTC.

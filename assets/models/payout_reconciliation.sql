@@ -2,6 +2,7 @@
 description: >-
   One row for each payout, with the transactions on the provider's balance that it consists of. They and the residual
   add up to the transferred amount.
+grain: [payout_id]
 owners: [finance]
 columns:
   payout_id: The payout; payments.payouts.id.

@@ -3,6 +3,7 @@ description: >-
   Who may do more than others, and why: each account with each privileged group that it is in, directly or through up
   to four levels of groups. A group is privileged if the declaration of single sign-on calls it a role, or if its name
   has a word such as admin, root or owner. Permissions inside applications aren't included.
+grain: [user_id]
 owners: [security]
 columns:
   user_id: The account.

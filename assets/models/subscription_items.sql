@@ -4,6 +4,7 @@ description: >-
   week or day is converted to a month: a year is 12 months, 52 weeks or 365 days. These are list prices: discounts,
   taxes and usage-based billing aren't included. Today's price and quantity apply to the past too, because the
   provider doesn't report earlier ones.
+grain: [subscription_id]
 owners: [finance]
 columns:
   subscription_id: The subscription; payments.subscriptions.id.

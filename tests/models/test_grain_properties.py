@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,10 +17,12 @@ from hypothesis import strategies as st
 from leat.assets.model import Model
 from leat.assets.model_files import load_models
 from leat.pipelines.load import state
-from leat.warehouse.session import Session, Warehouse
+from leat.warehouse.connect import open_warehouse
+from leat.warehouse.postgres.warehouse import PostgresWarehouse
+from leat.warehouse.session import Session
 from tests.kit.changing import START, World
 from tests.kit.examples import examples
-from tests.kit.loaded import ENGINES, declare, load, warehouse_of, write
+from tests.kit.loaded import ENGINES, REPOSITORY, declare, load, warehouse_of, write
 
 SHAPES = {
     "row": ("id", "SELECT id, UPPER(currency) AS currency, amount FROM payments.charges WHERE _deleted_at IS NULL"),
@@ -118,7 +123,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def world(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    warehouse: Warehouse = warehouse_of(engine, tmp_path, request)
+    warehouse = warehouse_of(engine, tmp_path, request)
     yield World(warehouse, shapes(tmp_path / "project"))
     warehouse.close()
 
@@ -133,7 +138,7 @@ def shapes(folder: Path, **other: tuple[str, str]) -> tuple[Model, ...]:
 
 
 @given(loads=_loads())
-@examples(0.1)
+@examples(0.06)
 def test_after_any_loads_each_model_is_as_if_it_were_built_whole(world: World, loads: Any) -> None:
     world.begin(["payments", "sso"])
     first = {"charges": [{"id": each, "currency": "eur", "amount": 1} for each in "abc"]}
@@ -234,6 +239,41 @@ def test_many_changed_rows_build_a_model_whole(world: World) -> None:
             row = (load_id, "payments", "charges", count, 0, 0, 0, 0, 1000, 0, None, None)
             state.insert(session, "load_streams", [row])
         assert world.build()["row"].reason == reason
+
+
+def test_killed_before_any_statement_a_build_leaves_all_or_nothing(world: World, tmp_path: Path) -> None:
+    world.models = [each for each in world.models if each.name in ("sums", "with_refunds", "chained")]
+    loaded(world)
+    world.load("payments", {"charges": [{**CHARGES[0], "currency": None}, {**CHARGES[1], "_deleted_at": START}]})
+    (tmp_path / "models.pickle").write_bytes(pickle.dumps(world.models))
+    world.warehouse.close()
+    url = str(world.warehouse.url) if isinstance(world.warehouse, PostgresWarehouse) else ""
+    command = [sys.executable, "-m", "tests.kit.killed_builds", url, str(tmp_path), "7"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    code, killed = map(int, answer.stdout.split())
+    assert (code, killed > 10) == (0, True)
+    results = world.build()
+    assert {each.status for each in results.values()} == {"unchanged"}
+    world.load("payments", {"charges": [{**CHARGES[0], "currency": "usd"}]})
+    assert world.build()["chained"].reason == "rows of 2 changed keys were built"
+
+
+def test_privileges_on_a_model_stay_on_postgres(postgres_url: str, tmp_path: Path) -> None:
+    world = World(open_warehouse(postgres_url, tmp_path / "state"), shapes(tmp_path / "project"))
+    loaded(world)
+    identity = (
+        "SELECT CAST('analytics.sums' AS regclass)::oid, relacl FROM pg_class WHERE oid = 'analytics.sums'::regclass"
+    )
+    with world.warehouse.transaction() as session:
+        session.execute("GRANT SELECT ON analytics.sums TO PUBLIC")
+        before = session.execute(identity)
+    world.load("payments", {"charges": [{**CHARGES[0], "currency": "usd"}]})
+    assert world.build()["sums"].reason == "rows of 2 changed keys were built"
+    with world.warehouse.snapshot() as session:
+        assert session.execute(identity) == before
+        stored_rights = session.execute("SELECT has_schema_privilege('public', '_keys', 'USAGE')")
+    assert stored_rights == [(False,)]
+    world.warehouse.close()
 
 
 def test_a_model_that_loses_its_grain_leaves_nothing_behind(world: World, tmp_path: Path) -> None:

@@ -1,0 +1,166 @@
+"""Models rebuilt by their grain against a complete rebuild, when 0.1 % of the rows have changed.
+
+    python -m bench.incremental_models [ROWS …]
+
+Two models over charges: one row for each charge, and the sums of each day and currency. The changed charges are of the
+last days, as in a business. Each build runs in a process of its own, which reports its seconds and its peak of memory;
+of a Postgres server, the memory isn't seen. The numbers of rows are one and ten million unless said.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from leat.assets.build import build
+from leat.assets.model import Model
+from leat.assets.model_files import load_models
+from leat.pipelines.declare.declaration import Declaration
+from leat.pipelines.declare.project import Project
+from leat.pipelines.declare.system_columns import SYSTEM_COLUMNS
+from leat.pipelines.load import state
+from leat.sources.driver import ConnectionModel, load_streams
+from leat.warehouse.connect import open_warehouse
+from leat.warehouse.session import Session, Warehouse, quote
+from tests.servers.postgres import postgres_url, start_postgres, stop_postgres
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+SIZES = (1_000_000, 10_000_000)
+PER_DAY = 5_000
+MODELS = {
+    "each_charge": ("id", "SELECT id, UPPER(currency) AS currency, amount, created_at FROM payments.charges"),
+    "daily": (
+        "day, currency",
+        """SELECT CAST(created_at AT TIME ZONE 'UTC' AS DATE) AS day, currency, COUNT(*) AS charges,
+            CAST(SUM(amount) AS BIGINT) AS amount
+        FROM payments.charges GROUP BY CAST(created_at AT TIME ZONE 'UTC' AS DATE), currency""",
+    ),
+}
+
+
+def models(folder: Path, name: str) -> tuple[Model, ...]:
+    """Return one of the models."""
+    grain, sql = MODELS[name]
+    (folder / "assets" / "models").mkdir(parents=True, exist_ok=True)
+    for old in (folder / "assets" / "models").iterdir():
+        old.unlink()
+    text = f"/* ---\ndescription: A.\ngrain: [{grain}]\n--- */\n{sql}"
+    (folder / "assets" / "models" / f"{name}.sql").write_text(text, encoding="utf-8")
+    values = {"source": "payments", "driver": "none", "connection": ConnectionModel(), "streams": {}}
+    declared = Declaration.model_validate({**values, "name": "payments", "path": Path("pipelines/payments.yaml")})
+    return load_models(Project(folder, folder / "state", None, ""), {"payments": declared})
+
+
+def fill(session: Session, rows: int) -> None:
+    """Make the stream with so many charges."""
+    state.create_tables(session)
+    session.execute("CREATE SCHEMA IF NOT EXISTS payments")
+    (stream,) = (each for each in load_streams("payments") if each.name == "charges")
+    kinds = {**{c.name: c.type for c in stream.all_columns()}, **SYSTEM_COLUMNS}
+    listed = ", ".join(f"{quote(name)} {session.dialect.sql_type(kind)}" for name, kind in kinds.items())
+    session.execute(f"CREATE TABLE payments.charges ({listed})")
+    insert(session, "001", 0, rows)
+    if session.dialect.key_index:
+        session.execute("CREATE UNIQUE INDEX ON payments.charges (id)")
+    record(session, "001", rows, rows)
+
+
+def insert(session: Session, load: str, start: int, count: int) -> None:
+    """Insert charges in the order in which they were made."""
+    session.execute(
+        "INSERT INTO payments.charges (id, created_at, currency, amount, customer_id, status, description, _load_id) "
+        "SELECT 'ch_' || lpad(CAST(n AS VARCHAR), 12, '0'), TIMESTAMPTZ '2020-01-01 00:00:00+00' "
+        f"+ CAST(FLOOR(n / {PER_DAY}.0) AS INTEGER) * INTERVAL '1 day', "
+        "CASE n % 3 WHEN 0 THEN 'eur' WHEN 1 THEN 'usd' ELSE 'gbp' END, n % 1000, "
+        f"'cus_' || CAST(n % 1000 AS VARCHAR), 'succeeded', 'charge of ' || CAST(n AS VARCHAR), '{load}' "
+        f"FROM generate_series({start}, {start + count - 1}) AS t(n)"
+    )
+
+
+def change(session: Session, load: str, rows: int) -> None:
+    """Change a thousandth of the charges, the last ones, as a load leaves them: deleted and inserted."""
+    count = rows // 1000
+    session.execute(f"DELETE FROM payments.charges WHERE id >= 'ch_' || lpad('{rows - count}', 12, '0')")
+    insert(session, load, rows - count, count)
+    record(session, load, rows, count)
+
+
+def record(session: Session, load: str, total: int, count: int) -> None:
+    """Record a load."""
+    state.insert(session, "load_streams", [(load, "payments", "charges", 0, count, 0, 0, 0, total, 0, None, None)])
+    state.write_load(session, load, "payments", "sync", (NOW, NOW))
+
+
+def open_one(url: str, folder: Path) -> Warehouse:
+    """Open the warehouse of a URL, or the DuckDB one of a folder."""
+    return open_warehouse(url or None, folder / "state")
+
+
+def one(what: str, name: str, url: str, folder: Path, rows: int) -> None:
+    """Do one step, in a process of its own, and print its seconds and its peak of memory."""
+    warehouse = open_one(url, folder)
+    began, reason = 0.0, ""
+    with warehouse.transaction() as session:
+        if what == "fill":
+            fill(session, rows)
+        elif what == "change":
+            change(session, name, rows)
+        else:
+            found = models(folder, name)
+            began = time.perf_counter()
+            (result,) = build(session, found, NOW, whole=what == "whole")
+            reason = result.reason
+    seconds = time.perf_counter() - began
+    warehouse.close()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"seconds": seconds, "peak": peak, "reason": reason}))
+
+
+def step(*arguments: object) -> dict[str, float]:
+    """Run one step in a process."""
+    command = [sys.executable, "-m", "bench.incremental_models", *map(str, arguments)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return dict(json.loads(answer.splitlines()[-1]))
+
+
+def measure(engine: str, url: str, folder: Path, rows: int) -> None:
+    """Measure both models on one engine at one size."""
+    step("fill", "-", url, folder, rows)
+    for number, name in enumerate(MODELS):
+        step("whole", name, url, folder, rows)
+        whole = step("whole", name, url, folder, rows)
+        step("change", f"{number + 2:03}", url, folder, rows)
+        touched = step("touched", name, url, folder, rows)
+        share = touched["seconds"] / whole["seconds"]
+        print(
+            f"{engine:8} {rows:>11,} {name:11} whole {whole['seconds']:7.2f} s {whole['peak']:6.0f} MB   "
+            f"by grain {touched['seconds']:6.2f} s {touched['peak']:6.0f} MB   {share:6.1%}   {touched['reason']}",
+            flush=True,
+        )
+
+
+def main() -> None:
+    """Measure both engines at each size."""
+    if len(sys.argv) > 1 and not sys.argv[1].isdigit():
+        what, name, url, folder, rows = sys.argv[1:]
+        one(what, name, url, Path(folder), int(rows))
+        return
+    for rows in [int(each) for each in sys.argv[1:]] or SIZES:
+        with tempfile.TemporaryDirectory() as folder:
+            measure("duckdb", "", Path(folder), rows)
+        with tempfile.TemporaryDirectory() as folder:
+            server = start_postgres(Path(folder) / "server")
+            try:
+                measure("postgres", postgres_url(server), Path(folder), rows)
+            finally:
+                stop_postgres(server)
+
+
+if __name__ == "__main__":
+    main()
