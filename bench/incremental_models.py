@@ -112,9 +112,9 @@ def one(what: str, name: str, url: str, folder: Path, rows: int) -> None:
         elif what == "change":
             change(session, name, rows)
         else:
-            found = models(folder, name)
+            own = models(folder, name)
             began = time.perf_counter()
-            (result,) = build(session, found, NOW, whole=what == "whole")
+            (result,) = build(session, own, NOW, whole=what == "whole")
             reason = result.reason
     seconds = time.perf_counter() - began
     warehouse.close()
