@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0024_from_0020"
-down_revision = "0023_from_0020"
+revision = "0025_from_0020"
+down_revision = "0024_from_0020"
 
 
 def upgrade() -> None:
