@@ -37,9 +37,10 @@ test: $(STAMP)  ## run the tests, on DuckDB and on a Postgres of their own
 test-quick: $(STAMP)  ## run the tests that start no systems and load little
 	$(PYTEST) -m "not slow"
 
-nightly: $(STAMP)  ## try 2,000 examples of every property, where make test tries 100, and erase everybody of the demo
+nightly: $(STAMP)  ## try 2,000 examples of every property, where make test tries 100, erase everybody of the demo, run the engine on DuckLake
 	LEAT_EXAMPLES=2000 .venv/bin/python -m pytest -n auto --maxprocesses 5 --timeout 3600 \
 		$$(grep -rl "tests.kit.examples import" tests --include='test_*.py')
+	LEAT_TEST_ENGINES=ducklake $(PYTEST) tests/engine tests/hooks
 
 lint: $(STAMP)  ## formatting, style, types, import direction, secrets, unsafe code
 	.venv/bin/ruff format --check .

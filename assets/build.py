@@ -144,7 +144,8 @@ def _build(
         if what is None:
             raise
         msg = (
-            f"{model.shown}: {session.dialect.name} refused it: {what}. Next: correct the query, then `leat run` again"
+            f"{model.shown}: {session.dialect.engine} refused it: {what}. "
+            "Next: correct the query, then `leat run` again"
         )
         raise ModelError(msg, model.name) from error
     session.execute("DELETE FROM leat.models WHERE model = ?", (model.name,))

@@ -42,8 +42,10 @@ def materialize(session: Session, model: Model) -> None:
     _check_types(session, model)
     what = "VIEW" if model.materialized == "view" else "TABLE"
     described = [f"COMMENT ON {what} {name} IS {literal(model.description)}"]
-    described += [
-        f"COMMENT ON COLUMN {name}.{quote(column)} IS {literal(text)}" for column, text in model.columns.items() if text
+    described += [  # DuckLake has none on the columns of views
+        f"COMMENT ON COLUMN {name}.{quote(column)} IS {literal(text)}"
+        for column, text in model.columns.items()
+        if text and (what == "TABLE" or session.dialect.describes_views)
     ]
     session.execute("; ".join(described))
 
@@ -89,7 +91,6 @@ def _check_types(session: Session, model: Model) -> None:
     """Refuse types that the two engines don't share, such as the HUGEINT of a sum."""
     odd = [column for column, kind in session.columns(ANALYTICS, model.name).items() if kind == "?"]
     if odd:
-        msg = (
-            f"{model.shown}: column {odd[0]} has a type of {session.dialect.name} alone. Next: CAST({odd[0]} AS BIGINT)"
-        )
+        engine = session.dialect.engine
+        msg = f"{model.shown}: column {odd[0]} has a type of {engine} alone. Next: CAST({odd[0]} AS BIGINT)"
         raise ModelError(msg + ", or to VARCHAR, DOUBLE, BOOLEAN, DATE, TIMESTAMP, TIMESTAMPTZ", model.name)

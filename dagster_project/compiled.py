@@ -17,7 +17,6 @@ from leat.pipelines.declare.project import open_project
 from leat.pipelines.declare.table_names import ANALYTICS, TableName
 from leat.runs.core_files import leave_no_core
 from leat.runs.workspace import Workspace
-from leat.warehouse.dialect import DialectName
 
 POOL = "warehouse"
 """The pool of every step that writes the warehouse; its limit is in ``dagster.yaml``."""
@@ -48,9 +47,9 @@ class Compiled:
         return self.workspace.described
 
     @property
-    def storage(self) -> DialectName:
+    def storage(self) -> str:
         """The kind of warehouse."""
-        return self.workspace.warehouse.dialect.name
+        return self.workspace.warehouse.dialect.engine
 
     @contextmanager
     def current(self) -> Iterator[Workspace]:

@@ -24,6 +24,7 @@ from leat.quality.expectations import later_grammars
 from leat.sources import settings
 from tests.kit import examples  # noqa: F401 - registers the profile
 from tests.kit.databases import NewDatabase
+from tests.kit.engines import ENGINES
 from tests.servers.postgres import start_postgres, stop_postgres
 
 if TYPE_CHECKING:
@@ -227,10 +228,12 @@ def new_database(postgres_server: Process) -> NewDatabase:
     return NewDatabase(postgres_server)
 
 
-@pytest.fixture(params=["duckdb", "postgres"])
+@pytest.fixture(params=ENGINES)
 def warehouse_url(request: pytest.FixtureRequest) -> str | None:
-    """Run a test on both engines: None is the embedded DuckDB warehouse."""
-    return request.getfixturevalue("postgres_url") if request.param == "postgres" else None
+    """Run a test on each engine: None is the embedded DuckDB warehouse."""
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres_url"))
+    return None if request.param == "duckdb" else request.param
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Which warehouse a project has: DuckDB in its state folder, or the Postgres that ``LEAT_WAREHOUSE`` names."""
+"""Which warehouse a project has: files in its state folder, of DuckDB or of DuckLake, or the Postgres of a URL."""
 
 from __future__ import annotations
 
@@ -6,23 +6,48 @@ from pathlib import Path
 
 from leat.warehouse.duckdb.encryption import PLAIN, FileEncryption
 from leat.warehouse.duckdb.warehouse import DuckDBWarehouse
-from leat.warehouse.session import Warehouse
-from leat.warehouse.url import check_postgres_url
+from leat.warehouse.session import Warehouse, WarehouseError
+from leat.warehouse.url import check_postgres_url, is_ducklake, retained
+
+FOLDERS = ("writer", "lake")
+"""What embedded warehouses write in the state folder."""
+
+
+def may_be_there(url: str | None, state: Path) -> bool:
+    """Return whether there may be a warehouse: files were written, or a server has it."""
+    if url is not None and not is_ducklake(url):
+        return True
+    return any((state / folder).exists() for folder in FOLDERS)
+
+
+def warehouse_files(state: Path) -> list[Path]:
+    """Return the files and folders that an embedded warehouse has in the state folder, without those of roles."""
+    return [state / name for name in (*FOLDERS, "warehouse.duckdb", "lake.sqlite")]
 
 
 def open_warehouse(url: str | None, state: Path, encryption: FileEncryption = PLAIN) -> Warehouse:
     """Return the warehouse; nothing is opened before it is used.
 
     Args:
-        url: of a Postgres; None for DuckDB.
+        url: ``LEAT_WAREHOUSE``: of a Postgres, or ``ducklake``; None for DuckDB.
         state: the project's state folder.
         encryption: of DuckDB's files. Postgres' are the server's affair.
 
     Raises:
-        WarehouseError: the URL isn't that of a Postgres.
+        WarehouseError: the URL is none of these, or the files of a lake are to be encrypted.
     """
     if url is None:
-        return DuckDBWarehouse(state, encryption=encryption)
+        return DuckDBWarehouse(state, form=encryption)
+    if is_ducklake(url):
+        from leat.warehouse.ducklake.catalog import LakeCatalog
+
+        if encryption.wanted:
+            msg = (
+                "a DuckLake warehouse has no encrypted files. Next: unset LEAT_WAREHOUSE_ENCRYPTION, encrypt the disk "
+                "or single columns by `encrypt:`; or unset LEAT_WAREHOUSE, for DuckDB"
+            )
+            raise WarehouseError(msg)
+        return DuckDBWarehouse(state, form=LakeCatalog(state, retained(url)))
     from leat.warehouse.postgres.warehouse import PostgresWarehouse
 
     return PostgresWarehouse(check_postgres_url(url, "LEAT_WAREHOUSE"))

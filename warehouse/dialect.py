@@ -26,7 +26,8 @@ class Dialect(Protocol):
     """One engine's way to say things.
 
     Attributes:
-        name: what it is called.
+        name: what its SQL is called.
+        engine: what the engine is called in messages.
         types: SQL type by leat type, as ``information_schema`` names it; decimals apart.
         decimal: the SQL type of a decimal without its digits.
         savepoints: whether a statement that failed can be undone alone.
@@ -36,12 +37,14 @@ class Dialect(Protocol):
         views_hold_tables: whether a table that a view reads can't be dropped.
         key_index: whether a table has a unique index on its key. DuckDB takes a delete and an insert of one key in a
             transaction for a violation.
+        describes_views: whether a column of a view can have a comment.
         indexes: query of the names of a table's indexes; its parameters are schema and table.
         comments: query of the comment on a table, with null, and of those on its columns, with their names; likewise.
         size: query of the bytes that the warehouse has on disk.
     """
 
     name: DialectName
+    engine: str
     types: Mapping[str, str]
     decimal: str
     savepoints: bool
@@ -49,6 +52,7 @@ class Dialect(Protocol):
     swaps_tables: bool
     views_hold_tables: bool
     key_index: bool
+    describes_views: bool
     indexes: str
     comments: str
     size: str
@@ -70,6 +74,16 @@ class Dialect(Protocol):
 
     def gather_statistics(self, table: str) -> Statements:
         """Return the statements after which the planner knows what is in a table that has changed a lot."""
+
+    def change_type(self, table: str, column: str, kind: str, comment: str | None) -> Statements:
+        """Return the statements that give a column another SQL type; its values are converted by way of text.
+
+        Args:
+            table: its quoted name.
+            column: its name.
+            kind: the SQL type.
+            comment: the comment on the column.
+        """
 
     def json_keys(self, column: str) -> str:
         """Return the expression that gives a row for each key of the object in a JSON column."""
@@ -117,6 +131,13 @@ def to_leat_type(dialect: Dialect, sql: str) -> str:
             return name
     match = re.fullmatch(rf"{dialect.decimal}\(([0-9]+),([0-9]+)\)", sql)
     return f"decimal({match[1]},{match[2]})" if match and int(match[1]) <= _MAX_DIGITS else "?"
+
+
+def changed_in_place(dialect: Dialect, table: str, column: str, kind: str) -> str:
+    """Return the statement that gives a column another SQL type, for :meth:`Dialect.change_type`."""
+    name = '"' + column.replace('"', '""') + '"'
+    as_text = f"CAST({name} AS {dialect.sql_type('string')})"
+    return f"ALTER TABLE {table} ALTER COLUMN {name} TYPE {kind} USING CAST({as_text} AS {kind})"
 
 
 def by_table(rows: Iterable[tuple[Any, ...]], dialect: Dialect) -> list[tuple[str, str, dict[str, str]]]:

@@ -135,9 +135,12 @@ class Publication(Protocol):
 class Warehouse(Protocol):
     """Where the tables are. Readers are never blocked."""
 
-    dialect: Dialect
     decide: Decide
     """What roles may read who connect to the warehouse itself."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """What is spoken to it."""
 
     @property
     def publication(self) -> Publication | None:

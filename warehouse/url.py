@@ -1,13 +1,19 @@
-"""The URL of a Postgres: read strictly, so that no part of its password is taken for a host, and shown without it."""
+"""The URL of a warehouse. That of a Postgres is read strictly, so that no part of its password is taken for a host.
+
+A lake is in the state folder: ``ducklake``, or ``ducklake?retain=P7D`` where old files stay for seven days.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from urllib.parse import parse_qsl, unquote
 
 from leat.warehouse.session import WarehouseError
 
+_DUCKLAKE = re.compile(r"ducklake:?(?:\?retain=(?:P(\d{1,4})D|PT(\d{1,5})H))?")
+_RETAINED = timedelta(days=1)
 _SCHEME = re.compile(r"postgres(?:ql)?(?:\+\w+)?://", re.IGNORECASE)
 _HOSTS = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:@\[\]%]*)(?::(\d*))?")
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -17,6 +23,29 @@ _PASSWORD = re.compile(r"(?i)password\s*=\s*(?:'((?:[^'\\]|\\.)*)'|([^\s&;'\"]+)
 def is_postgres(url: str) -> bool:
     """Return whether a URL is meant for Postgres."""
     return _SCHEME.match(url) is not None
+
+
+def is_ducklake(url: str) -> bool:
+    """Return whether a URL is meant for DuckLake."""
+    return url.startswith("ducklake")
+
+
+def retained(url: str) -> timedelta:
+    """Return how long a lake retains files that the newest version doesn't have any longer.
+
+    Raises:
+        WarehouseError: the URL isn't understood.
+    """
+    match = _DUCKLAKE.fullmatch(url)
+    if match is None:
+        msg = (
+            "LEAT_WAREHOUSE isn't understood. Next: write ducklake, for a lake in the state folder, or "
+            "ducklake?retain=P7D, where files that were replaced stay for seven days (PT12H: twelve hours)"
+        )
+        raise WarehouseError(msg)
+    if match[1] is None and match[2] is None:
+        return _RETAINED
+    return timedelta(days=int(match[1] or 0), hours=int(match[2] or 0))
 
 
 def check_postgres_url(url: str, variable: str) -> str:

@@ -104,7 +104,7 @@ def _variables(workspace: Workspace) -> Iterator[Finding]:
 
 
 def _warehouse(workspace: Workspace) -> Finding:
-    kind = workspace.warehouse.dialect.name
+    kind = workspace.warehouse.dialect.engine
     try:
         with workspace.warehouse.transaction("leat") as session:  # a run writes, which another program may prevent
             by_language = session.execute("SELECT 'a' < 'B'")[0][0]  # by code points, capitals come first

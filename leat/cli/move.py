@@ -16,9 +16,10 @@ from leat.runs.access import Resource, record, require
 from leat.runs.workspace import Workspace
 from leat.security.policy_file import declares_grants
 from leat.sources.settings import remember_secret
-from leat.warehouse.url import check_postgres_url, is_postgres, passwords_in, shown_url
+from leat.warehouse.url import check_postgres_url, is_ducklake, is_postgres, passwords_in, shown_url
 
 _DUCKDB = "duckdb"
+_DUCKLAKE = "ducklake"
 _SQLITE = "sqlite"
 
 
@@ -33,7 +34,7 @@ def move(
         str,
         typer.Argument(
             metavar="TO",
-            help="Where to: duckdb, a postgresql:// URL without a password, or env:NAME for a URL in a variable.",
+            help="Where to: duckdb, ducklake, a postgresql:// URL without a password, or env:NAME for a variable's.",
         ),
     ],
     control: Annotated[
@@ -57,9 +58,9 @@ def _move_warehouse(workspace: Workspace, to: str, *, as_json: bool) -> None:
     from leat.runs.moving.warehouse import move_warehouse
     from leat.runs.run import refresh_and_publish
 
-    url = None if to == _DUCKDB else check_postgres_url(_url(to, _DUCKDB), "the URL of the new warehouse")
-    if url == workspace.project.warehouse_url:
-        msg = f"the warehouse is on {'DuckDB' if url is None else shown_url(url)} already"
+    url = _warehouse_url(to)
+    if _place(url) == _place(workspace.project.warehouse_url):
+        msg = f"the warehouse is on {_place(url)} already"
         raise UsageMistake(msg)
     new = Workspace(replace(workspace.project, warehouse_url=url))
     moved = move_warehouse(workspace, new.warehouse, _progress)
@@ -68,7 +69,7 @@ def _move_warehouse(workspace: Workspace, to: str, *, as_json: bool) -> None:
     new.close()
     if workspace.warehouse.encrypted and not new.warehouse.encrypted:
         err.print("the old warehouse was encrypted by leat, and the files of the new one aren't")
-    record(workspace, "warehouse.moved", {"to": new.warehouse.dialect.name, "tables": len(moved)})
+    record(workspace, "warehouse.moved", {"to": new.warehouse.dialect.engine, "tables": len(moved)})
     step = "unset LEAT_WAREHOUSE" if url is None else f"set LEAT_WAREHOUSE to {to.replace('env:', 'the value of ')}"
     if declares_grants(workspace.project):
         step += ", run `leat access apply`"
@@ -76,6 +77,19 @@ def _move_warehouse(workspace: Workspace, to: str, *, as_json: bool) -> None:
     if publication.explanation is not None:
         err.print(f"not published: {publication.explanation}")
         raise typer.Exit(BLOCKED)
+
+
+def _warehouse_url(to: str) -> str | None:
+    if to == _DUCKDB:
+        return None
+    url = to if is_ducklake(to) else _url(to, f"{_DUCKDB}, {_DUCKLAKE}")
+    return url if is_ducklake(url) else check_postgres_url(url, "the URL of the new warehouse")
+
+
+def _place(url: str | None) -> str:
+    if url is None:
+        return "DuckDB"
+    return "DuckLake" if is_ducklake(url) else shown_url(url)
 
 
 def _move_control(workspace: Workspace, to: str, *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from leat.pipelines.load.reencrypt import count_cells, reencrypt
 from leat.runs.data_keys import file_keys
 from leat.runs.publish import publish
 from leat.runs.workspace import Workspace
+from leat.warehouse.connect import may_be_there
 from leat.warehouse.session import NothingPublished, Session
 
 if TYPE_CHECKING:
@@ -86,8 +87,7 @@ class FilesPlace:
 def columns_place(workspace: Workspace) -> Iterable[Place]:
     """Return the columns, where there is a warehouse."""
     project = workspace.project
-    there = project.warehouse_url is not None or (project.state / "writer").exists()
-    return [ColumnsPlace(workspace)] if there else []
+    return [ColumnsPlace(workspace)] if may_be_there(project.warehouse_url, project.state) else []
 
 
 def files_place(workspace: Workspace) -> Iterable[Place]:

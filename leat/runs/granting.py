@@ -15,6 +15,7 @@ from leat.runs.access import read_leavers, record
 from leat.runs.clearance import tables_of
 from leat.runs.workspace import Workspace
 from leat.warehouse.clearance import AccessPlan, Clearances, Membership
+from leat.warehouse.connect import may_be_there
 from leat.warehouse.publication import publish_version
 from leat.warehouse.session import Busy, Session
 
@@ -62,7 +63,7 @@ def drift(workspace: Workspace) -> str | None:
         WarehouseError: the warehouse can't be read.
     """
     grants, project = workspace.security.grants, workspace.project
-    if grants is None or (project.warehouse_url is None and not (project.state / "writer").exists()):
+    if grants is None or not may_be_there(project.warehouse_url, project.state):
         return None
     try:
         changes = plan(workspace).plan.statements

@@ -17,7 +17,7 @@ from leat.pipelines.load.stream_failures import blaming
 from leat.pipelines.load.table_schema import TableSchema, declared_schema, needs_backfill, widens
 from leat.sources.errors import Permanent
 from leat.sources.stream import Stream
-from leat.warehouse.session import Session, literal, quote
+from leat.warehouse.session import Session, execute_all, literal, quote
 
 
 class SchemaChange(Permanent):
@@ -181,6 +181,7 @@ def _migrate_columns(session: Session, declaration: Declaration, stream: Stream,
     name = quote(declaration.name, table)
     actual = session.columns(declaration.name, table)
     system = {**SYSTEM_COLUMNS, **HISTORY_COLUMNS}
+    described = {column.name: column.description for column in declaration.columns(stream)}
     for column, kind in actual.items():
         wanted = new.columns.get(column)
         if column in system or wanted == kind:
@@ -198,11 +199,7 @@ def _migrate_columns(session: Session, declaration: Declaration, stream: Stream,
             )
         else:
             to = session.dialect.sql_type(wanted)
-            session.execute(
-                f"ALTER TABLE {name} ALTER COLUMN {quote(column)} TYPE {to} USING CAST(CAST({quote(column)} AS "
-                f"{session.dialect.sql_type('string')}) AS {to})"
-            )
-    described = {column.name: column.description for column in declaration.columns(stream)}
+            execute_all(session, session.dialect.change_type(name, column, to, described.get(column)))
     for column, kind in new.columns.items():
         if column not in actual:
             session.execute(f"ALTER TABLE {name} ADD COLUMN {quote(column)} {session.dialect.sql_type(kind)}")

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,9 +24,13 @@ from leat.sources.batch import Batch
 from leat.sources.driver import add_sources, load_streams
 from leat.sources.events import Cursor, Delete, Event, FullScan, Logged, Quarantined, Rows
 from leat.warehouse.duckdb.session import DuckDBSession
+from leat.warehouse.duckdb.writer import in_memory
+from leat.warehouse.ducklake.catalog import LakeCatalog
+from leat.warehouse.ducklake.dialect import DUCKLAKE
 from leat.warehouse.postgres.session import PostgresSession
 from leat.warehouse.postgres.warehouse import PostgresWarehouse
 from leat.warehouse.session import Session
+from tests.kit.engines import is_server
 from tests.kit.loads import START, Loads, declaration, planned
 from tests.kit.model import Model, Refused
 from tests.kit.project import SOURCES
@@ -40,13 +45,21 @@ HISTORY = {name: {"history": True} for name in STREAMS}
 def opened(url: str | None) -> Iterator[Session]:
     """Open an empty warehouse in one transaction that leaves nothing behind."""
     if url is None:
-        import duckdb
-
         with duckdb.connect(":memory:") as connection:
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute("SET threads = 1")
             connection.execute("BEGIN")
             yield DuckDBSession(connection)
+    elif not is_server(url):
+        with tempfile.TemporaryDirectory() as folder, in_memory() as connection:
+            LakeCatalog(Path(folder), timedelta(days=1)).attach(
+                connection, Path(folder) / "lake.sqlite", "warehouse", read_only=False
+            )
+            connection.execute("USE warehouse")
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute("SET threads = 1")
+            connection.execute("BEGIN")
+            yield DuckDBSession(connection, DUCKLAKE)
     else:
         with PostgresWarehouse(url)._engine.connect() as alchemy:
             yield PostgresSession(alchemy)

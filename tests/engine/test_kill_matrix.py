@@ -18,6 +18,7 @@ from leat.pipelines.load.landing import SMALL
 from leat.warehouse.connect import open_warehouse
 from tests.kit.child import HALF_A_COPY, Point, Reader, run_to_end
 from tests.kit.databases import NewDatabase
+from tests.kit.engines import ENGINES, is_server
 from tests.kit.examples import number_of
 from tests.kit.project import Tally, delete, full_scan, row, rows
 
@@ -76,6 +77,15 @@ OF_THE_FILE = [
     Point("audit", "os.rename .draft"),
 ]
 
+OF_THE_LAKE = [
+    Point("sql", 'INSERT INTO "tally"."fed"'),
+    Point("sql", "COMMIT"),
+    Point("audit", "leat.copy .draft"),
+    Point("audit", "os.utime .draft"),
+    Point("audit", "os.rename .draft"),
+]
+EMBEDDED = {"duckdb": None, "ducklake": "ducklake"}
+
 
 def size(generation: int) -> int:
     """Return how many rows a generation has in the streams that lose rows."""
@@ -111,26 +121,26 @@ def first_generation(tmp_path_factory: pytest.TempPathFactory, new_database: New
 
     def copy(folder: Path, engine: str) -> Tally:
         if engine not in made:
-            url = new_database() if engine == "postgres" else None
+            url = new_database() if engine == "postgres" else EMBEDDED[engine]
             made[engine] = declared(Tally(tmp_path_factory.mktemp("generation"), url))
             add_generation(made[engine])
             loaded(made[engine])
         shutil.copytree(made[engine].folder, folder, dirs_exist_ok=True)
-        url = new_database(copy_of=made[engine].warehouse_url) if engine == "postgres" else None
+        url = new_database(copy_of=made[engine].warehouse_url) if engine == "postgres" else EMBEDDED[engine]
         return declared(Tally(folder, url))
 
     return copy
 
 
-@pytest.fixture(params=["duckdb", "postgres"])
+@pytest.fixture(params=ENGINES)
 def begun(
     request: pytest.FixtureRequest, first_generation: FirstGeneration, new_database: NewDatabase, tmp_path: Path
 ) -> Iterator[Tally]:
     """Give a project with the first generation loaded, on both engines."""
     tally = first_generation(tmp_path, request.param)
     yield tally
-    if tally.warehouse_url:
-        new_database.drop(tally.warehouse_url)
+    if is_server(tally.warehouse_url):
+        new_database.drop(str(tally.warehouse_url))
 
 
 def declared(tally: Tally) -> Tally:
@@ -176,12 +186,17 @@ def test_killed_while_files_are_written(tmp_path: Path, first_generation: FirstG
     killed_at(first_generation(tmp_path, "duckdb"), point)
 
 
+@pytest.mark.parametrize("point", OF_THE_LAKE, ids=str)
+def test_killed_while_a_lake_is_written(tmp_path: Path, first_generation: FirstGeneration, point: Point) -> None:
+    killed_at(first_generation(tmp_path, "ducklake"), point)
+
+
 @pytest.mark.parametrize("point", [*LANDING, Point("audit", "os.rmdir landing", 3)], ids=str)
 def test_killed_while_dlt_writes_files(tmp_path: Path, first_generation: FirstGeneration, point: Point) -> None:
     killed_at(first_generation(tmp_path, "duckdb"), point, padding=SMALL // LASTING + 1)
 
 
-@pytest.mark.parametrize("engine", ["duckdb", "postgres"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_killed_when_dlt_has_written_its_marker(tmp_path: Path, first_generation: FirstGeneration, engine: str) -> None:
     killed_at(first_generation(tmp_path, engine), MARKED_BY_DLT, padding=SMALL // LASTING + 1)
 

@@ -9,8 +9,10 @@ import pytest
 
 from leat.control.publications import current_publications
 from leat.control.store import open_control
+from leat.warehouse.connect import warehouse_files
 from tests.engine.test_publication import LABELS, Desk
 from tests.kit.child import CONTEXT, HALF_A_COPY, Point, Reader, _arm, run_to_end
+from tests.kit.engines import is_server
 from tests.kit.project import Tally, row, rows
 
 LEFT = "SELECT count(*), min(id) FROM tally.kept UNION ALL SELECT count(*), min(id) FROM tally.kept_history"
@@ -55,8 +57,9 @@ def removed_at_last(tally: Tally, point: Point) -> None:
     assert reader.seen.errors == []
     assert reader.seen.answers == [[(2, 1), (2, 1)], [(1, 2), (1, 2)]], "all at once"
     assert tally.query("SELECT sum(purged) FROM leat.load_streams") == [(2,)], "and once"
-    if tally.warehouse_url is None:
-        assert b"secret" not in (tally.project.state / "warehouse.duckdb").read_bytes()
+    if not is_server(tally.warehouse_url):
+        written = [file for path in warehouse_files(tally.project.state) for file in (path, *path.rglob("*"))]
+        assert not [file for file in written if file.is_file() and b"secret" in file.read_bytes()]
 
 
 FORCING = [

@@ -12,13 +12,16 @@ from leat.runs.lost import LostRuns
 from leat.runs.recorder import register
 from leat.runs.workspace import Workspace, open_workspace
 from tests.kit.command import tally_project
+from tests.kit.engines import ENGINES
 
 
-@pytest.fixture(params=["duckdb", "postgres"])
+@pytest.fixture(params=ENGINES)
 def workspace(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
     if request.param == "postgres":
         for name in ("LEAT_WAREHOUSE", "LEAT_CONTROL"):
             monkeypatch.setenv(name, request.getfixturevalue("postgres_url"))
+    elif request.param == "ducklake":
+        monkeypatch.setenv("LEAT_WAREHOUSE", "ducklake")
     opened = open_workspace(tally_project(tmp_path).folder)
     register(opened.store, opened.declarations)
     yield opened

@@ -146,6 +146,27 @@ def test_there_and_back_and_loads_go_on(loaded: Leat, postgres_url: str) -> None
     assert "nothing new" in loaded("run").stdout
 
 
+def test_between_the_three_and_everything_is_equal(loaded: Leat, postgres_url: str) -> None:
+    before = [fetched(loaded, sql) for sql in ASKED]
+    state = loaded.folder / ".leat"
+    lake = replace(loaded, variables={"LEAT_WAREHOUSE": "ducklake"})
+    server = replace(loaded, variables={"LEAT_WAREHOUSE": postgres_url})
+    way = [
+        (loaded, ("move", "ducklake"), lake), (lake, ("move", "env:NEW"), server),
+        (server, ("move", "ducklake"), lake), (lake, ("move", "duckdb"), loaded),
+    ]  # fmt: skip
+    checksums = []
+    for number, (old, command, new) in enumerate(way):
+        if number == 2:  # nothing is overwritten
+            for path in ("lake", "lake.sqlite", "writer"):
+                (state / path).rename(state / f"old-{path}")
+        moved = old.json(*command, NEW=postgres_url)
+        checksums.append([(each["table"], each["rows"], each["checksum"]) for each in moved["tables"]])
+        assert [fetched(new, sql) for sql in ASKED] == before
+        assert "nothing new" in new("run").stdout
+    assert checksums[1:] == checksums[:-1]
+
+
 def _move_until(folder: Path, env: dict[str, str], url: str | None, pattern: str, nth: int) -> None:
     os.environ.update(env)
     os.chdir(folder)

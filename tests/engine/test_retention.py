@@ -14,8 +14,10 @@ from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.pipelines.load.plan import RESET
 from leat.pipelines.load.retention import DIGEST, enforce_retention, is_due
 from leat.sources.events import Cursor, Delete, FullScan, Quarantined
+from leat.warehouse.connect import warehouse_files
 from leat.warehouse.session import literal
 from tests.engine.test_apply import alive, opened, rows, thing, versions
+from tests.kit.engines import is_server
 from tests.kit.loads import START, Loads, declaration, planned
 from tests.kit.project import Tally, row
 from tests.kit.project import rows as script_rows
@@ -178,8 +180,9 @@ def test_a_run_that_finds_nothing_new_enforces_it(tally: Tally) -> None:
     assert [(s.stream, s.purged) for s in done.streams if s.purged] == [("kept", 2)]
     assert tally.query("SELECT id FROM tally.kept") == [(2,)]
     assert tally.run().status == "nothing_new"
-    if tally.warehouse_url is None:
-        assert b"secret" not in (tally.project.state / "warehouse.duckdb").read_bytes()
+    if not is_server(tally.warehouse_url):
+        written = [file for path in warehouse_files(tally.project.state) for file in (path, *path.rglob("*"))]
+        assert not [file for file in written if file.is_file() and b"secret" in file.read_bytes()]
 
 
 def test_mistakes_say_where_and_what(tmp_path: Path) -> None:

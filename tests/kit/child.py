@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +25,7 @@ from leat.sources.driver import load_driver
 from leat.sources.events import Event
 from leat.warehouse.publication import publish_version
 from leat.warehouse.session import WarehouseError
+from tests.kit.engines import is_server
 from tests.kit.project import Tally
 
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -247,7 +249,7 @@ class Reader:
 
 def _read(url: str | None, path: Path, sql: str, pipe: Connection) -> None:
     polls, answers, errors = 0, [], []
-    ask = _ask_postgres(url) if url else _ask_duckdb(path)
+    ask = _ask_postgres(str(url)) if is_server(url) else _ask_lake(path) if url else _ask_duckdb(path)
     enough = False
     while not enough:
         enough = pipe.poll(POLL if polls else 0)  # then it looks once more
@@ -280,6 +282,19 @@ def _ask_duckdb(path: Path) -> Callable[[str], Any]:
         return answers[version]
 
     return ask
+
+
+def _ask_lake(path: Path) -> Callable[[str], Any]:
+    """Return a function that reads the published catalog, by one connection that follows it from version to version."""
+    from leat.warehouse.duckdb.writer import in_memory
+    from leat.warehouse.ducklake.catalog import LakeCatalog
+
+    form = LakeCatalog(path.parent, timedelta(days=1))
+    connection = in_memory()
+    connection.execute("SET threads = 1")
+    form.attach(connection, path.parent / form.published, "warehouse", read_only=True)
+    connection.execute("USE warehouse")
+    return lambda sql: connection.execute(sql).fetchall()
 
 
 def _ask_postgres(url: str) -> Callable[[str], Any]:

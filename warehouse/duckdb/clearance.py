@@ -25,9 +25,10 @@ from typing import Any
 from leat.files import atomic_write
 from leat.warehouse.clearance import NOBODY, AccessPlan, Clearances, Membership, Table
 from leat.warehouse.duckdb.clearance_file import Contents, build_file, contents_of
-from leat.warehouse.duckdb.publication import FROM_SCRATCH, DuckDBPublication, copy_file
+from leat.warehouse.duckdb.publication import DuckDBPublication, copy_file
+from leat.warehouse.duckdb.rewrite import FROM_SCRATCH
 from leat.warehouse.duckdb.session import DuckDBSession
-from leat.warehouse.duckdb.writer import WriterFile, explaining_the_disk
+from leat.warehouse.duckdb.writer import WriterFile, explaining_the_disk, in_memory
 from leat.warehouse.locks import file_lock
 from leat.warehouse.session import Decide, WarehouseError, literal
 
@@ -147,14 +148,12 @@ class ClearanceFiles:
         return (clearances.folder or self.default) / f"{role}.duckdb"
 
     def _make(self, noted: Mapping[str, Any]) -> None:
-        import duckdb
-
         version = self._version()
-        with duckdb.connect(":memory:") as connection:
-            session = DuckDBSession(connection)
+        with in_memory() as connection:
+            session = DuckDBSession(connection, self.writer.form.dialect)
             session.execute(f"SET memory_limit = '{self.writer.memory}'")
             session.execute(f"SET temp_directory = {literal(str(self.writer.path.with_name('tmp')))}")
-            self.writer.encryption.attach(connection, self.publication.path, "warehouse", read_only=True)
+            self.writer.form.attach(connection, self.publication.path, "warehouse", read_only=True)
             session.execute("USE warehouse")
             session.execute("SET TimeZone = 'UTC'")
             clearances = self.decide(session) or Clearances({})
@@ -206,7 +205,7 @@ class ClearanceFiles:
                 there = old["tables"]
                 copy_file(path, made)
             changed = {name: each for name, each in tables.items() if _changed(there, contents, name)}
-            build_file(session, self.writer.encryption, made, changed, tables)
+            build_file(session, self.writer.form, made, changed, tables)
         if group is not None:
             os.chown(made, -1, group)
         made.chmod(0o600 if group is None else 0o640)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from leat.warehouse.clearance import Table, TableClearance
-from leat.warehouse.duckdb.encryption import FileEncryption
+from leat.warehouse.duckdb.form import FileForm
 from leat.warehouse.duckdb.session import DuckDBSession
 from leat.warehouse.session import Session, quote
 
@@ -51,7 +51,7 @@ def contents_of(session: Session, tables: Mapping[Table, TableClearance]) -> Con
 
 def build_file(
     session: DuckDBSession,
-    encryption: FileEncryption,
+    form: FileForm,
     path: Path,
     changed: Mapping[Table, TableClearance],
     tables: Mapping[Table, TableClearance],
@@ -60,12 +60,12 @@ def build_file(
 
     Args:
         session: of the published file, which is the catalog ``warehouse``.
-        encryption: of the file.
+        form: of the file.
         path: the file.
         changed: the tables to write.
         tables: all that the file has then.
     """
-    encryption.attach(session.connection, path, "made", read_only=False)
+    form.attach(session.connection, path, "made", read_only=False)
     try:
         session.execute("BEGIN")
         for schema in sorted({schema for schema, _ in changed}):

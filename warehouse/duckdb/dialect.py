@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from leat.warehouse.dialect import DialectName, Statements, Work, to_leat_type, to_sql_type
+from leat.warehouse.dialect import DialectName, Statements, Work, changed_in_place, to_leat_type, to_sql_type
 from leat.warehouse.duckdb.error_text import error_text
 from leat.warehouse.session import literal
 
@@ -28,6 +28,7 @@ class DuckDBDialect:
     """See :class:`leat.warehouse.dialect.Dialect`."""
 
     name: DialectName = "duckdb"
+    engine = "duckdb"
     types: Mapping[str, str] = MappingProxyType({
         "string": "VARCHAR",
         "integer": "BIGINT",
@@ -44,6 +45,7 @@ class DuckDBDialect:
     swaps_tables = True  # readers have the published file
     views_hold_tables = False
     key_index = False
+    describes_views = True
     indexes = "SELECT index_name FROM duckdb_indexes() WHERE schema_name = ? AND table_name = ?"
     comments = (
         "SELECT name, comment FROM (SELECT NULL AS name, comment, schema_name, table_name, database_name "
@@ -78,6 +80,10 @@ class DuckDBDialect:
     def gather_statistics(self, _table: str) -> Statements:
         """Return nothing: DuckDB gathers them while it writes."""
         return ()
+
+    def change_type(self, table: str, column: str, kind: str, _comment: str | None) -> Statements:
+        """Change it in place."""
+        return (changed_in_place(self, table, column, kind),)
 
     def json_keys(self, column: str) -> str:
         """Return the keys of an object."""

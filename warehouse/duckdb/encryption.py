@@ -10,9 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from leat.warehouse.dialect import Dialect, Statements
 from leat.warehouse.duckdb.binding import without_pandas
+from leat.warehouse.duckdb.dialect import DUCKDB
+from leat.warehouse.duckdb.form import BLOCK_SIZE
+from leat.warehouse.duckdb.rewrite import rewrite_file
+from leat.warehouse.duckdb.wheels import load_extension
+from leat.warehouse.duckdb.writer import in_memory
 from leat.warehouse.session import WarehouseError, literal, quote
 
 if TYPE_CHECKING:
@@ -21,8 +27,6 @@ if TYPE_CHECKING:
 _FLAGS = 8 + 4 + 8
 """Where the flags of a file are: behind the checksum of its header, the word DUCK and the version."""
 _ENCRYPTED = 1
-BLOCK_SIZE = 65536
-"""A quarter of DuckDB's block: each column of each table takes a block or more, and most tables of leat are small."""
 
 
 def is_encrypted(path: Path) -> bool:
@@ -37,7 +41,9 @@ def is_encrypted(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class FileEncryption:
-    """Whether a warehouse's files are to be encrypted, and the keys that open those that are.
+    """DuckDB's own files: whether they are to be encrypted, and the keys that open those that are.
+
+    See :class:`leat.warehouse.duckdb.form.FileForm`.
 
     Attributes:
         wanted: whether the files are to be encrypted; the next publication brings them into this form.
@@ -46,6 +52,12 @@ class FileEncryption:
 
     wanted: bool = False
     keys: Callable[[], Sequence[str]] = field(default=tuple, repr=False)
+    dialect: ClassVar[Dialect] = DUCKDB
+    written: ClassVar[str] = "writer/warehouse.duckdb"
+    published: ClassVar[str] = "warehouse.duckdb"
+    log_suffix: ClassVar[str] = ".wal"
+    before_reading: ClassVar[Statements] = ()  # an open file stays the same one
+    after_commit: ClassVar[Statements] = ("CHECKPOINT",)
 
     def fits(self, path: Path) -> bool:
         """Return whether a file is in the form that is wanted, by the current key; one that isn't there is."""
@@ -55,7 +67,7 @@ class FileEncryption:
             return False
         return not self.wanted or len(self.keys()) == 1 or self.opened_by(path) == 0
 
-    def applies(self, path: Path) -> bool:
+    def is_attached(self, path: Path) -> bool:
         """Return whether a file is encrypted, or will be because it isn't there yet."""
         return is_encrypted(path) if path.exists() else self.wanted
 
@@ -66,7 +78,7 @@ class FileEncryption:
             WarehouseError: it is encrypted and there is no key, or another one, or the extension is missing.
             duckdb.Error: it can't be opened for another reason.
         """
-        if not self.applies(path):
+        if not self.is_attached(path):
             options = "(READ_ONLY)" if read_only else f"(BLOCK_SIZE {BLOCK_SIZE})"
             connection.execute(f"ATTACH {literal(str(path))} AS {quote(name)} {options}")
             return
@@ -100,14 +112,32 @@ class FileEncryption:
 
     def opened_by(self, path: Path) -> int | None:
         """Return which of the keys opens a file; None for none."""
-        import duckdb
-
         for number, key in enumerate(self.keys()):
-            with duckdb.connect(":memory:") as connection:
+            with in_memory() as connection:
                 load_ciphers(connection)
                 if self._try(connection, path, "warehouse", key, read_only=True):
                     return number
         return None
+
+    def is_encrypted(self, path: Path) -> bool:
+        """Return whether a file is encrypted, as its header says."""
+        return is_encrypted(path)
+
+    def folders(self, _path: Path) -> tuple[Path, ...]:
+        """Return none: all is in the file."""
+        return ()
+
+    def client(self, path: Path) -> str:
+        """Return the command; an encrypted file is attached there, with its key."""
+        return "duckdb" if is_encrypted(path) else f"duckdb -readonly {path}"
+
+    def rewrite(self, path: Path, memory: str) -> None:
+        """Write the file again."""
+        rewrite_file(path, memory, self)
+
+    def tidy(self, _path: Path, _memory: str, *, at_once: bool) -> bool:
+        """Do nothing: the file is replaced as a whole."""
+        return False
 
 
 PLAIN = FileEncryption()
@@ -120,35 +150,5 @@ def load_ciphers(connection: duckdb.DuckDBPyConnection) -> None:
     Raises:
         WarehouseError: the wheel isn't installed.
     """
-    import duckdb
-
-    path = extension_path()
-    try:
-        connection.execute(f"LOAD {literal(str(path))}")
-    except duckdb.Error as error:
-        msg = f"DuckDB can't load {path}: {error}. Next: install the extra leat[encryption] again"
-        raise WarehouseError(msg) from error
+    load_extension(connection, "httpfs", "encryption")
     connection.execute("SET temp_file_encryption = true")
-
-
-def extension_path() -> Path:
-    """Return the file of the extension httpfs in its wheel, for the DuckDB that is installed.
-
-    Raises:
-        WarehouseError: it isn't installed.
-    """
-    import importlib.util
-
-    import duckdb
-
-    spec = importlib.util.find_spec("duckdb_extension_httpfs")
-    folders = list(spec.submodule_search_locations or ()) if spec else []
-    for folder in folders:
-        path = Path(folder) / "extensions" / f"v{duckdb.__version__}" / "httpfs.duckdb_extension"
-        if path.is_file():
-            return path
-    msg = (
-        f"an encrypted warehouse needs the wheel duckdb-extension-httpfs=={duckdb.__version__}, which isn't installed. "
-        "Next: install the extra, for example by `uv pip install 'leat[encryption]'`"
-    )
-    raise WarehouseError(msg)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from leat.warehouse.duckdb.publication import DuckDBPublication
-from leat.warehouse.duckdb.writer import confine
+from leat.warehouse.duckdb.writer import confine, in_memory
 
 if TYPE_CHECKING:
     import duckdb
@@ -64,13 +64,10 @@ class NewestVersion:
         return publication.version()
 
     def _open(self) -> duckdb.DuckDBPyConnection:
-        import duckdb
-
         # Connecting to the path itself would give the version that this process happens to have open already.
-        connection = duckdb.connect(":memory:")
+        connection = in_memory()
         spilled = self.publication.writer.path.with_name("tmp")  # else DuckDB would take the current folder
-        encryption = self.publication.writer.encryption
-        encryption.attach(connection, self.publication.path, "warehouse", read_only=True)
+        self.publication.writer.form.attach(connection, self.publication.path, "warehouse", read_only=True)
         confine(connection, spilled)
         return connection
 

@@ -20,13 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leat.warehouse.duckdb.session import DuckDBSession
-from leat.warehouse.duckdb.writer import WriterFile, confine, connect, explaining_the_disk
+from leat.warehouse.duckdb.writer import WriterFile, explaining_the_disk
 from leat.warehouse.session import Session
 
 _FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file instead of copying them
 _CHUNK = 1 << 20
-FROM_SCRATCH = "clearance.scratch"
-"""Name of a file next to the writer's that says that the files of roles have to be made from scratch."""
 _HEADERS = 3 * 4096  # that of the file, and two that DuckDB writes in turns, each with a number one higher
 
 
@@ -83,18 +81,22 @@ class DuckDBPublication:
         return published
 
     def _publish(self, judge: Callable[[Session], bool] | None) -> bool:
-        if self.is_current() and not self._to_rewrite.exists() and self.writer.encryption.fits(self.path):
+        if self.is_current() and not self._to_rewrite.exists() and self.writer.form.fits(self.path):
             return False
         with self.writer.locked(), explaining_the_disk(self.path):
             if self.writer.log.exists():
                 self.writer.connect().close()  # takes over the log and checkpoints
             if judge is not None and not self._judged(judge):
                 return False
-            if self._must_rewrite():
-                self._rewrite()
-            if self.is_current():
+            rewritten = self._must_rewrite()
+            if rewritten:
+                self.writer.form.rewrite(self.writer.path, self.writer.memory)
+            if not rewritten and self.is_current():
                 return False
             self._replace()
+            if self.writer.form.tidy(self.writer.path, self.writer.memory, at_once=rewritten):
+                self._replace()
+            self._to_rewrite.unlink(missing_ok=True)
         return True
 
     def rewrite_next(self) -> None:
@@ -112,34 +114,16 @@ class DuckDBPublication:
 
     def _must_rewrite(self) -> bool:
         """Return whether the writer's file has rows to forget, or isn't encrypted as it is to be."""
-        return self._to_rewrite.exists() or not self.writer.encryption.fits(self.writer.path)
+        return self._to_rewrite.exists() or not self.writer.form.fits(self.writer.path)
 
     def _judged(self, judge: Callable[[Session], bool]) -> bool:
         if not self.writer.path.exists():
             return True
         connection = self.writer.connect(read_only=True)
         try:
-            return judge(DuckDBSession(connection))
+            return judge(DuckDBSession(connection, self.writer.form.dialect))
         finally:
             connection.close()
-
-    def _rewrite(self) -> None:
-        fresh = self.writer.path.with_suffix(".fresh")
-        fresh.unlink(missing_ok=True)
-        encryption = self.writer.encryption
-        # as the catalog warehouse, like the file it replaces; attaching an encrypted one may load its ciphers
-        connection = connect(fresh, self.writer.memory, encryption, confined=False)
-        try:
-            session = DuckDBSession(connection)
-            encryption.attach(connection, self.writer.path, "old", read_only=True)
-            confine(connection, fresh.parent / "tmp")
-            session.execute("COPY FROM DATABASE old TO warehouse")
-        finally:
-            connection.close()
-        fresh.chmod(0o600)
-        self.writer.path.with_name(FROM_SCRATCH).touch(mode=0o600)
-        fresh.replace(self.writer.path)
-        self._to_rewrite.unlink(missing_ok=True)
 
     def _replace(self) -> None:
         draft = self.path.with_suffix(".draft")

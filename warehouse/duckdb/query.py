@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     import duckdb
 
 T = TypeVar("T")
-WEBHOOKS = "live"
-"""Name of the folder, next to that of queries, in which webhooks are that the published file doesn't have yet."""
 _EFFECTS = re.compile(
     r"\b((?:en|dis)able_\w+|(?:force_)?checkpoint|truncate_duckdb_logs|write_log|read_duckdb|(?:arrow|pandas)_scan\w*)"
     r'"?\s*\(',
@@ -30,7 +28,9 @@ _EFFECTS = re.compile(
 
 
 @contextlib.contextmanager
-def answered(connection: duckdb.DuckDBPyConnection, folder: Path, sql: str, limits: Limits) -> Iterator[Answer]:
+def answered(
+    connection: duckdb.DuckDBPyConnection, folder: Path, sql: str, limits: Limits, readable: Sequence[Path]
+) -> Iterator[Answer]:
     """Run one query on a connection of its own.
 
     Args:
@@ -38,6 +38,7 @@ def answered(connection: duckdb.DuckDBPyConnection, folder: Path, sql: str, limi
         folder: where what doesn't fit into memory is put, in a private folder that is removed.
         sql: the query.
         limits: what it may take.
+        readable: the folders that views and tables read.
 
     Raises:
         WarehouseError: it does anything else than read, or the database refused it.
@@ -47,7 +48,7 @@ def answered(connection: duckdb.DuckDBPyConnection, folder: Path, sql: str, limi
     refuse_empty(sql)
     watch = Watch(limits, connection.interrupt)
     with _spill(folder) as spill:
-        _lock(connection, spill, folder.with_name(WEBHOOKS), limits)
+        _lock(connection, spill, readable, limits)
         try:
             cursor = _explaining(duckdb.Error, lambda: watch.run(lambda: connection.execute(_checked(connection, sql))))
             names = [column[0] for column in cursor.description or ()]
@@ -81,7 +82,8 @@ def _checked(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
     return sql
 
 
-def _lock(connection: duckdb.DuckDBPyConnection, spill: Path, readable: Path, limits: Limits) -> None:
+def _lock(connection: duckdb.DuckDBPyConnection, spill: Path, readable: Sequence[Path], limits: Limits) -> None:
+    allowed = ", ".join(literal(f"{folder}/") for folder in readable)
     for setting, value in (
         ("memory_limit", f"'{limits.memory // 1000}KB'"),
         ("temp_directory", literal(str(spill))),
@@ -89,7 +91,7 @@ def _lock(connection: duckdb.DuckDBPyConnection, spill: Path, readable: Path, li
         ("autoinstall_known_extensions", "false"),
         ("autoload_known_extensions", "false"),
         ("python_enable_replacements", "false"),  # else a variable of this program could be read
-        ("allowed_directories", f"[{literal(f'{readable}/')}]"),  # hooks.events also reads what isn't applied yet
+        ("allowed_directories", f"[{allowed}]"),
         ("enable_external_access", "false"),
         ("lock_configuration", "true"),
     ):

@@ -12,17 +12,17 @@ from leat.warehouse.answer import Answer, Limits
 from leat.warehouse.clearance import AccessPlan, Clearances, Membership
 from leat.warehouse.dialect import Dialect
 from leat.warehouse.duckdb.clearance import ClearanceFiles
-from leat.warehouse.duckdb.dialect import DUCKDB
-from leat.warehouse.duckdb.encryption import PLAIN, FileEncryption, is_encrypted
+from leat.warehouse.duckdb.encryption import PLAIN
+from leat.warehouse.duckdb.form import FileForm
 from leat.warehouse.duckdb.interrupt import interruptible
 from leat.warehouse.duckdb.newest import NewestVersion
 from leat.warehouse.duckdb.publication import DuckDBPublication
 from leat.warehouse.duckdb.query import answered
 from leat.warehouse.duckdb.session import DuckDBSession
-from leat.warehouse.duckdb.writer import WRITER_WAIT, WriterFile, confine, explaining_the_disk
+from leat.warehouse.duckdb.writer import WRITER_WAIT, WriterFile, confine, explaining_the_disk, in_memory
 from leat.warehouse.lease import Lease
 from leat.warehouse.locks import file_lock
-from leat.warehouse.session import Decide, NothingPublished, Session
+from leat.warehouse.session import Decide, NothingPublished, Session, execute_all
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,24 +35,28 @@ class DuckDBWarehouse:
     Args:
         state: the project's state folder.
         memory: DuckDB's memory limit; what needs more is spilled to ``writer/tmp``.
-        encryption: of its files.
+        form: of its files.
     """
 
     state: Path
     memory: str = "1GB"
-    encryption: FileEncryption = PLAIN
-    dialect: Dialect = DUCKDB
+    form: FileForm = PLAIN
     publication: DuckDBPublication = field(init=False)
     _files: ClearanceFiles = field(init=False)
     _writer: WriterFile = field(init=False)
     _newest: NewestVersion = field(init=False)
 
     def __post_init__(self) -> None:
-        self._writer = WriterFile(self.state / "writer" / "warehouse.duckdb", self.memory, self.encryption)
-        self.publication = DuckDBPublication(self._writer, self.state / "warehouse.duckdb")
+        self._writer = WriterFile(self.state / self.form.written, self.memory, self.form)
+        self.publication = DuckDBPublication(self._writer, self.state / self.form.published)
         self._newest = NewestVersion(self.publication)
         self._files = ClearanceFiles(self._writer, self.publication, self.state / "clearance")
         self.publication.after = self._files.follow
+
+    @property
+    def dialect(self) -> Dialect:
+        """What is spoken to it."""
+        return self.form.dialect
 
     @property
     def decide(self) -> Decide:
@@ -70,21 +74,21 @@ class DuckDBWarehouse:
 
     @property
     def client(self) -> tuple[str, str]:
-        """The command line of DuckDB, which reads the published file; an encrypted one is attached there."""
-        if is_encrypted(self.path):
-            return "DuckDB CLI", "duckdb"
-        return "DuckDB CLI", f"duckdb -readonly {self.path}"
+        """The command line of DuckDB, which reads the published file."""
+        return "DuckDB CLI", self.form.client(self.path)
 
     @property
     def encrypted(self) -> bool:
         """Whether the writer's file is encrypted."""
-        return is_encrypted(self._writer.path)
+        return self.form.is_encrypted(self._writer.path)
 
     def keys_in_use(self, wait: float) -> set[int]:
         """Return which keys open the writer's file, the published one and those of roles; none changes meanwhile."""
         with self._writer.locked(wait):
-            files = [path for path in (self._writer.path, self.path, *self._files.paths()) if is_encrypted(path)]
-            return {number for path in files if (number := self.encryption.opened_by(path)) is not None}
+            files = [
+                path for path in (self._writer.path, self.path, *self._files.paths()) if self.form.is_encrypted(path)
+            ]
+            return {number for path in files if (number := self.form.opened_by(path)) is not None}
 
     @contextlib.contextmanager
     def transaction(self, *_schemas: str, one_moment: bool = False, lease: Lease | None = None) -> Iterator[Session]:
@@ -93,11 +97,11 @@ class DuckDBWarehouse:
         with self._writer.locked(), explaining_the_disk(self._writer.path):
             connection = self._writer.connect()
             try:
-                session = DuckDBSession(connection)
+                session = DuckDBSession(connection, self.dialect)
                 session.execute("BEGIN")
                 yield session
                 session.execute("COMMIT")
-                session.execute("CHECKPOINT")
+                execute_all(session, self.form.after_commit)
             finally:
                 connection.close()
             self._writer.path.chmod(0o600)
@@ -108,7 +112,7 @@ class DuckDBWarehouse:
         newest = self._newest.connect()
         if newest is not None:
             with explaining_the_disk(self.path), newest:
-                yield DuckDBSession(newest)
+                yield self._reading(newest)
             return
         with self.at_rest() as session:
             yield session
@@ -121,7 +125,7 @@ class DuckDBWarehouse:
             read_only = self._writer.path.exists() and not self._writer.log.exists()
             connection = self._writer.connect(read_only=read_only)
             try:
-                yield DuckDBSession(connection)
+                yield DuckDBSession(connection, self.dialect)
             finally:
                 connection.close()
 
@@ -132,10 +136,15 @@ class DuckDBWarehouse:
         if newest is None:
             with self._alone(self.path) as connection:
                 confine(connection, self._writer.path.with_name("tmp"))
-                yield DuckDBSession(connection)
+                yield self._reading(connection)
             return
         with newest, interruptible(newest), explaining_the_disk(self.path):
-            yield DuckDBSession(newest)
+            yield self._reading(newest)
+
+    def _reading(self, connection: duckdb.DuckDBPyConnection) -> DuckDBSession:
+        session = DuckDBSession(connection, self.dialect)
+        execute_all(session, self.form.before_reading)
+        return session
 
     @contextlib.contextmanager
     def query(
@@ -146,7 +155,11 @@ class DuckDBWarehouse:
     ) -> Iterator[Answer]:
         """Run one query of a reader on the published file, or on that of their role."""
         path = self.path if role is None else self._files.path_of(role)
-        with self._alone(path) as connection, answered(connection, self.state / "query", sql, limits) as answer:
+        folders = (self.state / "live", *self.form.folders(path))  # hooks.events also reads what isn't applied yet
+        with (
+            self._alone(path) as connection,
+            answered(connection, self.state / "query", sql, limits, folders) as answer,
+        ):
             yield answer
 
     @contextlib.contextmanager
@@ -155,12 +168,10 @@ class DuckDBWarehouse:
         if not path.exists():
             msg = "nothing has been published yet; `leat run` loads the declared integrations"
             raise NothingPublished(msg)
-        import duckdb
-
         # Connecting to the path itself would give the version that this process happens to have open already.
-        with duckdb.connect(":memory:") as connection, interruptible(connection):
+        with in_memory() as connection, interruptible(connection):
             with explaining_the_disk(path):
-                self.encryption.attach(connection, path, "warehouse", read_only=True)
+                self.form.attach(connection, path, "warehouse", read_only=True)
             connection.execute("USE warehouse")
             connection.execute("SET TimeZone = 'UTC'")
             yield connection

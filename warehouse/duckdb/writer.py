@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leat.warehouse.duckdb.encryption import BLOCK_SIZE, PLAIN, FileEncryption
+from leat.warehouse.duckdb.form import BLOCK_SIZE, FileForm
+from leat.warehouse.duckdb.wheels import UNCHECKED
 from leat.warehouse.locks import file_lock
 from leat.warehouse.session import WarehouseError, literal
 
@@ -29,18 +30,18 @@ class WriterFile:
     Args:
         path: where it is; the lock lies next to it.
         memory: DuckDB's memory limit; what needs more is spilled to ``tmp`` next to the file.
-        encryption: of the file.
+        form: of the file.
     """
 
     path: Path
     memory: str
-    encryption: FileEncryption = PLAIN
+    form: FileForm
     _threads: threading.RLock = field(default_factory=threading.RLock)
 
     @property
     def log(self) -> Path:
         """What a killed writer leaves: only a writing connection takes it over."""
-        return self.path.with_name(self.path.name + ".wal")
+        return self.path.with_name(self.path.name + self.form.log_suffix)
 
     @contextlib.contextmanager
     def locked(self, wait: float = WRITER_WAIT) -> Iterator[None]:
@@ -61,18 +62,18 @@ class WriterFile:
         Raises:
             WarehouseError: another program has it open, or it is no DuckDB file.
         """
-        return connect(self.path, self.memory, self.encryption, read_only=read_only)
+        return connect(self.path, self.memory, self.form, read_only=read_only)
 
 
 def connect(
-    path: Path, memory: str, encryption: FileEncryption = PLAIN, *, read_only: bool = False, confined: bool = True
+    path: Path, memory: str, form: FileForm, *, read_only: bool = False, confined: bool = True
 ) -> duckdb.DuckDBPyConnection:
     """Open a DuckDB file with the settings of a writer.
 
     Args:
         path: the file.
         memory: DuckDB's memory limit.
-        encryption: opens it, if it is encrypted.
+        form: of the file.
         read_only: whether it is only read.
         confined: whether other files are out of reach; where False, the caller sees to it (:func:`confine`).
 
@@ -84,13 +85,13 @@ def connect(
     if not read_only:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        if encryption.applies(path):
-            connection = _encrypted(path, encryption, read_only=read_only)
+        if form.is_attached(path):
+            connection = _attached(path, form, read_only=read_only)
         else:
             connection = duckdb.connect(path, read_only=read_only, config={} if read_only else _OF_A_NEW_FILE)
     except duckdb.Error as error:
         msg = f"{path} can't be opened: {error}. Next: end other programs that have it open, or run `leat doctor`"
-        raise WarehouseError(msg) from error
+        raise WarehouseError(_of_another(path, error) or msg) from error
     connection.execute("SET TimeZone = 'UTC'")
     if not read_only:
         connection.execute(f"SET memory_limit = '{memory}'")
@@ -101,13 +102,18 @@ def connect(
     return connection
 
 
-def _encrypted(path: Path, encryption: FileEncryption, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-    """Open an encrypted file: DuckDB takes its key only where it attaches it."""
+def in_memory() -> duckdb.DuckDBPyConnection:
+    """Return a connection without a file, which may load extensions; see :mod:`leat.warehouse.duckdb.wheels`."""
     import duckdb
 
-    connection = duckdb.connect(":memory:")
+    return duckdb.connect(":memory:", config=UNCHECKED)
+
+
+def _attached(path: Path, form: FileForm, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """Open a file that can only be attached: DuckDB takes a key, or the name of a catalog's engine, nowhere else."""
+    connection = in_memory()
     try:
-        encryption.attach(connection, path, "warehouse", read_only=read_only)
+        form.attach(connection, path, "warehouse", read_only=read_only)
         connection.execute("USE warehouse")
     except BaseException:
         connection.close()
@@ -146,4 +152,14 @@ def explaining_the_disk(path: Path) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno not in _OF_THE_DISK:
             raise
         msg = f"{path}: {error}. Next: free disk space, then run it again; readers stay on what is published"
-        raise WarehouseError(msg) from error
+        raise WarehouseError(_of_another(path, error) or msg) from error
+
+
+def _of_another(path: Path, error: Exception) -> str | None:
+    """Return what to do where SQLite says that another program writes the catalog of a lake; None for other errors."""
+    if "database is locked" not in str(error):
+        return None
+    return (
+        f"another program writes {path}. Next: end it, for leat alone writes this file, and let it open what is "
+        "published; then run it again"
+    )

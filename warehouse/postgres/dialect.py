@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from leat.warehouse.dialect import DialectName, Statements, Work, to_leat_type, to_sql_type
+from leat.warehouse.dialect import DialectName, Statements, Work, changed_in_place, to_leat_type, to_sql_type
 from leat.warehouse.postgres.error_text import error_text
 from leat.warehouse.session import literal, quote
 
@@ -40,6 +40,7 @@ class PostgresDialect:
     """See :class:`leat.warehouse.dialect.Dialect`."""
 
     name: DialectName = "postgres"
+    engine = "postgres"
     types: Mapping[str, str] = MappingProxyType({
         "string": "text",
         "integer": "bigint",
@@ -56,6 +57,7 @@ class PostgresDialect:
     swaps_tables = False  # a reader whose snapshot is older finds a renamed table empty, but still sees deleted rows
     views_hold_tables = True
     key_index = True
+    describes_views = True
     indexes = "SELECT indexname FROM pg_indexes WHERE schemaname = ? AND tablename = ?"
     comments = (
         "SELECT a.attname, d.description FROM pg_description AS d JOIN pg_class AS c ON c.oid = d.objoid "
@@ -89,6 +91,10 @@ class PostgresDialect:
     def gather_statistics(self, table: str) -> Statements:
         """Return an ANALYZE: without it a query of what was just written may take a hundred times as long."""
         return (f"ANALYZE {table}",)
+
+    def change_type(self, table: str, column: str, kind: str, _comment: str | None) -> Statements:
+        """Change it in place."""
+        return (changed_in_place(self, table, column, kind),)
 
     def json_keys(self, column: str) -> str:
         """Return the keys of an object."""

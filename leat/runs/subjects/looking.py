@@ -24,6 +24,7 @@ from leat.runs.subjects.tables import PeopleTable
 from leat.runs.workspace import Workspace
 from leat.sources.batch import to_json
 from leat.sources.identity import Identity
+from leat.warehouse.connect import warehouse_files
 from leat.warehouse.session import Session, quote
 
 
@@ -82,7 +83,7 @@ def apart(workspace: Workspace) -> list[Path]:
     state = workspace.project.state
     control = _control_file(workspace.project.control_url)
     names = [control.name, *(f"{control.name}{suffix}" for suffix in ("-wal", "-shm", "-journal"))]
-    warehouse = [state / "writer", state / "warehouse.duckdb", role_files(workspace)]
+    warehouse = [*warehouse_files(state), role_files(workspace)]
     return [*warehouse, *(control.parent / name for name in names)]
 
 

@@ -12,6 +12,7 @@ from leat.runs.subjects.opened import Asked
 from leat.runs.subjects.tables import people_tables
 from leat.runs.workspace import Workspace
 from leat.sources.subject import ADDRESSES, NAME
+from leat.warehouse.connect import warehouse_files
 
 _CURSOR = "a driver can't continue without it; it names accounts that the declaration names: remove them there"
 _ID = "an id of the system without anything of the person; other rows name it"
@@ -34,7 +35,8 @@ def search_everywhere(workspace: Workspace, who: Asked) -> list[Left]:
     left += [Left(path, 1, None) for path in files_naming(workspace, who)]
     state = workspace.project.state
     of_roles = sorted(role_files(workspace).glob("*.duckdb"))
-    for path in (state / "warehouse.duckdb", *of_roles, *sorted((state / "writer").glob("**/*"))):
+    written = [inside for path in warehouse_files(state) for inside in (path, *sorted(path.glob("**/*")))]
+    for path in (*of_roles, *written):
         if path.is_file() and who.searcher.finds_in(path):
             named = any(each.where.startswith("leat.cursors") for each in left)
             shown = path.relative_to(state) if path.is_relative_to(state) else path

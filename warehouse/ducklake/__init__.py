@@ -1,0 +1,1 @@
+"""The embedded warehouse whose tables are Parquet files: a catalog of DuckLake, in SQLite."""

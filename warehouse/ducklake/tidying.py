@@ -1,0 +1,87 @@
+"""Housekeeping of a lake: small files become large ones, old versions go, and so do files that no version has.
+
+Only what a publication no longer names is removed, and only after it has been replaced for as long as is retained: a
+reader may still be at an earlier one. What is removed has to be gone from the catalog too, so it is published again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from leat.warehouse.duckdb.rewrite import FROM_SCRATCH
+from leat.warehouse.duckdb.session import DuckDBSession
+from leat.warehouse.duckdb.writer import WriterFile
+from leat.warehouse.session import execute_all, literal
+
+_OFTEN = 24
+"""So many times within the time that is retained."""
+_A_QUARTER = 0.25
+"""Of a file's rows: when so many are deleted, it is written again."""
+
+
+def rewrite_lake(writer: WriterFile) -> None:
+    """Write all files again that have deleted rows, and let all earlier versions go; the files are still there."""
+    _run(writer, (*_compact(0), _expire(datetime.now(UTC))))
+    writer.path.with_name(FROM_SCRATCH).touch(mode=0o600)
+
+
+def tidy_lake(writer: WriterFile, retain: timedelta, *, at_once: bool) -> bool:
+    """Do what is due, once a version is published that has no other files than the newest.
+
+    Args:
+        writer: whose lock is held.
+        retain: how long earlier versions stay, and files that no version has any longer.
+        at_once: whether to remove these files whenever they were replaced, because of what was in them.
+
+    Returns:
+        Whether the catalog was written.
+    """
+    mark = writer.path.with_name("tidied")
+    if not at_once and not _is_due(mark, retain):
+        return False
+    now = datetime.now(UTC)
+    before = now if at_once else now - retain
+    compacted = () if at_once else (*_compact(_A_QUARTER), _expire(before))
+    removed = ("cleanup_old_files", "delete_orphaned_files")
+    _run(writer, (*compacted, *(_call(function, before) for function in removed)))
+    with contextlib.closing(sqlite3.connect(writer.path)) as catalog:
+        catalog.execute("VACUUM")  # SQLite doesn't erase what it frees, and small loads are rows of the catalog
+    mark.touch(mode=0o600)
+    return True
+
+
+def _is_due(mark: Path, retain: timedelta) -> bool:
+    try:
+        age = time.time() - mark.stat().st_mtime
+    except FileNotFoundError:
+        mark.touch(mode=0o600)  # nothing is old yet
+        return False
+    return age < 0 or age >= retain.total_seconds() / _OFTEN
+
+
+def _compact(deleted: float) -> tuple[str, ...]:
+    return (
+        "CALL ducklake_flush_inlined_data('warehouse')",
+        f"CALL ducklake_rewrite_data_files('warehouse', delete_threshold => {deleted})",
+        "CALL ducklake_merge_adjacent_files('warehouse')",
+    )
+
+
+def _expire(before: datetime) -> str:
+    return _call("expire_snapshots", before)
+
+
+def _call(function: str, before: datetime) -> str:
+    return f"CALL ducklake_{function}('warehouse', older_than => {literal(before)})"
+
+
+def _run(writer: WriterFile, statements: tuple[str, ...]) -> None:
+    connection = writer.connect()
+    try:
+        execute_all(DuckDBSession(connection, writer.form.dialect), statements)
+    finally:
+        connection.close()
