@@ -161,7 +161,7 @@ def test_between_the_three_and_everything_is_equal(loaded: Leat, postgres_url: s
             for path in ("lake", "lake.sqlite", "writer"):
                 (state / path).rename(state / f"old-{path}")
         moved = old.json(*command, NEW=postgres_url)
-        checksums.append([(each["table"], each["rows"], each["checksum"]) for each in moved["tables"]])
+        checksums.append([each for each in moved["tables"] if each["table"].startswith(("tally.", "analytics."))])
         assert [fetched(new, sql) for sql in ASKED] == before
         assert "nothing new" in new("run").stdout
     assert checksums[1:] == checksums[:-1]
