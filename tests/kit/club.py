@@ -26,6 +26,14 @@ SELECT m.email AS email, CAST(SUM(s.amount) AS BIGINT) AS amount
 FROM club.sales AS s JOIN club.members AS m ON m.id = s.member_id
 WHERE s._deleted_at IS NULL GROUP BY m.email
 """
+_BY_BUYER = """/* ---
+description: What somebody else than the member bought; leat stores the buyer of each sale to build it by its grain.
+grain: [buyer]
+columns: {buyer: Address., amount: Sum.}
+--- */
+SELECT s.buyer AS buyer, CAST(SUM(s.amount) AS BIGINT) AS amount
+FROM club.sales AS s WHERE s._deleted_at IS NULL GROUP BY s.buyer
+"""
 _RULE = """/* ---
 title: Nobody buys for more than four euros
 description: Somebody did.
@@ -69,6 +77,7 @@ def club_project(folder: Path, streams: str | None = None, **variables: str) -> 
         "pipelines/club.yaml": f"source: club\ndriver: script\nstreams: {streams}\n"
         f"connection: {json.dumps({'script': str(folder / 'script.jsonl')})}\n",
         "assets/models/totals.sql": _MODEL,
+        "assets/models/by_buyer.sql": _BY_BUYER,
         "quality/rules/big.sql": _RULE,
         "script.jsonl": "",
     }.items():

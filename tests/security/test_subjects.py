@@ -81,6 +81,9 @@ def test_somebody_is_erased_and_does_not_come_back(club: Club) -> None:
         values = {"reason": "manual", "since": datetime.now(UTC), "added_by": LOGIN, "note": "for Ada King"}
         session.add(Suppression(address=ADA, **values))
     (club.state / "logs" / "leat.log").open("a").write(f"2030-01-01 INFO {ADA} asked\n")
+    with open_warehouse(club.leat.variables.get("LEAT_WAREHOUSE"), club.state).snapshot() as session:
+        stored = session.execute('SELECT * FROM "_keys"."by_buyer_0"')  # by which a model is built
+    assert ADA_AT_HOME in str(stored)
     sums, totals = club.read(SUMS), club.read("SELECT count(*), sum(amount) FROM analytics.totals")
     seen = club.leat.json("subject", "find", ADA.upper())
     identities = {each["identity"]: each["from"] for each in seen["identities"]}
