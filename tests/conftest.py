@@ -87,6 +87,7 @@ _SLOW = (
     "contract/test_loading",
     "contract/test_odd_values",
     "contract/test_secrets",
+    "ray/",
     "engine/test_kill",
     "engine/test_apply",
     "cli/test_site",

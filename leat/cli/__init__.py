@@ -3,8 +3,8 @@
 Each command has a module of its name; ``leat reset`` is in run, ``leat ack`` in violations, and what people decide on
 actions in decisions. What they share: main (runs the command, turns failures into exit codes), commands (those that
 there are), usage (the exit codes), names and part (which integrations and streams), times, progress, outcome (what a
-run did), action_text (what becomes of actions), subject_text (where a person is), output and tables (what is
-printed), rows (of a query), evidence (of a violation), lines (text from outside on a terminal).
+run did), on_ray (runs on a cluster), action_text (what becomes of actions), subject_text (where a person is), output
+and tables (what is printed), rows (of a query), evidence (of a violation), lines (text from outside on a terminal).
 """
 
 import gc

@@ -18,6 +18,7 @@ from leat.cli.output import ReaderGone, Stream, err, print_json, styled
 from leat.cli.usage import BUSY, FAILED, INTERRUPTED, USAGE, UsageMistake
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.runs.access import Forbidden
+from leat.runs.on_ray.jobs import RayError
 from leat.sources.errors import IntegrationError
 from leat.sources.settings import redact
 from leat.warehouse.session import Busy, WarehouseError
@@ -67,7 +68,7 @@ def _code() -> int:
         return _report(error, USAGE)
     except Busy as error:
         return _report(error, BUSY)
-    except (IntegrationError, WarehouseError, Forbidden) as error:
+    except (IntegrationError, WarehouseError, Forbidden, RayError) as error:
         return _report(error, FAILED)
     except ReaderGone:  # it has seen enough
         return 0

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from leat.cli.names import check_stream, complete_integration, complete_stream, complete_target, read_names
+from leat.cli.on_ray import check_cluster, run_as_jobs
 from leat.cli.outcome import (
     drift_json,
     print_changes,
@@ -42,7 +43,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(reset)
 
 
-def run(
+def run(  # noqa: PLR0913, PLR0917 - each is an option of the command
     context: typer.Context,
     names: Annotated[
         list[str] | None,
@@ -63,6 +64,10 @@ def run(
     full_refresh: Annotated[
         bool, typer.Option("--full-refresh", help="Build all rows of all models, not only those that changed.")
     ] = False,
+    on: Annotated[
+        str | None,
+        typer.Option("--on", metavar="URL", help="Run as jobs of the Ray cluster with this dashboard."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Load what is new, check it, rebuild models and publish."""
@@ -74,7 +79,9 @@ def run(
         for note in part.notes:
             say(note, style="dim")
     request = Request(allow_deletes=allow_deletes, only=part.only, since=part.since, dry=dry, full_refresh=full_refresh)
-    execute(workspace, part.names, request, as_json=json)
+    if on is not None:
+        check_cluster(workspace, on, dry=dry)
+    execute(workspace, part.names, request, as_json=json, on=on)
 
 
 def reset(
@@ -104,15 +111,21 @@ def execute(
     as_json: bool,
     command: Literal["run", "publish"] = "run",
     reason: str = "",
+    on: str | None = None,
 ) -> None:
     """Run integrations, print the outcome and exit with its code when it isn't 0.
 
-    ``reason`` is why failed checks are to count for nothing, where the request is forced.
+    ``reason`` is why failed checks are to count for nothing, where the request is forced. ``on`` is the dashboard of
+    the Ray cluster whose machines run them; None for this machine.
     """
     require(workspace, "force" if request.forced else command, integrations(names) or Resource("catalog"))
     with shown_progress() as progress:
-        result = run_project(workspace, names, request, Display(progress).observer, reason=reason)
-    if not request.dry and result.changed:
+        observer = Display(progress).observer
+        if on is None:
+            result = run_project(workspace, names, request, observer, reason=reason)
+        else:
+            result = run_as_jobs(on, workspace, names, request, observer)
+    if on is None and not request.dry and result.changed:  # a job has reported its own
         from leat.dagster_project.command_line import report_run
 
         report_run(workspace, result)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from leat.cli.on_ray import check_cluster
 from leat.cli.output import Json, mark_of, print_json, say
 from leat.cli.usage import FAILED, UsageMistake
 from leat.files import lock
@@ -49,6 +50,12 @@ def serve(  # noqa: PLR0913, PLR0917 - each is an option of the command
         float,
         typer.Option("--drain", min=0, max=600, help="Seconds to go on serving after SIGTERM, while /readyz says 503."),
     ] = 0,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            "--on", metavar="URL", help="Run as jobs of the Ray cluster with this dashboard.", envvar="LEAT_RUN_ON"
+        ),
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Only check that it could start.")] = False,
     link: Annotated[bool, typer.Option("--link", help="Only print a new link to sign in to a running server.")] = False,
     json: Json = False,
@@ -73,9 +80,11 @@ def serve(  # noqa: PLR0913, PLR0917 - each is an option of the command
         _check_network("--trusted-proxy", proxy)
     for network in private_network or ():
         _check_network("--private-network", network)
+    if on is not None:
+        check_cluster(workspace, on)
     folder = str(workspace.project.folder)
     options = Options(
-        folder, host, port, url, tuple(trusted_proxy or ()), metrics_port, tuple(private_network or ()), drain
+        folder, host, port, url, tuple(trusted_proxy or ()), metrics_port, tuple(private_network or ()), drain, on
     )
     if link:
         _print_link(workspace, options, as_json=json)

@@ -13,7 +13,7 @@ import dataclasses
 import json
 import secrets
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,11 +23,13 @@ from leat.files import atomic_write, make_private
 from leat.pipelines.load.engine import Request
 from leat.pipelines.load.results import IntegrationResult
 from leat.runs.load import Observer
-from leat.runs.run import run
+from leat.runs.result import RunResult
 from leat.runs.workspace import Workspace
 from leat.sources.settings import redact
 from leat.warehouse.session import Busy
 
+Execute = Callable[[Workspace, Sequence[str], Request, Observer], RunResult]
+"""Runs integrations of a project; returns what became of them."""
 State = Literal["queued", "running", "ok", "failed", "blocked", "busy", "interrupted"]
 _RETAINED = 7 * 86_400
 _BETWEEN = 2.0
@@ -106,8 +108,14 @@ def queue_again(workspace: Workspace) -> None:
             atomic_write(path.with_suffix(".queued"), "")
 
 
-def carry_out(workspace: Workspace, run_id: str) -> None:
-    """Run what was asked for; what goes wrong is in its file."""
+def carry_out(workspace: Workspace, run_id: str, execute: Execute) -> None:
+    """Run what was asked for; what goes wrong is in its file.
+
+    Args:
+        workspace: the project.
+        run_id: of what was asked for.
+        execute: runs it, here or on a cluster.
+    """
     folder = _folder(workspace)
     asked = _read(folder / f"{run_id}.json")
     if asked is None or asked.has_ended:
@@ -119,7 +127,7 @@ def carry_out(workspace: Workspace, run_id: str) -> None:
     with (folder / f"{run_id}.ndjson").open("a", encoding="utf-8") as file:
         report = _Report(file)
         try:
-            result = run(workspace, asked.integrations, Request(), report.observer, trigger="serve")
+            result = execute(workspace, asked.integrations, Request(), report.observer)
             report.add(event="ended", outcome=result.outcome, published=result.publication.published)
             asked = dataclasses.replace(asked, state=result.outcome)
         except Busy as error:

@@ -94,7 +94,7 @@ def run(
             integrations=results,
             refreshed=refreshed,
             publication=publication,
-            quarantined=_reasons(session, results, since),
+            quarantined=reasons_of(session, results, since),
             drift=changes_since(session, since),
             violations=entries(session),
             sent=sent,
@@ -194,7 +194,8 @@ def _guard(workspace: Workspace) -> None:
     seal(workspace)
 
 
-def _reasons(session: Session, results: Sequence[IntegrationResult], since: datetime) -> Reasons:
+def reasons_of(session: Session, results: Sequence[IntegrationResult], since: datetime) -> Reasons:
+    """Return why records of these integrations were quarantined from a time on."""
     return {
         (result.integration, stream.stream): count_reasons(
             session, Choice(result.integration, stream.stream, since=since)

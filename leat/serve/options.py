@@ -21,6 +21,7 @@ class Options:
         trusted_proxies: addresses or networks of the proxies whose X-Forwarded-* headers count.
         metrics_port: the port of /metrics on 127.0.0.1; None for none, 0 for a free one.
         drain_seconds: how long it answers after SIGTERM, while /readyz says 503.
+        on: the dashboard of the Ray cluster whose machines run integrations; None for this machine.
         private_networks: what is not public, and administrators may connect to from the browser all the same.
     """
 
@@ -32,6 +33,7 @@ class Options:
     metrics_port: int | None = None
     private_networks: tuple[str, ...] = ()
     drain_seconds: float = 0
+    on: str | None = None
 
     def as_json(self) -> str:
         """Return it as JSON."""

@@ -24,9 +24,11 @@ from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.pipelines.load.engine import Request
 from leat.pipelines.load.error_message import log_error, text_of
 from leat.runs import access, between, hooks, requests, signing_in
+from leat.runs.executor import executor
+from leat.runs.load import SILENT
 from leat.runs.lost import LostRuns
+from leat.runs.on_ray.jobs import RayError
 from leat.runs.repeated import remove_old
-from leat.runs.run import run
 from leat.runs.server_number import live_folder
 from leat.runs.warm import import_libraries
 from leat.serve.child import start_child
@@ -44,6 +46,8 @@ _APPLY_BYTES = 8_000_000
 _PATIENCE = 25.0
 _ORDINARY = Request()
 _PORTION = 8  # integrations that a run loads side by side
+_JOBS = 64  # of a cluster
+_AWAY = 10.0  # seconds until a cluster is asked again that doesn't answer
 
 
 class Worker:
@@ -51,10 +55,13 @@ class Worker:
 
     Args:
         current: the project as it is declared now.
+        on: the dashboard of the Ray cluster whose machines run integrations; None for this machine.
     """
 
-    def __init__(self, current: Current) -> None:
+    def __init__(self, current: Current, on: str | None = None) -> None:
         self._current = current
+        self._execute = executor(on)
+        self._at_once = _PORTION if on is None else _JOBS
         self._traces = Traces("worker")
         self._began = datetime.now(UTC)
         self._tail = Tail(live_folder(current.workspace()))
@@ -114,8 +121,12 @@ class Worker:
         there = [name for name in names if name in workspace.declarations]
         try:
             with self._traces.span("run", integrations=there):
-                result = run(workspace, there, request, trigger="serve")
+                result = self._execute(workspace, there, request, SILENT)
         except Busy:
+            return there
+        except RayError as error:
+            log.warning("%s", error)
+            self._ended.wait(_AWAY)
             return there
         for each in result.integrations:
             log.info(
@@ -143,7 +154,7 @@ class Worker:
         while left and not self._ended.is_set():
             still = set(due(left))
             left = [name for name in left if name in still]
-            portion, left = (left[:_PORTION], left[_PORTION:]) if shared else (left, [])
+            portion, left = (left[: self._at_once], left[self._at_once :]) if shared else (left, [])
             if portion:
                 self._load(portion, request)  # what is busy has begun elsewhere
         return ()
@@ -151,7 +162,8 @@ class Worker:
     def _carry_out(self, ids: Collection[str]) -> Collection[str]:
         for run_id in ids:
             with self._traces.span("requested run", run_id=run_id):
-                requests.carry_out(self._current.workspace(at_once=True), run_id)  # it may be declared since
+                at_once = self._current.workspace(at_once=True)  # it may be declared since
+                requests.carry_out(at_once, run_id, self._execute)
         return ()
 
     def _look_after(self) -> None:
@@ -212,8 +224,8 @@ def main() -> None:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    _, workspace, _ = start_child("worker")
-    worker = Worker(Current(workspace))
+    options, workspace, _ = start_child("worker")
+    worker = Worker(Current(workspace), options.on)
     worker.start()
     while not ended.wait(_LOOK):
         try:

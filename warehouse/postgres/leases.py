@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from leat.warehouse.holder import has_ended, this_process
 from leat.warehouse.lease import Lease
-from leat.warehouse.postgres.locks import LEASES, end_transactions, show_fence
+from leat.warehouse.postgres.locks import LEASES, end_transactions, make_tables, show_fence
 from leat.warehouse.session import Busy, WarehouseError
 
 if TYPE_CHECKING:
@@ -112,6 +112,15 @@ class Leases:
         if connection.execute(sqlalchemy.text(_CHECKED), {"name": lease.name}).scalar() != lease.fence:
             lease.lose()
             raise lease.fenced()
+
+    def look(self, name: str) -> tuple[int, bool]:
+        """Return the newest fence of an integration, 0 for none, and whether its lease ran out in somebody's hands."""
+        import sqlalchemy
+
+        with self.connected() as connection:
+            make_tables(connection)
+            row = connection.execute(sqlalchemy.text(_READ), {"name": name}).one_or_none()
+            return (0, False) if row is None else (row[0], row[2] is False)
 
     def _take(self, name: str, holder: str) -> int | None:
         """Return the fence of a new lease; None while somebody has it."""
