@@ -93,8 +93,13 @@ def world() -> Iterator[World]:
 
 
 def on(leat: Leat, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run on the cluster, in a process that has this thread's network."""
-    with leat.start("run", *words, "--on", URL, **variables) as process:
+    """Run on the cluster."""
+    return started(leat, "run", *words, "--on", URL, **variables)
+
+
+def started(leat: Leat, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own: one that is forked has the network of the server that forks it."""
+    with leat.start(*words, **variables) as process:
         out, err = process.communicate(timeout=240)
     return subprocess.CompletedProcess(words, process.returncode, out, err)
 
@@ -156,7 +161,7 @@ def test_a_killed_job_and_a_frozen_one_are_repeated_once_under_a_new_fence(world
         assert world.ask(f"SELECT count(*), count(DISTINCT id) FROM {name}.fed") == [(3, 3)]
         sql = f"SELECT count(*) FROM leat.loads WHERE integration = '{name}'"
         assert world.ask(sql) == [(2,)]
-    runs = world.leat.json("runs", "tally")["runs"]
+    runs = json.loads(started(world.leat, "runs", "tally", "--json").stdout)["runs"]
     assert [(run["status"], run["error_type"]) for run in runs[:2]] == [("loaded", None), ("failed", "Killed")]
 
 
@@ -179,11 +184,11 @@ def test_leat_serve_runs_what_is_due_on_ray(world: World) -> None:
 
 def test_files_of_one_machine_are_refused_with_the_way_out(tmp_path: Path) -> None:
     leat = tally_project(tmp_path)
-    ran = leat("run", "--on", URL)
+    ran = on(leat)
     assert (ran.returncode, ran.stdout) == (2, "")
     assert "the warehouse of this project is a file of this machine" in ran.stderr
     assert "`leat move env:NEW_WAREHOUSE`" in ran.stderr
-    wrong = leat("run", "--on", "ray://10.0.0.10:10001")
+    wrong = started(leat, "run", "--on", "ray://10.0.0.10:10001")
     assert wrong.returncode == 2
     assert "the address of Ray's dashboard, for example http://10.0.0.10:8265" in wrong.stderr
 
