@@ -20,7 +20,7 @@ from leat.warehouse.duckdb.encryption import PLAIN
 from leat.warehouse.duckdb.wheels import load_extension
 from leat.warehouse.duckdb.writer import WriterFile
 from leat.warehouse.ducklake.dialect import DUCKLAKE
-from leat.warehouse.ducklake.tidying import rewrite_lake, tidy_lake
+from leat.warehouse.ducklake.tidying import linked, rewrite_lake, tidy_lake
 from leat.warehouse.session import literal, quote
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class LakeCatalog:
     written: ClassVar[str] = "lake/catalog.sqlite"
     published: ClassVar[str] = "lake.sqlite"
     log_suffix: ClassVar[str] = "-journal"
-    before_reading: ClassVar[Statements] = ("BEGIN", "FROM warehouse.current_snapshot()")  # opens what is there now
+    before_reading: ClassVar[Statements] = ()  # each version has a name of its own
     after_commit: ClassVar[Statements] = ()
 
     def fits(self, _path: Path) -> bool:
@@ -76,6 +76,8 @@ class LakeCatalog:
         if not read_only:
             data.mkdir(parents=True, exist_ok=True, mode=0o700)
         options = [f"DATA_PATH {literal(f'{data}/')}", "OVERRIDE_DATA_PATH true"]  # the state folder may have moved
+        if read_only:
+            path = linked(self.state, path)
         options += ["READ_ONLY"] if read_only else ["META_BUSY_TIMEOUT 5000"]
         connection.execute(f"ATTACH {literal(f'ducklake:sqlite:{path}')} AS {quote(name)} ({', '.join(options)})")
 

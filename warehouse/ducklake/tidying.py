@@ -17,10 +17,24 @@ from leat.warehouse.duckdb.session import DuckDBSession
 from leat.warehouse.duckdb.writer import WriterFile
 from leat.warehouse.session import execute_all, literal
 
+_READERS = "readers"
 _OFTEN = 24
 """So many times within the time that is retained."""
 _A_QUARTER = 0.25
 """Of a file's rows: when so many are deleted, it is written again."""
+
+
+def linked(state: Path, catalog: Path) -> Path:
+    """Return another name of a published catalog, by which it can be opened when the next one has taken its place.
+
+    DuckLake opens the catalog by its name in each transaction, and fails if it has become another version.
+    """
+    status = catalog.stat()
+    link = state / "lake" / _READERS / f"{status.st_ino}-{status.st_mtime_ns}.sqlite"
+    link.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with contextlib.suppress(FileExistsError):
+        link.hardlink_to(catalog)
+    return link
 
 
 def rewrite_lake(writer: WriterFile) -> None:
@@ -50,6 +64,9 @@ def tidy_lake(writer: WriterFile, retain: timedelta, *, at_once: bool) -> bool:
     _run(writer, (*compacted, *(_call(function, before) for function in removed)))
     with contextlib.closing(sqlite3.connect(writer.path)) as catalog:
         catalog.execute("VACUUM")  # SQLite doesn't erase what it frees, and small loads are rows of the catalog
+    for link in (writer.path.parent / _READERS).glob("*.sqlite"):
+        if link.stat().st_mtime < before.timestamp():
+            link.unlink()
     mark.touch(mode=0o600)
     return True
 
