@@ -358,4 +358,8 @@ def test_a_reader_that_began_before_a_reset_still_sees_its_rows(tally: Tally) ->
     with engine.warehouse.published() as session:
         assert session.execute("SELECT label FROM tally.scanned") == [("one",)]
         fine(tally.run(FED))
+        if tally.warehouse_url == "ducklake":  # values that are masked from now on are removed at once
+            with pytest.raises(Exception, match="unable to open database file"):
+                session.execute("SELECT label FROM tally.fed")
+            return
         assert session.execute("SELECT label FROM tally.fed") == [("one",)]
