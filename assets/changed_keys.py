@@ -192,7 +192,7 @@ def store_all(session: Session, model: str, grain: Grain) -> None:
             session.execute(f"CREATE TABLE {rows.into()} AS {rows.select(session)}")
             if session.dialect.key_index:
                 keys = ", ".join(map(quote, rows.input.key))
-                session.execute(f"CREATE UNIQUE INDEX ON {rows.into()} ({keys})")
+                session.execute(f"CREATE INDEX ON {rows.into()} ({keys})")
 
 
 def forget(session: Session, model: str) -> None:

@@ -125,7 +125,7 @@ def checkpoint(
 
 
 def send(context: typer.Context, json: Json = False) -> None:
-    """Send events that were not sent yet to audit.send_to of policies/."""
+    """Send new events to the declared system."""
     from leat.runs.access import send_audit
     from leat.security.audit.chain import seal
 

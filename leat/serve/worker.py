@@ -149,7 +149,7 @@ class Worker:
         request = Request(wanted=lambda name: bool(due([name])))
         declared = workspace.declarations
         left = [name for name in names if name in declared]
-        random.shuffle(left)
+        random.SystemRandom().shuffle(left)
         left.sort(key=lambda name: reads_control_store(declared[name].source))  # the others write to it
         while left and not self._ended.is_set():
             still = set(due(left))

@@ -126,7 +126,7 @@ def terminate(url: str) -> None:
 
 
 def wording_fits(tally: Tally, result: IntegrationResult) -> None:
-    assert (result.status, result.error_type) == ("failed", "WarehouseError")
+    assert (result.status, result.error_type) == ("failed", "Unreachable")
     assert result.error is not None
     assert "Next: check LEAT_WAREHOUSE" in result.error
     password = sqlalchemy.make_url(str(tally.warehouse_url)).password

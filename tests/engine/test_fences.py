@@ -247,7 +247,7 @@ def test_who_is_frozen_inside_its_apply_holds_its_locks_for_a_while_only(shared:
     os.kill(process.pid, signal.SIGCONT)
     frozen = result_of(process, answer)
     assert frozen is not None
-    assert (frozen["status"], frozen["error_type"]) == ("failed", "WarehouseError")
+    assert (frozen["status"], frozen["error_type"]) == ("failed", "Unreachable")
     assert shared.first.run().status == "loaded"
     shared.check()
 
