@@ -86,7 +86,11 @@ def serving(systems: Systems, host: str) -> Iterator[str]:
             except OSError:  # whoever asked is gone
                 self.close_connection = True
 
-    server = ThreadingHTTPServer((host, 0), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: Any) -> None:
+            """Say nothing: whoever asked was killed."""
+
+    server = Server((host, 0), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
