@@ -21,6 +21,7 @@ of that commit half the time. It ends with an error if
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import subprocess
@@ -89,7 +90,9 @@ def _measure(folder: Path, given: argparse.Namespace, systems: Systems, address:
     proxy = Machine(2, ["haproxy", "-db", "-f", _configured(folder, servers[:2])], env, log / "haproxy")
     proxy.start()
     os.environ.update({"LEAT_WAREHOUSE": url, "LEAT_CONTROL": url})
-    with Acting(project, url).office() as office:
+    with contextlib.ExitStack() as stack, Acting(project, url).office() as office:
+        for machine in (database, *servers, proxy):
+            stack.callback(machine.kill)  # before the folder goes
         load = Load(f"http://{proxy.address}", tokens, office, url, given.lists)
         _until_answered(load)
         if broken := settle(load, systems):  # the first minute of the schedule

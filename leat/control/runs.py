@@ -87,7 +87,8 @@ def start_run(
 
 
 def _close_lost(session: Session, integration_id: int, now: datetime) -> list[str]:
-    runs = session.scalars(select(Run).filter_by(integration_id=integration_id, status="running")).all()
+    running = select(Run).filter_by(integration_id=integration_id, status="running")
+    runs = session.scalars(running.with_for_update(of=Run)).all()  # one may be about to record how it ended
     for lost in runs:
         lost.error_type, lost.error = "Killed", "the process ended before the run did; nothing is half-applied"
         _close(lost, "failed", now)
@@ -137,7 +138,7 @@ def end_run(
     """
     counts = counts or Counts()
     with writing(engine) as session:
-        run = session.get(Run, run_id)
+        run = session.get(Run, run_id, with_for_update={"of": Run})
         if run is None:
             msg = f"the control store has no run {run_id}"
             raise WarehouseError(msg)

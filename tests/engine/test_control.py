@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, inspect, text, update
+from sqlalchemy import Engine, create_engine, inspect, select, text, update
 from sqlalchemy.orm import Session
 
 from leat.control.action_tables import Action
@@ -33,6 +34,7 @@ from leat.control.security_tables import Person
 from leat.control.store import (
     Counts,
     Declared,
+    close_lost_runs,
     end_run,
     last_good_runs,
     last_runs,
@@ -342,6 +344,24 @@ def test_a_killed_run_is_closed_by_the_next_one(control: Engine) -> None:
     assert runs[killed].ended_at is not None
     assert runs[elsewhere].status == "running"
     assert runs[busy].status == "busy"
+
+
+def test_a_run_that_was_closed_while_it_ended_says_how_it_ended(control: Engine) -> None:
+    run = start_run(control, "payments", "cli", holds_lock=True)
+    threads = [
+        threading.Thread(target=close_lost_runs, args=(control, "payments")),
+        threading.Thread(target=end_run, args=(control, run, "loaded")),
+    ]
+    with writing(control) as session:
+        session.scalars(select(Run).with_for_update()).all()
+        for thread in threads:
+            thread.start()
+            thread.join(0.3)
+            assert thread.is_alive(), "it waits"
+    for thread in threads:
+        thread.join()
+    [recorded] = recent_runs(control)
+    assert (recorded.status, recorded.error_type) == ("loaded", None)
 
 
 def test_recent_and_last_runs(control: Engine) -> None:
