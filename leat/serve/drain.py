@@ -33,6 +33,5 @@ class Drain:
             return False
         self.health.draining = self.front.draining = True
         log.info("draining for %.0f s", self.seconds)
-        loop = asyncio.get_running_loop()
-        loop.call_soon_threadsafe(loop.call_later, self.seconds, end)  # a signal's handler calls it
+        asyncio.get_running_loop().call_later(self.seconds, end)
         return True

@@ -65,13 +65,22 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         os.write(self._ready, READY)
 
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle signals in the event loop, between two of its steps, until the process ends.
+
+        uvicorn's handlers run in the middle of whatever Python does, such as writing a line of the log, which then
+        can't be begun a second time. It would also remember the signal, and raise it again when it has stopped: the
+        process died of it before it had sent its last traces and closed its segment.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self.handle_exit, number, None)
+        yield
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to drain; at the end of that, or at a second signal, end.
 
         Streams of events are ended then, which would never end by themselves.
-
-        uvicorn would remember the signal, and raise it again when it has stopped: the process died of it before it
-        had sent its last traces and closed its segment.
         """
         if self._drain.begin(self._end):
             return

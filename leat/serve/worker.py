@@ -10,6 +10,7 @@ run that a webhook asks for doesn't wait for one that a schedule asks for: each 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import random
@@ -18,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
+from queue import Empty, SimpleQueue
 
 from leat.hooks.tail import Tail
 from leat.pipelines.declare.yaml_file import DeclarationError
@@ -221,21 +223,30 @@ class Worker:
 
 def main() -> None:
     """Work until a signal asks to end."""
-    ended = threading.Event()
+    ended: SimpleQueue[int] = SimpleQueue()  # unlike an Event's lock, also for a handler that interrupts its reader
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, lambda number, _frame: ended.put(number))
     options, workspace, _ = start_child("worker")
     worker = Worker(Current(workspace), options.on)
     worker.start()
-    while not ended.wait(_LOOK):
+    wait = _LOOK
+    while not _was_put(ended, wait):
+        wait = _LOOK
         try:
             worker.step()
         except Exception as error:
             log_error(log, error, "webhooks are not followed")
-            ended.wait(1)
+            wait = 1
     worker.end()
     logging.shutdown()
     os._exit(0)  # threads that still wait for a system would log while Python takes itself apart
+
+
+def _was_put(queue: SimpleQueue[int], seconds: float) -> bool:
+    with contextlib.suppress(Empty):
+        queue.get(timeout=seconds)
+        return True
+    return False
 
 
 if __name__ == "__main__":
