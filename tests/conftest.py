@@ -79,6 +79,7 @@ def pytest_runtest_setup() -> None:
 
 _SLOW = (
     "company/",
+    "ray/",
     "repository/test_wheel",
     "repository/test_docs_followed",
     "dagster/",
@@ -87,7 +88,6 @@ _SLOW = (
     "contract/test_loading",
     "contract/test_odd_values",
     "contract/test_secrets",
-    "ray/",
     "engine/test_kill",
     "engine/test_apply",
     "cli/test_site",
@@ -192,7 +192,10 @@ def _group_of(item: pytest.Item) -> str | None:
     for name in sorted(of_session):
         if not of_session & set(definitions[name][-1].argnames):  # the one that others are made of
             return name
-    return item.nodeid.partition("::")[0] if "module" in shared.values() else None
+    module = item.nodeid.partition("::")[0]
+    if "package" in shared.values():
+        return module.rpartition("/")[0]
+    return module if "module" in shared.values() else None
 
 
 @pytest.fixture(autouse=True)

@@ -1,10 +1,11 @@
-"""A thread that runs integrations as they are asked for; what is asked for twice meanwhile runs once."""
+"""Threads that run integrations as they are asked for; what is asked for twice meanwhile runs once."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 log = logging.getLogger("leat.serve.worker")
 
@@ -59,3 +60,57 @@ class Lane:
                 with self._change:
                     self._change.wait_for(lambda: self._ended, _AGAIN)
                 self.want(busy)
+
+
+class SideBySide:
+    """A run for each integration, so that one that takes long doesn't delay the others.
+
+    Args:
+        name: of the threads.
+        work: runs integrations.
+        at_once: so many run at a time.
+    """
+
+    def __init__(self, name: str, work: Work, at_once: int) -> None:
+        self._work = work
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix=name)
+        self._begun: dict[str, Future[None]] = {}
+        self._again: set[str] = set()
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+
+    def want(self, names: Collection[str] | Mapping[str, object]) -> None:
+        """Ask for a run of integrations that begins from now on."""
+        with self._lock:
+            if self._ended.is_set():
+                return
+            for name in names:
+                if name in self._begun:
+                    self._again.add(name)
+                else:
+                    self._begun[name] = self._threads.submit(self._run, name)
+
+    def end(self, patience: float) -> bool:
+        """Start nothing any more; return whether what was running has ended in time."""
+        with self._lock:
+            self._ended.set()
+            begun = list(self._begun.values())
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        return not wait([each for each in begun if not each.cancelled()], patience).not_done
+
+    def _run(self, name: str) -> None:
+        while not self._ended.is_set():
+            with self._lock:
+                self._again.discard(name)
+            try:
+                busy = self._work([name])
+            except Exception:
+                log.exception("a run of %s failed", name)
+                busy = ()
+            if busy:
+                self._ended.wait(_AGAIN)
+                continue
+            with self._lock:
+                if name not in self._again:
+                    del self._begun[name]
+                    return

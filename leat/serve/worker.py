@@ -5,7 +5,8 @@
     python -m leat.serve.worker OPTIONS LIVES
 
 Everything is done through leat.runs, so that ``leat run`` from a shell is just another process with the same locks. A
-run that a webhook asks for doesn't wait for one that a schedule asks for: each has a thread of its own.
+run that a webhook asks for doesn't wait for one that a schedule asks for: each has a thread of its own. On a cluster,
+each integration has one, up to 64.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
+from functools import partial
 from queue import Empty, SimpleQueue
 
 from leat.hooks.tail import Tail
@@ -35,7 +37,7 @@ from leat.runs.server_number import live_folder
 from leat.runs.warm import import_libraries
 from leat.serve.child import start_child
 from leat.serve.current import Current
-from leat.serve.lane import Lane
+from leat.serve.lane import Lane, SideBySide, Work
 from leat.serve.traces import Traces
 from leat.serve.unavailable import ERRORS
 from leat.sources.driver import reads_control_store
@@ -48,7 +50,7 @@ _APPLY_BYTES = 8_000_000
 _PATIENCE = 25.0
 _ORDINARY = Request()
 _PORTION = 8  # integrations that a run loads side by side
-_JOBS = 64  # of a cluster
+_JOBS = 64  # of a cluster for schedules, as many for webhooks, and as many runs that somebody requests
 _AWAY = 10.0  # seconds until a cluster is asked again that doesn't answer
 
 
@@ -63,7 +65,6 @@ class Worker:
     def __init__(self, current: Current, on: str | None = None) -> None:
         self._current = current
         self._execute = executor(on)
-        self._at_once = _PORTION if on is None else _JOBS
         self._traces = Traces("worker")
         self._began = datetime.now(UTC)
         self._tail = Tail(live_folder(current.workspace()))
@@ -71,9 +72,10 @@ class Worker:
         self._unapplied = False
         self._applied_bytes = 0
         self._lost = LostRuns()
-        self.refetches = Lane("refetches", self._load)
-        self.schedules = Lane("schedules", self._load_due)
-        self.requested = Lane("requested", self._carry_out)
+        lane: Callable[[str, Work], Lane | SideBySide] = Lane if on is None else partial(SideBySide, at_once=_JOBS)
+        self.refetches = lane("refetches", self._load)
+        self.schedules = lane("schedules", self._load_due)
+        self.requested = lane("requested", self._carry_out)
         self._upkeep = threading.Thread(target=self._look_after, name="upkeep", daemon=True)
         self._ended = threading.Event()
 
@@ -127,7 +129,9 @@ class Worker:
         except Busy:
             return there
         except RayError as error:
-            log.warning("%s", error)
+            if time.monotonic() >= self._next.get("Ray", 0):  # all that is due asks it
+                self._next["Ray"] = time.monotonic() + _AWAY
+                log.warning("%s", error)
             self._ended.wait(_AWAY)
             return there
         for each in result.integrations:
@@ -156,7 +160,7 @@ class Worker:
         while left and not self._ended.is_set():
             still = set(due(left))
             left = [name for name in left if name in still]
-            portion, left = (left[: self._at_once], left[self._at_once :]) if shared else (left, [])
+            portion, left = (left[:_PORTION], left[_PORTION:]) if shared else (left, [])
             if portion:
                 self._load(portion, request)  # what is busy has begun elsewhere
         return ()

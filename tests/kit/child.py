@@ -311,9 +311,9 @@ def _ask_postgres(url: str) -> Callable[[str], Any]:
     return ask
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    """Poll a condition; fails when it does not come true in time."""
+def wait_until(condition: Callable[[], bool], seconds: float = 60, every: float = 0.01) -> None:
+    """Poll a condition every so many seconds; fails when it does not come true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.01)
+        time.sleep(every)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
@@ -9,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,15 +21,24 @@ from tests.kit.project import SOURCES
 ROOT = Path(__file__).parents[2]
 LEAT = str(Path(sys.executable).with_name("leat"))
 STREAMS = ("stdin", "stdout", "stderr")
+NETWORK = 0x40000000  # CLONE_NEWNET of setns(2) and unshare(2)
 
 
 @dataclass(frozen=True)
 class Leat:
-    """The command in a folder, with an environment that has nothing of the caller's but where programs are."""
+    """The command in a folder, with an environment that has nothing of the caller's but where programs are.
+
+    Attributes:
+        folder: where it runs.
+        variables: of its environment.
+        patience: seconds that it may take.
+        network: the file of the network namespace that a forked process enters; None for that of the tests.
+    """
 
     folder: Path
     variables: Mapping[str, str] = field(default_factory=dict)
     patience: float = 120
+    network: Path | None = None
 
     def env(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         passed_on = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
@@ -48,7 +58,7 @@ class Leat:
         with tempfile.TemporaryDirectory() as folder:
             files = {name: Path(folder, name) for name in STREAMS}
             files["stdin"].write_text(given, encoding="utf-8")
-            process = CONTEXT.Process(target=_main, args=(self.folder, [LEAT, *args], self.env(variables), files))
+            process = self._forked(files, args, variables)
             begin(process)
             process.join(self.patience)
             if process.exitcode is None:
@@ -60,9 +70,13 @@ class Leat:
     def begin(self, *args: str, **variables: str) -> Any:
         """Begin the command in a forked process, for tests that kill it; nobody reads what it prints."""
         files = dict.fromkeys(STREAMS, Path(os.devnull))
-        process = CONTEXT.Process(target=_main, args=(self.folder, [LEAT, *args], self.env(variables), files))
+        process = self._forked(files, args, variables)
         begin(process)
         return process
+
+    def _forked(self, files: Mapping[str, Path], args: Sequence[str], variables: Mapping[str, str]) -> Any:
+        argv = [LEAT, *args]
+        return CONTEXT.Process(target=_main, args=(self.folder, argv, self.env(variables), files, self.network))
 
     def start(self, *args: str, **variables: str) -> subprocess.Popen[str]:
         """Start the command as a program and go on; it gets an interrupt as from the keyboard."""
@@ -85,7 +99,21 @@ class Leat:
         return value
 
 
-def _main(folder: Path, argv: list[str], env: Mapping[str, str], files: Mapping[str, Path]) -> None:
+def enter_network(namespace: Path) -> None:
+    """Give this thread, and what it starts, the network of a namespace's file; needs to be root."""
+    descriptor = os.open(namespace, os.O_RDONLY)
+    try:
+        if ctypes.CDLL(None, use_errno=True).setns(descriptor, NETWORK) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(namespace))
+    finally:
+        os.close(descriptor)
+
+
+def _main(
+    folder: Path, argv: list[str], env: Mapping[str, str], files: Mapping[str, Path], network: Path | None
+) -> None:
+    if network is not None:
+        enter_network(network)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(env)

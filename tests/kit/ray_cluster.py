@@ -24,7 +24,7 @@ import pytest
 import requests
 
 from tests.kit.child import wait_until
-from tests.kit.command import ROOT
+from tests.kit.command import NETWORK, ROOT, enter_network
 
 ADDRESS = "10.77.0.1"
 """Not 127.0.0.1: with that, Ray listens on less than it does on a real machine."""
@@ -35,9 +35,12 @@ OPTIONS = (
 )  # fmt: skip
 """Of `ray start`, as the documentation has them."""
 _SIOCSIFFLAGS, _SIOCSIFADDR, _IFF_UP = 0x8914, 0x8916, 1
-_NEW_NETWORK = 0x40000000  # CLONE_NEWNET of unshare(2)
-_SLOW = {"RAY_raylet_start_wait_time_s": "180", "RAY_agent_register_timeout_ms": "180000"}
-"""Ray gives up after 30 seconds, and a machine that runs other tests may need more."""
+_OWN = {
+    "RAY_raylet_start_wait_time_s": "180",  # Ray gives up after 30 seconds; a machine that runs tests may need more
+    "RAY_agent_register_timeout_ms": "180000",
+    "PYTHONPATH": str(Path(__file__).parent / "production"),
+    "RAY_prestart_worker_first_driver": "0",  # a process for each processor, whether a job comes or not
+}
 _BIN = Path(sys.executable).parent
 
 
@@ -60,7 +63,7 @@ def own_network() -> Iterator[None]:
     libc = ctypes.CDLL(None, use_errno=True)
     before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     try:
-        if libc.unshare(_NEW_NETWORK) != 0:
+        if libc.unshare(NETWORK) != 0:
             pytest.skip(f"no network of its own for Ray: {os.strerror(ctypes.get_errno())}; run the tests as root")
         try:
             with socket.socket() as any_socket:  # see netdevice(7)
@@ -70,7 +73,7 @@ def own_network() -> Iterator[None]:
                 fcntl.ioctl(any_socket, _SIOCSIFADDR, alias)
             yield
         finally:
-            assert libc.setns(before, _NEW_NETWORK) == 0
+            enter_network(Path(f"/proc/self/fd/{before}"))
     finally:
         os.close(before)
 
@@ -92,23 +95,31 @@ class Cluster:
 
     def start(self) -> None:
         """Start it, and wait until it takes jobs."""
+        self.begin()
+        self.wait()
+
+    def begin(self) -> None:
+        """Start it; meanwhile something else can be done."""
         path = self.folder / "token"
         path.write_text(self.token)
         argv = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", str(_BIN / "ray"), "start", "--head"]
-        argv += ["--block", "--disable-usage-stats", "--temp-dir", str(self.folder), *OPTIONS, "--num-cpus", "2"]
+        argv += ["--block", "--disable-usage-stats", "--temp-dir", str(self.folder), *OPTIONS, "--num-cpus", "4"]
         argv += ["--object-store-memory", "80000000"]
         env = {
             "PATH": f"{_BIN}:{os.environ['PATH']}",
             "HOME": str(self.folder),
-            **_SLOW,
+            **_OWN,
             **self.variables,
             **self.access,
         }
         log = (self.folder / "head.log").open("ab")
         self._process = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         log.close()
+
+    def wait(self) -> None:
+        """Wait until it takes jobs."""
         try:
-            wait_until(self._takes_jobs, 200)
+            wait_until(self._takes_jobs, 200, every=0.25)
         except AssertionError as error:
             error.add_note((self.folder / "head.log").read_text())
             raise

@@ -1,4 +1,4 @@
-"""`leat run --on` and `leat serve --on` with a real Ray head: killed and frozen jobs, secrets, the token."""
+"""`leat run --on` and `leat serve --on` with a real Ray head: lost jobs, interrupts, secrets, the token."""
 
 from __future__ import annotations
 
@@ -8,116 +8,34 @@ import os
 import re
 import signal
 import subprocess
-import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import psycopg2
 import pytest
 from sqlalchemy import update
 
 from leat.control.store import Declared, end_run, open_control, register, start_run
 from leat.control.tables import Run
+from leat.pipelines.declare.project import open_project
+from leat.pipelines.load.engine import Request
+from leat.runs.on_ray.jobs import Jobs, RayError
+from leat.runs.on_ray.run import run_on
+from leat.runs.workspace import Workspace
 from tests.kit.child import wait_until
-from tests.kit.command import Leat, tally_project, then
-from tests.kit.databases import NewDatabase
-from tests.kit.project import row, rows
-from tests.kit.ray_cluster import ADDRESS, URL, Cluster, listening, own_network
+from tests.kit.command import tally_project
+from tests.kit.ray_cluster import ADDRESS, URL, listening
 from tests.kit.serving import served
-from tests.servers.postgres import start_postgres, stop_postgres
+from tests.ray.conftest import SECRET, World
 
 pytestmark = pytest.mark.timeout(900)  # the head alone takes a minute to start where the machine is busy
 
 ROOT = Path(__file__).parents[2]
-SECRET = "planted-in-the-environment-of-the-workers"
-STEPS = (rows("fed", row(1, "one"), row(2, "two")), rows("scanned", row(3, "three")))
 
 
-@dataclass
-class World:
-    """A project with two integrations, its databases, and the cluster that runs it.
-
-    Attributes:
-        leat: who submits.
-        here: the same project with databases of its own, run on one machine without Ray.
-        cluster: the cluster.
-    """
-
-    leat: Leat
-    here: Leat
-    cluster: Cluster
-    postgres_port: int
-
-    def ask(self, sql: str, leat: Leat | None = None) -> list[tuple[Any, ...]]:
-        connection = psycopg2.connect((leat or self.leat).variables["LEAT_WAREHOUSE"])
-        try:
-            cursor = connection.cursor()
-            cursor.execute(sql)
-            return cursor.fetchall()
-        finally:
-            connection.close()
-
-    def fence(self, name: str) -> int:
-        return int(self.ask(f"SELECT fence FROM leat_locks.leases WHERE name = '{name}'")[0][0])
-
-
-@pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    with tempfile.TemporaryDirectory(prefix="leat-ray-", dir="/tmp") as name, own_network():
-        folder = Path(name)
-        folder.chmod(0o755)
-        server = start_postgres(folder / "postgres", fsync=False)
-        try:
-            new = NewDatabase(server)
-            shared = {"LEAT_WAREHOUSE": new(), "LEAT_CONTROL": new()}
-            (folder / "project").mkdir()
-            first = tally_project(folder / "project", **shared, LEAT_HOME=str(folder / "submitter"))
-            text = (first.folder / "pipelines" / "tally.yaml").read_text()
-            (first.folder / "pipelines" / "other.yaml").write_text(text.replace("script.jsonl", "other.jsonl"))
-            then(first, *STEPS)
-            (first.folder / "other.jsonl").write_bytes((first.folder / "script.jsonl").read_bytes())
-            here = Leat(first.folder, {"LEAT_WAREHOUSE": new(), "LEAT_CONTROL": new(), "LEAT_HOME": str(folder / "h")})
-            of_jobs = {"LEAT_PROJECT": str(first.folder), "LEAT_HOME": str(folder / "worker"), "PLANTED": SECRET}
-            (folder / "ray").mkdir()
-            cluster = Cluster(folder / "ray", {**shared, **of_jobs})
-            try:
-                cluster.start()
-                yield World(Leat(first.folder, {**first.variables, **cluster.access}), here, cluster, server.port)
-            finally:
-                cluster.kill()
-        finally:
-            stop_postgres(server)
-
-
-def on(leat: Leat, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def on(world: World, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run on the cluster."""
-    return started(leat, "run", *words, "--on", URL, **variables)
-
-
-def started(leat: Leat, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a process of its own: one that is forked has the network of the server that forks it."""
-    with leat.start(*words, **variables) as process:
-        out, err = process.communicate(timeout=240)
-    return subprocess.CompletedProcess(words, process.returncode, out, err)
-
-
-def test_a_run_on_ray_gives_the_tables_and_the_result_of_a_local_one(world: World) -> None:
-    ran = on(world.leat, "--json")
-    assert ran.returncode == 0, (ran.stdout, ran.stderr)
-    with world.here.start("run", "--json") as process:
-        local, _ = process.communicate(timeout=240)
-    shown, expected = json.loads(ran.stdout), json.loads(local)
-    for each in (shown, expected):
-        del each["seconds"]
-        for integration in each["integrations"]:
-            del integration["seconds"], integration["load_id"]
-    assert shown == expected
-    for table in ("tally.fed", "tally.scanned", "other.fed", "other.scanned"):
-        sql = f"SELECT shelf, id, label, seen_at, revision FROM {table} ORDER BY 1, 2"
-        assert world.ask(sql) == world.ask(sql, world.here) != []
+    return world.leat("run", *words, "--on", URL, **variables)
 
 
 def begun(path: Path) -> int:
@@ -129,66 +47,92 @@ def begun(path: Path) -> int:
             opened.append(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
         return bool(opened)
 
-    wait_until(is_open, 120)
+    wait_until(is_open, 120, every=0.05)
     return opened[0]
 
 
-def test_a_killed_job_and_a_frozen_one_are_repeated_once_under_a_new_fence(world: World) -> None:
-    before = {name: world.fence(name) for name in ("tally", "other")}
-    lines = {}
-    for script in ("script.jsonl", "other.jsonl"):
-        path = world.leat.folder / script
-        lines[path] = path.read_text() + json.dumps([rows("fed", row(7, "seven"))]) + "\n"
-        path.unlink()
-        os.mkfifo(path)  # whoever reads it waits for somebody who writes
-    with world.leat.start("run", "--on", URL, "--json") as process:
-        writers = [begun(path) for path in lines]
-        killed, frozen = world.cluster.pid_of("tally"), world.cluster.pid_of("other")
-        assert killed is not None
-        assert frozen is not None
-        for path, text in lines.items():
-            path.with_suffix(".new").write_text(text)
-            path.with_suffix(".new").replace(path)
-        os.kill(frozen, signal.SIGSTOP)
-        os.kill(killed, signal.SIGKILL)
-        for writer in writers:
-            os.close(writer)
-        out, err = process.communicate(timeout=240)
-    assert process.returncode == 0, (out, err)
-    assert [each["status"] for each in json.loads(out)["integrations"]] == ["loaded", "loaded"]
-    for name, first in before.items():
-        assert world.fence(name) == first + 3  # the one that was lost, the one that took over, the repeated one
-        assert world.ask(f"SELECT count(*), count(DISTINCT id) FROM {name}.fed") == [(3, 3)]
-        sql = f"SELECT count(*) FROM leat.loads WHERE integration = '{name}'"
-        assert world.ask(sql) == [(2,)]
-    runs = json.loads(started(world.leat, "runs", "tally", "--json").stdout)["runs"]
-    assert [(run["status"], run["error_type"]) for run in runs[:2]] == [("loaded", None), ("failed", "Killed")]
+def unblock(world: World, script: Path, writer: int) -> None:
+    """Let whoever reads a pipe read nothing, and all who come later the rows of STEPS."""
+    script.with_suffix(".new").write_bytes((world.leat.folder / "script.jsonl").read_bytes())
+    script.with_suffix(".new").replace(script)
+    os.close(writer)
 
 
-def test_leat_serve_runs_what_is_due_on_ray(world: World) -> None:
-    declared = (world.leat.folder / "pipelines" / "tally.yaml").read_text()
-    (world.leat.folder / "pipelines" / "due.yaml").write_text(declared + "schedule: 0 0 1 1 *\n")
+def run_out(world: World, name: str) -> None:
+    """Let the lease of a process that is frozen or killed run out, which happens half a minute later by itself."""
+    world.change(f"UPDATE leat_locks.leases SET expires_at = clock_timestamp() WHERE name = '{name}'")
+
+
+def test_a_run_on_ray_gives_the_tables_and_the_result_of_a_local_one(world: World) -> None:
+    world.declare("other")
+    ran = on(world, "tally", "other", "--json")
+    assert ran.returncode == 0, (ran.stdout, ran.stderr)
+    shown, expected = json.loads(ran.stdout), world.here.json("run", "tally", "other")
+    for each in (shown, expected):
+        del each["seconds"]
+        for integration in each["integrations"]:
+            del integration["seconds"], integration["load_id"]
+    assert shown == expected
+    for table in ("tally.fed", "tally.scanned", "other.fed", "other.scanned"):
+        sql = f"SELECT shelf, id, label, seen_at, revision FROM {table} ORDER BY 1, 2"
+        assert world.ask(sql) == world.ask(sql, world.here) != []
+
+
+def test_leat_serve_runs_what_is_due_on_ray_and_a_slow_job_delays_no_other(world: World) -> None:
     store = open_control(world.leat.variables["LEAT_CONTROL"])
-    register(store, {"due": Declared("tally", "", "script", "")})
-    end_run(store, start_run(store, "due", "serve", holds_lock=True), "loaded")
-    with store.begin() as connection:
-        connection.execute(
-            update(Run).values(started_at=datetime(2020, 1, 1, tzinfo=UTC)).where(Run.trigger == "serve")
-        )
+
+    def let_be_due(name: str) -> None:
+        register(store, {name: Declared("tally", "", "script", "")})
+        end_run(store, run := start_run(store, name, "serve", holds_lock=True), "loaded")
+        with store.begin() as connection:
+            long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+            assert connection.execute(update(Run).values(started_at=long_ago).where(Run.id == run)).rowcount == 1
+
+    schedule = "schedule: 0 0 1 1 *\n"
+    script = world.declare_waiting("slow", schedule)
+    let_be_due("slow")
     with served(world.leat, LEAT_RUN_ON=URL) as server:
-        wait_until(lambda: any(entry["message"].startswith("due: loaded") for entry in server.log), 200)
+
+        def has_loaded(name: str) -> bool:
+            return any(entry["message"].startswith(f"{name}: loaded") for entry in server.log)
+
+        writer = begun(script)
+        world.declare("late", schedule)
+        let_be_due("late")
+        wait_until(lambda: has_loaded("late"), 200, every=0.1)
+        assert not has_loaded("slow")
+        os.write(writer, (world.leat.folder / "script.jsonl").read_bytes())
+        os.close(writer)
+        wait_until(lambda: has_loaded("slow"), 200, every=0.1)
     store.dispose()
-    assert world.ask("SELECT count(*) FROM due.fed") == [(3,)]
-    assert world.cluster.get("/api/jobs/leat-due-1").json()["status"] == "SUCCEEDED"
+    for name in ("slow", "late"):
+        assert world.ask(f"SELECT count(*) FROM {name}.fed") == [(2,)]
+        assert world.cluster.get(f"/api/jobs/leat-{name}-1").json()["status"] == "SUCCEEDED"
 
 
-def test_files_of_one_machine_are_refused_with_the_way_out(tmp_path: Path) -> None:
-    leat = tally_project(tmp_path)
-    ran = on(leat)
+def test_an_interrupt_says_which_jobs_go_on_and_they_do(world: World) -> None:
+    script = world.declare_waiting("interrupted")
+    with world.leat.start("run", "interrupted", "--on", URL) as process:
+        writer = begun(script)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, (out, err)
+    assert "jobs go on unless they have ended: leat-interrupted-1" in err
+    assert f"`ray job stop --address {URL} JOB` stops one" in err
+    assert world.cluster.get("/api/jobs/leat-interrupted-1").json()["status"] == "RUNNING"
+    os.write(writer, (world.leat.folder / "script.jsonl").read_bytes())
+    os.close(writer)
+    status = "/api/jobs/leat-interrupted-1"
+    wait_until(lambda: world.cluster.get(status).json()["status"] == "SUCCEEDED", 120, every=0.25)
+    assert [run["status"] for run in world.leat.json("runs", "interrupted")["runs"]] == ["loaded"]
+
+
+def test_files_of_one_machine_are_refused_with_the_way_out(world: World, tmp_path: Path) -> None:
+    ran = tally_project(tmp_path)("run", "--on", URL)
     assert (ran.returncode, ran.stdout) == (2, "")
     assert "the warehouse of this project is a file of this machine" in ran.stderr
     assert "`leat move env:NEW_WAREHOUSE`" in ran.stderr
-    wrong = started(leat, "run", "--on", "ray://10.0.0.10:10001")
+    wrong = world.leat("run", "--on", "ray://10.0.0.10:10001")
     assert wrong.returncode == 2
     assert "the address of Ray's dashboard, for example http://10.0.0.10:8265" in wrong.stderr
 
@@ -202,13 +146,14 @@ def test_no_secret_is_in_what_ray_shows_of_jobs(world: World) -> None:
 
 
 def test_ray_takes_no_job_without_its_token(world: World) -> None:
-    before = len(world.cluster.get("/api/jobs/").json())
     for variables in ({"RAY_AUTH_MODE": ""}, {"RAY_AUTH_TOKEN": "0" * 64}):
-        ran = on(world.leat, "tally", **variables)
+        ran = on(world, "tally", **variables)
         assert ran.returncode == 1
         assert f"Ray at {URL} refuses the token" in ran.stderr
         assert "Next: set RAY_AUTH_MODE=token" in ran.stderr
-    assert len(world.cluster.get("/api/jobs/").json()) == before
+    assert [job["submission_id"] for job in world.cluster.get("/api/jobs/").json() if "tally" in job["entrypoint"]] == [
+        "leat-tally-1"
+    ]
 
 
 def test_what_listens_is_what_the_documentation_lists(world: World) -> None:
@@ -226,13 +171,55 @@ def test_what_listens_is_what_the_documentation_lists(world: World) -> None:
     assert {(first, addresses[where]) for (first, last), where in ports.items() if first == last} <= seen
 
 
+def test_a_killed_job_and_a_frozen_one_are_repeated_once_under_a_new_fence(world: World) -> None:
+    names = ("killed", "frozen")
+    scripts = [world.declare_waiting(name) for name in names]
+    with world.leat.start("run", *names, "--on", URL, "--json") as process:
+        writers = [begun(script) for script in scripts]
+        killed, frozen = (world.cluster.pid_of(name) for name in names)
+        assert killed is not None
+        assert frozen is not None
+        os.kill(frozen, signal.SIGSTOP)
+        os.kill(killed, signal.SIGKILL)
+        for script, writer in zip(scripts, writers, strict=True):
+            unblock(world, script, writer)
+        run_out(world, "frozen")
+        out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, (out, err)
+    assert [each["status"] for each in json.loads(out)["integrations"]] == ["loaded", "loaded"]
+    for name in names:
+        # the one that was lost, the one that took over, the repeated one
+        assert world.ask(f"SELECT fence FROM leat_locks.leases WHERE name = '{name}'") == [(3,)]
+        assert world.ask(f"SELECT count(*), count(DISTINCT id) FROM {name}.fed") == [(2, 2)]
+        assert world.ask(f"SELECT count(*) FROM leat.loads WHERE integration = '{name}'") == [(1,)]
+        runs = world.leat.json("runs", name)["runs"]
+        assert [(run["status"], run["error_type"]) for run in runs] == [("loaded", None), ("failed", "Killed")]
+
+
 def test_without_a_head_the_error_says_what_to_do(world: World) -> None:
-    world.cluster.kill()
-    ran = on(world.leat, "tally")
-    assert ran.returncode == 1
-    assert "it doesn't answer" in ran.stderr
-    assert "check the address, and that the head of the cluster runs" in ran.stderr
-    world.cluster.start()
-    text = on(world.leat, "tally")
-    assert text.returncode == 0, text.stderr
-    assert "✓ tally: nothing new (4 rows, " in text.stdout
+    with pytest.raises(RayError) as raised:
+        Jobs(URL.replace("8265", "8264"), patience=0).check()
+    assert "it doesn't answer" in str(raised.value)
+    assert "check the address, and that the head of the cluster runs" in str(raised.value)
+
+
+def test_a_job_is_repeated_whose_head_was_killed_and_started_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = world.declare_waiting("headless")
+    for name, value in world.leat.variables.items():
+        monkeypatch.setenv(name, value)
+    workspace = Workspace(open_project(world.leat.folder))
+    with ThreadPoolExecutor(1) as threads:  # in this process, so that it waits longer than 30 seconds for the head
+        running = threads.submit(run_on, Jobs(URL, patience=240), workspace, ["headless"], Request())
+        writer = begun(script)
+        world.cluster.kill()
+        unblock(world, script, writer)
+        run_out(world, "headless")
+        world.cluster.start()
+        result = running.result(240)
+    workspace.close()
+    assert [each.status for each in result.integrations] == ["loaded"]
+    assert world.ask("SELECT count(*) FROM leat.loads WHERE integration = 'headless'") == [(1,)]
+    runs = world.leat.json("runs", "headless")["runs"]
+    assert [(run["status"], run["error_type"]) for run in runs] == [("loaded", None), ("failed", "Killed")]

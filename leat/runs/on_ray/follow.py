@@ -34,6 +34,7 @@ from leat.sources.driver import reads_control_store
 from leat.warehouse.session import Busy
 
 if TYPE_CHECKING:
+    from leat.control.runs import RunRecord
     from leat.control.store import Trigger
     from leat.warehouse.postgres.leases import Leases
 
@@ -49,10 +50,17 @@ _EXPIRES = 40.0
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A job: its name, and the fence that the integration had before."""
+    """A job.
+
+    Attributes:
+        id: its name.
+        fence: that the integration had before.
+        last_run: the id of the integration's last run before, None for none.
+    """
 
     id: str
     fence: int
+    last_run: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +142,14 @@ class Following:
         The fence is looked at first: if another server runs it in between, either it isn't wanted or the name is taken.
         """
         fence, _ = self.leases.look(name)
+        last = self._last_run(name)
         if self.request.wanted is not None and not self.request.wanted(name):
             return None
         for turn in itertools.count(1):
             job = f"leat-{name}-{fence + 1}" + (f"-{turn}" if turn > 1 else "")
             if self.jobs.submit(job, self._words(name)):
                 self.submitted(job)
-                return _Job(job, fence)
+                return _Job(job, fence, None if last is None else last.id)
             if self.jobs.look(job).state in ("waiting", "running"):
                 return None
         return None
@@ -163,13 +172,25 @@ class Following:
             if seen.state != shown:
                 shown = seen.state
                 self.observer.phase(name, f"job {job.id} is {shown}")
-            fence, expired = self.leases.look(name)
-            if expired and fence == job.fence + 1:
+            if self._is_overtaken(name, job):
                 with contextlib.suppress(RayError):
                     self.jobs.stop(job.id)
                 return Seen("killed", why="its machine is frozen or cut off, for its lease has run out")
             time.sleep(wait)
             wait = min(1.5 * wait, _LAST_LOOK)
+
+    def _is_overtaken(self, name: str, job: _Job) -> bool:
+        """Return whether a job's lease ran out, or whether a server that saw that has closed its run already."""
+        fence, expired = self.leases.look(name)
+        if fence <= job.fence + 1:
+            return expired and fence == job.fence + 1
+        last = self._last_run(name)
+        return last is not None and last.id != job.last_run and last.error_type == "Killed"
+
+    def _last_run(self, name: str) -> RunRecord | None:
+        from leat.control.store import recent_runs
+
+        return next(iter(recent_runs(self.workspace.store, name, limit=1)), None)
 
     def _take_over(self, name: str) -> None:
         """Take the lease and close the run that was lost: whatever its process still does counts for nothing.
