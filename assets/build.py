@@ -191,7 +191,9 @@ def _identity(
     described += [list(model.key)] if model.history else []
     described += [] if model.grain is None else [list(model.grain.columns)]
     described = [described, {name: list(columns.items()) for name, columns in inputs.items()}]
-    form = [*described, *([] if model.grain is None else [asdict(model.grain), state.read_column_key(session)])]
+    key = state.read_column_key(session)
+    of_grain = [] if model.grain is None else [asdict(model.grain), None if key is None else key.kid]
+    form = [*described, *of_grain]
     return Identity(_hash([*described, versions]), _hash(form), versions)
 
 

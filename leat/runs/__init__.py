@@ -9,8 +9,8 @@ received_webhooks, webhooks_out (those that leat sends), links, requests (runs t
 connecting is for a system that somebody adds in the browser. Who may do what, and the audit log: access, auditing;
 callers (of the API), people and signing_in (in browsers), query_tables (what a query reads), saved_queries. Who may
 read the warehouse directly: clearance, granting, explaining. What is encrypted: keys, stored_secrets, data_keys (of
-columns and files) in encrypted_places; reveal shows it. changes says whether anything has changed since, monitoring how
-far behind a project is. printable makes text fit for a terminal. Processes: lifeline ends one with its parent,
-core_files are what none leaves, json_log is their log; dagster_process is where web and Dagster's UI meet,
-dagster_graphql what passes there.
+columns and files) in encrypted_places; reveal shows what decryption permits. changes says whether anything has changed
+since, monitoring how far behind a project is. printable makes text fit for a terminal. Processes: lifeline ends one
+with its parent, core_files are what none leaves, json_log is their log; dagster_process is where web and Dagster's UI
+meet, dagster_graphql what passes there.
 """

@@ -97,4 +97,5 @@ def files_place(workspace: Workspace) -> Iterable[Place]:
 
 
 def _cells(session: Session, kids: Collection[str]) -> int:
-    return max(1, count_cells(session)) if state.read_column_key(session) in kids else 0
+    key = state.read_column_key(session)
+    return max(1, count_cells(session)) if key is not None and key.kid in kids else 0

@@ -6,11 +6,12 @@ Every entrance that gives out rows sends them through here: the command line, th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from leat.pipelines.load.cells import Reader, placeholder, replaced
-from leat.runs.access import Principal, Resource, local_user, require
+from leat.pipelines.load.cells import DESTROYED, Reader, placeholder, replaced
+from leat.runs.access import Principal, Resource
+from leat.runs.decryption import NOTHING, Permitted, permitted
 from leat.runs.workspace import Workspace
 from leat.warehouse.answer import Answer
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     import re
 
 _HOLDERS = (str, dict, list, tuple)
-_OF_ROWS = frozenset({"stream", "model", "violation", "report"})
 
 
 @dataclass(slots=True)
@@ -29,13 +29,13 @@ class Reveal:
         workspace: the project.
         resources: what the values are of, or what says so; each has to be allowed.
         principal: who sees them; the account that runs this process when None.
-        decided: the decision, where it was made before.
+        permitted: what they may see, where that was decided before.
     """
 
     workspace: Workspace
     resources: Sequence[Resource] | Callable[[], Sequence[Resource]]
     principal: Principal | None = None
-    decided: bool | None = None
+    permitted: Permitted | None = None
     _reader: Reader | None = field(default=None, repr=False)
 
     def value(self, value: Any) -> Any:
@@ -60,14 +60,15 @@ class Reveal:
         return Answer(answer.columns, self.rows(answer.rows))
 
     def _shown(self, match: re.Match[str]) -> Any:
-        if self.decided is None:
+        if self.permitted is None:
             resources = self.resources() if callable(self.resources) else self.resources
-            self.decided = may_decrypt(self.workspace, resources, self.principal)
-        if not self.decided:
+            self.permitted = permitted(self.workspace, resources, self.principal)
+        if self.permitted == NOTHING:
             return placeholder(match[0])
         if self._reader is None:
             self._reader = Reader(self.workspace.column_keys)
-        return self._reader.decrypted(match)
+        value, origin = self._reader.with_origin(match)
+        return value if value == DESTROYED or self.permitted.has(origin) else placeholder(match[0])
 
 
 def of_query(workspace: Workspace, sql: str) -> Reveal:
@@ -82,13 +83,3 @@ def of_query(workspace: Workspace, sql: str) -> Reveal:
             return ()
 
     return Reveal(workspace, read)
-
-
-def may_decrypt(workspace: Workspace, resources: Iterable[Resource], principal: Principal | None = None) -> bool:
-    """Return whether somebody may see what is encrypted in all of these; if so, the audit log records it."""
-    asked = [replace(each, tags=each.tags | {"personal"}) for each in resources if each.kind in _OF_ROWS]
-    person = principal or local_user(workspace)
-    if not asked or not all(workspace.gate.decide(person, each, "decrypt").allowed for each in asked):
-        return False
-    require(workspace, "decrypt", asked, person)
-    return True

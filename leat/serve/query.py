@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from leat.runs.decryption import Permitted
 from leat.runs.reveal import Reveal
 from leat.runs.workspace import open_workspace
 from leat.sources.settings import redact
@@ -36,7 +37,7 @@ def main() -> None:
     try:
         limits = Limits(seconds=asked["seconds"])
         with workspace.warehouse.query(asked["sql"], limits, asked["role"]) as encrypted:
-            answer = Reveal(workspace, (), decided=asked["decrypt"]).answer(encrypted)
+            answer = Reveal(workspace, (), permitted=Permitted.of_json(asked["decrypt"])).answer(encrypted)
             rows = itertools.islice(answer.rows, asked["rows"])
             first = list(itertools.islice(rows, _BATCH))  # what is wrong with a row often shows here
             out.write(b"{}\n")

@@ -6,6 +6,8 @@
     leat1:<kid>:r:<hex of nonce and ciphertext>       others: equal only in the same row of the same column
 
 Both are AES-SIV (RFC 5297) with 256-bit keys, which a project derives from its data key by HKDF-SHA-256 (RFC 5869).
+A value of the second form begins with its origin, a hash of its column. So leat sees what a ciphertext is of, wherever
+somebody has put it; those of earlier versions have none. Joined values all have the origin :data:`JOINED`.
 A key id that begins with ``p`` is that of a person (:mod:`leat.pipelines.load.people`); all others are hexadecimal.
 The nonce of the second form is a keyed hash of the column and the key of the row. So a row that comes again unchanged
 counts as unchanged, and a nonce that comes twice gives nothing away but that, which GCM couldn't promise.
@@ -37,6 +39,18 @@ PERSON = "p"
 DESTROYED = "(erased)"
 """What is shown for a value whose key was destroyed with the erasure of a person."""
 _JOINED, _OF_ROW = b"leat joined", b"leat of a row"
+_BOUND, _ORIGIN = b"@", 8
+"""A plaintext that begins with this sign has its origin next, of so many bytes, and then its type."""
+
+
+def origin_of(integration: str, stream: str, column: str) -> bytes:
+    """Return the origin of the values of a column; of the records that couldn't become rows, the column is empty."""
+    named = "\0".join((integration, stream, column)).encode()
+    return hashlib.blake2b(named, digest_size=_ORIGIN, person=b"leat origins").digest()
+
+
+JOINED = origin_of("", "", "joined")
+"""The origin of all values of joined columns: they are equal across columns, so nothing in them can say which it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +96,15 @@ class Cipher:
         key: the data key.
         nonce_key: the key of the hash that makes nonces. It isn't the data key: with another one, a value has the same
             nonce. Only needed to encrypt what isn't joined.
+        binds: whether values that aren't joined have their origin.
     """
 
-    def __init__(self, key: DataKey, nonce_key: bytes = b"") -> None:
+    def __init__(self, key: DataKey, nonce_key: bytes = b"", *, binds: bool = True) -> None:
         from cryptography.hazmat.primitives.ciphers.aead import AESSIV
         from cryptography.hazmat.primitives.hashes import SHA256
         from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-        self.kid = key.kid
+        self.kid, self.binds = key.kid, binds
         self._siv = AESSIV(HKDF(SHA256(), 64, None, b"leat encrypted columns").derive(key.secret))
         self._nonce_key = hashlib.blake2b(nonce_key, digest_size=32, person=b"leat nonces").digest()
 
@@ -97,10 +112,11 @@ class Cipher:
         """Return the ciphertext of a value of a joined column."""
         return self._written("d", b"", self._siv.encrypt(_plain(kind, value), [_JOINED]))
 
-    def of_row(self, place: bytes, kind: str, value: Any) -> str:
+    def of_row(self, place: bytes, kind: str, value: Any, origin: bytes) -> str:
         """Return the ciphertext of a value; the place names its column and its row."""
         nonce = hashlib.blake2b(place, digest_size=NONCE, key=self._nonce_key).digest()
-        return self.with_nonce(nonce, _plain(kind, value))
+        plain = _plain(kind, value)
+        return self.with_nonce(nonce, bound(plain, origin) if self.binds else plain)
 
     def with_nonce(self, nonce: bytes, plain: bytes) -> str:
         """Return the ciphertext of what :meth:`plain` gave."""
@@ -154,10 +170,20 @@ class Reader:
         Raises:
             CellError: it can't be decrypted.
         """
+        return self.with_origin(match)[0]
+
+    def with_origin(self, match: re.Match[str]) -> tuple[Any, bytes | None]:
+        """Return the value of a token, and its origin; None where that isn't stated, or nothing is there to be read.
+
+        Raises:
+            CellError: it can't be decrypted.
+        """
         try:
-            return _value(self.plain(match)[0])
+            plain, nonce = self.plain(match)
         except KeyDestroyed:
-            return DESTROYED
+            return DESTROYED, None
+        head, text = divided(plain)
+        return _value(text), JOINED if nonce is None else head[len(_BOUND) :] or None
 
     def plain(self, match: re.Match[str]) -> tuple[bytes, bytes | None]:
         """Return the plaintext of a token, and its nonce if it has one.
@@ -193,6 +219,17 @@ class Reader:
                 raise CellError(msg)
             cipher = self._ciphers[kid.lower()] = Cipher(key)
         return cipher
+
+
+def bound(plain: bytes, origin: bytes) -> bytes:
+    """Return a plaintext with its origin, if it has none yet."""
+    return plain if not origin or plain.startswith(_BOUND) else _BOUND + origin + plain
+
+
+def divided(plain: bytes) -> tuple[bytes, bytes]:
+    """Return what a plaintext begins with before its type, which may be nothing, and the rest."""
+    at = len(_BOUND) + _ORIGIN if plain.startswith(_BOUND) else 0
+    return plain[:at], plain[at:]
 
 
 def is_persons(kid: str) -> bool:

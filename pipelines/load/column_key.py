@@ -15,7 +15,7 @@ from leat.pipelines.load.engine import Engine
 from leat.pipelines.load.mask_key import read_mask_key
 from leat.pipelines.load.people import People, kinds_of
 from leat.pipelines.load.plan import LoadPlan
-from leat.pipelines.load.state import State
+from leat.pipelines.load.state import ColumnKey, State
 from leat.pipelines.load.writing import writing
 
 
@@ -28,20 +28,20 @@ def with_column_key(engine: Engine, plan: LoadPlan, now: datetime) -> LoadPlan:
     """
     if not plan.encrypts:
         return plan
-    kid = plan.start.column_key
-    if kid is None:
-        kid = _keys(engine).current().kid if plan.dry else _claim(engine, now)
-    return replace(plan, column_key=_key(engine, kid).kid)
+    key = plan.start.column_key
+    if key is None:
+        key = ColumnKey(_keys(engine).current().kid, binds=True) if plan.dry else _claim(engine, now)
+    return replace(plan, column_key=replace(key, kid=_key(engine, key.kid).kid))
 
 
-def _claim(engine: Engine, now: datetime) -> str:
+def _claim(engine: Engine, now: datetime) -> ColumnKey:
     """Write down the key of the first columns before anything has its ciphertexts, so that nobody retires it."""
     with _keys(engine).hold() as key, writing(engine.warehouse, state.SCHEMA) as session:
         state.create_tables(session)
         there = state.read_column_key(session)
         if there is None:
-            state.insert(session, "column_key", [(key.kid, now)])
-        return there or key.kid
+            state.insert(session, "column_key", [(key.kid, now, True)])
+        return there or ColumnKey(key.kid, binds=True)
 
 
 def cipher_of(engine: Engine, plan: LoadPlan) -> Cipher | None:
@@ -52,7 +52,8 @@ def cipher_of(engine: Engine, plan: LoadPlan) -> Cipher | None:
     """
     if plan.column_key is None:
         return None
-    return Cipher(_key(engine, plan.column_key), read_mask_key(engine.project))
+    key = _key(engine, plan.column_key.kid)
+    return Cipher(key, read_mask_key(engine.project), binds=plan.column_key.binds)
 
 
 def people_of(engine: Engine, plan: LoadPlan) -> People | None:
@@ -65,7 +66,7 @@ def people_of(engine: Engine, plan: LoadPlan) -> People | None:
 
 
 def is_overtaken(plan: LoadPlan, before: State) -> bool:
-    """Return whether a load was encrypted with another key than the warehouse has by now."""
+    """Return whether a load was encrypted otherwise than the warehouse is by now."""
     return plan.column_key is not None and plan.column_key != before.column_key and not plan.dry
 
 

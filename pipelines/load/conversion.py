@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from leat.pipelines.load.casting import cast_column
-from leat.pipelines.load.cells import GROWTH, OVERHEAD, Cipher
+from leat.pipelines.load.cells import GROWTH, OVERHEAD, Cipher, origin_of
 from leat.pipelines.load.encrypting import compared, encrypted, plain_types, present
 from leat.pipelines.load.forgetting import WITHHELD, Forgetting
 from leat.pipelines.load.people import People
@@ -177,7 +177,7 @@ def _hashed(column: Any, mask: Callable[[str], str]) -> Any:
     return pa.array(values, pa.string()).take(encoded.indices)
 
 
-def quarantine_data(event: Quarantined, conversion: Conversion) -> dict[str, Any]:
+def quarantine_data(integration: str, event: Quarantined, conversion: Conversion) -> dict[str, Any]:
     """Return what is landed of a broken record: nothing in clear that may be personal where columns are hidden."""
     digest = conversion.mask(clean(event.record))
     schema = conversion.tables[event.stream]
@@ -187,7 +187,8 @@ def quarantine_data(event: Quarantined, conversion: Conversion) -> dict[str, Any
     private = withheld or bool(schema.encrypted)
     record = _WITHHELD if withheld else _cut(clean(event.record))
     if private and not withheld:
-        record = present(conversion.cipher).of_row(f"{event.stream}\0{digest}".encode(), "string", record)
+        place, origin = f"{event.stream}\0{digest}".encode(), origin_of(integration, event.stream, "")
+        record = present(conversion.cipher).of_row(place, "string", record, origin)
     hides_key = not {*schema.masked, *schema.encrypted}.isdisjoint(schema.key)
     key = conversion.mask(event.key) if hides_key else clean(event.key)
     identity = _identity(event, schema, conversion)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from leat.pipelines.declare.encryption import Encrypted
-from leat.pipelines.load.cells import Cipher
+from leat.pipelines.load.cells import Cipher, origin_of
 from leat.pipelines.load.people import People
 from leat.pipelines.load.table_schema import TableSchema
 from leat.sources.domain import arrow_value
@@ -37,14 +37,15 @@ def encrypted(
     import pyarrow as pa
 
     cipher = present(cipher)
+    stream = name.partition(".")[2]
     rows = [] if all(each.joined for each in schema.encrypted.values()) else _row_names(table, schema)
     ciphers = {"": [cipher] * len(table)}
     for person in sorted({how.person for how in schema.encrypted.values() if how.person}):
-        ciphers[person] = _present(people).of(name.partition(".")[2], person, table.column(person), cipher)
+        ciphers[person] = _present(people).of(stream, person, table.column(person), cipher)
     columns = {
         column: _joined(table.column(column), how, cipher)
         if how.joined
-        else _of_rows(table.column(column), f"{name}\0{column}\0".encode(), rows, how, ciphers[how.person])
+        else _of_rows(table.column(column), (name, column), rows, how, ciphers[how.person])
         for column, how in schema.encrypted.items()
     }
     for column, values in columns.items():
@@ -97,11 +98,13 @@ def _joined(column: Any, how: Encrypted, cipher: Cipher) -> Any:
     return pa.array(values, pa.string()).take(encoded.indices)
 
 
-def _of_rows(column: Any, place: bytes, rows: list[bytes], how: Encrypted, ciphers: list[Cipher]) -> Any:
+def _of_rows(column: Any, names: tuple[str, str], rows: list[bytes], how: Encrypted, ciphers: list[Cipher]) -> Any:
     import pyarrow as pa
 
+    (integration, _, stream), name = names[0].partition("."), names[1]
+    place, origin = f"{names[0]}\0{name}\0".encode(), origin_of(integration, stream, name)
     values = [
-        None if value is None else cipher.of_row(place + row, how.type, value)
+        None if value is None else cipher.of_row(place + row, how.type, value, origin)
         for row, value, cipher in zip(rows, column.to_pylist(), ciphers, strict=True)
     ]
     return pa.array(values, pa.string())

@@ -161,7 +161,8 @@ def _event_row(integration: str, event: Event, conversion: Conversion) -> dict[s
     if isinstance(event, Listed):
         return {"kind": "listed", "stream": event.stream, "data": to_json({"because": event.because})}
     if isinstance(event, Quarantined):
-        return {"kind": "quarantined", "stream": event.stream, "data": to_json(quarantine_data(event, conversion))}
+        data = quarantine_data(integration, event, conversion)
+        return {"kind": "quarantined", "stream": event.stream, "data": to_json(data)}
     where = _where(integration, event, conversion)
     if isinstance(event, Delete):
         return {"kind": "delete", "stream": event.stream, "data": to_json(where)}

@@ -50,7 +50,7 @@ class People:
         new = sorted({each for each in people if each is not None} - self._ciphers.keys())
         if new:
             made = self.keys.of_people(new, make=self.make)
-            self._ciphers.update({each: Cipher(key, self.nonce_key) for each, key in made.items()})
+            self._ciphers.update({each: Cipher(key, self.nonce_key, binds=shared.binds) for each, key in made.items()})
         return [shared if each is None else self._ciphers[each] for each in people]
 
     def _person(self, kind: str, value: Any) -> Identity | None:

@@ -7,14 +7,14 @@ the hash for masked values isn't in it, for it is a secret.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.load import retention
 from leat.pipelines.load.engine import Request
-from leat.pipelines.load.state import State
+from leat.pipelines.load.state import ColumnKey, State
 from leat.pipelines.load.table_schema import TableSchema, declared_schema, needs_backfill
 from leat.sources.stream import Stream
 
@@ -39,7 +39,7 @@ class LoadPlan:
         retention_due: whether this load also enforces what is declared under ``retain:``, if it has all streams.
         forced: whether the load is applied although checks of severity error fail.
         dry: whether everything is rolled back at the end.
-        column_key: id of the key that columns are encrypted with; None where none is.
+        column_key: how columns are encrypted; None where none is.
     """
 
     declaration: Declaration
@@ -54,7 +54,7 @@ class LoadPlan:
     retention_due: bool = False
     forced: bool = False
     dry: bool = False
-    column_key: str | None = None
+    column_key: ColumnKey | None = None
 
     @property
     def cursor(self) -> Mapping[str, Any] | None:
@@ -85,7 +85,7 @@ class LoadPlan:
             "rebuild": self.rebuild,
             "any_share": self.any_share,
             "since": None if self.since is None else self.since.isoformat(),
-            "column_key": self.column_key,
+            "column_key": None if self.column_key is None else asdict(self.column_key),
             "after": {"load_id": self.start.newest_load, "cursor": self.start.cursor},
         }
 
@@ -107,8 +107,14 @@ def stored_plan(
         any_share=value["any_share"],
         since=None if value["since"] is None else datetime.fromisoformat(value["since"]),
         forced=request.forced,
-        column_key=value.get("column_key"),
+        column_key=_column_key(value.get("column_key")),
     )
+
+
+def _column_key(value: Mapping[str, Any] | str | None) -> ColumnKey | None:
+    if isinstance(value, str):  # as an earlier version of leat has written it
+        return ColumnKey(value, binds=False)
+    return None if value is None else ColumnKey(**value)
 
 
 def declared_tables(declaration: Declaration) -> dict[str, TableSchema]:

@@ -10,7 +10,18 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from leat.pipelines.load.cells import NONCE, PREFIX, TOKEN, CellError, KeyDestroyed, Reader, as_text, is_persons
+from leat.pipelines.load.cells import (
+    NONCE,
+    PREFIX,
+    TOKEN,
+    CellError,
+    KeyDestroyed,
+    Reader,
+    as_text,
+    bound,
+    divided,
+    is_persons,
+)
 from leat.warehouse.session import Session, quote
 
 _BATCH = 20_000
@@ -25,11 +36,13 @@ class SealedTexts:
         reader: decrypts.
         shared: id of the key that encrypts what replaces a value whose key is a person's; None where there is none.
         ending: ids of the keys of people that are about to be destroyed.
+        binds: whether ciphertexts of the warehouse say which column they are of.
     """
 
     reader: Reader
     shared: str | None = None
     ending: frozenset[str] = frozenset()
+    binds: bool = True
 
     def of(self, session: Session, table: str, column: str) -> Iterator[tuple[str, str]]:
         """Yield each different text of a column that has an encrypted value in it: as it is stored, and in clear.
@@ -70,10 +83,16 @@ class SealedTexts:
             return text
         return TOKEN.sub(lambda match: as_text(self.reader.decrypted(match)), text)
 
-    def sealed(self, stored: str, clear: str) -> str:
-        """Return the ciphertext of a value in place of a stored one: of the same key, form and type."""
+    def sealed(self, stored: str, clear: str, origin: bytes = b"") -> str:
+        """Return the ciphertext of a value in place of a stored one: of the same key, form, type and origin.
+
+        Args:
+            stored: the ciphertext that is there.
+            clear: the value.
+            origin: of the column, for a ciphertext that nobody can decrypt any more; empty where nobody knows it.
+        """
         match = TOKEN.fullmatch(stored)
-        return clear if match is None else self._again(match, clear)
+        return clear if match is None else self._again(match, clear, origin)
 
     def lasting(self, stored: str) -> str:
         """Return the ciphertext of the same value by a key that stays, for one whose key is about to be destroyed."""
@@ -104,13 +123,14 @@ class SealedTexts:
             except CellError:
                 continue
 
-    def _again(self, match: re.Match[str], clear: str) -> str:
+    def _again(self, match: re.Match[str], clear: str, origin: bytes = b"") -> str:
         try:
             plain, nonce = self.reader.plain(match)
         except KeyDestroyed:  # only texts are replaced, and those of rows have a nonce
-            plain, nonce = b"s", bytes.fromhex(match[3])[:NONCE]
+            plain, nonce = bound(b"s", origin if self.binds else b""), bytes.fromhex(match[3])[:NONCE]
         kid = match[1] if self.shared is None or not is_persons(match[1]) else self.shared
-        return self.reader.cipher(kid).again(plain[:1] + clear.encode("utf-8", "surrogatepass"), nonce)
+        head, text = divided(plain)
+        return self.reader.cipher(kid).again(head + text[:1] + clear.encode("utf-8", "surrogatepass"), nonce)
 
 
 def placeholders(values: list[str]) -> str:

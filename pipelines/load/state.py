@@ -19,6 +19,14 @@ _RENAMED = {"streams": {"shape": "table_schema"}, "histories": {"known_from": "c
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnKey:
+    """How columns are encrypted: the id of their key, and whether ciphertexts say which column they are of."""
+
+    kid: str
+    binds: bool
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """What the warehouse holds of one integration's past, read at one moment.
 
@@ -32,7 +40,7 @@ class State:
         last_applied: when the newest load was applied.
         retention: what was declared under ``retain:`` when it was last enforced, and when that was.
         exists: whether the warehouse has ever been written.
-        column_key: id of the key that columns are encrypted with; None before the first column.
+        column_key: how columns are encrypted; None before the first one.
     """
 
     cursor: Mapping[str, Any] | None = None
@@ -43,7 +51,7 @@ class State:
     last_applied: datetime | None = None
     retention: tuple[str, datetime] | None = None
     exists: bool = False
-    column_key: str | None = None
+    column_key: ColumnKey | None = None
 
     @property
     def position(self) -> tuple[str, Mapping[str, Any] | None]:
@@ -123,12 +131,13 @@ def read_state(session: Session, integration: str) -> State:
     )
 
 
-def read_column_key(session: Session) -> str | None:
-    """Return the id of the key that columns are encrypted with; None before the first column."""
-    if not session.columns(SCHEMA, "column_key"):  # an earlier version of leat
+def read_column_key(session: Session) -> ColumnKey | None:
+    """Return how columns are encrypted; None before the first one."""
+    columns = session.columns(SCHEMA, "column_key")
+    if not columns:  # an earlier version of leat
         return None
-    rows = session.execute("SELECT kid FROM leat.column_key")
-    return rows[0][0] if rows else None
+    rows = session.execute(f"SELECT kid, {'binds' if 'binds' in columns else 'NULL'} FROM leat.column_key")  # likewise
+    return ColumnKey(rows[0][0], bool(rows[0][1])) if rows else None
 
 
 def _read_retention(session: Session, integration: str) -> tuple[str, datetime] | None:

@@ -100,6 +100,7 @@ TABLES: Mapping[str, SystemTable] = {
         (
             Column("kid", "string", "Id of the key; it is the second part of each ciphertext."),
             Column("since", "timestamp", "When all of these columns had ciphertexts of this key, UTC."),
+            Column("binds", "boolean", "Whether ciphertexts say which column they are of; not in an earlier leat."),
         ),
     ),
     "log": SystemTable(

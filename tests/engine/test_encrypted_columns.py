@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leat.pipelines.load.cells import TOKEN, CellError, Cipher, Reader, holds_cell, placeholder
+from leat.pipelines.load.cells import JOINED, TOKEN, CellError, Cipher, Reader, holds_cell, origin_of, placeholder
 from leat.pipelines.load.engine import Engine, Request
 from leat.pipelines.load.reencrypt import Reencrypted, reencrypt
 from leat.pipelines.load.results import IntegrationResult
@@ -27,6 +27,7 @@ from tests.kit.project import Tally, delete, full_scan, row, rows
 from tests.kit.rings import Ring, key_named
 
 FED = Request(reset=frozenset({"fed"}))
+ORIGIN = origin_of("tally", "fed", "label")
 NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
 ALL = f"{{history: true, encrypt: [{EVERY}], max_quarantine_share: 1}}"
 
@@ -190,6 +191,44 @@ def test_another_key_is_used_once_everything_has_it(ringed: Ringed) -> None:
     assert ringed.rotate("k3") == Reencrypted(0, 0, "k3")
 
 
+def test_another_key_lets_values_of_an_earlier_version_say_what_they_are_of(ringed: Ringed) -> None:
+    """Until then loads go on without, so that rows that haven't changed are the same."""
+    fed = f"{{history: true, encrypt: [{EVERY}], joined: [shelf], max_quarantine_share: 1}}"
+    ringed.declare(f"{{fed: {fed}, scanned: {{encrypt: [label]}}}}")
+    ringed.load(rows("scanned", row(77, "another")))
+    warehouse = open_warehouse(ringed.warehouse_url, ringed.project.state)
+    with warehouse.transaction() as session:
+        session.execute("UPDATE leat.column_key SET binds = NULL")
+    ringed.load(rows("fed", *planted_rows()), odd(2), request=FED)
+    with warehouse.transaction() as session:  # as a model has it, and rows of the past that are no more
+        session.execute("CREATE TABLE tally.made AS SELECT label || ', ' || shelf AS said FROM tally.fed WHERE id = 1")
+        session.execute("DELETE FROM tally.fed WHERE id = 0")
+    publish_version(warehouse)
+    before = ringed.revealed(f"SELECT {EVERY} FROM tally.fed_history ORDER BY id")
+    assert origins(ringed) == {None, JOINED}
+    ringed.rotate("k2")
+    assert ringed.revealed(f"SELECT {EVERY} FROM tally.fed_history ORDER BY id") == before
+    of_columns = {origin_of("tally", "fed", name) for name in PLANTED if name != "shelf"}
+    assert origins(ringed) == {JOINED, origin_of("tally", "fed", ""), *of_columns}
+    again = ringed.load(rows("fed", *planted_rows()))
+    changes = [(r.inserted, r.updated) for r in again.streams if r.stream == "fed"]
+    assert changes == [(1, 0)], "the row that was deleted by hand, and no other"
+
+
+def origins(ringed: Ringed) -> set[bytes | None]:
+    """Return what all encrypted values in tables say they are of."""
+    reader = Reader(ring_of(ringed.folder)())
+    with open_warehouse(ringed.warehouse_url, ringed.project.state).published() as session:
+        texts = [
+            text
+            for sql in ("SELECT {} FROM tally.fed", "SELECT {} FROM tally.fed_history")
+            for row in session.execute(sql.format(EVERY))
+            for text in row
+        ] + [text for sql in ("SELECT said FROM tally.made", "SELECT record FROM leat.quarantine")
+             for (text,) in session.execute(sql)]  # fmt: skip
+    return {reader.with_origin(match)[1] for text in texts for match in TOKEN.finditer(str(text))}
+
+
 def test_a_change_of_keys_that_is_killed_changes_nothing(ringed: Ringed) -> None:
     ringed.load(rows("fed", *planted_rows()))
     before = ringed.query("SELECT label FROM tally.fed ORDER BY id")
@@ -231,7 +270,7 @@ VALUES = st.one_of([values.map(lambda value, kind=kind: (kind, value)) for kind,
 def test_every_value_comes_back(typed: tuple[str, Any], place: bytes) -> None:
     kind, value = typed
     cipher, reader = Cipher(key_named("k1"), b"mask"), Reader(Ring())
-    for token in (cipher.joined(kind, value), cipher.of_row(place, kind, value)):
+    for token in (cipher.joined(kind, value), cipher.of_row(place, kind, value, ORIGIN)):
         assert TOKEN.fullmatch(token)
         for written_as in (token, token.upper(), token.lower()):
             back = reader.value(written_as)
@@ -239,15 +278,15 @@ def test_every_value_comes_back(typed: tuple[str, Any], place: bytes) -> None:
         assert holds_cell(f"x {token} y")
         assert not holds_cell(placeholder({"a": [f"x {token} y"]}))
     assert cipher.joined(kind, value) == Cipher(key_named("k1")).joined(kind, value)
-    assert cipher.of_row(place, kind, value) == cipher.of_row(place, kind, value)
-    assert cipher.of_row(place, kind, value) != cipher.of_row(place + b"x", kind, value)
+    assert cipher.of_row(place, kind, value, ORIGIN) == cipher.of_row(place, kind, value, ORIGIN)
+    assert cipher.of_row(place, kind, value, ORIGIN) != cipher.of_row(place + b"x", kind, value, ORIGIN)
 
 
 @examples(0.5)
 @given(st.text(), st.integers(0, 10_000), st.booleans())
 def test_a_cell_that_is_cut_or_changed_is_refused(value: str, at: int, joined: bool) -> None:
     cipher = Cipher(key_named("k1"), b"mask")
-    token = cipher.joined("string", value) if joined else cipher.of_row(b"place", "string", value)
+    token = cipher.joined("string", value) if joined else cipher.of_row(b"place", "string", value, ORIGIN)
     head, _, digits = token.rpartition(":")
     position = at % len(digits)
     other = "0" if digits[position] != "0" else "1"
@@ -266,6 +305,7 @@ def test_a_key_of_the_same_name_is_refused_and_a_text_around_a_cell_stays() -> N
     with pytest.raises(CellError, match="isn't intact"):
         Reader(Ring()).value(cipher.joined("string", "a"))
     mine = Cipher(key_named("k1"), b"mask")
-    text = f"{mine.joined('string', 'Ana')} {mine.of_row(b'', 'date', date(2026, 1, 2))}, {mine.joined('integer', 7)}"
+    day = mine.of_row(b"", "date", date(2026, 1, 2), ORIGIN)
+    text = f"{mine.joined('string', 'Ana')} {day}, {mine.joined('integer', 7)}"
     assert Reader(Ring()).value({"a": [text, 1]}) == {"a": ["Ana 2026-01-02, 7", 1]}
     assert Reader(Ring()).value("leat1: is no cell") == "leat1: is no cell"

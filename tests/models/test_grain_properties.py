@@ -215,7 +215,7 @@ def test_another_query_another_key_of_columns_and_a_wish_build_a_model_whole(wor
     world.models = shapes(tmp_path / "second", row=("id", "SELECT id, amount FROM payments.charges"))
     assert world.build()["row"].reason == "its query or the form of an input has changed"
     with world.warehouse.transaction() as session:
-        state.replace_rows(session, "column_key", [("k2", START)])
+        state.replace_rows(session, "column_key", [("k2", START, True)])
     world.load("payments", {"charges": [{**CHARGES[0], "amount": 5}]})
     assert world.build()["row"].reason == "its query or the form of an input has changed"
     assert {each.reason for each in world.build(whole=True).values()} == {"built whole, as asked for"}

@@ -81,8 +81,8 @@ def texts_of(workspace: Workspace) -> SealedTexts | None:
         Forbidden: who runs this process may not decrypt all of them.
     """
     with workspace.warehouse.snapshot() as session:
-        kid = state.read_column_key(session) if is_loaded(session) else None
-    if kid is None and not workspace.encrypts:
+        key = state.read_column_key(session) if is_loaded(session) else None
+    if key is None and not workspace.encrypts:
         return None
     for name, declaration in workspace.declarations.items():
         streams = [stream.name for stream in declaration.selected() if declaration.encrypted(stream)]
@@ -91,7 +91,8 @@ def texts_of(workspace: Workspace) -> SealedTexts | None:
             "decrypt",
             [Resource("stream", each, integration=name, stream=each, tags=frozenset({"personal"})) for each in streams],
         )
-    return SealedTexts(Reader(workspace.column_keys), kid)
+    reader = Reader(workspace.column_keys)
+    return SealedTexts(reader) if key is None else SealedTexts(reader, key.kid, binds=key.binds)
 
 
 def masks_of(workspace: Workspace, identities: Sequence[Identity]) -> dict[Identity, str]:

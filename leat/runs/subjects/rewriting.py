@@ -56,7 +56,7 @@ class Eraser:
         if not before.num_rows:
             return None
         clear = self._opened(before)
-        after = _unique(table, self._sealed(before, clear, self._forgotten(table, clear)))
+        after = _unique(table, self._sealed(table, before, clear, self._forgotten(table, clear)))
         stays = set(after.column(_ROW).to_pylist())
         gone = [row for row in before.column(_ROW).to_pylist() if row not in stays]
         changed, rows = _changes(before, after)
@@ -101,7 +101,7 @@ class Eraser:
             rows = _mapped(rows, name, opened)
         return rows
 
-    def _sealed(self, before: Any, clear: Any, after: Any) -> Any:
+    def _sealed(self, table: PeopleTable, before: Any, clear: Any, after: Any) -> Any:
         """Return changed rows with ciphertexts where there were some; what hasn't changed has the same one."""
         texts = self.who.texts
         if texts is None:
@@ -113,7 +113,7 @@ class Eraser:
         for index, name in enumerate(after.column_names):
             stored, opened = before.column(name).to_pylist(), clear.column(name).to_pylist()
             values = [
-                _again(texts, stored[place], opened[place], value)
+                _again(texts, stored[place], opened[place], value, table.origin(name))
                 for place, value in zip(origin, after.column(name).to_pylist(), strict=True)
             ]
             after = after.set_column(index, name, pa.array(values, pa.string()))
@@ -136,11 +136,11 @@ class Eraser:
         return after if whole is None else _mapped(after, whole, lambda _value: _INSTEAD[whole])
 
 
-def _again(texts: SealedTexts, stored: str | None, opened: str | None, value: str | None) -> str | None:
+def _again(texts: SealedTexts, stored: str | None, opened: str | None, value: str | None, origin: bytes) -> str | None:
     """Return what is stored of a value: its ciphertext, where there was one."""
     if stored is None or value is None or value in _INSTEAD.values() or TOKEN.fullmatch(stored) is None:
         return value
-    return texts.lasting(stored) if value == opened else texts.sealed(stored, value)
+    return texts.lasting(stored) if value == opened else texts.sealed(stored, value, origin)
 
 
 def _matters(column: Column | None) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.table_names import ANALYTICS
 from leat.pipelines.load import state
+from leat.pipelines.load.cells import origin_of
 from leat.runs.workspace import Workspace
 from leat.sources.stream import Column
 from leat.sources.subject import Subject
@@ -63,6 +64,10 @@ class PeopleTable:
     def kind_of(self, column: str) -> str:
         """Return the leat type of a column's values, in clear where they are encrypted."""
         return self.encrypted.get(column, self.columns[column])
+
+    def origin(self, column: str) -> bytes:
+        """Return what the values of an encrypted column say they are of; nothing where it depends on the value."""
+        return origin_of(self.schema, self.name.removesuffix(_HISTORY), column) if column in self.encrypted else b""
 
     def subject(self, column: str) -> Subject | None:
         """Return how a column identifies a person; None if it doesn't."""

@@ -15,9 +15,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from leat.runs.access import Resource
+from leat.runs.decryption import NOTHING, Permitted, permitted
 from leat.runs.granting import query_role
 from leat.runs.query_tables import Unreadable, resources_of, verb_of
-from leat.runs.reveal import may_decrypt
 from leat.serve.api.guard import AsGuard, Guard, GuardedRoute
 from leat.serve.api.models import NewQuery
 from leat.serve.problem import Problem
@@ -134,11 +134,11 @@ def _kind(accept: str) -> str:
     raise Problem(406, "not-acceptable", f"Accept: {accept[:100]}", f"ask for one of {', '.join(FORMS)}")
 
 
-def allow(guard: Guard, sql: str, *, export: bool = False) -> bool:
+def allow(guard: Guard, sql: str, *, export: bool = False) -> Permitted:
     """Ask for access to each table that a query reads; with ``export``, also to take its rows away.
 
     Returns:
-        Whether the caller sees in clear what is encrypted.
+        Which encrypted values the caller sees in clear.
 
     Raises:
         Forbidden: it isn't allowed.
@@ -153,13 +153,13 @@ def allow(guard: Guard, sql: str, *, export: bool = False) -> bool:
         guard.require(verb_of(resource), resource)
     if export:
         guard.require("export", [Resource("query"), *(each for each in resources if verb_of(each) == "query")])
-    return guard.workspace.encrypts and may_decrypt(guard.workspace, resources, guard.principal)
+    return permitted(guard.workspace, resources, guard.principal) if guard.workspace.encrypts else NOTHING
 
 
-async def _start(guard: Guard, body: NewQuery, form: str, decrypts: bool) -> asyncio.subprocess.Process:
+async def _start(guard: Guard, body: NewQuery, form: str, decrypts: Permitted) -> asyncio.subprocess.Process:
     asked = {
         **{"project": str(guard.workspace.project.folder), "sql": body.sql, "seconds": body.seconds},
-        **{"rows": body.rows, "form": form, "decrypt": decrypts},
+        **{"rows": body.rows, "form": form, "decrypt": decrypts.as_json()},
         "role": query_role(guard.workspace, guard.principal.role),
     }
     pipe = asyncio.subprocess.PIPE
