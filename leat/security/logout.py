@@ -14,6 +14,7 @@ from leat.security.provider import Provider, SignInFailed, judge_claims
 from leat.security.secret_text import hashed
 from leat.security.sessions import end_all_of, end_provider_session
 
+TYPE = "logout+jwt"
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 _OLDEST = timedelta(minutes=10)
 _REASON = "signed out at the identity provider"
@@ -26,8 +27,8 @@ class LogoutRefused(Exception):
 def accept_logout(store: Engine, provider: Provider, token: str, now: datetime | None = None) -> int:
     """End the sessions that a logout token names, and return how many there were.
 
-    The token has to be signed by the provider, be for leat, recent and not seen before, have the event, name a person
-    or a session, and have no nonce, so that an ID token can't pass for one.
+    The token has to be signed by the provider, have the type of logout tokens, be for leat, recent and not seen before,
+    have the event, name a person or a session, and have no nonce, so that an ID token can't pass for one.
 
     Raises:
         LogoutRefused: it isn't so.
@@ -38,9 +39,12 @@ def accept_logout(store: Engine, provider: Provider, token: str, now: datetime |
         judge_claims(claims, provider, now)
     except SignInFailed as error:
         raise LogoutRefused(str(error)) from error
+    kind = str(header.get("typ", "JWT")).lower().removeprefix("application/")
     events, jti, sid, sub = (claims.get(name) for name in ("events", "jti", "sid", "sub"))
     wrong = (
-        "is no logout token" if header.get("typ", "JWT").upper() not in ("JWT", "LOGOUT+JWT")
+        f"has the type {str(kind)[:40]} instead of {TYPE}; sign_in.untyped_logout accepts JWT" if kind == "jwt"
+        and not provider.untyped_logout
+        else "is no logout token" if kind not in ("jwt", TYPE)
         else "has no event of a sign-out" if not isinstance(events, dict) or not isinstance(events.get(EVENT), dict)
         else "has a nonce, so it is an ID token" if "nonce" in claims
         else "has no id" if not isinstance(jti, str) or not jti

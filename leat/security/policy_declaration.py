@@ -103,6 +103,10 @@ class SignInDeclared(_Declared):
     max_age: Duration | None = Field(
         default=None, description="How long ago people may have proved who they are to the provider, such as PT12H."
     )
+    untyped_logout: Flag = Field(
+        default=False,
+        description="Whether logout tokens of the type JWT are accepted, too; older providers don't send logout+jwt.",
+    )
     roles: dict[str, _Role] = Field(min_length=1, description="Role of each group; the highest one counts, and who has "
                                    "none of these groups gets no access.")  # fmt: skip
 

@@ -54,6 +54,7 @@ class Provider:
         metadata: what the provider publishes of itself.
         acr: strengths of sign-in that are accepted; any if empty.
         max_age: seconds since people proved who they are to the provider, at most; None for no limit.
+        untyped_logout: whether logout tokens of the type JWT are accepted as well.
     """
 
     issuer: str
@@ -67,6 +68,7 @@ class Provider:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     acr: tuple[str, ...] = ()
     max_age: int | None = None
+    untyped_logout: bool = False
 
     def client(self, redirect: str | None = None) -> OAuth2Session:
         """Return a client for one exchange, which sends a PKCE challenge (RFC 7636) by SHA-256.
@@ -170,7 +172,8 @@ def open_provider(declared: SignInDeclared, folder: Path) -> Provider:
         _refuse_plain_http(str(metadata.get(name)))
     return Provider(str(metadata["issuer"]), read_setting(declared.client_id, SIGN_IN, folder), secret,
                     declared.scopes, declared.groups_claim, declared.roles, metadata, acr=declared.acr,
-                    max_age=None if declared.max_age is None else int(declared.max_age.total_seconds()))  # fmt: skip
+                    max_age=None if declared.max_age is None else int(declared.max_age.total_seconds()),
+                    untyped_logout=declared.untyped_logout)  # fmt: skip
 
 
 def judge_claims(claims: Mapping[str, Any], provider: Provider, now: datetime) -> None:

@@ -263,6 +263,7 @@ def test_the_provider_ends_sessions(own: Provider, store: Engine) -> None:
         ({"nonce": "n"}, "has a nonce"),
         ({"sub": None}, "neither a person nor a session"),
         ({"header": {"typ": "at+jwt"}}, "no logout token"),
+        ({"header": {"typ": "JWT"}}, "type jwt instead of logout.jwt; sign_in.untyped_logout"),
         ({"key": RSAKey.generate_key(2048, {"kid": "k1"})}, "hasn't signed"),
         ({"header": {"alg": "HS256"}, "key": OctKey.import_key(SECRET * 3)}, "hasn't signed"),
     ],
@@ -270,6 +271,14 @@ def test_the_provider_ends_sessions(own: Provider, store: Engine) -> None:
 def test_a_wrong_logout_token_is_refused(own: Provider, store: Engine, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(LogoutRefused, match=message):
         accept_logout(store, own, logout_token(own, **changes), NOW)
+
+
+def test_a_logout_token_without_its_type_takes_a_declaration(own: Provider, store: Engine) -> None:
+    older = replace(own, untyped_logout=True)
+    for number, kind in enumerate(("JWT", "logout+jwt", "application/logout+jwt")):
+        assert accept_logout(store, older, logout_token(own, header={"typ": kind}, jti=f"t{number}"), NOW) == 0
+    with pytest.raises(LogoutRefused, match="no logout token"):
+        accept_logout(store, older, logout_token(own, header={"typ": "at+jwt"}), NOW)
 
 
 def test_an_unsigned_token_is_refused(own: Provider, store: Engine) -> None:
