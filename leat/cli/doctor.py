@@ -18,6 +18,7 @@ from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.runs.workspace import Workspace
 from leat.sources.errors import NotConfigured
 from leat.sources.settings import named_in
+from leat.sqlcipher import is_encrypted
 from leat.warehouse.session import Busy, WarehouseError
 
 _ENOUGH_BYTES = 1 << 30
@@ -117,7 +118,8 @@ def _warehouse(workspace: Workspace) -> Finding:
 
 def _store(workspace: Workspace) -> Finding:
     try:
-        return Finding("control store", ok=True, detail=f"{workspace.store.dialect.name} can be opened")
+        encrypted = ", encrypted" if is_encrypted(workspace.store) else ""
+        return Finding("control store", ok=True, detail=f"{workspace.store.dialect.name} can be opened{encrypted}")
     except WarehouseError as error:
         return Finding("control store", ok=False, detail=str(error))
 

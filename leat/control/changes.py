@@ -7,11 +7,11 @@ ends earlier when this process writes.
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Engine
 
@@ -32,7 +32,7 @@ class StoreChanges:
 
     engine: Engine
     clock: Callable[[], float] = time.monotonic
-    _connection: sqlite3.Connection | None = None
+    _connection: Any = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def version(self) -> Hashable:
@@ -42,13 +42,20 @@ class StoreChanges:
         with self._lock:
             try:
                 if self._connection is None:
-                    path = str(self.engine.url.database)
-                    self._connection = sqlite3.connect(path, 0, check_same_thread=False, isolation_level=None)
+                    self._connection = self._opened()
                 (version,) = self._connection.execute("PRAGMA data_version").fetchone()
-            except sqlite3.Error:  # it is being recovered, for example
+            except self.engine.dialect.loaded_dbapi.Error:  # it is being recovered, for example
                 self.close()
                 return object()
         return int(version)
+
+    def _opened(self) -> Any:
+        """Return a connection of its own, which doesn't wait."""
+        pooled = self.engine.raw_connection()
+        pooled.detach()
+        connection: Any = pooled.dbapi_connection
+        connection.execute("PRAGMA busy_timeout = 0")
+        return connection
 
     def close(self) -> None:
         """Close the connection; the next question opens another one."""

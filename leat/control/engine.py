@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool
 from leat.control.migrations import is_current, migrate
 from leat.control.tables import Integration
 from leat.files import make_once
+from leat.sqlcipher import NEXT_STEP, WRONG_KEY, create_sqlite
 from leat.tls import postgres_options
 from leat.warehouse.locks import file_lock
 from leat.warehouse.session import WarehouseError
@@ -28,7 +29,8 @@ _NEXT_STEP = "check LEAT_CONTROL; it takes postgresql://user:password@host/datab
 def open_control(url: str, *, pooled: bool = True) -> Engine:
     """Open a control store, made or brought to the newest schema first where need be.
 
-    A SQLite file is made with mode 0600, its folder with 0700. Several processes may do this at once.
+    A SQLite file is made with mode 0600, its folder with 0700; :mod:`leat.sqlcipher` encrypts it where the URL says so.
+    Several processes may do this at once.
 
     Args:
         url: of the store.
@@ -66,8 +68,8 @@ def _explaining() -> Iterator[None]:
         msg = f"the URL of the control store can't be read; {_NEXT_STEP}"
         raise WarehouseError(msg) from error
     except (DBAPIError, OSError) as error:
-        reason = error.orig if isinstance(error, DBAPIError) else error
-        msg = f"the control store can't be opened: {str(reason).strip()}; {_NEXT_STEP}"
+        reason = str(error.orig if isinstance(error, DBAPIError) else error).strip()
+        msg = f"the control store can't be opened: {reason}; {NEXT_STEP if reason == WRONG_KEY else _NEXT_STEP}"
         raise WarehouseError(msg) from error
 
 
@@ -126,7 +128,7 @@ def _engine(url: str, *, pooled: bool) -> Engine:
         msg = f"neither Postgres nor a SQLite file; {_NEXT_STEP}"
         raise ArgumentError(msg)
     _create_file(Path(str(parsed.database)))
-    engine = create_engine(parsed, hide_parameters=True, **pool)
+    engine = create_sqlite(parsed, hide_parameters=True, **pool)
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)
     return engine

@@ -19,7 +19,10 @@ _TABLE = "SELECT 1 FROM sqlite_master WHERE name = 'integration_config'"
 
 
 def is_file(url: str) -> bool:
-    """Return whether the URL of a control store is plainly that of a SQLite file, which needn't exist yet."""
+    """Return whether the URL of a control store is plainly that of a SQLite file, which needn't exist yet.
+
+    One with parameters, such as an encrypted file, is opened by SQLAlchemy alone.
+    """
     return url.startswith(_PREFIX) and "?" not in url
 
 

@@ -210,11 +210,11 @@ def leases_of(workspace: Workspace) -> Leases:
     Raises:
         RayError: its warehouse or its control store are files of this machine.
     """
-    from leat.control.overrides_file import is_file
     from leat.warehouse.postgres.warehouse import PostgresWarehouse
+    from leat.warehouse.url import is_postgres
 
     warehouse = workspace.warehouse
-    if isinstance(warehouse, PostgresWarehouse) and not is_file(workspace.project.control_url):
+    if isinstance(warehouse, PostgresWarehouse) and is_postgres(workspace.project.control_url):
         return warehouse.leases
     what = "control store" if isinstance(warehouse, PostgresWarehouse) else "warehouse"
     option = " --control env:NEW_CONTROL" if what == "control store" else " env:NEW_WAREHOUSE"

@@ -23,10 +23,11 @@ from leat.sources.errors import (
 from leat.sources.platform.sql.refused import refuses
 from leat.sources.platform.streams import STREAMS
 from leat.sources.stream import Stream
+from leat.sqlcipher import CantEncrypt, create_sqlite
 from leat.tls import postgres_options
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Connection, FromClause, Select
+    from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Select
     from sqlalchemy.engine import URL
     from sqlalchemy.exc import DBAPIError
 
@@ -54,7 +55,8 @@ def snapshot(integration: str, url: str) -> Iterator[Connection]:
         check_host(integration, parsed.host or "localhost")
     level = None if sqlite else "REPEATABLE READ"
     tls = {} if sqlite else postgres_options(parsed.host, parsed.query)
-    engine = create_engine(parsed, poolclass=NullPool, isolation_level=level, connect_args=tls)
+    options: dict[str, Any] = {"poolclass": NullPool, "isolation_level": level, "connect_args": tls}
+    engine = _sqlite(integration, parsed, options) if sqlite else create_engine(parsed, **options)
     if sqlite:  # sqlite3 by itself would give every SELECT a snapshot of its own
         event.listen(engine, "connect", lambda connection, _record: setattr(connection, "isolation_level", None))
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
@@ -91,7 +93,15 @@ def _read_only(integration: str, url: URL) -> URL:
     if not path.is_file():
         next_step = "run any integration first, or correct connection.url"
         raise NotFound(integration, "opening the control store", f"there is no file {path}", next_step)
-    return url.set(database=path.as_uri(), query={"mode": "ro", "uri": "true", "timeout": "30"})
+    read_only = {"mode": "ro", "uri": "true", "timeout": "30"}
+    return url.set(database=path.as_uri(), query={**url.query, **read_only})
+
+
+def _sqlite(integration: str, url: URL, options: Mapping[str, Any]) -> Engine:
+    try:
+        return create_sqlite(url, **options)
+    except CantEncrypt as error:
+        raise NotConfigured(integration, "opening the control store", str(error), "correct connection.url") from error
 
 
 def _explained(integration: str, asked: str, error: DBAPIError, url: URL) -> IntegrationError:
