@@ -20,6 +20,9 @@ from leat.pipelines.load.results import CheckResult, IntegrationResult
 from leat.runs.refresh import Refreshed
 from leat.warehouse.session import Session
 
+NOT_PUBLISHED = "not published"
+"""The metadata that says why readers don't see a table."""
+
 _NEVER_CHANGED = "empty"
 
 
@@ -96,7 +99,7 @@ def refreshed_outcomes(
                 **({"dagster/column_lineage": lineage} if lineage.deps_by_column else {}),
             }
             if withheld is not None:
-                metadata["not published"] = withheld
+                metadata[NOT_PUBLISHED] = withheld
             if model.name in built:
                 metadata |= {"build": built[model.name].reason, "seconds": round(built[model.name].seconds, 3)}
             changed = model.name in built and built[model.name].status == "built"
@@ -111,7 +114,7 @@ def _violations(session: Session, withheld: str | None, *, changed: bool) -> Out
     version = hashlib.sha256(json.dumps([list(row) for row in rows]).encode()).hexdigest()[:16]
     total = session.execute("SELECT count(*) FROM leat.violations")[0][0]
     metadata = {"dagster/row_count": total, "open violations": len(rows)}
-    return Outcome(VIOLATIONS, version, metadata | ({"not published": withheld} if withheld else {}), changed)
+    return Outcome(VIOLATIONS, version, metadata | ({NOT_PUBLISHED: withheld} if withheld else {}), changed)
 
 
 class Checked(NamedTuple):

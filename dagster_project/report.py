@@ -1,7 +1,8 @@
 """Reports to the Dagster instance of a project what the command line did, so that the UI shows every run.
 
-A run with nothing new isn't reported, because it has to be fast. So Dagster counts the age of a table that has
-``fresh_within`` from the last run that it knows of: the last that brought something new, or any run of Dagster's own.
+A run with nothing new isn't reported, because it has to be fast; of others, what changed is reported. So Dagster counts
+the age of a table that has ``fresh_within`` from the last run that it knows of: the last that brought something new to
+its integration, or any run of Dagster's own.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from leat.dagster_project.compiled import Compiled
 from leat.dagster_project.instance import instance_folder
 from leat.dagster_project.outcomes import Checked, Outcome, checked, refreshed_outcomes, stream_outcomes
 from leat.dagster_project.refreshed_assets import refreshed_specs
-from leat.dagster_project.runless import record_check, record_outcome
+from leat.dagster_project.runless import Shown, one_transaction, record_check, unrecorded
 from leat.dagster_project.stream_specs import stream_specs
 from leat.pipelines.load import state
 from leat.pipelines.load.error_message import log_error
@@ -87,8 +88,9 @@ def _record(
             specs |= {spec.key: spec for spec in refreshed_specs(compiled)}
             outcomes += refreshed_outcomes(session, compiled, refreshed, withheld)
             checks += checked(refreshed.checks)
-    for outcome in outcomes:
-        if outcome.key in specs:
-            record_outcome(instance, specs[outcome.key], outcome)
-    for check in checks:
-        record_check(instance, check)
+    with one_transaction(instance):
+        shown = Shown(instance, {dep.asset_key for spec in specs.values() for dep in spec.deps} | specs.keys())
+        recorded = {o.key for o in outcomes if o.key in specs and shown.record(specs[o.key], o)}
+        others = [check for check in checks if check.key.asset_key not in recorded]
+        for check in [check for check in checks if check.key.asset_key in recorded] + unrecorded(instance, others):
+            record_check(instance, check)

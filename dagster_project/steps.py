@@ -10,7 +10,7 @@ import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from leat.dagster_project.outcomes import Checked, Outcome
-from leat.dagster_project.runless import record_check, record_outcome
+from leat.dagster_project.runless import Shown, record_check
 from leat.sources.errors import IntegrationError
 from leat.sources.retry import RetryPolicy
 from leat.sources.settings import redact
@@ -29,12 +29,13 @@ def report_outcomes(
 
     What definitions don't know yet, such as a model that was added since they were loaded, is left out.
     """
+    shown = Shown(context.instance)
     for outcome in outcomes:
         if outcome.key in context.selected_asset_keys:
             version = dg.DataVersion(outcome.data_version)
             yield dg.MaterializeResult(asset_key=outcome.key, metadata=outcome.metadata, data_version=version)
         elif outcome.key in specs and outcome.changed:
-            record_outcome(context.instance, specs[outcome.key], outcome)
+            shown.record(specs[outcome.key], outcome)
     for check in checks:
         if check.key in context.selected_asset_check_keys:
             yield dg.AssetCheckResult(

@@ -13,6 +13,8 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.storage.event_log.sqlite import sqlite_event_log
+from sqlalchemy import create_engine
 
 from leat.assets.model_files import load_models
 from leat.dagster_project.assembled import definitions
@@ -399,6 +401,48 @@ def test_the_instance_shows_what_the_command_line_did(modelled: Shown, monkeypat
         versions = {key: with_instance.version(key) for key in (FED, LASTING, MODEL, VIOLATIONS)}
         assert with_instance.run().success
         assert {key: with_instance.version(key) for key in versions} == versions
+
+
+def test_what_did_not_change_is_not_recorded_again(modelled: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    compiled = modelled.compiled()
+    home = prepare_instance(compiled.workspace.project)
+    engine = modelled.tally.engine()
+    connections: list[str] = []
+    monkeypatch.setattr(
+        sqlite_event_log, "create_engine", lambda url, **more: connections.append(url) or create_engine(url, **more)
+    )
+
+    def recorded(*batches: Any) -> tuple[set[dg.AssetKey], set[str]]:
+        """Load, refresh and report; return the tables and the checks that were recorded."""
+        modelled.tally.then(*batches)
+        result = run_integration(engine, "tally", Request())
+        refreshed = refresh(compiled.workspace.project, engine.warehouse, engine.declarations)
+        connections.clear()
+        with dg.DagsterInstance.from_config(str(home)) as instance:
+            before = instance.event_log_storage.get_maximum_record_id() or 0
+            report(compiled.workspace, [result], refreshed)
+            entries = instance.event_log_storage.get_logs_for_run("")
+        assert len(connections) < 30, "connections grow with what is recorded"
+        events = [entry.dagster_event for entry in entries[before:] if entry.dagster_event]
+        tables = {event.asset_key for event in events if event.is_step_materialization and event.asset_key}
+        checks = [e for e in events if e.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION]
+        return tables, {event.asset_check_evaluation_data.check_name for event in checks}
+
+    tables, checks = recorded(rows("fed", row(1, weight=1.0)), rows("kept", row(1)))
+    assert {FED, LASTING, MODEL, VIOLATIONS} <= tables
+    assert {"full", "unique_shelf"} <= checks
+
+    tables, checks = recorded(rows("fed", row(2, weight=1.0)))
+    assert tables == {FED, VIOLATIONS}
+    assert "unique_shelf" not in checks
+
+    tables, checks = recorded(rows("kept", row(2), row(3)))
+    assert {FED, LASTING, MODEL, VIOLATIONS} == tables, "of fed, Dagster says how old it is"
+    assert {"full", "unique_shelf"} <= checks
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        shown = replace(modelled, instance=instance)
+        assert shown.stale(MODEL) == shown.stale(VIOLATIONS) == []
 
 
 def test_a_report_that_fails_is_only_logged(
