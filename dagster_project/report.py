@@ -13,10 +13,11 @@ from collections.abc import Sequence
 import dagster as dg
 
 from leat.dagster_project.compiled import Compiled
+from leat.dagster_project.event_log import one_transaction
 from leat.dagster_project.instance import instance_folder
 from leat.dagster_project.outcomes import Checked, Outcome, checked, refreshed_outcomes, stream_outcomes
 from leat.dagster_project.refreshed_assets import refreshed_specs
-from leat.dagster_project.runless import Shown, one_transaction, record_check, unrecorded
+from leat.dagster_project.runless import Shown, record_check, unrecorded
 from leat.dagster_project.stream_specs import stream_specs
 from leat.pipelines.load import state
 from leat.pipelines.load.error_message import log_error
