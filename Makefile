@@ -37,10 +37,12 @@ test: $(STAMP)  ## run the tests, on DuckDB and on a Postgres of their own
 test-quick: $(STAMP)  ## run the tests that start no systems and load little
 	$(PYTEST) -m "not slow"
 
-nightly: $(STAMP)  ## try 2,000 examples of every property, where make test tries 100, erase everybody of the demo, run the engine on DuckLake
+nightly: $(STAMP)  ## try 2,000 examples of every property, where make test tries 100, erase everybody of the demo, run the engine, models, rules, contract and demo on DuckLake
 	LEAT_EXAMPLES=2000 .venv/bin/python -m pytest -n auto --maxprocesses 5 --timeout 3600 \
 		$$(grep -rl "tests.kit.examples import" tests --include='test_*.py')
-	LEAT_TEST_ENGINES=ducklake $(PYTEST) tests/engine tests/hooks
+	LEAT_TEST_ENGINES=ducklake $(PYTEST) --timeout 1800 tests/engine tests/hooks tests/models tests/contract
+	LEAT_TEST_ENGINES=ducklake $(PYTEST) tests/company/test_parity.py tests/company/test_reports.py
+	LEAT_TEST_ENGINES=shared $(PYTEST) tests/engine tests/hooks
 
 lint: $(STAMP)  ## formatting, style, types, import direction, secrets, unsafe code
 	.venv/bin/ruff format --check .

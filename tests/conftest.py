@@ -24,7 +24,7 @@ from leat.quality.expectations import later_grammars
 from leat.sources import settings
 from tests.kit import examples  # noqa: F401 - registers the profile
 from tests.kit.databases import NewDatabase
-from tests.kit.engines import ENGINES
+from tests.kit.engines import EMBEDDED, ENGINES, shared_lake
 from tests.servers.postgres import start_postgres, stop_postgres
 
 if TYPE_CHECKING:
@@ -237,7 +237,9 @@ def warehouse_url(request: pytest.FixtureRequest) -> str | None:
     """Run a test on each engine: None is the embedded DuckDB warehouse."""
     if request.param == "postgres":
         return str(request.getfixturevalue("postgres_url"))
-    return None if request.param == "duckdb" else request.param
+    if request.param == "shared":
+        return shared_lake(request.getfixturevalue("postgres_url"), request.getfixturevalue("tmp_path") / "files")
+    return EMBEDDED[request.param]
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from leat.demo.servers.process import Process
 from leat.warehouse.connect import open_warehouse
 from leat.warehouse.session import Warehouse
 from tests.kit.command import ROOT, Leat
+from tests.kit.engines import EMBEDDED_URL
 from tests.servers.postgres import postgres_url
 
 INTEGRATIONS = tuple(path.stem for path in sorted((ROOT / "pipelines").glob("*.yaml")))
@@ -40,20 +41,22 @@ class Demo:
 
 @dataclass(frozen=True)
 class Both:
-    """The warehouse of the demo, and one on Postgres that was loaded from the same servers.
+    """The warehouse of the demo, and another one that was loaded from the same servers.
+
+    It is on Postgres, or a lake if ``LEAT_TEST_ENGINES`` says so.
 
     Attributes:
         demo: the demo.
-        leat: the command for the Postgres warehouse: a project of its own on the same control store.
+        leat: the command for the other one: a project of its own on the same control store.
         duckdb: the demo's warehouse.
-        postgres: the other one.
+        other: the other one.
         said: what its first run printed with ``--json``.
     """
 
     demo: Demo
     leat: Leat
     duckdb: Warehouse
-    postgres: Warehouse
+    other: Warehouse
     said: Mapping[str, Any]
 
 
@@ -104,10 +107,11 @@ def _without_proposals(demo: Demo) -> Demo:
 
 @pytest.fixture(scope="session")
 def both(demo: Demo, postgres_server: Process, tmp_path_factory: pytest.TempPathFactory) -> Both:
-    """Load into Postgres what the demo has loaded into DuckDB."""
+    """Load into another warehouse what the demo has loaded into DuckDB."""
     given = {name: str(value) for name, value in dotenv_values(demo.state / "demo" / "env").items()}
     given["LEAT_CONTROL"] = f"sqlite:///{demo.state / 'control.db'}"
-    home, url = tmp_path_factory.mktemp("parity"), postgres_url(postgres_server)
+    home = tmp_path_factory.mktemp("parity")
+    url = EMBEDDED_URL or postgres_url(postgres_server)
     shutil.copy(demo.state / FILE, home)  # both use one control store, whose keys this one opens
     leat = Leat(demo.leat.folder, {**given, "LEAT_HOME": str(home), "LEAT_WAREHOUSE": url}, patience=500)
     said = leat.json("run")

@@ -57,7 +57,7 @@ def url(postgres_server: Process, both: Both) -> str:
     """Publish on Postgres what was loaded there as of the loads of the demo: a day may have ended between the two."""
     with both.duckdb.published() as session:
         loads = session.execute("SELECT MAX(applied_at), integration FROM leat.loads GROUP BY integration")
-    with both.postgres.transaction() as session:
+    with both.other.transaction() as session:
         for applied_at, integration in loads:
             session.execute("UPDATE leat.loads SET applied_at = ? WHERE integration = ?", (applied_at, integration))
         session.execute("DELETE FROM leat.models")

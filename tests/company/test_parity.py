@@ -1,4 +1,4 @@
-"""DuckDB and Postgres hold the same: every stream, model and rule, from the same servers."""
+"""DuckDB and Postgres, or a lake, hold the same: every stream, model and rule, from the same servers."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class _Done(Exception):
 def built(both: Both) -> list[dict[str, tuple[dict[str, str], list[dict[str, Any]]]]]:
     """Build the models of both as if they had been loaded in one moment: ages in days differ from hour to hour."""
     now = datetime.now(UTC)
-    return [dict(built_at(warehouse, now)) for warehouse in (both.duckdb, both.postgres)]
+    return [dict(built_at(warehouse, now)) for warehouse in (both.duckdb, both.other)]
 
 
 def built_at(warehouse: Warehouse, now: datetime) -> Iterator[tuple[str, Any]]:
@@ -117,21 +117,21 @@ def models() -> list[str]:
 @pytest.mark.parametrize(("integration", "stream"), streams())
 def test_a_stream_is_the_same(both: Both, integration: str, stream: str) -> None:
     where = f"_deleted_at IS NULL AND {_LEFT_OUT.get((integration, stream), '1 = 1')}"
-    duckdb, postgres = (rows(w, integration, stream, where) for w in (both.duckdb, both.postgres))
+    duckdb, other = (rows(w, integration, stream, where) for w in (both.duckdb, both.other))
     if stream in _OF_THE_RUNS:
-        assert [list(row) for row in postgres[:1]] == [list(row) for row in duckdb[:1]]
+        assert [list(row) for row in other[:1]] == [list(row) for row in duckdb[:1]]
     else:
-        assert postgres == duckdb
-    with both.duckdb.published() as one, both.postgres.published() as other:
-        assert one.columns(integration, stream) == other.columns(integration, stream)
+        assert other == duckdb
+    with both.duckdb.published() as one, both.other.published() as two:
+        assert one.columns(integration, stream) == two.columns(integration, stream)
 
 
 @pytest.mark.parametrize("model", models())
 def test_a_model_is_the_same(built: list[dict[str, Any]], model: str) -> None:
-    (columns, duckdb), (other_columns, postgres) = (each[model] for each in built)
+    (columns, duckdb), (other_columns, other) = (each[model] for each in built)
     if model not in _OF_THE_RUNS:
         assert bool(duckdb) != (model in _EMPTY), "an empty model proves nothing"
-        assert postgres == duckdb
+        assert other == duckdb
     assert other_columns == columns
 
 
@@ -147,11 +147,11 @@ def test_what_readers_see_of_models_is_the_same(both: Both) -> None:
             plain_models.append(model.name)
     assert len(plain_models) > 20
     for name in plain_models:
-        assert rows(both.postgres, "analytics", name) == rows(both.duckdb, "analytics", name), name
+        assert rows(both.other, "analytics", name) == rows(both.duckdb, "analytics", name), name
 
 
 def test_a_model_with_history_can_be_asked_as_of_a_moment(both: Both) -> None:
-    for warehouse in (both.duckdb, both.postgres):
+    for warehouse in (both.duckdb, both.other):
         with warehouse.published() as session:
             rows = session.execute(
                 "SELECT (SELECT COUNT(*) FROM analytics.reconciliation_daily), "
@@ -167,11 +167,11 @@ def test_rules_find_the_same_and_the_same_is_quarantined(both: Both) -> None:
     """
     of_its_runs = ("first_seen_at", "last_seen_at", "opened_at", "episodes", "flaps", "digest")
     for table, where in (("violations", "resolved_at IS NULL"), ("quarantine", "1 = 1")):
-        actual = [rows(warehouse, "leat", table, where) for warehouse in (both.duckdb, both.postgres)]
+        actual = [rows(warehouse, "leat", table, where) for warehouse in (both.duckdb, both.other)]
         assert actual[0], f"an empty leat.{table} proves nothing"
         plainer = [[{n: v for n, v in row.items() if n not in of_its_runs} for row in each] for each in actual]
-        duckdb, postgres = (sorted(each, key=lambda row: json.dumps(row, sort_keys=True)) for each in plainer)
-        assert postgres == duckdb
+        duckdb, other = (sorted(each, key=lambda row: json.dumps(row, sort_keys=True)) for each in plainer)
+        assert other == duckdb
 
 
 def test_the_same_checks_hold(both: Both) -> None:

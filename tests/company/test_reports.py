@@ -30,7 +30,7 @@ def _points(session: Session, figure: Figure) -> list[tuple[Any, ...]]:
 
 def test_every_figure_gives_the_same_on_both_warehouses(both: Both) -> None:
     reports = load_reports(project(REPOSITORY))
-    with both.duckdb.published() as duckdb, both.postgres.published() as postgres:
+    with both.duckdb.published() as duckdb, both.other.published() as postgres:
         for name, report in reports.items():
             for figure_name, figure in report.figures.items():
                 one, other = _points(duckdb, figure), _points(postgres, figure)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -36,6 +36,7 @@ from leat.warehouse.publication import publish_version
 from leat.warehouse.session import Warehouse, quote
 from tests.contract.evidence import places_of, stored_values, written
 from tests.contract.world import MAIL, PERSON, REFUSED, SECRET, Keys, Step, World
+from tests.kit.engines import EMBEDDED_URL
 
 DUCKDB, POSTGRES, MASKED = "duckdb", "postgres", "masked"
 Table = dict[tuple[Any, ...], dict[str, Any]]
@@ -59,7 +60,7 @@ class Stage:
     result: IntegrationResult
     tables: Mapping[str, Table]
     cursor: Any
-    published: tuple[int, int] | None
+    published: Hashable
     requests: int
     expected: Mapping[str, Keys]
     step: Step | None
@@ -182,7 +183,7 @@ def run_course(
     for name in (DUCKDB, POSTGRES, MASKED):
         where = folder / name
         declare(where, source, driver, world, name == MASKED)
-        url = database() if name == POSTGRES else None
+        url = database() if name == POSTGRES else EMBEDDED_URL
         project = Project(where, where / ".leat", url, f"sqlite:///{where / '.leat' / 'control.db'}")
         project.state.mkdir(mode=0o700)
         course.places[name] = Place(name, source, project)
@@ -265,8 +266,7 @@ def _run(course: Course, place: Place, expected: Mapping[str, Keys], step: Step 
     publish_version(engine.warehouse)
     leaks += place.search(course.secrets)
     tables, cursor = _read(course, place, engine)
-    file = place.project.state / "warehouse.duckdb"
-    published = (file.stat().st_ino, file.stat().st_mtime_ns) if place.project.warehouse_url is None else None
+    published = None if place.warehouse.publication is None else place.warehouse.publication.version()
     return Stage(result, tables, cursor, published, requests, expected, step, leaks)
 
 

@@ -21,6 +21,7 @@ from leat.warehouse.session import quote
 from tests.contract.course import DUCKDB, POSTGRES, declare
 from tests.contract.world import Keys, World
 from tests.kit.child import Point, run_to_end
+from tests.kit.engines import EMBEDDED_URL
 
 EXTRACTING, EXTRACTED = Point("event", nth=1), Point("observe", "extracted")
 LANDED, COMMITTING, APPLIED = (Point("observe", phase) for phase in ("landed", "committing", "applied"))
@@ -137,7 +138,7 @@ class KilledRuns:
 def killable(source: str, driver: str, world: World, folder: Path, database: Callable[[], str]) -> KilledRuns:
     """Declare the projects."""
     projects = {}
-    for engine, url in ((DUCKDB, None), (POSTGRES, database())):
+    for engine, url in ((DUCKDB, EMBEDDED_URL), (POSTGRES, database())):
         declare(folder / engine, source, driver, world, masked=False)
         projects[engine] = Killable(folder / engine, source, url, world.environment)
     return KilledRuns(projects)

@@ -14,7 +14,8 @@ from leat.pipelines.declare.project import Project
 from leat.pipelines.load.system_tables import TABLES
 from leat.runs.refresh import refresh
 from leat.warehouse.session import Warehouse
-from tests.kit.loaded import ENGINES, declare, load, utc, warehouse_of, write
+from tests.kit.engines import ENGINES
+from tests.kit.loaded import declare, load, utc, warehouse_of, write
 
 FIRST = """/* ---
 description: "Commits by author. What's more: a quote."

@@ -16,14 +16,15 @@ from leat.pipelines.load import state
 from leat.sources.driver import ConnectionModel, load_streams
 from leat.warehouse.connect import open_warehouse
 from leat.warehouse.session import Session, Warehouse, quote
+from tests.kit.engines import EMBEDDED
 
-ENGINES = ("duckdb", "postgres")
 REPOSITORY = Path(__file__).parents[2]
 
 
 def warehouse_of(engine: str, folder: Path, request: pytest.FixtureRequest) -> Warehouse:
     """Return an empty warehouse of an engine."""
-    return open_warehouse(request.getfixturevalue("postgres_url") if engine == "postgres" else None, folder / "state")
+    url = request.getfixturevalue("postgres_url") if engine == "postgres" else EMBEDDED[engine]
+    return open_warehouse(url, folder / "state")
 
 
 def declare(name: str, streams: Mapping[str, Any] | None = None) -> Declaration:

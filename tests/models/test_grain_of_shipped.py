@@ -24,8 +24,9 @@ from leat.sources.driver import load_streams
 from leat.sources.stream import Column
 from leat.warehouse.session import Warehouse
 from tests.kit.changing import START, World
+from tests.kit.engines import ENGINES
 from tests.kit.examples import examples
-from tests.kit.loaded import ENGINES, REPOSITORY, warehouse_of
+from tests.kit.loaded import REPOSITORY, warehouse_of
 
 INTEGRATIONS = ("calendar", "crm_accounting", "email", "payments", "platform", "sso", "version_control")
 BY_GRAIN = {

@@ -21,8 +21,9 @@ from leat.warehouse.connect import open_warehouse
 from leat.warehouse.postgres.warehouse import PostgresWarehouse
 from leat.warehouse.session import Session
 from tests.kit.changing import START, World
+from tests.kit.engines import ENGINES
 from tests.kit.examples import examples
-from tests.kit.loaded import ENGINES, REPOSITORY, declare, load, warehouse_of, write
+from tests.kit.loaded import REPOSITORY, declare, load, warehouse_of, write
 
 SHAPES = {
     "row": ("id", "SELECT id, UPPER(currency) AS currency, amount FROM payments.charges WHERE _deleted_at IS NULL"),

@@ -19,7 +19,8 @@ from leat.assets.model import Model
 from leat.assets.model_files import load_models
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.warehouse.session import Session, Warehouse
-from tests.kit.loaded import ENGINES, REPOSITORY, both, declare, load, project, utc, warehouse_of, write
+from tests.kit.engines import ENGINES
+from tests.kit.loaded import REPOSITORY, both, declare, load, project, utc, warehouse_of, write
 
 NOW = utc(2026, 11, 20, 9)
 HEADER = "/* ---\ndescription: A test.\n--- */\n"

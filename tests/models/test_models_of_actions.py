@@ -15,7 +15,8 @@ import pytest
 from leat.quality.rule_files import Rule, load_rules
 from leat.warehouse.session import Session, Warehouse
 from tests.kit.built import Row, build_shipped
-from tests.kit.loaded import ENGINES, REPOSITORY, declare, load, project, utc, warehouse_of
+from tests.kit.engines import ENGINES
+from tests.kit.loaded import REPOSITORY, declare, load, project, utc, warehouse_of
 
 NOW = utc(2026, 11, 20, 9)
 OVER = ("confirmed", "diverged", "failed", "rejected", "cancelled", "expired", "undone")

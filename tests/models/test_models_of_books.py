@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from leat.warehouse.session import Warehouse
-from tests.kit.loaded import ENGINES, utc, warehouse_of
+from tests.kit.engines import ENGINES
+from tests.kit.loaded import utc, warehouse_of
 from tests.kit.shipped import Rows, built, only, some_models
 
 NOW = utc(2026, 3, 31, 22, 30)  # in Paris April has begun

@@ -11,7 +11,8 @@ import pytest
 
 from leat.assets.build import build
 from leat.assets.model import Model
-from tests.kit.loaded import ENGINES, load, utc, warehouse_of
+from tests.kit.engines import ENGINES
+from tests.kit.loaded import load, utc, warehouse_of
 from tests.kit.shipped import some_models
 
 NOW = utc(2026, 10, 21, 9)

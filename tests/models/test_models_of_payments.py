@@ -11,7 +11,8 @@ import pytest
 
 from leat.sources.money import _EXPONENTS
 from leat.warehouse.session import Warehouse
-from tests.kit.loaded import ENGINES, utc, warehouse_of
+from tests.kit.engines import ENGINES
+from tests.kit.loaded import utc, warehouse_of
 from tests.kit.shipped import Rows, built, only, some_models
 
 NOW = utc(2026, 7, 20, 9)

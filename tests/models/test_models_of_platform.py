@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.kit import shipped
-from tests.kit.loaded import ENGINES, utc, warehouse_of
+from tests.kit.engines import ENGINES
+from tests.kit.loaded import utc, warehouse_of
 from tests.kit.shipped import some_models
 
 NOW = utc(2026, 11, 20, 9)

@@ -14,7 +14,8 @@ import pytest
 
 from leat.sources.cloud_storage.actions import RUN
 from tests.kit.built import Row, build_shipped
-from tests.kit.loaded import ENGINES, utc, warehouse_of
+from tests.kit.engines import ENGINES
+from tests.kit.loaded import utc, warehouse_of
 
 NOW = utc(2026, 11, 20, 9)
 DAY = date(2026, 11, 20)

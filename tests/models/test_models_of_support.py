@@ -12,7 +12,8 @@ import pytest
 
 from leat.assets.build import build
 from leat.assets.model_files import load_models
-from tests.kit.loaded import ENGINES, REPOSITORY, load, project, utc, warehouse_of
+from tests.kit.engines import ENGINES
+from tests.kit.loaded import REPOSITORY, load, project, utc, warehouse_of
 from tests.kit.people import declarations, load_declared, rows_of, user
 
 NOW = utc(2026, 11, 20, 9)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.loaded import ENGINES, warehouse_of
+from tests.kit.engines import ENGINES
+from tests.kit.loaded import warehouse_of
 from tests.models.money_results import Results, open_shop
 from tests.models.money_shop import SHOP, Shop
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.loaded import ENGINES, warehouse_of
+from tests.kit.engines import ENGINES
+from tests.kit.loaded import warehouse_of
 from tests.models.money_cases import CASES
 from tests.models.money_results import open_shop
 from tests.models.money_shop import NOW, SHOP, Shop, day

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from leat.warehouse.session import Warehouse
-from tests.kit.loaded import ENGINES, warehouse_of
+from tests.kit.engines import ENGINES
+from tests.kit.loaded import warehouse_of
 from tests.kit.people import LONG_AGO, NOW, Row, Tables, leaver, load_company, rows_of, user
 
 

@@ -26,8 +26,9 @@ from leat.quality.ledger import acknowledge
 from leat.quality.rule_files import Rule, load_rules
 from leat.quality.rules import CANNOT_RUN, check_rules, run_rules
 from leat.warehouse.session import Session, Warehouse
+from tests.kit.engines import ENGINES
 from tests.kit.examples import examples
-from tests.kit.loaded import ENGINES, REPOSITORY, both, declare, load, utc, warehouse_of, write
+from tests.kit.loaded import REPOSITORY, both, declare, load, utc, warehouse_of, write
 
 NOW = utc(2026, 11, 20, 9)
 HEADER = "/* ---\ntitle: No bad rows\nseverity: error\nowner: data\nkey: [commit]\nnext_step: Mend it.\n--- */\n"

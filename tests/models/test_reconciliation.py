@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.loaded import ENGINES, warehouse_of
+from tests.kit.engines import ENGINES
+from tests.kit.loaded import warehouse_of
 from tests.models.money_cases import CASES
 from tests.models.money_results import Results, open_shop
 from tests.models.money_shop import NOW, Shop
@@ -65,7 +66,7 @@ def random_shop(chance: random.Random) -> Shop:
     return shop
 
 
-@pytest.mark.parametrize(("engine", "seed"), [("duckdb", 1), ("postgres", 2)])
+@pytest.mark.parametrize(("engine", "seed"), [(engine, seed) for seed, engine in enumerate(ENGINES, 1)])
 def test_whatever_happened_adds_up_to_zero(
     engine: str, seed: int, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

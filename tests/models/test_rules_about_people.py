@@ -10,7 +10,8 @@ import pytest
 
 from leat.pipelines.load import state
 from leat.warehouse.session import Warehouse
-from tests.kit.loaded import ENGINES, warehouse_of
+from tests.kit.engines import ENGINES
+from tests.kit.loaded import warehouse_of
 from tests.kit.people import NOW, Row, leaver, load_company, rule, user, violations
 
 GONE, SINCE = leaver("gone", "gone@x.org", 10)
