@@ -7,7 +7,7 @@ from pathlib import Path
 from leat.warehouse.duckdb.encryption import PLAIN, FileEncryption
 from leat.warehouse.duckdb.warehouse import DuckDBWarehouse
 from leat.warehouse.session import Warehouse, WarehouseError
-from leat.warehouse.url import check_postgres_url, is_ducklake, retained
+from leat.warehouse.url import check_postgres_url, is_ducklake, is_shared_lake, read_lake_url, retained
 
 FOLDERS = ("writer", "lake")
 """What embedded warehouses write in the state folder."""
@@ -15,7 +15,7 @@ FOLDERS = ("writer", "lake")
 
 def may_be_there(url: str | None, state: Path) -> bool:
     """Return whether there may be a warehouse: files were written, or a server has it."""
-    if url is not None and not is_ducklake(url):
+    if url is not None and (is_shared_lake(url) or not is_ducklake(url)):
         return True
     return any((state / folder).exists() for folder in FOLDERS)
 
@@ -29,7 +29,7 @@ def open_warehouse(url: str | None, state: Path, encryption: FileEncryption = PL
     """Return the warehouse; nothing is opened before it is used.
 
     Args:
-        url: ``LEAT_WAREHOUSE``: of a Postgres, or ``ducklake``; None for DuckDB.
+        url: ``LEAT_WAREHOUSE``: of a Postgres, or of a lake, ``ducklake``; None for DuckDB.
         state: the project's state folder.
         encryption: of DuckDB's files. Postgres' are the server's affair.
 
@@ -39,15 +39,24 @@ def open_warehouse(url: str | None, state: Path, encryption: FileEncryption = PL
     if url is None:
         return DuckDBWarehouse(state, form=encryption)
     if is_ducklake(url):
-        from leat.warehouse.ducklake.catalog import LakeCatalog
-
         if encryption.wanted:
             msg = (
                 "a DuckLake warehouse has no encrypted files. Next: unset LEAT_WAREHOUSE_ENCRYPTION, encrypt the disk "
                 "or single columns by `encrypt:`; or unset LEAT_WAREHOUSE, for DuckDB"
             )
             raise WarehouseError(msg)
-        return DuckDBWarehouse(state, form=LakeCatalog(state, retained(url)))
+        return _open_lake(url, state)
     from leat.warehouse.postgres.warehouse import PostgresWarehouse
 
     return PostgresWarehouse(check_postgres_url(url, "LEAT_WAREHOUSE"))
+
+
+def _open_lake(url: str, state: Path) -> Warehouse:
+    if is_shared_lake(url):
+        from leat.warehouse.ducklake.attach import SharedCatalog
+        from leat.warehouse.ducklake.shared import SharedLake
+
+        return SharedLake(state, SharedCatalog(*read_lake_url(url, "LEAT_WAREHOUSE")))
+    from leat.warehouse.ducklake.catalog import LakeCatalog
+
+    return DuckDBWarehouse(state, form=LakeCatalog(state, retained(url)))

@@ -20,6 +20,11 @@ _GRACE = 10.0  # seconds that an engine gets to notice a request to stop
 _REQUESTS = 20  # to stop, within that time
 _LEADING = re.compile(r"(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*", re.DOTALL)
 _EXPLAIN = re.compile(r"EXPLAIN\b(?:\s*\([^)]*\))?(?:\s+(?:ANALY[ZS]E|VERBOSE)\b)*\s*", re.IGNORECASE)
+_OF_THE_CATALOG = re.compile(
+    r"__ducklake_metadata|postgres_(?:scan|query|execute|attach)\w*|pg_clear_cache|ducklake_\w+_files|"
+    r"\bquery(?:_table)?\"?(?=(?:\s|--[^\n]*\n|/\*.*?\*/)*\()",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def first_word(sql: str) -> str:
@@ -68,6 +73,19 @@ def refuse(what: str) -> NoReturn:
         "what changes things belongs in a declaration, a model or a client of your own"
     )
     raise WarehouseError(msg)
+
+
+def refuse_catalog(sql: str) -> None:
+    """Refuse a query that reaches the database of a lake's catalog, which the extension for Postgres would open to it.
+
+    The text is searched, comments and strings included: a query in a string can be run by ``query()``.
+
+    Raises:
+        WarehouseError: it does.
+    """
+    match = _OF_THE_CATALOG.search(sql)
+    if match is not None:
+        refuse(f"{match[0]} reaches the catalog of the lake")
 
 
 @dataclass(slots=True)

@@ -1,6 +1,7 @@
 """The URL of a warehouse. That of a Postgres is read strictly, so that no part of its password is taken for a host.
 
-A lake is in the state folder: ``ducklake``, or ``ducklake?retain=P7D`` where old files stay for seven days.
+A lake is in the state folder: ``ducklake``, or ``ducklake?retain=P7D`` where old files stay for seven days. Or its
+catalog is in Postgres: ``ducklake:postgresql://user:password@host/database?data=s3://bucket/prefix&retain=P7D``.
 """
 
 from __future__ import annotations
@@ -30,6 +31,63 @@ def is_ducklake(url: str) -> bool:
     return url.startswith("ducklake")
 
 
+def is_shared_lake(url: str) -> bool:
+    """Return whether a URL is meant for a lake whose catalog is in Postgres."""
+    return is_ducklake(url) and is_postgres(url.removeprefix("ducklake:"))
+
+
+def read_lake_url(url: str, variable: str) -> tuple[str, str, timedelta]:
+    """Return the URL of the catalog's database, where the files are, and how long old ones are retained.
+
+    Args:
+        url: what the variable says.
+        variable: its name, for the message.
+
+    Raises:
+        WarehouseError: it can't be read; the text shows nothing of it.
+    """
+    rest, _, query = url.removeprefix("ducklake:").partition("?")
+    parts = [part for part in query.split("&") if part]
+    options = {name: unquote(value) for name, _, value in (part.partition("=") for part in parts)}
+    others = [part for part in parts if part.partition("=")[0] not in ("data", "retain")]
+    data = options.get("data", "").rstrip("/")
+    retain = retained(f"ducklake?retain={options['retain']}") if "retain" in options else _RETAINED
+    if not re.fullmatch(r"(?:s3:/)?/[^/?*\[{]+(?:/[^/?*\[{]+)*", data):
+        msg = (
+            f"{variable} doesn't say where the files of the lake are. Next: write "
+            "ducklake:postgresql://user:password@host/database?data=s3://bucket/prefix, or data=/a/folder that all "
+            "machines see"
+        )
+        raise WarehouseError(msg)
+    return check_postgres_url("?".join([rest, *(["&".join(others)] if others else [])]), variable), data, retain
+
+
+def check_control_of_lake(url: str | None, control: str) -> None:
+    """Check that what all machines have to know isn't in a file of one of them, nor open to who reads the lake.
+
+    Args:
+        url: of the warehouse.
+        control: of the control store.
+
+    Raises:
+        WarehouseError: the control store is a file, or in the database of the lake's catalog.
+    """
+    if url is None or not is_shared_lake(url):
+        return
+    if not is_postgres(control):
+        msg = (
+            "several machines may write this lake, and the control store is a file of this one. Next: set LEAT_CONTROL "
+            "to a database of Postgres; `leat move --control env:NEW_CONTROL` moves what is in the file"
+        )
+        raise WarehouseError(msg)
+    if shown_url(read_lake_url(url, "LEAT_WAREHOUSE")[0]) == shown_url(check_postgres_url(control, "LEAT_CONTROL")):
+        msg = (
+            "LEAT_WAREHOUSE and LEAT_CONTROL name one database, and who reads the lake would read the control store as "
+            "well. Next: give each a database of its own"
+        )
+        raise WarehouseError(msg)
+
+
 def retained(url: str) -> timedelta:
     """Return how long a lake retains files that the newest version doesn't have any longer.
 
@@ -40,7 +98,8 @@ def retained(url: str) -> timedelta:
     if match is None:
         msg = (
             "LEAT_WAREHOUSE isn't understood. Next: write ducklake, for a lake in the state folder, or "
-            "ducklake?retain=P7D, where files that were replaced stay for seven days (PT12H: twelve hours)"
+            "ducklake?retain=P7D, where files that were replaced stay for seven days (PT12H: twelve hours), or "
+            "ducklake:postgresql://user:password@host/database?data=s3://bucket/prefix"
         )
         raise WarehouseError(msg)
     if match[1] is None and match[2] is None:

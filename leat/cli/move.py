@@ -16,7 +16,15 @@ from leat.runs.access import Resource, record, require
 from leat.runs.workspace import Workspace
 from leat.security.policy_file import declares_grants
 from leat.sources.settings import remember_secret
-from leat.warehouse.url import check_postgres_url, is_ducklake, is_postgres, passwords_in, shown_url
+from leat.warehouse.url import (
+    check_postgres_url,
+    is_ducklake,
+    is_postgres,
+    is_shared_lake,
+    passwords_in,
+    read_lake_url,
+    shown_url,
+)
 
 _DUCKDB = "duckdb"
 _DUCKLAKE = "ducklake"
@@ -82,13 +90,15 @@ def _move_warehouse(workspace: Workspace, to: str, *, as_json: bool) -> None:
 def _warehouse_url(to: str) -> str | None:
     if to == _DUCKDB:
         return None
-    url = to if is_ducklake(to) else _url(to, f"{_DUCKDB}, {_DUCKLAKE}")
+    url = to if is_ducklake(to) and not is_shared_lake(to) else _url(to, f"{_DUCKDB}, {_DUCKLAKE}")
     return url if is_ducklake(url) else check_postgres_url(url, "the URL of the new warehouse")
 
 
 def _place(url: str | None) -> str:
     if url is None:
         return "DuckDB"
+    if is_shared_lake(url):
+        return f"DuckLake of {shown_url(read_lake_url(url, 'the URL of the new warehouse')[0])}"
     return "DuckLake" if is_ducklake(url) else shown_url(url)
 
 
@@ -127,7 +137,7 @@ def _url(to: str, word: str) -> str:
     if any(passwords_in(to)):
         msg = "a password on the command line can be read by every account. Next: put the URL into a variable: env:NAME"
         raise UsageMistake(msg)
-    if not is_postgres(to) and not to.startswith("sqlite:////"):
+    if not is_postgres(to) and not is_shared_lake(to) and not to.startswith("sqlite:////"):
         msg = f"{to!r} is no place to move to. Next: give {word}, postgresql://user@host/database, or env:NAME"
         raise UsageMistake(msg)
     return to

@@ -52,7 +52,7 @@ def create_tables(session: Session, live: Path) -> None:
     ):
         chosen = ", ".join(names)
         sql = f"SELECT {chosen} FROM hooks._applied WHERE problem {condition}"
-        if session.dialect.swaps_tables:  # readers have the published file
+        if not session.dialect.writers_at_once:  # one machine has all of them, and readers have the published file
             sql += f" UNION ALL SELECT {chosen} FROM ({_unapplied(types, live)}) AS n WHERE problem {condition}"
         session.execute(f"CREATE OR REPLACE VIEW hooks.{quote(view)} AS {sql}")
 

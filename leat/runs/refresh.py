@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from leat.catalog.store import declared_mark
 from leat.pipelines.declare.declaration import Declaration
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from leat.assets.build import ModelResult
 
 _LEDGER = ("violations", "rules")
+_Outcomes = Mapping[str, Sequence[tuple[Any, ...]]]
 _OVERLAPS = 5
 """So often a refresh begins again that another transaction was in the way of."""
 
@@ -53,6 +54,24 @@ class Refreshed:
 
 class _Moved(Exception):
     """Another process has written to the warehouse meanwhile."""
+
+
+class _RuleLost(Exception):
+    """A rule has cost the transaction in which the models were built."""
+
+    def __init__(self, rule: str, why: str) -> None:
+        super().__init__(f"{rule}: {why}")
+        self.rule = rule
+        self.why = why
+
+
+class _Withheld(Exception):
+    """What was built is undone, because a check of severity error failed; what checks and rules said isn't lost."""
+
+    def __init__(self, refreshed: Refreshed, outcomes: _Outcomes) -> None:
+        super().__init__("withheld")
+        self.refreshed = refreshed
+        self.outcomes = outcomes
 
 
 def refresh(
@@ -101,11 +120,16 @@ def _refresh(work: Work) -> Refreshed:
     from leat.assets.materialize import ModelError
     from leat.quality.guard import TransactionLost
 
-    broken, untried = dict(work.missing), dict[str, str]()
+    broken, untried, lost_rules = dict(work.missing), dict[str, str](), dict[str, str]()
     overlapped = 0
     while True:
         try:
-            return _refresh_without(work, broken, untried)
+            return _refresh_without(work, broken, untried, lost_rules)
+        except _Withheld as withheld:
+            with refreshing(work.warehouse) as session:
+                return _store(session, work, withheld.refreshed, withheld.outcomes)
+        except _RuleLost as lost:
+            lost_rules[lost.rule] = lost.why
         except ModelError as error:
             broken[error.model] = str(error)
         except _Moved:  # models that were built here may be older than a load that another process has applied
@@ -120,13 +144,18 @@ def _refresh(work: Work) -> Refreshed:
             untried[lost.subject] = lost.why
 
 
-def _refresh_without(work: Work, broken: Mapping[str, str], untried: Mapping[str, str]) -> Refreshed:
+def _refresh_without(
+    work: Work, broken: Mapping[str, str], untried: Mapping[str, str], lost_rules: Mapping[str, str]
+) -> Refreshed:
     """On Postgres one transaction holds models and rules, so that what blocks can be taken back; see :func:`_settle`.
 
-    On DuckDB a rule that fails may cost its transaction, and what blocks isn't published.
+    On DuckDB a rule that fails may cost its transaction, and what blocks isn't published. On a shared lake one
+    transaction holds both too, and is given up where a rule has cost it or something blocks.
 
     Raises:
         _Moved: another process has changed what the models were built from, before the rules could be run.
+        _RuleLost: a rule has cost the transaction.
+        _Withheld: something blocks, and all is undone.
     """
     from leat.quality.rules import run_rules
 
@@ -137,6 +166,8 @@ def _refresh_without(work: Work, broken: Mapping[str, str], untried: Mapping[str
         if session.dialect.savepoints:
             ruled = run_rules(session, declared.rules, declared.declarations, work.now, stale)
             return _settle(session, before, work, Refreshed(tuple(built), (*checked, *ruled)))
+        if work.warehouse.publication is None:
+            return _rule_at_once(session, work, Refreshed(tuple(built), checked), stale, lost_rules)
         version = version_of(session)
     return _rule(work, built, checked, stale, version)
 
@@ -184,15 +215,45 @@ def _accepted(work: Work, refreshed: Refreshed) -> Refreshed:
 
 def _settle(session: Session, before: Savepoint, work: Work, refreshed: Refreshed) -> Refreshed:
     """Take the models back if a check of severity error failed, but not the outcomes: the ledger of this run."""
-    from leat.catalog.describe import describe
-    from leat.quality.audit import store_model_results
-
     refreshed = _accepted(work, refreshed)
     if not refreshed.blocks:
         _note(session, work, refreshed)
         return refreshed
-    outcomes = {table: state.read_rows(session, table) for table in _LEDGER}
+    outcomes = _outcomes(session)
     before.undo()
+    return _store(session, work, refreshed, outcomes)
+
+
+def _rule_at_once(
+    session: Session, work: Work, built: Refreshed, stale: Mapping[str, str], lost_rules: Mapping[str, str]
+) -> Refreshed:
+    """Run the rules in the transaction that built the models; no part of it can be undone alone."""
+    from leat.quality.guard import TransactionLost
+    from leat.quality.rules import run_rules
+
+    declared = work.described
+    try:
+        ruled = run_rules(session, declared.rules, declared.declarations, work.now, stale, lost_rules)
+    except TransactionLost as lost:
+        if not lost.subject or lost.subject in lost_rules:
+            raise
+        raise _RuleLost(lost.subject, lost.why) from lost
+    refreshed = _accepted(work, replace(built, checks=(*built.checks, *ruled)))
+    if refreshed.blocks:
+        raise _Withheld(refreshed, _outcomes(session))
+    _note(session, work, refreshed)
+    return refreshed
+
+
+def _outcomes(session: Session) -> _Outcomes:
+    return {table: state.read_rows(session, table) for table in _LEDGER}
+
+
+def _store(session: Session, work: Work, refreshed: Refreshed, outcomes: _Outcomes) -> Refreshed:
+    """Store what checks and rules have said of models that are taken back."""
+    from leat.catalog.describe import describe
+    from leat.quality.audit import store_model_results
+
     state.create_tables(session)
     for table, rows in outcomes.items():
         state.replace_rows(session, table, rows)

@@ -22,6 +22,7 @@ from leat.security.policy_file import declares_grants
 from leat.sources.settings import redact
 from leat.warehouse.connect import open_warehouse
 from leat.warehouse.session import Warehouse
+from leat.warehouse.url import check_control_of_lake
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -114,8 +115,10 @@ class Workspace:
         """The warehouse; nothing is opened before it is used.
 
         Raises:
-            WarehouseError: ``LEAT_WAREHOUSE_ENCRYPTION`` says nothing that leat understands.
+            WarehouseError: ``LEAT_WAREHOUSE_ENCRYPTION`` says nothing that leat understands, or several machines may
+                write the warehouse, and the control store is a file of this one.
         """
+        check_control_of_lake(self.project.warehouse_url, self.project.control_url)
         encryption = file_encryption(self.project)
         warehouse = open_warehouse(self.project.warehouse_url, self.project.state, encryption)
         if declares_grants(self.project):

@@ -32,7 +32,7 @@ from leat.sources.driver import (
     source_names,
 )
 from leat.sources.settings import remember_secret, store_secrets_in
-from leat.warehouse.url import is_postgres, passwords_in
+from leat.warehouse.url import is_postgres, is_shared_lake, passwords_in
 
 if TYPE_CHECKING:
     from leat.sources.http.budget import Shared
@@ -70,6 +70,10 @@ def open_project(folder: Path) -> Project:
     for url in (warehouse_url, control_url):
         for password in passwords_in(url or ""):
             remember_secret(password)
+    if is_shared_lake(warehouse_url or ""):
+        for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):  # of the store that has its files
+            if os.environ.get(name):
+                remember_secret(os.environ[name])
     project = Project(folder, state, warehouse_url, control_url, os.environ.get("LEAT_WAREHOUSE_ENCRYPTION", ""))
     store_secrets_in(folder, ProjectSecrets(project))
     if is_postgres(control_url):

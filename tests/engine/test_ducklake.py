@@ -185,7 +185,7 @@ def test_a_reader_of_leat_query_reads_nothing_else(lake: Warehouse, tmp_path: Pa
 def test_what_a_lake_can_not_do_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WarehouseError, match="a DuckLake warehouse has no encrypted files"):
         open_warehouse("ducklake", tmp_path, FileEncryption(wanted=True, keys=lambda: ["0" * 64]))
-    for wrong in ("ducklake:postgres://host/db", "ducklake?retain=1", "ducklakes"):
+    for wrong in ("ducklake:mysql://host/db", "ducklake?retain=1", "ducklakes"):
         with pytest.raises(WarehouseError, match="write ducklake, for a lake in the state folder"):
             open_warehouse(wrong, tmp_path)
     assert retained("ducklake?retain=P7D") == timedelta(days=7)

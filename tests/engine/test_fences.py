@@ -1,4 +1,6 @@
-"""Runs on several machines into one Postgres: frozen, killed and cut off at any moment, each fence applies once.
+"""Runs on several machines into one warehouse: frozen, killed and cut off at any moment, each fence applies once.
+
+It is in Postgres, or it is a lake whose catalog is there.
 
 Each worker is a process with a state folder of its own, as if on a machine of its own.
 """
@@ -27,11 +29,13 @@ from leat.pipelines.load.results import CheckResult
 from leat.pipelines.load.run import run_integration
 from leat.pipelines.load.writing import refreshing, writing
 from leat.warehouse.connect import open_warehouse
+from leat.warehouse.ducklake.shared import SharedLake
 from leat.warehouse.lease import Fenced, Lease
 from leat.warehouse.postgres.leases import Leases
 from leat.warehouse.postgres.warehouse import PostgresWarehouse
 from leat.warehouse.session import Busy, Session
 from tests.kit.child import CONTEXT, result_of, run_to_end, start_run, wait_until
+from tests.kit.engines import shared_lake
 from tests.kit.project import Tally, delete, labels, row, rows
 
 LASTS = 0.6
@@ -43,6 +47,7 @@ class Shared:
     """A warehouse, and projects on machines of their own that load the same integration into it."""
 
     folder: Path
+    server: str
     url: str
     first: Tally = field(init=False)
     lines: int = 0
@@ -72,19 +77,19 @@ class Shared:
 
     def check(self) -> None:
         """Check that nothing is lost or there twice, in the table and in its history."""
+        query = self.first.query
         assert labels(self.first, "fed") == self.expected()
-        loads = self.ask("SELECT count(*), count(DISTINCT load_id) FROM leat.loads")[0]
+        loads = query("SELECT count(*), count(DISTINCT load_id) FROM leat.loads")[0]
         assert loads[0] == loads[1]
-        written = self.ask(
-            "SELECT label, count(*) FROM tally.fed_history WHERE id = 0 GROUP BY label HAVING count(*) > 1"
-        )
+        written = query("SELECT label, count(*) FROM tally.fed_history WHERE id = 0 GROUP BY label HAVING count(*) > 1")
         assert written == []
-        open_ = self.ask("SELECT id FROM tally.fed_history WHERE valid_to IS NULL GROUP BY id HAVING count(*) > 1")
+        open_ = query("SELECT id FROM tally.fed_history WHERE valid_to IS NULL GROUP BY id HAVING count(*) > 1")
         assert open_ == []
-        assert self.ask("SELECT max((cursor->>'line')::int) FROM leat.cursors") == [(self.lines,)]
+        assert query("SELECT max(CAST(cursor->>'line' AS INTEGER)) FROM leat.cursors") == [(self.lines,)]
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
-        connection = psycopg2.connect(self.url)
+        """Ask the server, which has the locks."""
+        connection = psycopg2.connect(self.server)
         try:
             connection.autocommit = True
             cursor = connection.cursor()
@@ -96,7 +101,13 @@ class Shared:
 
 @pytest.fixture
 def shared(tmp_path: Path, postgres_url: str) -> Shared:
-    return Shared(tmp_path, postgres_url)
+    return Shared(tmp_path, postgres_url, postgres_url)
+
+
+@pytest.fixture(params=["postgres", "lake"])
+def either(request: pytest.FixtureRequest, tmp_path: Path, postgres_url: str) -> Shared:
+    lake = request.param == "lake"
+    return Shared(tmp_path, postgres_url, shared_lake(postgres_url, tmp_path / "files") if lake else postgres_url)
 
 
 def begin(tally: Tally, stop: str = "") -> tuple[Any, Connection]:
@@ -123,7 +134,7 @@ def _run(tally: Tally, stop: str, answer: Connection) -> None:
         if stop:
             sys.addaudithook(hook)
     short(engine)
-    engine.warehouse.frozen = 1.5  # type: ignore[attr-defined]
+    server_of(engine).frozen = 1.5
     answer.send(asdict(run_integration(engine, "tally", Request())))
     answer.close()
 
@@ -141,8 +152,14 @@ def _once(action: Callable[[], None]) -> Callable[[], None]:
 
 def short(engine: Engine) -> None:
     """Let leases last shortly."""
-    assert isinstance(engine.warehouse, PostgresWarehouse)
-    engine.warehouse.leases.lasts = LASTS
+    server_of(engine).leases.lasts = LASTS
+
+
+def server_of(engine: Engine) -> PostgresWarehouse:
+    warehouse = engine.warehouse
+    server = warehouse.server if isinstance(warehouse, SharedLake) else warehouse
+    assert isinstance(server, PostgresWarehouse)
+    return server
 
 
 def is_stopped(pid: int) -> bool:
@@ -156,40 +173,40 @@ def is_stopped(pid: int) -> bool:
         "in landed",
         "in applying",
         '"cursors"',
-        "COPY",
+        "COPY|INSERT INTO .tally.\\..fed",
         "in checking",
         "COMMIT",
         "in applied",
     ],
 )
-def test_a_run_that_was_frozen_past_its_lease_fails_and_the_other_applies(shared: Shared, where: str) -> None:
-    shared.add()
-    assert shared.first.run().status == "loaded"
-    shared.add()
-    process, answer = begin(shared.first, where)
+def test_a_run_that_was_frozen_past_its_lease_fails_and_the_other_applies(either: Shared, where: str) -> None:
+    either.add()
+    assert either.first.run().status == "loaded"
+    either.add()
+    process, answer = begin(either.first, where)
     wait_until(lambda: is_stopped(process.pid))
-    (fence,) = shared.ask("SELECT fence FROM leat_locks.leases WHERE name = 'tally'")[0]
-    shared.add()
-    other = run_to_end(shared.machine("second"))  # it waits as long as the lease lasts
+    (fence,) = either.ask("SELECT fence FROM leat_locks.leases WHERE name = 'tally'")[0]
+    either.add()
+    other = run_to_end(either.machine("second"))  # it waits as long as the lease lasts
     assert other is not None
     assert (other["status"], other["error"]) == ("loaded", None)
-    assert shared.ask("SELECT fence FROM leat_locks.leases WHERE name = 'tally'") == [(fence + 1,)]
+    assert either.ask("SELECT fence FROM leat_locks.leases WHERE name = 'tally'") == [(fence + 1,)]
     os.kill(process.pid, signal.SIGCONT)
     frozen = result_of(process, answer)
     assert frozen is not None
     assert frozen["status"] == "failed"
     assert frozen["error_type"] == "Fenced" or "terminat" in frozen["error"] or "closed" in frozen["error"], frozen
-    assert shared.first.run().status in ("loaded", "nothing_new")
-    shared.check()
-    assert shared.ask("SELECT count(*) FROM leat.loads") == [(3 if where == "in applied" else 2,)]
+    assert either.first.run().status in ("loaded", "nothing_new")
+    either.check()
+    assert either.first.query("SELECT count(*) FROM leat.loads") == [(3 if where == "in applied" else 2,)]
 
 
-def test_workers_that_are_killed_frozen_and_cut_off_at_random_lose_nothing(shared: Shared) -> None:
+def test_workers_that_are_killed_frozen_and_cut_off_at_random_lose_nothing(either: Shared) -> None:
     """Four processes on two machines; a line is added whenever one has ended."""
     chance = random.Random(14)  # noqa: S311 - which faults, not a secret
-    machines = [shared.first, shared.machine("second")]
-    shared.add()
-    assert shared.first.run().status == "loaded"
+    machines = [either.first, either.machine("second")]
+    either.add()
+    assert either.first.run().status == "loaded"
     running: list[tuple[Any, Connection, Tally]] = []
     frozen: list[tuple[float, int]] = []
     ended = {"loaded": 0, "failed": 0, "killed": 0, "busy": 0, "nothing_new": 0}
@@ -202,7 +219,7 @@ def test_workers_that_are_killed_frozen_and_cut_off_at_random_lose_nothing(share
         fault = chance.choice(["kill", "freeze", "terminate"])
         process = chance.choice(running)[0]
         if fault == "terminate":
-            shared.ask(
+            either.ask(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'leat' AND "
                 "datname = current_database() ORDER BY random() LIMIT 1"
             )
@@ -220,36 +237,36 @@ def test_workers_that_are_killed_frozen_and_cut_off_at_random_lose_nothing(share
             running.remove(each)
             result = result_of(each[0], each[1])
             ended["killed" if result is None else result["status"]] += 1
-            shared.add()
+            either.add()
     for _, pid in frozen:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
     for process, answer, _ in running:
         result_of(process, answer)
-    wait_until(lambda: shared.first.run().status == "nothing_new")
-    shared.check()
-    loads = shared.ask("SELECT count(*) FROM leat.loads")[0][0]
-    (fences,) = shared.ask("SELECT fence FROM leat_locks.leases WHERE name = 'tally'")[0]
+    wait_until(lambda: either.first.run().status == "nothing_new")
+    either.check()
+    loads = either.first.query("SELECT count(*) FROM leat.loads")[0][0]
+    (fences,) = either.ask("SELECT fence FROM leat_locks.leases WHERE name = 'tally'")[0]
     assert loads <= fences
     assert ended["loaded"] <= loads
 
 
-def test_who_is_frozen_inside_its_apply_holds_its_locks_for_a_while_only(shared: Shared) -> None:
+def test_who_is_frozen_inside_its_apply_holds_its_locks_for_a_while_only(either: Shared) -> None:
     """Although nobody takes the lease over: whoever wants to write something else waits for the same locks."""
-    shared.add()
-    assert shared.first.run().status == "loaded"
-    shared.add()
-    process, answer = begin(shared.first, "in checking")
+    either.add()
+    assert either.first.run().status == "loaded"
+    either.add()
+    process, answer = begin(either.first, "in checking")
     wait_until(lambda: is_stopped(process.pid))
-    warehouse = shared.first.engine().warehouse
+    warehouse = either.first.engine().warehouse
     with warehouse.transaction():
         assert is_stopped(process.pid)
     os.kill(process.pid, signal.SIGCONT)
     frozen = result_of(process, answer)
     assert frozen is not None
     assert (frozen["status"], frozen["error_type"]) == ("failed", "Unreachable")
-    assert shared.first.run().status == "loaded"
-    shared.check()
+    assert either.first.run().status == "loaded"
+    either.check()
 
 
 def test_a_load_that_another_transaction_is_in_the_way_of_is_applied_again(shared: Shared) -> None:
@@ -262,7 +279,7 @@ def test_a_load_that_another_transaction_is_in_the_way_of_is_applied_again(share
         tries.append(1)
         if len(tries) == 1:
             session.execute("SET LOCAL deadlock_timeout = '20ms'")
-            with psycopg2.connect(shared.url) as other, other.cursor() as cursor:
+            with psycopg2.connect(shared.server) as other, other.cursor() as cursor:
                 cursor.execute("LOCK TABLE leat.rules")
                 waiting = threading.Thread(target=cursor.execute, args=("LOCK TABLE tally.fed",))
                 waiting.start()
@@ -310,17 +327,17 @@ def _second(tally: Tally) -> None:
     script.write_text("")
 
 
-def test_two_integrations_apply_at_the_same_time_and_models_are_built_meanwhile(shared: Shared) -> None:
-    tally = shared.first
-    shared.add()
+def test_two_integrations_apply_at_the_same_time_and_models_are_built_meanwhile(either: Shared) -> None:
+    tally = either.first
+    either.add()
     assert tally.run().status == "loaded"
     _second(tally)
     (tally.folder / "second.jsonl").write_text('[{"do": "rows", "stream": "fed", "rows": [{"shelf": "a", "id": 1}]}]\n')
-    shared.add()
+    either.add()
     seen: list[Any] = []
 
     def meanwhile(_name: str, phase: str) -> None:
-        if phase == "checking":  # inside the transaction of the apply
+        if phase == "checking" and not seen:  # inside the transaction of the apply, which a lake may do once more
             with refreshing(tally.engine().warehouse) as derived:
                 before = derived.execute("SELECT count(*) FROM leat.loads")
                 seen.append(run_to_end(tally, name="second"))
@@ -337,29 +354,29 @@ def test_two_integrations_apply_at_the_same_time_and_models_are_built_meanwhile(
     ]
 
 
-def test_the_very_first_loads_of_several_processes_make_the_tables_once(shared: Shared) -> None:
-    shared.add()
-    _second(shared.first)
-    (shared.first.folder / "second.jsonl").write_text(shared.first.script.read_text())
-    started = [start_run(shared.first, name=name) for name in ("tally", "second")]
+def test_the_very_first_loads_of_several_processes_make_the_tables_once(either: Shared) -> None:
+    either.add()
+    _second(either.first)
+    (either.first.folder / "second.jsonl").write_text(either.first.script.read_text())
+    started = [start_run(either.first, name=name) for name in ("tally", "second")]
     results = [result_of(*each) for each in started]
     assert [result and (result["status"], result["error"]) for result in results] == [("loaded", None)] * 2
 
 
-def test_a_transaction_of_the_whole_warehouse_is_alone(shared: Shared) -> None:
-    shared.add()
-    assert shared.first.run().status == "loaded"
-    warehouse = shared.first.engine().warehouse
+def test_a_transaction_of_the_whole_warehouse_is_alone(either: Shared) -> None:
+    either.add()
+    assert either.first.run().status == "loaded"
+    warehouse = either.first.engine().warehouse
     order: list[str] = []
 
     def alone() -> None:
         with warehouse.transaction():
             order.append("alone")
 
-    with writing(warehouse, "tally"), refreshing(warehouse):
+    with warehouse.exclusive("tally") as lease, writing(warehouse, "tally", lease), refreshing(warehouse):
         thread = threading.Thread(target=alone)
         thread.start()
-        wait_until(lambda: bool(shared.ask("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")))
+        wait_until(lambda: bool(either.ask("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")))
         order.append("others")
     thread.join()
     assert order == ["others", "alone"]

@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 
 from leat.pipelines.load.landing import SMALL
 from leat.warehouse.connect import open_warehouse
 from tests.kit.child import HALF_A_COPY, Point, Reader, run_to_end
 from tests.kit.databases import NewDatabase
-from tests.kit.engines import ENGINES, is_server
+from tests.kit.engines import EMBEDDED, ENGINES, catalog_of, is_server, shared_lake
 from tests.kit.examples import number_of
 from tests.kit.project import Tally, delete, full_scan, row, rows
 
@@ -84,7 +85,14 @@ OF_THE_LAKE = [
     Point("audit", "os.utime .draft"),
     Point("audit", "os.rename .draft"),
 ]
-EMBEDDED = {"duckdb": None, "ducklake": "ducklake"}
+OF_THE_SHARED_LAKE = [
+    Point("observe", "landed"),
+    Point("observe", "checking"),
+    Point("sql", 'INSERT INTO "tally"."fed"'),
+    Point("sql", "ducklake_set_commit_message"),
+    Point("sql", "COMMIT"),
+    Point("observe", "applied"),
+]
 
 
 def size(generation: int) -> int:
@@ -111,6 +119,21 @@ def expected(generation: int) -> list[tuple[Any, ...]]:
     ]  # fmt: skip
 
 
+def url_of(engine: str, folder: Path, new_database: NewDatabase, copied: str | None = None) -> str | None:
+    """Return the warehouse of a project: empty, or a copy of another one whose files are in the folder already."""
+    if engine in EMBEDDED:
+        return EMBEDDED[engine]
+    database = new_database(None if copied is None else catalog_of(copied))
+    if engine == "postgres":
+        return database
+    files = folder / "files"
+    if copied is not None:
+        with psycopg2.connect(database) as moved, moved.cursor() as cursor:
+            cursor.execute("UPDATE ducklake_metadata SET value = %s WHERE key = 'data_path'", (f"{files}/",))
+        moved.close()
+    return shared_lake(database, files)
+
+
 FirstGeneration = Callable[[Path, str], Tally]
 
 
@@ -121,13 +144,12 @@ def first_generation(tmp_path_factory: pytest.TempPathFactory, new_database: New
 
     def copy(folder: Path, engine: str) -> Tally:
         if engine not in made:
-            url = new_database() if engine == "postgres" else EMBEDDED[engine]
-            made[engine] = declared(Tally(tmp_path_factory.mktemp("generation"), url))
+            where = tmp_path_factory.mktemp("generation")
+            made[engine] = declared(Tally(where, url_of(engine, where, new_database)))
             add_generation(made[engine])
             loaded(made[engine])
         shutil.copytree(made[engine].folder, folder, dirs_exist_ok=True)
-        url = new_database(copy_of=made[engine].warehouse_url) if engine == "postgres" else EMBEDDED[engine]
-        return declared(Tally(folder, url))
+        return declared(Tally(folder, url_of(engine, folder, new_database, made[engine].warehouse_url)))
 
     return copy
 
@@ -140,7 +162,7 @@ def begun(
     tally = first_generation(tmp_path, request.param)
     yield tally
     if is_server(tally.warehouse_url):
-        new_database.drop(str(tally.warehouse_url))
+        new_database.drop(catalog_of(str(tally.warehouse_url)))
 
 
 def declared(tally: Tally) -> Tally:
@@ -189,6 +211,11 @@ def test_killed_while_files_are_written(tmp_path: Path, first_generation: FirstG
 @pytest.mark.parametrize("point", OF_THE_LAKE, ids=str)
 def test_killed_while_a_lake_is_written(tmp_path: Path, first_generation: FirstGeneration, point: Point) -> None:
     killed_at(first_generation(tmp_path, "ducklake"), point)
+
+
+@pytest.mark.parametrize("point", OF_THE_SHARED_LAKE, ids=str)
+def test_killed_while_a_shared_lake_is_written(tmp_path: Path, first_generation: FirstGeneration, point: Point) -> None:
+    killed_at(first_generation(tmp_path, "shared"), point)
 
 
 @pytest.mark.parametrize("point", [*LANDING, Point("audit", "os.rmdir landing", 3)], ids=str)

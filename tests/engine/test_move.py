@@ -40,6 +40,7 @@ from leat.warehouse.session import Busy, Session, WarehouseError, quote
 from tests.kit.child import CONTEXT
 from tests.kit.command import Leat, differs, documented_json, tally_project, then
 from tests.kit.databases import NewDatabase
+from tests.kit.engines import shared_lake
 from tests.kit.examples import examples
 from tests.kit.project import delete, row, rows
 
@@ -165,6 +166,27 @@ def test_between_the_three_and_everything_is_equal(loaded: Leat, postgres_url: s
         assert [fetched(new, sql) for sql in ASKED] == before
         assert "nothing new" in new("run").stdout
     assert checksums[1:] == checksums[:-1]
+
+
+def test_to_a_lake_of_several_machines_and_back(loaded: Leat, new_database: NewDatabase) -> None:
+    before = [fetched(loaded, sql) for sql in ASKED]
+    url, control = shared_lake(new_database(), loaded.folder / "files"), new_database()
+    refused = loaded("move", "env:NEW", NEW=url)
+    assert refused.returncode != 0
+    assert "the control store is a file of this one" in " ".join(refused.stderr.split())
+    assert loaded("move", "--control", "env:NEW", NEW=control).returncode == 0
+    there = replace(loaded, variables={"LEAT_CONTROL": control}).json("move", "env:NEW", NEW=url)
+    lake = replace(loaded, variables={"LEAT_CONTROL": control, "LEAT_WAREHOUSE": url})
+    assert [fetched(lake, sql) for sql in ASKED] == before
+    assert "nothing new" in lake("run").stdout
+    (loaded.folder / ".leat" / "writer").rename(loaded.folder / "writer-before-the-lake")
+    back = lake.json("move", "duckdb")
+    compared = [
+        {each["table"]: each for each in moved["tables"] if each["table"].startswith(("tally.", "analytics."))}
+        for moved in (there, back)
+    ]
+    assert compared[0] == compared[1]
+    assert [fetched(loaded, sql) for sql in ASKED] == before
 
 
 def _move_until(folder: Path, env: dict[str, str], url: str | None, pattern: str, nth: int) -> None:

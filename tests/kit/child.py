@@ -25,6 +25,7 @@ from leat.sources.driver import load_driver
 from leat.sources.events import Event
 from leat.warehouse.publication import publish_version
 from leat.warehouse.session import WarehouseError
+from leat.warehouse.url import is_shared_lake, read_lake_url
 from tests.kit.engines import is_server
 from tests.kit.project import Tally
 
@@ -249,7 +250,10 @@ class Reader:
 
 def _read(url: str | None, path: Path, sql: str, pipe: Connection) -> None:
     polls, answers, errors = 0, [], []
-    ask = _ask_postgres(str(url)) if is_server(url) else _ask_lake(path) if url else _ask_duckdb(path)
+    if url is not None and is_shared_lake(url):
+        ask = _ask_shared_lake(url)
+    else:
+        ask = _ask_postgres(str(url)) if is_server(url) else _ask_lake(path) if url else _ask_duckdb(path)
     enough = False
     while not enough:
         enough = pipe.poll(POLL if polls else 0)  # then it looks once more
@@ -294,6 +298,15 @@ def _ask_lake(path: Path) -> Callable[[str], Any]:
     connection.execute("SET threads = 1")
     form.attach(connection, path.parent / form.published, "warehouse", read_only=True)
     connection.execute("USE warehouse")
+    return lambda sql: connection.execute(sql).fetchall()
+
+
+def _ask_shared_lake(url: str) -> Callable[[str], Any]:
+    """Return a function that reads the lake, by one connection that sees each commit."""
+    from leat.warehouse.ducklake.attach import SharedCatalog
+
+    connection = SharedCatalog(*read_lake_url(url, "the URL")).connect(read_only=True)
+    connection.execute("SET threads = 1")
     return lambda sql: connection.execute(sql).fetchall()
 
 

@@ -29,7 +29,7 @@ _EFFECTS = re.compile(
 
 @contextlib.contextmanager
 def answered(
-    connection: duckdb.DuckDBPyConnection, folder: Path, sql: str, limits: Limits, readable: Sequence[Path]
+    connection: duckdb.DuckDBPyConnection, folder: Path, sql: str, limits: Limits, readable: Sequence[Path | str]
 ) -> Iterator[Answer]:
     """Run one query on a connection of its own.
 
@@ -82,7 +82,7 @@ def _checked(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
     return sql
 
 
-def _lock(connection: duckdb.DuckDBPyConnection, spill: Path, readable: Sequence[Path], limits: Limits) -> None:
+def _lock(connection: duckdb.DuckDBPyConnection, spill: Path, readable: Sequence[Path | str], limits: Limits) -> None:
     allowed = ", ".join(literal(f"{folder}/") for folder in readable)
     for setting, value in (
         ("memory_limit", f"'{limits.memory // 1000}KB'"),

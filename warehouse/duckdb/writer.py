@@ -121,7 +121,7 @@ def _attached(path: Path, form: FileForm, *, read_only: bool) -> duckdb.DuckDBPy
     return connection
 
 
-def confine(connection: duckdb.DuckDBPyConnection, spilled: Path) -> None:
+def confine(connection: duckdb.DuckDBPyConnection, spilled: Path, *more: str) -> None:
     """Put other files and the network out of reach of every query, for good.
 
     Only the state folder is read and written, and no extension can be loaded. A second connection of this process to
@@ -130,6 +130,7 @@ def confine(connection: duckdb.DuckDBPyConnection, spilled: Path) -> None:
     Args:
         connection: of the warehouse.
         spilled: the folder for what doesn't fit into memory, two levels below the state folder.
+        more: what else may be read and written, with a slash at the end.
     """
     is_open = connection.execute("SELECT current_setting('enable_external_access')").fetchone()
     if is_open is None or is_open[0]:
@@ -137,7 +138,7 @@ def confine(connection: duckdb.DuckDBPyConnection, spilled: Path) -> None:
         connection.execute(f"SET temp_directory = {literal(str(spilled))}")
         connection.execute("SET autoinstall_known_extensions = false")
         connection.execute("SET autoload_known_extensions = false")
-        connection.execute(f"SET allowed_directories = [{literal(f'{state}/')}]")
+        connection.execute(f"SET allowed_directories = [{', '.join(map(literal, (f'{state}/', *more)))}]")
         connection.execute("SET enable_external_access = false")
 
 

@@ -92,4 +92,11 @@ class DuckLakeDialect:
         return DUCKDB.drop_past(function)
 
 
+class SharedLakeDialect(DuckLakeDialect):
+    """The same where several machines write."""
+
+    writers_at_once = True
+
+
 DUCKLAKE = DuckLakeDialect()
+SHARED_LAKE = SharedLakeDialect()

@@ -11,13 +11,19 @@ import sqlite3
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from leat.warehouse.duckdb.rewrite import FROM_SCRATCH
 from leat.warehouse.duckdb.session import DuckDBSession
 from leat.warehouse.duckdb.writer import WriterFile
-from leat.warehouse.session import execute_all, literal
+from leat.warehouse.ducklake.guard import TIDIED
+from leat.warehouse.session import Session, execute_all, literal
+
+if TYPE_CHECKING:
+    from leat.warehouse.postgres.warehouse import PostgresWarehouse
 
 _READERS = "readers"
+_REMOVED = ("cleanup_old_files", "delete_orphaned_files")
 _OFTEN = 24
 """So many times within the time that is retained."""
 _A_QUARTER = 0.25
@@ -60,8 +66,7 @@ def tidy_lake(writer: WriterFile, retain: timedelta, *, at_once: bool) -> bool:
     now = datetime.now(UTC)
     before = now if at_once else now - retain
     compacted = () if at_once else (*_compact(_A_QUARTER), _expire(before))
-    removed = ("cleanup_old_files", "delete_orphaned_files")
-    _run(writer, (*compacted, *(_call(function, before) for function in removed)))
+    _run(writer, (*compacted, *(_call(function, before) for function in _REMOVED)))
     with contextlib.closing(sqlite3.connect(writer.path)) as catalog:
         catalog.execute("VACUUM")  # SQLite doesn't erase what it frees, and small loads are rows of the catalog
     for link in (writer.path.parent / _READERS).glob("*.sqlite"):
@@ -69,6 +74,39 @@ def tidy_lake(writer: WriterFile, retain: timedelta, *, at_once: bool) -> bool:
             link.unlink()
     mark.touch(mode=0o600)
     return True
+
+
+def is_due(server: PostgresWarehouse, retain: timedelta) -> bool:
+    """Return whether a shared lake is to be tidied by this process; for the others it then isn't due any longer."""
+    often = retain.total_seconds() / _OFTEN
+    with server.connected() as connection:
+        due = connection.exec_driver_sql(
+            f"UPDATE {TIDIED} SET at = now() WHERE at < now() - make_interval(secs => {often})"
+        )
+        connection.commit()
+        return due.rowcount == 1
+
+
+def tidy_shared(session: Session, retain: timedelta) -> None:
+    """Do what :func:`tidy_lake` does; nobody else writes meanwhile.
+
+    Args:
+        session: of a connection without an open transaction.
+        retain: how long earlier versions stay, and files that no version has any longer.
+    """
+    before = datetime.now(UTC) - retain
+    execute_all(session, (*_compact(_A_QUARTER), _expire(before), *(_call(each, before) for each in _REMOVED)))
+
+
+def forget(session: Session) -> None:
+    """Write all files again that have deleted rows, and remove the old ones and all earlier versions at once."""
+    execute_all(session, _compact(0))
+    *earlier, _ = sorted(
+        number for (number,) in session.execute("SELECT snapshot_id FROM ducklake_snapshots('warehouse')")
+    )
+    if earlier:
+        session.execute(f"CALL ducklake_expire_snapshots('warehouse', versions => {earlier})")
+    execute_all(session, (f"CALL ducklake_{each}('warehouse', cleanup_all => true)" for each in _REMOVED))
 
 
 def _is_due(mark: Path, retain: timedelta) -> bool:

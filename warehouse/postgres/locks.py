@@ -60,14 +60,19 @@ def take_locks(connection: sqlalchemy.Connection, schemas: Sequence[str], *, one
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({advisory_key('schema', name)})")
 
 
+def fence_key(schema: str, fence: int) -> int:
+    """Return the number of the lock by which others see who works for a lease."""
+    return advisory_key("fence", f"{schema} {fence}")
+
+
 def show_fence(connection: sqlalchemy.Connection, schema: str, fence: int) -> None:
     """Let others see, as a lock that nobody waits for, which process of the server works for a lease."""
-    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({advisory_key('fence', f'{schema} {fence}')})")
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({fence_key(schema, fence)})")
 
 
 def end_transactions(connection: sqlalchemy.Connection, schema: str, fence: int) -> None:
     """End the transactions that work for a lease which has run out: their process is frozen, cut off or dead."""
-    key = advisory_key("fence", f"{schema} {fence}") & (2**64 - 1)
+    key = fence_key(schema, fence) & (2**64 - 1)
     connection.exec_driver_sql(
         "SELECT pg_terminate_backend(pid, 2000) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
         "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid <> pg_backend_pid() "

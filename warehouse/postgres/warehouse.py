@@ -64,7 +64,7 @@ class PostgresWarehouse:
     _has_locks: bool = False
 
     def __post_init__(self) -> None:
-        self.leases = Leases(self._connected)
+        self.leases = Leases(self.connected)
 
     @property
     def _engine(self) -> sqlalchemy.Engine:
@@ -90,7 +90,13 @@ class PostgresWarehouse:
         return self._made[0]
 
     @contextlib.contextmanager
-    def _connected(self) -> Iterator[sqlalchemy.Connection]:
+    def connected(self) -> Iterator[sqlalchemy.Connection]:
+        """Open a connection in a transaction, which ends with the block and is rolled back unless it was committed.
+
+        Raises:
+            Unreachable: the server doesn't answer.
+            Overlapped: another transaction was in the way.
+        """
         import psycopg2
         import sqlalchemy
 
@@ -142,7 +148,7 @@ class PostgresWarehouse:
     @contextlib.contextmanager
     def transaction(self, *schemas: str, one_moment: bool = False, lease: Lease | None = None) -> Iterator[Session]:
         """Open a writing transaction; those that write the same wait for it."""
-        with self._connected() as connection:
+        with self.connected() as connection:
             self._make_locks(connection)
             level = "REPEATABLE READ" if one_moment else "READ COMMITTED"
             connection = connection.execution_options(isolation_level=level)  # noqa: PLW2901 - it is the same one
@@ -173,7 +179,7 @@ class PostgresWarehouse:
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[Session]:
         """Open a read-only transaction that sees one moment."""
-        with self._connected() as connection:
+        with self.connected() as connection:
             reading = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             yield PostgresSession(reading)
             reading.rollback()
@@ -184,7 +190,7 @@ class PostgresWarehouse:
 
         It sees what is committed when it has the lock, which a snapshot of before would hide.
         """
-        with self._connected() as connection:
+        with self.connected() as connection:
             self._make_locks(connection)
             session = PostgresSession(connection.execution_options(postgresql_readonly=True))
             session.execute(f"SET LOCAL lock_timeout = '{round(wait * 1000)}ms'")
@@ -195,7 +201,7 @@ class PostgresWarehouse:
     @contextlib.contextmanager
     def published(self) -> Iterator[PostgresSession]:
         """Open a read-only transaction: what is committed is published."""
-        with self._connected() as connection:
+        with self.connected() as connection:
             reading = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             try:
                 yield PostgresSession(reading)
@@ -231,7 +237,7 @@ class PostgresWarehouse:
 
     def compact(self, tables: Sequence[str]) -> None:
         """Write tables and their indexes again; each is locked meanwhile."""
-        with self._connected() as connection:
+        with self.connected() as connection:
             alone = connection.execution_options(isolation_level="AUTOCOMMIT")
             for table in tables:
                 alone.exec_driver_sql(f"VACUUM (FULL, ANALYZE) {table}")
@@ -243,7 +249,7 @@ class PostgresWarehouse:
 
     def waiting_writers(self) -> int:
         """Return how many transactions wait for an advisory lock or a table of this database."""
-        with self._connected() as connection:
+        with self.connected() as connection:
             rows = connection.exec_driver_sql(
                 "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted AND locktype IN ('advisory', 'relation') "
                 "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
@@ -253,7 +259,7 @@ class PostgresWarehouse:
     @contextlib.contextmanager
     def exclusive(self, name: str, wait: float | None = None) -> Iterator[Lease]:
         """Hold a lease, so that it works across machines too."""
-        with self._connected() as connection:
+        with self.connected() as connection:
             self._make_locks(connection)
         with self.leases.hold(name, wait) as lease:
             yield lease

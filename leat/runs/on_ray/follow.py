@@ -210,13 +210,14 @@ def leases_of(workspace: Workspace) -> Leases:
     Raises:
         RayError: its warehouse or its control store are files of this machine.
     """
+    from leat.warehouse.ducklake.shared import SharedLake
     from leat.warehouse.postgres.warehouse import PostgresWarehouse
     from leat.warehouse.url import is_postgres
 
     warehouse = workspace.warehouse
-    if isinstance(warehouse, PostgresWarehouse) and is_postgres(workspace.project.control_url):
+    if isinstance(warehouse, PostgresWarehouse | SharedLake) and is_postgres(workspace.project.control_url):
         return warehouse.leases
-    what = "control store" if isinstance(warehouse, PostgresWarehouse) else "warehouse"
+    what = "control store" if isinstance(warehouse, PostgresWarehouse | SharedLake) else "warehouse"
     option = " --control env:NEW_CONTROL" if what == "control store" else " env:NEW_WAREHOUSE"
     msg = (
         f"--on: the {what} of this project is a file of this machine, which the machines of the cluster don't see. "
