@@ -21,7 +21,7 @@ from leat.warehouse.connect import open_warehouse
 from leat.warehouse.postgres.warehouse import PostgresWarehouse
 from leat.warehouse.session import Session
 from tests.kit.changing import START, World
-from tests.kit.engines import ENGINES
+from tests.kit.engines import EMBEDDED, ENGINES
 from tests.kit.examples import examples
 from tests.kit.loaded import REPOSITORY, declare, load, warehouse_of, write
 
@@ -248,7 +248,8 @@ def test_killed_before_any_statement_a_build_leaves_all_or_nothing(world: World,
     world.load("payments", {"charges": [{**CHARGES[0], "currency": None}, {**CHARGES[1], "_deleted_at": START}]})
     (tmp_path / "models.pickle").write_bytes(pickle.dumps(world.models))
     world.warehouse.close()
-    url = str(world.warehouse.url) if isinstance(world.warehouse, PostgresWarehouse) else ""
+    embedded = EMBEDDED.get(world.warehouse.dialect.engine) or ""
+    url = str(world.warehouse.url) if isinstance(world.warehouse, PostgresWarehouse) else embedded
     command = [sys.executable, "-m", "tests.kit.killed_builds", url, str(tmp_path), "7"]
     answer = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY)
     code, killed = map(int, answer.stdout.split())
