@@ -12,7 +12,7 @@ from leat.runs.lost import LostRuns
 from leat.runs.recorder import register
 from leat.runs.workspace import Workspace, open_workspace
 from tests.kit.command import tally_project
-from tests.kit.engines import ENGINES
+from tests.kit.engines import ENGINES, shared_lake
 
 
 @pytest.fixture(params=ENGINES)
@@ -20,6 +20,10 @@ def workspace(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
     if request.param == "postgres":
         for name in ("LEAT_WAREHOUSE", "LEAT_CONTROL"):
             monkeypatch.setenv(name, request.getfixturevalue("postgres_url"))
+    elif request.param == "shared":
+        new_database = request.getfixturevalue("new_database")
+        monkeypatch.setenv("LEAT_WAREHOUSE", shared_lake(request.getfixturevalue("postgres_url"), tmp_path / "files"))
+        monkeypatch.setenv("LEAT_CONTROL", new_database())
     elif request.param == "ducklake":
         monkeypatch.setenv("LEAT_WAREHOUSE", "ducklake")
     opened = open_workspace(tally_project(tmp_path).folder)

@@ -16,15 +16,15 @@ from leat.pipelines.load import state
 from leat.sources.driver import ConnectionModel, load_streams
 from leat.warehouse.connect import open_warehouse
 from leat.warehouse.session import Session, Warehouse, quote
-from tests.kit.engines import EMBEDDED
+from tests.kit.engines import EMBEDDED, shared_lake
 
 REPOSITORY = Path(__file__).parents[2]
 
 
 def warehouse_of(engine: str, folder: Path, request: pytest.FixtureRequest) -> Warehouse:
     """Return an empty warehouse of an engine."""
-    url = request.getfixturevalue("postgres_url") if engine == "postgres" else EMBEDDED[engine]
-    return open_warehouse(url, folder / "state")
+    url = EMBEDDED[engine] if engine in EMBEDDED else request.getfixturevalue("postgres_url")
+    return open_warehouse(shared_lake(url, folder / "files") if engine == "shared" else url, folder / "state")
 
 
 def declare(name: str, streams: Mapping[str, Any] | None = None) -> Declaration:
