@@ -25,11 +25,13 @@ from leat.sources.driver import add_sources, load_streams
 from leat.sources.events import Cursor, Delete, Event, FullScan, Logged, Quarantined, Rows
 from leat.warehouse.duckdb.session import DuckDBSession
 from leat.warehouse.duckdb.writer import in_memory
+from leat.warehouse.ducklake.attach import SharedCatalog
 from leat.warehouse.ducklake.catalog import LakeCatalog
-from leat.warehouse.ducklake.dialect import DUCKLAKE
+from leat.warehouse.ducklake.dialect import DUCKLAKE, SHARED_LAKE
 from leat.warehouse.postgres.session import PostgresSession
 from leat.warehouse.postgres.warehouse import PostgresWarehouse
 from leat.warehouse.session import Session
+from leat.warehouse.url import is_shared_lake, read_lake_url
 from tests.kit.engines import is_server
 from tests.kit.loads import START, Loads, declaration, planned
 from tests.kit.model import Model, Refused
@@ -60,6 +62,11 @@ def opened(url: str | None) -> Iterator[Session]:
             connection.execute("SET threads = 1")
             connection.execute("BEGIN")
             yield DuckDBSession(connection, DUCKLAKE)
+    elif is_shared_lake(url):
+        with SharedCatalog(*read_lake_url(url, "the URL")).connect(read_only=False) as connection:
+            connection.execute("SET threads = 1")
+            connection.execute("BEGIN")
+            yield DuckDBSession(connection, SHARED_LAKE)
     else:
         with PostgresWarehouse(url)._engine.connect() as alchemy:
             yield PostgresSession(alchemy)

@@ -17,8 +17,8 @@ from leat.pipelines.load.table_changes import prepare_table
 from leat.sources.events import Delete
 from leat.warehouse.publication import publish_version, rewrite_next_version
 from leat.warehouse.session import literal
+from leat.warehouse.url import is_postgres
 from tests.engine.test_apply import opened, rows, thing
-from tests.kit.engines import is_server
 from tests.kit.loads import START, Loads, declaration, planned
 from tests.kit.project import Tally, delete, row
 from tests.kit.project import rows as script_rows
@@ -138,7 +138,7 @@ def test_readers_can_ask_the_published_version(tally: Tally) -> None:
 
         with duckdb.connect(tally.project.state / "warehouse.duckdb", read_only=True) as connection:
             assert connection.execute(asked).fetchall() == [(1, "one"), (2, "two")]
-    elif is_server(tally.warehouse_url):
+    elif is_postgres(tally.warehouse_url):
         assert read_as_analyst(tally.warehouse_url, asked) == [(1, "one"), (2, "two")]
     with pytest.raises(Exception, match="has no load"):
         tally.query("SELECT * FROM tally.fed_as_of(leat.load_time('none'))")
