@@ -114,7 +114,7 @@ def _take_output(state: Path) -> None:
 
 @contextlib.contextmanager
 def _dagster() -> Iterator[WorkspaceProcessContext]:
-    """Give the project as Dagster has it, with the daemons that launch runs and end those that take too long.
+    """Give the project as Dagster has it, with the daemons that launch, retry and end runs.
 
     Raises:
         CannotStart: its definitions can't be loaded.
@@ -140,7 +140,7 @@ def _dagster() -> Iterator[WorkspaceProcessContext]:
         )
         for wrong in context.create_request_context().code_location_errors():
             raise CannotStart(wrong.message.strip().splitlines()[-1], "`leat check` shows mistakes of the project")
-        kinds = ("QUEUED_RUN_COORDINATOR", "MONITORING", "FRESHNESS_DAEMON")
+        kinds = ("QUEUED_RUN_COORDINATOR", "MONITORING", "FRESHNESS_DAEMON", "EVENT_LOG_CONSUMER")
         needed = [kind for kind in kinds if kind in instance.get_required_daemon_types()]
         daemons = [stack.enter_context(create_daemon_of_type(kind, instance)) for kind in needed]
         if daemons:

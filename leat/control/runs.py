@@ -116,6 +116,13 @@ def running_runs(engine: Engine) -> list[RunRecord]:
         return [_of_columns(*row) for row in connection.execute(running)]
 
 
+def runs_of_dagster(engine: Engine, dagster_run: str, since: datetime) -> list[RunRecord]:
+    """Return the runs from a time on that are steps of a run of Dagster, which has this id, the first ones first."""
+    steps = select(*_COLUMNS).join(Integration).where(Run.dagster_run == dagster_run, Run.started_at >= since)
+    with engine.connect() as connection:
+        return [_of_columns(*row) for row in connection.execute(steps.order_by(Run.started_at))]
+
+
 def end_run(
     engine: Engine,
     run_id: str,

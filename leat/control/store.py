@@ -29,6 +29,7 @@ from leat.control.runs import (
     last_runs,
     recent_runs,
     running_runs,
+    runs_of_dagster,
     start_run,
 )
 from leat.control.tables import Integration, IntegrationConfig, IntegrationLog, IntegrationSystem
@@ -51,6 +52,7 @@ __all__ = [
     "record_calls",
     "register",
     "running_runs",
+    "runs_of_dagster",
     "set_override",
     "start_run",
     "user_name",

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from leat.runs.workspace import Workspace
 from leat.warehouse.session import Busy
 
 log = logging.getLogger("leat.runs")
+
+_CLOCKS = timedelta(hours=1)
+"""So much the clocks of two machines may differ."""
 
 
 @dataclass(slots=True)
@@ -52,3 +56,23 @@ class LostRuns:
                 again.append(run.integration)
         self._suspected = frozenset(suspected)
         return again
+
+
+def lost_by_dagster(workspace: Workspace, dagster_run: str, since: datetime) -> str | None:
+    """Return the integration whose lease a run of Dagster has lost; None while it has lost none.
+
+    Args:
+        workspace: the project.
+        dagster_run: the id of Dagster's run.
+        since: when that run was asked for, UTC.
+    """
+    from leat.control.store import runs_of_dagster
+    from leat.warehouse.postgres.warehouse import PostgresWarehouse
+
+    if not isinstance(workspace.warehouse, PostgresWarehouse):
+        return None
+    for run in runs_of_dagster(workspace.store, dagster_run, since - _CLOCKS):
+        frozen = run.status == "running" and workspace.warehouse.leases.look(run.integration)[1]
+        if frozen or run.error_type in ("Killed", "Fenced"):
+            return run.integration
+    return None

@@ -28,6 +28,7 @@ from leat.pipelines.load.engine import Engine, Request
 from leat.pipelines.load.results import CheckResult
 from leat.pipelines.load.run import run_integration
 from leat.pipelines.load.writing import refreshing, writing
+from leat.sources.errors import Unavailable
 from leat.warehouse.connect import open_warehouse
 from leat.warehouse.ducklake.shared import SharedLake
 from leat.warehouse.lease import Fenced, Lease
@@ -415,6 +416,16 @@ def test_who_has_stalled_loses_the_lease_and_notices(leases: Leases) -> None:
         wait_until(lambda: _taken(leases))
         lease.stalls = 60  # it works again
         wait_until(lambda: _is_lost(lease))
+
+
+def test_an_error_of_who_has_lost_the_lease_says_so_and_nothing_tries_again(leases: Leases) -> None:
+    error = Unavailable("tally", "applying", "the connection ended", "try again")
+    with pytest.raises(Fenced, match="another run has taken over") as raised, leases.hold("tally") as lease:
+        lease.stalls = 0.01
+        lease.work()
+        wait_until(lambda: _taken(leases))
+        raise error
+    assert raised.value.__cause__ is error
 
 
 def _taken(leases: Leases) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 import psycopg2
 import pytest
 
+from tests.kit.child import wait_until
 from tests.kit.command import Leat, tally_project, then
 from tests.kit.databases import NewDatabase
 from tests.kit.project import row, rows
@@ -87,7 +88,7 @@ def world() -> Iterator[World]:
         try:
             new = NewDatabase(server)
             network = Path(f"/proc/{server.pid}/ns/net")
-            shared = {"LEAT_WAREHOUSE": new(), "LEAT_CONTROL": new()}
+            shared = {"LEAT_WAREHOUSE": new(), "LEAT_CONTROL": new(), "DAGSTER_POSTGRES": new()}
             of_jobs = {"LEAT_PROJECT": str(folder / "project"), "LEAT_HOME": str(folder / "worker"), "PLANTED": SECRET}
             (folder / "ray").mkdir()
             cluster = Cluster(folder / "ray", {**shared, **of_jobs})
@@ -105,3 +106,28 @@ def world() -> Iterator[World]:
                 cluster.kill()
         finally:
             stop_postgres(server)
+
+
+def begun(path: Path) -> int:
+    """Wait until somebody reads a pipe; they get nothing and wait until what is returned is closed."""
+    opened: list[int] = []
+
+    def is_open() -> bool:
+        with contextlib.suppress(OSError):  # ENXIO while nobody reads
+            opened.append(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(opened)
+
+    wait_until(is_open, 120, every=0.05)
+    return opened[0]
+
+
+def unblock(world: World, script: Path, writer: int) -> None:
+    """Let whoever reads a pipe read nothing, and all who come later the rows of STEPS."""
+    script.with_suffix(".new").write_bytes((world.leat.folder / "script.jsonl").read_bytes())
+    script.with_suffix(".new").replace(script)
+    os.close(writer)
+
+
+def run_out(world: World, name: str) -> None:
+    """Let the lease of a process that is frozen or killed run out, which happens half a minute later by itself."""
+    world.change(f"UPDATE leat_locks.leases SET expires_at = clock_timestamp() WHERE name = '{name}'")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -26,7 +25,7 @@ from tests.kit.child import wait_until
 from tests.kit.command import tally_project
 from tests.kit.ray_cluster import ADDRESS, URL, listening
 from tests.kit.serving import served
-from tests.ray.conftest import SECRET, World
+from tests.ray.conftest import SECRET, World, begun, run_out, unblock
 
 pytestmark = pytest.mark.timeout(900)  # the head alone takes a minute to start where the machine is busy
 
@@ -36,31 +35,6 @@ ROOT = Path(__file__).parents[2]
 def on(world: World, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run on the cluster."""
     return world.leat("run", *words, "--on", URL, **variables)
-
-
-def begun(path: Path) -> int:
-    """Wait until somebody reads a pipe; they get nothing and wait until what is returned is closed."""
-    opened: list[int] = []
-
-    def is_open() -> bool:
-        with contextlib.suppress(OSError):  # ENXIO while nobody reads
-            opened.append(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
-        return bool(opened)
-
-    wait_until(is_open, 120, every=0.05)
-    return opened[0]
-
-
-def unblock(world: World, script: Path, writer: int) -> None:
-    """Let whoever reads a pipe read nothing, and all who come later the rows of STEPS."""
-    script.with_suffix(".new").write_bytes((world.leat.folder / "script.jsonl").read_bytes())
-    script.with_suffix(".new").replace(script)
-    os.close(writer)
-
-
-def run_out(world: World, name: str) -> None:
-    """Let the lease of a process that is frozen or killed run out, which happens half a minute later by itself."""
-    world.change(f"UPDATE leat_locks.leases SET expires_at = clock_timestamp() WHERE name = '{name}'")
 
 
 def test_a_run_on_ray_gives_the_tables_and_the_result_of_a_local_one(world: World) -> None:

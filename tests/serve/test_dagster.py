@@ -9,9 +9,6 @@ import asyncio
 import contextlib
 import http.client
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -38,10 +35,8 @@ from leat.runs.dagster_process import (
     HEADER,
     May,
     meeting_folder,
-    read_failure,
     socket_path,
     vouch,
-    was_reached,
 )
 from leat.runs.workspace import Workspace, open_workspace
 from leat.security.people import Identity, save_person
@@ -53,8 +48,8 @@ from leat.serve.current import Current
 from leat.serve.dagster_ui.process import DagsterProcess
 from leat.serve.health import Health
 from leat.serve.limits import Buckets
-from tests.kit.child import wait_until
 from tests.kit.command import Leat, tally_project, then
+from tests.kit.dagster_ui import KEY, LAUNCH, ask_inside, dagster_of
 from tests.kit.graphql_documents import mutations_of
 from tests.kit.project import row, rows
 from tests.kit.serving import exchange, fronted
@@ -62,14 +57,11 @@ from tests.kit.serving import exchange, fronted
 ROLES = ("viewer", "analyst", "operator", "admin")
 POLICY = "rules:\n  - {permit: read, from: analyst, on: {kind: dagster}}\n"
 """So that each way to be treated has a role: not at all, read-only, and everything twice."""
-KEY = b"only these two know it"
 NAMED = {"repositoryLocationName": "nowhere", "repositoryName": "__repository__"}
 MUTATIONS = mutations_of(create_schema().graphql_schema, NAMED)
 UNCHECKED = {"logTelemetry", "setNuxSeen"}
 """Mutations for which Dagster asks for no permission; they change nothing of a project."""
 TYPENAME = "{ __typename }"
-LAUNCH = """mutation L($p: ExecutionParams!) { launchRun(executionParams: $p) { __typename
- ... on LaunchRunSuccess { run { runId } } } }"""
 SELECTOR = {"repositoryName": "__repository__", "repositoryLocationName": "leat", "jobName": "tally_job",
             "assetSelection": [{"path": ["tally", "fed"]}], "assetCheckSelection": []}  # fmt: skip
 FOLLOW = """subscription S($r: ID!) { pipelineRunLogs(runId: $r, cursor: null) {
@@ -119,9 +111,7 @@ class Ui:
 
     def inside(self, header: str | None, method: str = "POST", path: str = GRAPHQL, **more: Any) -> httpx2.Response:
         """Ask Dagster's process itself, past the web process."""
-        folder = meeting_folder(self.workspace.project)
-        with httpx2.Client(transport=httpx2.HTTPTransport(uds=socket_path(folder)), base_url="http://x") as client:
-            return client.request(method, path, headers={} if header is None else {HEADER: header}, timeout=60, **more)
+        return ask_inside(meeting_folder(self.workspace.project), header, method, path, **more)
 
     @contextlib.contextmanager
     def stream_inside(self, header: str) -> Iterator[ClientConnection]:
@@ -143,38 +133,6 @@ def leat(tmp_path_factory: pytest.TempPathFactory) -> Leat:
     (leat.folder / "policies").mkdir()
     (leat.folder / "policies" / "dagster.yaml").write_text(POLICY)
     return leat
-
-
-@contextlib.contextmanager
-def dagster_of(leat: Leat, project: Workspace) -> Iterator[subprocess.Popen[bytes]]:
-    """Run Dagster's process as the supervisor does, until the block ends."""
-    lives, life = os.pipe()
-    log = (leat.folder / "dagster.log").open("wb")
-    argv = [sys.executable, "-m", "leat.dagster_project.ui", str(leat.folder), str(lives)]
-    process = subprocess.Popen(argv, env=leat.env(), cwd=leat.folder, pass_fds=[lives], stdin=subprocess.PIPE,
-                               stdout=log, stderr=log, start_new_session=True)  # fmt: skip
-    assert process.stdin is not None
-    process.stdin.write(KEY)
-    process.stdin.close()
-    folder = meeting_folder(project.project)
-    try:
-        wait_until(lambda: was_reached(folder) or process.poll() is not None, 200)
-        assert process.poll() is None, ((leat.folder / "dagster.log").read_text(), read_failure(folder))
-        yield process
-    finally:
-        os.close(life)  # as when the supervisor is killed
-        process.wait(60)
-        os.close(lives)
-        log.close()
-        wait_until(lambda: not _is_there(process.pid))  # nothing is left of its processes
-
-
-def _is_there(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 @pytest.fixture(scope="module")

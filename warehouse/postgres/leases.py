@@ -67,7 +67,7 @@ class Leases:
 
         Raises:
             Busy: another process has it.
-            Fenced: it was taken over meanwhile, although nothing else went wrong.
+            Fenced: it was taken over meanwhile, whatever else went wrong.
         """
         holder = f"{this_process()} {secrets.token_hex(8)}"
         _working.add(holder)
@@ -76,9 +76,12 @@ class Leases:
             self._renew_from_now_on(lease)
             try:
                 yield lease
-            except BaseException:
+            except BaseException as error:
+                newest = True
                 with contextlib.suppress(WarehouseError, Busy):  # then it runs out by itself
-                    self._give_back(lease)
+                    newest = self._give_back(lease)
+                if not newest and isinstance(error, Exception):  # its transaction was ended, which looks transient
+                    raise lease.fenced() from error
                 raise
             if not self._give_back(lease):
                 raise lease.fenced()
