@@ -35,12 +35,13 @@ OPTIONS = (
 )  # fmt: skip
 """Of `ray start`, as the documentation has them."""
 _SIOCSIFFLAGS, _SIOCSIFADDR, _IFF_UP = 0x8914, 0x8916, 1
-_OWN = {
+PATIENT = {
     "RAY_raylet_start_wait_time_s": "180",  # Ray gives up after 30 seconds; a machine that runs tests may need more
     "RAY_agent_register_timeout_ms": "180000",
     "PYTHONPATH": str(Path(__file__).parent / "production"),
     "RAY_prestart_worker_first_driver": "0",  # a process for each processor, whether a job comes or not
 }
+"""Variables of Ray's processes where they share few cores with others."""
 _BIN = Path(sys.executable).parent
 
 
@@ -108,7 +109,7 @@ class Cluster:
         env = {
             "PATH": f"{_BIN}:{os.environ['PATH']}",
             "HOME": str(self.folder),
-            **_OWN,
+            **PATIENT,
             **self.variables,
             **self.access,
         }
