@@ -18,6 +18,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,11 @@ def listening() -> set[tuple[int, str]]:
 
 @contextlib.contextmanager
 def own_network() -> Iterator[None]:
-    """Give this thread, and what it starts, a network that has only 127.0.0.1 and ADDRESS; needs to be root."""
+    """Give this thread, and what it starts, a network that has only 127.0.0.1 and ADDRESS; needs to be root.
+
+    The server that forks processes is started before, or it would be in this network for all tests that follow.
+    """
+    ensure_running()
     libc = ctypes.CDLL(None, use_errno=True)
     before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     try:
