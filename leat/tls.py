@@ -79,14 +79,25 @@ def postgres_options(host: str | None, query: Mapping[str, object]) -> dict[str,
     named = query.get("host", host) or ""
     hosts = [each.strip("[]") for each in (named if isinstance(named, tuple | list) else str(named).split(","))]
     says = "sslmode" in query or "service" in query or os.environ.get("PGSSLMODE")
-    if says or all(_is_here(each) for each in hosts):
+    if says or all(is_here(each) for each in hosts):
         return options
     options["sslmode"] = "verify-full"
     given = "sslrootcert" in query or os.environ.get("PGSSLROOTCERT") or _ROOTS.expanduser().exists()
     return options if given else options | {"sslrootcert": _system_roots()}
 
 
-def _is_here(host: str) -> bool:
+def postgres_is_encrypted(query: Mapping[str, object]) -> bool:
+    """Return whether a connection to a Postgres on another machine is by TLS for certain, by its URL or ``PGSSLMODE``.
+
+    Args:
+        query: the parameters of the URL; what a service of libpq says isn't read.
+    """
+    mode = query.get("sslmode") or os.environ.get("PGSSLMODE")
+    return "service" not in query if not mode else str(mode) in ("require", "verify-ca", "verify-full")
+
+
+def is_here(host: str) -> bool:
+    """Return whether a host is this machine: a socket, a loopback address, or ``localhost``."""
     if not host or host.startswith(("/", "@")) or host.lower() == "localhost":
         return True
     try:

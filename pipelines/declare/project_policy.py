@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from leat.pipelines.declare.declared_file import read_declared, yaml_paths
 from leat.pipelines.declare.declared_hosts import place_of_host
-from leat.pipelines.declare.values import Names
+from leat.pipelines.declare.values import Flag, Names
 from leat.pipelines.declare.yaml_file import DeclarationError, YamlFile, read_yaml
 from leat.sources.driver import add_sources, forbid_sources
 from leat.sources.egress import HostList, limit_hosts
@@ -36,6 +36,9 @@ class ProjectPolicy(BaseModel):
         default=None,
         description="Hosts that leat may connect to: names, *.example.com, addresses, networks; any without this key.",
     )
+    require_tls: Flag = Field(
+        default=False, description="Whether leat connects to other machines by TLS, or SSH, alone."
+    )
 
 
 class OperatorPolicy(BaseModel):
@@ -53,10 +56,12 @@ class Confined:
     Attributes:
         no_sources: why the project's own sources may not run; None if they may.
         hosts: the lists that a host has to be in.
+        tls: what demands TLS; None if nothing does.
     """
 
     no_sources: str | None = None
     hosts: tuple[HostList, ...] = ()
+    tls: str | None = None
 
 
 def confine(folder: Path) -> None:
@@ -66,7 +71,7 @@ def confine(folder: Path) -> None:
         DeclarationError: the file that ``LEAT_OPERATOR_POLICY`` names has a mistake.
     """
     confined = read_confined(folder)
-    limit_hosts(confined.hosts, partial(place_of_host, folder))
+    limit_hosts(confined.hosts, partial(place_of_host, folder), confined.tls)
     if confined.no_sources is None:
         add_sources(folder / "sources")
     else:
@@ -94,7 +99,8 @@ def read_confined(folder: Path) -> Confined:
         file, declared = read_declared(Path(operator), operator, OperatorPolicy, "project")
         said.append(_confined(file, operator, declared.project))
     no_sources = next((each.no_sources for each in said if each.no_sources is not None), None)
-    return Confined(no_sources, tuple(each for one in said for each in one.hosts))
+    tls = next((each.tls for each in said if each.tls is not None), None)
+    return Confined(no_sources, tuple(each for one in said for each in one.hosts), tls)
 
 
 def _in_policies(path: Path, shown: str) -> list[Confined]:
@@ -108,4 +114,5 @@ def _confined(file: YamlFile, shown: str, policy: ProjectPolicy) -> Confined:
         return f"{shown}:{file.line(('project', key))}"
 
     hosts = () if policy.hosts is None else (HostList(policy.hosts, where("hosts")),)
-    return Confined(f"{where('sources')} forbids them" if policy.sources == "forbid" else None, hosts)
+    tls = where("require_tls") if policy.require_tls else None
+    return Confined(f"{where('sources')} forbids them" if policy.sources == "forbid" else None, hosts, tls)

@@ -58,7 +58,7 @@ def deliver(url: str, text: Text, message: str, channel: str, sent_at: datetime 
         from leat.quality.alerts.mail import mailing_of, send_mail
 
         return send_mail(mailing_of(service, channel), text, message, sent_at, channel)
-    check_host(channel, _host(service, url))
+    check_host(channel, _host(service, url), encrypted=_is_encrypted(service, url))
     if not service.verify_certificate:
         got = "verify=no accepts any certificate"
         raise NotConfigured(channel, asked, got, "leave it out, and let the machine trust the authority")
@@ -90,7 +90,7 @@ def readable(url: str, channel: str) -> bool:
     service = apprise.Apprise.instantiate(url, suppress_exceptions=True)
     if service is None:
         return False
-    check_host(channel, _host(service, url))
+    check_host(channel, _host(service, url), encrypted=_is_encrypted(service, url))
     return True
 
 
@@ -99,6 +99,12 @@ def _host(service: apprise.NotifyBase, url: str) -> str:
     if _scheme(url) not in _PLAIN:
         return f"{_scheme(url)}://"
     return str(getattr(service, "smtp_host", "") or service.host)
+
+
+def _is_encrypted(service: apprise.NotifyBase, url: str) -> bool:
+    """Return whether a channel is by TLS; of mail, that is decided when the server is asked."""
+    clear = service.protocol or ()
+    return _scheme(url) == "mailto" or _scheme(url) not in ({clear} if isinstance(clear, str) else set(clear))
 
 
 def _silence_logs() -> None:

@@ -191,7 +191,7 @@ def open_client(
     def anonymous(request: requests.PreparedRequest) -> requests.PreparedRequest:
         return request  # stops requests from looking for credentials in ~/.netrc
 
-    check_host(sync.integration, host)
+    check_host(sync.integration, host, encrypted=to[0] == "https")
     limits, advice = replace(limits or Limits(), permits=sync.permits), advice or Advice()
     if not limits.any_address:
         refuse_private(sync.integration, host, port, limits)

@@ -130,7 +130,9 @@ class Transport(HTTPAdapter):
             got = "the environment names a proxy, which would look the host up itself"
             advice = "set NO_PROXY for the host, or allow_private: true"
             raise NotConfigured(exchange.integration, "connecting", got, advice)
-        check_host(exchange.integration, urlsplit(proxy).hostname or "")
+        check_host(
+            exchange.integration, urlsplit(proxy).hostname or "", encrypted=True
+        )  # TLS is with the host behind it
         manager = super().proxy_manager_for(proxy, ssl_minimum_version=tls.minimum(), **more)
         if not proxy.lower().startswith("socks"):
             manager.pool_classes_by_scheme = _POOLS

@@ -27,7 +27,7 @@ from leat.sources.errors import NotConfigured
 from leat.sources.platform.sql.store import snapshot
 from leat.sources.version_control.git.connection import Connection, remotes_of
 from leat.sources.version_control.git.remote import list_refs
-from leat.tls import client_context
+from leat.tls import client_context, postgres_is_encrypted
 from leat.warehouse.connect import open_warehouse
 from tests.kit.command import Leat, tally_project
 from tests.sources.http_client import client_of, sync_of
@@ -130,67 +130,103 @@ def only_example() -> Iterator[None]:
     limit_hosts([])
 
 
-def http(folder: Path, port: int) -> None:
-    with client_of(folder, f"http://127.0.0.1:{port}/"):
+def _parts(at: str) -> tuple[str, int]:
+    host, _, port = at.partition(":")
+    return host, int(port)
+
+
+def http(folder: Path, at: str) -> None:
+    with client_of(folder, f"http://{at}/"):
         pass
 
 
-def imap(_folder: Path, port: int) -> None:
-    Session("mail", "ada", Address("127.0.0.1", port, "tls", 1, client_context()))
+def imap(_folder: Path, at: str) -> None:
+    Session("mail", "ada", Address(*_parts(at), "none", 1, client_context()))
 
 
-def smtp(_folder: Path, port: int) -> None:
-    Smtp("mail", SmtpAddress("127.0.0.1", port, "none", 1, None, None, None)).open()
+def smtp(_folder: Path, at: str) -> None:
+    Smtp("mail", SmtpAddress(*_parts(at), "none", 1, None, None, None)).open()
 
 
-def git(folder: Path, port: int) -> None:
-    connection = Connection.model_validate({"repositories": [f"http://127.0.0.1:{port}/x.git"]})
+def git(folder: Path, at: str) -> None:
+    connection = Connection.model_validate({"repositories": [f"http://{at}/x.git"]})
     list_refs(remotes_of(connection, sync_of(folder))[0])
 
 
-def store(_folder: Path, port: int) -> None:
-    with snapshot("platform", f"postgresql://leat@127.0.0.1:{port}/x"):
+def store(_folder: Path, at: str) -> None:
+    with snapshot("platform", f"postgresql://leat@{at}/x"):
         pass
 
 
-def alert(_folder: Path, port: int) -> None:
-    deliver(f"json://127.0.0.1:{port}/", Text("a", "b", None), "m1", "chat")
+def alert(_folder: Path, at: str) -> None:
+    deliver(f"json://{at}/", Text("a", "b", None), "m1", "chat")
 
 
-def mail_alert(_folder: Path, port: int) -> None:
-    deliver(f"mailto://127.0.0.1:{port}?to=a@example.com&from=b@example.com", Text("a", "b", None), "m1", "chat")
+def mail_alert(_folder: Path, at: str) -> None:
+    deliver(f"mailto://{at}?to=a@example.com&from=b@example.com", Text("a", "b", None), "m1", "chat")
 
 
-def identity_provider(folder: Path, port: int) -> None:
-    declared = SignInDeclared(issuer=f"http://127.0.0.1:{port}", client_id="leat", roles={"a": "viewer"})
+def identity_provider(folder: Path, at: str) -> None:
+    declared = SignInDeclared(issuer=f"http://{at}", client_id="leat", roles={"a": "viewer"})
     open_provider(declared, folder)
 
 
-def identity_tokens(_folder: Path, port: int) -> None:
+def identity_tokens(_folder: Path, at: str) -> None:
     """Ask a provider whose description names another host."""
-    metadata = {"token_endpoint": f"http://127.0.0.1:{port}/token"}
+    metadata = {"token_endpoint": f"http://{at}/token"}
     Provider("https://id.example.com", "leat", None, ("openid",), "groups", {}, metadata).client()
 
 
-def vault(_folder: Path, port: int) -> None:
-    VaultProvider(f"http://127.0.0.1:{port}", "leat", lambda: "token").wrap(b"", "secrets/1")
+def vault(_folder: Path, at: str) -> None:
+    VaultProvider(f"http://{at}", "leat", lambda: "token").wrap(b"", "secrets/1")
 
 
-def kms(_folder: Path, port: int) -> None:
-    KmsProvider("key", "eu-central-1", f"http://127.0.0.1:{port}").wrap(b"", "secrets/1")
+def kms(_folder: Path, at: str) -> None:
+    KmsProvider("key", "eu-central-1", f"http://{at}").wrap(b"", "secrets/1")
 
 
-@pytest.mark.parametrize(
-    "connect", [http, imap, smtp, git, store, alert, mail_alert, identity_provider, identity_tokens, vault, kms]
-)
+WAYS = [http, imap, smtp, git, store, alert, mail_alert, identity_provider, identity_tokens, vault, kms]
+
+
+@pytest.mark.parametrize("connect", WAYS)
 @pytest.mark.usefixtures("only_example")
-def test_every_way_out_is_checked(connect: Callable[[Path, int], None], tmp_path: Path) -> None:
+def test_every_way_out_is_checked(connect: Callable[[Path, str], None], tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(0.01)
         with pytest.raises((NotConfigured, KeyProblem), match=r"policies/ours\.yaml:2 doesn't permit this host"):
-            connect(tmp_path, listening.getsockname()[1])
+            connect(tmp_path, f"127.0.0.1:{listening.getsockname()[1]}")
         with pytest.raises(TimeoutError):
             listening.accept()
+
+
+CLEAR = [way for way in WAYS if way is not identity_provider]
+"""Plain HTTP to an identity provider elsewhere is never permitted."""
+
+
+@pytest.mark.parametrize("connect", CLEAR)
+def test_other_machines_are_asked_by_tls_alone_where_that_is_demanded(
+    connect: Callable[[Path, str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address is one of RFC 5737, which nobody has, so that nothing is asked if this fails."""
+    monkeypatch.setenv("PGSSLMODE", "prefer")
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "ours.yaml").write_text("project:\n  sources: forbid\n  require_tls: true\n")
+    limit_hosts((), tls=read_confined(tmp_path).tls)
+    try:
+        with pytest.raises((NotConfigured, KeyProblem), match=r"policies/ours\.yaml:3 demands TLS for this host"):
+            connect(tmp_path, "192.0.2.1:9")
+        for encrypted, host in ((False, "localhost"), (False, "::1"), (True, "192.0.2.1")):
+            check_host("shop", host, encrypted=encrypted)
+    finally:
+        limit_hosts(())
+
+
+@pytest.mark.parametrize(
+    ("query", "encrypted"),
+    [({}, True), ({"sslmode": "require"}, True), ({"sslmode": "prefer"}, False), ({"service": "shop"}, False)],
+)
+def test_which_urls_of_postgres_are_by_tls(query: dict[str, str], encrypted: bool) -> None:
+    assert postgres_is_encrypted(query) is encrypted
 
 
 def test_check_names_every_declaration_of_a_host_that_isnt_permitted(tmp_path: Path) -> None:
@@ -253,10 +289,10 @@ def test_patterns(pattern: str, host: str, permitted: bool) -> None:
     limit_hosts([HostList((pattern,), "p.yaml:1")])
     try:
         if permitted:
-            check_host("shop", host)
+            check_host("shop", host, encrypted=True)
         else:
             with pytest.raises(NotConfigured):
-                check_host("shop", host)
+                check_host("shop", host, encrypted=True)
     finally:
         limit_hosts([])
 

@@ -79,7 +79,7 @@ class Session:
         from imapclient import IMAPClient
 
         where = self.address
-        check_host(self.integration, where.host)
+        check_host(self.integration, where.host, encrypted=where.security != "none")
         with self._asking(f"connecting to {where.host}:{where.port} ({where.security})"):
             client = IMAPClient(
                 where.host,

@@ -66,7 +66,7 @@ class Smtp:
                     return self._client
             self.close()
         where = self.address
-        check_host(self.integration, where.host)
+        check_host(self.integration, where.host, encrypted=where.security != "none")
         asked = f"connecting to {where.host}:{where.port} ({where.security})"
         try:
             self._client = client = self._connected()

@@ -24,7 +24,7 @@ from leat.sources.platform.sql.refused import refuses
 from leat.sources.platform.streams import STREAMS
 from leat.sources.stream import Stream
 from leat.sqlcipher import CantEncrypt, create_sqlite
-from leat.tls import postgres_options
+from leat.tls import postgres_is_encrypted, postgres_options
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Select
@@ -52,7 +52,7 @@ def snapshot(integration: str, url: str) -> Iterator[Connection]:
     if sqlite:
         parsed = _read_only(integration, parsed)
     if not sqlite:
-        check_host(integration, parsed.host or "localhost")
+        check_host(integration, parsed.host or "localhost", encrypted=postgres_is_encrypted(parsed.query))
     level = None if sqlite else "REPEATABLE READ"
     tls = {} if sqlite else postgres_options(parsed.host, parsed.query)
     options: dict[str, Any] = {"poolclass": NullPool, "isolation_level": level, "connect_args": tls}

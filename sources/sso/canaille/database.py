@@ -20,7 +20,7 @@ from leat.sources.errors import Forbidden, NotConfigured, NotFound, Unavailable,
 from leat.sources.events import Event, FullScan, Quarantined
 from leat.sources.sso.canaille.queries import QUERIES
 from leat.sources.sso.streams import STREAMS
-from leat.tls import postgres_options
+from leat.tls import postgres_is_encrypted, postgres_options
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -56,7 +56,7 @@ def open_database(integration: str, url: str) -> Iterator[Connection]:
         raise _unusable(integration)
     tls: dict[str, str] = {}
     if level != "SERIALIZABLE":
-        check_host(integration, parsed.host or "localhost")
+        check_host(integration, parsed.host or "localhost", encrypted=postgres_is_encrypted(parsed.query))
         tls = postgres_options(parsed.host, parsed.query)
     try:
         engine = sa.create_engine(parsed, poolclass=sa.NullPool, isolation_level=level, connect_args=tls)

@@ -88,7 +88,7 @@ class _Talked:
 
 def _talked(remote: Remote, folder: Path | None, asked: str, args: Sequence[str], limit: float | None) -> _Talked:
     if remote.host:
-        check_host(remote.integration, remote.host)
+        check_host(remote.integration, remote.host, encrypted=remote.scheme in ("https", "ssh"))
         check_proxy(remote.integration, remote.scheme, remote.host)
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
