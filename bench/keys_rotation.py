@@ -1,11 +1,11 @@
 """What is lost while keys are rotated under load and processes are killed at random: nothing.
 
 Run: ``python -m bench.keys_rotation [--kills N] [--seed S] [--postgres]``. With ``--postgres``, the
-control store and the warehouse are on a temporary Postgres. All the time, loads with masked columns run, which send
-signed webhooks, readers query, and stored secrets are read, while `leat keys rotate`, `reencrypt` and `rotate --kek`
-are started and killed, and some of the runs. It ends with an error if
+control store and the warehouse are on a temporary Postgres. All the time, loads with masked and encrypted columns run,
+which send signed webhooks, readers query, and stored secrets are read, while `leat keys rotate`, `reencrypt` and
+`rotate --kek` are started and killed, and some of the runs. It ends with an error if
 
-- a secret is gone or another one, or a masked value has another hash,
+- a secret is gone or another one, a masked value has another hash, or an encrypted one isn't what it was,
 - a load has no webhook, or a webhook isn't signed right,
 - something that went on failed, or the audit log isn't intact, or
 - an old key still decrypts when all has been encrypted again.

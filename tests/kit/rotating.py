@@ -23,6 +23,7 @@ from tests.kit.receiver import Receiver, new_secret, receiving
 
 KEY = new_secret("hook")
 COMMANDS = (("keys", "rotate"), ("keys", "reencrypt", "--wait", "5"), ("keys", "rotate", "--kek"), ("run",))
+SHELF = "planted shelf"
 _SECRETS = 12
 _KILLED = -9
 _LONGEST = 0.4  # seconds until a process is killed: most commands take less
@@ -69,17 +70,19 @@ class Storm:
                 self.wrong.append(f"{name} isn't what it was")
 
     def run(self) -> None:
-        """Load one more row, which has the same masked value as all the others."""
+        """Load one more row, which has the same masked value and the same encrypted one as all the others."""
         number = next(_NUMBERS)
-        then(self.leat, rows("fed", row(number, label="the same")))
+        then(self.leat, rows("fed", row(number, label="the same", shelf=SHELF)))
         done = self.leat("run")
         if done.returncode not in (0, 75):  # another run holds the integration
             self.wrong.append(f"run: {done.returncode} {done.stdout} {done.stderr}")
 
     def query(self) -> None:
         """Read the warehouse as an analyst does."""
-        done = self.leat("query", "--format", "csv", "SELECT COUNT(DISTINCT label) FROM tally.fed")
-        if (done.returncode, done.stdout.splitlines()[1:]) != (0, ["1"]):
+        done = self.leat(
+            "query", "--format", "csv", "SELECT COUNT(DISTINCT label), COUNT(DISTINCT shelf), MIN(shelf) FROM tally.fed"
+        )
+        if (done.returncode, done.stdout.splitlines()[1:]) != (0, [f"1,1,{SHELF}"]):
             self.wrong.append(f"query: {done.returncode} {done.stdout} {done.stderr}")
 
 
@@ -97,7 +100,7 @@ def storming(folder: Path, kills: int, seed: int, **variables: str) -> Iterator[
         variables: of the project.
     """
     with receiving(KEY) as receiver:
-        leat = tally_project(folder, "{fed: {mask: true}}", **variables)
+        leat = tally_project(folder, "{fed: {mask: [label], encrypt: [shelf], joined: [shelf]}}", **variables)
         (folder / "quality").mkdir()
         (folder / "quality" / "webhooks.yaml").write_text(
             "endpoints:\n  erp: {url: {secret: hook-url}, secrets: {secret: hook-key}, events: load.applied,"
