@@ -20,6 +20,7 @@ import leat.control.budget_tables
 import leat.control.key_tables
 import leat.control.mail_tables
 import leat.control.query_tables
+import leat.control.requested_tables
 import leat.control.security_tables
 import leat.control.subject_tables
 import leat.control.webhook_tables  # noqa: F401 - imported so that Table.metadata has their tables

@@ -1,6 +1,6 @@
 """How far behind a project is, for whoever watches it: runs that are due, queues, the lag of each integration.
 
-Three queries of the control store and some arithmetic; the warehouse is not asked.
+Four queries of the control store and some arithmetic; the warehouse is not asked.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def how_far_behind(workspace: Workspace, since: datetime, now: datetime) -> Behi
             if began > 0:
                 due[name] = began
             lag[name] = _late(workspace, name, good.get(name, since), now)
-    queues = {"runs": len(due) + len(requests.queued(workspace)), "actions": 0, "webhooks": 0, "alerts": 0}
+    queues = {"runs": len(due) + requests.count_queued(workspace), "actions": 0, "webhooks": 0, "alerts": 0}
     for integration, count in count_sendable(workspace.store).items():
         starts = (queue for start, queue in _QUEUES.items() if integration.startswith(start))
         queues[next(starts, "actions")] += count

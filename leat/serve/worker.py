@@ -22,6 +22,7 @@ from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from functools import partial
 from queue import Empty, SimpleQueue
+from typing import Any
 
 from leat.hooks.tail import Tail
 from leat.pipelines.declare.yaml_file import DeclarationError
@@ -33,8 +34,10 @@ from leat.runs.load import SILENT
 from leat.runs.lost import LostRuns
 from leat.runs.on_ray.jobs import RayError
 from leat.runs.repeated import remove_old
+from leat.runs.result import RunResult
 from leat.runs.server_number import live_folder
 from leat.runs.warm import import_libraries
+from leat.runs.workspace import Workspace
 from leat.serve.child import start_child
 from leat.serve.current import Current
 from leat.serve.lane import Lane, SideBySide, Work
@@ -46,6 +49,7 @@ from leat.warehouse.session import Busy
 log = logging.getLogger("leat.serve.worker")
 
 _LOOK = 0.05  # seconds between looks at the segments
+_REQUESTED = 0.25  # seconds between looks for requested runs
 _APPLY_BYTES = 8_000_000
 _PATIENCE = 25.0
 _ORDINARY = Request()
@@ -75,22 +79,22 @@ class Worker:
         lane: Callable[[str, Work], Lane | SideBySide] = Lane if on is None else partial(SideBySide, at_once=_JOBS)
         self.refetches = lane("refetches", self._load)
         self.schedules = lane("schedules", self._load_due)
-        self.requested = lane("requested", self._carry_out)
+        self._places = 1 if on is None else _JOBS
+        self._free = threading.Semaphore(self._places)
+        self._requested = threading.Thread(target=self._look_for_requests, name="requested", daemon=True)
         self._upkeep = threading.Thread(target=self._look_after, name="upkeep", daemon=True)
         self._ended = threading.Event()
 
     def start(self) -> None:
         """Begin: what came before this process is looked at once."""
         self._attempt("libraries", import_libraries)
-        self._attempt("requests", lambda: requests.recover(self._current.workspace()))
+        self._attempt("requests", lambda: requests.take_over_files(self._current.workspace()))
         self._attempt("webhooks", self._catch_up)
+        self._requested.start()
         self._upkeep.start()
 
     def step(self) -> None:
         """Look for new webhooks, and ask for the loads that they and schedules need."""
-        waiting = requests.queued(self._current.workspace())
-        if waiting:
-            self.requested.want(waiting)
         events = self._tail.read()
         if events:
             self._unapplied = True
@@ -102,8 +106,11 @@ class Worker:
         """End what is under way, as far as there is time."""
         self._ended.set()
         deadline = time.monotonic() + _PATIENCE
-        for lane in (self.refetches, self.schedules, self.requested):
+        for lane in (self.refetches, self.schedules):
             lane.end(max(0, deadline - time.monotonic()))
+        self._requested.join(max(0, deadline - time.monotonic()))
+        for _ in range(self._places):
+            self._free.acquire(timeout=max(0, deadline - time.monotonic()))
         self._traces.close()
 
     def _catch_up(self) -> None:
@@ -165,12 +172,34 @@ class Worker:
                 self._load(portion, request)  # what is busy has begun elsewhere
         return ()
 
-    def _carry_out(self, ids: Collection[str]) -> Collection[str]:
-        for run_id in ids:
-            with self._traces.span("requested run", run_id=run_id):
-                at_once = self._current.workspace(at_once=True)  # it may be declared since
-                requests.carry_out(at_once, run_id, self._execute)
-        return ()
+    def _look_for_requests(self) -> None:
+        """Carry out what somebody requests, until the end: one run after the other, on a cluster side by side."""
+        while not self._ended.wait(_REQUESTED):
+            if not self._attempt("requests", self._begin_requested):
+                self._ended.wait(1)
+
+    def _begin_requested(self) -> None:
+        while not self._ended.is_set() and self._free.acquire(timeout=_REQUESTED):
+            claim = None
+            try:
+                claim = requests.claim_next(self._current.workspace())
+            finally:
+                if claim is None:
+                    self._free.release()
+            if claim is None:
+                return
+            threading.Thread(target=self._carry_out, args=(claim,), name=claim.run.id, daemon=True).start()
+
+    def _carry_out(self, claim: requests.Claim) -> None:
+        def execute(_: Workspace, *asked: Any) -> RunResult:
+            return self._execute(self._current.workspace(at_once=True), *asked)  # it may be declared since
+
+        def work() -> None:
+            with self._traces.span("requested run", run_id=claim.run.id):
+                requests.carry_out(self._current.workspace(), claim, execute)
+
+        self._attempt(claim.run.id, work)
+        self._free.release()
 
     def _look_after(self) -> None:
         """Do what is due every few seconds, until the end."""
@@ -180,12 +209,12 @@ class Worker:
             ("actions", 1, lambda: between.send_due(self._current.workspace())),
             ("webhooks", 0, self._apply),
             ("automations", 60, lambda: between.plan_due(self._current.workspace())),
-            ("requests", 5, lambda: requests.queue_again(self._current.workspace())),
             ("alerts", 60, lambda: between.notify_due(self._current.workspace())),
             ("webhooks out", 5, lambda: between.send_webhooks_due(self._current.workspace())),
             ("audit log", 30, lambda: access.seal(self._current.workspace())),
             ("sessions", 3600, lambda: signing_in.remove_expired(self._current.workspace())),
             ("answers", 3600, lambda: remove_old(self._current.workspace().store)),
+            ("requests", 3600, lambda: requests.remove_old(self._current.workspace())),
             ("segments", 60, lambda: hooks.remove_applied(self._current.workspace())),
         )
         while not self._ended.wait(0.2):
@@ -194,7 +223,8 @@ class Worker:
                     self._next[name] = time.monotonic() + seconds
                     self._attempt(name, work)
 
-    def _attempt(self, name: str, work: Callable[[], object]) -> None:
+    def _attempt(self, name: str, work: Callable[[], object]) -> bool:
+        """Do something; return whether it worked. What goes wrong is in the log."""
         try:
             work()
         except (Busy, DeclarationError) as error:
@@ -203,6 +233,9 @@ class Worker:
             log.warning("%s: %s", name, text_of(error))
         except Exception as error:
             log_error(log, error, "%s", name)
+        else:
+            return True
+        return False
 
     def _schedule(self) -> None:
         names = between.due_integrations(self._current.workspace(), self._began, datetime.now(UTC))

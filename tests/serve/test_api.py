@@ -8,7 +8,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -461,21 +461,14 @@ def test_who_asks_too_often_waits() -> None:
     assert buckets.may_sign_in("1.2.3.4")
 
 
-def test_a_run_whose_mark_for_the_worker_is_lost_is_carried_out_later(api: Api) -> None:
-    """The machine ended after the first of the two files of a request was written, or somebody removed the second."""
+def test_a_run_that_waits_in_a_file_of_an_earlier_version_is_carried_out(api: Api) -> None:
     asked = RequestedRun("run_0123456789abcdef", ["tally"], "ada", datetime.now(UTC))
-    path = Path(api.leat.folder, ".leat", "requests", f"{asked.id}.json")
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    path.write_text(json.dumps(asdict(asked), default=str))
-    os.utime(path, (0, 0))
-    assert api("GET", f"/v1/runs/{asked.id}").json()["state"] == "queued"
-    assert 'event: state\ndata: {"state": "ok"' in api("GET", f"/v1/runs/{asked.id}/events").text
-
-
-def test_a_run_that_the_worker_left_is_interrupted(api: Api) -> None:
-    asked = api("POST", "/v1/runs", json={"integrations": ["tally"]}).json()["id"]
-    path = Path(api.leat.folder, ".leat", "requests", f"{asked}.json")
-    api("GET", f"/v1/runs/{asked}/events")
-    path.write_text(json.dumps({**json.loads(path.read_text()), "state": "running", "ended_at": None}))
+    folder = Path(api.leat.folder, ".leat", "requests")
+    folder.mkdir(mode=0o700)
+    for each in (asked, replace(asked, id="run_0", state="ok")):
+        (folder / f"{each.id}.json").write_text(json.dumps(asdict(each), default=str))
+    (folder / f"{asked.id}.queued").touch()
     api.served.kill("worker")
-    assert '"interrupted"' in api("GET", f"/v1/runs/{asked}/events").text
+    wait_until(lambda: api("GET", f"/v1/runs/{asked.id}").json().get("state") == "ok")
+    assert api("GET", "/v1/runs/run_0").status_code == 404
+    assert not folder.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -11,13 +12,15 @@ from datetime import UTC, datetime
 
 import pytest
 import requests
-from sqlalchemy import update
+from sqlalchemy import select, update
 
+from leat.control.requested_tables import RequestedRun
 from leat.control.store import Declared, end_run, last_runs, open_control, recent_runs, register, start_run
 from leat.control.tables import Run
 from leat.hooks.segments import make_first_segment
 from leat.hooks.tables import EACH, create_tables
 from leat.warehouse.connect import open_warehouse
+from tests.kit.child import wait_until
 from tests.kit.command import Leat, tally_project
 from tests.kit.databases import NewDatabase
 from tests.kit.serving import Served, served
@@ -115,6 +118,37 @@ def test_a_request_is_carried_out_once_whichever_server_gets_it(pair: tuple[Leat
         assert len({answer.text for answer in answers}) == 1
         assert ["idempotent-replayed" in answer.headers for answer in answers] == [False, True, True]
         assert two.post("/v1/runs", json={"integrations": []}, headers=sent).status_code == 422
+
+
+def test_a_requested_run_is_shown_by_all_and_survives_its_worker(pair: tuple[Leat, Leat]) -> None:
+    first, second = pair
+    script, declared = first.folder / "blocked.jsonl", first.folder / "pipelines" / "blocked.yaml"
+    os.mkfifo(script)  # who reads it waits
+    tally = (first.folder / "pipelines" / "tally.yaml").read_text()
+    declared.write_text(tally.replace(str(first.folder / "script.jsonl"), str(script)))
+    token = first.json("tokens", "create", "runs", "--expires", "P1D", "--role", "operator")["token"]
+    sent = {"authorization": f"Bearer {token}"}
+    store = open_control(first.variables["LEAT_CONTROL"])
+    try:
+        with served(first) as one, served(second) as two:
+            wait_until(lambda: two.get("/v1/integrations/blocked", headers=sent).status_code == 200)
+            at = one.post("/v1/runs", json={"integrations": ["blocked"]}, headers=sent).headers["location"]
+            wait_until(lambda: two.get(at, headers=sent).json()["state"] == "running")
+            its_own = RequestedRun.id == at.rpartition("/")[2]
+            with store.connect() as connection:
+                holder = str(connection.scalar(select(RequestedRun.holder).where(its_own))).split()
+            script.unlink()
+            script.touch()
+            os.kill(int(holder[2]), signal.SIGKILL)
+            events = [each.get(f"{at}/events", headers=sent).text for each in (one, two)]
+            with store.connect() as connection:
+                claims = connection.scalar(select(RequestedRun.claims).where(its_own))
+    finally:
+        store.dispose()
+        declared.unlink()
+    assert events[0] == events[1]
+    assert events[0].endswith('event: state\ndata: {"state": "ok", "error": null}\n\n')
+    assert claims == 2
 
 
 def test_what_is_due_runs_once_however_many_servers_look(pair: tuple[Leat, Leat]) -> None:

@@ -23,7 +23,7 @@ from leat.serve.problem import Problem
 
 router = APIRouter(route_class=GuardedRoute)
 Pages = Annotated[Paging, Depends(paging)]
-_LOOK = 0.1
+_LOOK = 0.2
 _ALIVE = 15.0  # seconds between comments, without which proxies close the connection
 
 
