@@ -29,6 +29,7 @@ from leat.pipelines.declare.stored_secrets import secret_changes
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.runs.dagster_process import meeting_folder
 from leat.runs.hooks import applied_up_to
+from leat.runs.request_buckets import common_buckets
 from leat.runs.server_number import first_number, live_folder
 from leat.runs.workspace import Workspace
 from leat.serve.app import create_app
@@ -39,6 +40,7 @@ from leat.serve.drain import Drain
 from leat.serve.front import Front
 from leat.serve.health import Health
 from leat.serve.hooks import HooksApp
+from leat.serve.limits import share
 from leat.serve.metrics import Metrics
 from leat.serve.options import Options
 from leat.serve.protocol import Protocol
@@ -150,13 +152,15 @@ async def serve(workspace: Workspace, options: Options, listening: socket.socket
         if endpoint.missing is not None:
             log.warning("webhooks are answered by 503: %s", endpoint.missing, extra={"endpoint": endpoint.name})
     front = Front(app, hooks, options.hosts, metrics)
-    reloading = asyncio.create_task(_reload(workspace, options, hooks))
-    watching = asyncio.create_task(saturation.watch())
+    tasks = [asyncio.create_task(saturation.watch()), asyncio.create_task(_reload(workspace, options, hooks))]
+    common = common_buckets(workspace)
+    if common is not None:
+        tasks.append(asyncio.create_task(share(app.state.buckets, common)))
     server = _Server(make_config(front, options), ready, app.state.ended, Drain(health, front, options.drain_seconds))
     async with _metrics_served(metrics, options.metrics_port):
         await server.serve(sockets=[listening])
-    reloading.cancel()
-    watching.cancel()
+    for task in tasks:
+        task.cancel()
     await dagster.close()
     traces.close()
     writer.close()

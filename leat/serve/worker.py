@@ -28,7 +28,7 @@ from leat.hooks.tail import Tail
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.pipelines.load.engine import Request
 from leat.pipelines.load.error_message import log_error, text_of
-from leat.runs import access, between, hooks, requests, signing_in
+from leat.runs import access, between, hooks, request_buckets, requests, signing_in
 from leat.runs.executor import executor
 from leat.runs.load import SILENT
 from leat.runs.lost import LostRuns
@@ -215,6 +215,7 @@ class Worker:
             ("sessions", 3600, lambda: signing_in.remove_expired(self._current.workspace())),
             ("answers", 3600, lambda: remove_old(self._current.workspace().store)),
             ("requests", 3600, lambda: requests.remove_old(self._current.workspace())),
+            ("request buckets", 3600, lambda: request_buckets.remove_old(self._current.workspace())),
             ("segments", 60, lambda: hooks.remove_applied(self._current.workspace())),
         )
         while not self._ended.wait(0.2):

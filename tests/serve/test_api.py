@@ -33,7 +33,6 @@ from leat.serve.api.queries import FORMS, READ
 from leat.serve.app import NAMES, ROUTERS, create_app
 from leat.serve.current import Current
 from leat.serve.health import Health
-from leat.serve.limits import Buckets
 from tests.kit.api import RULE
 from tests.kit.child import wait_until
 from tests.kit.command import ROOT, Leat, tally_project, then
@@ -444,21 +443,6 @@ def test_a_changed_policy_counts_within_seconds(api: Api) -> None:
     wait_until(lambda: api.query("SELECT 1 AS one", "analyst").status_code == 403)
     path.unlink()
     wait_until(lambda: api.query("SELECT 1 AS one", "analyst").status_code == 200)
-
-
-def test_who_asks_too_often_waits() -> None:
-    now = [0.0]
-    buckets = Buckets(per_second=2, burst=3, failures=2, clock=lambda: now[0])
-    assert [buckets.take("a") for _ in range(5)] == [0, 0, 0, 1, 1]
-    assert buckets.take("b") == 0
-    now[0] = 0.5
-    assert [buckets.take("a"), buckets.take("a")] == [0, 1]
-    for _ in range(2):
-        assert buckets.may_sign_in("1.2.3.4")
-        buckets.failed("1.2.3.4")
-    assert not buckets.may_sign_in("1.2.3.4")
-    now[0] = 60
-    assert buckets.may_sign_in("1.2.3.4")
 
 
 def test_a_run_that_waits_in_a_file_of_an_earlier_version_is_carried_out(api: Api) -> None:
