@@ -17,6 +17,7 @@ import leat.control.alert_tables
 import leat.control.answer_tables
 import leat.control.automation_tables
 import leat.control.budget_tables
+import leat.control.draft_tables
 import leat.control.key_tables
 import leat.control.mail_tables
 import leat.control.query_tables

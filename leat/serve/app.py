@@ -83,7 +83,7 @@ def create_app(
     app.state.public_url = public_url
     app.state.ended, app.state.recent, app.state.asked = asyncio.Event(), Recent(), Asked()
     app.state.turns = Turns()
-    app.state.drafts, app.state.private_networks = Drafts(), private_networks
+    app.state.drafts, app.state.private_networks = Drafts(health.workspace), private_networks
     app.state.dagster = None
     app.state.changes = Changes(health.workspace)
     app.state.answers = Answers(app.state.changes.version)

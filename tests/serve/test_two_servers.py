@@ -151,6 +151,22 @@ def test_a_requested_run_is_shown_by_all_and_survives_its_worker(pair: tuple[Lea
     assert claims == 2
 
 
+def test_a_draft_is_shown_by_all(pair: tuple[Leat, Leat]) -> None:
+    first, second = pair
+    token = first.json("tokens", "create", "drafts", "--expires", "P1D", "--role", "admin")["token"]
+    sent = {"authorization": f"Bearer {token}"}
+    connection = {"script": str(first.folder / "script.jsonl")}
+    asked = {"name": "more", "declaration": {"source": "tally", "driver": "script", "connection": connection}}
+    with served(first) as one, served(second) as two:
+        at = one.post("/v1/drafts", json=asked, headers=sent).headers["location"]
+        wait_until(lambda: two.get(at, headers=sent).json()["state"] == "tried")
+        shown = [each.get(at, headers=sent).json() for each in (one, two)]
+        assert shown[0] == shown[1]
+        assert shown[0]["ok"]
+        assert requests.delete(two.url + at, headers=sent, timeout=30).status_code == 204
+        assert one.get(at, headers=sent).status_code == 404
+
+
 def test_what_is_due_runs_once_however_many_servers_look(pair: tuple[Leat, Leat]) -> None:
     first, second = pair
     declared = (first.folder / "pipelines" / "tally.yaml").read_text()

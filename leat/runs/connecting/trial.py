@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.profile import read_variables
 from leat.pipelines.declare.project import Project
 from leat.pipelines.declare.yaml_file import DeclarationError
-from leat.pipelines.load.error_message import log_error
+from leat.pipelines.load.error_message import log_error, text_of
 from leat.pipelines.load.preview import Preview, hidden_columns, preview, preview_folder
 from leat.runs.connecting.draft import Draft, Drafts, Trial
 from leat.runs.connecting.reach import Reach
@@ -26,6 +27,8 @@ from leat.sources.errors import IntegrationError, NotConfigured
 from leat.sources.settings import named_in, redact
 
 log = logging.getLogger("leat.serve")
+_BETWEEN = 0.25  # seconds between looks for what others are to see
+_ALIVE = 15.0  # seconds after which it is written again that somebody tries a draft
 _ONLY_REACHED = frozenset({"reachable", "git version", "configured"})
 """Tests that pass although nothing can be read."""
 
@@ -36,8 +39,15 @@ def start_trial(project: Project, drafts: Drafts, draft: Draft, reach: Reach) ->
     if not turn.acquire(blocking=False):
         return False
     trial = draft.trial = Trial(doing="looking at the settings")
+    try:
+        drafts.try_here(draft)
+    except BaseException:
+        turn.release()
+        raise
 
     def work() -> None:
+        storing = threading.Thread(target=_store_now_and_then, args=(drafts, draft), daemon=True)
+        storing.start()
         try:
             _try(project, draft, trial, reach)
         except Exception as error:
@@ -48,9 +58,28 @@ def start_trial(project: Project, drafts: Drafts, draft: Draft, reach: Reach) ->
             trial.show("")
             trial.changes += 1
             turn.release()
+            storing.join()
+            _attempt(lambda: drafts.end_here(draft), draft)
 
     threading.Thread(target=work, name=f"trial of {draft.name}", daemon=True).start()
     return True
+
+
+def _store_now_and_then(drafts: Drafts, draft: Draft) -> None:
+    """Let other servers see what a trial shows, and that it goes on."""
+    trial, changes, stored = draft.trial, 0, time.monotonic()
+    while not trial.ended:
+        time.sleep(_BETWEEN)
+        if trial.changes != changes or time.monotonic() - stored > _ALIVE:
+            changes, stored = trial.changes, time.monotonic()
+            _attempt(lambda: drafts.store_tried(draft), draft)
+
+
+def _attempt(store: Callable[[], None], draft: Draft) -> None:
+    try:
+        store()
+    except Exception as error:
+        log.warning("what trying %s shows isn't stored: %s", draft.name, text_of(error))
 
 
 def _try(project: Project, draft: Draft, trial: Trial, reach: Reach) -> None:

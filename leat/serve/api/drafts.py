@@ -25,8 +25,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["drafts"])
 def add_draft(guard: AsGuard, request: Request, response: Response, body: NewDraft) -> Draft:
     """Try a declaration that isn't a file yet: its setup tests, and the first rows of each stream.
 
-    Location says where to look. A draft belongs to its owner, is in the memory of `leat serve`, and is forgotten hours
-    after the last look at it.
+    Location says where to look. A draft belongs to its owner, and is removed hours after the last look at it.
     """
     guard.require("configure", Resource("integration", body.name, integration=body.name))
     problem = free_name_problem(guard.workspace.project, body.name)
@@ -84,7 +83,7 @@ def remove_draft(guard: AsGuard, request: Request, draft_id: str) -> None:
 
 
 def drafts_of(request: Request) -> drafts.Drafts:
-    """Return the drafts of this process."""
+    """Return the drafts of the project."""
     held: drafts.Drafts = request.app.state.drafts
     return held
 
@@ -99,7 +98,7 @@ def find_draft(guard: Guard, request: Request, draft_id: str) -> drafts.Draft:
     guard.require("configure", Resource("integration"))
     draft = drafts_of(request).find(draft_id, guard.principal.id)
     if draft is None:
-        step = "begin again; drafts are forgotten after some hours, and when leat serve starts again"
+        step = "begin again; drafts are removed after some hours"
         raise Problem(404, "no-such-draft", "this draft isn't there any more", step)
     return draft
 

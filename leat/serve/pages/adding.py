@@ -97,8 +97,8 @@ def show_draft(guard: AsGuard, request: Request, draft_id: str) -> Response:
 @router.get("/{draft_id}/live")
 async def follow_trial(guard: AsGuard, request: Request, draft_id: str) -> Response:
     """Follow a trial: a part of the page, again whenever something has happened."""
-    draft = await run_in_threadpool(find_draft, guard, request, draft_id)
-    parts = follow(request.app.state.ended, partial(_look, guard, request, draft))
+    await run_in_threadpool(find_draft, guard, request, draft_id)
+    parts = follow(request.app.state.ended, partial(_look, guard, request, draft_id))
     return StreamingResponse(parts, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
 
@@ -115,6 +115,7 @@ def choose_streams(guard: AsGuard, request: Request, draft_id: str, form: AsForm
     names = [stream.name for stream in draft_of(guard.workspace.project, draft).every_stream()]
     draft.document = with_streams(draft.document, names, form, zone_of(request).key)
     mask_rows(draft, guard.workspace.project)
+    drafts_of(request).store(draft)
     return RedirectResponse(f"{AT}/{draft.id}/file", 303, HEADERS)
 
 
@@ -211,7 +212,10 @@ def _shown(guard: Guard, request: Request, draft: Draft) -> dict[str, Any]:
             "lists": lists_streams(declaration.source), "at": AT}  # fmt: skip
 
 
-def _look(guard: Guard, request: Request, draft: Draft) -> tuple[object, bool, Callable[[], str]]:
+def _look(guard: Guard, request: Request, draft_id: str) -> tuple[object, bool, Callable[[], str]] | None:
+    draft = drafts_of(request).find(draft_id, guard.principal.id)
+    if draft is None:
+        return None
     now, over = draft.trial.changes, draft.trial.ended
     return (now, over), over, lambda: fragment(request, "add_progress.html", **_shown(guard, request, draft))
 
