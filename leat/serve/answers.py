@@ -1,7 +1,11 @@
-"""Answers that are given again while nothing has changed: to the same caller, for the same path and query."""
+"""Answers that are given again while nothing has changed: to the same caller, for the same path and query.
+
+While a database doesn't answer, for example because it is restarted, those of the last ten seconds are.
+"""
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
@@ -10,6 +14,7 @@ from dataclasses import dataclass, field
 from starlette.responses import Response
 
 from leat.serve.turns import Turns
+from leat.serve.unavailable import AWAY, ERRORS
 
 SECONDS = 1.0
 """How long an answer is given again: what it says of the time passes, though nothing changes."""
@@ -25,9 +30,11 @@ class _Answer:
     body: bytes
     headers: list[tuple[bytes, bytes]]
 
-    def response(self) -> Response:
+    def response(self, age: float | None = None) -> Response:
         response = Response(self.body)
         response.raw_headers = list(self.headers)
+        if age is not None:
+            response.headers["age"] = str(round(age))
         return response
 
 
@@ -61,7 +68,14 @@ class Answers:
             if answer is not None:
                 return answer.response()
             version = self.version()  # before it is made: a change meanwhile must count
-            response = await make()
+            try:
+                response = await make()
+            except ERRORS:
+                last = self._answers.get(question)
+                age = math.inf if last is None else self.clock() - last.made
+                if last is None or age >= AWAY:
+                    raise
+                return last.response(age)
             self._remember(question, version, response)
             return response
 

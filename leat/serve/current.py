@@ -10,6 +10,7 @@ from pathlib import Path
 from leat.pipelines.declare.profile import current_profile, read_variables
 from leat.pipelines.declare.yaml_file import DeclarationError
 from leat.runs.workspace import Workspace
+from leat.serve.unavailable import ERRORS
 
 _LOOK = 1.0  # seconds between looks at the files
 _AGE = 60.0
@@ -40,7 +41,7 @@ class Current:
         return generation if workspace is self._workspace else None
 
     def workspace(self, *, at_once: bool = False) -> Workspace:
-        """Return the project; while a declaration has a mistake, the project as it was before.
+        """Return the project; while a declaration has a mistake, or the control store doesn't answer, as it was before.
 
         Args:
             at_once: whether to look at the files although they were looked at a moment ago.
@@ -58,9 +59,11 @@ class Current:
                 read_variables(fresh.project.folder)
                 try:
                     _ = fresh.declarations
-                except DeclarationError:
+                except (DeclarationError, *ERRORS) as error:
                     if "declarations" not in self._workspace.__dict__:
                         raise
+                    if isinstance(error, ERRORS):  # the control store has its overrides: look again in a second
+                        return self._workspace
                 else:
                     for name in ("store", "warehouse"):  # connections stay open
                         if name in self._workspace.__dict__:

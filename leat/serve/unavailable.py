@@ -8,8 +8,11 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from starlette.requests import Request
 
 from leat.pipelines.load.error_message import text_of
+from leat.security.verified import AWAY
 from leat.serve.problem import Problem
 from leat.warehouse.session import Unreachable
+
+__all__ = ["AWAY", "ERRORS", "unavailable"]
 
 log = logging.getLogger("leat.serve")
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from starlette.responses import Response
 
 from leat.serve.answers import SECONDS, Answers
+from leat.serve.unavailable import AWAY
+from leat.warehouse.session import Unreachable
 
 
 class Kitchen:
@@ -44,6 +47,25 @@ def test_an_answer_is_given_again_until_something_changes() -> None:
             kitchen.version += 1
             first = await kitchen.ask()
             assert await kitchen.ask() != first
+
+    asyncio.run(asked())
+
+
+def test_the_last_answer_is_given_again_while_a_database_does_not_answer() -> None:
+    async def asked() -> None:
+        kitchen = Kitchen()
+
+        async def fail() -> Response:
+            raise Unreachable
+
+        assert await kitchen.ask() == "1"
+        kitchen.version += 1
+        kitchen.now = AWAY - 1
+        again = await kitchen.answers.get("q", fail)
+        assert (again.body, again.headers["age"]) == (b"1", str(round(AWAY - 1)))
+        kitchen.now = AWAY
+        with pytest.raises(Unreachable):
+            await kitchen.answers.get("q", fail)
 
     asyncio.run(asked())
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,13 +52,21 @@ def test_it_asks_to_come_back_while_its_databases_do_not_answer(
     assert api.client.get("/readyz").status_code == 200
     let_connect(database, let=False)
     try:
+        api.app.state.answers.clock = lambda: time.monotonic() + 2
+        api.app.state.recent.forget("status")
+        given_again = api("GET", "/v1/integrations")
+        assert (given_again.status_code, "age" in given_again.headers) == (200, True)
+        api.app.state.health._seen = None
+        ready = api.client.get("/readyz")
+        assert (ready.status_code, ready.json()["checks"]["control_store"]["ok"]) == (200, True)
+        api.app.state.answers.forget()
         refused = api("GET", "/v1/integrations")
         assert (refused.status_code, refused.json()["type"]) == (503, "/problems/database-unavailable")
         assert refused.headers["retry-after"] == "1"
         page = api.client.get("/", cookies={COOKIES[1]: "any"})
         assert page.status_code == 503
         assert "database of leat doesn" in page.text
-        api.app.state.health._seen = None
+        api.app.state.health._seen, api.app.state.health.answered = None, -math.inf
         ready = api.client.get("/readyz")
         assert ready.status_code == 503
         assert {name for name, check in ready.json()["checks"].items() if not check["ok"]} >= {"control_store"}
