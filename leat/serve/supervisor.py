@@ -87,7 +87,7 @@ class Supervisor:
         prepare_start(self._meeting)
         web = (self._lives, self._socket.fileno(), ready)
         self._web = _Child("web", "leat.serve.web", given, web, key)
-        self._children = [self._web, _Child("worker", "leat.serve.worker", given, (self._lives,))]
+        self._worker = _Child("worker", "leat.serve.worker", given, (self._lives,))
         self._dagster = _Child(
             "dagster", "leat.dagster_project.ui", (options.project,), (self._lives,), key, group=True
         )
@@ -101,8 +101,9 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         while not self._stopping:
             now = time.monotonic()
-            for child in self._children:
-                self._look_after(child, now)
+            self._look_after(self._web, now)
+            if self._may_work(now):
+                self._look_after(self._worker, now)
             self._look_after_dagster(now)
             self._wait()
         _notify("STOPPING=1")
@@ -111,6 +112,10 @@ class Supervisor:
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
+
+    def _may_work(self, now: float) -> bool:
+        """Return whether the worker may start: the processors are web's first, so that requests are answered sooner."""
+        return self._worker.process is not None or self._web.ready or now - self._web.began > _EARLY
 
     def _look_after(self, child: _Child, now: float) -> None:
         if child.process is not None and child.process.poll() is not None:
@@ -165,7 +170,7 @@ class Supervisor:
             _notify("READY=1")
 
     def _stop(self) -> None:
-        children = (*self._children, self._dagster)
+        children = (self._web, self._worker, self._dagster)
         running = [child.process for child in children if child.process is not None]
         for process in running:
             with contextlib.suppress(ProcessLookupError):
