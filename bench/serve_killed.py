@@ -57,12 +57,14 @@ class Asked:
         wrong: what the others came to.
         last: when one was answered right last.
         gap: the longest time in seconds between two right answers.
+        gaps: from when to when nobody got one for longer than a second.
     """
 
     right: int = 0
     wrong: Counter[str] = field(default_factory=Counter)
     last: float = field(default_factory=time.monotonic)
     gap: float = 0.0
+    gaps: list[tuple[float, float]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def ask(self, request: Callable[[], requests.Response], right: int) -> bool:
@@ -77,6 +79,8 @@ class Asked:
                 self.wrong[said] += 1
                 return False
             now = time.monotonic()
+            if now - self.last > 1:
+                self.gaps.append((self.last, now))
             self.right, self.gap, self.last = self.right + 1, max(self.gap, now - self.last), now
             return True
 

@@ -3,7 +3,7 @@
 Run as root, with haproxy installed: ``python -m bench.fleet [--faults N] [--every SECONDS] [--servers N] [--lists N]
 [--old COMMIT] [--seed N]``.
 
-Several `leat serve` share one Postgres, and 200 integrations that are due each minute. The first two are behind
+Several `leat serve` share one Postgres, and 200 integrations that are due each minute. All are behind
 haproxy. Each is a machine with a network, a name and processes of its own; nothing is sent to the real network. All the
 time the systems change, webhooks arrive, actions of each guarantee are approved, the API is asked, and analysts read
 the tables. Meanwhile processes and machines are killed, machines are frozen and cut off, half the time past their
@@ -87,7 +87,7 @@ def _measure(folder: Path, given: argparse.Namespace, systems: Systems, address:
     servers = [_server(n, leat, folder, log, _checkouts(folder, given.old)) for n in range(given.servers)]
     for server in servers:
         server.start()
-    proxy = Machine(2, ["haproxy", "-db", "-f", _configured(folder, servers[:2])], env, log / "haproxy")
+    proxy = Machine(2, ["haproxy", "-db", "-f", _configured(folder, servers)], env, log / "haproxy")
     proxy.start()
     os.environ.update({"LEAT_WAREHOUSE": url, "LEAT_CONTROL": url})
     with contextlib.ExitStack() as stack, Acting(project, url).office() as office:
@@ -105,7 +105,7 @@ def _measure(folder: Path, given: argparse.Namespace, systems: Systems, address:
             print(f"{systems.changes:,} changes, {faults.done.total()} faults in {time.monotonic() - began:.0f} s:"
                   f" {dict(faults.done)}")  # fmt: skip
         broken = settle(load, systems)
-        return broken + judge(load, desk, leat)
+        return broken + judge(load, desk, leat, faults)
 
 
 def _project(folder: Path, lists: int, address: str, desk: Desk, url: str) -> Path:
@@ -158,8 +158,8 @@ def _configured(folder: Path, servers: list[Machine]) -> str:
     """Write docs/haproxy.cfg with the addresses here, and without TLS."""
     text = (ROOT / "docs" / "haproxy.cfg").read_text(encoding="utf-8")
     text = re.sub(r"bind :443 .*", "bind :80", text).replace("hdr Host leat.example.com", "hdr Host 10.77.0.2")
-    for server, address in zip(servers, ("10.0.0.11", "10.0.0.12"), strict=True):
-        text = text.replace(f"{address}:8765", f"{server.address}:{_PORT}")
+    lines = (f"    server s{n} {server.address}:{_PORT} cookie s{n}\n" for n, server in enumerate(servers))
+    text = re.sub(r"(?:^    server .*\n?)+", "".join(lines), text, flags=re.MULTILINE)
     path = folder / "haproxy.cfg"
     path.write_text(text)
     return str(path)

@@ -28,6 +28,8 @@ class Faults:
         database: the machine of Postgres.
         url: URL of its database.
         seed: of the random choice.
+        done: how often each fault was made.
+        when: when each was made, and what it was.
     """
 
     servers: Sequence[Machine]
@@ -35,6 +37,7 @@ class Faults:
     url: str
     seed: int
     done: Counter[str] = field(default_factory=Counter)
+    when: list[tuple[float, str]] = field(default_factory=list)
     _away: threading.Semaphore = field(default_factory=threading.Semaphore)
     _returns: list[threading.Thread] = field(default_factory=list)
 
@@ -54,6 +57,7 @@ class Faults:
             [kind] = chance.choices([each for _, each in kinds], [weight for weight, _ in kinds])
             if kind(chance):
                 self.done[kind.__name__] += 1
+                self.when.append((time.monotonic(), kind.__name__))
         for thread in self._returns:
             thread.join()
 

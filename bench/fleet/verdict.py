@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg2
 
+from bench.fleet.faults import Faults
 from bench.fleet.load import Load
 from bench.fleet.systems import Systems
 from leat.control.outbox import read_actions
@@ -17,6 +18,7 @@ from tests.kit.command import Leat
 
 _GOAL_GAP, _GOAL_SHARE = 2.0, 0.999
 _SETTLES = 240.0
+_CAUSES = 5.0  # seconds within which a fault may be why the API doesn't answer
 _OPEN = frozenset({"approved", "sending", "unknown", "done"})
 
 
@@ -44,12 +46,12 @@ def _differing(load: Load, systems: Systems) -> list[str]:
     return differing
 
 
-def judge(load: Load, desk: Desk, leat: Leat) -> list[str]:
+def judge(load: Load, desk: Desk, leat: Leat, faults: Faults) -> list[str]:
     """Return what was broken, and print what was measured."""
     broken = [f"a reader saw half of a load: {each}" for each in load.torn[:5]]
     broken += [f"run {run} counted as running long after its lease" for run, times in load.stuck.items() if times > 2]
     broken += [*_judge_loads(load), *_judge_webhooks(load), *_judge_actions(load, desk)]
-    broken += _judge_answers(load)
+    broken += _judge_answers(load, faults)
     verified = leat("audit", "verify")
     print(f"audit log: {verified.stdout.strip().splitlines()[-1] if verified.stdout else verified.stderr}")
     if verified.returncode:
@@ -97,12 +99,15 @@ def _judge_actions(load: Load, desk: Desk) -> list[str]:
     return broken
 
 
-def _judge_answers(load: Load) -> list[str]:
+def _judge_answers(load: Load, faults: Faults) -> list[str]:
     asked, hooked = load.asked, load.hooked
     total = asked.right + hooked.right + asked.wrong.total() + hooked.wrong.total()
     share = (asked.right + hooked.right) / total
     print(f"API: {asked.right:,} answers, longest gap {asked.gap:.2f} s (goal {_GOAL_GAP:g})")
     print(f"requests answered right: {share:.3%} of {total:,}; else {dict(asked.wrong + hooked.wrong)}")
+    for began, ended in asked.gaps:
+        before = [f"{kind} {began - at:.1f} s before" for at, kind in faults.when if began - _CAUSES < at < ended]
+        print(f"nobody got an answer for {ended - began:.2f} s: {', '.join(before) or 'after no fault'}")
     return [f"the API didn't answer for {asked.gap:.1f} s"] if asked.gap > _GOAL_GAP else []
 
 
