@@ -3,9 +3,9 @@
 Run as root, with haproxy installed: ``python -m bench.fleet [--faults N] [--every SECONDS] [--servers N] [--lists N]
 [--old COMMIT] [--seed N]``.
 
-Several `leat serve` share one Postgres, and 200 integrations that are due each minute. All are behind
-haproxy. Each is a machine with a network, a name and processes of its own; nothing is sent to the real network. All the
-time the systems change, webhooks arrive, actions of each guarantee are approved, the API is asked, and analysts read
+Several `leat serve` share one Postgres, and 200 integrations that are due each minute. All are behind haproxy. Each is
+a machine with a network, a name and processes of its own; nothing is sent to the real network. All the time the systems
+change, webhooks arrive, runs are requested, actions of each guarantee are approved, the API is asked, and analysts read
 the tables. Meanwhile processes and machines are killed, machines are frozen and cut off, half the time past their
 leases, connections of the database are ended, and its postmaster is killed. With ``--old``, each start of a server is
 of that commit half the time. It ends with an error if
@@ -13,7 +13,8 @@ of that commit half the time. It ends with an error if
 - a list isn't in the end as its system has it, or a reader ever saw half of a load,
 - a load was applied twice, or an integration has more loads than fences,
 - a run counted as running more than 30 seconds after its lease ran out,
-- an acknowledged webhook is lost or there twice, or an action had more or fewer effects than one,
+- an acknowledged webhook is lost or there twice, a requested run is lost or doesn't end, or an action had more or fewer
+  effects than one,
 - the API didn't answer anybody for longer than two seconds, or
 - the audit log doesn't verify.
 """

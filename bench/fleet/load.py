@@ -42,6 +42,7 @@ class Load:
     asked: Asked = field(default_factory=Asked)
     hooked: Asked = field(default_factory=Asked)
     acknowledged: set[str] = field(default_factory=set)
+    requested: set[str] = field(default_factory=set)
     planned: int = 0
     reads: int = 0
     torn: list[str] = field(default_factory=list)
@@ -52,7 +53,14 @@ class Load:
     def works(self) -> list[tuple[Callable[[], None], float]]:
         """Return what is done again and again, each with the pause in seconds in between."""
         reads = [(self._reader(token), 0.1) for token in self.tokens]
-        return [*reads, (self.hook, 0.2), (self.act, 1.0), (self.read_tables, 0.02), (self.look_at_runs, 1.0)]
+        return [
+            *reads,
+            (self.hook, 0.2),
+            (self.act, 1.0),
+            (self.request_run, 2.0),
+            (self.read_tables, 0.02),
+            (self.look_at_runs, 1.0),
+        ]
 
     def _reader(self, token: str) -> Callable[[], None]:
         by = {"Authorization": f"Bearer {token}"}
@@ -70,6 +78,15 @@ class Load:
         url = f"{self.url}/hooks/tally"
         if self.hooked.ask(lambda: requests.post(url, body, headers=signed, timeout=_TIMEOUT), 200):
             self.acknowledged.add(event_id)
+
+    def request_run(self) -> None:
+        """Ask for a run of some list."""
+        asked = {"integrations": [f"list_{random.randrange(self.lists):03d}"]}  # noqa: S311 - no secret
+        headers = {"Authorization": f"Bearer {self.tokens[0]}"}
+        with contextlib.suppress(requests.RequestException):
+            answer = requests.post(f"{self.url}/v1/runs", json=asked, headers=headers, timeout=_TIMEOUT)
+            if answer.status_code == 202:
+                self.requested.add(answer.json()["id"])
 
     def act(self) -> None:
         """Plan an action and approve it; when the control store can't be reached, there is none."""

@@ -31,6 +31,8 @@ def settle(load: Load, systems: Systems) -> list[str]:
         time.sleep(2)
     while read_actions(load.office.store, states=_OPEN, limit=1) and time.monotonic() < deadline:
         time.sleep(1)
+    while _open_requests(load) and time.monotonic() < deadline:
+        time.sleep(1)
     while not load.acknowledged <= set(_events(load)) and time.monotonic() < deadline:
         time.sleep(1)
     return []
@@ -50,7 +52,7 @@ def judge(load: Load, desk: Desk, leat: Leat, faults: Faults) -> list[str]:
     """Return what was broken, and print what was measured."""
     broken = [f"a reader saw half of a load: {each}" for each in load.torn[:5]]
     broken += [f"run {run} counted as running long after its lease" for run, times in load.stuck.items() if times > 2]
-    broken += [*_judge_loads(load), *_judge_webhooks(load), *_judge_actions(load, desk)]
+    broken += [*_judge_loads(load), *_judge_requests(load), *_judge_webhooks(load), *_judge_actions(load, desk)]
     broken += _judge_answers(load, faults)
     verified = leat("audit", "verify")
     print(f"audit log: {verified.stdout.strip().splitlines()[-1] if verified.stdout else verified.stderr}")
@@ -75,6 +77,21 @@ def _judge_loads(load: Load) -> list[str]:
         broken.append(f"{loaded} runs say that they loaded, and there are {of_loads} loads of theirs")
     print(f"loads: {loads:,}; readers looked {load.reads:,} times; runs: {outcomes}")
     return broken
+
+
+def _judge_requests(load: Load) -> list[str]:
+    states = {str(run): str(state) for run, state in _ask(load.database, "SELECT id, state FROM requested_run")}
+    [(again,)] = _ask(load.database, "SELECT count(*) FROM requested_run WHERE claims > 1")
+    print(f"requested runs: {len(load.requested):,}, {dict(Counter(states.values()))}; {again} begun again")
+    lost = load.requested - set(states)
+    return [f"{len(lost)} requested runs are lost"] * bool(lost) + [
+        f"{each} never ended" for each in _open_requests(load)
+    ]
+
+
+def _open_requests(load: Load) -> list[str]:
+    sql = "SELECT id FROM requested_run WHERE state IN ('queued', 'running')"
+    return [str(run) for (run,) in _ask(load.database, sql)]
 
 
 def _judge_webhooks(load: Load) -> list[str]:
