@@ -23,6 +23,9 @@ from leat.warehouse.session import WarehouseError
 from leat.warehouse.url import check_postgres_url, is_postgres
 
 _BUSY_MS = 30_000
+_NETWORK = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
+            "tcp_user_timeout": 10_000}  # fmt: skip
+"""When a server of Postgres counts as gone, as libpq takes it; else a thread would wait for a lost one for minutes."""
 _NEXT_STEP = "check LEAT_CONTROL; it takes postgresql://user:password@host/database or sqlite:////path/control.db"
 
 
@@ -122,8 +125,9 @@ def storable(message: str) -> str:
 def _engine(url: str, *, pooled: bool) -> Engine:
     parsed, pool = make_url(url), {} if pooled else {"poolclass": NullPool}
     if parsed.get_backend_name() == "postgresql":
-        tls = postgres_options(parsed.host, parsed.query)
-        return create_engine(parsed, pool_pre_ping=True, hide_parameters=True, connect_args=tls, **pool)
+        given: dict[str, Any] = {name: value for name, value in _NETWORK.items() if name not in parsed.query}
+        given |= postgres_options(parsed.host, parsed.query)
+        return create_engine(parsed, pool_pre_ping=True, hide_parameters=True, connect_args=given, **pool)
     if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
         msg = f"neither Postgres nor a SQLite file; {_NEXT_STEP}"
         raise ArgumentError(msg)

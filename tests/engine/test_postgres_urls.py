@@ -108,3 +108,13 @@ def test_nothing_that_a_run_writes_has_the_password(tmp_path: Path) -> None:
     files = [path for path in (tmp_path / ".leat").rglob("*") if path.is_file()]
     assert files
     assert [path.name for path in files if b"planted" in path.read_bytes()] == []
+
+
+def test_a_lost_server_of_the_control_store_is_noticed_within_seconds(postgres_url: str) -> None:
+    mark = "&" if "?" in postgres_url else "?"
+    for url, expected in ((postgres_url, "10000"), (f"{postgres_url}{mark}tcp_user_timeout=90000", "90000")):
+        store = open_control(url)
+        with store.connect() as connection:
+            parameters = connection.connection.driver_connection.get_dsn_parameters()  # type: ignore[union-attr]
+        store.dispose()
+        assert (parameters["tcp_user_timeout"], parameters["connect_timeout"]) == (expected, "5")
