@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import math
 import os
 import time
@@ -12,12 +14,15 @@ from typing import Any
 
 from sqlalchemy import QueuePool
 
+from leat.pipelines.load.error_message import text_of
 from leat.runs.health import published_at, store_answers, unsealed_seconds
 from leat.runs.monitoring import how_far_behind
 from leat.runs.workspace import Workspace
 from leat.serve.metrics import Gauge
 from leat.serve.unavailable import AWAY
 from leat.warehouse.session import Unreachable, WarehouseError
+
+log = logging.getLogger("leat.serve")
 
 FREE = 200 * 2**20
 """So many bytes must be free for webhooks and logs."""
@@ -59,6 +64,26 @@ class Health:
         if self._seen is None or now - self._seen[0] > (_FRESH if self._seen[1] else _FRESH_FAILURE):
             self._seen = (now, *self._look())
         return self._seen[1:]
+
+    def last(self) -> tuple[bool, dict[str, Any]] | None:
+        """Return what :meth:`check` would, without waiting: as of the last look; None if that is too long ago.
+
+        A proxy takes a server that answers late for one that is frozen, and all of them would be when the databases or
+        the machines are busy.
+        """
+        if self.draining:
+            return self.check()
+        seen = self._seen
+        return None if seen is None or time.monotonic() - seen[0] > AWAY else seen[1:]
+
+    async def watch(self) -> None:
+        """Look again and again, in a thread that no request takes, until it is cancelled."""
+        while True:
+            try:
+                await asyncio.to_thread(self.check)
+            except Exception as error:  # then /readyz looks itself, and answers 500
+                log.warning("/readyz: %s", text_of(error))
+            await asyncio.sleep(_FRESH_FAILURE)
 
     def gauges(self) -> dict[str, Gauge]:
         """Return what Prometheus is to have of it."""

@@ -152,7 +152,8 @@ async def serve(workspace: Workspace, options: Options, listening: socket.socket
         if endpoint.missing is not None:
             log.warning("webhooks are answered by 503: %s", endpoint.missing, extra={"endpoint": endpoint.name})
     front = Front(app, hooks, options.hosts, metrics)
-    tasks = [asyncio.create_task(saturation.watch()), asyncio.create_task(_reload(workspace, options, hooks))]
+    working = (saturation.watch(), health.watch(), _reload(workspace, options, hooks))
+    tasks = [asyncio.create_task(each) for each in working]
     common = common_buckets(workspace)
     if common is not None:
         tasks.append(asyncio.create_task(share(app.state.buckets, common)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from psycopg2 import sql
 
 from leat.serve.session import COOKIES
+from leat.serve.unavailable import AWAY
 from tests.kit.api import InProcess, api_in_process
 from tests.kit.command import tally_project
 from tests.kit.databases import NewDatabase
@@ -74,3 +76,22 @@ def test_it_asks_to_come_back_while_its_databases_do_not_answer(
     finally:
         let_connect(database, let=True)
     assert api("GET", "/v1/integrations").status_code == 200
+
+
+def test_readiness_is_there_without_waiting(api: InProcess) -> None:
+    health = api.app.state.health
+    assert health.last() is None
+
+    async def watched() -> None:
+        watching = asyncio.create_task(health.watch())
+        while health.last() is None:
+            await asyncio.sleep(0.01)
+        watching.cancel()
+
+    asyncio.run(watched())
+    assert health.last() == health.check()
+    at, *seen = health._seen
+    health._seen = (at - AWAY, *seen)
+    assert health.last() is None
+    health.draining = True
+    assert health.last()[0] is False
