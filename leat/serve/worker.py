@@ -254,9 +254,14 @@ class Worker:
         if not often and size - self._applied_bytes < _APPLY_BYTES and time.monotonic() < self._next.get("apply", 0):
             return
         self._next["apply"] = time.monotonic() + 300
-        self._unapplied, self._applied_bytes = False, size
-        if hooks.apply(workspace):
-            hooks.publish_applied(workspace)
+        self._unapplied, self._applied_bytes = False, size  # what comes from now on is another time's
+        try:
+            if hooks.apply(workspace):
+                hooks.publish_applied(workspace)
+        except BaseException:
+            self._unapplied, self._applied_bytes, self._next["apply"] = True, 0, 0
+            self._next["webhooks"] = time.monotonic() + 1
+            raise
 
 
 def main() -> None:

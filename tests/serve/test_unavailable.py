@@ -12,8 +12,11 @@ import psycopg2
 import pytest
 from psycopg2 import sql
 
+from leat.runs.workspace import open_workspace
+from leat.serve.current import Current
 from leat.serve.session import COOKIES
-from leat.serve.unavailable import AWAY
+from leat.serve.unavailable import AWAY, ERRORS
+from leat.serve.worker import Worker
 from tests.kit.api import InProcess, api_in_process
 from tests.kit.command import tally_project
 from tests.kit.databases import NewDatabase
@@ -95,3 +98,23 @@ def test_readiness_is_there_without_waiting(api: InProcess) -> None:
     assert health.last() is None
     health.draining = True
     assert health.last()[0] is False
+
+
+def test_webhooks_that_could_not_be_applied_are_applied_later(
+    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LEAT_WAREHOUSE", "LEAT_CONTROL"):
+        monkeypatch.setenv(name, database)
+    workspace = open_workspace(tally_project(tmp_path).folder)
+    worker = Worker(Current(workspace))
+    worker._unapplied = True
+    let_connect(database, let=False)
+    with pytest.raises(ERRORS):
+        worker._apply()
+    assert worker._unapplied  # although no other webhook comes
+    let_connect(database, let=True)
+    worker._apply()
+    assert not worker._unapplied
+    for lane in (worker.refetches, worker.schedules):
+        assert lane.end(10)
+    workspace.close()
