@@ -158,8 +158,15 @@ def _without(session: Session, model: Model, absent: Sequence[TableName]) -> Mod
     missing = {str(table): model.optional[str(table)] for table in absent}
     dialect, grain = session.dialect, model.grain
     if grain is not None:
-        first, second = (without(text, dialect, missing) for text in grain.selects[dialect.name])
-        grain = replace(grain, selects={**grain.selects, dialect.name: (first, second)})
+        places = tuple(
+            replace(each, source={**each.source, dialect.name: f"({without(f'SELECT * FROM {of}', dialect, missing)})"})
+            if each.table in missing
+            else each
+            for each in grain.places
+            for of in [each.source[dialect.name]]
+        )
+        query = {**grain.query, dialect.name: without(grain.query[dialect.name], dialect, missing)}
+        grain = replace(grain, query=query, places=places)
     sql = {**model.sql, dialect.name: without(model.sql[dialect.name], dialect, missing)}
     return replace(model, sql=sql, grain=grain)
 
@@ -193,7 +200,7 @@ def _identity(
     described = [described, {name: list(columns.items()) for name, columns in inputs.items()}]
     key = state.read_column_key(session)
     of_grain = [] if model.grain is None else [asdict(model.grain), None if key is None else key.kid]
-    form = [*described, *of_grain]
+    form = [*described, *of_grain, session.dialect.engine]  # after a move, what was stored and indexed isn't there
     return Identity(_hash([*described, versions]), _hash(form), versions)
 
 

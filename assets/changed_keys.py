@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from leat.assets.grain import TOUCHED, Grain, KeyedInput, column_of
+from leat.assets.grain import Grain, KeyedInput, column_of
 from leat.assets.model import Model
 from leat.assets.model_inputs import Loads, read_loads, read_since
+from leat.assets.touched_rows import INCOMPARABLE, STORED, TOUCHED, Touched, lookup, stored_table
 from leat.pipelines.declare.table_names import ANALYTICS
-from leat.warehouse.session import Session, literal, quote
+from leat.warehouse.session import Session, execute_all, literal, quote
 
-_SCHEMA = "_keys"  # no integration is called like that
 _CHANGED = "leat_changed"
-_INCOMPARABLE = {"json", "float", "?", ""}
+_EARLIER = "leat_earlier"
 FEW = 1000
 """So many rows are never too many."""
 _MOST = 0.2
@@ -54,19 +54,24 @@ class Rows:
         input: the input.
         stored: name of the table of the values that the model was built with.
         changed: name of the temporary table of the rows that have changed.
+        earlier: name of the temporary table of what is stored of these rows.
         values: the columns of the values in both.
     """
 
     input: KeyedInput
     stored: str
     changed: str
+    earlier: str
     values: tuple[str, ...]
 
     @classmethod
     def all_of(cls, model: str, grain: Grain) -> list[Rows]:
         """Return the rows of each keyed input of a model."""
         values = tuple(quote(column_of(number)) for number in range(1, len(grain.columns) + 1))
-        return [cls(each, f"{model}_{n}", f"{_CHANGED}_{n}", values) for n, each in enumerate(grain.inputs)]
+        return [
+            cls(each, stored_table(model, n), f"{_CHANGED}_{n}", f"{_EARLIER}_{n}", values)
+            for n, each in enumerate(grain.inputs)
+        ]
 
     def select(self, session: Session, table: str | None = None) -> str:
         """Return the query of the key of each row and its values, of the input or of what has its columns."""
@@ -76,7 +81,7 @@ class Rows:
 
     def into(self) -> str:
         """Return the quoted name of the table of stored values."""
-        return quote(_SCHEMA, self.stored)
+        return quote(STORED, self.stored)
 
     def same(self, left: str, right: str) -> str:
         """Return the condition that two aliases are the same row."""
@@ -99,8 +104,8 @@ def touch(
     before: Mapping[str, Loads],
     now: Mapping[str, Loads],
     deltas: Deltas,
-) -> bool:
-    """Make the table of touched values of the grain; returns whether some of them have nulls, which it leaves out.
+) -> Touched:
+    """Make the table of touched values of the grain, and return what else there is to say of them.
 
     Raises:
         BuildWhole: leat can't say which values they are, or they are too many.
@@ -111,7 +116,7 @@ def touch(
         msg = f"{(other or ['an input'])[0]} has changed"
         raise BuildWhole(msg)
     kinds = {column: session.columns(ANALYTICS, model.name).get(column, "") for column in grain.columns}
-    if set(kinds.values()) & _INCOMPARABLE:
+    if set(kinds.values()) & INCOMPARABLE:
         msg = "its grain has a column of a type that can't be compared"
         raise BuildWhole(msg)
     selects = [
@@ -129,7 +134,9 @@ def touch(
     parts = " UNION ALL ".join(f"SELECT {cast} FROM ({select}) AS t" for select in selects or [none])
     session.create_temporary(TOUCHED, f"SELECT DISTINCT {', '.join(names)} FROM ({parts}) AS parts")
     empty = " OR ".join(f"{name} IS NULL" for name in names)
-    return session.change(f"DELETE FROM {TOUCHED} WHERE {empty}") > 0
+    nulls = session.change(f"DELETE FROM {TOUCHED} WHERE {empty}") > 0
+    changed = {name: before[name].newest for name in keyed if before[name] != now[name]}
+    return Touched(model.name, kinds, nulls, changed)
 
 
 def _touched(session: Session, rows: Rows, before: Loads, deltas: Deltas, kinds: Sequence[str]) -> Iterator[str]:
@@ -148,8 +155,9 @@ def _touched(session: Session, rows: Rows, before: Loads, deltas: Deltas, kinds:
     _check_kinds(session, rows, kinds)
     yield f"SELECT {', '.join(rows.values)} FROM {rows.changed}"
     if rows.input.key:
-        earlier = ", ".join(f"s.{value}" for value in rows.values)
-        yield f"SELECT {earlier} FROM {rows.into()} AS s JOIN {rows.changed} AS c ON {rows.same('s', 'c')}"
+        of_changed = f"SELECT s.* FROM {rows.into()} AS s JOIN {rows.changed} AS c ON {rows.same('s', 'c')}"
+        session.create_temporary(rows.earlier, of_changed)
+        yield f"SELECT {', '.join(rows.values)} FROM {rows.earlier}"
 
 
 def _check_stream(session: Session, rows: Rows, before: Loads) -> None:
@@ -159,26 +167,29 @@ def _check_stream(session: Session, rows: Rows, before: Loads) -> None:
     if since.rows > max(FEW, _MOST * since.total):
         msg = f"many rows of {rows.input.table} have changed"
         raise BuildWhole(msg)
-    if rows.input.key and not session.columns(_SCHEMA, rows.stored):
+    if rows.input.key and not session.columns(STORED, rows.stored):
         msg = f"what rows of {rows.input.table} were is missing"
         raise BuildWhole(msg)
 
 
 def _check_kinds(session: Session, rows: Rows, kinds: Sequence[str]) -> None:
     """Refuse to compare a text with anything else: 1 equals '01', but isn't the same text."""
-    sql = "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = ?"
-    there = {quote(name): session.dialect.leat_type(kind) for name, kind in session.execute(sql, (rows.changed,))}
-    if any((there[value] == "string") != (kind == "string") for value, kind in zip(rows.values, kinds, strict=True)):
+    there = [*session.columns(session.dialect.temporary, rows.changed).values()][-len(kinds) :]
+    if any((one == "string") != (other == "string") for one, other in zip(there, kinds, strict=True)):
         msg = f"{rows.input.table} has the grain in another type"
         raise BuildWhole(msg)
 
 
-def follow(session: Session, model: str, grain: Grain, before: Mapping[str, Loads], now: Mapping[str, Loads]) -> None:
-    """Store the values that changed rows have now, after :func:`touch`."""
+def follow(session: Session, model: str, grain: Grain, touched: Touched) -> None:
+    """Store the values that changed rows have now, after :func:`touch`; most have the same as before."""
     for rows in Rows.all_of(model, grain):
-        if rows.input.key and before[rows.input.table] != now[rows.input.table]:
-            where = f"EXISTS (SELECT 1 FROM {rows.changed} AS c WHERE {rows.same('s', 'c')})"
-            session.execute(f"DELETE FROM {rows.into()} AS s WHERE {where}")
+        if rows.input.key and rows.input.table in touched.changed:
+            same = " AND ".join(f"e.{value} IS NOT DISTINCT FROM c.{value}" for value in rows.values)
+            there = f"SELECT 1 FROM {rows.earlier} AS e WHERE {rows.same('e', 'c')}"
+            session.execute(f"DELETE FROM {rows.changed} AS c WHERE EXISTS ({there} AND {same})")
+            if session.execute(f"SELECT 1 FROM {rows.changed} AS c WHERE EXISTS ({there}) LIMIT 1"):
+                moved = f"EXISTS (SELECT 1 FROM {rows.changed} AS c WHERE {rows.same('s', 'c')})"
+                session.execute(f"DELETE FROM {rows.into()} AS s WHERE {moved}")
             session.execute(f"INSERT INTO {rows.into()} SELECT * FROM {rows.changed}")
 
 
@@ -186,24 +197,26 @@ def store_all(session: Session, model: str, grain: Grain) -> None:
     """Store the values that the rows of all inputs have now."""
     forget(session, model)
     if any(each.key for each in grain.inputs):
-        session.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(_SCHEMA)}")
+        session.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(STORED)}")
     for rows in Rows.all_of(model, grain):
         if rows.input.key and session.columns(*rows.input.table.split(".")):
             session.execute(f"CREATE TABLE {rows.into()} AS {rows.select(session)}")
-            if session.dialect.key_index:
-                keys = ", ".join(map(quote, rows.input.key))
-                session.execute(f"CREATE INDEX ON {rows.into()} ({keys})")
+            kinds = session.columns(STORED, rows.stored)
+            values = lookup(session.dialect, rows.values, [kinds[value[1:-1]] for value in rows.values])
+            for indexed in (map(quote, rows.input.key), values) if values else ():
+                session.execute(f"CREATE INDEX ON {rows.into()} ({', '.join(indexed)})")
+            execute_all(session, session.dialect.gather_statistics(rows.into()))
 
 
 def forget(session: Session, model: str) -> None:
     """Drop what is stored of a model."""
     tables = session.execute(
         "SELECT table_name FROM information_schema.tables WHERE table_schema = ? AND table_name LIKE ?",
-        (_SCHEMA, f"{model}%"),
+        (STORED, f"{model}%"),
     )
     for (table,) in tables:
         if table.rpartition("_")[0] == model:
-            session.execute(f"DROP TABLE {quote(_SCHEMA, table)}")
+            session.execute(f"DROP TABLE {quote(STORED, table)}")
 
 
 def _is_model(table: str) -> bool:

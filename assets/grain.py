@@ -13,14 +13,13 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from leat.assets.pushdown import Key, Reached, push
+from leat.assets.pushdown import Key, Reached, near, push
 from leat.pipelines.declare.sql_file import SqlFile
 from leat.pipelines.declare.transpile import as_postgres, made_equal
 from leat.warehouse.dialect import DialectName
 from leat.warehouse.session import quote
 
-TOUCHED = "leat_touched"
-"""A temporary table: the values of the grain whose rows are built again."""
+_DIALECTS: tuple[DialectName, ...] = ("duckdb", "postgres")
 
 Keys = Mapping[str, Sequence[str]]
 """The key columns of each table whose changed rows leat can name: streams, and models with a grain (no columns)."""
@@ -42,23 +41,55 @@ class KeyedInput:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """One way that leads from rows of a table to values of the grain.
+
+    Attributes:
+        values: SQL for the value of each column of the grain, per dialect.
+        input: the place in :attr:`Grain.inputs`; None if the table is read whole somewhere else.
+        is_key: whether the values have the whole key of the table, so that no two rows have the same ones.
+        near: for each column of the grain, the column that its value is a time near to, and by how many days; None for
+            any other value.
+    """
+
+    values: Mapping[DialectName, tuple[str, ...]]
+    input: int | None
+    is_key: bool
+    near: tuple[tuple[str, int] | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place of the query that the filter reaches.
+
+    Attributes:
+        mark: what stands for the table in the text of the query.
+        table: the table, ``schema.table``.
+        source: the table in SQL, per dialect.
+        ways: the filters that arrive there; a row counts if it fits one of them.
+    """
+
+    mark: str
+    table: str
+    source: Mapping[DialectName, str]
+    ways: tuple[Way, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Grain:
     """How the rows of a model are built of the rows of its inputs.
 
     Attributes:
         columns: the columns of the grain.
         inputs: the keyed inputs; one may be here twice, if the query reads it by two ways.
-        selects: the query that reads of keyed inputs what is touched alone, per dialect: first where no touched value
-            has a null, then where one has.
+        query: the query with a mark in each place, per dialect.
+        places: the places; :mod:`leat.assets.touched_rows` says what to read there.
     """
 
     columns: tuple[str, ...]
     inputs: tuple[KeyedInput, ...]
-    selects: Mapping[DialectName, tuple[str, str]]
-
-
-class NoGrain(Exception):
-    """The rows of a model can't be built by a grain; the text says why."""
+    query: Mapping[DialectName, str]
+    places: tuple[Place, ...]
 
 
 def column_of(number: int) -> str:
@@ -66,16 +97,8 @@ def column_of(number: int) -> str:
     return f"leat_{number}"
 
 
-def is_touched(expressions: Sequence[str], *, nulls: bool) -> str:
-    """Return the condition that some expressions are a touched value of the grain; too many are no harm.
-
-    Args:
-        expressions: SQL, one for each column of the grain.
-        nulls: whether a touched value has a null: then all that have one count.
-    """
-    names = ", ".join(quote(column_of(number)) for number in range(1, len(expressions) + 1))
-    among = f"({', '.join(expressions)}) IN (SELECT {names} FROM {TOUCHED})"
-    return f"({among} OR {' OR '.join(f'({each}) IS NULL' for each in expressions)})" if nulls else among
+class NoGrain(Exception):
+    """The rows of a model can't be built by a grain; the text says why."""
 
 
 def find_grain(file: SqlFile, query: exp.Query | None, columns: Sequence[str], keys: Keys) -> Grain:
@@ -111,7 +134,8 @@ def find_grain(file: SqlFile, query: exp.Query | None, columns: Sequence[str], k
     inputs = _inputs(reached, whole, keys)
     if not inputs:
         raise NoGrain(_why(reached, whole, file))
-    return Grain(tuple(columns), inputs, _filtered(query, reached))
+    places = _places(reached, inputs, keys)
+    return Grain(tuple(columns), inputs, _marked(query, reached, places), places)
 
 
 def _why(reached: Reached, whole: set[str], file: SqlFile) -> str:
@@ -143,24 +167,29 @@ def _texts(key: Key, dialect: DialectName) -> list[str]:
     return [each.unalias().sql(dialect, identify=True) for each in made.expressions]
 
 
-def _filtered(query: exp.Query, reached: Reached) -> dict[DialectName, tuple[str, str]]:
-    """Return the query with the filter in each place that it reaches, for touched values without nulls, and with.
+def _places(reached: Reached, inputs: Sequence[KeyedInput], keys: Keys) -> tuple[Place, ...]:
+    places = []
+    for number, (node, alternatives) in enumerate(reached.tables):
+        table = f"{node.db}.{node.name}"
+        source = quote(node.db, node.name)
+        ways = tuple(_way(table, key, inputs, keys.get(table, ())) for key in alternatives)
+        places.append(Place(quote(f"leat_input_{number}"), table, {"duckdb": source, "postgres": source}, ways))
+    return tuple(places)
 
-    The places get names first, because the filter is text: it is the same in each dialect.
-    """
-    places = [(quote(f"leat_input_{n}"), quote(node.db, node.name)) for n, (node, _) in enumerate(reached.tables)]
-    for (mark, _), (node, _) in zip(places, reached.tables, strict=True):
-        node.replace(exp.Table(this=exp.to_identifier(mark[1:-1], quoted=True), alias=node.args["alias"]))
-    texts: dict[DialectName, str] = {
+
+def _way(table: str, key: Key, inputs: Sequence[KeyedInput], columns: Sequence[str]) -> Way:
+    values = {dialect: tuple(_texts(key, dialect)) for dialect in _DIALECTS}
+    listed = _values(key, "duckdb")
+    same = (n for n, each in enumerate(inputs) if (each.table, each.values["duckdb"]) == (table, listed))
+    bare = {each.name for each in key if isinstance(each, exp.Column)}
+    return Way(values, next(same, None), bool(columns) and bare >= set(columns), tuple(map(near, key)))
+
+
+def _marked(query: exp.Query, reached: Reached, places: Sequence[Place]) -> dict[DialectName, str]:
+    """Return the query with the mark of each place: what is read there is text, the same in each dialect."""
+    for place, (node, _) in zip(places, reached.tables, strict=True):
+        node.replace(exp.Table(this=exp.to_identifier(place.mark[1:-1], quoted=True), alias=node.args["alias"]))
+    return {
         "duckdb": made_equal(query).sql("duckdb", identify=True, comments=False),
         "postgres": as_postgres(query).sql("postgres", identify=True, comments=False),
     }
-    return {d: (_put(text, places, reached, d, nulls=False), _put(text, places, reached, d, nulls=True))
-            for d, text in texts.items()}  # fmt: skip
-
-
-def _put(text: str, places: Sequence[tuple[str, str]], reached: Reached, dialect: DialectName, *, nulls: bool) -> str:
-    for (mark, table), (_, keys) in zip(places, reached.tables, strict=True):
-        conditions = dict.fromkeys(is_touched(_texts(key, dialect), nulls=nulls) for key in keys)
-        text = text.replace(mark, f"(SELECT * FROM {table} WHERE {' OR '.join(conditions)})")
-    return text

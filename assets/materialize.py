@@ -7,11 +7,15 @@ commit. Only when the columns change does the new table replace the old one, and
 
 from __future__ import annotations
 
+import hashlib
+
 from leat.assets.model import Model
+from leat.assets.touched_rows import lookup
 from leat.pipelines.declare.table_names import ANALYTICS
 from leat.warehouse.session import Session, execute_all, literal, quote
 
 _NEW = "_new_"  # before the name: no model is called like that
+_INDEX = "leat_grain_"
 
 
 class ModelError(Exception):
@@ -62,7 +66,23 @@ def _replace(session: Session, model: Model, kind: str | None) -> None:
     else:
         drop(session, model.name)
         session.execute(f"ALTER TABLE {quote(ANALYTICS, fresh)} RENAME TO {quote(model.name)}")
+    _index(session, model)
     execute_all(session, session.dialect.gather_statistics(name))
+
+
+def _index(session: Session, model: Model) -> None:
+    """Let there be an index over the grain of a model, and none over an earlier one."""
+    kinds = session.columns(ANALYTICS, model.name)
+    columns = [] if model.grain is None else model.grain.columns
+    values = lookup(session.dialect, [quote(column) for column in columns], [kinds[column] for column in columns])
+    listed = ", ".join(values)
+    wanted = _INDEX + hashlib.sha256(f"{model.name} {listed}".encode()).hexdigest()[:16]
+    there = [name for (name,) in session.execute(session.dialect.indexes, (ANALYTICS, model.name))]
+    for name in there:
+        if name.startswith(_INDEX) and not (values and name == wanted):
+            session.execute(f"DROP INDEX {quote(ANALYTICS, name)}")
+    if values and wanted not in there:
+        session.execute(f"CREATE INDEX {quote(wanted)} ON {quote(ANALYTICS, model.name)} ({listed})")
 
 
 def drop(session: Session, name: str) -> None:

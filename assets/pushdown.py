@@ -37,6 +37,10 @@ _TOTAL = (
 """What gives the same value for the same row, and an error for none: it may be computed for rows that WHERE drops."""
 
 
+_DAYS = {"DAY": 1, "WEEK": 7, "MONTH": 31, "QUARTER": 92, "YEAR": 366}
+"""How far the beginning of a period may be from a time within it; a time zone is no further than a day."""
+
+
 class Stopped(Exception):
     """The filter can't be moved; the text says why."""
 
@@ -68,6 +72,21 @@ def push(query: exp.Query, columns: Sequence[str]) -> Reached:
         f"{each.db}.{each.name}" for each in query.find_all(exp.Table) if each.db and id(each) not in arrived
     }
     return reached
+
+
+def near(expression: exp.Expr) -> tuple[str, int] | None:
+    """Return the column whose time an expression is near to, and by how many days; None for any other expression."""
+    if isinstance(expression, exp.Column):
+        return expression.name, 0
+    days = 0
+    if isinstance(expression, exp.DateTrunc | exp.TimestampTrunc):
+        days = _DAYS.get(expression.args["unit"].name.upper(), 0)
+    elif isinstance(expression, exp.AtTimeZone) or (
+        isinstance(expression, exp.Cast) and expression.args["to"].is_type("date")
+    ):
+        days = 1
+    inner = near(expression.this) if days or isinstance(expression, exp.Paren) else None
+    return None if inner is None else (inner[0], inner[1] + days)
 
 
 def _through(

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 
 from leat.assets import changed_keys
 from leat.assets.changed_keys import FEW, BuildWhole, Delta, Deltas
-from leat.assets.grain import TOUCHED, Grain, is_touched
+from leat.assets.grain import Grain
 from leat.assets.materialize import materialize
 from leat.assets.model import Model
 from leat.assets.model_inputs import Loads, forget_inputs, read_inputs, write_inputs
+from leat.assets.touched_rows import TOUCHED, is_touched, query_of_touched
 from leat.pipelines.declare.table_names import ANALYTICS
 from leat.warehouse.session import Session, quote
 
+_MADE = "leat_made"
 _MOST = 0.5
 """From this share of touched rows on, building all rows costs less."""
 
@@ -106,22 +108,24 @@ def _touched(
     if read is None or list(session.columns(ANALYTICS, model.name)) != list(model.columns):
         msg = "its query or the form of an input has changed"
         raise BuildWhole(msg)
-    nulls = changed_keys.touch(session, model, grain, read, inputs, deltas)
-    name, condition = quote(ANALYTICS, model.name), is_touched([quote(c) for c in grain.columns], nulls=nulls)
-    keys = int(session.execute(f"SELECT count(*) FROM {TOUCHED}")[0][0]) + nulls
-    concerned = int(session.execute(f"SELECT count(*) FROM {name} WHERE {condition}")[0][0])
-    if concerned > max(FEW, _MOST * before.rows):
-        msg = "a change concerns most of its rows"
-        raise BuildWhole(msg)
-    changed_keys.follow(session, model.name, grain, read, inputs)
+    touched = changed_keys.touch(session, model, grain, read, inputs, deltas)
+    name, listed = quote(ANALYTICS, model.name), ", ".join(map(quote, model.columns))
+    condition = is_touched(session.dialect, [quote(c) for c in grain.columns], touched, by_index=True)
+    keys = int(session.execute(f"SELECT count(*) FROM {TOUCHED}")[0][0]) + touched.nulls
     delta = f"leat_delta_{len(deltas.of)}"
     if model.name in deltas.wanted:
-        session.create_temporary(delta, f"SELECT * FROM {name} WHERE {condition}")
+        session.create_temporary(delta, f"SELECT {listed} FROM {name} WHERE {condition}")
     gone = session.change(f"DELETE FROM {name} WHERE {condition}")
-    listed = ", ".join(map(quote, model.columns))
-    select = grain.selects[session.dialect.name][nulls]
-    made = session.change(f"INSERT INTO {name} ({listed}) SELECT {listed} FROM ({select}) AS q WHERE {condition}")
+    if gone > max(FEW, _MOST * before.rows):
+        msg = "a change concerns most of its rows"
+        raise BuildWhole(msg)
+    changed_keys.follow(session, model.name, grain, touched)
+    where = is_touched(session.dialect, [quote(c) for c in grain.columns], touched)
+    select = f"SELECT {listed} FROM ({query_of_touched(session, grain, touched)}) AS q WHERE {where}"
     if model.name in deltas.wanted:
-        session.execute(f"INSERT INTO {delta} SELECT * FROM {name} WHERE {condition}")
+        session.create_temporary(_MADE, select)
+        session.execute(f"INSERT INTO {delta} SELECT {listed} FROM {_MADE}")
+        select = f"SELECT {listed} FROM {_MADE}"
         deltas.of[model.name] = Delta(delta, before.fingerprint)
+    made = session.change(f"INSERT INTO {name} ({listed}) {select}")
     return before.rows - gone + made, f"rows of {keys} changed {'key' if keys == 1 else 'keys'} were built"

@@ -13,6 +13,13 @@ from leat.runs.workspace import Workspace
 from leat.warehouse.session import Busy
 
 STEP = "models_and_rules"
+_CONFIG = {
+    "full_refresh": dg.Field(
+        bool,
+        default_value=False,
+        description="Build all rows of all models, not only those that changed.",
+    )
+}
 
 
 def refreshed_specs(compiled: Compiled) -> list[dg.AssetSpec]:
@@ -32,17 +39,27 @@ def refreshed_assets(compiled: Compiled) -> dg.AssetsDefinition | None:
         specs=specs,
         check_specs=[*model_check_specs(compiled), *rule_check_specs(compiled)],
         can_subset=True,
+        config_schema=_CONFIG,
         pool=POOL,
     )
     def models_and_rules(context: dg.AssetExecutionContext) -> Iterator[Reported]:
         with logging_to(context), compiled.current() as workspace:
-            yield from refresh_step(context, compiled, workspace)
+            whole = bool(context.op_execution_context.op_config["full_refresh"])
+            yield from refresh_step(context, compiled, workspace, whole=whole)
 
     return models_and_rules
 
 
-def refresh_step(context: dg.AssetExecutionContext, compiled: Compiled, workspace: Workspace) -> Iterator[Reported]:
+def refresh_step(
+    context: dg.AssetExecutionContext, compiled: Compiled, workspace: Workspace, *, whole: bool = False
+) -> Iterator[Reported]:
     """Bring models and rules up to date and publish, unless a check of severity error failed.
+
+    Args:
+        context: of the step.
+        compiled: the definitions.
+        workspace: the project.
+        whole: whether all rows of all models are built, changed or not.
 
     Raises:
         RetryRequested: another process writes the warehouse.
@@ -54,7 +71,7 @@ def refresh_step(context: dg.AssetExecutionContext, compiled: Compiled, workspac
     selected = any(key.asset_key in specs for key in context.selected_asset_check_keys)
     earlier = earlier_checks(context) if selected and context.selected_asset_keys else None
     try:
-        refreshed, publication = refresh_and_publish(workspace, always=selected and earlier is None)
+        refreshed, publication = refresh_and_publish(workspace, always=selected and earlier is None, whole=whole)
     except Busy as busy:
         raise again_later(context, str(busy), compiled.retry_waits) from busy
     except DeclarationError as error:

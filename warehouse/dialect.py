@@ -38,6 +38,7 @@ class Dialect(Protocol):
         key_index: whether a table has a unique index on its key. DuckDB takes a delete and an insert of one key in a
             transaction for a violation.
         describes_views: whether a column of a view can have a comment.
+        temporary: the schema of temporary tables.
         indexes: query of the names of a table's indexes; its parameters are schema and table.
         comments: query of the comment on a table, with null, and of those on its columns, with their names; likewise.
         size: query of the bytes that the warehouse has on disk.
@@ -53,6 +54,7 @@ class Dialect(Protocol):
     views_hold_tables: bool
     key_index: bool
     describes_views: bool
+    temporary: str
     indexes: str
     comments: str
     size: str
@@ -92,6 +94,14 @@ class Dialect(Protocol):
         """Return two expressions that have the same values for the same values of quoted columns, by 64 bits each.
 
         None where it is faster to compare the columns themselves.
+        """
+
+    def indexed(self, expression: str, kind: str) -> str | None:
+        """Return the expression by which an index finds the rows with some value; None where an engine scans for it.
+
+        Args:
+            expression: of the value.
+            kind: its leat type.
         """
 
     def row_id(self, alias: str) -> str:

@@ -22,7 +22,7 @@ from leat.pipelines.load.staging import stage_rows
 from leat.pipelines.load.state import State
 from leat.pipelines.load.stream_failures import Failure, blaming
 from leat.pipelines.load.superseded import drop_superseded
-from leat.pipelines.load.table_changes import create_table, open_history, update_as_of
+from leat.pipelines.load.table_changes import create_table, index_loads, open_history, update_as_of
 from leat.pipelines.load.table_schema import TableSchema
 from leat.sources.stream import Column, Stream, arrow_schema
 from leat.warehouse.session import Session
@@ -112,6 +112,8 @@ def _applied(load: Applying, stream: Stream) -> StreamResult:
     load.drifts[stream.name] = drift.find_drift(
         merge, result, listed=_is_listed(load, stream), reshaped=reshaped and stored is not None
     )
+    if result.changed:
+        index_loads(session, load.integration, table)
     if old is not None:
         rebuild.swap(session, declaration, stream, old, table)
     update_as_of(session, declaration, stream, stored, load.at if opened or old is not None else None)

@@ -6,7 +6,7 @@ lose values stops, with the way forward in the message: ``leat reset`` loads the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,15 +25,28 @@ class SchemaChange(Permanent):
 
 
 def create_table(session: Session, declaration: Declaration, stream: Stream, table: str) -> None:
-    """Create the table of a stream under a name, with comments and, on some engines, a unique index on the key."""
+    """Create the table of a stream under a name, with comments and, on some engines, indexes."""
     wanted = declared_schema(declaration, stream)
     session.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(declaration.name)}")
     _create(session, declaration.name, table, {**wanted.columns, **SYSTEM_COLUMNS})
-    if session.dialect.key_index:
-        listed = ", ".join(map(quote, wanted.key))
-        session.execute(f"CREATE UNIQUE INDEX ON {quote(declaration.name, table)} ({listed})")
+    index_table(session, declaration.name, table, wanted.key)
     described = {**{c.name: c.description for c in declaration.columns(stream)}, **SYSTEM_DESCRIPTIONS}
     _comment(session, declaration.name, table, stream.description, described)
+
+
+def index_table(session: Session, schema: str, table: str, key: Sequence[str]) -> None:
+    """Index a table by its key and by the loads that changed its rows, on engines that have indexes."""
+    if session.dialect.key_index:
+        session.execute(f"CREATE UNIQUE INDEX ON {quote(schema, table)} ({', '.join(map(quote, key))})")
+    index_loads(session, schema, table)
+
+
+def index_loads(session: Session, schema: str, table: str) -> None:
+    """Index a table by the loads that changed its rows, unless it is: an earlier leat didn't."""
+    if session.dialect.key_index:
+        indexes = session.execute(session.dialect.indexes, (schema, table))
+        if not any("_load_id" in name for (name,) in indexes):
+            session.execute(f"CREATE INDEX ON {quote(schema, table)} (_load_id)")
 
 
 def open_history(session: Session, declaration: Declaration, stream: Stream) -> None:
@@ -174,7 +187,7 @@ def replace_rows(session: Session, declaration: Declaration, stream: Stream, old
     session.execute(f"INSERT INTO {into} ({listed}) SELECT {listed} FROM {rebuilt}")
     session.execute(f"DROP TABLE {rebuilt}")
     if rekeyed:
-        session.execute(f"CREATE UNIQUE INDEX ON {into} ({', '.join(map(quote, new.key))})")
+        index_table(session, declaration.name, stream.name, new.key)
 
 
 def _migrate_columns(session: Session, declaration: Declaration, stream: Stream, table: str, new: TableSchema) -> None:

@@ -297,6 +297,19 @@ def test_deletes_can_be_allowed_for_one_run(shown: Shown) -> None:
     assert shown.tally.query("SELECT count(*) FROM tally.scanned WHERE _deleted_at IS NULL") == [(1,)]
 
 
+def test_all_rows_of_all_models_can_be_built_again(modelled: Shown) -> None:
+    modelled.tally.then(rows("kept", row(1)))
+    assert modelled.run().success
+    job, built = modelled.defs().resolve_job_def("tally_job"), "SELECT built_at FROM leat.models"
+    times = [modelled.tally.query(built)]
+    for full_refresh in (False, True):
+        config = {"ops": {"models_and_rules": {"config": {"full_refresh": full_refresh}}}}
+        done = job.execute_in_process(instance=modelled.instance, asset_selection=[MODEL], run_config=config)
+        assert done.success
+        times.append(modelled.tally.query(built))
+    assert times[0] == times[1] < times[2]
+
+
 def test_runs_are_recorded_as_dagsters(shown: Shown) -> None:
     from leat.control.store import open_control, recent_runs
 

@@ -33,6 +33,11 @@ SHAPES = {
             CAST(SUM(amount) AS BIGINT) AS amount
         FROM payments.charges WHERE _deleted_at IS NULL GROUP BY 1, 2""",
     ),
+    "weeks": (
+        "week",
+        """SELECT DATE_TRUNC('week', created_at AT TIME ZONE 'Asia/Tokyo') AS week, COUNT(*) AS charges
+        FROM payments.charges GROUP BY DATE_TRUNC('week', created_at AT TIME ZONE 'Asia/Tokyo')""",
+    ),
     "deleted_too": ("currency", "SELECT currency, COUNT(_deleted_at) AS gone FROM payments.charges GROUP BY currency"),
     "placed": (
         "customer_id",
@@ -94,7 +99,8 @@ _IDS = st.sampled_from("abcdef")
 _NULLABLE = st.sampled_from(["eur", "usd", "jpy", None])
 _TABLES = {
     "charges": {"currency": _NULLABLE, "customer_id": st.sampled_from(["a", "b", "c", None]),
-                "amount": st.integers(0, 99), "created_at": st.integers(0, 2).map(lambda n: START + timedelta(days=n))},
+                "amount": st.integers(0, 99), "created_at": st.sampled_from([-400, 0, 1, 40, None]).map(
+                    lambda n: None if n is None else START + timedelta(days=n))},
     "refunds": {"currency": _NULLABLE, "charge_id": st.sampled_from(["a", "b", "c", None]),
                 "amount": st.integers(0, 99)},
     "customers": {"currency": _NULLABLE, "email": st.sampled_from(["a@x.org", "b@x.org", None])},
@@ -220,6 +226,36 @@ def test_another_query_another_key_of_columns_and_a_wish_build_a_model_whole(wor
     world.load("payments", {"charges": [{**CHARGES[0], "amount": 5}]})
     assert world.build()["row"].reason == "its query or the form of an input has changed"
     assert {each.reason for each in world.build(whole=True).values()} == {"built whole, as asked for"}
+
+
+def test_rows_far_from_what_has_changed_are_not_read(world: World) -> None:
+    far = {name: shape for name, shape in SHAPES.items() if name in ("row", "sums", "weeks", "with_refunds")}
+    world.models = [each for each in world.models if each.name in far]
+    loaded(world)
+    world.load("payments", {"charges": [{**CHARGES[0], "amount": 7}]})
+    statements: list[str] = []
+    sinks = [statements.append]
+    sys.addaudithook(lambda event, args: [sink(str(args[0])) for sink in sinks] if event == "leat.statement" else None)
+    world.build()
+    sinks.clear()
+    made = {name: f'INSERT INTO "analytics"."{name}"' for name in far}
+    read = {name: next(each for each in statements if each.startswith(start)) for name, start in made.items()}
+    if world.warehouse.dialect.key_index:
+        assert all('SELECT "id" FROM "_keys"' in read[name] for name in ("sums", "weeks"))
+    else:
+        assert "_load_id > '" in read["row"]
+        assert "_load_id > '" in read["with_refunds"]
+        assert "BETWEEN TIMESTAMPTZ '2026-11-16' AND TIMESTAMPTZ '2026-11-25'" in read["sums"]
+        assert "BETWEEN TIMESTAMPTZ '2026-11-07' AND TIMESTAMPTZ '2026-11-26'" in read["weeks"]
+
+
+def test_a_text_that_no_index_takes_is_a_value_of_a_grain(world: World) -> None:
+    world.models = [each for each in world.models if each.name in ("currencies", "sums")]
+    loaded(world)
+    for text in ("".join(chr(33 + n * n % 89) for n in range(9000)), "eur"):
+        world.load("payments", {"charges": [{**CHARGES[0], "currency": text}]})
+        world.build()
+    assert world.by_keys("currencies") == world.by_keys("sums") == 2
 
 
 def test_many_changed_rows_build_a_model_whole(world: World) -> None:

@@ -46,6 +46,7 @@ class DuckDBDialect:
     views_hold_tables = False
     key_index = False
     describes_views = True
+    temporary = "temp"
     indexes = "SELECT index_name FROM duckdb_indexes() WHERE schema_name = ? AND table_name = ?"
     comments = (
         "SELECT name, comment FROM (SELECT NULL AS name, comment, schema_name, table_name, database_name "
@@ -101,6 +102,9 @@ class DuckDBDialect:
         forth = ", ".join(f"{alias}.{column}" for column in columns)
         back = ", ".join(f"{alias}.{column}" for column in reversed(columns))
         return f"hash({forth}, 1)", f"hash({back}, 2)"
+
+    def indexed(self, _expression: str, _kind: str) -> None:
+        """Return none: its indexes are as large as the column and serve one value at a time."""
 
     def row_id(self, alias: str) -> str:
         """Return the number of the row."""

@@ -24,6 +24,7 @@ class DuckLakeDialect:
     views_hold_tables = False
     key_index = False
     describes_views = False
+    temporary = DUCKDB.temporary
     indexes = DUCKDB.indexes
     comments = DUCKDB.comments
     size = (
@@ -70,6 +71,9 @@ class DuckLakeDialect:
     def row_hashes(self, alias: str, columns: Sequence[str]) -> tuple[str, str] | None:
         """Return the hashes."""
         return DUCKDB.row_hashes(alias, columns)
+
+    def indexed(self, _expression: str, _kind: str) -> None:
+        """Return none: DuckLake has no indexes."""
 
     def row_id(self, alias: str) -> str:
         """Return the number of the row."""

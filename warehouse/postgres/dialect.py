@@ -58,6 +58,7 @@ class PostgresDialect:
     views_hold_tables = True
     key_index = True
     describes_views = True
+    temporary = "pg_temp"
     indexes = "SELECT indexname FROM pg_indexes WHERE schemaname = ? AND tablename = ?"
     comments = (
         "SELECT a.attname, d.description FROM pg_description AS d JOIN pg_class AS c ON c.oid = d.objoid "
@@ -103,6 +104,10 @@ class PostgresDialect:
     def row_hashes(self, _alias: str, _columns: Sequence[str]) -> tuple[str, str] | None:
         """Return None: Postgres has no hash over several columns that is faster than comparing them."""
         return None
+
+    def indexed(self, expression: str, kind: str) -> str:
+        """Return the hash of a text, for an index takes none of more than 2,700 bytes; any other value itself."""
+        return f"hashtextextended({expression}, 0)" if kind == "string" else expression
 
     def row_id(self, alias: str) -> str:
         """Return the place of the row in the table's file."""

@@ -12,7 +12,7 @@ from leat.hooks import tables as hooks
 from leat.pipelines.declare.table_names import ANALYTICS
 from leat.pipelines.load import as_of, state
 from leat.pipelines.load.system_tables import TABLES
-from leat.pipelines.load.table_changes import columns_of_the_past
+from leat.pipelines.load.table_changes import columns_of_the_past, index_table
 from leat.sources.stream import Column, arrow_schema
 from leat.warehouse.session import Session, WarehouseError, literal, quote
 
@@ -127,12 +127,11 @@ def make_tables(source: Session, target: Session, tables: Sequence[MovedTable], 
 
 
 def finish_tables(target: Session, tables: Sequence[MovedTable]) -> None:
-    """Make the indexes on keys and the functions of the past, now that the rows are there."""
+    """Make the indexes and the functions of the past, now that the rows are there."""
     columns = {(table.schema, table.name): table.columns for table in tables}
     for integration, stream, schema in _streams(target):
-        key = ", ".join(map(quote, schema["key"]))
-        if target.dialect.key_index and (integration, stream) in columns:
-            target.execute(f"CREATE UNIQUE INDEX ON {quote(integration, stream)} ({key})")
+        if (integration, stream) in columns:
+            index_table(target, integration, stream, schema["key"])
     streams = {(integration, stream): schema for integration, stream, schema in _streams(target)}
     for integration, stream in target.execute("SELECT integration, stream FROM leat.histories ORDER BY 1, 2"):
         if (integration, stream) in streams:
