@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from leat.assets.grain import Grain, KeyedInput, column_of
 from leat.assets.model import Model
-from leat.assets.model_inputs import Loads, read_loads, read_since
+from leat.assets.model_inputs import Loads, Since, read_loads, read_since
 from leat.assets.touched_rows import INCOMPARABLE, STORED, TOUCHED, Touched, lookup, stored_table
 from leat.pipelines.declare.table_names import ANALYTICS
 from leat.warehouse.session import Session, execute_all, literal, quote
@@ -119,11 +119,18 @@ def touch(
     if set(kinds.values()) & INCOMPARABLE:
         msg = "its grain has a column of a type that can't be compared"
         raise BuildWhole(msg)
+    sinces = {
+        name: _read_stream(session, name, before[name])
+        for name in keyed
+        if before[name] != now[name] and not _is_model(name)
+    }
     selects = [
         select
         for rows in Rows.all_of(model.name, grain)
         if before[rows.input.table] != now[rows.input.table]
-        for select in _touched(session, rows, before[rows.input.table], deltas, list(kinds.values()))
+        for select in _touched(
+            session, rows, sinces.get(rows.input.table), before[rows.input.table], deltas, [*kinds.values()]
+        )
     ]
     names = [quote(column_of(number)) for number in range(1, len(grain.columns) + 1)]
     cast = ", ".join(
@@ -135,41 +142,47 @@ def touch(
     session.create_temporary(TOUCHED, f"SELECT DISTINCT {', '.join(names)} FROM ({parts}) AS parts")
     empty = " OR ".join(f"{name} IS NULL" for name in names)
     nulls = session.change(f"DELETE FROM {TOUCHED} WHERE {empty}") > 0
-    changed = {name: before[name].newest for name in keyed if before[name] != now[name]}
-    return Touched(model.name, kinds, nulls, changed)
+    changed = {name: sinces[name].first if name in sinces else "" for name in keyed if before[name] != now[name]}
+    only_new = frozenset(name for name, since in sinces.items() if since.only_new)
+    return Touched(model.name, kinds, nulls, changed, only_new)
 
 
-def _touched(session: Session, rows: Rows, before: Loads, deltas: Deltas, kinds: Sequence[str]) -> Iterator[str]:
+def _touched(
+    session: Session, rows: Rows, since: Since | None, before: Loads, deltas: Deltas, kinds: Sequence[str]
+) -> Iterator[str]:
     """Yield queries of the values of the grain that changed rows of an input have, and had."""
-    if _is_model(rows.input.table):
+    if since is None:
         delta = deltas.of.get(rows.input.table.removeprefix(f"{ANALYTICS}."))
         if delta is None or delta.before != before.newest:
             msg = f"{rows.input.table} was built whole"
             raise BuildWhole(msg)
         session.create_temporary(rows.changed, rows.select(session, delta.table))
     else:
-        _check_stream(session, rows, before)
-        session.create_temporary(
-            rows.changed, f"{rows.select(session)} WHERE _load_id > {literal(before.newest or '')}"
-        )
+        if rows.input.key and not session.columns(STORED, rows.stored):
+            msg = f"what rows of {rows.input.table} were is missing"
+            raise BuildWhole(msg)
+        session.create_temporary(rows.changed, f"{rows.select(session)} WHERE _load_id >= {literal(since.first)}")
     _check_kinds(session, rows, kinds)
     yield f"SELECT {', '.join(rows.values)} FROM {rows.changed}"
-    if rows.input.key:
+    if rows.input.key and not (since and since.only_new):
         of_changed = f"SELECT s.* FROM {rows.into()} AS s JOIN {rows.changed} AS c ON {rows.same('s', 'c')}"
         session.create_temporary(rows.earlier, of_changed)
         yield f"SELECT {', '.join(rows.values)} FROM {rows.earlier}"
 
 
-def _check_stream(session: Session, rows: Rows, before: Loads) -> None:
-    since = read_since(session, rows.input.table, before)
+def _read_stream(session: Session, table: str, before: Loads) -> Since:
+    """Return what has happened to a stream.
+
+    Raises:
+        BuildWhole: that doesn't say which rows have changed, or they are too many.
+    """
+    since = read_since(session, table, before)
     if since.opaque is not None:
         raise BuildWhole(since.opaque)
     if since.rows > max(FEW, _MOST * since.total):
-        msg = f"many rows of {rows.input.table} have changed"
+        msg = f"many rows of {table} have changed"
         raise BuildWhole(msg)
-    if rows.input.key and not session.columns(STORED, rows.stored):
-        msg = f"what rows of {rows.input.table} were is missing"
-        raise BuildWhole(msg)
+    return since
 
 
 def _check_kinds(session: Session, rows: Rows, kinds: Sequence[str]) -> None:
@@ -183,14 +196,16 @@ def _check_kinds(session: Session, rows: Rows, kinds: Sequence[str]) -> None:
 def follow(session: Session, model: str, grain: Grain, touched: Touched) -> None:
     """Store the values that changed rows have now, after :func:`touch`; most have the same as before."""
     for rows in Rows.all_of(model, grain):
-        if rows.input.key and rows.input.table in touched.changed:
+        if not (rows.input.key and rows.input.table in touched.changed):
+            continue
+        if rows.input.table not in touched.only_new:
             same = " AND ".join(f"e.{value} IS NOT DISTINCT FROM c.{value}" for value in rows.values)
             there = f"SELECT 1 FROM {rows.earlier} AS e WHERE {rows.same('e', 'c')}"
             session.execute(f"DELETE FROM {rows.changed} AS c WHERE EXISTS ({there} AND {same})")
             if session.execute(f"SELECT 1 FROM {rows.changed} AS c WHERE EXISTS ({there}) LIMIT 1"):
                 moved = f"EXISTS (SELECT 1 FROM {rows.changed} AS c WHERE {rows.same('s', 'c')})"
                 session.execute(f"DELETE FROM {rows.into()} AS s WHERE {moved}")
-            session.execute(f"INSERT INTO {rows.into()} SELECT * FROM {rows.changed}")
+        session.execute(f"INSERT INTO {rows.into()} SELECT * FROM {rows.changed}")
 
 
 def store_all(session: Session, model: str, grain: Grain) -> None:

@@ -84,12 +84,20 @@ class Grain:
         inputs: the keyed inputs; one may be here twice, if the query reads it by two ways.
         query: the query with a mark in each place, per dialect.
         places: the places; :mod:`leat.assets.touched_rows` says what to read there.
+        needed: whether a row of the model needs a row in at least one of the places.
     """
 
     columns: tuple[str, ...]
     inputs: tuple[KeyedInput, ...]
     query: Mapping[DialectName, str]
     places: tuple[Place, ...]
+    needed: bool
+
+    def alone(self, table: str) -> bool:
+        """Return whether rows of the model come from one row each of a table's key, and of no other keyed input."""
+        return all(way.is_key and way.input is not None for place in self.places for way in place.ways) and [
+            each.table for each in self.inputs
+        ] == [table]
 
 
 def column_of(number: int) -> str:
@@ -135,7 +143,7 @@ def find_grain(file: SqlFile, query: exp.Query | None, columns: Sequence[str], k
     if not inputs:
         raise NoGrain(_why(reached, whole, file))
     places = _places(reached, inputs, keys)
-    return Grain(tuple(columns), inputs, _marked(query, reached, places), places)
+    return Grain(tuple(columns), inputs, _marked(query, reached, places), places, reached.needed)
 
 
 def _why(reached: Reached, whole: set[str], file: SqlFile) -> str:

@@ -28,11 +28,15 @@ class Since:
     Attributes:
         rows: rows that are new, changed or deleted; each has a later ``_load_id``.
         total: rows that exist.
+        first: the oldest of the later loads.
+        only_new: whether no row was there before.
         opaque: why that doesn't say which rows have changed; None if it does.
     """
 
     rows: int
     total: int
+    first: str
+    only_new: bool
     opaque: str | None = None
 
 
@@ -56,18 +60,22 @@ def read_since(session: Session, table: str, before: Loads) -> Since:
     """
     integration, stream = table.split(".")
     if read_loads(session, table, before.newest or "") != before:
-        return Since(0, 0, f"the record of the loads of {table} has changed")
+        return Since(0, 0, "", only_new=False, opaque=f"the record of the loads of {table} has changed")
     rows = session.execute(
-        "SELECT l.kind, s.inserted + s.updated + s.deleted, COALESCE(s.purged, 0), s.total FROM leat.load_streams AS s "
+        "SELECT l.kind, s.inserted, s.updated + s.deleted, COALESCE(s.purged, 0), s.total, s.load_id "
+        "FROM leat.load_streams AS s "
         "LEFT JOIN leat.loads AS l ON l.load_id = s.load_id AND l.integration = s.integration "
         f"WHERE s.integration = ? AND s.stream = ? AND {_CHANGED} AND s.load_id > ? ORDER BY s.load_id",
         (integration, stream, before.newest or ""),
     )
     opaque = None
-    for kind, _, purged, _ in rows:
+    for kind, _, _, purged, _, _ in rows:
         if purged or kind not in (SYNC, BACKFILL):
             opaque = f"rows of {table} were removed or replaced"
-    return Since(sum(int(row[1]) for row in rows), int(rows[-1][3]) if rows else 0, opaque)
+    changed = sum(int(row[2]) for row in rows)
+    number = changed + sum(int(row[1]) for row in rows)
+    total, first = (int(rows[-1][4]), str(rows[0][5])) if rows else (0, "")
+    return Since(number, total, first, only_new=not changed, opaque=opaque)
 
 
 def read_inputs(session: Session, model: str, form: str, fingerprint: str) -> dict[str, Loads] | None:

@@ -53,11 +53,13 @@ class Reached:
         tables: each place where the query names a table, with the keys by which it can be filtered.
         whole: tables that are read whole in at least one place.
         why: what stopped it, from the result on.
+        needed: whether a row of the result needs a row of at least one of these places.
     """
 
     tables: list[tuple[exp.Table, list[Key]]] = field(default_factory=list)
     whole: set[str] = field(default_factory=set)
     why: list[str] = field(default_factory=list)
+    needed: bool = False
 
 
 def push(query: exp.Query, columns: Sequence[str]) -> Reached:
@@ -71,7 +73,27 @@ def push(query: exp.Query, columns: Sequence[str]) -> Reached:
     reached.whole |= {
         f"{each.db}.{each.name}" for each in query.find_all(exp.Table) if each.db and id(each) not in arrived
     }
+    reached.needed = _needs(scopes[-1], arrived)
     return reached
+
+
+def _needs(scope: Scope, arrived: set[int]) -> bool:
+    """Return whether a row of a query needs a row of at least one of some places where it names a table."""
+    if scope.set_operation_scopes:
+        return all(_needs(side, arrived) for side in scope.set_operation_scopes)
+    select = scope.expression
+    if not isinstance(select, exp.Select) or (
+        select.args.get("group") is None and any(map(_sums_up, scope.find_all(exp.AggFunc)))
+    ):
+        return False
+    try:
+        sources = [
+            scope.selected_sources.get(name) for name, join in _joined(select) if join is None or _is_inner(join)
+        ]
+    except Stopped:
+        return False
+    pairs = [each for each in sources if each is not None]
+    return any(_needs(of, arrived) if isinstance(of, Scope) else id(node) in arrived for node, of in pairs)
 
 
 def near(expression: exp.Expr) -> tuple[str, int] | None:

@@ -113,6 +113,8 @@ def _touched(
     condition = is_touched(session.dialect, [quote(c) for c in grain.columns], touched, by_index=True)
     keys = int(session.execute(f"SELECT count(*) FROM {TOUCHED}")[0][0]) + touched.nulls
     delta = f"leat_delta_{len(deltas.of)}"
+    if grain.needed and not touched.nulls and all(map(grain.alone, touched.changed)) and touched.only_new:
+        condition = "1 = 0"  # no row of the model has these values yet
     if model.name in deltas.wanted:
         session.create_temporary(delta, f"SELECT {listed} FROM {name} WHERE {condition}")
     gone = session.change(f"DELETE FROM {name} WHERE {condition}")

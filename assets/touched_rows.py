@@ -42,13 +42,15 @@ class Touched:
         model: name of the model.
         kinds: leat type by column of the grain.
         nulls: whether some touched values have a null; :data:`TOUCHED` leaves those out.
-        changed: by input that has changed, the newest load that the model was built of.
+        changed: by input that has changed, the oldest load that the model wasn't built of; empty for a model.
+        only_new: the inputs of which the changed rows weren't there before.
     """
 
     model: str
     kinds: Mapping[str, str]
     nulls: bool
-    changed: Mapping[str, str | None]
+    changed: Mapping[str, str]
+    only_new: frozenset[str]
 
 
 def stored_table(model: str, number: int) -> str:
@@ -119,7 +121,7 @@ def _condition(
         return " AND ".join(conditions)
     sole = [each for each in grain.inputs if each.table in touched.changed] == [keyed]
     if way.is_key and sole and not place.table.startswith(f"{ANALYTICS}."):
-        conditions.append(f"_load_id > {literal(touched.changed[place.table] or '')}")
+        conditions.append(f"_load_id >= {literal(touched.changed[place.table])}")
     columns = session.columns(*place.table.split("."))
     for near, between in zip(way.near, days, strict=True):
         if near is not None and near[1] and between is not None and (kind := _TIMES.get(columns.get(near[0], ""))):

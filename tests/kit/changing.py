@@ -52,13 +52,17 @@ class World:
         keys = {stream.name: stream.key for stream in load_streams(integration)}
         with self.warehouse.transaction() as session:
             state.create_tables(session)
-            last = {}
+            last, replaced = {}, {}
             for table, rows in tables.items():
                 last[table] = {tuple(row[column] for column in keys[table]): row for row in rows}
                 for key in last[table] if session.columns(integration, table) else ():
                     same = " AND ".join(f"{quote(column)} = ?" for column in keys[table])
-                    session.execute(f"DELETE FROM {quote(integration, table)} WHERE {same}", key)
+                    gone = session.change(f"DELETE FROM {quote(integration, table)} WHERE {same}", key)
+                    replaced[table] = replaced.get(table, 0) + gone
             load(session, integration, load_id, {t: [] if purge else of.values() for t, of in last.items()}, at)
+            for table, count in replaced.items():
+                counts = "UPDATE leat.load_streams SET inserted = inserted - ?, updated = ?"
+                session.execute(f"{counts} WHERE load_id = ? AND stream = ?", (count, count, load_id, table))
             session.execute("UPDATE leat.loads SET kind = ? WHERE load_id = ?", (kind, load_id))
             if purge:
                 for table, of in last.items():

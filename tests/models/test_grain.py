@@ -155,3 +155,28 @@ def test_where_a_row_may_change_its_value_the_old_one_is_stored(tmp_path: Path) 
     found = model(tmp_path / "2", "currency, id", sql).grain
     assert found is not None
     assert [each.key for each in found.inputs] == [("id",), ("id",)]
+
+
+ONLY_NEW = {
+    "row": (True, "SELECT id, amount FROM payments.charges WHERE amount > 3"),
+    "of_itself": (
+        True,
+        f"WITH big AS (SELECT id FROM {C} WHERE amount > 3) SELECT c.id FROM {C} AS c JOIN big ON big.id = c.id",
+    ),
+    "with_names": (
+        True,
+        f"SELECT c.id, u.email FROM {C} AS c LEFT JOIN payments.customers AS u ON u.email = c.currency",
+    ),
+    "counted": (True, f"SELECT id, COUNT(*) AS n FROM {C} GROUP BY id"),
+    "constant": (False, f"SELECT id FROM {C} UNION ALL SELECT 'x' AS id FROM payments.customers"),
+    "of_two": (False, f"SELECT id FROM {C} UNION ALL SELECT id FROM payments.refunds"),
+    "not_of_its_key": (False, f"SELECT currency AS id, amount FROM {C}"),
+}
+
+
+@pytest.mark.parametrize("shape", ONLY_NEW)
+def test_whether_new_rows_can_have_no_rows_in_the_model_yet(tmp_path: Path, shape: str) -> None:
+    expected, sql = ONLY_NEW[shape]
+    grain = model(tmp_path, "id", sql).grain
+    assert grain is not None
+    assert (grain.needed and grain.alone("payments.charges")) is expected

@@ -243,10 +243,29 @@ def test_rows_far_from_what_has_changed_are_not_read(world: World) -> None:
     if world.warehouse.dialect.key_index:
         assert all('SELECT "id" FROM "_keys"' in read[name] for name in ("sums", "weeks"))
     else:
-        assert "_load_id > '" in read["row"]
-        assert "_load_id > '" in read["with_refunds"]
+        assert "_load_id >= '" in read["row"]
+        assert "_load_id >= '" in read["with_refunds"]
         assert "BETWEEN TIMESTAMPTZ '2026-11-16' AND TIMESTAMPTZ '2026-11-25'" in read["sums"]
         assert "BETWEEN TIMESTAMPTZ '2026-11-07' AND TIMESTAMPTZ '2026-11-26'" in read["weeks"]
+
+
+def test_rows_that_are_new_replace_none(world: World) -> None:
+    world.models = [each for each in world.models if each.name in ("row", "sums", "of_refunds")]
+    loaded(world)
+    statements: list[str] = []
+    sinks = [statements.append]
+    sys.addaudithook(lambda event, args: [sink(str(args[0])) for sink in sinks] if event == "leat.statement" else None)
+    world.load("payments", {"charges": [{**CHARGES[0], "id": "new", "currency": "usd"}]})
+    world.build()
+    new = list(statements)
+    world.load("payments", {"charges": [{**CHARGES[0], "id": "new", "currency": "jpy"}]})
+    world.build()
+    sinks.clear()
+    assert world.by_keys("row") == world.by_keys("sums") == world.by_keys("of_refunds") == 2
+    assert 'DELETE FROM "analytics"."row" WHERE 1 = 0' in new
+    assert 'DELETE FROM "analytics"."row" WHERE 1 = 0' not in statements[len(new) :]
+    assert [each for each in new if "leat_earlier_" in each] == []
+    assert [each for each in statements[len(new) :] if "leat_earlier_" in each] != []
 
 
 def test_a_text_that_no_index_takes_is_a_value_of_a_grain(world: World) -> None:
