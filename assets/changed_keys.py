@@ -105,7 +105,7 @@ def touch(
     now: Mapping[str, Loads],
     deltas: Deltas,
 ) -> Touched:
-    """Make the table of touched values of the grain, and return what else there is to say of them.
+    """Make the table of touched values of the grain, and return what else is needed.
 
     Raises:
         BuildWhole: leat can't say which values they are, or they are too many.

@@ -63,7 +63,7 @@ class Place:
     """A place of the query that the filter reaches.
 
     Attributes:
-        mark: what stands for the table in the text of the query.
+        mark: what the text of the query has in place of the table.
         table: the table, ``schema.table``.
         source: the table in SQL, per dialect.
         ways: the filters that arrive there; a row counts if it fits one of them.

@@ -29,7 +29,7 @@ class Since:
         rows: rows that are new, changed or deleted; each has a later ``_load_id``.
         total: rows that exist.
         first: the oldest of the later loads.
-        only_new: whether no row was there before.
+        only_new: whether all of these rows are new.
         opaque: why that doesn't say which rows have changed; None if it does.
     """
 

@@ -28,7 +28,7 @@ STORED = "_keys"
 """The schema of the stored values; no integration is called like that."""
 
 INCOMPARABLE = {"json", "float", "?", ""}
-"""Leat types of which no two values can be said to be the same."""
+"""Leat types whose values can't be compared for being the same."""
 
 _TIMES = {"timestamp": "TIMESTAMPTZ", "datetime": "TIMESTAMP", "date": "DATE"}
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)( [\d:.+-]+)?")  # neither infinity nor before Christ
@@ -43,7 +43,7 @@ class Touched:
         kinds: leat type by column of the grain.
         nulls: whether some touched values have a null; :data:`TOUCHED` leaves those out.
         changed: by input that has changed, the oldest load that the model wasn't built of; empty for a model.
-        only_new: the inputs of which the changed rows weren't there before.
+        only_new: the inputs whose changed rows are all new.
     """
 
     model: str
@@ -140,8 +140,8 @@ def _days(session: Session, touched: Touched) -> list[tuple[date, date] | None]:
     days = []
     for first, last, kind in zip(row[::2], row[1::2], touched.kinds.values(), strict=True):
         read = [_TIME.fullmatch(each) for each in (first, last) if each is not None and kind in _TIMES]
-        found = [date.fromisoformat(each[1]) for each in read if each is not None]
-        days.append((found[0], found[1]) if len(found) == 2 else None)
+        ends = [date.fromisoformat(each[1]) for each in read if each is not None]
+        days.append((ends[0], ends[1]) if len(ends) == 2 else None)
     return days
 
 

@@ -2,11 +2,11 @@
 
     python -m bench.incremental_models [ROWS …]
 
-Two models over charges: one row for each charge, and the sums of each day and currency. The changed charges are of the
-last days, as in a business. Each build runs in a process of its own, which reports its seconds, on the clock and of
-processors, and its peak of memory. The processor time has that of all processes of a Postgres server, the memory
-hasn't. The share is that of processor time, which others on the machine disturb less. The numbers of rows are one and
-ten million unless said.
+Two models over charges: one row for each charge, and the sums of each day and currency. As many charges are new, and
+then as many are changed, of the last days, as in a business. Each build runs in a process of its own, which reports its
+seconds, on the clock and of processors, and its peak of memory. The processor time has that of all processes of a
+Postgres server, the memory hasn't. The share is that of processor time, which others on the machine disturb less. The
+numbers of rows are one and ten million unless said.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -90,16 +91,25 @@ def insert(session: Session, load: str, start: int, count: int) -> None:
 
 
 def change(session: Session, load: str, rows: int) -> None:
-    """Change a thousandth of the charges, the last ones, as a load leaves them: deleted and inserted."""
+    """Change a thousandth as many charges, the last ones, as a load leaves them: deleted and inserted."""
     count = rows // 1000
-    session.execute(f"DELETE FROM payments.charges WHERE id >= 'ch_' || lpad('{rows - count}', 12, '0')")
-    insert(session, load, rows - count, count)
-    record(session, load, rows, count)
+    ((there,),) = session.execute("SELECT count(*) FROM payments.charges")
+    session.execute(f"DELETE FROM payments.charges WHERE id >= 'ch_' || lpad('{there - count}', 12, '0')")
+    insert(session, load, there - count, count)
+    record(session, load, there, count)
 
 
-def record(session: Session, load: str, total: int, count: int) -> None:
-    """Record a load."""
-    state.insert(session, "load_streams", [(load, "payments", "charges", 0, count, 0, 0, 0, total, 0, None, None)])
+def add(session: Session, load: str, rows: int) -> None:
+    """Add a thousandth as many new charges."""
+    ((there,),) = session.execute("SELECT count(*) FROM payments.charges")
+    insert(session, load, there, rows // 1000)
+    record(session, load, there + rows // 1000, rows // 1000, new=True)
+
+
+def record(session: Session, load: str, total: int, count: int, *, new: bool = False) -> None:
+    """Record a load of new or of changed charges."""
+    counts = (count, 0) if new else (0, count)
+    state.insert(session, "load_streams", [(load, "payments", "charges", *counts, 0, 0, 0, total, 0, None, None)])
     state.write_load(session, load, "payments", "sync", (NOW, NOW))
 
 
@@ -115,8 +125,8 @@ def one(what: str, name: str, url: str, folder: Path, rows: int) -> None:
     with warehouse.transaction() as session:
         if what == "fill":
             fill(session, rows)
-        elif what == "change":
-            change(session, name, rows)
+        elif what in ("new", "changed"):
+            {"new": add, "changed": change}[what](session, name, rows)
         else:
             own = models(folder, name)
             began, busy = time.perf_counter(), processor_seconds(session)
@@ -160,19 +170,24 @@ def step(*arguments: object) -> dict[str, float]:
 def measure(engine: str, url: str, folder: Path, rows: int) -> None:
     """Measure both models on one engine at one size."""
     step("fill", "-", url, folder, rows)
-    for number, name in enumerate(MODELS):
+    number = 0
+    for name in MODELS:
         step("whole", name, url, folder, rows)
         whole = step("whole", name, url, folder, rows)
-        step("change", LATER.format(number), url, folder, rows)
-        touched = step("touched", name, url, folder, rows)
-        share = touched["busy"] / whole["busy"]
-        print(
-            f"{engine:8} {rows:>11,} {name:11} "
-            f"whole {whole['seconds']:7.2f} s, {whole['busy']:7.2f} s of processors, {whole['peak']:6.0f} MB   "
-            f"by grain {touched['seconds']:6.2f} s, {touched['busy']:6.3f} s of processors, {touched['peak']:6.0f} MB "
-            f"  {share:6.1%}   {touched['reason']}",
-            flush=True,
-        )
+        print(f"{engine:8} {rows:>11,} {name:11} complete {_shown(whole)}   {whole['reason']}", flush=True)
+        for what in ("new", "changed"):
+            number += 1
+            step(what, LATER.format(number), url, folder, rows)
+            touched = step("touched", name, url, folder, rows)
+            share = touched["busy"] / whole["busy"]
+            print(
+                f"{engine:8} {rows:>11,} {name:11} {what:8} {_shown(touched)}   {touched['reason']} {share:6.1%}",
+                flush=True,
+            )
+
+
+def _shown(step: Mapping[str, float]) -> str:
+    return f"{step['seconds']:7.2f} s, {step['busy']:7.3f} s of processors, {step['peak']:6.0f} MB"
 
 
 def main() -> None:
