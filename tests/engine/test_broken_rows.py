@@ -159,20 +159,22 @@ def masked(*columns: str) -> Conversion:
 def test_of_masked_columns_nothing_is_stored_in_clear() -> None:
     conversion = masked("id")
     event = Quarantined("s", f"{SECRET} 1", f"column n takes integer, not '{SECRET}'", SECRET, {"id": SECRET, "n": 1})
-    data = quarantine_data(event, conversion)
+    data = quarantine_data("tally", event, conversion)
     assert SECRET not in str(data)
     assert data["identity"] == {"id": conversion.mask(SECRET), "n": 1}, "as the rows have it"
-    hashed = quarantine_data(Quarantined("s", "x 1", "", "", {"id": Masked("abc"), "n": 1}), conversion)
+    hashed = quarantine_data("tally", Quarantined("s", "x 1", "", "", {"id": Masked("abc"), "n": 1}), conversion)
     assert hashed["identity"]["id"] == "abc"
-    apart = [quarantine_data(Quarantined("s", "", "", text), conversion)["digest"] for text in "ab"]
+    apart = [quarantine_data("tally", Quarantined("s", "", "", text), conversion)["digest"] for text in "ab"]
     assert len(set(apart)) == 2, "and different records stay apart"
-    clear = quarantine_data(event, masked())
+    clear = quarantine_data("tally", event, masked())
     assert (clear["key"], clear["record"], clear["reason"]) == (event.key, event.record, event.reason)
 
 
 def test_of_a_stream_with_columns_left_out_no_record_is_stored() -> None:
     conversion = Conversion(masked().tables, b"key", frozenset({"s"}))
-    data = quarantine_data(Quarantined("s", "1", f"column n takes integer, not '{SECRET}'", SECRET), conversion)
+    data = quarantine_data(
+        "tally", Quarantined("s", "1", f"column n takes integer, not '{SECRET}'", SECRET), conversion
+    )
     assert SECRET not in str(data)
     assert data["key"] == "1"
 
@@ -190,7 +192,7 @@ def test_a_column_that_is_left_out_is_not_in_the_quarantine_either(tally: Tally)
     "identity", [{"id": "x"}, {"id": "x", "n": "1"}, {"id": 1, "n": 1}, {"id": "x", "n": 2**64}, {}]
 )
 def test_a_key_that_is_not_whole_or_broken_itself_spares_nothing(identity: dict[str, Any]) -> None:
-    assert quarantine_data(Quarantined("s", "k", "", "", identity), masked())["identity"] == {}
+    assert quarantine_data("tally", Quarantined("s", "k", "", "", identity), masked())["identity"] == {}
 
 
 def test_masked_rows_that_are_broken_leave_when_they_arrive_well(loads: Loads) -> None:

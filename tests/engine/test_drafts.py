@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from leat.control.draft_tables import Draft as Row
 from leat.pipelines.load.preview import Preview
-from leat.runs.connecting.draft import Draft, Drafts
+from leat.runs.connecting.draft import Draft, Drafts, Trial
 from leat.runs.workspace import Workspace, open_workspace
 from leat.sources.driver import SetupTest
 from tests.kit.command import tally_project
@@ -35,7 +35,7 @@ def tried(drafts: Drafts) -> Draft:
     draft.trial.show("connecting")
     draft.trial.tests.append(SetupTest("reachable", ok=True, detail=""))
     draft.trial.previews.append(SHOWN)
-    drafts.try_here(draft)
+    drafts.try_here(draft, draft.trial)
     return draft
 
 
@@ -53,7 +53,7 @@ def test_another_server_sees_the_same_until_it_is_removed(workspace: Workspace) 
         (row,) = connection.execute(Row.__table__.select()).all()
     assert not any(part in bytes(row.content) + row.name.encode() for part in (b"Ada", b"shop", draft.id.encode()))
     draft.trial.doing, draft.trial.ended = "", True
-    here.end_here(draft)
+    here.end_here(draft, draft.trial)
     assert there.find(draft.id, "ada") == draft
     there.remove(draft)
     assert here.find(draft.id, "ada") is None
@@ -63,9 +63,22 @@ def test_one_that_was_removed_while_it_was_tried_stays_away(workspace: Workspace
     drafts = Drafts(workspace)
     draft = tried(drafts)
     drafts.remove(draft)
-    drafts.store_tried(draft)
-    drafts.end_here(draft)
+    drafts.store_tried(draft, draft.trial)
+    drafts.end_here(draft, draft.trial)
     assert drafts.find(draft.id, "ada") is None
+
+
+def test_the_end_of_a_trial_does_not_end_the_next_one(workspace: Workspace) -> None:
+    drafts = Drafts(workspace)
+    draft = tried(drafts)
+    before, again = draft.trial, Trial(doing="connecting")
+    drafts.try_here(draft, again)
+    drafts.end_here(draft, before)
+    again.show("reading rows")
+    drafts.store_tried(draft, again)
+    seen = Drafts(workspace).find(draft.id, "ada")
+    assert seen is not None
+    assert seen.trial.doing == "reading rows"
 
 
 def test_a_trial_whose_server_has_ended_says_so(workspace: Workspace) -> None:

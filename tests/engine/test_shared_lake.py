@@ -26,7 +26,6 @@ from leat.warehouse.ducklake.shared import SharedLake
 from leat.warehouse.ducklake.tidying import is_due
 from leat.warehouse.session import Overlapped, Unreachable, Warehouse, WarehouseError
 from leat.warehouse.url import read_lake_url
-from tests.kit.child import run_to_end
 from tests.kit.engines import catalog_of, shared_lake
 from tests.kit.project import Tally, labels, row, rows
 from tests.servers.moto_server import start_moto
@@ -81,9 +80,8 @@ def test_loads_go_to_an_object_store_and_no_key_or_password_is_anywhere(
     tally = Tally(tmp_path, shared_lake(postgres_url, "s3://lake/office"))
     tally.declare("{fed: {history: true}}")
     tally.then(rows("fed", *(row(n, f"row {n}") for n in range(100))))
-    result = run_to_end(tally)
-    assert result is not None
-    assert (result["status"], result["error"]) == ("loaded", None)
+    result = tally.run()
+    assert (result.status, result.error) == ("loaded", None)
     assert len(labels(tally, "fed")) == 100
     client = boto3.client(
         "s3", endpoint_url=store, aws_access_key_id="leat", aws_secret_access_key=SECRET, region_name="us-east-1"

@@ -13,8 +13,8 @@ import pytest
 from leat.warehouse.duckdb.encryption import is_encrypted
 from tests.contract.evidence import written
 from tests.kit.command import Leat, tally_project, then
+from tests.kit.engines import ENGINES
 from tests.kit.examples import number_of
-from tests.kit.loaded import ENGINES
 from tests.kit.personal_values import EVERY, places, planted_rows
 from tests.kit.project import row, rows
 

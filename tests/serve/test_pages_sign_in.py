@@ -112,8 +112,10 @@ def ended_by_the_provider(browse: Callable[..., Any], workspace: Workspace, secr
               "events": {EVENT: {}}}  # fmt: skip
     key = OKPKey.derive_key(secret.read_text(), auto_kid=True)
 
+    header = {"alg": "Ed25519", "kid": key.kid, "typ": "logout+jwt"}
+
     def send(**changes: Any) -> Any:
-        token = jwt.encode({"alg": "Ed25519", "kid": key.kid}, {**claims, **changes}, key, algorithms=["Ed25519"])
+        token = jwt.encode(header, {**claims, **changes}, key, algorithms=["Ed25519"])
         return browse("POST", "/sign-in/logout", {"logout_token": token})
 
     for wrong, why in (({"nonce": "n"}, "nonce"), ({"aud": "shop"}, "audience"), ({"events": {}}, "no event")):

@@ -14,7 +14,7 @@ from leat.pipelines.load.engine import Engine, Request
 from leat.pipelines.load.results import IntegrationResult
 from leat.pipelines.load.run import run_integration
 from leat.warehouse.connect import open_warehouse
-from tests.kit.loaded import ENGINES
+from tests.kit.engines import ENGINES
 from tests.kit.rings import Ring
 from tests.sources.rest_answers import Answers, Asked, answering
 

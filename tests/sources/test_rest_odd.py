@@ -12,7 +12,7 @@ from leat.pipelines.declare.project import Project, load_declarations
 from leat.pipelines.load.engine import Engine, Request
 from leat.pipelines.load.run import run_integration
 from leat.warehouse.connect import open_warehouse
-from tests.kit.loaded import ENGINES
+from tests.kit.engines import ENGINES
 from tests.kit.odd_values import MARK, RECORDS, REFUSED, TAKEN
 from tests.sources.rest_answers import Answers, answering
 

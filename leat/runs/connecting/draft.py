@@ -93,6 +93,7 @@ class Drafts:
         self._workspace = workspace
         self._tried: dict[str, Draft] = {}
         self._turns = threading.BoundedSemaphore(3)
+        self._trying = threading.Lock()
 
     def add(self, owner: str, name: str, document: dict[str, Any], form: Mapping[str, str]) -> Draft:
         """Return a new draft, stored; what nobody has looked at for hours is removed, and then the oldest ones."""
@@ -126,27 +127,36 @@ class Drafts:
         """Forget a draft."""
         from leat.control import drafts as stored
 
-        self._tried.pop(draft.id, None)
-        stored.remove_draft(self._workspace.store, _name_of(draft.id))
+        with self._trying:
+            self._tried.pop(draft.id, None)
+            stored.remove_draft(self._workspace.store, _name_of(draft.id))
 
     def turn(self) -> threading.BoundedSemaphore:
         """Return what a trial holds while it is under way: there are three at most in a process."""
         return self._turns
 
-    def try_here(self, draft: Draft) -> None:
-        """Let this process be the one that tries a draft, until :meth:`end_here`."""
-        self._tried[draft.id] = draft
-        self.store(draft)
-
-    def store_tried(self, draft: Draft) -> None:
-        """Write down what trying a draft shows, unless somebody has removed it."""
-        if draft.id in self._tried:
+    def try_here(self, draft: Draft, trial: Trial) -> None:
+        """Let this process be the one that tries a draft, until :meth:`end_here`; an earlier trial of it is over."""
+        with self._trying:
+            draft.trial = trial
+            self._tried[draft.id] = draft
             self.store(draft)
 
-    def end_here(self, draft: Draft) -> None:
+    def store_tried(self, draft: Draft, trial: Trial) -> None:
+        """Write down what trying a draft shows, unless somebody has removed it or tries it again."""
+        with self._trying:
+            if self._is_tried(draft, trial):
+                self.store(draft)
+
+    def end_here(self, draft: Draft, trial: Trial) -> None:
         """Write down what trying a draft has shown; if that fails, only this process shows it."""
-        self.store_tried(draft)
-        self._tried.pop(draft.id, None)
+        with self._trying:
+            if self._is_tried(draft, trial):
+                self.store(draft)
+                del self._tried[draft.id]
+
+    def _is_tried(self, draft: Draft, trial: Trial) -> bool:
+        return self._tried.get(draft.id) is draft and draft.trial is trial
 
 
 def _end_lost(trial: Trial) -> None:

@@ -38,15 +38,15 @@ def start_trial(project: Project, drafts: Drafts, draft: Draft, reach: Reach) ->
     turn = drafts.turn()
     if not turn.acquire(blocking=False):
         return False
-    trial = draft.trial = Trial(doing="looking at the settings")
+    trial = Trial(doing="looking at the settings")
     try:
-        drafts.try_here(draft)
+        drafts.try_here(draft, trial)
     except BaseException:
         turn.release()
         raise
 
     def work() -> None:
-        storing = threading.Thread(target=_store_now_and_then, args=(drafts, draft), daemon=True)
+        storing = threading.Thread(target=_store_now_and_then, args=(drafts, draft, trial), daemon=True)
         storing.start()
         try:
             _try(project, draft, trial, reach)
@@ -59,20 +59,20 @@ def start_trial(project: Project, drafts: Drafts, draft: Draft, reach: Reach) ->
             trial.changes += 1
             turn.release()
             storing.join()
-            _attempt(lambda: drafts.end_here(draft), draft)
+            _attempt(lambda: drafts.end_here(draft, trial), draft)
 
     threading.Thread(target=work, name=f"trial of {draft.name}", daemon=True).start()
     return True
 
 
-def _store_now_and_then(drafts: Drafts, draft: Draft) -> None:
+def _store_now_and_then(drafts: Drafts, draft: Draft, trial: Trial) -> None:
     """Let other servers see what a trial shows, and that it goes on."""
-    trial, changes, stored = draft.trial, 0, time.monotonic()
+    changes, stored = 0, time.monotonic()
     while not trial.ended:
         time.sleep(_BETWEEN)
         if trial.changes != changes or time.monotonic() - stored > _ALIVE:
             changes, stored = trial.changes, time.monotonic()
-            _attempt(lambda: drafts.store_tried(draft), draft)
+            _attempt(lambda: drafts.store_tried(draft, trial), draft)
 
 
 def _attempt(store: Callable[[], None], draft: Draft) -> None:
