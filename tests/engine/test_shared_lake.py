@@ -5,6 +5,7 @@ Its loads, kills and fences are tested where those of the other warehouses are.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
@@ -105,6 +106,21 @@ def test_loads_go_to_an_object_store_and_no_key_or_password_is_anywhere(
     written.append(caplog.text.encode() + repr(warehouse).encode() + str(warehouse.client).encode())
     for secret in (SECRET, password):
         assert [each for each in written if secret.encode() in each] == []
+
+
+@pytest.mark.parametrize(("part", "other", "said"), [
+    (r":[^:@/]+@", ":another@", "password authentication failed"),
+    (r"@127.0.0.1:\d+", "@127.0.0.1:9", "Connection refused"),
+])  # fmt: skip
+def test_a_reader_learns_why_the_catalog_did_not_open(
+    lake: Warehouse, url: str, tmp_path: Path, part: str, other: str, said: str
+) -> None:
+    del lake
+    warehouse = open_warehouse(re.sub(part, other, url, count=1), tmp_path / "reader")
+    with pytest.raises(Unreachable, match=said) as raised, warehouse.query("SELECT 1"):
+        pass
+    assert "Next: check LEAT_WAREHOUSE" in str(raised.value)
+    assert "another" not in str(raised.value)
 
 
 def test_without_keys_or_with_a_store_that_is_away_the_error_says_so(

@@ -6,6 +6,7 @@ Passwords and keys go to DuckDB as secrets, which it shows to nobody; they are i
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -28,6 +29,8 @@ _S3 = "s3://"
 _FROM_VARIABLES = ("s3_access_key_id", "s3_secret_access_key", "s3_session_token")
 """Settings, which readers see; the extension fills them from the environment."""
 _OPTIONS = {"application_name": "leat", "connect_timeout": "10", "keepalives_idle": "30", "tcp_user_timeout": "60000"}
+_SAID = re.compile(r"connection to server\b.*", re.DOTALL)
+"""What libpq says of a connection that wasn't made: no server there, or an account or password that it refused."""
 _INLINED = "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE tablename LIKE 'ducklake_inlined_%'"
 
 
@@ -118,9 +121,9 @@ class SharedCatalog:
     def _refused(self, text: str) -> WarehouseError:
         shown = shown_url(self.url)
         if "Unable to connect" in text or "connection" in text.lower():
-            return Unreachable(
-                f"{shown}: the catalog's server doesn't answer. Next: check LEAT_WAREHOUSE and the server"
-            )
+            said = _SAID.search(text)  # what is before it names options of the connection
+            reason = "the catalog's server doesn't answer" if said is None else " ".join(said[0].split()).rstrip(".")
+            return Unreachable(f"{shown}: {reason}. Next: check LEAT_WAREHOUSE and the server")
         if "does not match" in text and "DATA_PATH" in text:
             msg = f"{shown}: the files of this lake aren't at {self.data}. Next: correct data= in LEAT_WAREHOUSE"
             return WarehouseError(msg)
