@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from leat.control.action_lease import Lease, renew
 from leat.warehouse.lease import Fenced
+from leat.warehouse.session import Unreachable
 
 log = logging.getLogger("leat.actions")
 
@@ -68,7 +69,7 @@ def _renew(store: Engine, lease: Lease, lasts: float, over: threading.Event) -> 
             renew(store, lease, lasts)
         except Fenced:
             lease.deadline = 0  # another process takes this one for dead, and it is about to be
-        except DBAPIError as error:
+        except (DBAPIError, Unreachable) as error:
             log.warning("the lease of %s can't be renewed: %s", lease.integration, type(error).__name__)
         with _lock:
             _set_timer()

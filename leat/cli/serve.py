@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 import socket
 import sys
@@ -16,10 +17,12 @@ from leat.cli.output import Json, mark_of, print_json, say
 from leat.cli.usage import FAILED, UsageMistake
 from leat.files import lock
 from leat.runs.workspace import Workspace
-from leat.warehouse.session import Busy
+from leat.warehouse.session import Busy, Unreachable, WarehouseError
 
 if TYPE_CHECKING:
     from leat.serve.options import Options
+
+log = logging.getLogger("leat.serve")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -90,12 +93,16 @@ def serve(  # noqa: PLR0913, PLR0917 - each is an option of the command
         _print_link(workspace, options, as_json=json)
         return
     given = os.environ.get("LISTEN_PID") == str(os.getpid())  # then systemd has bound the port
-    problems = _problems(workspace, None if given else (options.host, options.port))
+    problems, away = _problems(workspace, None if given else (options.host, options.port))
     if check:
         from leat.runs.hooks import missing_secrets
         from leat.runs.signing_in import provider_problem
 
-        more = {"sign_in": provider_problem(workspace), "webhooks": "; ".join(missing_secrets(workspace).values())}
+        more: dict[str, str | None] = {
+            "sign_in": provider_problem(workspace),
+            "webhooks": "; ".join(missing_secrets(workspace).values()),
+        }
+        more["control_store"] = away
         _report(problems | {name: why for name, why in more.items() if why}, as_json=json)
         return
     if problems:
@@ -108,25 +115,36 @@ def serve(  # noqa: PLR0913, PLR0917 - each is an option of the command
         if announced:  # the web process was restarted
             return
         announced = True
-        sign_in = _sign_in_link(workspace, served)
-        if json:
-            at = f"http://{served.host}:{served.port}"
-            print_json(command="serve", url=at, public_url=served.public_url, sign_in_url=sign_in)
-        else:
-            say(f"leat serves on http://{served.host}:{served.port}")
-            if sign_in is not None:
-                say(f"sign in, once, within 10 minutes: {sign_in}", whole=True)
-        sys.stdout.flush()
+        _announce(workspace, served, as_json=json)
 
     from leat.runs.json_log import log_as_json
 
     log_as_json("supervisor")
+    if away is not None:
+        log.warning("%s. Until it does, /readyz answers 503", away)
     try:
         with lock(workspace.project.state / "serve.lock", 0):
             raise typer.Exit(Supervisor(options, announce).run())
     except BlockingIOError as error:
         msg = "another `leat serve` of this project is running; end it first"
         raise Busy(msg) from error
+
+
+def _announce(workspace: Workspace, served: Options, *, as_json: bool) -> None:
+    """Print where it serves, and a link to sign in."""
+    try:
+        sign_in = _sign_in_link(workspace, served)
+    except (WarehouseError, Busy) as error:
+        sign_in = None
+        log.warning("there is no link to sign in: %s. Next: `leat serve --link` prints one later", error)
+    if as_json:
+        at = f"http://{served.host}:{served.port}"
+        print_json(command="serve", url=at, public_url=served.public_url, sign_in_url=sign_in)
+    else:
+        say(f"leat serves on http://{served.host}:{served.port}")
+        if sign_in is not None:
+            say(f"sign in, once, within 10 minutes: {sign_in}", whole=True)
+    sys.stdout.flush()
 
 
 def _runs(workspace: Workspace) -> bool:
@@ -141,9 +159,10 @@ def _runs(workspace: Workspace) -> bool:
 def _sign_in_link(workspace: Workspace, options: Options) -> str | None:
     from leat.runs.signing_in import link
 
-    made = link(workspace, options.local_url)
-    workspace.close()
-    return made
+    try:
+        return link(workspace, options.local_url)
+    finally:
+        workspace.close()
 
 
 def _print_link(workspace: Workspace, options: Options, *, as_json: bool) -> None:
@@ -179,22 +198,33 @@ def _check_network(option: str, text: str) -> None:
         raise UsageMistake(msg) from error
 
 
-def _problems(workspace: Workspace, address: tuple[str, int] | None) -> dict[str, str]:
-    """Return what prevents serving, by the name of the check; the address, where it has to be free.
+def _problems(workspace: Workspace, address: tuple[str, int] | None) -> tuple[dict[str, str], str | None]:
+    """Return what prevents serving, by the name of the check, and why the control store doesn't answer yet.
+
+    Args:
+        workspace: the project.
+        address: where it has to be free.
 
     Raises:
         DeclarationError: a declaration or a policy has a mistake.
+        WarehouseError: the control store can't be used, and waiting changes nothing.
     """
-    from leat.runs.health import store_answers
+    from leat.runs.health import store_away
     from leat.runs.keys import key_problem
     from leat.runs.server_number import numbering_problem
 
-    _ = workspace.declarations, workspace.security
-    looked = {"control_store": store_answers(workspace), "port": address and _port_problem(*address)}
-    looked["server"] = numbering_problem(workspace)
-    if looked["control_store"] is None:
-        looked["keys"] = key_problem(workspace)
-    return {name: why for name, why in looked.items() if why is not None}
+    looked = {"port": address and _port_problem(*address), "server": numbering_problem(workspace)}
+    away = store_away(workspace)
+    try:
+        if away is None:
+            _ = workspace.declarations
+            looked["keys"] = key_problem(workspace)
+    except Unreachable as error:  # it was there a moment ago
+        away = str(error)
+    if away is not None:
+        _ = Workspace(workspace.project, offline=True).declarations
+    _ = workspace.security
+    return {name: why for name, why in looked.items() if why is not None}, away
 
 
 def _port_problem(host: str, port: int) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
@@ -19,13 +19,15 @@ from leat.files import make_once
 from leat.sqlcipher import NEXT_STEP, WRONG_KEY, create_sqlite
 from leat.tls import postgres_options
 from leat.warehouse.locks import file_lock
-from leat.warehouse.session import WarehouseError
+from leat.warehouse.session import Unreachable, WarehouseError
 from leat.warehouse.url import check_postgres_url, is_postgres
 
 _BUSY_MS = 30_000
 _NETWORK = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
             "tcp_user_timeout": 10_000}  # fmt: skip
 """When a server of Postgres counts as gone, as libpq takes it; else a thread would wait for a lost one for minutes."""
+_LOST = ("08", "57P", "53300")
+"""SQLSTATEs of a lost connection: its own class, a server that ends or begins, and one that has too many of them."""
 _NEXT_STEP = "check LEAT_CONTROL; it takes postgresql://user:password@host/database or sqlite:////path/control.db"
 
 
@@ -40,7 +42,8 @@ def open_control(url: str, *, pooled: bool = True) -> Engine:
         pooled: whether connections stay open for the next transaction.
 
     Raises:
-        WarehouseError: the URL is wrong, the store can't be opened, or it was made by a newer leat.
+        WarehouseError: the URL is wrong, the store can't be opened, or it was made by a newer leat; it is
+            :class:`~leat.warehouse.session.Unreachable` if the server doesn't answer or refuses to.
         Busy: another process has been migrating it for a minute.
     """
     with _explaining():
@@ -70,6 +73,9 @@ def _explaining() -> Iterator[None]:
     except ArgumentError as error:
         msg = f"the URL of the control store can't be read; {_NEXT_STEP}"
         raise WarehouseError(msg) from error
+    except Unreachable as error:
+        msg = f"the control store can't be opened: {error.__cause__ or error}; {_NEXT_STEP}"
+        raise Unreachable(" ".join(msg.split())) from error
     except (DBAPIError, OSError) as error:
         reason = str(error.orig if isinstance(error, DBAPIError) else error).strip()
         msg = f"the control store can't be opened: {reason}; {NEXT_STEP if reason == WRONG_KEY else _NEXT_STEP}"
@@ -127,7 +133,9 @@ def _engine(url: str, *, pooled: bool) -> Engine:
     if parsed.get_backend_name() == "postgresql":
         given: dict[str, Any] = {name: value for name, value in _NETWORK.items() if name not in parsed.query}
         given |= postgres_options(parsed.host, parsed.query)
-        return create_engine(parsed, pool_pre_ping=True, hide_parameters=True, connect_args=given, **pool)
+        engine = create_engine(parsed, pool_pre_ping=True, hide_parameters=True, connect_args=given, **pool)
+        event.listen(engine, "handle_error", _explain_loss)
+        return engine
     if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
         msg = f"neither Postgres nor a SQLite file; {_NEXT_STEP}"
         raise ArgumentError(msg)
@@ -136,6 +144,24 @@ def _engine(url: str, *, pooled: bool) -> Engine:
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _explain_loss(context: ExceptionContext) -> Unreachable | None:
+    """Return the error for a server that doesn't answer, or has ended the connection; None for any other.
+
+    What opens connections is asked for none of the details: libpq has a text for a wrong password, no SQLSTATE.
+    """
+    import psycopg2
+
+    error = context.original_exception
+    if context.is_pre_ping or not isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
+        return None
+    state = getattr(error, "pgcode", None)
+    if state is not None and not state.startswith(_LOST):
+        return None
+    context.is_disconnect = True
+    reason = " ".join(str(error).split()).rstrip(".")
+    return Unreachable(f"the control store doesn't answer: {reason}. Next: check LEAT_CONTROL and its server")
 
 
 def _create_file(path: Path) -> None:

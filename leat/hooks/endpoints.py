@@ -15,6 +15,7 @@ from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.hooks import Hooks
 from leat.sources.errors import NotConfigured
 from leat.sources.settings import read_secret, read_setting
+from leat.warehouse.session import Unreachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Endpoint:
 
 
 def read_endpoints(declarations: Mapping[str, Declaration], project: Path, url: str) -> dict[str, Endpoint]:
-    """Return the endpoints by name; one whose secret is missing says so."""
+    """Return the endpoints by name; one whose secret is missing, or can't be read now, says so."""
     result = {}
     for name, declaration in declarations.items():
         hooks = declaration.hooks
@@ -75,6 +76,6 @@ def read_endpoints(declarations: Mapping[str, Declaration], project: Path, url: 
             secrets = [read_secret(secret, name, project) for secret in hooks.secrets]
             called = read_setting(hooks.url, name, project) if hooks.url is not None else f"{url}/hooks/{name}"
             result[name] = Endpoint(name, hooks, secrets, called)
-        except NotConfigured as error:
+        except (NotConfigured, Unreachable) as error:
             result[name] = Endpoint(name, hooks, missing=str(error))
     return result

@@ -139,7 +139,7 @@ class _Report:
         """Store the rest, and how the run ended.
 
         Raises:
-            SQLAlchemyError: the control store hasn't answered for a minute; then another worker begins the run again.
+            Unreachable: the control store hasn't answered for a minute; then another worker begins the run again.
         """
         self._over.set()
         self._thread.join()

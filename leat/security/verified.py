@@ -19,6 +19,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from leat.security.policy import Policy
 from leat.security.secret_text import hashed
+from leat.warehouse.session import Unreachable
 
 AWAY = 10.0
 """Seconds for which what was last looked up counts while the store doesn't answer."""
@@ -61,7 +62,7 @@ class Verified(Generic[V]):
         version = self.version()  # before the query: a change during it must count
         try:
             verified = self.verify(store, secret, now, policy)
-        except (InterfaceError, OperationalError):
+        except (InterfaceError, OperationalError, Unreachable):
             _, last, at = self._look(secret, policy, now)
             if last is None or time.monotonic() - at >= AWAY:
                 raise

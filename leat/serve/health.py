@@ -62,7 +62,8 @@ class Health:
             return False, {"draining": {"ok": False, "detail": "the server is about to end"}}
         now = time.monotonic()
         if self._seen is None or now - self._seen[0] > (_FRESH if self._seen[1] else _FRESH_FAILURE):
-            self._seen = (now, *self._look())
+            before, self._seen = self._seen, (now, *self._look())
+            _note(before is None or before[1], *self._seen[1:])
         return self._seen[1:]
 
     def last(self) -> tuple[bool, dict[str, Any]] | None:
@@ -160,6 +161,15 @@ class Health:
     def _disk(self) -> str | None:
         free = _free(self.workspace)
         return None if free >= FREE else f"{free // 2**20} MB are free in the state folder, of {FREE // 2**20} needed"
+
+
+def _note(before: bool, ready: bool, checks: Mapping[str, Any]) -> None:
+    """Write to the log when it begins or ends to be ready."""
+    if before and not ready:
+        why = [f"{name}: {check['detail']}" for name, check in checks.items() if not check["ok"]]
+        log.warning("not ready: %s", "; ".join(why))
+    elif ready and not before:
+        log.info("ready")
 
 
 def _free(workspace: Workspace) -> int:

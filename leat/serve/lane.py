@@ -7,11 +7,23 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
+from leat.pipelines.load.error_message import log_error, text_of
+from leat.serve.unavailable import ERRORS
+
 log = logging.getLogger("leat.serve.worker")
 
 Work = Callable[[Collection[str]], Collection[str]]
-"""Runs integrations; returns those that another process was running, which have to be run again."""
+"""Runs integrations; returns those that another process was running, which have to be run again. While a database
+doesn't answer, all of them are asked for again, so that no webhook waits for the next one."""
 _AGAIN = 1.0
+
+
+_NAMED = 3
+
+
+def _named(names: Collection[str]) -> str:
+    first, more = ", ".join(list(names)[:_NAMED]), len(names) - _NAMED
+    return f"{first} and {more} more" if more > 0 else first
 
 
 class Lane:
@@ -53,8 +65,11 @@ class Lane:
                 names, self._wanted = list(self._wanted), {}
             try:
                 busy = self._work(names)
-            except Exception:
-                log.exception("a run of %s failed", ", ".join(names))
+            except ERRORS as error:
+                log.warning("%s: %s", _named(names), text_of(error))
+                busy = names
+            except Exception as error:
+                log_error(log, error, "a run of %s failed", _named(names))
                 continue
             if busy:
                 with self._change:
@@ -104,8 +119,11 @@ class SideBySide:
                 self._again.discard(name)
             try:
                 busy = self._work([name])
-            except Exception:
-                log.exception("a run of %s failed", name)
+            except ERRORS as error:
+                log.warning("%s: %s", name, text_of(error))
+                busy = [name]
+            except Exception as error:
+                log_error(log, error, "a run of %s failed", name)
                 busy = ()
             if busy:
                 self._ended.wait(_AGAIN)

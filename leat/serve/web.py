@@ -14,7 +14,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import FrameType
 
 import uvicorn
@@ -24,9 +24,11 @@ from leat.hooks.endpoints import read_endpoints
 from leat.hooks.segments import SegmentWriter
 from leat.limits import CONNECTIONS
 from leat.limits import REQUEST_BODY_BYTES as LIMIT
+from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import Project
 from leat.pipelines.declare.stored_secrets import secret_changes
 from leat.pipelines.declare.yaml_file import DeclarationError
+from leat.pipelines.load.error_message import text_of
 from leat.runs.dagster_process import meeting_folder
 from leat.runs.hooks import applied_up_to
 from leat.runs.request_buckets import common_buckets
@@ -47,6 +49,7 @@ from leat.serve.protocol import Protocol
 from leat.serve.saturation import Saturation
 from leat.serve.supervisor import READY, WANT_AGAIN, WANT_DAGSTER
 from leat.serve.traces import Traces
+from leat.serve.unavailable import ERRORS
 from leat.warehouse.session import Busy, WarehouseError
 
 log = logging.getLogger("leat.serve")
@@ -144,15 +147,14 @@ async def serve(workspace: Workspace, options: Options, listening: socket.socket
     dagster = app.state.dagster = DagsterProcess(
         meeting_folder(workspace.project), key, lambda again: os.write(ready, WANT_AGAIN if again else WANT_DAGSTER)
     )
-    hooks = HooksApp(
-        read_endpoints(workspace.declarations, workspace.project.folder, options.public_url), writer, metrics
-    )
+    declarations, whole = _declared(workspace)
+    hooks = HooksApp(read_endpoints(declarations, workspace.project.folder, options.public_url), writer, metrics)
     app.state.refused = hooks.refused
     for endpoint in hooks.endpoints.values():
         if endpoint.missing is not None:
             log.warning("webhooks are answered by 503: %s", endpoint.missing, extra={"endpoint": endpoint.name})
     front = Front(app, hooks, options.hosts, metrics)
-    working = (saturation.watch(), health.watch(), _reload(workspace, options, hooks))
+    working = (saturation.watch(), health.watch(), _reload(workspace, options, hooks, whole=whole))
     tasks = [asyncio.create_task(each) for each in working]
     common = common_buckets(workspace)
     if common is not None:
@@ -176,21 +178,33 @@ def _applied(workspace: Workspace) -> int:
         return first_number(workspace) - 1
 
 
-async def _reload(workspace: Workspace, options: Options, hooks: HooksApp) -> None:
+def _declared(workspace: Workspace) -> tuple[Mapping[str, Declaration], bool]:
+    """Return the declarations, and whether they have the overrides of the control store, which may not answer yet."""
+    try:
+        return workspace.declarations, True
+    except ERRORS as error:  # webhooks are taken all the same
+        log.warning("endpoints are as the files declare them, until the control store answers: %s", text_of(error))
+        return Workspace(workspace.project, offline=True).declarations, False
+
+
+async def _reload(workspace: Workspace, options: Options, hooks: HooksApp, *, whole: bool) -> None:
     """Follow changes of declarations; while one has a mistake, endpoints stay as they are."""
     project = workspace.project
-    before = await asyncio.to_thread(_changes, project, hooks)
+    before = await asyncio.to_thread(_changes, project, hooks) if whole else None
     while True:
         await asyncio.sleep(_LOOK)
         now = await asyncio.to_thread(_changes, project, hooks)
         if now == before:
             continue
-        before = now
         try:
-            declarations = Workspace(project).declarations
+            declarations = await asyncio.to_thread(lambda: Workspace(project).declarations)
         except DeclarationError as error:
+            before = now
             log.warning("endpoints stay as they are: %s", error)
             continue
+        except ERRORS:  # /readyz says so
+            continue
+        before = now
         hooks.endpoints = await asyncio.to_thread(read_endpoints, declarations, project.folder, options.public_url)
         log.info("%d endpoints for webhooks", len(hooks.endpoints))
 

@@ -55,6 +55,7 @@ _PATIENCE = 25.0
 _ORDINARY = Request()
 _PORTION = 8  # integrations that a run loads side by side
 _JOBS = 64  # of a cluster for schedules, as many for webhooks, and as many runs that somebody requests
+_SAID = 10.0  # seconds within which a database that doesn't answer is no news
 _AWAY = 10.0  # seconds until a cluster is asked again that doesn't answer
 
 
@@ -76,6 +77,10 @@ class Worker:
         self._unapplied = False
         self._applied_bytes = 0
         self._lost = LostRuns()
+        self._first: list[Callable[[], object]] = [
+            lambda: requests.take_over_files(self._current.workspace()),
+            self._catch_up,
+        ]
         lane: Callable[[str, Work], Lane | SideBySide] = Lane if on is None else partial(SideBySide, at_once=_JOBS)
         self.refetches = lane("refetches", self._load)
         self.schedules = lane("schedules", self._load_due)
@@ -86,19 +91,25 @@ class Worker:
         self._ended = threading.Event()
 
     def start(self) -> None:
-        """Begin: what came before this process is looked at once."""
-        self._attempt("libraries", import_libraries)
-        self._attempt("requests", lambda: requests.take_over_files(self._current.workspace()))
-        self._attempt("webhooks", self._catch_up)
+        """Begin: what came before this process is looked at once, as soon as the databases answer."""
+        self.attempt("libraries", import_libraries)
+        self.attempt("webhooks", self.step)
         self._requested.start()
         self._upkeep.start()
 
     def step(self) -> None:
         """Look for new webhooks, and ask for the loads that they and schedules need."""
+        while self._first:
+            work = self._first.pop(0)
+            try:
+                work()
+            except ERRORS:
+                self._first.insert(0, work)
+                raise
+        declarations = self._current.workspace().declarations  # before events are read, which are read once
         events = self._tail.read()
         if events:
             self._unapplied = True
-            declarations = self._current.workspace().declarations
             hooked = {name for name, one in declarations.items() if one.hooks is not None and one.hooks.refetch}
             self.refetches.want(hooked & {event.endpoint for event in events if event.problem is None})
 
@@ -175,7 +186,7 @@ class Worker:
     def _look_for_requests(self) -> None:
         """Carry out what somebody requests, until the end: one run after the other, on a cluster side by side."""
         while not self._ended.wait(_REQUESTED):
-            if not self._attempt("requests", self._begin_requested):
+            if not self.attempt("requests", self._begin_requested):
                 self._ended.wait(1)
 
     def _begin_requested(self) -> None:
@@ -198,7 +209,7 @@ class Worker:
             with self._traces.span("requested run", run_id=claim.run.id):
                 requests.carry_out(self._current.workspace(), claim, execute)
 
-        self._attempt(claim.run.id, work)
+        self.attempt(claim.run.id, work)
         self._free.release()
 
     def _look_after(self) -> None:
@@ -222,16 +233,18 @@ class Worker:
             for name, seconds, work in due:
                 if time.monotonic() >= self._next.get(name, 0):
                     self._next[name] = time.monotonic() + seconds
-                    self._attempt(name, work)
+                    self.attempt(name, work)
 
-    def _attempt(self, name: str, work: Callable[[], object]) -> bool:
+    def attempt(self, name: str, work: Callable[[], object]) -> bool:
         """Do something; return whether it worked. What goes wrong is in the log."""
         try:
             work()
         except (Busy, DeclarationError) as error:
             log.warning("%s: %s", name, error)
         except ERRORS as error:  # each second, while it doesn't answer
-            log.warning("%s: %s", name, text_of(error))
+            again = time.monotonic() < self._next.get(f"{name} failed", 0)
+            self._next[f"{name} failed"] = time.monotonic() + _SAID
+            log.log(logging.DEBUG if again else logging.WARNING, "%s: %s", name, text_of(error))
         except Exception as error:
             log_error(log, error, "%s", name)
         else:
@@ -274,12 +287,7 @@ def main() -> None:
     worker.start()
     wait = _LOOK
     while not _was_put(ended, wait):
-        wait = _LOOK
-        try:
-            worker.step()
-        except Exception as error:
-            log_error(log, error, "webhooks are not followed")
-            wait = 1
+        wait = _LOOK if worker.attempt("webhooks are not followed", worker.step) else 1
     worker.end()
     logging.shutdown()
     os._exit(0)  # threads that still wait for a system would log while Python takes itself apart

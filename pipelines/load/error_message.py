@@ -18,7 +18,7 @@ from leat.sources.errors import IntegrationError, Transient
 from leat.sources.settings import redact
 from leat.warehouse.engines import is_of_an_engine
 from leat.warehouse.lease import Fenced
-from leat.warehouse.session import Busy, WarehouseError
+from leat.warehouse.session import Busy, Unreachable, WarehouseError
 
 _OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO})
 _OF_LEAT = (IntegrationError, WarehouseError, Busy, Fenced, Blocked, DeclarationError)
@@ -40,7 +40,13 @@ def failure_of(integration: str, error: Exception) -> Failure:
 
 
 def log_error(log: logging.Logger, error: Exception, message: str, *args: object) -> None:
-    """Log an error with the code it came through and without the text of others' errors."""
+    """Log an error with the code it came through and without the text of others' errors.
+
+    A database that doesn't answer may be met by hundreds of lines of code in a second: that is one line of the log.
+    """
+    if isinstance(error, Unreachable):
+        log.error(f"{message}: %s", *args, text_of(error))
+        return
     record = log.makeRecord(
         log.name, logging.ERROR, __file__, 0, message, args, (type(error), error, error.__traceback__)
     )

@@ -15,6 +15,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, create_engine, inspect, select, text, update
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
 from leat.control.action_tables import Action
@@ -23,6 +24,7 @@ from leat.control.alert_tables import AlertMessage, AlertNotice, AlertProblem
 from leat.control.alerts import Notice, TrackedProblem, note_problems, note_sent, tracked_problems
 from leat.control.audit_tables import AuditEvent
 from leat.control.automation_tables import Automation
+from leat.control.budgets import SharedBudgets
 from leat.control.engine import writing
 from leat.control.key_tables import DataKeyRow
 from leat.control.latest_runs import latest_runs
@@ -48,7 +50,7 @@ from leat.control.store import (
 )
 from leat.control.tables import Integration, IntegrationLog, IntegrationSystem, Run, Table
 from leat.control.webhook_tables import WebhookEndpoint
-from leat.warehouse.session import WarehouseError
+from leat.warehouse.session import Unreachable, WarehouseError
 
 PAYMENTS = Declared("payments", "Charges and what follows them.", "stripe", "Our shop")
 CALENDAR = Declared("calendar", "Events.", "caldav", "")
@@ -239,6 +241,27 @@ def test_a_wrong_url_is_explained_without_its_password(url: str, message: str) -
         open_control(url)
     assert "secret" not in str(caught.value)
     assert "LEAT_CONTROL" in str(caught.value)
+
+
+def test_a_lost_connection_is_unreachable_and_the_next_one_works(postgres_url: str) -> None:
+    store = open_control(postgres_url)
+    ending = text("SELECT pg_terminate_backend(:pid, 5000)")
+    with pytest.raises(Unreachable, match="check LEAT_CONTROL"), writing(store) as session:
+        pid = session.scalar(text("SELECT pg_backend_pid()"))
+        with store.connect() as another:
+            another.execute(ending, {"pid": pid})
+        session.execute(text("SELECT 1"))
+    budgets = SharedBudgets(store)
+    with pytest.raises(Unreachable, match="check LEAT_CONTROL"), budgets.locked("one"), store.connect() as another:
+        others = text("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+                      "AND datname = current_database()")  # fmt: skip
+        another.execute(others)
+    with budgets.locked("one") as (state, _, _):
+        assert state == b"{}"
+    refused = text("SELECT 1 FROM no_such_table")
+    with pytest.raises(ProgrammingError), store.connect() as connection:
+        connection.execute(refused)
+    store.dispose()
 
 
 def test_a_damaged_file_is_reported(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from leat.files import lock, make_private
 from leat.warehouse.locks import advisory_key
-from leat.warehouse.session import Busy, WarehouseError
+from leat.warehouse.session import Busy, Unreachable, WarehouseError
 
 _POLL = 0.05
 _FROZEN = "SET LOCAL idle_in_transaction_session_timeout = '10min'"
@@ -87,13 +87,13 @@ def _asking(connection: Connection) -> Iterator[None]:
     Raises:
         WarehouseError: the lock was lost meanwhile, although nothing else went wrong.
     """
-    enough, lost = threading.Event(), list[DBAPIError]()
+    enough, lost = threading.Event(), list[DBAPIError | Unreachable]()
 
     def ask() -> None:
         while not enough.wait(_ASKED) and not lost:
             try:
                 connection.execute(text("SELECT 1"))
-            except DBAPIError as error:
+            except (DBAPIError, Unreachable) as error:
                 lost.append(error)
 
     thread = threading.Thread(target=ask, name="leat-lock", daemon=True)
@@ -104,5 +104,6 @@ def _asking(connection: Connection) -> Iterator[None]:
         enough.set()
         thread.join()
     if lost:
-        msg = f"the control store has ended the transaction with a lock: {lost[0].orig}. Next: run the command again"
+        reason = lost[0].__cause__ or lost[0]
+        msg = f"the control store has ended the transaction with a lock: {reason}. Next: run the command again"
         raise WarehouseError(msg)
