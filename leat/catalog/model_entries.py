@@ -23,12 +23,26 @@ def model_tables(models: Sequence[Model], personal: Personal) -> Iterator[Row]:
         key = next((", ".join(check.unique) for check in model.checks if check.unique), None)
         example = model_example(model.name, list(model.columns), personal[model.name])
         history = f"{model.name}_history" if model.history else None
-        of = (None, None, None, None, owners, key, None, None, None)  # no integration, deletes or freshness
-        yield (ANALYTICS, model.name, "model", model.description, *of, history, example, model.shown)
+        grain = ", ".join(model.grain.columns) if model.grain else None
+        of = (None, None, None, None, owners, key)  # no integration
+        yield (
+            ANALYTICS,
+            model.name,
+            "model",
+            model.description,
+            *of,
+            grain,
+            None,
+            None,
+            None,
+            history,
+            example,
+            model.shown,
+        )
         if history is not None:
             said = f"Every version of: {model.description}"
             example = model_example(history, [*model.columns, *_VERSION], personal[model.name])
-            yield (ANALYTICS, history, "history", said, *of, None, example, model.shown)
+            yield (ANALYTICS, history, "history", said, *of, *([None] * 5), example, model.shown)
 
 
 def model_columns(models: Sequence[Model], personal: Personal, actual: Actual) -> Iterator[Row]:

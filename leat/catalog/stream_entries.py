@@ -57,7 +57,7 @@ def table_entries(project: Project, declarations: Mapping[str, Declaration]) -> 
             fresh = options.fresh_within
             within = (None, None) if fresh is None else (_iso(fresh), round(fresh.total_seconds()))
             history = f"{stream.name}_history"
-            keyed = (", ".join(stream.key), stream.deletes)
+            keyed = (", ".join(stream.key), None, stream.deletes)
             said = " ".join((stream.description, *stream.quirks))
             yield (
                 *(declaration.name, stream.name, "stream", said, declaration.name, stream.name, *of, *keyed, *within),
@@ -67,13 +67,15 @@ def table_entries(project: Project, declarations: Mapping[str, Declaration]) -> 
                 said = f"Every version of: {stream.description}"
                 example = history_example(declaration, stream)
                 yield (
-                    *(declaration.name, history, "history", said, declaration.name, stream.name, *of, keyed[0], None),
-                    *(None, None, None, example, shown),
+                    *(declaration.name, history, "history", said, declaration.name, stream.name, *of, keyed[0]),
+                    *([None] * 5),
+                    example,
+                    shown,
                 )
     for schema, table, declared in _own():
         kind = "engine" if schema == SCHEMA else "catalog"
         example = f"SELECT * FROM {plain_name(schema, table)} LIMIT 10"
-        yield (schema, table, kind, declared.description, *[None] * 10, example, None)
+        yield (schema, table, kind, declared.description, *[None] * 11, example, None)
 
 
 def column_entries(declarations: Mapping[str, Declaration], actual: Actual) -> Iterator[Row]:

@@ -35,6 +35,7 @@ _MEANINGS: Mapping[str, tuple[Type, str]] = {
     "zone": ("string", "Time zone of the schedule; null without one."),
     "owner": ("string", "Who is responsible for it."),
     "key": ("string", "The columns that identify a row or a violation, separated by commas."),
+    "grain": ("string", "The columns by which leat rebuilds a model, separated by commas; null: always whole."),
     "deletes": ("string", "How leat detects deletes: feed, full_scan, or never."),
     "row_count": ("integer", "Number of rows, without deleted ones; null if leat doesn't count them."),
     "last_changed_at": ("timestamp", "When a load last changed a row, or the model was last built; UTC."),
@@ -91,8 +92,8 @@ _TABLES: Mapping[str, tuple[str, str]] = {
     ),
     "declared_tables": (
         "The declared part of a table's entry; catalog.tables has the rest.",
-        "schema_name table_name kind description integration stream source driver owner key deletes fresh_within "
-        "fresh_within_seconds history_table example_query declared_in",
+        "schema_name table_name kind description integration stream source driver owner key grain deletes "
+        "fresh_within fresh_within_seconds history_table example_query declared_in",
     ),
     "columns": (
         "A column of a table.",
@@ -121,8 +122,8 @@ _VIEWS: Mapping[str, tuple[str, str]] = {
     ),
     "tables": (
         "A table of the warehouse.",
-        "schema_name table_name kind description integration stream source driver owner key deletes row_count "
-        "last_changed_at fresh_within history_table example_query declared_in",
+        "schema_name table_name kind description integration stream source driver owner key grain deletes "
+        "row_count last_changed_at fresh_within history_table example_query declared_in",
     ),
     "checks": (
         "A check of a table, and its latest result.",

@@ -41,7 +41,7 @@ WITH newest AS (
 )
 SELECT
   t.schema_name, t.table_name, t.kind, t.description, t.integration, t.stream, t.source, t.driver,
-  t.owner, t.key, t.deletes,
+  t.owner, t.key, t.grain, t.deletes,
   COALESCE(totals.total, models.row_count) AS row_count,
   COALESCE(changed.last_changed_at, models.built_at) AS last_changed_at,
   t.fresh_within, t.history_table, t.example_query, t.declared_in

@@ -44,6 +44,7 @@ class RequestedRun:
         started_at: when it began, UTC.
         ended_at: when it ended, UTC.
         error: why nothing of it could be run; the errors of integrations are in the events.
+        full_refresh: whether all rows of all models are built, changed or not.
     """
 
     id: str
@@ -54,6 +55,7 @@ class RequestedRun:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     error: str | None = None
+    full_refresh: bool = False
 
     @property
     def has_ended(self) -> bool:
@@ -80,7 +82,7 @@ def add_requests(engine: Engine, runs: Collection[RequestedRun]) -> None:
     """Store runs that are asked for, durably; those that are there already stay as they are."""
     rows = [
         {"id": each.id, "integrations": list(each.integrations), "requested_by": storable(each.requested_by)[:255],
-         "requested_at": each.requested_at, "state": "queued", "claims": 0}
+         "requested_at": each.requested_at, "state": "queued", "claims": 0, "full_refresh": each.full_refresh}
         for each in runs
     ]  # fmt: skip
     if rows:
@@ -191,6 +193,6 @@ def _new(engine: Engine, table: type[Row] | type[Event]) -> Insert:
 
 def _made(row: Row) -> RequestedRun:
     state: Any = row.state
-    return RequestedRun(
-        row.id, row.integrations, row.requested_by, row.requested_at, state, row.started_at, row.ended_at, row.error
-    )
+    times = (row.started_at, row.ended_at)
+    who = (row.id, row.integrations, row.requested_by, row.requested_at)
+    return RequestedRun(*who, state, *times, row.error, row.full_refresh)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from leat.control.tables import Table
@@ -32,6 +32,7 @@ class RequestedRun(Table):
     holder: Mapped[str | None] = mapped_column(String(300))
     expires_at: Mapped[datetime | None]
     claims: Mapped[int]
+    full_refresh: Mapped[bool] = mapped_column(server_default=false())
 
 
 class RequestedRunEvent(Table):

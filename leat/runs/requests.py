@@ -34,10 +34,17 @@ _BETWEEN = 0.25  # seconds between reports
 _PATIENCE = 60.0  # seconds for which the end of a run is tried to be stored
 
 
-def request_run(workspace: Workspace, names: Sequence[str], by: str) -> RequestedRun:
-    """Ask for a run of integrations; a worker begins it at once."""
+def request_run(workspace: Workspace, names: Sequence[str], by: str, *, full_refresh: bool = False) -> RequestedRun:
+    """Ask for a run of integrations; a worker begins it at once.
+
+    Args:
+        workspace: the project.
+        names: the integrations.
+        by: who asks.
+        full_refresh: whether all rows of all models are built, changed or not.
+    """
     run_id = f"run_{int(time.time() * 1000):011x}{secrets.token_hex(8)}"  # ids sort by time
-    asked = RequestedRun(run_id, list(names), by, datetime.now(UTC))
+    asked = RequestedRun(run_id, list(names), by, datetime.now(UTC), full_refresh=full_refresh)
     stored.add_requests(workspace.store, [asked])
     return asked
 
@@ -93,7 +100,8 @@ def carry_out(workspace: Workspace, claim: Claim, execute: Execute) -> None:
     ended = dataclasses.replace(claim.run, state="failed")
     report = _Report(workspace, claim)
     try:
-        result = execute(workspace, claim.run.integrations, Request(), report.observer)
+        asked = Request(full_refresh=claim.run.full_refresh)
+        result = execute(workspace, claim.run.integrations, asked, report.observer)
         report.add(event="ended", outcome=result.outcome, published=result.publication.published)
         ended = dataclasses.replace(ended, state=result.outcome)
     except Busy as error:

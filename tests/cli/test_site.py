@@ -22,6 +22,7 @@ HOSTILE = "<script>alert(1)</script>"
 MODEL = f"""/* ---
 description: "What `tally` has, and {HOSTILE} & more."
 owners: [ops]
+grain: [label]
 columns:
   label: "Said twice: {HOSTILE}"
   "<b>odd</b> 'name'": Odd.
@@ -138,7 +139,10 @@ def test_a_table_shows_its_last_loads_and_a_model_its_sql(site: Site) -> None:
     counts = "".join(f'<td class="number">{count}</td>' for count in (2, 0, 0, 0, 2))
     assert loads.count("<tr><td>") == 1
     assert f" UTC</td>{counts}</tr>" in loads
-    sql = site.text("tables/analytics.odd.html").partition('<h2 id="sql">')[2]
+    model = site.text("tables/analytics.odd.html")
+    assert "<dt>Grain</dt><dd><code>label</code>, rebuilt only where its inputs changed</dd>" in model
+    assert "<dt>Grain</dt>" not in page
+    sql = model.partition('<h2 id="sql">')[2]
     assert sql.startswith('SQL</h2>\n<pre tabindex="0"><code>SELECT label, id AS &#34;&lt;b&gt;odd&lt;/b&gt;')
 
 

@@ -21,6 +21,7 @@ FIRST = """/* ---
 description: "Commits by author. What's more: a quote."
 owners: [engineering]
 history: true
+grain: [who]
 columns: {who: Who wrote them., lines: Lines they touched., user: A word that has to be quoted.}
 checks:
   - unique: [who]
@@ -115,6 +116,8 @@ def test_tables_show_key_owner_deletes_freshness_and_rows(warehouse: Warehouse, 
     assert actual["calendar", "attendees"] == (
         *("calendar, href, uid, recurrence_id, address", None, "feed", None, None, "P1DT2H", "attendees_history"),
     )
+    grains = dict(rows(warehouse, "SELECT table_name, grain FROM catalog.tables WHERE grain IS NOT NULL"))
+    assert grains == {"first": "who"}
     key, owner, deletes, count, *_ = actual["analytics", "first"]
     assert (key, owner, deletes, count) == ("who", "engineering", None, 1)
     sql = "SELECT last_changed_at, last_load_at, last_good_run_at, fresh_within_seconds FROM catalog.freshness "

@@ -51,6 +51,12 @@ def claimed(control: Engine) -> Claim:
     return claim
 
 
+def test_it_builds_all_rows_of_models_only_if_asked_to(control: Engine) -> None:
+    ask(control, "1")
+    add_requests(control, [RequestedRun("run_2", ["tally"], "ada", NOW, full_refresh=True)])
+    assert [claimed(control).run.full_refresh for _ in range(2)] == [False, True]
+
+
 def test_each_is_carried_out_by_one_of_many(control: Engine) -> None:
     names = [f"{n:02d}" for n in range(12)]
     ask(control, *names)

@@ -41,6 +41,7 @@ from tests.kit.serving import Served, served
 
 ROLES = ("viewer", "analyst", "operator", "admin")
 DESCRIPTION = ROOT / "docs" / "openapi.json"
+MODEL = "/* ---\ndescription: A row with a label.\ngrain: [id]\n--- */\nSELECT shelf, id, label FROM tally.fed"
 
 
 @dataclass
@@ -64,6 +65,8 @@ def leat(tmp_path_factory: pytest.TempPathFactory) -> Leat:
     leat = tally_project(tmp_path_factory.mktemp("api"))
     (leat.folder / "quality" / "rules").mkdir(parents=True)
     (leat.folder / "quality" / "rules" / "labels.sql").write_text(RULE)
+    (leat.folder / "assets" / "models").mkdir(parents=True)
+    (leat.folder / "assets" / "models" / "labelled.sql").write_text(MODEL)
     then(leat, rows("fed", row(1, "one"), row(2, "=2+2"), row(3, "three")))
     assert leat("run").returncode == 0
     return leat
@@ -254,6 +257,26 @@ def test_a_run_is_followed_to_its_end(api: Api) -> None:
     assert api("GET", where).json()["state"] == "ok"
     assert api("GET", "/v1/runs?integration=tally").json()["data"][0]["trigger"] == "serve"
     assert api.query("SELECT label FROM tally.fed WHERE id = 4").json()["rows"] == [{"label": "four"}]
+
+
+def test_a_run_builds_all_rows_of_models_if_it_is_asked_to(api: Api) -> None:
+    def built_after(**asked: object) -> tuple[bool, str]:
+        answer = api("POST", "/v1/runs", json={"integrations": ["tally"], **asked})
+        assert answer.status_code == 202, answer.text
+        api("GET", f"{answer.headers['location']}/events")
+        assert api("GET", answer.headers["location"]).json()["state"] == "ok"
+        return answer.json()["full_refresh"], api.query("SELECT built_at FROM leat.models").json()["rows"][0][
+            "built_at"
+        ]
+
+    said, before = built_after()
+    assert said is False
+    assert built_after(full_refresh=False) == (False, before)
+    said, after = built_after(full_refresh=True)
+    assert said is True
+    assert after > before
+    assert api("POST", "/v1/runs", json={"integrations": ["tally"], "full_refresh": "yes"}).status_code == 422
+    assert api("GET", "/v1/tables/analytics.labelled").json()["grain"] == "id"
 
 
 def test_rows_come_in_each_form(api: Api) -> None:

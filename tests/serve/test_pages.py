@@ -53,6 +53,7 @@ SELECT id, label, CAST(NULL AS VARCHAR) AS other FROM tally.fed WHERE _deleted_a
 """
 MODEL = """/* ---
 description: Labels and how often there are some.
+grain: [label]
 columns: {day: Day., currency: Currency., label: A label., number: How many., amount: How much.}
 --- */
 SELECT CAST('2026-11-02' AS DATE) AS day, 'EUR' AS currency, label, CAST(1 AS BIGINT) AS number,

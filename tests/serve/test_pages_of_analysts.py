@@ -197,6 +197,7 @@ def test_a_table_has_its_columns_its_lineage_and_its_rules(pages: Pages) -> None
     assert "Open in Query" not in text
     model = pages("/catalog/analytics/labels", "analyst").text
     assert '<a href="/catalog/tally/fed">tally.fed</a>.label' in model
+    assert "<dt>grain</dt><dd>label, rebuilt only where its inputs changed</dd>" in model
     assert "SQL of the model" in model
     assert 'href="/query?sql=SELECT' in model
     assert 'href="/catalog/analytics"' in pages("/catalog").text

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, inspect, text
 from leat.warehouse.locks import advisory_key
 from leat.warehouse.session import WarehouseError
 
-HEAD = "0032_from_0020"
+HEAD = "0033_from_0020"
 """The newest revision; a test compares it with ``versions``."""
 
 _FROM = "_from_"

@@ -21,6 +21,9 @@ class Table(FromAttributes):
     source: str | None
     owner: str | None
     key: str | None = Field(description="The columns that identify a row, separated by commas.")
+    grain: str | None = Field(
+        None, description="The columns by which leat rebuilds a model, separated by commas; null: always whole."
+    )
     deletes: str | None
     row_count: int | None
     last_changed_at: datetime | None

@@ -82,7 +82,7 @@ def request_run(guard: AsGuard, response: Response, body: NewRun) -> RequestedRu
     for name in names:
         if name not in guard.workspace.declarations:
             raise _no_integration(name)
-    asked = requests.request_run(guard.workspace, names, guard.principal.name)
+    asked = requests.request_run(guard.workspace, names, guard.principal.name, full_refresh=body.full_refresh)
     response.headers["location"] = f"/v1/runs/{asked.id}"
     return RequestedRun.model_validate(asked)
 

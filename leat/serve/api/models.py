@@ -78,6 +78,9 @@ class NewRun(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     integrations: list[str] = Field(min_length=1, max_length=100, description="Names of integrations.")
+    full_refresh: bool = Field(
+        False, strict=True, description="Build all rows of all models, not only those that changed."
+    )
 
 
 class RequestedRun(FromAttributes):
@@ -91,6 +94,7 @@ class RequestedRun(FromAttributes):
     started_at: datetime | None
     ended_at: datetime | None
     error: str | None
+    full_refresh: bool
 
 
 class Violation(FromAttributes):
