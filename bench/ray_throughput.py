@@ -23,11 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
-import requests
 
 from bench.fleet.machines import HERE, Machine, enter, make_bridge
+from bench.fleet.ray import ray_machine, wait_for_cluster
 from tests.kit.command import ROOT, Leat
-from tests.kit.ray_cluster import ADDRESS, OPTIONS, PATIENT
 from tests.servers.postgres import USER
 
 _HEAD, _DATABASE, _WORKERS = 2, 3, (11, 12, 13, 14)
@@ -88,35 +87,18 @@ def _measure(folder: Path, given: argparse.Namespace, address: str) -> dict[tupl
         leat = Leat(folder / "project", {**variables, "LEAT_HOME": str(folder / "here")})
         (leat.folder / "pipelines").mkdir(parents=True)
         (folder / "ray").mkdir()
-        head = _node(_HEAD, folder, leat)
-        workers = [_node(number, folder, leat) for number in _WORKERS]
+        head = ray_machine(_HEAD, _HEAD, folder, leat, 0)
+        workers = [ray_machine(number, _HEAD, folder, leat, 1) for number in _WORKERS]
         seconds = {}
         for count, machines in ((1, [head, workers[0]]), (4, workers[1:])):
             for machine in machines:
                 stack.callback(machine.kill)
                 machine.start()
-            _until_there(f"http://{head.address}:8265", (folder / "token").read_text(), 1 + count)
+            wait_for_cluster(f"http://{head.address}:8265", (folder / "token").read_text(), 1 + count)
             for kind, pages in (("wait", given.pages), ("work", _AT_ONCE_PAGES)):
                 names = _declare(leat, f"{kind}_{count}", given.runs, address=address, kind=kind, pages=pages)
                 seconds[count, kind] = _run(leat, f"http://{head.address}:8265", names)
         return seconds
-
-
-def _node(number: int, folder: Path, leat: Leat) -> Machine:
-    """Return a machine of the cluster: the head, which runs no job, or one that runs one at a time."""
-    address = f"10.77.0.{number}"
-    options = [word.replace(ADDRESS, address) for word in OPTIONS]
-    kind = ["--head", *options, "--num-cpus", "0"]
-    if number != _HEAD:
-        ports = [word for word in options[options.index("--node-manager-port") :] if word != "--no-monitor"]
-        kind = ["--address", f"10.77.0.{_HEAD}:6379", "--node-ip-address", address, *ports, "--num-cpus", "1"]
-    temporary = folder / "ray"  # each machine has its own there
-    argv = [str(Path(sys.executable).with_name("ray")), "start", *kind, "--block", "--disable-usage-stats"]
-    argv += ["--object-store-memory", "80000000", *(["--temp-dir", str(temporary)] if number == _HEAD else [])]
-    mounted = ["sh", "-c", f'mount -t tmpfs ray {temporary} && exec "$@"', "sh", *argv]
-    own = {"LEAT_HOME": str(folder / f"state-{number}"), "LEAT_PROJECT": str(leat.folder), "HOME": str(folder)}
-    path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    return Machine(number, mounted, {**PATIENT, **leat.env(own), **path}, folder / f"machine-{number}.log")
 
 
 def _declare(leat: Leat, prefix: str, count: int, **values: Any) -> list[str]:
@@ -134,20 +116,6 @@ def _run(leat: Leat, url: str, names: list[str]) -> float:
     if process.returncode != 0 or {each["status"] for each in json.loads(out)["integrations"]} != {"loaded"}:
         raise SystemExit(out + err)
     return seconds
-
-
-def _until_there(url: str, token: str, count: int) -> None:
-    """Wait until so many machines are in the cluster."""
-    deadline = time.monotonic() + 300
-    while True:
-        with contextlib.suppress(requests.RequestException):
-            answer = requests.get(f"{url}/nodes?view=summary", headers={"Authorization": f"Bearer {token}"}, timeout=5)
-            nodes = answer.json()["data"]["summary"]
-            if sum(node["raylet"].get("state") == "ALIVE" for node in nodes) == count:
-                return
-        if time.monotonic() > deadline:
-            raise TimeoutError(url)
-        time.sleep(0.5)
 
 
 def _database_url(data: Path, address: str) -> str:

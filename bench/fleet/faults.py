@@ -17,6 +17,7 @@ from bench.fleet.machines import Machine
 
 _LEASE = 30.0
 _LONGEST = 15.0
+_RAY_STARTS = 30.0  # seconds until a machine of Ray is at work again
 
 
 @dataclass
@@ -27,6 +28,8 @@ class Faults:
         servers: the machines of `leat serve`; at most one of them is away at a time, so that the API can answer.
         database: the machine of Postgres.
         url: URL of its database.
+        ray: the head and the other machine of a Ray cluster, if there is one; at most one of them is away.
+        store: the machine of the object store.
         seed: of the random choice.
         done: how often each fault was made.
         when: when each was made, and what it was.
@@ -36,9 +39,12 @@ class Faults:
     database: Machine
     url: str
     seed: int
+    ray: Sequence[Machine] = ()
+    store: Machine | None = None
     done: Counter[str] = field(default_factory=Counter)
     when: list[tuple[float, str]] = field(default_factory=list)
     _away: threading.Semaphore = field(default_factory=threading.Semaphore)
+    _ray_away: threading.Semaphore = field(default_factory=threading.Semaphore)
     _returns: list[threading.Thread] = field(default_factory=list)
 
     def break_things(self, times: int, every: float) -> None:
@@ -52,6 +58,10 @@ class Faults:
             (5, self.end_connections),
             (1, self.kill_postgres),
         ]
+        if self.ray:
+            kinds += [(1, self.kill_ray_head), (1, self.kill_ray_machine), (2, self.freeze_ray_node)]
+        if self.store:
+            kinds += [(1, self.kill_store)]
         while self.done.total() < times:
             time.sleep(chance.uniform(0.5, 1.5) * every)
             [kind] = chance.choices([each for _, each in kinds], [weight for weight, _ in kinds])
@@ -101,17 +111,51 @@ class Faults:
         pids = self.database.pids("postgres -D")
         return bool(pids) and self.database.signal(signal.SIGKILL, "postgres -D") > 0
 
-    def _leave(self, seconds: float, leave: Callable[[], object], come_back: Callable[[], object]) -> bool:
-        """Let a machine be away for a while; False while another one is."""
-        if not self._away.acquire(blocking=False):
+    def kill_ray_head(self, chance: random.Random) -> bool:
+        """Kill -9 of the head's own store or of its dashboard, after which all of it is started again."""
+        name = chance.choice(("gcs/gcs_server", "dashboard/dashboard.py"))
+        head = self.ray[0]
+        return self._leave(0, lambda: head.signal(signal.SIGKILL, name), lambda: None, self._ray_away, _RAY_STARTS)
+
+    def kill_ray_machine(self, chance: random.Random) -> bool:
+        """Take the power from a machine of the Ray cluster, and give it back a second later."""
+        machine = chance.choice(self.ray)
+        return self._leave(1.0, machine.kill, machine.start, self._ray_away, _RAY_STARTS)
+
+    def freeze_ray_node(self, chance: random.Random) -> bool:
+        """Stop all processes of a machine that runs jobs until their leases have run out, and continue them."""
+        machine, seconds = self.ray[1], _LEASE + chance.uniform(1, 10)
+        return self._leave(
+            seconds,
+            lambda: machine.signal(signal.SIGSTOP),
+            lambda: machine.signal(signal.SIGCONT),
+            self._ray_away,
+            _RAY_STARTS / 2,
+        )
+
+    def kill_store(self, _chance: random.Random) -> bool:
+        """Kill -9 of the object store."""
+        return self.store is not None and self.store.signal(signal.SIGKILL, "-logtostderr") > 0
+
+    def _leave(
+        self,
+        seconds: float,
+        leave: Callable[[], object],
+        come_back: Callable[[], object],
+        away: threading.Semaphore | None = None,
+        after: float = 3,
+    ) -> bool:
+        """Let a machine be away for a while; False while another one is, or was so many seconds ago."""
+        away = away or self._away
+        if not away.acquire(blocking=False):
             return False
         leave()
 
         def return_later() -> None:
             time.sleep(seconds)
             come_back()
-            time.sleep(3)  # until the proxy sees it again
-            self._away.release()
+            time.sleep(after)  # until the others see it again
+            away.release()
 
         thread = threading.Thread(target=return_later)
         thread.start()

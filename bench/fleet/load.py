@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 import psycopg2
 import requests
 
+from bench.fleet.bucket import Changing
+from bench.fleet.ray import Submitted
 from bench.serve_killed import SECRET, Asked
 from leat.actions.decide import approve
 from leat.actions.office import Office
@@ -32,6 +34,8 @@ class Load:
         office: plans and approves actions.
         database: URL of the warehouse and the control store.
         lists: how many lists there are.
+        submitted: runs on a Ray cluster, which alone loads the last lists; None without one.
+        bucket: a bucket that is listed; None without one.
     """
 
     url: str
@@ -39,6 +43,8 @@ class Load:
     office: Office
     database: str
     lists: int
+    submitted: Submitted | None = None
+    bucket: Changing | None = None
     asked: Asked = field(default_factory=Asked)
     hooked: Asked = field(default_factory=Asked)
     acknowledged: set[str] = field(default_factory=set)
@@ -47,14 +53,22 @@ class Load:
     reads: int = 0
     torn: list[str] = field(default_factory=list)
     stuck: Counter[str] = field(default_factory=Counter)
+    ended: dict[str, str] = field(default_factory=dict)
+    changed: list[str] = field(default_factory=list)
     _number: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def works(self) -> list[tuple[Callable[[], None], float]]:
         """Return what is done again and again, each with the pause in seconds in between."""
         reads = [(self._reader(token), 0.1) for token in self.tokens]
+        more: list[tuple[Callable[[], None], float]] = []
+        if self.submitted is not None:
+            more.append((self.submitted.submit, 10.0))
+        if self.bucket is not None:
+            more.append((self.bucket.change, 0.3))
         return [
             *reads,
+            *more,
             (self.hook, 0.2),
             (self.act, 1.0),
             (self.request_run, 2.0),
@@ -81,7 +95,8 @@ class Load:
 
     def request_run(self) -> None:
         """Ask for a run of some list."""
-        asked = {"integrations": [f"list_{random.randrange(self.lists):03d}"]}  # noqa: S311 - no secret
+        scheduled = self.lists - (len(self.submitted.alone) if self.submitted else 0)
+        asked = {"integrations": [f"list_{random.randrange(scheduled):03d}"]}  # noqa: S311 - no secret
         headers = {"Authorization": f"Bearer {self.tokens[0]}"}
         with contextlib.suppress(requests.RequestException):
             answer = requests.post(f"{self.url}/v1/runs", json=asked, headers=headers, timeout=_TIMEOUT)
@@ -106,12 +121,17 @@ class Load:
                 self.torn.append(f"{name}: {rows}")
 
     def look_at_runs(self) -> None:
-        """Look for runs that count as running although their lease ran out more than 30 seconds ago."""
+        """Look for runs that count as running 30 seconds after their lease ran out, and for those that end twice."""
         sql = """SELECT run.id FROM run JOIN integration ON integration.id = run.integration_id
         JOIN leat_locks.leases ON leases.name = integration.name
         WHERE run.status = 'running' AND leases.expires_at < clock_timestamp() - interval '30 seconds'"""
         for (run,) in self._query(sql):
-            self.stuck[run] += 1
+            self.stuck[str(run)] += 1
+        sql = "SELECT id, status FROM run WHERE status <> 'running' AND started_at > now() - interval '5 minutes'"
+        for run, status in self._query(sql):
+            first = self.ended.setdefault(str(run), str(status))
+            if first != status:
+                self.changed.append(f"run {run} had ended as {first}, then as {status}")
 
     def _query(self, sql: str) -> list[tuple[object, ...]]:
         try:

@@ -24,7 +24,9 @@ copy_1 = 1
 """
 
 
-def start_seaweedfs(folder: Path, keys: Mapping[str, tuple[str, str]], port: int | None = None) -> Process:
+def start_seaweedfs(
+    folder: Path, keys: Mapping[str, tuple[str, str]], port: int | None = None, *, listen: str = "127.0.0.1"
+) -> Process:
     """Start SeaweedFS and wait until objects can be read and written.
 
     S3 listens, and lists, seconds before the master knows the volumes; until then reading an object is answered by 500.
@@ -32,7 +34,8 @@ def start_seaweedfs(folder: Path, keys: Mapping[str, tuple[str, str]], port: int
     Args:
         folder: of its configuration and data; existing data is served again.
         keys: name of an identity to its access key and secret key; each may do everything.
-        port: TCP port of S3 on 127.0.0.1; None for a free one.
+        port: TCP port of S3; None for a free one.
+        listen: the address that it listens on; another one only in a network of its own.
 
     Raises:
         RuntimeError: it did not start in time.
@@ -44,7 +47,7 @@ def start_seaweedfs(folder: Path, keys: Mapping[str, tuple[str, str]], port: int
     (folder / "master.toml").write_text(_COPIES, encoding="utf-8")
     atomic_write(folder / "identities.json", json.dumps({"identities": [*map(_identity, keys, keys.values())]}))
     port = port or free_port()
-    argv = [weed(), "-logtostderr", "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", "-filer"]
+    argv = [weed(), "-logtostderr", "server", f"-dir={data}", "-ip=127.0.0.1", f"-ip.bind={listen}", "-s3", "-filer"]
     argv += [
         f"-s3.port={port}",
         f"-s3.config={folder / 'identities.json'}",
