@@ -19,14 +19,14 @@ from bench.fleet.machines import Machine
 from tests.kit.command import Leat
 from tests.kit.ray_cluster import ADDRESS, OPTIONS, PATIENT
 
-_WITHIN = 240.0
+_WITHIN = 600.0
+_GIVES_UP = {"RAY_raylet_start_wait_time_s": "60"}
+"""After which `ray start` ends and is started again."""
 _PATIENCE = 300.0
 """Seconds that `leat run --on` may take: a job waits for its machine, and is submitted once more."""
 
 
-def ray_machine(
-    number: int, head: int, folder: Path, leat: Leat, cpus: int, logs: Path | None = None
-) -> Machine:
+def ray_machine(number: int, head: int, folder: Path, leat: Leat, cpus: int, logs: Path | None = None) -> Machine:
     """Return a machine of a cluster, whose `ray start` is started again when it ends.
 
     Args:
@@ -50,7 +50,7 @@ def ray_machine(
     mounted = ["sh", "-c", f'mount -t tmpfs ray {temporary} && exec "$@"', "sh", *argv]
     own = {"LEAT_HOME": str(folder / f"state-{number}"), "LEAT_PROJECT": str(leat.folder), "HOME": str(folder)}
     path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    env = {**PATIENT, **leat.env(own), **path}
+    env = {**PATIENT, **_GIVES_UP, **leat.env(own), **path}
     return Machine(number, mounted, env, (logs or folder) / f"ray-{number}")
 
 
