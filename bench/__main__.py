@@ -7,6 +7,7 @@ import sys
 
 for module in (
     "apply_rows",
+    "publication",
     "small_load",
     "encryption",
     "nothing_new",
