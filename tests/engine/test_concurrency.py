@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
@@ -96,9 +97,9 @@ def test_a_run_whose_lease_ran_out_is_overtaken_and_applies_nothing(tally_postgr
 
     def meanwhile(_name: str, phase: str) -> None:
         if phase == "landed":
-            expire(str(tally.warehouse_url))
             add_generation(tally, 3)
-            others.append(run_to_end(tally))
+            with expired(str(tally.warehouse_url)):
+                others.append(run_to_end(tally))
 
     result = tally.run(observe=meanwhile)
     assert [other and other["status"] for other in others] == ["loaded"]
@@ -115,13 +116,28 @@ def tally_postgres(tmp_path: Any, postgres_url: str) -> Tally:
     return tally
 
 
-def expire(url: str) -> None:
-    """Let all leases run out, as they do when nobody renews them."""
+@contextmanager
+def expired(url: str) -> Iterator[None]:
+    """Let the lease of whoever works now run out, and again when it is renewed; who takes over has another fence."""
     connection = psycopg2.connect(url)
+    connection.autocommit = True
+    cursor, ended = connection.cursor(), threading.Event()
+    cursor.execute("SELECT max(fence) FROM leat_locks.leases")
+    [fence] = cursor.fetchone() or [None]
+    run_out = "UPDATE leat_locks.leases SET expires_at = now() - interval '1 second' WHERE fence = %s"
+    cursor.execute(run_out, (fence,))
+
+    def again() -> None:
+        while not ended.wait(0.02):
+            cursor.execute(run_out, (fence,))
+
+    renewing = threading.Thread(target=again)
+    renewing.start()
     try:
-        connection.cursor().execute("UPDATE leat_locks.leases SET expires_at = now() - interval '1 second'")
-        connection.commit()
+        yield
     finally:
+        ended.set()
+        renewing.join()
         connection.close()
 
 

@@ -289,16 +289,37 @@ def _ask_duckdb(path: Path) -> Callable[[str], Any]:
 
 
 def _ask_lake(path: Path) -> Callable[[str], Any]:
-    """Return a function that reads the published catalog, by one connection that follows it from version to version."""
+    """Return a function that reads the published catalog, and opens it again when there is another one.
+
+    As the documentation says, a query fails that is at a version whose files are removed at once, and is repeated.
+    """
     from leat.warehouse.duckdb.writer import in_memory
     from leat.warehouse.ducklake.catalog import LakeCatalog
 
     form = LakeCatalog(path.parent, timedelta(days=1))
-    connection = in_memory()
-    connection.execute("SET threads = 1")
-    form.attach(connection, path.parent / form.published, "warehouse", read_only=True)
-    connection.execute("USE warehouse")
-    return lambda sql: connection.execute(sql).fetchall()
+    opened: dict[tuple[int, int], Any] = {}
+
+    def version() -> tuple[int, int]:
+        status = (path.parent / form.published).stat()
+        return status.st_ino, status.st_mtime_ns
+
+    def ask(sql: str) -> Any:
+        now = version()
+        try:
+            if now not in opened:
+                connection = in_memory()
+                connection.execute("SET threads = 1")
+                form.attach(connection, path.parent / form.published, "warehouse", read_only=True)
+                connection.execute("USE warehouse")
+                opened.clear()
+                opened[now] = connection
+            return opened[now].execute(sql).fetchall()
+        except Exception:
+            if version() == now:
+                raise
+            return ask(sql)
+
+    return ask
 
 
 def _ask_shared_lake(url: str) -> Callable[[str], Any]:

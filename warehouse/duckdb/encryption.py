@@ -136,9 +136,8 @@ class FileEncryption:
         """Write the file again."""
         rewrite_file(path, memory, self)
 
-    def tidy(self, _path: Path, _memory: str, *, at_once: bool) -> bool:
+    def tidy(self, _path: Path, _memory: str, _publish: Callable[[], None], *, at_once: bool) -> None:
         """Do nothing: the file is replaced as a whole."""
-        return False
 
 
 PLAIN = FileEncryption()

@@ -6,6 +6,7 @@ has written next to it, and readers have the copy.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
@@ -73,14 +74,12 @@ class FileForm(Protocol):
             memory: DuckDB's memory limit.
         """
 
-    def tidy(self, path: Path, memory: str, *, at_once: bool) -> bool:
+    def tidy(self, path: Path, memory: str, publish: Callable[[], None], *, at_once: bool) -> None:
         """Remove what nobody reads any longer, after a publication; the writer's lock is held.
 
         Args:
             path: the writer's file.
             memory: DuckDB's memory limit.
+            publish: called when the writer's file has changed, before names of earlier versions are removed.
             at_once: whether to remove what readers of earlier versions may still read.
-
-        Returns:
-            Whether the writer's file has changed.
         """

@@ -101,8 +101,7 @@ class DuckDBPublication:
             if not rewritten and self.is_current():
                 return False
             self._replace(spare=self.writer.form.has_rows and not rewritten and self.writer.form.fits(self.path))
-            if self.writer.form.tidy(self.writer.path, self.writer.memory, at_once=rewritten):
-                self._replace()
+            self.writer.form.tidy(self.writer.path, self.writer.memory, self._replace, at_once=rewritten)
             self._to_rewrite.unlink(missing_ok=True)
         return True
 

@@ -31,7 +31,10 @@ _FROM_VARIABLES = ("s3_access_key_id", "s3_secret_access_key", "s3_session_token
 _OPTIONS = {"application_name": "leat", "connect_timeout": "10", "keepalives_idle": "30", "tcp_user_timeout": "60000"}
 _SAID = re.compile(r"connection to server\b.*", re.DOTALL)
 """What libpq says of a connection that wasn't made: no server there, or an account or password that it refused."""
-_INLINED = "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE tablename LIKE 'ducklake_inlined_%'"
+_HAVE_VALUES = (
+    "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables "
+    "WHERE tablename LIKE 'ducklake_inlined_%' OR tablename LIKE 'ducklake_%_column_stats'"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +116,10 @@ class SharedCatalog:
         """Put all files out of reach but those of the lake and of the state folder, for good."""
         confine(connection, state / "lake" / "tmp", f"{self.data}/")
 
-    def inlined(self, server: PostgresWarehouse) -> list[str]:
-        """Return the tables of the catalog that have rows of small loads."""
+    def with_values(self, server: PostgresWarehouse) -> list[str]:
+        """Return the tables of the catalog that have rows of small loads, or least and greatest values of columns."""
         with server.snapshot() as session:
-            return [name for (name,) in session.execute(_INLINED)]
+            return [name for (name,) in session.execute(_HAVE_VALUES)]
 
     def _refused(self, text: str) -> WarehouseError:
         shown = shown_url(self.url)

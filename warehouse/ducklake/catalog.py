@@ -10,6 +10,7 @@ reader waits for nobody, and a publication copies no rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -98,6 +99,6 @@ class LakeCatalog:
         """Write files again without what was deleted."""
         rewrite_lake(WriterFile(path, memory, self))
 
-    def tidy(self, path: Path, memory: str, *, at_once: bool) -> bool:
+    def tidy(self, path: Path, memory: str, publish: Callable[[], None], *, at_once: bool) -> None:
         """Remove versions and files that are older than what is retained."""
-        return tidy_lake(WriterFile(path, memory, self), self.retain, at_once=at_once)
+        tidy_lake(WriterFile(path, memory, self), self.retain, publish, at_once=at_once)

@@ -217,7 +217,7 @@ class SharedLake:
             with self.server.transaction(), contextlib.closing(self._connect()) as connection:
                 wait_for_commits(self.server)
                 forget(_Session(connection, self.dialect))
-            self.server.compact(self.catalog.inlined(self.server))
+            self.server.compact(self.catalog.with_values(self.server))
 
     def plan_access(
         self, session: Session, clearances: Clearances, members: Mapping[str, str], *, make: bool

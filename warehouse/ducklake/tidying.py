@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,31 +50,29 @@ def rewrite_lake(writer: WriterFile) -> None:
     writer.path.with_name(FROM_SCRATCH).touch(mode=0o600)
 
 
-def tidy_lake(writer: WriterFile, retain: timedelta, *, at_once: bool) -> bool:
+def tidy_lake(writer: WriterFile, retain: timedelta, publish: Callable[[], None], *, at_once: bool) -> None:
     """Do what is due, once a version is published that has no other files than the newest.
 
     Args:
         writer: whose lock is held.
         retain: how long earlier versions stay, and files that no version has any longer.
+        publish: called when the catalog was written: whoever opens the newest version meanwhile doesn't lose it.
         at_once: whether to remove these files whenever they were replaced, because of what was in them.
-
-    Returns:
-        Whether the catalog was written.
     """
     mark = writer.path.with_name("tidied")
     if not at_once and not _is_due(mark, retain):
-        return False
+        return
     now = datetime.now(UTC)
     before = now if at_once else now - retain
     compacted = () if at_once else (*_compact(_A_QUARTER), _expire(before))
     _run(writer, (*compacted, *(_call(function, before) for function in _REMOVED)))
     with contextlib.closing(sqlite3.connect(writer.path)) as catalog:
         catalog.execute("VACUUM")  # SQLite doesn't erase what it frees, and small loads are rows of the catalog
+    publish()
     for link in (writer.path.parent / _READERS).glob("*.sqlite"):
         if link.stat().st_mtime < before.timestamp():
             link.unlink()
     mark.touch(mode=0o600)
-    return True
 
 
 def is_due(server: PostgresWarehouse, retain: timedelta) -> bool:

@@ -134,7 +134,7 @@ def erase(
         report.keys = destroy_keys(workspace.store, person.listed, now)
     observe("building models, publishing")
     _refresh(workspace, report)
-    workspace.warehouse.compact([each.table for each in report.tables])
+    workspace.warehouse.compact(_with_earlier_rows(workspace, plan, report))
     observe("erasing the control store and files")
     if renamed:
         store.rename_violations(workspace.store, renamed)
@@ -212,6 +212,14 @@ def _erase_rows(workspace: Workspace, who: Asked, stones: Tombstones, report: Re
         renamed = rename_violations(workspace, session) if report.tables else {}
         note_loads(workspace, session, report.tables, now)
     return renamed
+
+
+def _with_earlier_rows(workspace: Workspace, plan: Plan, report: Report) -> list[str]:
+    """Return the tables whose files have rows of before; an attempt that was interrupted may have changed any."""
+    if plan.running is None:
+        return [each.table for each in report.tables]
+    with workspace.warehouse.snapshot() as session:
+        return [str(table) for table in people_tables(workspace, session)] if is_loaded(session) else []
 
 
 def _refresh(workspace: Workspace, report: Report) -> None:
