@@ -40,6 +40,7 @@ PATIENT = {
     "RAY_raylet_start_wait_time_s": "180",  # Ray gives up after 30 seconds; a machine that runs tests may need more
     "RAY_agent_register_timeout_ms": "180000",
     "PYTHONPATH": str(Path(__file__).parent / "production"),
+    "RAY_DASHBOARD_STARTUP_TIMEOUT_S": "180",
     "RAY_prestart_worker_first_driver": "0",  # a process for each processor, whether a job comes or not
 }
 """Variables of Ray's processes where they share few cores with others."""

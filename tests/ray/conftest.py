@@ -17,6 +17,7 @@ import pytest
 from tests.kit.child import wait_until
 from tests.kit.command import Leat, tally_project, then
 from tests.kit.databases import NewDatabase
+from tests.kit.engines import catalog_of, shared_lake
 from tests.kit.project import row, rows
 from tests.kit.ray_cluster import Cluster, own_network
 from tests.servers.postgres import start_postgres, stop_postgres
@@ -42,7 +43,7 @@ class World:
     postgres_port: int
 
     def ask(self, sql: str, leat: Leat | None = None) -> list[tuple[Any, ...]]:
-        """Return the rows of a query on the warehouse."""
+        """Return the rows of a query on the warehouse; of a lake, on the database that has its catalog."""
         with self._cursor(leat or self.leat) as cursor:
             cursor.execute(sql)
             return cursor.fetchall()
@@ -55,7 +56,7 @@ class World:
 
     @contextlib.contextmanager
     def _cursor(self, leat: Leat) -> Iterator[psycopg2.extensions.cursor]:
-        connection = psycopg2.connect(leat.variables["LEAT_WAREHOUSE"])
+        connection = psycopg2.connect(catalog_of(leat.variables["LEAT_WAREHOUSE"]))
         try:
             with connection, connection.cursor() as cursor:
                 yield cursor
@@ -81,6 +82,19 @@ class World:
 
 @pytest.fixture(scope="package")
 def world() -> Iterator[World]:
+    with opened_world() as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def lake_world() -> Iterator[World]:
+    """Give a project with a shared lake, and a cluster that runs it."""
+    with opened_world(lake=True) as world:
+        yield world
+
+
+@contextlib.contextmanager
+def opened_world(*, lake: bool = False) -> Iterator[World]:
     with tempfile.TemporaryDirectory(prefix="leat-ray-", dir="/tmp") as name, own_network():
         folder = Path(name)
         folder.chmod(0o755)
@@ -89,6 +103,8 @@ def world() -> Iterator[World]:
             new = NewDatabase(server)
             network = Path(f"/proc/{server.pid}/ns/net")
             shared = {"LEAT_WAREHOUSE": new(), "LEAT_CONTROL": new(), "DAGSTER_POSTGRES": new()}
+            if lake:
+                shared["LEAT_WAREHOUSE"] = shared_lake(shared["LEAT_WAREHOUSE"], folder / "files")
             of_jobs = {"LEAT_PROJECT": str(folder / "project"), "LEAT_HOME": str(folder / "worker"), "PLANTED": SECRET}
             (folder / "ray").mkdir()
             cluster = Cluster(folder / "ray", {**shared, **of_jobs})
