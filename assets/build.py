@@ -19,6 +19,7 @@ from leat.assets.rebuild import Before, Identity, forget, rebuild
 from leat.pipelines.declare.sql_file import without
 from leat.pipelines.declare.table_names import ANALYTICS, TableName
 from leat.pipelines.load import state
+from leat.pipelines.load.results import RebuiltRows
 from leat.warehouse.session import Session, execute_all, quote
 
 Status = Literal["built", "unchanged", "skipped", "failed", "withheld"]
@@ -54,6 +55,7 @@ def build(
     broken: Mapping[str, str] = MappingProxyType({}),
     *,
     whole: bool = False,
+    rebuilt: dict[str, RebuiltRows] | None = None,
 ) -> list[ModelResult]:
     """Build models; the transaction is the caller's to commit.
 
@@ -65,6 +67,7 @@ def build(
         broken: models that failed in an earlier attempt or whose files have mistakes, and why. They stay as they were
             built last, and so do those that read them.
         whole: whether all models are built, and all of their rows, changed or not.
+        rebuilt: takes, by model with checks, the rows that were built if others weren't.
 
     Raises:
         ModelError: the database refused a model. On both engines the transaction can't go on after that; the attempt
@@ -80,7 +83,7 @@ def build(
         close_history(session, name)
         forget(session, name)
         session.execute("DELETE FROM leat.models WHERE model = ?", (name,))
-    deltas = Deltas(frozenset(each for model in models for each in model.models_by_grain()))
+    deltas = Deltas(frozenset(each for model in models for each in model.models_by_grain()), rebuilt=rebuilt)
     after: dict[str, str] = {}
     read = {model.name for model in models}
     results = {n: ModelResult(n, "failed", 0, 0.0, why) for n, why in broken.items() if n not in read}

@@ -16,6 +16,7 @@ from leat.assets.model import Model
 from leat.assets.model_inputs import Loads, Since, read_loads, read_since
 from leat.assets.touched_rows import INCOMPARABLE, STORED, TOUCHED, Touched, lookup, stored_table
 from leat.pipelines.declare.table_names import ANALYTICS
+from leat.pipelines.load.results import RebuiltRows
 from leat.warehouse.session import Session, execute_all, literal, quote
 
 _CHANGED = "leat_changed"
@@ -40,10 +41,14 @@ class Delta:
 
 @dataclass(slots=True)
 class Deltas:
-    """The deltas of this build, by model, of those that others read by their grain."""
+    """The deltas of this build, by model, of those that others read by their grain.
+
+    ``rebuilt`` takes the rows that were built of models with checks; None if nobody wants them.
+    """
 
     wanted: frozenset[str]
     of: dict[str, Delta] = field(default_factory=dict)
+    rebuilt: dict[str, RebuiltRows] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,11 @@ from leat.assets.model import Model
 from leat.assets.model_inputs import Loads, forget_inputs, read_inputs, write_inputs
 from leat.assets.touched_rows import TOUCHED, is_touched, query_of_touched
 from leat.pipelines.declare.table_names import ANALYTICS
+from leat.pipelines.load.results import RebuiltRows
 from leat.warehouse.session import Session, quote
 
 _MADE = "leat_made"
+_REBUILT = "leat_rebuilt"
 _MOST = 0.5
 """From this share of touched rows on, building all rows costs less."""
 
@@ -129,5 +131,12 @@ def _touched(
         session.execute(f"INSERT INTO {delta} SELECT {listed} FROM {_MADE}")
         select = f"SELECT {listed} FROM {_MADE}"
         deltas.of[model.name] = Delta(delta, before.fingerprint)
-    made = session.change(f"INSERT INTO {name} ({listed}) {select}")
+    if (rebuilt := deltas.rebuilt) is not None and model.checks:
+        own = f"{_REBUILT}_{len(rebuilt)}"
+        session.create_temporary(own, f"SELECT {listed} FROM {name} WHERE 1 = 0")  # the types are those of the model
+        session.execute(f"INSERT INTO {own} {select}")
+        made = session.change(f"INSERT INTO {name} ({listed}) SELECT {listed} FROM {own}")
+        rebuilt[model.name] = RebuiltRows(own, grain.columns, before.fingerprint, before.rows - gone + made)
+    else:
+        made = session.change(f"INSERT INTO {name} ({listed}) {select}")
     return before.rows - gone + made, f"rows of {keys} changed {'key' if keys == 1 else 'keys'} were built"

@@ -6,7 +6,8 @@ Two models over charges: one row for each charge, and the sums of each day and c
 then as many are changed, of the last days, as in a business. Each build runs in a process of its own, which reports its
 seconds, on the clock and of processors, and its peak of memory. The processor time has that of all processes of a
 Postgres server, the memory hasn't. The share is that of processor time, which others on the machine disturb less. The
-numbers of rows are one and ten million unless said.
+numbers of rows are one and ten million unless said. Behind it is the same of the checks of the model, which look at all
+rows after a complete rebuild, and else at those that can break them.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import Project
 from leat.pipelines.declare.system_columns import SYSTEM_COLUMNS
 from leat.pipelines.load import state
+from leat.pipelines.load.results import RebuiltRows
 from leat.pipelines.load.table_changes import index_table
+from leat.quality.audit import audit_models
+from leat.quality.checks import model_checks
 from leat.sources.driver import ConnectionModel, load_streams
 from leat.warehouse.connect import open_warehouse
 from leat.warehouse.session import Session, Warehouse, execute_all, quote
@@ -40,6 +44,11 @@ SIZES = (1_000_000, 10_000_000)
 PER_DAY = 5_000
 FIRST = "20261119T090000000000"
 LATER = "20261120T090000{:06}"
+CHECKS = {
+    "each_charge": "[{unique: id}, {not_null: [id, currency]}, {accepted_values: {currency: [EUR, USD, GBP]}}, "
+    "{range: {amount: {min: 0}}}, {row_count: {min: 1}}]",
+    "daily": "[{unique: [day, currency]}, {not_null: [charges, amount]}, {range: {charges: {min: 1}}}]",
+}
 MODELS = {
     "each_charge": ("id", "SELECT id, UPPER(currency) AS currency, amount, created_at FROM payments.charges"),
     "daily": (
@@ -57,7 +66,7 @@ def models(folder: Path, name: str) -> tuple[Model, ...]:
     (folder / "assets" / "models").mkdir(parents=True, exist_ok=True)
     for old in (folder / "assets" / "models").iterdir():
         old.unlink()
-    text = f"/* ---\ndescription: A.\ngrain: [{grain}]\n--- */\n{sql}"
+    text = f"/* ---\ndescription: A.\ngrain: [{grain}]\nchecks: {CHECKS[name]}\n--- */\n{sql}"
     (folder / "assets" / "models" / f"{name}.sql").write_text(text, encoding="utf-8")
     values = {"source": "payments", "driver": "none", "connection": ConnectionModel(), "streams": {}}
     declared = Declaration.model_validate({**values, "name": "payments", "path": Path("pipelines/payments.yaml")})
@@ -121,7 +130,7 @@ def open_one(url: str, folder: Path) -> Warehouse:
 def one(what: str, name: str, url: str, folder: Path, rows: int) -> None:
     """Do one step, in a process of its own, and print its seconds and its peak of memory."""
     warehouse = open_one(url, folder)
-    began, busy, reason = 0.0, 0.0, ""
+    began, busy, reason, seconds, checking = 0.0, 0.0, "", 0.0, 0.0
     with warehouse.transaction() as session:
         if what == "fill":
             fill(session, rows)
@@ -130,12 +139,16 @@ def one(what: str, name: str, url: str, folder: Path, rows: int) -> None:
         else:
             own = models(folder, name)
             began, busy = time.perf_counter(), processor_seconds(session)
-            (result,) = build(session, own, NOW, whole=what == "whole")
-            reason, busy = result.reason, processor_seconds(session) - busy
-    seconds = time.perf_counter() - began
+            rebuilt = dict[str, RebuiltRows]()
+            (result,) = build(session, own, NOW, whole=what == "whole", rebuilt=rebuilt)
+            checking = processor_seconds(session)
+            reason, busy, seconds = result.reason, checking - busy, time.perf_counter() - began
+            results = audit_models(session, [model_checks(name, own[0].checks)], {}, rebuilt=rebuilt)
+            checking = processor_seconds(session) - checking
+            reason += "" if all(each.ok for each in results) else ", a check failed"
     warehouse.close()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "busy": busy, "peak": peak, "reason": reason}))
+    print(json.dumps({"seconds": seconds, "busy": busy, "checks": checking, "peak": peak, "reason": reason}))
 
 
 def processor_seconds(session: Session) -> float:
@@ -179,15 +192,17 @@ def measure(engine: str, url: str, folder: Path, rows: int) -> None:
             number += 1
             step(what, LATER.format(number), url, folder, rows)
             touched = step("touched", name, url, folder, rows)
-            share = touched["busy"] / whole["busy"]
+            share, of_checks = (touched[each] / whole[each] for each in ("busy", "checks"))
             print(
-                f"{engine:8} {rows:>11,} {name:11} {what:8} {_shown(touched)}   {touched['reason']} {share:6.1%}",
+                f"{engine:8} {rows:>11,} {name:11} {what:8} {_shown(touched)}   {touched['reason']} {share:6.1%}, "
+                f"checks {of_checks:6.1%}",
                 flush=True,
             )
 
 
 def _shown(step: Mapping[str, float]) -> str:
-    return f"{step['seconds']:7.2f} s, {step['busy']:7.3f} s of processors, {step['peak']:6.0f} MB"
+    busy = f"{step['busy']:7.3f} s of processors, checks {step['checks']:6.3f} s"
+    return f"{step['seconds']:7.2f} s, {busy}, {step['peak']:6.0f} MB"
 
 
 def main() -> None:

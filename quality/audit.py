@@ -11,24 +11,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.table_names import ANALYTICS
 from leat.pipelines.load import state
-from leat.pipelines.load.results import CheckResult
+from leat.pipelines.load.results import CheckResult, RebuiltRows
 from leat.quality.check_queries import broken_rows, expectations_of, impossible, rows_of
 from leat.quality.checks import CheckedTable, TableCheck, declared_tables, stream_checks
 from leat.quality.expectations import validate
 from leat.quality.guard import guarded
+from leat.quality.narrowed import Past
+from leat.quality.stored_results import Stored, read_results, store_results
 from leat.sources.batch import to_json
 from leat.warehouse.session import Session, quote
 
 EVIDENCE_ROWS = 5
 SMALL = 100_000
 """A load that has added or changed at most so many rows is checked without Great Expectations."""
+_COULD_NOT = "it couldn't run"
 _DISAGREE = "Great Expectations says that it doesn't hold, but no row breaks it. Next: report this"
 
 
@@ -45,11 +47,12 @@ def audit(
     Raises:
         TransactionLost: on DuckDB, a query failed while it ran.
     """
+    state.create_tables(session)
     declared = declared_tables(declarations)
     tables = stream_checks(declaration)
     large = state.read_changed(session, declaration.name) > SMALL
     results = tuple(result for table in tables for result in _guarded(session, table, declared, large))
-    _store_results(session, f"{declaration.name}.", results)
+    store_results(session, f"{declaration.name}.", results)
     return results
 
 
@@ -59,83 +62,72 @@ def audit_models(
     declarations: Mapping[str, Declaration],
     unchanged: Collection[str] = (),
     broken: Mapping[str, str] = MappingProxyType({}),
+    rebuilt: Mapping[str, RebuiltRows] = MappingProxyType({}),
 ) -> tuple[CheckResult, ...]:
-    """Check models.
+    """Check models, each row that can break a check by now; see :mod:`leat.quality.narrowed`.
 
     Args:
         session: an open transaction.
         tables: the models, made by :func:`leat.quality.checks.model_checks`.
         declarations: the declared integrations.
         unchanged: names of models that are as they were when they were checked last: that result is given again,
-            unless a check looks at another table as well.
+            unless a check looks at another table as well, which has changed.
         broken: subjects whose checks failed in an earlier attempt, and why; they aren't tried, only reported.
+        rebuilt: by model, the rows that were built again if others weren't.
 
     Raises:
         TransactionLost: on DuckDB, a query failed while it ran.
     """
-    declared = declared_tables(declarations)
-    stored = _stored_results(session) if unchanged else {}
-    results: list[CheckResult] = []
-    for table in tables:
-        earlier = stored.get(table.subject, ()) if table.table in unchanged else ()
-        alone = not any(check.kind == "foreign_key" for check in table.checks)
-        same = [check.name for check in table.checks] == [result.check for result in earlier]
-        if table.subject in broken:
-            results += _untried(table, broken[table.subject])
-        else:
-            results += earlier if alone and same else _guarded(session, table, declared)
-    store_model_results(session, results)
-    return tuple(results)
-
-
-def store_model_results(session: Session, results: Sequence[CheckResult]) -> None:
-    """Replace the last results of the checks of models; others among the results are left out."""
-    prefix = f"{ANALYTICS}."
-    _store_results(session, prefix, [result for result in results if result.subject.startswith(prefix)])
-
-
-def _stored_results(session: Session) -> dict[str, list[CheckResult]]:
-    """Return the last results of the checks of models, in their order."""
-    by_subject: dict[str, list[CheckResult]] = {}
-    for check, subject, severity, ok, failing, detail, evidence in session.execute(
-        "SELECT check_name, subject, severity, ok, failing, detail, evidence FROM leat.checks "
-        "WHERE left(subject, ?) = ? ORDER BY place",
-        (len(ANALYTICS) + 1, f"{ANALYTICS}."),
-    ):
-        rows = json.loads(evidence) if isinstance(evidence, str) else evidence
-        result = CheckResult(check, subject, severity, ok, failing, detail, tuple(rows))
-        by_subject.setdefault(subject, []).append(result)
-    return by_subject
-
-
-def _store_results(session: Session, prefix: str, results: Sequence[CheckResult]) -> None:
-    """Replace the last results of all subjects with this prefix in ``leat.checks``."""
-    now = datetime.now(UTC)
     state.create_tables(session)
-    session.execute("DELETE FROM leat.checks WHERE left(subject, ?) = ?", (len(prefix), prefix))
-    rows = [
-        (r.subject, r.check, r.severity, r.ok, r.failing, r.detail, to_json(list(r.evidence)), now, place)
-        for place, r in enumerate(results)
-    ]
-    state.insert(session, "checks", rows)
+    declared = declared_tables(declarations)
+    stored = read_results(session) if unchanged or rebuilt else {}
+    fingerprints = dict(session.execute("SELECT model, fingerprint FROM leat.models"))
+    results: list[Stored] = []
+    for table in tables:
+        earlier = stored.get(table.subject, ())
+        same = [check.name for check in table.checks] == [each.result.check for each in earlier]
+        by_name = {each.result.check: each for each in earlier} if same else {}
+        still = table.table in unchanged
+        past = Past(table, by_name, fingerprints.get(table.table), rebuilt.get(table.table), still)
+        alone = not any(check.kind == "foreign_key" for check in table.checks)
+        if table.subject in broken:
+            results += [Stored(each, None) for each in _untried(table, broken[table.subject])]
+        elif still and alone and same:
+            results += earlier
+        else:
+            versions = dict[str, str | None]()
+            checked = _guarded(session, table, declared, past=past, versions=versions)
+            results += [Stored(each, versions.get(each.check)) for each in checked]
+    store_results(session, f"{ANALYTICS}.", [each.result for each in results], [each.version for each in results])
+    return tuple(each.result for each in results)
 
 
 def _guarded(
-    session: Session, table: CheckedTable, declared: frozenset[tuple[str, str]], large: bool = False
+    session: Session,
+    table: CheckedTable,
+    declared: frozenset[tuple[str, str]],
+    large: bool = False,
+    past: Past | None = None,
+    versions: dict[str, str | None] | None = None,
 ) -> list[CheckResult]:
-    """Check a table; whatever goes wrong is the outcome of its own checks."""
+    """Check a table; whatever goes wrong is the outcome of its own checks. ``versions`` takes what results are of."""
     failed: list[str] = []
     with guarded(session, table.subject, failed.append):
-        return list(_check(session, table, declared, large))
+        return list(_check(session, table, declared, large, past, versions))
     return _untried(table, failed[0])
 
 
 def _untried(table: CheckedTable, why: str) -> list[CheckResult]:
-    return [_result(table, check, False, 0, f"it couldn't run: {why}") for check in table.checks]
+    return [_result(table, check, False, 0, f"{_COULD_NOT}: {why}") for check in table.checks]
 
 
 def _check(
-    session: Session, table: CheckedTable, declared: frozenset[tuple[str, str]], large: bool
+    session: Session,
+    table: CheckedTable,
+    declared: frozenset[tuple[str, str]],
+    large: bool,
+    past: Past | None,
+    versions: dict[str, str | None] | None,
 ) -> Iterator[CheckResult]:
     types = session.columns(table.schema, table.table)
     results: dict[str, CheckResult] = {}
@@ -152,22 +144,30 @@ def _check(
         else:
             wanted.append(check)
     if wanted:
-        judge = _validate if large else _count
-        results |= {result.check: result for result in judge(session, table, wanted, types)}
+        judged = _validate(session, table, wanted, types) if large else _count(session, table, wanted, types, past)
+        results |= {result.check: result for result in judged}
+    for check in wanted:
+        if past is not None and versions is not None and _COULD_NOT not in results[check.name].detail:
+            versions[check.name] = past.version(session, check)
     for check in table.checks:
         yield results[check.name]
 
 
 def _count(
-    session: Session, table: CheckedTable, checks: Sequence[TableCheck], types: Mapping[str, str]
+    session: Session,
+    table: CheckedTable,
+    checks: Sequence[TableCheck],
+    types: Mapping[str, str],
+    past: Past | None,
 ) -> Iterator[CheckResult]:
     """Judge checks by how many rows break them."""
     for check in checks:
         failed: list[str] = []
-        counted: CheckResult | None = None
-        with guarded(session, table.subject, failed.append):
-            counted = _counted(session, table, check, types)
-        yield counted or _result(table, check, False, 0, f"it couldn't run: {failed[0]}")
+        counted = past.still(session, check) if past else None
+        if counted is None:
+            with guarded(session, table.subject, failed.append):
+                counted = _counted(session, table, check, types, past)
+        yield counted or _result(table, check, False, 0, f"{_COULD_NOT}: {failed[0]}")
 
 
 def _validate(
@@ -183,7 +183,7 @@ def _validate(
         of_check = [next(verdicts) for _ in wanted[check.name]]
         errors = [verdict.error for verdict in of_check if verdict.error]
         if errors:
-            yield _result(table, check, False, 0, f"it couldn't run: {errors[0]}")
+            yield _result(table, check, False, 0, f"{_COULD_NOT}: {errors[0]}")
         elif all(verdict.met for verdict in of_check):
             yield _result(table, check, True, 0, "it holds")
         else:
@@ -195,14 +195,17 @@ def _columns_of_target(session: Session, check: TableCheck) -> Mapping[str, str]
     return session.columns(*check.target[:2]) if check.target else {}
 
 
-def _counted(session: Session, table: CheckedTable, check: TableCheck, types: Mapping[str, str]) -> CheckResult:
+def _counted(
+    session: Session, table: CheckedTable, check: TableCheck, types: Mapping[str, str], past: Past | None = None
+) -> CheckResult:
     """Return how many rows break a check, and the first of them."""
     if check.kind == "row_count":
-        count = int(session.execute(f"SELECT count(*) FROM ({rows_of(table)}) AS checked")[0][0])
+        count = past.rebuilt.total if past and past.rebuilt else _number_of(session, table)
         least, most = (check.bounds.min, check.bounds.max) if check.bounds else (None, None)
         holds = (least is None or count >= least) and (most is None or count <= most)
         return _result(table, check, holds, 0, "it holds" if holds else f"there are {count} rows")
-    broken, params = broken_rows(session, table, check, types, _columns_of_target(session, check))
+    among = past.rows(session, check) if past else None
+    broken, params = broken_rows(session, table, check, types, _columns_of_target(session, check), among)
     failing = int(session.execute(f"SELECT count(*) FROM ({broken}) AS broken", params)[0][0])
     if not failing:
         return _result(table, check, True, 0, "it holds")
@@ -214,6 +217,10 @@ def _counted(session: Session, table: CheckedTable, check: TableCheck, types: Ma
         rows = session.execute(first, params)
         evidence = tuple(json.loads(to_json(dict(zip(shown, row, strict=True)))) for row in rows)
     return _result(table, check, False, failing, f"{failing} row{'' if failing == 1 else 's'} broke it", evidence)
+
+
+def _number_of(session: Session, table: CheckedTable) -> int:
+    return int(session.execute(f"SELECT count(*) FROM ({rows_of(table)}) AS checked")[0][0])
 
 
 def _result(

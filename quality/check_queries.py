@@ -74,13 +74,18 @@ def expectations_of(
 
 
 def broken_rows(
-    session: Session, table: CheckedTable, check: TableCheck, types: Mapping[str, str], there: Mapping[str, str]
+    session: Session,
+    table: CheckedTable,
+    check: TableCheck,
+    types: Mapping[str, str],
+    there: Mapping[str, str],
+    among: str | None = None,
 ) -> tuple[str, Sequence[Any]]:
-    """Return the query of the rows that break a check, and its parameters."""
-    rows = f"({rows_of(table)})"
+    """Return the query of the rows that break a check, and its parameters; ``among`` is the query of those that can."""
+    rows = f"({among or rows_of(table)})"
     columns = [quote(column) for column in check.columns]
     if check.kind == "foreign_key":
-        return _orphans(session, check, types, there, rows), ()
+        return _orphans(session, check, types, there, rows, few=among is not None), ()
     if check.kind == "unique":
         counted = f"SELECT *, count(*) OVER (PARTITION BY {', '.join(columns)}) AS leat_same FROM {rows} AS checked"
         whole = " AND ".join(f"{column} IS NOT NULL" for column in columns)
@@ -98,12 +103,23 @@ def broken_rows(
     return f"SELECT * FROM {rows} AS checked WHERE {' OR '.join(wrong)}", params
 
 
-def _orphans(session: Session, check: TableCheck, types: Mapping[str, str], there: Mapping[str, str], rows: str) -> str:
-    """Return the query of the rows whose value has no row in the target table that exists."""
+def _orphans(
+    session: Session,
+    check: TableCheck,
+    types: Mapping[str, str],
+    there: Mapping[str, str],
+    rows: str,
+    *,
+    few: bool = False,
+) -> str:
+    """Return the query of the rows whose value has no row in the target table that exists; ``few`` if they are few."""
     schema, table, column = check.target or ("", "", "")
     left, right = f"checked.{quote(check.columns[0])}", f"target.{quote(column)}"
     null = f"{left} IS NOT NULL AND {right} IS NULL"
     alive = " WHERE _deleted_at IS NULL" if "_deleted_at" in there else ""
+    if few and types[check.columns[0]] == there.get(column):  # else each row of the target would be compared
+        wanted = f"{right[7:]} IN (SELECT {left[8:]} FROM {rows} AS few)"
+        alive = f"{alive} AND {wanted}" if alive else f" WHERE {wanted}"
     target = f"(SELECT DISTINCT {quote(column)} FROM {quote(schema, table)}{alive})"
     if types[check.columns[0]] != there.get(column):
         text = session.dialect.sql_type("string")

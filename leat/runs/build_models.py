@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.project import Project
-from leat.pipelines.load.results import CheckResult
+from leat.pipelines.load.results import CheckResult, RebuiltRows
 from leat.warehouse.session import Session, Warehouse
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ def build_models(
     from leat.quality.checks import model_checks
 
     declared = work.described
-    built = build(session, declared.models, work.now, broken, whole=work.whole)
+    rebuilt = dict[str, RebuiltRows]()
+    built = build(session, declared.models, work.now, broken, whole=work.whole, rebuilt=rebuilt)
     present = {result.name for result in built if result.status in ("built", "unchanged")}
     tables = [
         model_checks(m.name, m.checks, declared.personal[m.name])
@@ -92,7 +93,8 @@ def build_models(
         if m.checks and m.name in present
     ]
     unchanged = () if work.always else {result.name for result in built if result.status == "unchanged"}
-    checked = audit_models(session, tables, declared.declarations, unchanged, untried)
+    touched = {} if work.always else rebuilt
+    checked = audit_models(session, tables, declared.declarations, unchanged, untried, touched)
     describe(session, declared, work.good_runs)
     return built, checked
 

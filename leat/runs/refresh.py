@@ -252,7 +252,7 @@ def _outcomes(session: Session) -> _Outcomes:
 def _store(session: Session, work: Work, refreshed: Refreshed, outcomes: _Outcomes) -> Refreshed:
     """Store what checks and rules have said of models that are taken back."""
     from leat.catalog.describe import describe
-    from leat.quality.audit import store_model_results
+    from leat.quality.stored_results import store_model_results
 
     state.create_tables(session)
     for table, rows in outcomes.items():

@@ -41,6 +41,23 @@ class CheckResult:
 
 
 @dataclass(frozen=True, slots=True)
+class RebuiltRows:
+    """The rows of a model that were built by its grain, all others being as they were.
+
+    Attributes:
+        table: a temporary table of the rows that were built: all that the model now has with a touched value.
+        grain: the columns of the grain.
+        before: the fingerprint of the model as it was.
+        total: how many rows the model now has.
+    """
+
+    table: str
+    grain: tuple[str, ...]
+    before: str
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class StreamResult:
     """Rows of one stream that a load touched; ``total`` counts those that exist in the source now.
 

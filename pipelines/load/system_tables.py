@@ -244,6 +244,7 @@ TABLES: Mapping[str, SystemTable] = {
             Column("evidence", "json", "The first rows that broke it, as a JSON list; without personal data."),
             _CHECKED_AT,
             Column("place", "integer", "Its place among the checks."),
+            Column("version", "string", "Of a model: what the rows were built of that it was about, or null."),
         ),
     ),
     "access_grants": SystemTable(
