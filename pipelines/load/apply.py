@@ -57,7 +57,8 @@ def apply_load(
         events = events.without_deletes()
     at = before.later(at)
     whole = {stream: failure for stream, failure in events.failed.items() if not failure.parts}
-    load = Applying(session, plan, landed, events, before, at, {**whole, **(failed or {})}, held=held)
+    totals = state.read_totals(session, name)
+    load = Applying(session, plan, landed, events, before, at, {**whole, **(failed or {})}, held=held, totals=totals)
     results = [apply_stream(load, stream) for stream in plan.extracted]
     stuck = bool(failed) and not any(result.changed for result in results)  # the next run extracts the same again
     moved = not stuck and _move_cursor(load, failed or {})

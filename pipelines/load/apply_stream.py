@@ -13,7 +13,7 @@ from leat.pipelines.load.event_log import SEQUENCE, landed_column
 from leat.pipelines.load.held_rows import NOBODY, Held
 from leat.pipelines.load.landed_events import LandedEvents
 from leat.pipelines.load.landing import Landed
-from leat.pipelines.load.merge import Deletes, Merge, count, upsert, write_history
+from leat.pipelines.load.merge import Deletes, Merge, alive_before_upsert, count, upsert, write_history
 from leat.pipelines.load.plan import RESET, LoadPlan
 from leat.pipelines.load.quarantine_share import guard_quarantine
 from leat.pipelines.load.results import StreamResult
@@ -44,6 +44,7 @@ class Applying:
         drifts: the fields of each stream that are new, or have vanished.
         reshaped: whether a table has another schema than before.
         held: whose rows stay, whatever retention says.
+        totals: how many rows each stream had after its last load.
     """
 
     session: Session
@@ -57,6 +58,7 @@ class Applying:
     drifts: dict[str, drift.Drift] = field(default_factory=dict)
     reshaped: bool = False
     held: Held = NOBODY
+    totals: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def integration(self) -> str:
@@ -83,7 +85,7 @@ def apply_stream(load: Applying, stream: Stream) -> StreamResult:
 
 def _left_out(load: Applying, stream: Stream, failure: Failure) -> StreamResult:
     """Return the result of a stream that failed; what its driver could not read is quarantined all the same."""
-    total = state.read_totals(load.session, load.integration).get(stream.name, 0)
+    total = load.totals.get(stream.name, 0)
     news = 0
     reported = load.events.failed.get(stream.name)
     if reported is None or reported.parts:
@@ -96,6 +98,9 @@ def _left_out(load: Applying, stream: Stream, failure: Failure) -> StreamResult:
 def _applied(load: Applying, stream: Stream) -> StreamResult:
     session, declaration = load.session, load.plan.declaration
     stored, schema = load.before.schemas.get(stream.name), load.plan.tables[stream.name]
+    if _is_untouched(load, stream):
+        update_as_of(session, declaration, stream, stored, None)
+        return StreamResult(stream.name, 0, 0, 0, 0, 0, load.totals[stream.name])
     old = TableSchema.of_json(stored) if stored is not None and load.plan.rebuild else None
     if old is not None and rebuild.fits(old, schema):
         old = None
@@ -121,6 +126,15 @@ def _applied(load: Applying, stream: Stream) -> StreamResult:
         state.write_schema(session, load.integration, stream.name, schema.as_json())
         load.reshaped = True
     return result
+
+
+def _is_untouched(load: Applying, stream: Stream) -> bool:
+    """Return whether nothing that has arrived, or is declared, can change anything of a stream."""
+    events, plan, name = load.events, load.plan, stream.name
+    arrived = load.landed.files(name) or events.deletes[name] or events.scans[name] or events.quarantined[name]
+    same = load.before.schemas.get(name) == plan.tables[name].as_json() and name in load.totals
+    ages = plan.declaration.options(name).retain is not None
+    return same and not arrived and not ages and not plan.rebuild and plan.kind != RESET and name not in events.failed
 
 
 def _is_listed(load: Applying, stream: Stream) -> bool:
@@ -171,6 +185,8 @@ def _merge(load: Applying, merge: Merge, stream: Stream, old: TableSchema | None
     elif scans and quarantined:
         withheld = {"stream": stream.name, "broken": len(reported)}
         events.logs.append({"event_type": "deletes_withheld", "data": withheld})
+    sure = old is None and options.retain is None
+    alive = alive_before_upsert(merge, load.totals.get(stream.name) if sure else None, deleted)
     inserted, updated = upsert(merge, deletes)
     if old is not None:
         proven = Scan() in scans and events.has_identities(stream.name)
@@ -178,7 +194,8 @@ def _merge(load: Applying, merge: Merge, stream: Stream, old: TableSchema | None
     if merge.history and (inserted or updated or deleted):
         write_history(merge)
     purged = load.purged[stream.name] = retention.purge(merge, options.retain, plan.declaration, load.held)
-    return count(merge, (inserted, updated, deleted), quarantined, purged.of_tables)
+    total = None if alive is None else alive + inserted
+    return count(merge, (inserted, updated, deleted), quarantined, purged.of_tables, total)
 
 
 def _scans(load: Applying, merge: Merge, stream: Stream) -> list[Scan]:

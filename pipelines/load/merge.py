@@ -23,6 +23,8 @@ from leat.pipelines.load.results import StreamResult
 from leat.warehouse.session import Session, quote
 
 SUPERSEDED = "leat_superseded"  # a temporary table: the landed rows that don't count
+_FEW = 10
+"""Rows that arrive are few if the table has at least so many times as many."""
 SPARED = "leat_spared"  # keys of broken records of the load: what is in the table stays as it is
 
 Deletes = Sequence[tuple[str, tuple[str, ...]]]
@@ -162,13 +164,41 @@ def write_history(merge: Merge) -> None:
     )
 
 
-def count(merge: Merge, changed: tuple[int, int, int], quarantined: int, purged: int) -> StreamResult:
+def alive_before_upsert(merge: Merge, total: int | None, deleted: int) -> int | None:
+    """Return how many rows will exist after the upsert, but for those that it inserts.
+
+    Where an index leads to the rows that come back, that costs less than to count all of them, unless many arrive.
+
+    Args:
+        merge: the stream, whose deletes have been applied.
+        total: how many rows existed after the last load; None if that can't be relied on.
+        deleted: how many rows this load has deleted.
+
+    Returns:
+        None when all rows are to be counted afterwards.
+    """
+    if total is None or not merge.session.dialect.key_index:
+        return None
+    ((arrived,),) = merge.session.execute(f"SELECT count(*) FROM {quote(merge.staged)}")
+    if _FEW * arrived > total:
+        return None
+    ((back,),) = merge.session.execute(
+        f"SELECT count(*) FROM {merge.into} AS t JOIN {merge.effective} AS s ON {merge.same_key('t', 's')} "
+        "WHERE t._deleted_at IS NOT NULL"
+    )
+    return int(total - deleted + back)
+
+
+def count(
+    merge: Merge, changed: tuple[int, int, int], quarantined: int, purged: int, total: int | None = None
+) -> StreamResult:
     """Return what the merge did, with the rows that now exist and those landed with unknown fields.
 
-    ``changed`` is how many rows were inserted, updated and deleted.
+    ``changed`` is how many rows were inserted, updated and deleted, ``total`` how many exist now, if that is certain.
     """
     inserted, updated, deleted = changed
-    total = merge.session.execute(f"SELECT count(*) FROM {merge.into} WHERE _deleted_at IS NULL")[0][0]
+    if total is None:
+        total = merge.session.execute(f"SELECT count(*) FROM {merge.into} WHERE _deleted_at IS NULL")[0][0]
     drifted = 0
     if "extra" in merge.columns and (inserted or updated):
         drifted = merge.session.execute(

@@ -12,12 +12,14 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from leat.pipelines.load import merge
 from leat.pipelines.load.plan import RESET, SYNC
 from leat.pipelines.load.stream_failures import StreamFailed
 from leat.sources.batch import Batch
@@ -510,11 +512,11 @@ def history_of_model(model: Model) -> list[str]:
 
 
 @quick
-@given(script=scripts)
+@given(script=scripts, few=st.sampled_from([0, 10]))
 def test_any_sequence_of_loads_does_what_the_model_does_and_twice_is_once(
-    warehouse_url: str | None, script: list[list[Event]]
+    warehouse_url: str | None, script: list[list[Event]], few: int
 ) -> None:
-    with tempfile.TemporaryDirectory() as folder, opened(warehouse_url) as session:
+    with tempfile.TemporaryDirectory() as folder, opened(warehouse_url) as session, patch.object(merge, "_FEW", few):
         loads = Loads(session, Path(folder), declaration(HISTORY))
         models = {name: Model(stream) for name, stream in STREAMS.items()}
         for number, events in enumerate(script):
