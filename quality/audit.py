@@ -18,6 +18,7 @@ from leat.pipelines.declare.declaration import Declaration
 from leat.pipelines.declare.table_names import ANALYTICS
 from leat.pipelines.load import state
 from leat.pipelines.load.results import CheckResult, RebuiltRows
+from leat.quality.changed_rows import ChangedRows, pasts
 from leat.quality.check_queries import broken_rows, expectations_of, impossible, rows_of
 from leat.quality.checks import CheckedTable, TableCheck, declared_tables, stream_checks
 from leat.quality.expectations import validate
@@ -39,6 +40,8 @@ def audit(
 ) -> tuple[CheckResult, ...]:
     """Check the streams of an integration, as they are in this transaction; rows that are deleted aren't looked at.
 
+    Of a stream that was checked before, only what can have changed: see :mod:`leat.quality.changed_rows`.
+
     Args:
         session: an open transaction.
         declaration: the integration.
@@ -49,11 +52,15 @@ def audit(
     """
     state.create_tables(session)
     declared = declared_tables(declarations)
-    tables = stream_checks(declaration)
     large = state.read_changed(session, declaration.name) > SMALL
-    results = tuple(result for table in tables for result in _guarded(session, table, declared, large))
-    store_results(session, f"{declaration.name}.", results)
-    return results
+    prefix = f"{declaration.name}."
+    results: list[Stored] = []
+    for past in pasts(session, declaration.name, stream_checks(declaration)):
+        versions = dict[str, str | None]()
+        checked = _guarded(session, past.table, declared, large, past, versions)
+        results += [Stored(each, versions.get(each.check)) for each in checked]
+    store_results(session, prefix, [each.result for each in results], [each.version for each in results])
+    return tuple(each.result for each in results)
 
 
 def audit_models(
@@ -80,7 +87,7 @@ def audit_models(
     """
     state.create_tables(session)
     declared = declared_tables(declarations)
-    stored = read_results(session) if unchanged or rebuilt else {}
+    stored = read_results(session, f"{ANALYTICS}.") if unchanged or rebuilt else {}
     fingerprints = dict(session.execute("SELECT model, fingerprint FROM leat.models"))
     results: list[Stored] = []
     for table in tables:
@@ -107,7 +114,7 @@ def _guarded(
     table: CheckedTable,
     declared: frozenset[tuple[str, str]],
     large: bool = False,
-    past: Past | None = None,
+    past: Past | ChangedRows | None = None,
     versions: dict[str, str | None] | None = None,
 ) -> list[CheckResult]:
     """Check a table; whatever goes wrong is the outcome of its own checks. ``versions`` takes what results are of."""
@@ -126,7 +133,7 @@ def _check(
     table: CheckedTable,
     declared: frozenset[tuple[str, str]],
     large: bool,
-    past: Past | None,
+    past: Past | ChangedRows | None,
     versions: dict[str, str | None] | None,
 ) -> Iterator[CheckResult]:
     types = session.columns(table.schema, table.table)
@@ -143,12 +150,14 @@ def _check(
             results[check.name] = _result(table, check, False, 0, wrong)
         else:
             wanted.append(check)
-    if wanted:
-        judged = _validate(session, table, wanted, types) if large else _count(session, table, wanted, types, past)
+    seen = {check.name: past.version(session, check) for check in wanted} if past else {}  # before it may change
+    if past:
+        results |= {check.name: still for check in wanted if (still := past.still(session, check))}
+    if rest := [check for check in wanted if check.name not in results]:
+        judged = _validate(session, table, rest, types) if large else _count(session, table, rest, types, past)
         results |= {result.check: result for result in judged}
-    for check in wanted:
-        if past is not None and versions is not None and _COULD_NOT not in results[check.name].detail:
-            versions[check.name] = past.version(session, check)
+    if versions is not None:
+        versions |= {name: version for name, version in seen.items() if _COULD_NOT not in results[name].detail}
     for check in table.checks:
         yield results[check.name]
 
@@ -158,15 +167,14 @@ def _count(
     table: CheckedTable,
     checks: Sequence[TableCheck],
     types: Mapping[str, str],
-    past: Past | None,
+    past: Past | ChangedRows | None,
 ) -> Iterator[CheckResult]:
     """Judge checks by how many rows break them."""
     for check in checks:
         failed: list[str] = []
-        counted = past.still(session, check) if past else None
-        if counted is None:
-            with guarded(session, table.subject, failed.append):
-                counted = _counted(session, table, check, types, past)
+        counted: CheckResult | None = None
+        with guarded(session, table.subject, failed.append):
+            counted = _counted(session, table, check, types, past)
         yield counted or _result(table, check, False, 0, f"{_COULD_NOT}: {failed[0]}")
 
 
@@ -196,11 +204,16 @@ def _columns_of_target(session: Session, check: TableCheck) -> Mapping[str, str]
 
 
 def _counted(
-    session: Session, table: CheckedTable, check: TableCheck, types: Mapping[str, str], past: Past | None = None
+    session: Session,
+    table: CheckedTable,
+    check: TableCheck,
+    types: Mapping[str, str],
+    past: Past | ChangedRows | None = None,
 ) -> CheckResult:
     """Return how many rows break a check, and the first of them."""
     if check.kind == "row_count":
-        count = past.rebuilt.total if past and past.rebuilt else _number_of(session, table)
+        total = past.total if past else None
+        count = _number_of(session, table) if total is None else total
         least, most = (check.bounds.min, check.bounds.max) if check.bounds else (None, None)
         holds = (least is None or count >= least) and (most is None or count <= most)
         return _result(table, check, holds, 0, "it holds" if holds else f"there are {count} rows")

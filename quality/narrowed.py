@@ -25,7 +25,8 @@ from leat.quality.checks import CheckedTable, TableCheck
 from leat.quality.stored_results import Stored
 from leat.warehouse.session import Session, quote
 
-_ALONE = {"not_null", "accepted_values", "range"}
+ALONE = {"not_null", "accepted_values", "range"}
+"""The kinds of checks that a row breaks by itself."""
 _HOLDS = ": it holds"
 _STREAM = "integration = ? AND stream IN (?, ?) AND inserted + updated + deleted + COALESCE(purged, 0) > 0"
 
@@ -48,9 +49,14 @@ class Past:
     rebuilt: RebuiltRows | None
     unchanged: bool
 
+    @property
+    def total(self) -> int | None:
+        """How many rows the model has; None if they are to be counted."""
+        return self.rebuilt.total if self.rebuilt else None
+
     def version(self, session: Session, check: TableCheck) -> str | None:
         """Return the version of what a check looks at now; None if nothing can go on from its result."""
-        target = _version_of(session, check.target) if check.target else ""
+        target = version_of(session, check.target) if check.target else ""
         return None if self.now is None or target is None else f"{self.now} {target}"
 
     def still(self, session: Session, check: TableCheck) -> CheckResult | None:
@@ -66,22 +72,25 @@ class Past:
         if rebuilt is None or stored is None or stored.version is None:
             return None
         fingerprint, _, target = stored.version.partition(" ")
-        result = stored.result
-        held = result.ok and not result.failing and result.detail.endswith(_HOLDS)
-        if not held or fingerprint != rebuilt.before:
+        if not still_holds(stored.result) or fingerprint != rebuilt.before:
             return None
         built = f"SELECT * FROM {quote(rebuilt.table)}"
-        if check.kind in _ALONE:
+        if check.kind in ALONE:
             return built
         if check.kind == "unique":
             columns = ", ".join(map(quote, check.columns))
             among = f"({columns}) IN (SELECT {columns} FROM {quote(rebuilt.table)})"
             whole = f"SELECT * FROM {quote(self.table.schema, self.table.table)} WHERE {among}"
             return built if {*rebuilt.grain} <= {*check.columns} else whole
-        return built if check.target and _only_grew(session, check.target, target) else None
+        return built if check.target and only_grew(session, check.target, target) else None
 
 
-def _version_of(session: Session, target: tuple[str, str, str]) -> str | None:
+def still_holds(result: CheckResult) -> bool:
+    """Return whether a result says that rows were looked at, and none of them broke the check."""
+    return result.ok and not result.failing and result.detail.endswith(_HOLDS)
+
+
+def version_of(session: Session, target: tuple[str, str, str]) -> str | None:
     """Return what changes when rows of a target do; None where nothing says so."""
     schema, table, _ = target
     if schema == ANALYTICS:
@@ -96,9 +105,9 @@ def _version_of(session: Session, target: tuple[str, str, str]) -> str | None:
     return f"{count} {newest}" if count else None
 
 
-def _only_grew(session: Session, target: tuple[str, str, str], before: str) -> bool:
+def only_grew(session: Session, target: tuple[str, str, str], before: str) -> bool:
     """Return whether a target is as it was at a version, or has only got more rows."""
-    if _version_of(session, target) == before:
+    if version_of(session, target) == before:
         return True
     schema, table, _ = target
     count, _, newest = before.partition(" ")

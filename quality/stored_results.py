@@ -29,13 +29,13 @@ def store_model_results(session: Session, results: Sequence[CheckResult]) -> Non
     store_results(session, prefix, [result for result in results if result.subject.startswith(prefix)])
 
 
-def read_results(session: Session) -> dict[str, list[Stored]]:
-    """Return the last results of the checks of models, in their order."""
+def read_results(session: Session, prefix: str) -> dict[str, list[Stored]]:
+    """Return the last results of all subjects with this prefix, in their order."""
     by_subject: dict[str, list[Stored]] = {}
     for check, subject, severity, ok, failing, detail, evidence, version in session.execute(
         "SELECT check_name, subject, severity, ok, failing, detail, evidence, version FROM leat.checks "
         "WHERE left(subject, ?) = ? ORDER BY place",
-        (len(ANALYTICS) + 1, f"{ANALYTICS}."),
+        (len(prefix), prefix),
     ):
         rows = json.loads(evidence) if isinstance(evidence, str) else evidence
         result = CheckResult(check, subject, severity, ok, failing, detail, tuple(rows))
