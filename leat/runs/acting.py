@@ -14,6 +14,7 @@ from leat.control.following import integrations_that_follow
 from leat.control.kill_switch import Stop, read_stops, start_actions, stop_actions
 from leat.control.outbox import OPEN, UNDECIDED, ActionRow, NewAction, ids_beginning, read_actions
 from leat.control.store import user_name
+from leat.pipelines.load.error_message import log_error
 from leat.runs.workspace import Workspace
 from leat.warehouse.lease import Fenced
 from leat.warehouse.session import Busy
@@ -71,7 +72,7 @@ def send_approved(workspace: Workspace, *, patience: float = 0, integrations: Co
             acted.problems[name] = "another process sends its actions"
             return
         except Exception as error:
-            log.exception("actions of %s", name)
+            log_error(log, error, "actions of %s", name)
             acted.problems[name] = f"{type(error).__name__}: logs/leat.log in the state folder has the details"
             return
         acted.actions += done.actions
