@@ -2,8 +2,8 @@
 
     python -m bench.one_row [--rows N …] [--times N] [--on ducklake postgres duckdb] [--dlt-up-to N]
 
-A running `leat serve` loads a stream; so many rows are put beside the first one, as a load would have left them. Then
-one row changes again and again, each time another one. Measured are the seconds from ``POST /v1/runs`` until a reader
+A running `leat serve` loads a stream, and so many rows are added to its table, as a load would have left them. Then one
+row changes again and again, each time another one. Measured are the seconds from ``POST /v1/runs`` until a reader
 with a session of its own sees the row, and the processor seconds of `leat serve`, with those of the Postgres server.
 Goal: at most 1.2 times from the smallest table to the largest, and under a second. The peer is dlt, which merges one
 row with its defaults into a table of as many rows in the same server, or in a DuckDB file, in a warm process.
@@ -99,7 +99,7 @@ def _measure_leat(engine: str, url: str, count: int, times: int) -> tuple[list[f
 
 
 def _fill(warehouse: Warehouse, count: int) -> None:
-    """Put rows beside the first one."""
+    """Add rows that are like the first one."""
     with warehouse.transaction() as session:
         names = [each for each in session.columns("tally", "fed") if each not in ("id", "label")]
         listed = ", ".join(map(quote, names))
