@@ -7,7 +7,6 @@ import sys
 
 for module in (
     "apply_rows",
-    "publication",
     "small_load",
     "encryption",
     "nothing_new",

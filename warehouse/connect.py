@@ -22,7 +22,7 @@ def may_be_there(url: str | None, state: Path) -> bool:
 
 def warehouse_files(state: Path) -> list[Path]:
     """Return the files and folders that an embedded warehouse has in the state folder, without those of roles."""
-    return [state / name for name in (*FOLDERS, "warehouse.duckdb", "warehouse.spare", "lake.sqlite")]
+    return [state / name for name in (*FOLDERS, "warehouse.duckdb", "lake.sqlite")]
 
 
 def open_warehouse(url: str | None, state: Path, encryption: FileEncryption = PLAIN) -> Warehouse:

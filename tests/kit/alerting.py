@@ -123,7 +123,7 @@ class Office:
               subject: str = "tally.fed") -> None:  # fmt: skip
         """Record the outcome of a check of a table."""
         row = (subject, name, severity, ok, 0 if ok else 2, "weight always has a value: 2 rows broke it",
-               json.dumps(evidence or []), self.now, 0)  # fmt: skip
+               json.dumps(evidence or []), self.now, 0, None)  # fmt: skip
         with self.writing() as session:
             session.execute("DELETE FROM leat.checks WHERE subject = ? AND check_name = ?", (subject, name))
             state.insert(session, "checks", [row])

@@ -56,7 +56,6 @@ class FileEncryption:
     written: ClassVar[str] = "writer/warehouse.duckdb"
     published: ClassVar[str] = "warehouse.duckdb"
     log_suffix: ClassVar[str] = ".wal"
-    has_rows: ClassVar[bool] = True
     before_reading: ClassVar[Statements] = ()  # an open file stays the same one
     after_commit: ClassVar[Statements] = ("CHECKPOINT",)
 

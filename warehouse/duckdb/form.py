@@ -27,7 +27,6 @@ class FileForm(Protocol):
         written: the writer's file, from the state folder on.
         published: the file that readers open, likewise.
         log_suffix: what the name of the file gets in which a killed writer leaves what the next one takes over or back.
-        has_rows: whether rows are in the files themselves, so that a copy takes longer as tables grow.
         before_reading: what lets several statements see one version of the published file.
         after_commit: what brings the writer's file up to date.
     """
@@ -36,7 +35,6 @@ class FileForm(Protocol):
     written: ClassVar[str]
     published: ClassVar[str]
     log_suffix: ClassVar[str]
-    has_rows: ClassVar[bool]
     before_reading: ClassVar[Statements]
     after_commit: ClassVar[Statements]
 

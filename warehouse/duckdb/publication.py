@@ -2,10 +2,7 @@
 
 ::
 
-    writer/warehouse.duckdb --checkpoint, copy, rename--> warehouse.duckdb --other name--> warehouse.spare
-
-Where the file system can't share blocks, the copy is the version before last, the spare file, with the blocks that
-differ written over: see :mod:`leat.warehouse.duckdb.reuse`. If somebody has that open, all blocks are copied.
+    writer/warehouse.duckdb --checkpoint, copy, rename--> warehouse.duckdb
 
 An open reader stays on its version (its inode); a new one sees the next. The copy carries the modification time of the
 writer's file, and DuckDB counts in the headers of a file how often it was written. So "is the newest version
@@ -14,7 +11,6 @@ published?" needs no connection, and the answer survives a kill at any moment.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
@@ -22,9 +18,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
-from leat.warehouse.duckdb.reuse import reuse_file
 from leat.warehouse.duckdb.session import DuckDBSession
 from leat.warehouse.duckdb.writer import WriterFile, explaining_the_disk
 from leat.warehouse.session import Session
@@ -96,11 +90,10 @@ class DuckDBPublication:
                 return False
             rewritten = self._must_rewrite()
             if rewritten:
-                self._spare.unlink(missing_ok=True)  # it has what is to be removed
                 self.writer.form.rewrite(self.writer.path, self.writer.memory)
             if not rewritten and self.is_current():
                 return False
-            self._replace(spare=self.writer.form.has_rows and not rewritten and self.writer.form.fits(self.path))
+            self._replace()
             self.writer.form.tidy(self.writer.path, self.writer.memory, self._replace, at_once=rewritten)
             self._to_rewrite.unlink(missing_ok=True)
         return True
@@ -131,32 +124,16 @@ class DuckDBPublication:
         finally:
             connection.close()
 
-    @property
-    def _spare(self) -> Path:
-        return self.path.with_suffix(".spare")
-
-    def _replace(self, *, spare: bool = False) -> None:
-        """Let a copy of the writer's file take the place of the published one.
-
-        Args:
-            spare: whether the published file may stay under another name, for the version after this one.
-        """
+    def _replace(self) -> None:
         draft = self.path.with_suffix(".draft")
         draft.unlink(missing_ok=True)
         written = self.writer.path.stat()
         try:
-            shared = _share_blocks(self.writer.path, draft)
-            if not shared and not (spare and reuse_file(self.writer.path, self._spare, draft)):
-                _copy_blocks(self.writer.path, draft)
+            copy_file(self.writer.path, draft)
             os.utime(draft, ns=(written.st_atime_ns, written.st_mtime_ns))
-            self._spare.unlink(missing_ok=True)
-            if spare and not shared:
-                with contextlib.suppress(OSError):  # there is none yet, or the file system has no second names
-                    self._spare.hardlink_to(self.path)
             draft.replace(self.path)
         except OSError:
             draft.unlink(missing_ok=True)  # half a copy is of no use on a full disk
-            self._spare.unlink(missing_ok=True)
             raise
 
 
@@ -167,32 +144,15 @@ def _headers(path: Path) -> bytes:
 
 def copy_file(source: Path, target: Path) -> None:
     """Copy a file with mode 0600, sharing its blocks where the file system can."""
-    if not _share_blocks(source, target):
-        _copy_blocks(source, target)
-
-
-def _share_blocks(source: Path, target: Path) -> bool:
-    """Make a file with mode 0600 of the blocks of another one; False, and no file, where the file system can't."""
-    with source.open("rb") as reading, _made(target) as writing:
+    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with source.open("rb") as reading, os.fdopen(handle, "wb") as writing:
         try:
             fcntl.ioctl(writing, _FICLONE, reading.fileno())
         except OSError as error:
-            target.unlink()
             if error.errno not in (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY):
                 raise
-            return False
-        os.fsync(writing.fileno())
-    return True
-
-
-def _copy_blocks(source: Path, target: Path) -> None:
-    with source.open("rb") as reading, _made(target) as writing:
-        while chunk := reading.read(_CHUNK):
-            sys.audit("leat.copy", str(target))
-            writing.write(chunk)
+            while chunk := reading.read(_CHUNK):
+                sys.audit("leat.copy", str(target))
+                writing.write(chunk)
         writing.flush()
         os.fsync(writing.fileno())
-
-
-def _made(target: Path) -> BinaryIO:
-    return os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")

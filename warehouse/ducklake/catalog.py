@@ -46,7 +46,6 @@ class LakeCatalog:
     written: ClassVar[str] = "lake/catalog.sqlite"
     published: ClassVar[str] = "lake.sqlite"
     log_suffix: ClassVar[str] = "-journal"
-    has_rows: ClassVar[bool] = False
     before_reading: ClassVar[Statements] = ()  # each version has a name of its own
     after_commit: ClassVar[Statements] = ()
 
