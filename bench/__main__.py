@@ -19,6 +19,7 @@ for module in (
     "incremental_models",
     "webhooks",
     "latency",
+    "one_row",
     "pages",
     "actions",
     "role_files",

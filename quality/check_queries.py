@@ -114,13 +114,14 @@ def _orphans(
 ) -> str:
     """Return the query of the rows whose value has no row in the target table that exists; ``few`` if they are few."""
     schema, table, column = check.target or ("", "", "")
-    left, right = f"checked.{quote(check.columns[0])}", f"target.{quote(column)}"
+    own, other = quote(check.columns[0]), quote(column)
+    left, right = f"checked.{own}", f"target.{other}"
     null = f"{left} IS NOT NULL AND {right} IS NULL"
     alive = " WHERE _deleted_at IS NULL" if "_deleted_at" in there else ""
     if few and types[check.columns[0]] == there.get(column):  # else each row of the target would be compared
-        wanted = f"{right[7:]} IN (SELECT {left[8:]} FROM {rows} AS few)"
+        wanted = f"{other} IN (SELECT {own} FROM {rows} AS few)"
         alive = f"{alive} AND {wanted}" if alive else f" WHERE {wanted}"
-    target = f"(SELECT DISTINCT {quote(column)} FROM {quote(schema, table)}{alive})"
+    target = f"(SELECT DISTINCT {other} FROM {quote(schema, table)}{alive})"
     if types[check.columns[0]] != there.get(column):
         text = session.dialect.sql_type("string")
         left, right = f"CAST({left} AS {text})", f"CAST({right} AS {text})"
